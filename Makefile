@@ -1,0 +1,54 @@
+# Verbs only; what they do, and why, is written in scripts/.
+.DEFAULT_GOAL := help
+.PHONY: help setup install installcheck demo demo-stop test lint unit regress isolation examples cluster bench soak dist clean
+
+help: ## this list
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1	\2/p' Makefile | expand -t 22
+
+setup: ## install what is missing to build and test (Debian, Ubuntu)
+	scripts/setup
+
+install: setup ## build with optimisations and install into PostgreSQL (PG_CONFIG chooses which)
+	scripts/install
+
+installcheck: ## regress tests against the running server of PGHOST and PGPORT
+	scripts/sql-tests --running regress
+
+demo: install ## play a whole life of tokens in psql, on a private server
+	scripts/demo
+
+demo-stop: ## stop the demo's server and remove it
+	scripts/server stop demo
+
+test: ## set up, then every check and test
+	scripts/test
+
+lint: ## format, clippy, shellcheck
+	scripts/lint
+
+unit: ## tests of pure logic, without a server
+	scripts/rust-tests unit
+
+regress: install ## SQL tests
+	scripts/sql-tests regress
+
+isolation: install ## tests with concurrent sessions
+	scripts/sql-tests isolation
+
+examples: install ## the example systems, each from empty database to refused token
+	scripts/sql-tests examples
+
+cluster: install ## tests with crashes, standbys, dumps and encodings
+	scripts/rust-tests cluster
+
+bench: install ## measure, and write the numbers to tests/bench/RESULTS.md
+	scripts/bench
+
+soak: install ## what takes too long for every day
+	TOKENAUTH_SOAK=1 scripts/rust-tests cluster
+
+dist: ## the release archive for PGXN
+	scripts/dist
+
+clean: demo-stop ## remove everything built
+	rm -rf target

@@ -1,0 +1,84 @@
+# shellcheck shell=bash
+# Which cargo and which PostgreSQL the scripts use, and as whom a server runs. Sourced after progress.sh, never run.
+
+# A shell that was open while Rust was installed does not have cargo in its PATH yet.
+export PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
+
+# 15 is what the extension is developed on; after it the newest.
+postgres_majors=(15 18 17 16)
+
+# Versions live in Cargo.toml only. Library and command of pgrx must be of one version.
+pgrx_version() { sed -nE 's/^pgrx = .*"=([0-9.]+)".*/\1/p' Cargo.toml; }
+
+# The first field of that name, which is the package's.
+cargo_field() { sed -nE "s/^$1 = \"(.*)\"$/\1/p" Cargo.toml | head -n 1; }
+
+major_of() { "$1" --version | sed -E 's/[^0-9]*([0-9]+).*/\1/'; }
+
+# A supported PostgreSQL that can be built against and be started: Debian packages the two separately.
+usable_pg_config() {
+  [ -x "$1" ] && [[ " ${postgres_majors[*]} " == *" $(major_of "$1") "* ]] &&
+    [ -x "$("$1" --bindir)/postgres" ] && [ -e "$("$1" --includedir-server)/postgres.h" ]
+}
+
+# Prints the pg_config to use: PG_CONFIG decides when set; else Debian's, in the order above; else the one in PATH.
+find_pg_config() {
+  local major candidate candidates=()
+  if [ -n "${PG_CONFIG:-}" ]; then
+    candidates=("$PG_CONFIG")
+  else
+    for major in "${postgres_majors[@]}"; do
+      candidates+=("/usr/lib/postgresql/$major/bin/pg_config")
+    done
+    candidates+=("$(command -v pg_config || true)")
+  fi
+  for candidate in "${candidates[@]}"; do
+    if usable_pg_config "$candidate"; then
+      printf '%s\n' "$candidate"
+      return
+    fi
+  done
+  return 1
+}
+
+# Sets pg_config, pg_major and pg_bin, or stops.
+# shellcheck disable=SC2034 # They are for the script that sources this.
+choose_postgres() {
+  pg_config=$(find_pg_config) || die "no PostgreSQL 15 to 18 with its server and its headers was found${PG_CONFIG:+ by $PG_CONFIG}" \
+    "Run 'make setup', or set PG_CONFIG to the pg_config of the installation to use."
+  pg_major=$(major_of "$pg_config")
+  pg_bin=$("$pg_config" --bindir)
+  # Only then: bindings are rebuilt whenever this variable changes, and 'make' and a plain 'cargo' would undo each other's work.
+  if [ -n "${PG_CONFIG:-}" ]; then
+    export PGRX_PG_CONFIG_PATH=$PG_CONFIG
+  fi
+}
+
+is_root() { [ "$(id -u)" -eq 0 ]; }
+
+as_root() {
+  if is_root; then
+    "$@"
+  elif command -v sudo >/dev/null; then
+    sudo "$@"
+  else
+    die "this needs root and there is no sudo: $*" "Run that command as root, then this one again."
+  fi
+}
+
+# PostgreSQL refuses to run as root, so root runs its programs as the user its package makes. The environment is
+# emptied: PG* variables redirect programs, and RUST_BACKTRACE makes pgrx add stack frames to error messages.
+as_server() {
+  local program=(env -i "PATH=$PATH" LC_ALL=C "$@")
+  if is_root; then
+    (cd / && runuser -u postgres -- "${program[@]}")
+  else
+    "${program[@]}"
+  fi
+}
+
+# Points the client programs at a private server, whatever the caller's environment says about others.
+connect_to() {
+  unset PGHOSTADDR PGPORT PGSERVICE PGOPTIONS PGSSLMODE
+  export PGHOST=$1 PGUSER=postgres PGDATABASE=postgres PGCLIENTENCODING=UTF8
+}

@@ -1,0 +1,46 @@
+CREATE TABLE tokenauth.event (
+    id             uuid NOT NULL,
+    at             timestamptz NOT NULL,
+    event          text NOT NULL,
+    token_id       uuid,
+    kind           text,
+    owner          text,
+    actor          text,
+    role           text NOT NULL,
+    client         text,
+    before         jsonb,
+    after          jsonb,
+    correlation_id text,
+    CONSTRAINT event_pkey PRIMARY KEY (id)
+);
+
+COMMENT ON TABLE tokenauth.event IS 'What was done: one row for each change, written in its transaction, never changed';
+COMMENT ON COLUMN tokenauth.event.id IS 'Identifier, uuid version 7';
+COMMENT ON COLUMN tokenauth.event.at IS 'When';
+COMMENT ON COLUMN tokenauth.event.event IS 'What, such as token.issued';
+COMMENT ON COLUMN tokenauth.event.token_id IS 'The token concerned';
+COMMENT ON COLUMN tokenauth.event.kind IS 'The kind concerned';
+COMMENT ON COLUMN tokenauth.event.owner IS 'The principal concerned';
+COMMENT ON COLUMN tokenauth.event.actor IS 'The principal that asked for it; NULL for a trusted call';
+COMMENT ON COLUMN tokenauth.event.role IS 'The role that was logged in';
+COMMENT ON COLUMN tokenauth.event.client IS 'Address of the database client; NULL over a Unix socket';
+COMMENT ON COLUMN tokenauth.event.before IS 'What was changed, as it was';
+COMMENT ON COLUMN tokenauth.event.after IS 'What was changed, as it is';
+COMMENT ON COLUMN tokenauth.event.correlation_id IS 'Of the request that caused it';
+
+SELECT pg_catalog.pg_extension_config_dump('tokenauth.event', '');
+
+CREATE TABLE tokenauth.key (
+    id          text NOT NULL,
+    check_value bytea NOT NULL,
+    created_at  timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    CONSTRAINT key_pkey PRIMARY KEY (id),
+    CONSTRAINT key_check_value_length CHECK (pg_catalog.octet_length(check_value) = 32)
+);
+
+COMMENT ON TABLE tokenauth.key IS 'Keys in use, by which a missing or wrong key file is told from an unknown token';
+COMMENT ON COLUMN tokenauth.key.id IS 'Identifier of the key in the key file';
+COMMENT ON COLUMN tokenauth.key.check_value IS 'HMAC-SHA-256 of a constant under the key';
+COMMENT ON COLUMN tokenauth.key.created_at IS 'When the key was first used here';
+
+SELECT pg_catalog.pg_extension_config_dump('tokenauth.key', '');

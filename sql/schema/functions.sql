@@ -1,0 +1,30 @@
+-- Runs last, once every function exists: what each is for, and who may call it.
+COMMENT ON FUNCTION tokenauth.put_principal IS 'Makes a principal known or changes it; NULL leaves a field as it is';
+COMMENT ON FUNCTION tokenauth.deactivate IS 'Deactivates a principal: its tokens die or are suspended; returns whether it was active';
+COMMENT ON FUNCTION tokenauth.activate IS 'Makes a principal active again; returns whether it was not';
+COMMENT ON FUNCTION tokenauth.drop_principal IS 'Drops a principal: all its tokens die for good';
+COMMENT ON FUNCTION tokenauth.issue IS 'Issues a token and returns it, with its text, this once';
+COMMENT ON FUNCTION tokenauth.edit IS 'Changes a token; NULL leaves a field, an empty value clears it';
+COMMENT ON FUNCTION tokenauth.revoke IS 'Revokes a token for good; returns whether it was alive';
+COMMENT ON FUNCTION tokenauth.revoke_presented IS 'Revokes the token that is presented (RFC 7009)';
+COMMENT ON FUNCTION tokenauth.revoke_all IS 'Revokes every token selected; returns how many alive ones died, NULL for more than 10,000';
+COMMENT ON FUNCTION tokenauth.disable IS 'Disables a token until it is enabled again; returns whether that changed anything';
+COMMENT ON FUNCTION tokenauth.enable IS 'Enables a disabled token; returns whether that changed anything';
+COMMENT ON FUNCTION tokenauth.delete IS 'Revokes a token for good and takes it off every list';
+COMMENT ON FUNCTION tokenauth.list IS 'Rows of tokenauth.tokens that the actor may see, newest first';
+COMMENT ON FUNCTION tokenauth.verify IS 'Verifies a token, for these scopes and from this client address';
+COMMENT ON FUNCTION tokenauth.verify_digest IS 'Verifies a token by its SHA-256, so that its text never reaches the server';
+COMMENT ON FUNCTION tokenauth.verify_request IS 'Verifies the token in the headers of an HTTP request';
+COMMENT ON FUNCTION tokenauth.error_response IS 'What to answer over HTTP: status, headers and body';
+COMMENT ON FUNCTION tokenauth.contains_token IS 'Whether a text holds a token';
+COMMENT ON FUNCTION tokenauth.mask IS 'The text with every token in it hidden but for its hint';
+COMMENT ON FUNCTION tokenauth.grant_access IS 'Grants a role an access: verify, self, manage, observe or admin';
+COMMENT ON FUNCTION tokenauth.revoke_access IS 'Takes from a role what an access adds to those it includes';
+COMMENT ON FUNCTION tokenauth.strip_grants IS 'Internal: takes back grants by default privileges, while the extension is created';
+COMMENT ON FUNCTION tokenauth.guard_kind IS 'Internal: trigger on tokenauth.kind';
+COMMENT ON FUNCTION tokenauth.record_kind IS 'Internal: trigger on tokenauth.kind';
+COMMENT ON FUNCTION tokenauth.refuse_change IS 'Internal: trigger on tokenauth.event';
+
+-- Nothing is granted to anybody. Default privileges of the installing role apply inside CREATE EXTENSION too, and
+-- functions and types are open to PUBLIC by PostgreSQL's own default: both are taken back here.
+SELECT tokenauth.strip_grants();

@@ -1,0 +1,67 @@
+-- A kind is policy: migrations write it with plain INSERT and UPDATE. What one row can say of itself is a CHECK here;
+-- what needs a grammar or other tables is in the trigger (src/kind/guard.rs).
+CREATE TABLE tokenauth.kind (
+    name                 text COLLATE "C" NOT NULL,
+    prefix               text COLLATE "C" NOT NULL,
+    description          text,
+    owner_types          text[] NOT NULL DEFAULT '{user}',
+    permission_mode      text NOT NULL DEFAULT 'intersect',
+    ceiling              text[],
+    default_lifetime     interval,
+    max_lifetime         interval,
+    lifetime_required    boolean NOT NULL DEFAULT false,
+    name_required        boolean NOT NULL DEFAULT false,
+    owner_inactive       text NOT NULL DEFAULT 'revoke',
+    expired_editable     boolean NOT NULL DEFAULT false,
+    reveal               boolean NOT NULL DEFAULT false,
+    self_service         boolean NOT NULL DEFAULT true,
+    issue_permission     text,
+    manage_permission    text,
+    max_active_per_owner integer,
+    rate_limit           integer,
+    rate_interval        interval,
+    error_style          text NOT NULL DEFAULT 'uniform',
+    created_at           timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    CONSTRAINT kind_pkey PRIMARY KEY (name),
+    CONSTRAINT kind_prefix_key UNIQUE (prefix),
+    CONSTRAINT kind_name_length CHECK (pg_catalog.octet_length(name) BETWEEN 1 AND 255),
+    CONSTRAINT kind_prefix_format CHECK (prefix ~ '^[A-Za-z0-9_-]{0,32}$'),
+    CONSTRAINT kind_description_length CHECK (pg_catalog.octet_length(description) <= 8192),
+    CONSTRAINT kind_owner_types_given CHECK (pg_catalog.cardinality(owner_types) > 0),
+    CONSTRAINT kind_permission_mode_known CHECK (permission_mode IN ('live', 'intersect', 'snapshot', 'all')),
+    CONSTRAINT kind_all_is_gated CHECK (permission_mode <> 'all' OR issue_permission IS NOT NULL OR NOT self_service),
+    CONSTRAINT kind_default_lifetime_positive CHECK (default_lifetime > '0'),
+    CONSTRAINT kind_max_lifetime_positive CHECK (max_lifetime > '0'),
+    CONSTRAINT kind_default_lifetime_within_max CHECK (default_lifetime <= max_lifetime),
+    CONSTRAINT kind_owner_inactive_known CHECK (owner_inactive IN ('revoke', 'suspend')),
+    CONSTRAINT kind_max_active_per_owner_positive CHECK (max_active_per_owner > 0),
+    CONSTRAINT kind_error_style_known CHECK (error_style IN ('uniform', 'coded', 'problem')),
+    -- No promise is stored that this release does not keep.
+    CONSTRAINT kind_reveal_not_yet CHECK (NOT reveal),
+    CONSTRAINT kind_rate_limit_not_yet CHECK (rate_limit IS NULL AND rate_interval IS NULL)
+);
+
+COMMENT ON TABLE tokenauth.kind IS 'Policies: each token belongs to one kind; written by INSERT and UPDATE';
+COMMENT ON COLUMN tokenauth.kind.name IS 'What issue() and list() call this kind';
+COMMENT ON COLUMN tokenauth.kind.prefix IS 'What its tokens begin with, such as ps_usr_; fixed once the kind has tokens';
+COMMENT ON COLUMN tokenauth.kind.description IS 'For people';
+COMMENT ON COLUMN tokenauth.kind.owner_types IS 'Types of principals that may own its tokens';
+COMMENT ON COLUMN tokenauth.kind.permission_mode IS 'live: the owner''s permissions of now; intersect: chosen scopes cut to the owner''s of now; snapshot: chosen scopes as granted; all: everything';
+COMMENT ON COLUMN tokenauth.kind.ceiling IS 'Scopes that its tokens never exceed; NULL: no ceiling';
+COMMENT ON COLUMN tokenauth.kind.default_lifetime IS 'Lifetime when none is asked for; NULL: does not expire';
+COMMENT ON COLUMN tokenauth.kind.max_lifetime IS 'Longest lifetime, counted to the end of its last day in UTC; NULL: no bound';
+COMMENT ON COLUMN tokenauth.kind.lifetime_required IS 'Whether every token must expire';
+COMMENT ON COLUMN tokenauth.kind.name_required IS 'Whether every token must have a name';
+COMMENT ON COLUMN tokenauth.kind.owner_inactive IS 'What deactivating the owner does: revoke for good, or suspend until it is active again; copied into each token when it is issued';
+COMMENT ON COLUMN tokenauth.kind.expired_editable IS 'Whether an expired token can be edited, and so come back to life';
+COMMENT ON COLUMN tokenauth.kind.reveal IS 'Reserved: whether the token text is kept sealed and can be shown again';
+COMMENT ON COLUMN tokenauth.kind.self_service IS 'Whether owners may hand out, edit and widen tokens themselves; false: only the application''s trusted calls';
+COMMENT ON COLUMN tokenauth.kind.issue_permission IS 'Permission an actor needs for everything on tokens of this kind but revoking its own';
+COMMENT ON COLUMN tokenauth.kind.manage_permission IS 'Permission that lets an actor see and manage tokens of others';
+COMMENT ON COLUMN tokenauth.kind.max_active_per_owner IS 'How many tokens of this kind one owner may have alive at once; NULL: unlimited';
+COMMENT ON COLUMN tokenauth.kind.rate_limit IS 'Reserved: verifications allowed per rate_interval';
+COMMENT ON COLUMN tokenauth.kind.rate_interval IS 'Reserved: see rate_limit';
+COMMENT ON COLUMN tokenauth.kind.error_style IS 'Body of error_response(): uniform, coded, or problem (RFC 9457)';
+COMMENT ON COLUMN tokenauth.kind.created_at IS 'When the kind was made';
+
+SELECT pg_catalog.pg_extension_config_dump('tokenauth.kind', '');

@@ -1,0 +1,55 @@
+-- Keyed by its text alone, nothing mutable indexed and room on every page, so that keeping it in step with a users
+-- table stays a HOT update.
+CREATE TABLE tokenauth.principal (
+    principal                   text COLLATE "C" NOT NULL,
+    active                      boolean NOT NULL DEFAULT true,
+    epoch                       bigint NOT NULL DEFAULT 0,
+    all_dead_before_epoch       bigint NOT NULL DEFAULT 0,
+    revocable_dead_before_epoch bigint NOT NULL DEFAULT 0,
+    permissions                 text[] NOT NULL DEFAULT '{}',
+    data_scopes                 jsonb NOT NULL DEFAULT '{}',
+    state_reason                text,
+    display_name                text,
+    created_at                  timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    dropped_at                  timestamptz,
+    CONSTRAINT principal_pkey PRIMARY KEY (principal),
+    CONSTRAINT principal_epochs_in_order CHECK (epoch >= all_dead_before_epoch AND epoch >= revocable_dead_before_epoch)
+) WITH (fillfactor = 45, vacuum_truncate = off);
+
+COMMENT ON TABLE tokenauth.principal IS 'Whoever can own tokens or act; never removed, a dropped one leaves its row as a tombstone';
+COMMENT ON COLUMN tokenauth.principal.principal IS 'type:id, such as user:42';
+COMMENT ON COLUMN tokenauth.principal.active IS 'Whether its tokens work and new ones may be issued';
+COMMENT ON COLUMN tokenauth.principal.epoch IS 'How many mass deaths its tokens have seen; a token carries the epoch it was issued in';
+COMMENT ON COLUMN tokenauth.principal.all_dead_before_epoch IS 'Tokens issued in an earlier epoch are dead';
+COMMENT ON COLUMN tokenauth.principal.revocable_dead_before_epoch IS 'Tokens issued in an earlier epoch are dead if deactivation of the owner revokes them';
+COMMENT ON COLUMN tokenauth.principal.permissions IS 'What it holds, as scope patterns';
+COMMENT ON COLUMN tokenauth.principal.data_scopes IS 'Allowed values by dimension; {} is unrestricted';
+COMMENT ON COLUMN tokenauth.principal.state_reason IS 'Why it is inactive, for coded error bodies';
+COMMENT ON COLUMN tokenauth.principal.display_name IS 'For people';
+COMMENT ON COLUMN tokenauth.principal.created_at IS 'When it was first put, or put again after it had been dropped';
+COMMENT ON COLUMN tokenauth.principal.dropped_at IS 'When it was dropped; NULL while it exists';
+
+SELECT pg_catalog.pg_extension_config_dump('tokenauth.principal', '');
+
+-- One row for each mass death, so that a view can say when, by whom and why a token died without touching the token.
+CREATE TABLE tokenauth.mass_death (
+    owner  text COLLATE "C" NOT NULL,
+    epoch  bigint NOT NULL,
+    at     timestamptz NOT NULL,
+    by     text NOT NULL,
+    reason text,
+    covers text NOT NULL,
+    CONSTRAINT mass_death_pkey PRIMARY KEY (owner, epoch),
+    CONSTRAINT mass_death_owner_fkey FOREIGN KEY (owner) REFERENCES tokenauth.principal (principal),
+    CONSTRAINT mass_death_covers_known CHECK (covers IN ('all', 'revocable'))
+);
+
+COMMENT ON TABLE tokenauth.mass_death IS 'Deaths of all tokens of an owner at once, by epoch';
+COMMENT ON COLUMN tokenauth.mass_death.owner IS 'Whose tokens died';
+COMMENT ON COLUMN tokenauth.mass_death.epoch IS 'Epoch of the owner from then on: tokens of earlier ones died';
+COMMENT ON COLUMN tokenauth.mass_death.at IS 'When';
+COMMENT ON COLUMN tokenauth.mass_death.by IS 'The principal, or role:name, that did it';
+COMMENT ON COLUMN tokenauth.mass_death.reason IS 'Why';
+COMMENT ON COLUMN tokenauth.mass_death.covers IS 'all: every token; revocable: those that deactivation of the owner revokes';
+
+SELECT pg_catalog.pg_extension_config_dump('tokenauth.mass_death', '');

@@ -1,0 +1,87 @@
+-- What verification reads comes first and has fixed width: PostgreSQL finds such columns without walking the row.
+CREATE TABLE tokenauth.token (
+    lookup          bigint NOT NULL,
+    owner_epoch     bigint NOT NULL,
+    id              uuid NOT NULL,
+    created_at      timestamptz NOT NULL,
+    dies_with_owner boolean NOT NULL,
+    expires_at      timestamptz,
+    not_before      timestamptz,
+    revoked_at      timestamptz,
+    disabled_at     timestamptz,
+    deleted_at      timestamptz,
+    digest          bytea NOT NULL,
+    algorithm       text NOT NULL,
+    pepper          text,
+    kind            text COLLATE "C" NOT NULL,
+    owner           text COLLATE "C" NOT NULL,
+    name            text,
+    scopes          text[],
+    data_scopes     jsonb,
+    networks        text[],
+    metadata        jsonb,
+    description     text,
+    hint            text,
+    created_by      text NOT NULL,
+    revoked_by      text,
+    revoke_reason   text,
+    rotated_from    uuid,
+    CONSTRAINT token_pkey PRIMARY KEY (id),
+    CONSTRAINT token_lookup_key UNIQUE (lookup),
+    CONSTRAINT token_kind_fkey FOREIGN KEY (kind) REFERENCES tokenauth.kind (name),
+    CONSTRAINT token_owner_fkey FOREIGN KEY (owner) REFERENCES tokenauth.principal (principal),
+    CONSTRAINT token_algorithm_known CHECK (algorithm IN ('sha256', 'hmac-sha256', 'sha512')),
+    CONSTRAINT token_pepper_with_hmac CHECK ((pepper IS NOT NULL) = (algorithm = 'hmac-sha256')),
+    CONSTRAINT token_deleted_is_revoked CHECK (deleted_at IS NULL OR revoked_at IS NOT NULL)
+) WITH (fillfactor = 80, vacuum_truncate = off);
+
+CREATE INDEX token_owner_kind_idx ON tokenauth.token (owner, kind);
+
+COMMENT ON TABLE tokenauth.token IS 'Tokens: digests and settings, never the token text';
+COMMENT ON INDEX tokenauth.token_owner_kind_idx IS 'Lists and counts the tokens of an owner';
+COMMENT ON COLUMN tokenauth.token.lookup IS 'Public part of the token text, by which verification finds the row';
+COMMENT ON COLUMN tokenauth.token.owner_epoch IS 'Epoch of the owner when the token was issued';
+COMMENT ON COLUMN tokenauth.token.id IS 'Public identifier, uuid version 7';
+COMMENT ON COLUMN tokenauth.token.created_at IS 'When it was issued';
+COMMENT ON COLUMN tokenauth.token.dies_with_owner IS 'Whether deactivating the owner revokes it (else it is suspended); owner_inactive of its kind when issued';
+COMMENT ON COLUMN tokenauth.token.expires_at IS 'When it stops working; NULL: never';
+COMMENT ON COLUMN tokenauth.token.not_before IS 'When it begins to work; NULL: at once';
+COMMENT ON COLUMN tokenauth.token.revoked_at IS 'When this token alone was revoked; see mass_death for the rest';
+COMMENT ON COLUMN tokenauth.token.disabled_at IS 'When it was disabled; NULL: it is not';
+COMMENT ON COLUMN tokenauth.token.deleted_at IS 'When it was taken off the lists';
+COMMENT ON COLUMN tokenauth.token.digest IS 'Digest of the whole token text';
+COMMENT ON COLUMN tokenauth.token.algorithm IS 'How the digest was made';
+COMMENT ON COLUMN tokenauth.token.pepper IS 'Identifier of the pepper in the digest';
+COMMENT ON COLUMN tokenauth.token.kind IS 'Its policy';
+COMMENT ON COLUMN tokenauth.token.owner IS 'The principal it acts for';
+COMMENT ON COLUMN tokenauth.token.name IS 'For people';
+COMMENT ON COLUMN tokenauth.token.scopes IS 'What was granted; NULL for kinds of mode live and all';
+COMMENT ON COLUMN tokenauth.token.data_scopes IS 'Data scopes granted; NULL for kinds of mode live and all';
+COMMENT ON COLUMN tokenauth.token.networks IS 'Networks it may be used from; NULL: any';
+COMMENT ON COLUMN tokenauth.token.metadata IS 'The application''s own';
+COMMENT ON COLUMN tokenauth.token.description IS 'For people';
+COMMENT ON COLUMN tokenauth.token.hint IS 'Enough of the token text to recognise it';
+COMMENT ON COLUMN tokenauth.token.created_by IS 'The principal, or role:name, that issued it';
+COMMENT ON COLUMN tokenauth.token.revoked_by IS 'The principal, or role:name, that revoked it';
+COMMENT ON COLUMN tokenauth.token.revoke_reason IS 'Why it was revoked';
+COMMENT ON COLUMN tokenauth.token.rotated_from IS 'The token it succeeded';
+
+SELECT pg_catalog.pg_extension_config_dump('tokenauth.token', '');
+
+-- Made with the token and apart from it: counting a use never locks or rewrites what verification reads.
+CREATE TABLE tokenauth.usage (
+    token_id      uuid NOT NULL,
+    last_used_at  timestamptz,
+    request_count bigint NOT NULL DEFAULT 0,
+    denied_count  bigint NOT NULL DEFAULT 0,
+    CONSTRAINT usage_pkey PRIMARY KEY (token_id),
+    CONSTRAINT usage_token_id_fkey FOREIGN KEY (token_id) REFERENCES tokenauth.token (id) ON DELETE CASCADE
+) WITH (fillfactor = 50, vacuum_truncate = off);
+
+COMMENT ON TABLE tokenauth.usage IS 'When and how often tokens were used';
+COMMENT ON COLUMN tokenauth.usage.token_id IS 'The token';
+COMMENT ON COLUMN tokenauth.usage.last_used_at IS 'When it was last presented and found valid';
+COMMENT ON COLUMN tokenauth.usage.request_count IS 'How often it was valid';
+COMMENT ON COLUMN tokenauth.usage.denied_count IS 'How often it was presented and denied';
+
+SELECT pg_catalog.pg_extension_config_dump('tokenauth.usage', '');

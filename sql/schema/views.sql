@@ -1,0 +1,87 @@
+-- The status follows the order in which verification looks at the same facts.
+CREATE VIEW tokenauth.tokens AS
+SELECT CASE
+           WHEN t.revoked_at IS NOT NULL OR d.owner IS NOT NULL OR (t.dies_with_owner AND NOT p.active) THEN 'revoked'
+           WHEN t.disabled_at IS NOT NULL THEN 'disabled'
+           WHEN t.not_before > c.now THEN 'not_yet_valid'
+           WHEN t.expires_at <= c.now THEN 'expired'
+           WHEN NOT p.active THEN 'suspended'
+           ELSE 'active'
+       END AS status,
+       t.hint,
+       t.owner,
+       t.name,
+       t.kind,
+       t.expires_at,
+       u.last_used_at,
+       coalesce(u.request_count, 0) AS request_count,
+       coalesce(u.denied_count, 0) AS denied_count,
+       t.created_at,
+       t.created_by,
+       t.description,
+       t.scopes,
+       t.data_scopes,
+       t.not_before,
+       t.networks,
+       -- A token has one death: whichever came first.
+       CASE WHEN d.at < t.revoked_at OR t.revoked_at IS NULL THEN d.at ELSE t.revoked_at END AS revoked_at,
+       CASE WHEN d.at < t.revoked_at OR t.revoked_at IS NULL THEN d.by ELSE t.revoked_by END AS revoked_by,
+       CASE WHEN d.at < t.revoked_at OR t.revoked_at IS NULL THEN d.reason ELSE t.revoke_reason END AS revoke_reason,
+       t.rotated_from,
+       t.metadata,
+       t.id
+  FROM tokenauth.token t
+  JOIN tokenauth.principal p ON p.principal = t.owner
+  LEFT JOIN tokenauth.usage u ON u.token_id = t.id
+  CROSS JOIN (SELECT pg_catalog.clock_timestamp() AS now) c
+  LEFT JOIN LATERAL (
+       SELECT m.owner, m.at, m.by, m.reason
+         FROM tokenauth.mass_death m
+        WHERE m.owner = t.owner
+          AND m.epoch > t.owner_epoch
+          AND (m.covers = 'all' OR t.dies_with_owner)
+        ORDER BY m.epoch
+        LIMIT 1) d ON true
+ WHERE t.deleted_at IS NULL;
+
+COMMENT ON VIEW tokenauth.tokens IS 'Every token that was not deleted, with its status of now';
+COMMENT ON COLUMN tokenauth.tokens.status IS 'active, disabled, not_yet_valid, expired, revoked or suspended';
+COMMENT ON COLUMN tokenauth.tokens.hint IS 'Enough of the token text to recognise it';
+COMMENT ON COLUMN tokenauth.tokens.owner IS 'The principal it acts for';
+COMMENT ON COLUMN tokenauth.tokens.name IS 'For people';
+COMMENT ON COLUMN tokenauth.tokens.kind IS 'Its policy';
+COMMENT ON COLUMN tokenauth.tokens.expires_at IS 'When it stops working; NULL: never';
+COMMENT ON COLUMN tokenauth.tokens.last_used_at IS 'When it was last found valid';
+COMMENT ON COLUMN tokenauth.tokens.request_count IS 'How often it was found valid';
+COMMENT ON COLUMN tokenauth.tokens.denied_count IS 'How often it was presented and denied';
+COMMENT ON COLUMN tokenauth.tokens.created_at IS 'When it was issued';
+COMMENT ON COLUMN tokenauth.tokens.created_by IS 'The principal, or role:name, that issued it';
+COMMENT ON COLUMN tokenauth.tokens.description IS 'For people';
+COMMENT ON COLUMN tokenauth.tokens.scopes IS 'What was granted; NULL for kinds of mode live and all';
+COMMENT ON COLUMN tokenauth.tokens.data_scopes IS 'Data scopes granted; NULL for kinds of mode live and all';
+COMMENT ON COLUMN tokenauth.tokens.not_before IS 'When it begins to work; NULL: at once';
+COMMENT ON COLUMN tokenauth.tokens.networks IS 'Networks it may be used from; NULL: any';
+COMMENT ON COLUMN tokenauth.tokens.revoked_at IS 'When it died';
+COMMENT ON COLUMN tokenauth.tokens.revoked_by IS 'The principal, or role:name, that killed it';
+COMMENT ON COLUMN tokenauth.tokens.revoke_reason IS 'Why it died';
+COMMENT ON COLUMN tokenauth.tokens.rotated_from IS 'The token it succeeded';
+COMMENT ON COLUMN tokenauth.tokens.metadata IS 'The application''s own';
+COMMENT ON COLUMN tokenauth.tokens.id IS 'Public identifier';
+
+CREATE VIEW tokenauth.events AS
+SELECT id, at, event, token_id, kind, owner, actor, role, client, before, after, correlation_id
+  FROM tokenauth.event;
+
+COMMENT ON VIEW tokenauth.events IS 'Every change of a kind, principal or token';
+COMMENT ON COLUMN tokenauth.events.id IS 'Identifier, uuid version 7';
+COMMENT ON COLUMN tokenauth.events.at IS 'When';
+COMMENT ON COLUMN tokenauth.events.event IS 'What, such as token.issued';
+COMMENT ON COLUMN tokenauth.events.token_id IS 'The token concerned';
+COMMENT ON COLUMN tokenauth.events.kind IS 'The kind concerned';
+COMMENT ON COLUMN tokenauth.events.owner IS 'The principal concerned';
+COMMENT ON COLUMN tokenauth.events.actor IS 'The principal that asked for it; NULL for a trusted call';
+COMMENT ON COLUMN tokenauth.events.role IS 'The role that was logged in';
+COMMENT ON COLUMN tokenauth.events.client IS 'Address of the database client; NULL over a Unix socket';
+COMMENT ON COLUMN tokenauth.events.before IS 'What was changed, as it was';
+COMMENT ON COLUMN tokenauth.events.after IS 'What was changed, as it is';
+COMMENT ON COLUMN tokenauth.events.correlation_id IS 'Of the request that caused it';

@@ -1,0 +1,56 @@
+//! Who asks for an operation, and in whose name it is recorded.
+
+use crate::error::Error;
+use crate::grants;
+use crate::pg::role;
+use crate::pg::text::Text;
+
+/// Who asks for an operation.
+pub enum Actor {
+    /// The application itself, which has checked by its own means that this may be done.
+    Trusted,
+}
+
+impl Actor {
+    /// From the argument `actor`, whose default is `'session'`.
+    ///
+    /// # Errors
+    /// 22004 for NULL, so that a variable that happens to be empty never becomes a trusted call; 42501 for a trusted
+    /// call by a role that was not granted `manage` access; 0A000 for anything but `'session'`.
+    pub fn resolve(actor: Option<Text>) -> Result<Self, Error> {
+        match actor.ok_or(Error::Absent("actor"))?.as_bytes() {
+            b"session" => Actor::session(),
+            _ => Err(Error::Actor),
+        }
+    }
+
+    /// The application itself, for functions that act for nobody else.
+    ///
+    /// # Errors
+    /// 42501 for a role that was not granted `manage` access.
+    pub fn session() -> Result<Self, Error> {
+        if grants::may_call_trusted() {
+            Ok(Actor::Trusted)
+        } else {
+            Err(Error::NotTrusted)
+        }
+    }
+
+    /// What history says of who did it: the principal, or the role that was logged in.
+    pub fn recorded(&self) -> Text {
+        match self {
+            Actor::Trusted => {
+                let mut recorded = b"role:".to_vec();
+                recorded.extend_from_slice(role::session().as_bytes());
+                recorded.into()
+            }
+        }
+    }
+
+    /// The principal, if it is one.
+    pub fn principal(&self) -> Option<Text> {
+        match self {
+            Actor::Trusted => None,
+        }
+    }
+}

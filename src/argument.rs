@@ -1,0 +1,88 @@
+//! Arguments, parsed once at the door.
+
+use pgrx::Uuid;
+
+use crate::data_scope::DataScopes;
+use crate::error::Error;
+use crate::network::Network;
+use crate::pg::array::TextArray;
+use crate::pg::jsonb::Jsonb;
+use crate::pg::text::Text;
+use crate::scope::Scopes;
+
+/// Longest name, in bytes.
+pub const MOST_NAME: usize = 255;
+/// Longest description, reason or metadata document, in bytes.
+pub const MOST_PROSE: usize = 8192;
+
+/// A required value.
+pub fn given<T>(what: &'static str, value: Option<T>) -> Result<T, Error> {
+    value.ok_or(Error::Absent(what))
+}
+
+/// A token id.
+pub fn token_id(id: Option<Uuid>) -> Result<Uuid, Error> {
+    given("id", id)
+}
+
+/// A text of bounded length, kept to the letter: whoever prints it must quote it.
+pub fn bounded(what: &'static str, text: Option<Text>, most: usize) -> Result<Option<Text>, Error> {
+    match text {
+        Some(text) if text.as_bytes().len() > most => Err(Error::TooLong { what, most }),
+        text => Ok(text),
+    }
+}
+
+/// The application's own JSON object.
+pub fn metadata(document: Option<Jsonb>) -> Result<Option<Jsonb>, Error> {
+    match document {
+        Some(document) if document.len() > MOST_PROSE => Err(Error::TooLong {
+            what: "metadata",
+            most: MOST_PROSE,
+        }),
+        Some(document) if !document.is_object() => Err(Error::Metadata),
+        document => Ok(document),
+    }
+}
+
+/// The elements of an array, none of them NULL.
+pub fn elements<'a>(of: &'static str, array: &'a TextArray) -> Result<Vec<&'a [u8]>, Error> {
+    let elements = array.elements().ok_or(Error::Nested(of))?;
+    (1..)
+        .zip(elements)
+        .map(|(index, element)| {
+            element
+                .as_ref()
+                .map(Text::as_bytes)
+                .ok_or(Error::AbsentElement { of, index })
+        })
+        .collect()
+}
+
+/// A list of scopes.
+pub fn scopes(of: &'static str, array: &TextArray) -> Result<Scopes, Error> {
+    Scopes::parse(elements(of, array)?).map_err(|why| Error::Scopes { of, why })
+}
+
+/// Data scopes.
+pub fn data_scopes(document: &Jsonb) -> Result<DataScopes, Error> {
+    DataScopes::parse(&document.value()).map_err(Error::DataScopes)
+}
+
+/// A list of networks, written one way.
+pub fn networks(array: &TextArray) -> Result<TextArray, Error> {
+    const MOST: usize = 256;
+    let elements = elements("networks", array)?;
+    if elements.len() > MOST {
+        return Err(Error::TooManyNetworks { most: MOST });
+    }
+    let networks: Result<Vec<String>, Error> = (1..)
+        .zip(elements)
+        .map(|(index, text)| {
+            Network::parse(text)
+                .map(|network| network.to_string())
+                .map_err(|why| Error::Network { index, why })
+        })
+        .collect();
+    Ok(networks?.iter().map(String::as_str).collect())
+}

@@ -1,0 +1,73 @@
+//! Rows of `tokenauth.event`: what was done, written in the transaction that did it.
+
+use pgrx::Uuid;
+
+use crate::actor::Actor;
+use crate::error::Error;
+use crate::id;
+use crate::pg::clock::Timestamp;
+use crate::pg::jsonb::Jsonb;
+use crate::pg::statement::{Statement, arguments};
+use crate::pg::text::Text;
+use crate::principal::PrincipalName;
+
+/// What happened to whom.
+#[derive(Default)]
+pub struct Event {
+    /// What, such as `token.revoked`.
+    pub event: &'static str,
+    /// The token concerned.
+    pub token_id: Option<Uuid>,
+    /// The kind concerned.
+    pub kind: Option<Text>,
+    /// The principal concerned.
+    pub owner: Option<Text>,
+    /// As it was.
+    pub before: Option<Jsonb>,
+    /// As it is.
+    pub after: Option<Jsonb>,
+}
+
+impl Event {
+    /// Writes it, with who did it and from where.
+    ///
+    /// # Errors
+    /// 58030 when no identifier can be drawn.
+    pub fn record(self, actor: &Actor) -> Result<(), Error> {
+        static RECORD: Statement = Statement::new(
+            "INSERT INTO tokenauth.event (id, at, event, token_id, kind, owner, actor, role, client, before, after)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, session_user, host(inet_client_addr()), $8, $9)",
+        );
+        let now = Timestamp::now();
+        RECORD.run(arguments![
+            id::new(now)?,
+            now,
+            self.event,
+            self.token_id,
+            self.kind,
+            self.owner,
+            actor.principal(),
+            self.before,
+            self.after,
+        ]);
+        Ok(())
+    }
+}
+
+/// Records what happened to a principal.
+pub fn of_principal(
+    event: &'static str,
+    name: &PrincipalName,
+    actor: &Actor,
+    before: Option<Jsonb>,
+    after: Option<Jsonb>,
+) -> Result<(), Error> {
+    Event {
+        event,
+        owner: Some(name.text()),
+        before,
+        after,
+        ..Event::default()
+    }
+    .record(actor)
+}

@@ -1,0 +1,111 @@
+//! Rows of `tokenauth.kind`.
+
+use crate::error::Error;
+use crate::kind::{Kind, PermissionMode};
+use crate::pg::array::TextArray;
+use crate::pg::probe::{Indexed, Key};
+use crate::pg::row::Row;
+use crate::pg::snapshot::Latest;
+use crate::pg::statement::{Statement, arguments};
+use crate::pg::text::Text;
+use crate::request::ErrorStyle;
+use crate::scope::Scopes;
+use crate::token::Prefix;
+
+/// The table by its primary key.
+pub static BY_NAME: Indexed = Indexed::new(c"kind", c"kind_pkey", column::NAME as i16);
+
+/// Columns, in the order of the table.
+pub mod column {
+    pub const NAME: usize = 1;
+    pub const PREFIX: usize = 2;
+    pub const OWNER_TYPES: usize = 4;
+    pub const PERMISSION_MODE: usize = 5;
+    pub const CEILING: usize = 6;
+    pub const DEFAULT_LIFETIME: usize = 7;
+    pub const MAX_LIFETIME: usize = 8;
+    pub const LIFETIME_REQUIRED: usize = 9;
+    pub const NAME_REQUIRED: usize = 10;
+    pub const OWNER_INACTIVE: usize = 11;
+    pub const EXPIRED_EDITABLE: usize = 12;
+    pub const ISSUE_PERMISSION: usize = 15;
+    pub const MANAGE_PERMISSION: usize = 16;
+    pub const MAX_ACTIVE_PER_OWNER: usize = 17;
+    pub const ERROR_STYLE: usize = 20;
+    pub const CREATED_AT: usize = 21;
+}
+
+/// The kind of this name, as the snapshot shows it.
+pub fn find(name: &[u8], snapshot: &Latest) -> Option<Kind> {
+    BY_NAME.find(Key::Text(name), snapshot, read)
+}
+
+/// The kind of this name, kept as it is, name and prefix, until the transaction ends: a mass revocation of the kind waits
+/// for the lock, and so covers the token that is being issued.
+///
+/// # Errors
+/// 42704 when there is none.
+pub fn lock(name: &Text) -> Result<Kind, Error> {
+    static LOCK: Statement = Statement::new("SELECT * FROM tokenauth.kind WHERE name = $1 FOR KEY SHARE");
+    LOCK.first(arguments![name.clone()], read)
+        .ok_or_else(|| Error::NoSuchKind(name.shown()))
+}
+
+/// Waits until no token of this kind is being issued, and holds off any that would be; of all kinds if `None`.
+///
+/// # Errors
+/// 42704 when there is no such kind.
+pub fn lock_against_issue(name: Option<&Text>) -> Result<(), Error> {
+    static LOCK: Statement =
+        Statement::new("SELECT name FROM tokenauth.kind WHERE name = $1 OR $1 IS NULL ORDER BY name FOR UPDATE");
+    let found = LOCK.run(arguments![name.cloned()]);
+    match name {
+        Some(name) if found == 0 => Err(Error::NoSuchKind(name.shown())),
+        _ => Ok(()),
+    }
+}
+
+/// Whether there are tokens of this kind.
+pub fn has_tokens(name: &Text) -> bool {
+    static FIND: Statement = Statement::new("SELECT FROM tokenauth.token WHERE kind = $1 LIMIT 1");
+    FIND.run(arguments![name.clone()]) > 0
+}
+
+/// Takes a row apart.
+fn read(row: &Row) -> Kind {
+    let scopes = |number| row.optional::<TextArray>(number).map(|list| stored_scopes(&list));
+    Kind {
+        name: row.required(column::NAME),
+        // What the CHECKs and the trigger of the table have let in parses.
+        prefix: row
+            .bytes(column::PREFIX)
+            .and_then(|text| Prefix::parse(text).ok())
+            .expect("stored prefix is valid"),
+        owner_types: row
+            .required::<TextArray>(column::OWNER_TYPES)
+            .stored()
+            .map(|text| text.to_vec().into())
+            .collect(),
+        permission_mode: row
+            .bytes(column::PERMISSION_MODE)
+            .and_then(PermissionMode::parse)
+            .expect("stored permission mode is known"),
+        ceiling: scopes(column::CEILING),
+        default_lifetime: row.optional(column::DEFAULT_LIFETIME),
+        max_lifetime: row.optional(column::MAX_LIFETIME),
+        lifetime_required: row.required(column::LIFETIME_REQUIRED),
+        name_required: row.required(column::NAME_REQUIRED),
+        dies_with_owner: row.bytes(column::OWNER_INACTIVE) != Some(b"suspend"),
+        expired_editable: row.required(column::EXPIRED_EDITABLE),
+        max_active_per_owner: row.optional(column::MAX_ACTIVE_PER_OWNER),
+        error_style: row
+            .bytes(column::ERROR_STYLE)
+            .and_then(|style| str::from_utf8(style).ok()?.parse().ok())
+            .unwrap_or(ErrorStyle::Uniform),
+    }
+}
+
+/// Scopes as our functions have stored them. What somebody else has written past them and does not parse grants nothing.
+pub fn stored_scopes(list: &TextArray) -> Scopes {
+    Scopes::parse(list.stored()).unwrap_or_else(|_| Scopes::nothing())
+}

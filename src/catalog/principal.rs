@@ -1,0 +1,158 @@
+//! Rows of `tokenauth.principal`.
+
+use crate::catalog::kind::stored_scopes;
+use crate::data_scope::DataScopes;
+use crate::error::Error;
+use crate::pg::array::TextArray;
+use crate::pg::jsonb::Jsonb;
+use crate::pg::probe::{Indexed, Key};
+use crate::pg::row::Row;
+use crate::pg::snapshot::Latest;
+use crate::pg::statement::{Statement, arguments};
+use crate::pg::text::Text;
+use crate::principal::PrincipalName;
+use crate::scope::Scopes;
+
+/// The table by its primary key.
+pub static BY_NAME: Indexed = Indexed::new(c"principal", c"principal_pkey", 1);
+
+/// Columns, in the order of the table.
+mod column {
+    pub const ACTIVE: usize = 2;
+    pub const EPOCH: usize = 3;
+    pub const ALL_DEAD_BEFORE: usize = 4;
+    pub const REVOCABLE_DEAD_BEFORE: usize = 5;
+    pub const PERMISSIONS: usize = 6;
+    pub const DATA_SCOPES: usize = 7;
+    pub const STATE_REASON: usize = 8;
+    pub const DROPPED_AT: usize = 11;
+}
+
+/// A principal, or the tombstone of one.
+pub struct Principal {
+    /// Whether its tokens work.
+    pub active: bool,
+    /// How many mass deaths its tokens have seen.
+    pub epoch: i64,
+    /// What it holds.
+    pub permissions: Scopes,
+    /// Why it is inactive.
+    pub state_reason: Option<Text>,
+    /// Whether it was dropped.
+    pub dropped: bool,
+    data_scopes: Jsonb,
+    all_dead_before: i64,
+    revocable_dead_before: i64,
+}
+
+impl Principal {
+    /// Whether a token issued to it in this epoch has died with others.
+    pub fn has_killed(&self, epoch: i64, dies_with_owner: bool) -> bool {
+        epoch < self.all_dead_before
+            || dies_with_owner && (epoch < self.revocable_dead_before || !self.active)
+            || self.dropped
+    }
+
+    /// The epochs before which its tokens are dead: all of them, and those that die when it is deactivated.
+    pub fn dead_before(&self) -> (i64, i64) {
+        (self.all_dead_before, self.revocable_dead_before)
+    }
+
+    /// Data it may touch.
+    pub fn data_scopes(&self) -> DataScopes {
+        stored_data_scopes(&self.data_scopes)
+    }
+}
+
+/// The principal of this name, as the snapshot shows it.
+pub fn find(name: &[u8], snapshot: &Latest) -> Option<Principal> {
+    BY_NAME.find(Key::Text(name), snapshot, read)
+}
+
+/// How firmly a principal is held until the transaction ends.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Hold {
+    /// It stays as it is; others may hold it so too. (A foreign key's KEY SHARE would let it be deactivated meanwhile.)
+    Share,
+    /// As before, and nobody else holds it: for counting its tokens and for changing it.
+    Alone,
+}
+
+/// The newest version of the principal of this name, tombstones included.
+pub fn lock(name: &PrincipalName, hold: Hold) -> Option<Principal> {
+    static SHARE: Statement = Statement::new("SELECT * FROM tokenauth.principal WHERE principal = $1 FOR SHARE");
+    static ALONE: Statement =
+        Statement::new("SELECT * FROM tokenauth.principal WHERE principal = $1 FOR NO KEY UPDATE");
+    let lock = match hold {
+        Hold::Share => &SHARE,
+        Hold::Alone => &ALONE,
+    };
+    lock.first(arguments![Text::from(name.as_bytes().to_vec())], read)
+}
+
+/// As [`lock`], of one that has not been dropped.
+///
+/// # Errors
+/// 42704 when there is none.
+pub fn lock_existing(name: &PrincipalName, hold: Hold) -> Result<Principal, Error> {
+    lock(name, hold)
+        .filter(|principal| !principal.dropped)
+        .ok_or_else(|| Error::NoSuchPrincipal(name.shown()))
+}
+
+fn read(row: &Row) -> Principal {
+    Principal {
+        active: row.required(column::ACTIVE),
+        epoch: row.required(column::EPOCH),
+        permissions: stored_scopes(&row.required::<TextArray>(column::PERMISSIONS)),
+        state_reason: row.optional(column::STATE_REASON),
+        dropped: !row.is_null(column::DROPPED_AT),
+        data_scopes: row.required(column::DATA_SCOPES),
+        all_dead_before: row.required(column::ALL_DEAD_BEFORE),
+        revocable_dead_before: row.required(column::REVOCABLE_DEAD_BEFORE),
+    }
+}
+
+/// Data scopes as our functions have stored them; what does not parse allows nothing.
+pub fn stored_data_scopes(stored: &Jsonb) -> DataScopes {
+    DataScopes::parse(&stored.value()).unwrap_or_else(|_| DataScopes::nothing())
+}
+
+/// Which tokens of an owner a mass death covers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Covers {
+    /// All.
+    All,
+    /// Those that deactivation of the owner revokes.
+    Revocable,
+}
+
+/// Begins a new epoch of a principal, which must be held alone: what was issued to it before is dead from now on.
+pub fn begin_epoch(name: &PrincipalName, covers: Covers, by: Text, reason: Option<&Text>) {
+    static BEGIN: Statement = Statement::new(
+        "WITH begun AS (
+             UPDATE tokenauth.principal
+                SET epoch = epoch + 1,
+                    all_dead_before_epoch = CASE WHEN $2 = 'all' THEN epoch + 1 ELSE all_dead_before_epoch END,
+                    revocable_dead_before_epoch = epoch + 1
+              WHERE principal = $1
+             RETURNING principal, epoch)
+         INSERT INTO tokenauth.mass_death (owner, epoch, at, by, reason, covers)
+         SELECT principal, epoch, clock_timestamp(), $3, $4, $2 FROM begun",
+    );
+    let covers = match covers {
+        Covers::All => "all",
+        Covers::Revocable => "revocable",
+    };
+    BEGIN.run(arguments![name.text(), covers, by, reason.cloned()]);
+}
+
+/// What history says of a principal.
+pub fn described(name: &PrincipalName) -> Option<Jsonb> {
+    static DESCRIBE: Statement = Statement::new(
+        "SELECT jsonb_strip_nulls(jsonb_build_object('active', active, 'permissions', permissions,
+                    'data_scopes', data_scopes, 'state_reason', state_reason, 'display_name', display_name))
+           FROM tokenauth.principal WHERE principal = $1",
+    );
+    DESCRIBE.first(arguments![name.text()], |row| row.required(1))
+}

@@ -1,0 +1,169 @@
+//! Rows of `tokenauth.token`, as the functions that change a token see them. Verification reads its own few columns.
+
+use pgrx::Uuid;
+
+use crate::catalog::kind::stored_scopes;
+use crate::catalog::principal::{Principal, stored_data_scopes};
+use crate::data_scope::DataScopes;
+use crate::error::Error;
+use crate::pg::array::TextArray;
+use crate::pg::clock::Timestamp;
+use crate::pg::jsonb::Jsonb;
+use crate::pg::probe::{Indexed, Key};
+use crate::pg::row::Row;
+use crate::pg::snapshot::Latest;
+use crate::pg::statement::{Statement, arguments};
+use crate::pg::text::Text;
+use crate::principal::PrincipalName;
+use crate::scope::Scopes;
+
+/// The table by its primary key.
+pub static BY_ID: Indexed = Indexed::new(c"token", c"token_pkey", column::ID as i16);
+/// The table by the public part of the token text.
+pub static BY_LOOKUP: Indexed = Indexed::new(c"token", c"token_lookup_key", column::LOOKUP as i16);
+
+/// Columns, in the order of the table.
+pub mod column {
+    pub const LOOKUP: usize = 1;
+    pub const OWNER_EPOCH: usize = 2;
+    pub const ID: usize = 3;
+    pub const DIES_WITH_OWNER: usize = 5;
+    pub const EXPIRES_AT: usize = 6;
+    pub const NOT_BEFORE: usize = 7;
+    pub const REVOKED_AT: usize = 8;
+    pub const DISABLED_AT: usize = 9;
+    pub const DELETED_AT: usize = 10;
+    pub const DIGEST: usize = 11;
+    pub const KIND: usize = 14;
+    pub const OWNER: usize = 15;
+    pub const NAME: usize = 16;
+    pub const SCOPES: usize = 17;
+    pub const DATA_SCOPES: usize = 18;
+    pub const NETWORKS: usize = 19;
+    pub const METADATA: usize = 20;
+}
+
+/// A token.
+pub struct Token {
+    /// Its identifier.
+    pub id: Uuid,
+    /// Its kind.
+    pub kind: Text,
+    /// Its owner.
+    pub owner: Text,
+    /// Epoch of the owner when it was issued.
+    pub owner_epoch: i64,
+    /// Whether it dies when its owner is deactivated.
+    pub dies_with_owner: bool,
+    /// When it stops working.
+    pub expires_at: Option<Timestamp>,
+    /// When it begins to.
+    pub not_before: Option<Timestamp>,
+    /// Whether it was revoked, alone.
+    pub revoked: bool,
+    /// Whether it is disabled.
+    pub disabled: bool,
+    /// Whether it was deleted.
+    pub deleted: bool,
+    /// Scopes granted.
+    pub scopes: Option<Scopes>,
+    /// Data scopes granted.
+    pub data_scopes: Option<DataScopes>,
+}
+
+impl Token {
+    /// Whether its time is over.
+    pub fn is_expired(&self, now: Timestamp) -> bool {
+        self.expires_at.is_some_and(|end| end <= now)
+    }
+}
+
+/// The token with this id, deleted ones included, without a lock.
+pub fn find(id: Uuid) -> Option<Token> {
+    BY_ID.find(Key::Uuid(id), &Latest::take(), read)
+}
+
+/// The newest version of the token with this id, not to be changed by others until the transaction ends.
+///
+/// # Errors
+/// 42704 when there is none.
+pub fn lock(id: Uuid) -> Result<Token, Error> {
+    static LOCK: Statement = Statement::new("SELECT * FROM tokenauth.token WHERE id = $1 FOR NO KEY UPDATE");
+    LOCK.first(arguments![id], read).ok_or(Error::NoSuchToken(id))
+}
+
+fn read(row: &Row) -> Token {
+    Token {
+        id: row.required(column::ID),
+        kind: row.required(column::KIND),
+        owner: row.required(column::OWNER),
+        owner_epoch: row.required(column::OWNER_EPOCH),
+        dies_with_owner: row.required(column::DIES_WITH_OWNER),
+        expires_at: row.optional(column::EXPIRES_AT),
+        not_before: row.optional(column::NOT_BEFORE),
+        revoked: !row.is_null(column::REVOKED_AT),
+        disabled: !row.is_null(column::DISABLED_AT),
+        deleted: !row.is_null(column::DELETED_AT),
+        scopes: row
+            .optional::<TextArray>(column::SCOPES)
+            .map(|list| stored_scopes(&list)),
+        data_scopes: row
+            .optional::<Jsonb>(column::DATA_SCOPES)
+            .map(|stored| stored_data_scopes(&stored)),
+    }
+}
+
+/// How many tokens of a kind an owner, which must be held alone, has alive.
+pub fn count_alive(owner: &PrincipalName, kind: &Text, principal: &Principal) -> i64 {
+    static COUNT: Statement = Statement::new(
+        "SELECT count(*)
+           FROM tokenauth.token
+          WHERE owner = $1 AND kind = $2 AND revoked_at IS NULL
+            AND (expires_at IS NULL OR expires_at > clock_timestamp())
+            AND owner_epoch >= $3 AND (NOT dies_with_owner OR owner_epoch >= $4)",
+    );
+    let (all, revocable) = principal.dead_before();
+    COUNT
+        .first(arguments![owner.text(), kind.clone(), all, revocable], |row| {
+            row.required(1)
+        })
+        .unwrap_or(0)
+}
+
+/// How many tokens an owner, which must be held alone, has alive; not counted further than `most`.
+pub fn count_alive_of(owner: &PrincipalName, principal: &Principal, most: i64) -> i64 {
+    static COUNT: Statement = Statement::new(
+        "SELECT count(*)
+           FROM (SELECT FROM tokenauth.token
+                  WHERE owner = $1 AND revoked_at IS NULL
+                    AND (expires_at IS NULL OR expires_at > clock_timestamp())
+                    AND owner_epoch >= $2 AND (NOT dies_with_owner OR owner_epoch >= $3)
+                  LIMIT $4) alive",
+    );
+    let (all, revocable) = principal.dead_before();
+    COUNT
+        .first(arguments![owner.text(), all, revocable, most], |row| row.required(1))
+        .unwrap_or(0)
+}
+
+/// What history says of a token.
+pub fn described(id: Uuid) -> Option<Jsonb> {
+    static DESCRIBE: Statement = Statement::new(
+        "SELECT jsonb_strip_nulls(jsonb_build_object('name', name, 'description', description, 'scopes', scopes,
+                    'data_scopes', data_scopes, 'expires_at', expires_at, 'not_before', not_before,
+                    'networks', networks, 'metadata', metadata))
+           FROM tokenauth.token WHERE id = $1",
+    );
+    DESCRIBE.first(arguments![id], |row| row.required(1))
+}
+
+/// One row of the view `tokenauth.tokens`, as a composite, by `$1`.
+pub static SEEN: Statement = Statement::new("SELECT t FROM tokenauth.tokens t WHERE t.id = $1");
+
+/// Rows of the view `tokenauth.tokens`, newest first, of owner `$1` and kind `$2`; NULL is any.
+pub static LISTED: Statement = Statement::new(
+    "SELECT t.*
+       FROM tokenauth.tokens t
+      WHERE (t.owner = $1 OR $1 IS NULL) AND (t.kind = $2 OR $2 IS NULL)
+      ORDER BY t.created_at DESC, t.id DESC",
+);

@@ -1,0 +1,59 @@
+//! `disable` and `enable`: the reversible suspension of one token.
+
+use pgrx::Uuid;
+use pgrx::prelude::*;
+
+use crate::actor::Actor;
+use crate::argument;
+use crate::catalog::token;
+use crate::error::{Error, ErrorReport};
+use crate::handing_out::Held;
+use crate::pg::statement::{Statement, arguments};
+use crate::pg::text::Text;
+use crate::pg::xact;
+use crate::revoke::record;
+
+/// Disables a token until it is enabled again, and returns whether that changed anything.
+///
+/// # Errors
+/// `22004` for a NULL id or actor, `42704` when no such token exists.
+#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
+#[search_path(pg_catalog, pg_temp)]
+fn disable(id: Option<Uuid>, actor: default!(Option<Text>, "'session'")) -> Result<bool, ErrorReport> {
+    static DISABLE: Statement =
+        Statement::new("UPDATE tokenauth.token SET disabled_at = clock_timestamp() WHERE id = $1");
+    let actor = Actor::resolve(actor)?;
+    let id = argument::token_id(id)?;
+    let token = token::lock(id)?;
+    if token.deleted {
+        Err(Error::NoSuchToken(id))?;
+    }
+    if token.disabled || token.revoked {
+        return Ok(false);
+    }
+    xact::mark_death();
+    DISABLE.run(arguments![id]);
+    record("token.disabled", token, None, &actor)?;
+    Ok(true)
+}
+
+/// Enables a disabled token again, and returns whether that changed anything.
+///
+/// # Errors
+/// `22004` for a NULL id or actor, `42501` when the token would grant more than its owner holds now, `42704` when no such
+/// token exists, `55000` when it is revoked or its owner inactive.
+#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
+#[search_path(pg_catalog, pg_temp)]
+fn enable(id: Option<Uuid>, actor: default!(Option<Text>, "'session'")) -> Result<bool, ErrorReport> {
+    static ENABLE: Statement = Statement::new("UPDATE tokenauth.token SET disabled_at = NULL WHERE id = $1");
+    let actor = Actor::resolve(actor)?;
+    let held = Held::lock(argument::token_id(id)?)?;
+    held.must_be_alive()?;
+    if !held.token.disabled {
+        return Ok(false);
+    }
+    held.may_be_revived()?;
+    ENABLE.run(arguments![held.token.id]);
+    record("token.enabled", held.token, None, &actor)?;
+    Ok(true)
+}

@@ -1,0 +1,155 @@
+//! `edit`: a token changed, its text left as it is.
+
+use pgrx::Uuid;
+use pgrx::datum::Interval;
+use pgrx::prelude::*;
+
+use crate::actor::Actor;
+use crate::argument::{self, MOST_NAME, MOST_PROSE};
+use crate::catalog::event::Event;
+use crate::catalog::token;
+use crate::data_scope::DataScopes;
+use crate::error::{Error, ErrorReport};
+use crate::handing_out::Held;
+use crate::issue::Grant;
+use crate::kind::Expiry;
+use crate::pg::array::TextArray;
+use crate::pg::clock::Timestamp;
+use crate::pg::composite::TokensRow;
+use crate::pg::jsonb::Jsonb;
+use crate::pg::statement::{Statement, arguments};
+use crate::pg::text::Text;
+use crate::pg::xact;
+use crate::scope::Scopes;
+
+/// Changes a token and returns its row of `tokenauth.tokens`.
+///
+/// NULL leaves a field as it is, an empty value clears it, `expires_at => 'infinity'` removes the expiry. Only what is
+/// given is compared with what the owner holds.
+///
+/// # Errors
+/// As `issue`, and `42704` when no such token exists, `55000` when it is revoked, or expired and its kind does not let
+/// expired tokens be edited.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "the contract's signature; SQL calls it with named arguments"
+)]
+#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer, requires = ["views"])]
+#[search_path(pg_catalog, pg_temp)]
+fn edit(
+    id: Option<Uuid>,
+    name: default!(Option<Text>, "NULL"),
+    description: default!(Option<Text>, "NULL"),
+    scopes: default!(Option<TextArray>, "NULL"),
+    data_scopes: default!(Option<Jsonb>, "NULL"),
+    expires_in: default!(Option<Interval>, "NULL"),
+    expires_at: default!(Option<Timestamp>, "NULL"),
+    networks: default!(Option<TextArray>, "NULL"),
+    metadata: default!(Option<Jsonb>, "NULL"),
+    actor: default!(Option<Text>, "'session'"),
+) -> Result<Option<TokensRow>, ErrorReport> {
+    let actor = Actor::resolve(actor)?;
+    let id = argument::token_id(id)?;
+    let edit = Edit {
+        name: argument::bounded("name", name, MOST_NAME)?,
+        description: argument::bounded("description", description, MOST_PROSE)?,
+        scopes: scopes.map(|scopes| argument::scopes("scopes", &scopes)).transpose()?,
+        data_scopes: data_scopes.as_ref().map(argument::data_scopes).transpose()?,
+        expiry: Expiry::asked(expires_in, expires_at)?,
+        networks: networks.as_ref().map(argument::networks).transpose()?,
+        metadata: argument::metadata(metadata)?,
+    };
+    let held = Held::lock(id)?;
+    edit.apply(held, &actor)?;
+    Ok(TokensRow::from_first(&token::SEEN, arguments![id]))
+}
+
+/// What to change; `None` stays as it is.
+struct Edit {
+    name: Option<Text>,
+    description: Option<Text>,
+    scopes: Option<Scopes>,
+    data_scopes: Option<DataScopes>,
+    expiry: Expiry,
+    networks: Option<TextArray>,
+    metadata: Option<Jsonb>,
+}
+
+impl Edit {
+    fn apply(self, held: Held, actor: &Actor) -> Result<(), Error> {
+        static UPDATE: Statement = Statement::new(
+            "UPDATE tokenauth.token
+                SET name = nullif(coalesce($2, name), ''),
+                    description = nullif(coalesce($3, description), ''),
+                    scopes = coalesce($4, scopes),
+                    data_scopes = coalesce($5, data_scopes),
+                    expires_at = CASE WHEN $6 THEN $7 ELSE expires_at END,
+                    networks = nullif(coalesce($8, networks), '{}'),
+                    metadata = nullif(coalesce($9, metadata), '{}')
+              WHERE id = $1",
+        );
+        let id = held.token.id;
+        held.must_be_alive()?;
+        let now = Timestamp::now();
+        let was_expired = held.token.is_expired(now);
+        if was_expired && !held.kind.expired_editable {
+            return Err(Error::TokenExpired(id));
+        }
+        if let Some(name) = &self.name {
+            held.kind.accepts_name(Some(name).filter(|name| !name.is_empty()))?;
+        }
+        let (scopes, data_scopes) = (self.scopes.is_some(), self.data_scopes.is_some());
+        if scopes || data_scopes || self.expiry.is_given() || self.networks.is_some() {
+            held.kind.accepts(&held.owner, &held.principal)?;
+        }
+        let grant = Grant::chosen(&held.kind, &held.principal, self.scopes, self.data_scopes)?;
+        let expires_at = if self.expiry.is_given() {
+            held.kind.expiry(&self.expiry, now)?
+        } else {
+            None
+        };
+        if self.expiry.is_given() {
+            if let (Some(start), Some(end)) = (held.token.not_before, expires_at)
+                && start >= end
+            {
+                return Err(Error::NeverValid);
+            }
+            if was_expired {
+                held.kind.has_room(&held.owner, &held.principal)?;
+            }
+        }
+        // An edit may narrow, and then it is as urgent as a revocation.
+        xact::mark_narrowing();
+        let before = token::described(id);
+        UPDATE.run(arguments![
+            id,
+            self.name,
+            self.description,
+            grant
+                .scopes
+                .filter(|_| scopes)
+                .map(|scopes| TextArray::from_iter(scopes.iter())),
+            grant
+                .data_scopes
+                .filter(|_| data_scopes)
+                .map(|data| Jsonb::of(&data.to_value())),
+            self.expiry.is_given(),
+            expires_at,
+            self.networks,
+            self.metadata,
+        ]);
+        let after = token::described(id);
+        if before == after {
+            return Ok(());
+        }
+        Event {
+            event: "token.edited",
+            token_id: Some(id),
+            kind: Some(held.token.kind),
+            owner: Some(held.token.owner),
+            before,
+            after,
+        }
+        .record(actor)
+    }
+}

@@ -1,0 +1,279 @@
+//! What can go wrong, and how PostgreSQL tells it: the one table of SQLSTATE, message, DETAIL and HINT.
+//!
+//! Messages follow the server's style guide (PostgreSQL manual, "Error Message Style Guide"). None carries a secret, a
+//! digest or a token text; names of kinds and principals are the only input that is ever repeated.
+
+use std::fmt;
+
+use pgrx::Uuid;
+pub use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::prelude::*;
+
+use crate::data_scope::DataScopeError;
+use crate::network::NetworkError;
+use crate::principal::PrincipalNameError;
+use crate::scope::ScopesError;
+use crate::token::RandomError;
+
+/// Everything a function of this extension refuses, or fails at.
+#[derive(Debug)]
+pub enum Error {
+    /// A required argument or column is NULL.
+    Absent(&'static str),
+    /// An element of an array, counted from 1, is NULL.
+    AbsentElement { of: &'static str, index: usize },
+    /// An array has more than one dimension.
+    Nested(&'static str),
+    /// A text or JSON document is too long.
+    TooLong { what: &'static str, most: usize },
+    /// A text does not name a principal.
+    Principal {
+        what: &'static str,
+        why: PrincipalNameError,
+    },
+    /// A text does not name a type of principals; the element of `owner_types`, counted from 1.
+    PrincipalType { index: usize },
+    /// A list of scopes is malformed.
+    Scopes { of: &'static str, why: ScopesError },
+    /// Data scopes are malformed.
+    DataScopes(DataScopeError),
+    /// A network, counted from 1, is malformed.
+    Network { index: usize, why: NetworkError },
+    /// More networks than a token can have.
+    TooManyNetworks { most: usize },
+    /// A verdict that does not exist, in a composite made by hand.
+    NoSuchVerdict,
+    /// Grants can be stripped only while the extension is being created.
+    NotInstalling,
+    /// A digest is of another length than any algorithm's.
+    DigestLength,
+    /// `metadata` is not a JSON object.
+    Metadata,
+    /// A kind that does not exist.
+    NoSuchKind(String),
+    /// A principal that does not exist, or was dropped.
+    NoSuchPrincipal(String),
+    /// A token that does not exist, or was deleted.
+    NoSuchToken(Uuid),
+    /// The kind cannot be owned by principals of this type.
+    OwnerType { kind: String, owner_type: String },
+    /// The owner is inactive.
+    OwnerInactive(String),
+    /// A kind whose tokens must have a name.
+    NameRequired(String),
+    /// A kind whose tokens must expire.
+    LifetimeRequired(String),
+    /// Both `expires_in` and `expires_at`.
+    BothExpiries,
+    /// An expiry that is not in the future.
+    ExpiryPassed,
+    /// An expiry beyond what the kind allows.
+    ExpiryBeyondMaximum(String),
+    /// A point in time that clients cannot write.
+    BeyondCalendar(&'static str),
+    /// `not_before` is not before the expiry.
+    NeverValid,
+    /// Scopes or data scopes for a kind whose tokens carry none of their own.
+    NotChosen { what: &'static str, kind: String },
+    /// Chosen scope, counted in byte order from 1, beyond the ceiling of the kind.
+    BeyondCeiling { kind: String, index: usize },
+    /// The owner does not hold what the token would grant.
+    NotHeld(&'static str),
+    /// The owner has as many tokens of this kind as it may.
+    TooManyActive { kind: String, most: i32 },
+    /// The token is revoked.
+    TokenRevoked(Uuid),
+    /// The token is expired, and its kind does not let expired tokens be edited.
+    TokenExpired(Uuid),
+    /// `revoke_all` without any selection.
+    NothingSelected,
+    /// An actor other than the application itself.
+    Actor,
+    /// A trusted call by a role without `manage` access.
+    NotTrusted,
+    /// `grant_access` or `revoke_access` by somebody else than the owner of the extension.
+    NotExtensionOwner,
+    /// An access that does not exist.
+    NoSuchAccess,
+    /// A column of a kind that its tokens depend on.
+    KindInUse { kind: String, column: &'static str },
+    /// UPDATE, DELETE or TRUNCATE of history.
+    AppendOnly,
+    /// A trigger function used in another way than the extension's.
+    TriggerMisuse,
+    /// The operating system gave no random bytes.
+    Random,
+}
+
+/// How an error is told.
+struct Told {
+    state: PgSqlErrorCode,
+    message: String,
+    detail: Option<String>,
+    hint: Option<&'static str>,
+}
+
+impl Told {
+    fn new(state: PgSqlErrorCode, message: impl Into<String>) -> Self {
+        Told {
+            state,
+            message: message.into(),
+            detail: None,
+            hint: None,
+        }
+    }
+
+    fn detail(self, detail: impl fmt::Display) -> Self {
+        Told {
+            detail: Some(detail.to_string()),
+            ..self
+        }
+    }
+
+    fn hint(self, hint: &'static str) -> Self {
+        Told {
+            hint: Some(hint),
+            ..self
+        }
+    }
+}
+
+impl Error {
+    fn told(&self) -> Told {
+        use PgSqlErrorCode as State;
+        const ABSENT: State = State::ERRCODE_NULL_VALUE_NOT_ALLOWED;
+        const INVALID: State = State::ERRCODE_INVALID_PARAMETER_VALUE;
+        const UNKNOWN: State = State::ERRCODE_UNDEFINED_OBJECT;
+        const DENIED: State = State::ERRCODE_INSUFFICIENT_PRIVILEGE;
+        const STATE: State = State::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE;
+        match self {
+            Error::Absent(what) => Told::new(ABSENT, format!("{what} must not be null")),
+            Error::AbsentElement { of, index } => {
+                Told::new(ABSENT, format!("element {index} of {of} must not be null"))
+            }
+            Error::Nested(what) => Told::new(INVALID, format!("{what} must be a one-dimensional array")),
+            Error::TooLong { what, most } => {
+                Told::new(INVALID, format!("{what} is too long")).detail(format!("It may have at most {most} bytes."))
+            }
+            Error::Principal { what, why } => {
+                Told::new(INVALID, format!("{what} does not name a principal")).detail(sentence(why))
+            }
+            Error::PrincipalType { index } => {
+                Told::new(INVALID, format!("element {index} of owner_types does not name a type of principals")).detail(
+                    "The type of a principal is a lower-case letter followed by at most 31 such letters, digits or \"_\".",
+                )
+            }
+            Error::Scopes { of, why } => Told::new(INVALID, format!("{of} is not a list of scopes"))
+                .detail(sentence(why))
+                .hint("A scope has one to four segments of letters, digits, \"_\", \".\", \"/\" and \"-\", joined by \":\"; a segment may be \"*\"."),
+            Error::DataScopes(why) => Told::new(INVALID, "data_scopes is malformed")
+                .detail(sentence(why))
+                .hint("Data scopes look like {\"site\": [\"nyc\", \"lon\"]}."),
+            Error::Network { index, why } => {
+                Told::new(INVALID, format!("element {index} of networks is not a network")).detail(sentence(why))
+            }
+            Error::TooManyNetworks { most } => Told::new(INVALID, "networks has too many elements")
+                .detail(format!("It may have at most {most} elements.")),
+            Error::NoSuchVerdict => Told::new(INVALID, "verdict does not exist")
+                .hint("Pass on what tokenauth.verify() answered."),
+            Error::NotInstalling => Told::new(STATE, "grants are stripped only by CREATE EXTENSION"),
+            Error::DigestLength => Told::new(INVALID, "digest has the wrong length")
+                .detail("A SHA-256 digest has 32 bytes, a SHA-512 digest 64."),
+            Error::Metadata => Told::new(INVALID, "metadata must be a JSON object"),
+            Error::NoSuchKind(kind) => Told::new(UNKNOWN, format!("token kind \"{kind}\" does not exist"))
+                .hint("Kinds are rows of the table tokenauth.kind."),
+            Error::NoSuchPrincipal(principal) => Told::new(UNKNOWN, format!("principal \"{principal}\" does not exist"))
+                .hint("Use tokenauth.put_principal() to make it known."),
+            Error::NoSuchToken(id) => Told::new(UNKNOWN, format!("token \"{id:-x}\" does not exist")),
+            Error::OwnerType { kind, owner_type } => Told::new(
+                INVALID,
+                format!("principals of type \"{owner_type}\" cannot own tokens of kind \"{kind}\""),
+            )
+            .hint("The column owner_types of tokenauth.kind lists the types that can."),
+            Error::OwnerInactive(owner) => Told::new(STATE, format!("principal \"{owner}\" is inactive"))
+                .hint("Use tokenauth.activate() first."),
+            Error::NameRequired(kind) => Told::new(ABSENT, format!("tokens of kind \"{kind}\" must have a name")),
+            Error::LifetimeRequired(kind) => Told::new(ABSENT, format!("tokens of kind \"{kind}\" must expire"))
+                .hint("Give expires_in or expires_at."),
+            Error::BothExpiries => Told::new(INVALID, "expires_in and expires_at cannot both be given"),
+            Error::ExpiryPassed => Told::new(INVALID, "expiry must be in the future"),
+            Error::ExpiryBeyondMaximum(kind) => {
+                Told::new(INVALID, format!("expiry is later than tokens of kind \"{kind}\" may have"))
+                    .hint("The column max_lifetime of tokenauth.kind says how long they may live.")
+            }
+            Error::BeyondCalendar(what) => Told::new(INVALID, format!("{what} is out of range"))
+                .detail("Points in time lie within the years 1 to 9999."),
+            Error::NeverValid => Told::new(INVALID, "not_before must be before the expiry"),
+            Error::NotChosen { what, kind } => {
+                Told::new(INVALID, format!("{what} cannot be chosen for tokens of kind \"{kind}\""))
+                    .detail("Kinds of permission mode \"live\" and \"all\" take everything from elsewhere.")
+            }
+            Error::BeyondCeiling { kind, index } => {
+                Told::new(INVALID, format!("scope is beyond the ceiling of kind \"{kind}\""))
+                    .detail(format!("It is number {index} of the scopes given, in byte order."))
+            }
+            Error::NotHeld(what) => Told::new(DENIED, format!("{what} of a token must be held by its owner"))
+                .detail("The token would grant more than its owner holds now."),
+            Error::TooManyActive { kind, most } => Told::new(
+                State::ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
+                format!("owner already has {most} tokens of kind \"{kind}\""),
+            )
+            .hint("Revoke one first; max_active_per_owner of the kind is the limit."),
+            Error::TokenRevoked(id) => Told::new(STATE, format!("token \"{id:-x}\" is revoked"))
+                .hint("A revoked token cannot be brought back; issue another."),
+            Error::TokenExpired(id) => Told::new(STATE, format!("token \"{id:-x}\" is expired"))
+                .hint("Delete it and issue another."),
+            Error::NothingSelected => Told::new(ABSENT, "revoke_all selects nothing")
+                .hint("Give owner, kind or issued_before; issued_before => now() selects every token issued until now."),
+            Error::Actor => Told::new(State::ERRCODE_FEATURE_NOT_SUPPORTED, "actors are not supported")
+                .detail("Only the application's own trusted calls are; they leave actor out."),
+            Error::NotTrusted => Told::new(DENIED, "permission denied for trusted calls")
+                .hint("The role needs \"manage\" access; see tokenauth.grant_access()."),
+            Error::NotExtensionOwner => Told::new(DENIED, "must be owner of extension \"tokenauth\""),
+            Error::NoSuchAccess => Told::new(INVALID, "access does not exist")
+                .hint("Accesses are verify, self, manage, observe and admin."),
+            Error::KindInUse { kind, column } => {
+                Told::new(STATE, format!("{column} of token kind \"{kind}\" cannot be changed"))
+                    .detail("The kind has tokens, whose text or validity depends on it.")
+                    .hint("Make another kind.")
+            }
+            Error::AppendOnly => Told::new(DENIED, "events cannot be changed or removed"),
+            Error::TriggerMisuse => Told::new(
+                State::ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED,
+                "trigger function was not called by its own trigger",
+            ),
+            Error::Random => Told::new(State::ERRCODE_IO_ERROR, "could not draw random bytes")
+                .detail("The operating system's generator failed; nothing was issued."),
+        }
+    }
+}
+
+/// As a whole sentence, which DETAIL is made of.
+fn sentence(why: &impl fmt::Display) -> String {
+    let why = why.to_string();
+    let mut characters = why.chars();
+    match characters.next() {
+        Some(first) => format!("{}{}.", first.to_uppercase(), characters.as_str()),
+        None => why,
+    }
+}
+
+impl From<Error> for ErrorReport {
+    fn from(error: Error) -> Self {
+        let told = error.told();
+        let mut report = ErrorReport::new(told.state, told.message, "tokenauth");
+        if let Some(detail) = told.detail {
+            report = report.set_detail(detail);
+        }
+        if let Some(hint) = told.hint {
+            report = report.set_hint(hint);
+        }
+        report
+    }
+}
+
+impl From<RandomError> for Error {
+    fn from(_: RandomError) -> Self {
+        Error::Random
+    }
+}

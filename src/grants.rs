@@ -1,0 +1,194 @@
+//! Who may call what: accesses that the owner of the extension grants to roles.
+//!
+//! Nothing is granted to PUBLIC and no role is created. An access is nothing but EXECUTE and SELECT on the objects
+//! listed here, so that `\dp` and `\df+` tell the truth and a dump carries it.
+
+use pgrx::prelude::*;
+
+use crate::argument;
+use crate::error::{Error, ErrorReport};
+use crate::pg::role::{self, Role};
+use crate::pg::statement::{Statement, arguments, run_command};
+use crate::pg::text::Text;
+
+/// What a role may be given. Each includes the one before it, but `observe`, which stands on `verify`, and `admin`, which
+/// includes all.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Access {
+    Verify,
+    Own,
+    Manage,
+    Observe,
+    Admin,
+}
+
+impl Access {
+    fn parse(name: &[u8]) -> Option<Self> {
+        match name {
+            b"verify" => Some(Access::Verify),
+            b"self" => Some(Access::Own),
+            b"manage" => Some(Access::Manage),
+            b"observe" => Some(Access::Observe),
+            b"admin" => Some(Access::Admin),
+            _ => None,
+        }
+    }
+
+    /// What it adds to those it includes.
+    const fn adds(self) -> &'static [&'static str] {
+        match self {
+            Access::Verify => &[
+                "EXECUTE ON FUNCTION tokenauth.verify",
+                "EXECUTE ON FUNCTION tokenauth.verify_digest",
+                "EXECUTE ON FUNCTION tokenauth.verify_request",
+                "EXECUTE ON FUNCTION tokenauth.error_response",
+                "EXECUTE ON FUNCTION tokenauth.revoke_presented",
+                "EXECUTE ON FUNCTION tokenauth.contains_token",
+                "EXECUTE ON FUNCTION tokenauth.mask",
+            ],
+            Access::Own => &[
+                "EXECUTE ON FUNCTION tokenauth.issue",
+                "EXECUTE ON FUNCTION tokenauth.edit",
+                "EXECUTE ON FUNCTION tokenauth.revoke",
+                "EXECUTE ON FUNCTION tokenauth.disable",
+                "EXECUTE ON FUNCTION tokenauth.enable",
+                "EXECUTE ON FUNCTION tokenauth.delete",
+                "EXECUTE ON FUNCTION tokenauth.list",
+            ],
+            Access::Manage => &[
+                "EXECUTE ON FUNCTION tokenauth.revoke_all",
+                "EXECUTE ON FUNCTION tokenauth.put_principal",
+                "EXECUTE ON FUNCTION tokenauth.deactivate",
+                "EXECUTE ON FUNCTION tokenauth.activate",
+                "EXECUTE ON FUNCTION tokenauth.drop_principal",
+            ],
+            Access::Observe => &[
+                "SELECT ON tokenauth.tokens",
+                "SELECT ON tokenauth.events",
+                "SELECT ON tokenauth.kind",
+            ],
+            Access::Admin => &["INSERT, UPDATE, DELETE ON tokenauth.kind"],
+        }
+    }
+
+    /// Itself and the accesses it includes.
+    const fn includes(self) -> &'static [Access] {
+        match self {
+            Access::Verify => &[Access::Verify],
+            Access::Own => &[Access::Verify, Access::Own],
+            Access::Manage => &[Access::Verify, Access::Own, Access::Manage],
+            Access::Observe => &[Access::Verify, Access::Observe],
+            Access::Admin => &[
+                Access::Verify,
+                Access::Own,
+                Access::Manage,
+                Access::Observe,
+                Access::Admin,
+            ],
+        }
+    }
+}
+
+/// Grants a role an access: `verify`, `self`, `manage`, `observe` or `admin`.
+///
+/// # Errors
+/// `22004` for a NULL argument, `22023` for an unknown access, `42501` for anybody but the extension's owner.
+#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
+#[search_path(pg_catalog, pg_temp)]
+fn grant_access(to_role: Option<Role>, access: Option<Text>) -> Result<(), ErrorReport> {
+    let (role, access) = asked("to_role", to_role, access)?;
+    run_command(&format!("GRANT USAGE ON SCHEMA tokenauth TO {role}"));
+    for what in access.includes().iter().flat_map(|access| access.adds()) {
+        run_command(&format!("GRANT {what} TO {role}"));
+    }
+    Ok(())
+}
+
+/// Takes from a role what this access adds to those it includes; see `grant_access`.
+///
+/// # Errors
+/// As `grant_access`.
+#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
+#[search_path(pg_catalog, pg_temp)]
+fn revoke_access(from_role: Option<Role>, access: Option<Text>) -> Result<(), ErrorReport> {
+    let (role, access) = asked("from_role", from_role, access)?;
+    for what in access.adds() {
+        run_command(&format!("REVOKE {what} FROM {role}"));
+    }
+    Ok(())
+}
+
+/// The role, quoted, and the access, once it is sure that the caller may grant.
+fn asked(what: &'static str, role: Option<Role>, access: Option<Text>) -> Result<(String, Access), Error> {
+    static MAY_GRANT: Statement =
+        Statement::new("SELECT pg_has_role($1, extowner, 'USAGE') FROM pg_extension WHERE extname = 'tokenauth'");
+    let role = argument::given(what, role)?;
+    let access = argument::given("access", access)?;
+    if !MAY_GRANT
+        .first(arguments![role::outer()], |row| row.required(1))
+        .unwrap_or(false)
+    {
+        return Err(Error::NotExtensionOwner);
+    }
+    let access = Access::parse(access.as_bytes()).ok_or(Error::NoSuchAccess)?;
+    Ok((role.quoted_name(), access))
+}
+
+/// Whether the caller may make trusted calls, in which the application vouches for everything: it was granted `manage`.
+///
+/// Judged by the role outside of all SECURITY DEFINER functions, since inside of ours everybody is the owner.
+pub fn may_call_trusted() -> bool {
+    static MAY_CALL: Statement = Statement::new(
+        "SELECT has_function_privilege($1, p.oid, 'EXECUTE')
+           FROM pg_proc p
+          WHERE p.proname = 'put_principal' AND p.pronamespace = 'tokenauth'::regnamespace",
+    );
+    let caller = role::outer();
+    role::is_superuser(caller)
+        || MAY_CALL
+            .first(arguments![caller], |row| row.required(1))
+            .unwrap_or(false)
+}
+
+/// Takes back every grant on the extension's objects, to PUBLIC or by the installing role's default privileges. Called at
+/// the end of the install script.
+///
+/// # Errors
+/// `55000` at any other time.
+#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
+fn strip_grants() -> Result<(), ErrorReport> {
+    static GRANTED: Statement = Statement::new(
+        "WITH member AS (
+             SELECT CASE d.classid WHEN 'pg_class'::regclass THEN 'TABLE ' || d.objid::regclass
+                                   WHEN 'pg_proc'::regclass THEN 'FUNCTION ' || d.objid::regprocedure
+                                   WHEN 'pg_type'::regclass THEN 'TYPE ' || d.objid::regtype
+                                   WHEN 'pg_namespace'::regclass THEN 'SCHEMA ' || d.objid::regnamespace END AS object,
+                    coalesce(c.relacl, p.proacl, y.typacl, n.nspacl,
+                             acldefault(CASE d.classid WHEN 'pg_class'::regclass THEN 'r'
+                                                       WHEN 'pg_proc'::regclass THEN 'f'
+                                                       WHEN 'pg_type'::regclass THEN 'T'
+                                                       ELSE 'n' END::\"char\", e.extowner)) AS acl,
+                    e.extowner
+               FROM pg_extension e
+               JOIN pg_depend d ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid AND d.deptype = 'e'
+               LEFT JOIN pg_class c ON d.classid = 'pg_class'::regclass AND c.oid = d.objid
+               LEFT JOIN pg_proc p ON d.classid = 'pg_proc'::regclass AND p.oid = d.objid
+               LEFT JOIN pg_type y ON d.classid = 'pg_type'::regclass AND y.oid = d.objid
+               LEFT JOIN pg_namespace n ON d.classid = 'pg_namespace'::regclass AND n.oid = d.objid
+              WHERE e.extname = 'tokenauth'
+                AND (c.relkind IN ('r', 'v') OR p.prokind = 'f' OR n.oid IS NOT NULL
+                     -- Array types have no privileges of their own.
+                     OR y.oid IS NOT NULL AND y.typelem = 0))
+         SELECT DISTINCT format('REVOKE ALL ON %s FROM %s', object,
+                                CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END)
+           FROM member, aclexplode(acl) a
+          WHERE object IS NOT NULL AND a.grantee <> extowner",
+    );
+    if !role::is_creating_extension() {
+        Err(Error::NotInstalling)?;
+    }
+    for command in GRANTED.all(&[], |row| row.required::<Text>(1)) {
+        run_command(&String::from_utf8_lossy(command.as_bytes()));
+    }
+    Ok(())
+}

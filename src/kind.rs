@@ -1,0 +1,133 @@
+//! A kind: the policy a token belongs to.
+
+pub mod guard;
+mod lifetime;
+
+pub use lifetime::Expiry;
+
+use pgrx::datum::Interval;
+
+use crate::data_scope::DataScopes;
+use crate::error::Error;
+use crate::pg::text::Text;
+use crate::request::ErrorStyle;
+use crate::scope::Scopes;
+use crate::token::Prefix;
+
+/// Where the scopes of a token come from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PermissionMode {
+    /// The owner's permissions and data scopes of now.
+    Live,
+    /// The chosen scopes, cut to the owner's of now.
+    Intersect,
+    /// The chosen scopes, as granted.
+    Snapshot,
+    /// System-wide.
+    All,
+}
+
+impl PermissionMode {
+    /// From the column `permission_mode`, whose CHECK allows these four.
+    pub fn parse(text: &[u8]) -> Option<Self> {
+        match text {
+            b"live" => Some(PermissionMode::Live),
+            b"intersect" => Some(PermissionMode::Intersect),
+            b"snapshot" => Some(PermissionMode::Snapshot),
+            b"all" => Some(PermissionMode::All),
+            _ => None,
+        }
+    }
+
+    /// Whether a token carries scopes of its own.
+    pub fn is_chosen(self) -> bool {
+        matches!(self, PermissionMode::Intersect | PermissionMode::Snapshot)
+    }
+}
+
+/// A row of `tokenauth.kind`, as far as the functions need it.
+pub struct Kind {
+    /// Its name.
+    pub name: Text,
+    /// What its tokens begin with.
+    pub prefix: Prefix,
+    /// Types of principals that may own its tokens.
+    pub owner_types: Vec<Text>,
+    /// Where scopes come from.
+    pub permission_mode: PermissionMode,
+    /// What scopes never exceed; `None`: no ceiling.
+    pub ceiling: Option<Scopes>,
+    /// Lifetime when none is asked for; `None`: no expiry.
+    pub default_lifetime: Option<Interval>,
+    /// Longest lifetime; `None`: no bound.
+    pub max_lifetime: Option<Interval>,
+    /// Whether every token must expire.
+    pub lifetime_required: bool,
+    /// Whether every token must have a name.
+    pub name_required: bool,
+    /// Whether its tokens die for good when their owner is deactivated.
+    pub dies_with_owner: bool,
+    /// Whether an expired token can be edited.
+    pub expired_editable: bool,
+    /// How many tokens one owner may have alive; `None`: any number.
+    pub max_active_per_owner: Option<i32>,
+    /// Body of error responses.
+    pub error_style: ErrorStyle,
+}
+
+impl Kind {
+    /// What an owner that holds these permissions can pass on through tokens of this kind.
+    pub fn held(&self, permissions: &Scopes) -> Scopes {
+        match self.permission_mode {
+            PermissionMode::All => self.cut(Scopes::everything()),
+            _ => self.cut(permissions.clone()),
+        }
+    }
+
+    /// # Errors
+    /// 22023 when a chosen scope is beyond the ceiling.
+    pub fn within_ceiling(&self, chosen: &Scopes) -> Result<(), Error> {
+        let Some(ceiling) = &self.ceiling else {
+            return Ok(());
+        };
+        match chosen.missing_from(ceiling).next() {
+            None => Ok(()),
+            Some(beyond) => {
+                let index = 1 + chosen.iter().take_while(|scope| *scope != beyond.as_str()).count();
+                Err(Error::BeyondCeiling {
+                    kind: self.name.shown(),
+                    index,
+                })
+            }
+        }
+    }
+
+    /// What a token grants now.
+    pub fn effective_scopes(&self, granted: Option<Scopes>, permissions: &Scopes) -> Scopes {
+        match (self.permission_mode, granted) {
+            (PermissionMode::Live, _) => self.held(permissions),
+            (PermissionMode::All, _) => self.cut(Scopes::everything()),
+            (PermissionMode::Intersect, granted) => {
+                self.cut(granted.unwrap_or_else(Scopes::nothing).intersect(permissions))
+            }
+            (PermissionMode::Snapshot, granted) => self.cut(granted.unwrap_or_else(Scopes::nothing)),
+        }
+    }
+
+    /// The data scopes of a token now.
+    pub fn effective_data_scopes(&self, granted: Option<DataScopes>, held: &DataScopes) -> DataScopes {
+        match (self.permission_mode, granted) {
+            (PermissionMode::Live, _) => held.clone(),
+            (PermissionMode::All, _) => DataScopes::unrestricted(),
+            (PermissionMode::Intersect, granted) => granted.unwrap_or_else(DataScopes::nothing).intersect(held),
+            (PermissionMode::Snapshot, granted) => granted.unwrap_or_else(DataScopes::nothing),
+        }
+    }
+
+    fn cut(&self, scopes: Scopes) -> Scopes {
+        match &self.ceiling {
+            Some(ceiling) => scopes.intersect(ceiling),
+            None => scopes,
+        }
+    }
+}

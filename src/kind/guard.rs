@@ -1,0 +1,124 @@
+//! The triggers of `tokenauth.kind`: what a CHECK cannot say, and the events of its changes.
+
+use pgrx::prelude::*;
+
+use crate::actor::Actor;
+use crate::argument;
+use crate::catalog::event::Event;
+use crate::catalog::kind::{BY_NAME, column, has_tokens, lock_against_issue};
+use crate::error::{Error, ErrorReport};
+use crate::pg::array::TextArray;
+use crate::pg::clock::Timestamp;
+use crate::pg::row::Row;
+use crate::pg::statement::{Argument, Statement};
+use crate::pg::text::Text;
+use crate::pg::trigger::{RowChange, TriggerAnswer, TriggerCall};
+use crate::pg::xact;
+use crate::principal::PrincipalName;
+use crate::scope::{Scope, ScopesError};
+
+/// BEFORE INSERT OR UPDATE FOR EACH ROW: refuses what does not parse, and changes that tokens would not survive.
+#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
+#[search_path(pg_catalog, pg_temp)]
+fn guard_kind(call: TriggerCall) -> Result<TriggerAnswer, ErrorReport> {
+    let change = call.row_change(&BY_NAME).ok_or(Error::TriggerMisuse)?;
+    match &change {
+        RowChange::Insert(new) => check(&new.row())?,
+        RowChange::Update { old, new } => {
+            check(&new.row())?;
+            keep_what_tokens_depend_on(&old.row(), &new.row())?;
+            // A lower ceiling narrows every token of the kind.
+            xact::mark_narrowing();
+        }
+        RowChange::Delete(_) => {}
+    }
+    Ok(TriggerAnswer::proceed(change))
+}
+
+/// AFTER INSERT OR UPDATE OR DELETE FOR EACH ROW: records the change.
+#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
+#[search_path(pg_catalog, pg_temp)]
+fn record_kind(call: TriggerCall) -> Result<TriggerAnswer, ErrorReport> {
+    let change = call.row_change(&BY_NAME).ok_or(Error::TriggerMisuse)?;
+    match &change {
+        RowChange::Insert(new) => {
+            // A row older than its transaction comes from a dump, and so does the event of its making.
+            if is_made_here(&new.row()) {
+                record("kind.created", &new.row(), None, Some(new.argument()))?;
+            }
+        }
+        RowChange::Update { old, new } => {
+            record("kind.changed", &new.row(), Some(old.argument()), Some(new.argument()))?;
+        }
+        RowChange::Delete(old) => record("kind.deleted", &old.row(), Some(old.argument()), None)?,
+    }
+    Ok(TriggerAnswer::proceed(change))
+}
+
+/// # Errors
+/// 22004 and 22023 for a type of principals, a ceiling or a permission that is not one.
+fn check(row: &Row) -> Result<(), Error> {
+    // NULLs and values of the wrong form are left to the named CHECK and NOT NULL constraints, which come after this.
+    if let Some(types) = row.optional::<TextArray>(column::OWNER_TYPES) {
+        for (index, name) in (1..).zip(argument::elements("owner_types", &types)?) {
+            if !PrincipalName::is_type(name) {
+                return Err(Error::PrincipalType { index });
+            }
+        }
+    }
+    if let Some(ceiling) = row.optional::<TextArray>(column::CEILING) {
+        argument::scopes("ceiling", &ceiling)?;
+    }
+    for (of, column) in [
+        ("issue_permission", column::ISSUE_PERMISSION),
+        ("manage_permission", column::MANAGE_PERMISSION),
+    ] {
+        if let Some(permission) = row.bytes(column) {
+            Scope::parse(permission).map_err(|error| Error::Scopes {
+                of,
+                why: ScopesError::Malformed { index: 1, error },
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// # Errors
+/// 55000 when name, prefix or owner types of a kind that has tokens would change.
+fn keep_what_tokens_depend_on(old: &Row, new: &Row) -> Result<(), Error> {
+    let changed = |column| old.bytes(column) != new.bytes(column);
+    let types = |row: &Row| row.optional::<TextArray>(column::OWNER_TYPES);
+    let column = match () {
+        () if changed(column::NAME) => "name",
+        () if changed(column::PREFIX) => "prefix",
+        () if types(old) != types(new) => "owner_types",
+        () => return Ok(()),
+    };
+    let kind: Text = old.required(column::NAME);
+    lock_against_issue(Some(&kind))?;
+    if has_tokens(&kind) {
+        return Err(Error::KindInUse {
+            kind: kind.shown(),
+            column,
+        });
+    }
+    Ok(())
+}
+
+fn is_made_here(row: &Row) -> bool {
+    row.optional(column::CREATED_AT)
+        .is_some_and(|made: Timestamp| made >= Timestamp::transaction_start())
+}
+
+fn record(event: &'static str, row: &Row, before: Option<Argument>, after: Option<Argument>) -> Result<(), Error> {
+    static DESCRIBE: Statement = Statement::new("SELECT jsonb_strip_nulls(to_jsonb($1) - 'created_at')");
+    let described = |row: Argument| DESCRIBE.first(&[row], |row| row.optional(1)).flatten();
+    Event {
+        event,
+        kind: row.optional(column::NAME),
+        before: before.and_then(described),
+        after: after.and_then(described),
+        ..Event::default()
+    }
+    .record(&Actor::Trusted)
+}

@@ -1,0 +1,84 @@
+//! When a token of a kind stops working.
+
+use pgrx::datum::Interval;
+
+use super::Kind;
+use crate::error::Error;
+use crate::pg::clock::{Timestamp, is_positive};
+
+/// What the caller asked for.
+pub enum Expiry {
+    /// Nothing.
+    Default,
+    /// `expires_in`, from now.
+    In(Interval),
+    /// `expires_at`; `infinity` for never.
+    At(Timestamp),
+}
+
+impl Expiry {
+    /// From the two arguments.
+    ///
+    /// # Errors
+    /// 22023 when both are given.
+    pub fn asked(expires_in: Option<Interval>, expires_at: Option<Timestamp>) -> Result<Self, Error> {
+        match (expires_in, expires_at) {
+            (None, None) => Ok(Expiry::Default),
+            (Some(lifetime), None) => Ok(Expiry::In(lifetime)),
+            (None, Some(moment)) => Ok(Expiry::At(moment)),
+            (Some(_), Some(_)) => Err(Error::BothExpiries),
+        }
+    }
+
+    /// Whether anything was asked for.
+    pub fn is_given(&self) -> bool {
+        !matches!(self, Expiry::Default)
+    }
+}
+
+impl Kind {
+    /// When a token stops working for which this is asked now; `None`: never.
+    ///
+    /// # Errors
+    /// 22004 when the kind requires an end and there is none, 22023 when it is not in the future, beyond
+    /// `max_lifetime`, or beyond the year 9999.
+    pub fn expiry(&self, asked: &Expiry, now: Timestamp) -> Result<Option<Timestamp>, Error> {
+        let expires_at = match (asked, &self.default_lifetime) {
+            (Expiry::Default, None) => None,
+            (Expiry::Default, Some(lifetime)) | (Expiry::In(lifetime), _) => Some(end_of(lifetime, now)?),
+            (Expiry::At(Timestamp::INFINITY), _) => None,
+            (Expiry::At(moment), _) if *moment <= now => return Err(Error::ExpiryPassed),
+            (Expiry::At(moment), _) if !moment.is_writable() => return Err(Error::BeyondCalendar("expires_at")),
+            (Expiry::At(moment), _) => Some(*moment),
+        };
+        let Some(expires_at) = expires_at else {
+            // A kind with a bound has no unbounded tokens, whether by wish or for want of a default.
+            return match (self.lifetime_required, &self.max_lifetime, asked) {
+                (true, _, Expiry::Default) => Err(Error::LifetimeRequired(self.name.shown())),
+                (_, Some(longest), Expiry::Default) => Ok(longest_end(longest, now)),
+                (false, None, _) => Ok(None),
+                _ => Err(Error::ExpiryBeyondMaximum(self.name.shown())),
+            };
+        };
+        match &self.max_lifetime {
+            // Compared with the end of the last day: "one year from today" means that day, whatever the hour.
+            Some(longest) if longest_end(longest, now).is_some_and(|end| expires_at > end.end_of_day()) => {
+                Err(Error::ExpiryBeyondMaximum(self.name.shown()))
+            }
+            _ => Ok(Some(expires_at)),
+        }
+    }
+}
+
+fn end_of(lifetime: &Interval, now: Timestamp) -> Result<Timestamp, Error> {
+    if !is_positive(lifetime) {
+        return Err(Error::ExpiryPassed);
+    }
+    let end = now.plus(lifetime).ok_or(Error::BeyondCalendar("expires_in"))?;
+    if end > now { Ok(end) } else { Err(Error::ExpiryPassed) }
+}
+
+/// The end of the longest lifetime; `None` when that lies beyond the calendar, which bounds nothing.
+fn longest_end(longest: &Interval, now: Timestamp) -> Option<Timestamp> {
+    now.plus(longest)
+}

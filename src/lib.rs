@@ -1,0 +1,69 @@
+//! `tokenauth`: a PostgreSQL extension that issues, hashes, verifies and revokes API tokens inside the database.
+//!
+//! A token's life is in the verbs (`issue`, `edit`, `revoke`, …), one file each; `verify` is the hot path. They stand on
+//! the nouns (`kind`, `principal`, `scope`, …), those on `catalog`, our own tables as typed rows, and that on `pg`, the
+//! only room with unsafe code. `token` is the token text itself: pure Rust that depends on nothing.
+
+mod actor;
+mod argument;
+mod catalog;
+mod correlation;
+mod data_scope;
+mod disable;
+mod edit;
+mod error;
+mod event;
+mod grants;
+mod handing_out;
+mod id;
+mod issue;
+mod kind;
+mod list;
+mod masking;
+mod network;
+mod pg;
+mod principal;
+mod request;
+mod revoke;
+mod revoke_all;
+mod scope;
+mod settings;
+mod token;
+mod usage;
+mod verdict;
+mod verify;
+
+use pgrx::prelude::*;
+
+::pgrx::pg_module_magic!();
+
+/// Everything lives in this schema, which the first SQL file creates.
+#[pg_schema]
+mod tokenauth {}
+
+extension_sql_file!("../sql/schema/schema.sql", name = "schema", bootstrap);
+extension_sql_file!("../sql/schema/kind.sql", name = "kind", requires = ["schema"]);
+extension_sql_file!("../sql/schema/principal.sql", name = "principal", requires = ["kind"]);
+extension_sql_file!("../sql/schema/token.sql", name = "token", requires = ["principal"]);
+extension_sql_file!("../sql/schema/event.sql", name = "event", requires = ["token"]);
+extension_sql_file!("../sql/schema/views.sql", name = "views", requires = ["event"]);
+extension_sql_file!("../sql/schema/types.sql", name = "types", requires = ["views"]);
+extension_sql_file!(
+    "../sql/schema/triggers.sql",
+    name = "triggers",
+    requires = [
+        "types",
+        kind::guard::guard_kind,
+        kind::guard::record_kind,
+        event::refuse_change
+    ]
+);
+extension_sql_file!("../sql/schema/functions.sql", name = "functions", finalize);
+
+/// Called by the server when it loads the library: wiring only.
+#[pg_guard]
+pub extern "C-unwind" fn _PG_init() {
+    settings::define();
+    pg::xact::register();
+    pg::probe::register();
+}

@@ -1,0 +1,20 @@
+//! Token texts in other text: found by their checksums, and hidden.
+
+use pgrx::prelude::*;
+
+use crate::pg::text::Text;
+use crate::token::embedded;
+
+/// Whether the text holds a token: one of ours, known or not, alive or not. Imported tokens have no form to be known by.
+#[pg_extern(schema = "tokenauth", immutable, parallel_safe, strict)]
+fn contains_token(text: Text) -> bool {
+    embedded::contains(text.as_bytes())
+}
+
+/// The text with every token in it hidden but for its hint, in the same length.
+#[pg_extern(schema = "tokenauth", immutable, parallel_safe, strict)]
+fn mask(text: Text) -> Text {
+    let mut bytes = text.as_bytes().to_vec();
+    embedded::mask_in_place(&mut bytes);
+    bytes.into()
+}

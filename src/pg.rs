@@ -1,0 +1,23 @@
+//! The plumbing between this crate and PostgreSQL, and the only room with unsafe code.
+//!
+//! Each file wraps one facility of the server in a small safe interface: what must be given back is given back by
+//! `Drop`, and each unsafe block says why it is sound. A C function that raises does so by `longjmp`; pgrx turns that
+//! into a Rust unwinding at the boundary, so a guard's `Drop` also runs then, and leaves to the transaction's abort
+//! whatever the abort cleans up by itself.
+#![allow(unsafe_code)]
+
+pub mod array;
+pub mod clock;
+pub mod composite;
+pub mod encoding;
+pub mod jsonb;
+pub mod probe;
+pub mod role;
+pub mod row;
+pub mod settings;
+pub mod snapshot;
+pub mod statement;
+pub mod text;
+pub mod touch;
+pub mod trigger;
+pub mod xact;

@@ -1,0 +1,102 @@
+//! `text[]` in and out.
+
+use std::ffi::c_int;
+use std::ptr;
+
+use pgrx::callconv::{Arg, ArgAbi};
+use pgrx::nullable::Nullable;
+use pgrx::{FromDatum, IntoDatum, impl_sql_translatable, pg_sys};
+
+use super::text::Text;
+
+/// A `text[]` value. Arrays of more than one dimension are kept apart, since no argument or column of ours is one.
+#[derive(Clone, PartialEq, Eq)]
+pub struct TextArray {
+    elements: Vec<Option<Text>>,
+    nested: bool,
+}
+
+impl TextArray {
+    /// The elements, or `None` when the array has more than one dimension.
+    pub fn elements(&self) -> Option<&[Option<Text>]> {
+        (!self.nested).then_some(&self.elements)
+    }
+
+    /// Whether there is nothing in it.
+    pub fn is_empty(&self) -> bool {
+        self.elements.is_empty()
+    }
+
+    /// The elements that are not NULL, as stored by us.
+    pub fn stored(&self) -> impl Iterator<Item = &[u8]> {
+        self.elements.iter().flatten().map(Text::as_bytes)
+    }
+}
+
+impl<'a> FromIterator<&'a str> for TextArray {
+    fn from_iter<I: IntoIterator<Item = &'a str>>(texts: I) -> Self {
+        TextArray {
+            elements: texts.into_iter().map(|text| Some(Text::from(text))).collect(),
+            nested: false,
+        }
+    }
+}
+
+impl FromDatum for TextArray {
+    unsafe fn from_polymorphic_datum(datum: pg_sys::Datum, is_null: bool, _oid: pg_sys::Oid) -> Option<Self> {
+        if is_null {
+            return None;
+        }
+        // SAFETY: the caller vouches for a text[]. Detoasting answers the value itself or a palloc'd copy.
+        let array: *mut pg_sys::ArrayType = unsafe { pg_sys::pg_detoast_datum(datum.cast_mut_ptr()) }.cast();
+        let (mut datums, mut nulls, mut count): (*mut pg_sys::Datum, *mut bool, c_int) =
+            (ptr::null_mut(), ptr::null_mut(), 0);
+        // SAFETY: text is a varlena of int alignment; both answers are palloc'd and `count` long.
+        let elements = unsafe {
+            pg_sys::deconstruct_array(
+                array,
+                pg_sys::TEXTOID,
+                -1,
+                false,
+                pg_sys::TYPALIGN_INT as _,
+                &mut datums,
+                &mut nulls,
+                &mut count,
+            );
+            (0..usize::try_from(count).unwrap_or_default())
+                .map(|index| Text::from_datum(*datums.add(index), *nulls.add(index)))
+                .collect()
+        };
+        // SAFETY: `array` is still what was detoasted above.
+        let nested = unsafe { (*array).ndim } > 1;
+        Some(TextArray { elements, nested })
+    }
+}
+
+impl IntoDatum for TextArray {
+    fn into_datum(self) -> Option<pg_sys::Datum> {
+        self.elements.into_datum()
+    }
+
+    fn type_oid() -> pg_sys::Oid {
+        pg_sys::TEXTARRAYOID
+    }
+}
+
+impl_sql_translatable!(TextArray, "text[]");
+
+// SAFETY: a text[] argument is unboxed by FromDatum above.
+unsafe impl<'fcx> ArgAbi<'fcx> for TextArray {
+    unsafe fn unbox_arg_unchecked(arg: Arg<'_, 'fcx>) -> Self {
+        // SAFETY: forwarded from the caller.
+        unsafe { arg.unbox_arg_using_from_datum() }.unwrap_or(TextArray {
+            elements: Vec::new(),
+            nested: false,
+        })
+    }
+
+    unsafe fn unbox_nullable_arg(arg: Arg<'_, 'fcx>) -> Nullable<Self> {
+        // SAFETY: forwarded from the caller.
+        unsafe { arg.unbox_arg_using_from_datum() }.into()
+    }
+}

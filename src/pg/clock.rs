@@ -1,0 +1,120 @@
+//! Points in time as PostgreSQL keeps them: microseconds since 2000-01-01 UTC.
+
+use pgrx::callconv::{Arg, ArgAbi};
+use pgrx::datum::Interval;
+use pgrx::nullable::Nullable;
+use pgrx::{FromDatum, IntoDatum, direct_function_call, impl_sql_translatable, pg_sys};
+
+/// Microseconds of a day.
+const DAY: i64 = 86_400_000_000;
+/// 9999-12-31 23:59:59.999999 UTC.
+const END_OF_9999: i64 = 252_455_615_999_999_999;
+
+/// A `timestamptz`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// Later than every other: how SQL says "never".
+    pub const INFINITY: Timestamp = Timestamp(i64::MAX);
+
+    /// Earlier than every other.
+    pub const MINUS_INFINITY: Timestamp = Timestamp(i64::MIN);
+
+    /// The clock, not the transaction's `now()`: an old transaction must not see an expired token as alive.
+    pub fn now() -> Self {
+        // SAFETY: reads the system clock.
+        Timestamp(unsafe { pg_sys::GetCurrentTimestamp() })
+    }
+
+    /// When the current transaction began: SQL's `now()`.
+    pub fn transaction_start() -> Self {
+        // SAFETY: reads this backend's transaction state.
+        Timestamp(unsafe { pg_sys::GetCurrentTransactionStartTimestamp() })
+    }
+
+    /// Whether it lies within the years that every client, log and JSON library can write: 1 to 9999.
+    pub fn is_writable(self) -> bool {
+        (-63_082_281_600_000_000..=END_OF_9999).contains(&self.0)
+    }
+
+    /// This moment plus an interval, months and days counted in UTC so that the session's time zone has no say; `None`
+    /// beyond the year 9999.
+    pub fn plus(self, interval: &Interval) -> Option<Self> {
+        // Bounded before PostgreSQL adds: its own overflow is an error of another code.
+        let (months, days, micros) = (
+            i64::from(interval.months()),
+            i64::from(interval.days()),
+            interval.micros(),
+        );
+        let about = months
+            .checked_mul(31 * DAY)?
+            .checked_add(days.checked_mul(DAY)?)?
+            .checked_add(micros)?;
+        if about.checked_abs()? > END_OF_9999 {
+            return None;
+        }
+        let args = [self.0.into_datum(), (*interval).into_datum()];
+        // SAFETY: timestamp_pl_interval takes exactly these two, and a timestamp is the same 64 bits as a timestamptz.
+        let sum: i64 = unsafe { direct_function_call(pg_sys::timestamp_pl_interval, &args) }?;
+        (sum <= END_OF_9999).then_some(Timestamp(sum))
+    }
+
+    /// The first moment of the next day in UTC.
+    pub fn end_of_day(self) -> Self {
+        Timestamp((self.0.div_euclid(DAY) + 1).saturating_mul(DAY))
+    }
+
+    /// Milliseconds since 1970, for uuid version 7.
+    pub fn unix_millis(self) -> u64 {
+        const UNIX_EPOCH: i64 = -946_684_800_000;
+        u64::try_from(self.0.div_euclid(1000) - UNIX_EPOCH).unwrap_or_default()
+    }
+
+    /// How much of the current millisecond has passed, in 4096ths.
+    pub fn fraction_of_milli(self) -> u16 {
+        u16::try_from(self.0.rem_euclid(1000) * 4096 / 1000).unwrap_or_default()
+    }
+
+    /// Microseconds from `earlier` to this moment.
+    pub fn micros_since(self, earlier: Timestamp) -> i64 {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+impl FromDatum for Timestamp {
+    unsafe fn from_polymorphic_datum(datum: pg_sys::Datum, is_null: bool, _oid: pg_sys::Oid) -> Option<Self> {
+        (!is_null).then(|| Timestamp(datum.value() as i64))
+    }
+}
+
+impl IntoDatum for Timestamp {
+    fn into_datum(self) -> Option<pg_sys::Datum> {
+        Some(pg_sys::Datum::from(self.0))
+    }
+
+    fn type_oid() -> pg_sys::Oid {
+        pg_sys::TIMESTAMPTZOID
+    }
+}
+
+impl_sql_translatable!(Timestamp, "timestamptz");
+
+// SAFETY: a timestamptz is passed by value as its 64 bits.
+unsafe impl<'fcx> ArgAbi<'fcx> for Timestamp {
+    unsafe fn unbox_arg_unchecked(arg: Arg<'_, 'fcx>) -> Self {
+        // SAFETY: forwarded from the caller.
+        unsafe { arg.unbox_arg_using_from_datum() }.unwrap_or(Timestamp(0))
+    }
+
+    unsafe fn unbox_nullable_arg(arg: Arg<'_, 'fcx>) -> Nullable<Self> {
+        // SAFETY: forwarded from the caller.
+        unsafe { arg.unbox_arg_using_from_datum() }.into()
+    }
+}
+
+/// Whether an interval is longer than nothing, a month counted as 30 days, as PostgreSQL compares intervals.
+pub fn is_positive(interval: &Interval) -> bool {
+    let days = i128::from(interval.months()) * 30 + i128::from(interval.days());
+    days * i128::from(DAY) + i128::from(interval.micros()) > 0
+}

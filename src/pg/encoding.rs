@@ -1,0 +1,77 @@
+//! Crossing between the server encoding and UTF-8.
+//!
+//! serde_json and Rust strings are UTF-8; the database may be anything. What cannot cross is PostgreSQL's own coded
+//! error (22021, 22P05), never a panic.
+
+use std::ffi::{CStr, c_char, c_int};
+
+use pgrx::pg_sys;
+
+use super::text::Text;
+
+const UTF8: c_int = pg_sys::pg_enc::PG_UTF8 as c_int;
+
+/// Whether the database stores text as UTF-8.
+pub fn is_utf8() -> bool {
+    // SAFETY: reads a static that is set when the backend connects.
+    unsafe { pg_sys::GetDatabaseEncoding() == UTF8 }
+}
+
+/// Server-encoded bytes for use in a message: itself where the server speaks UTF-8, else with `?` for what is not
+/// ASCII.
+pub fn shown(bytes: &[u8]) -> String {
+    if is_utf8() {
+        String::from_utf8_lossy(bytes).into_owned()
+    } else {
+        bytes
+            .iter()
+            .map(|&byte| if byte.is_ascii() { char::from(byte) } else { '?' })
+            .collect()
+    }
+}
+
+/// A hint in the server encoding: its `…` becomes `...` where the server may not be able to write it.
+pub fn hint(hint: String) -> Text {
+    if is_utf8() {
+        hint.into_bytes().into()
+    } else {
+        hint.replace('…', "...").into_bytes().into()
+    }
+}
+
+/// The text in UTF-8.
+///
+/// # Errors
+/// Raises 22021 when an SQL_ASCII database holds bytes that are not UTF-8.
+pub fn to_utf8(bytes: &[u8]) -> String {
+    let converted = convert(bytes, pg_sys::pg_server_to_any);
+    String::from_utf8_lossy(&converted).into_owned()
+}
+
+/// UTF-8 in the server encoding.
+///
+/// # Errors
+/// Raises 22P05 for a character that the server encoding does not have.
+pub fn from_utf8(text: &str) -> Vec<u8> {
+    convert(text.as_bytes(), pg_sys::pg_any_to_server)
+}
+
+type Conversion = unsafe fn(*const c_char, c_int, c_int) -> *mut c_char;
+
+fn convert(bytes: &[u8], conversion: Conversion) -> Vec<u8> {
+    // ASCII is the same in every server encoding.
+    let (false, Ok(length)) = (bytes.is_ascii(), c_int::try_from(bytes.len())) else {
+        return bytes.to_vec();
+    };
+    // SAFETY: `bytes` is valid for `length` bytes. The answer is the same pointer where there was nothing to convert,
+    // else a palloc'd, zero-terminated string, which is copied and given back.
+    unsafe {
+        let converted = conversion(bytes.as_ptr().cast(), length, UTF8);
+        if converted.cast_const().cast() == bytes.as_ptr() {
+            return bytes.to_vec();
+        }
+        let copy = CStr::from_ptr(converted).to_bytes().to_vec();
+        pg_sys::pfree(converted.cast());
+        copy
+    }
+}

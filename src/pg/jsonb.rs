@@ -1,0 +1,107 @@
+//! `jsonb` in and out of serde_json.
+//!
+//! pgrx's `JsonB` takes the server's bytes for UTF-8 and panics where they are not.
+
+use std::ffi::{CStr, CString, c_int};
+use std::ptr;
+
+use pgrx::callconv::{Arg, ArgAbi, BoxRet, FcInfo};
+use pgrx::datum::Datum;
+use pgrx::nullable::Nullable;
+use pgrx::{FromDatum, IntoDatum, impl_sql_translatable, pg_sys};
+use serde_json::Value;
+
+use super::encoding;
+
+/// A `jsonb` value in its text form, in the server encoding.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Jsonb(Vec<u8>);
+
+impl Jsonb {
+    /// Of a value whose text is ASCII or can be written in the server encoding.
+    pub fn of(value: &Value) -> Self {
+        Jsonb(encoding::from_utf8(&value.to_string()))
+    }
+
+    /// Parsed; characters are converted to UTF-8 (see [`encoding::to_utf8`] for what that may raise).
+    pub fn value(&self) -> Value {
+        // What jsonb_out wrote is JSON; numbers beyond serde_json's are the one thing it may refuse.
+        serde_json::from_str(&encoding::to_utf8(&self.0)).unwrap_or(Value::Null)
+    }
+
+    /// Parsed, with whatever is not UTF-8 replaced: for HTTP headers, of which only ASCII matters.
+    pub fn lossy_value(&self) -> Value {
+        serde_json::from_str(&String::from_utf8_lossy(&self.0)).unwrap_or(Value::Null)
+    }
+
+    /// `{}`.
+    pub fn empty_object() -> Self {
+        Jsonb(b"{}".to_vec())
+    }
+
+    /// Whether it is an object.
+    pub fn is_object(&self) -> bool {
+        self.0.first() == Some(&b'{')
+    }
+
+    /// Length of its text in bytes.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+impl FromDatum for Jsonb {
+    unsafe fn from_polymorphic_datum(datum: pg_sys::Datum, is_null: bool, _oid: pg_sys::Oid) -> Option<Self> {
+        if is_null {
+            return None;
+        }
+        // SAFETY: the caller vouches for a jsonb; JsonbToCString palloc's its text, which is copied and given back.
+        unsafe {
+            let jsonb: *mut pg_sys::Jsonb = pg_sys::pg_detoast_datum(datum.cast_mut_ptr()).cast();
+            let length = c_int::try_from(pgrx::varsize_any(jsonb.cast())).unwrap_or_default();
+            let text = pg_sys::JsonbToCString(ptr::null_mut(), &raw mut (*jsonb).root, length);
+            let copy = CStr::from_ptr(text).to_bytes().to_vec();
+            pg_sys::pfree(text.cast());
+            Some(Jsonb(copy))
+        }
+    }
+}
+
+impl IntoDatum for Jsonb {
+    fn into_datum(self) -> Option<pg_sys::Datum> {
+        let text = CString::new(self.0).ok()?;
+        let argument = [Some(pg_sys::Datum::from(text.as_ptr()))];
+        // SAFETY: jsonb_in takes one zero-terminated string, in the server encoding, and copies what it needs.
+        unsafe { pgrx::direct_function_call_as_datum(pg_sys::jsonb_in, &argument) }
+    }
+
+    fn type_oid() -> pg_sys::Oid {
+        pg_sys::JSONBOID
+    }
+}
+
+impl_sql_translatable!(Jsonb, "jsonb");
+
+// SAFETY: a jsonb argument is unboxed by FromDatum above.
+unsafe impl<'fcx> ArgAbi<'fcx> for Jsonb {
+    unsafe fn unbox_arg_unchecked(arg: Arg<'_, 'fcx>) -> Self {
+        // SAFETY: forwarded from the caller.
+        unsafe { arg.unbox_arg_using_from_datum() }.unwrap_or(Jsonb(Vec::new()))
+    }
+
+    unsafe fn unbox_nullable_arg(arg: Arg<'_, 'fcx>) -> Nullable<Self> {
+        // SAFETY: forwarded from the caller.
+        unsafe { arg.unbox_arg_using_from_datum() }.into()
+    }
+}
+
+// SAFETY: `into_datum` answers a palloc'd jsonb.
+unsafe impl BoxRet for Jsonb {
+    unsafe fn box_into<'fcx>(self, fcinfo: &mut FcInfo<'fcx>) -> Datum<'fcx> {
+        match self.into_datum() {
+            // SAFETY: the datum was just made.
+            Some(datum) => unsafe { fcinfo.return_raw_datum(datum) },
+            None => fcinfo.return_null(),
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! Constant SQL, planned once per backend and run on the newest committed state.
+//!
+//! `SPI_execute` would use the transaction's snapshot: an UPDATE in REPEATABLE READ then misses the token that another
+//! session has just issued, and a mass revocation leaves it alive. Every statement here takes a fresh snapshot.
+
+use std::cell::Cell;
+use std::ffi::{CString, c_char, c_int, c_long};
+use std::ptr;
+
+use pgrx::{IntoDatum, pg_sys};
+
+use super::row::Row;
+use super::snapshot::Latest;
+
+/// An argument of a statement: a datum with its type.
+pub struct Argument {
+    oid: pg_sys::Oid,
+    datum: Option<pg_sys::Datum>,
+}
+
+impl Argument {
+    /// Of any value that has an SQL type; `None` is NULL.
+    pub fn of<T: IntoDatum>(value: T) -> Self {
+        Argument {
+            oid: T::type_oid(),
+            datum: value.into_datum(),
+        }
+    }
+
+    pub(super) fn composite(oid: pg_sys::Oid, datum: pg_sys::Datum) -> Self {
+        Argument {
+            oid,
+            datum: Some(datum),
+        }
+    }
+
+    pub(super) fn into_datum(self) -> Option<pg_sys::Datum> {
+        self.datum
+    }
+}
+
+/// The arguments of a statement, each of any type that has one in SQL.
+macro_rules! arguments {
+    ($($value:expr),* $(,)?) => { &[$($crate::pg::statement::Argument::of($value)),*] };
+}
+pub(crate) use arguments;
+
+/// The fields of a composite value, as an array.
+macro_rules! fields {
+    ($($value:expr),* $(,)?) => { [$($crate::pg::statement::Argument::of($value)),*] };
+}
+pub(crate) use fields;
+
+/// One statement, its plan kept for the life of the backend.
+///
+/// The text is constant and names our own schema in full; what varies comes in as arguments.
+pub struct Statement {
+    sql: &'static str,
+    plan: Cell<pg_sys::SPIPlanPtr>,
+}
+
+// SAFETY: a backend has one thread; pgrx stops every other from calling the server.
+unsafe impl Sync for Statement {}
+
+impl Statement {
+    /// Of this text, with `$1`, `$2`, … for the arguments.
+    pub const fn new(sql: &'static str) -> Self {
+        Statement {
+            sql,
+            plan: Cell::new(ptr::null_mut()),
+        }
+    }
+
+    /// Runs it and answers how many rows it wrote or found.
+    pub fn run(&self, arguments: &[Argument]) -> u64 {
+        Spi::connect().execute(self, arguments, 0)
+    }
+
+    /// Runs it and reads the first row.
+    pub fn first<T>(&self, arguments: &[Argument], read: impl FnOnce(&Row) -> T) -> Option<T> {
+        let spi = Spi::connect();
+        spi.execute(self, arguments, 1);
+        spi.row(0).map(|row| read(&row))
+    }
+
+    /// Runs it and reads every row.
+    pub fn all<T>(&self, arguments: &[Argument], mut read: impl FnMut(&Row) -> T) -> Vec<T> {
+        let spi = Spi::connect();
+        let found = spi.execute(self, arguments, 0);
+        (0..found)
+            .filter_map(|index| spi.row(index))
+            .map(|row| read(&row))
+            .collect()
+    }
+
+    /// Runs it and hands every row, as a tuple, to `take`.
+    pub(super) fn each(&self, arguments: &[Argument], mut take: impl FnMut(pg_sys::HeapTuple, pg_sys::TupleDesc)) {
+        let spi = Spi::connect();
+        for index in 0..spi.execute(self, arguments, 0) {
+            if let Some((tuple, descriptor)) = spi.tuple(index) {
+                take(tuple, descriptor);
+            }
+        }
+    }
+
+    /// Runs it and copies the first column of the first row, of a by-reference type, to the caller's memory context.
+    pub(super) fn first_datum(&self, arguments: &[Argument]) -> Option<pg_sys::Datum> {
+        let spi = Spi::connect();
+        spi.execute(self, arguments, 1);
+        let (tuple, descriptor) = spi.tuple(0)?;
+        let mut is_null = false;
+        // SAFETY: tuple and descriptor belong together; SPI_datumTransfer copies into the context that was current when
+        // the connection was opened.
+        let value = unsafe {
+            let value = pg_sys::SPI_getbinval(tuple, descriptor, 1, &mut is_null);
+            if is_null {
+                value
+            } else {
+                pg_sys::SPI_datumTransfer(value, false, -1)
+            }
+        };
+        (!is_null).then_some(value)
+    }
+
+    fn plan(&self, arguments: &[Argument]) -> pg_sys::SPIPlanPtr {
+        if self.plan.get().is_null() {
+            let sql = CString::new(self.sql).expect("a statement has no zero byte");
+            let mut types: Vec<pg_sys::Oid> = arguments.iter().map(|argument| argument.oid).collect();
+            let count = c_int::try_from(types.len()).expect("a statement has few arguments");
+            // SAFETY: called inside an SPI connection; SPI_prepare copies text and types. It raises on bad SQL.
+            let plan = unsafe { pg_sys::SPI_prepare(sql.as_ptr(), count, types.as_mut_ptr()) };
+            assert!(!plan.is_null(), "could not plan a statement");
+            // SAFETY: the plan was just made; kept, it survives the connection and the transaction.
+            unsafe { pg_sys::SPI_keepplan(plan) };
+            self.plan.set(plan);
+        }
+        self.plan.get()
+    }
+}
+
+/// An open SPI connection. It is closed on drop, but after an error by the abort, as for callers in C.
+struct Spi;
+
+impl Spi {
+    fn connect() -> Self {
+        // SAFETY: may be called wherever SQL may run; nests.
+        let answer = unsafe { pg_sys::SPI_connect() };
+        assert!(answer == pg_sys::SPI_OK_CONNECT as c_int, "could not connect to SPI");
+        Spi
+    }
+
+    fn execute(&self, statement: &Statement, arguments: &[Argument], most: c_long) -> u64 {
+        let plan = statement.plan(arguments);
+        let mut values: Vec<pg_sys::Datum> = arguments
+            .iter()
+            .map(|argument| argument.datum.unwrap_or(pg_sys::Datum::null()))
+            .collect();
+        let nulls: Vec<c_char> = arguments
+            .iter()
+            .map(|argument| if argument.datum.is_none() { b'n' } else { b' ' } as c_char)
+            .collect();
+        let snapshot = Latest::take();
+        // SAFETY: plan, values and nulls agree in number and types, since the plan was made from the first such call.
+        // Not read-only, so that the command counter moves and what this transaction did a moment ago is seen.
+        let answer = unsafe {
+            pg_sys::SPI_execute_snapshot(
+                plan,
+                values.as_mut_ptr(),
+                nulls.as_ptr(),
+                snapshot.as_ptr(),
+                ptr::null_mut(),
+                false,
+                true,
+                most,
+            )
+        };
+        assert!(answer >= 0, "could not run a statement (SPI answered {answer})");
+        // SAFETY: set by the call above.
+        unsafe { pg_sys::SPI_processed }
+    }
+
+    fn tuple(&self, index: u64) -> Option<(pg_sys::HeapTuple, pg_sys::TupleDesc)> {
+        // SAFETY: the table of the last statement lives until the connection ends; `numvals` bounds it.
+        unsafe {
+            let table = pg_sys::SPI_tuptable.as_ref()?;
+            let index = usize::try_from(index)
+                .ok()
+                .filter(|&index| (index as u64) < table.numvals)?;
+            Some((*table.vals.add(index), table.tupdesc))
+        }
+    }
+
+    fn row(&self, index: u64) -> Option<Row> {
+        // SAFETY: tuple and descriptor belong together and live as long as this connection.
+        self.tuple(index)
+            .map(|(tuple, descriptor)| unsafe { Row::new(tuple, descriptor) })
+    }
+}
+
+impl Drop for Spi {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            // SAFETY: closes the connection that `connect` opened; connections nest like these guards.
+            unsafe { pg_sys::SPI_finish() };
+        }
+    }
+}
+
+/// Runs a command that takes no parameters, such as GRANT; names in it must be quoted.
+pub fn run_command(command: &str) {
+    let command = CString::new(command).expect("a command has no zero byte");
+    let _spi = Spi::connect();
+    // SAFETY: inside an SPI connection; raises when the command fails.
+    let answer = unsafe { pg_sys::SPI_execute(command.as_ptr(), false, 0) };
+    assert!(answer >= 0, "could not run a command (SPI answered {answer})");
+}

@@ -1,0 +1,134 @@
+//! Text arguments and columns as bytes.
+//!
+//! A `text` value holds whatever the server encoding allows: Latin-1, or in an SQL_ASCII database any byte at all.
+//! pgrx's `&str` panics on such values, so nothing here assumes UTF-8.
+
+use pgrx::callconv::{Arg, ArgAbi, BoxRet, FcInfo};
+use pgrx::datum::Datum;
+use pgrx::nullable::Nullable;
+use pgrx::{FromDatum, IntoDatum, impl_sql_translatable, pg_sys};
+
+use super::encoding;
+
+/// A `text` value, in the server encoding.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Text(Vec<u8>);
+
+impl Text {
+    /// The bytes, in the server encoding.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Whether there is nothing in it.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// What a message may show of it: messages are built as UTF-8, so in a database of another encoding whatever is
+    /// not ASCII becomes `?`.
+    pub fn shown(&self) -> String {
+        encoding::shown(&self.0)
+    }
+}
+
+impl From<Vec<u8>> for Text {
+    fn from(bytes: Vec<u8>) -> Self {
+        Text(bytes)
+    }
+}
+
+/// From text of our own making, which is ASCII.
+impl From<&str> for Text {
+    fn from(text: &str) -> Self {
+        debug_assert!(text.is_ascii());
+        Text(text.as_bytes().to_vec())
+    }
+}
+
+impl FromDatum for Text {
+    unsafe fn from_polymorphic_datum(datum: pg_sys::Datum, is_null: bool, oid: pg_sys::Oid) -> Option<Self> {
+        // SAFETY: the caller vouches that the datum is a text; the bytes are copied before anything can free them.
+        unsafe { <&[u8]>::from_polymorphic_datum(datum, is_null, oid) }.map(|bytes| Text(bytes.to_vec()))
+    }
+}
+
+impl IntoDatum for Text {
+    fn into_datum(self) -> Option<pg_sys::Datum> {
+        self.0.as_slice().into_datum()
+    }
+
+    fn type_oid() -> pg_sys::Oid {
+        pg_sys::TEXTOID
+    }
+}
+
+impl_sql_translatable!(Text, "text");
+
+// SAFETY: a text argument is unboxed as its bytes, by FromDatum above.
+unsafe impl<'fcx> ArgAbi<'fcx> for Text {
+    unsafe fn unbox_arg_unchecked(arg: Arg<'_, 'fcx>) -> Self {
+        // SAFETY: forwarded from the caller.
+        unsafe { arg.unbox_arg_using_from_datum() }.unwrap_or_else(|| Text(Vec::new()))
+    }
+
+    unsafe fn unbox_nullable_arg(arg: Arg<'_, 'fcx>) -> Nullable<Self> {
+        // SAFETY: forwarded from the caller.
+        unsafe { arg.unbox_arg_using_from_datum() }.into()
+    }
+}
+
+// SAFETY: `into_datum` makes a palloc'd varlena, which is what a function declared to return text answers.
+unsafe impl BoxRet for Text {
+    unsafe fn box_into<'fcx>(self, fcinfo: &mut FcInfo<'fcx>) -> Datum<'fcx> {
+        match self.into_datum() {
+            // SAFETY: the datum was just made.
+            Some(datum) => unsafe { fcinfo.return_raw_datum(datum) },
+            None => fcinfo.return_null(),
+        }
+    }
+}
+
+/// A text argument that is only looked at and never copied: a token text, or a text that may hold some.
+///
+/// What is longer than [`Presented::LONGEST`] is not even fetched when it lies out of line or compressed.
+pub struct Presented<'fcx>(Option<&'fcx [u8]>);
+
+impl<'fcx> Presented<'fcx> {
+    /// Longest text that is looked at: that of imported tokens is the longest.
+    pub const LONGEST: usize = 512;
+
+    /// The bytes, or `None` when the text is too long to be a token.
+    pub fn bytes(&self) -> Option<&'fcx [u8]> {
+        self.0
+    }
+}
+
+impl FromDatum for Presented<'_> {
+    unsafe fn from_polymorphic_datum(datum: pg_sys::Datum, is_null: bool, oid: pg_sys::Oid) -> Option<Self> {
+        if is_null {
+            return None;
+        }
+        // SAFETY: the caller vouches for a text datum; its size is read from its header or its toast pointer.
+        if unsafe { pg_sys::toast_raw_datum_size(datum) } - pg_sys::VARHDRSZ > Self::LONGEST {
+            return Some(Presented(None));
+        }
+        // SAFETY: as above. An inline value is borrowed where it lies, for as long as the call's argument does.
+        unsafe { <&[u8]>::from_polymorphic_datum(datum, false, oid) }.map(|bytes| Presented(Some(bytes)))
+    }
+}
+
+impl_sql_translatable!(Presented<'_>, "text");
+
+// SAFETY: a text argument is unboxed as its bytes, by FromDatum above.
+unsafe impl<'fcx> ArgAbi<'fcx> for Presented<'fcx> {
+    unsafe fn unbox_arg_unchecked(arg: Arg<'_, 'fcx>) -> Self {
+        // SAFETY: forwarded from the caller.
+        unsafe { arg.unbox_arg_using_from_datum() }.unwrap_or(Presented(None))
+    }
+
+    unsafe fn unbox_nullable_arg(arg: Arg<'_, 'fcx>) -> Nullable<Self> {
+        // SAFETY: forwarded from the caller.
+        unsafe { arg.unbox_arg_using_from_datum() }.into()
+    }
+}

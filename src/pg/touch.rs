@@ -1,0 +1,110 @@
+//! A row of ours rewritten in passing: only when that can be done at once, and never with an error for the caller.
+
+use std::ffi::c_int;
+
+use pgrx::pg_sys;
+
+use super::probe::{Indexed, Key};
+use super::row::Row;
+use super::snapshot::Latest;
+use super::statement::Argument;
+
+/// A column to set: its number and its new value.
+pub type Change = (usize, Argument);
+
+/// What became of an attempt.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Touched {
+    /// The row is rewritten.
+    Written,
+    /// `change` wanted nothing written.
+    Unchanged,
+    /// The row is not there, or somebody else has it locked or has just rewritten it.
+    Skipped,
+}
+
+/// Rewrites the row with this key as `change` says, unless that would mean waiting for a lock.
+///
+/// The row's index columns must stay as they are. The table must have no index that is partial or on expressions, and
+/// its triggers do not fire: this is how PostgreSQL writes its own catalogs.
+pub fn touch<const N: usize>(
+    table: &Indexed,
+    key: Key<'_>,
+    snapshot: &Latest,
+    change: impl FnOnce(&Row) -> Option<[Change; N]>,
+) -> Touched {
+    // A lock on the whole table, as CREATE INDEX takes it, is waited for no more than a row's.
+    // SAFETY: takes a heavyweight lock or answers false; held until the end of the transaction, as after any UPDATE.
+    if !unsafe { pg_sys::ConditionalLockRelationOid(table.table_oid(), pg_sys::RowExclusiveLock as c_int) } {
+        return Touched::Skipped;
+    }
+    table
+        .find_tuple(key, snapshot, |relation, tuple| {
+            // SAFETY: the tuple is of this relation and lives while the scan stands still.
+            let row = unsafe { Row::new(tuple, (*relation).rd_att) };
+            match change(&row) {
+                None => Touched::Unchanged,
+                // SAFETY: as above.
+                Some(changes) if unsafe { lock_at_once(relation, tuple) } => {
+                    // SAFETY: as above; the lock just taken makes the update one that cannot wait or fail.
+                    unsafe { rewrite(relation, tuple, changes) };
+                    Touched::Written
+                }
+                Some(_) => Touched::Skipped,
+            }
+        })
+        .unwrap_or(Touched::Skipped)
+}
+
+/// Locks the tuple as an UPDATE would, if nobody else has it and it is still the newest version.
+///
+/// # Safety
+/// `tuple` must be a tuple of `relation`.
+unsafe fn lock_at_once(relation: pg_sys::Relation, tuple: pg_sys::HeapTuple) -> bool {
+    let mut locked = pg_sys::HeapTupleData::default();
+    let mut buffer: pg_sys::Buffer = 0;
+    let mut failure = pg_sys::TM_FailureData::default();
+    // SAFETY: heap_lock_tuple reads t_self, fills in the rest and leaves the buffer pinned whatever it answers.
+    unsafe {
+        locked.t_self = (*tuple).t_self;
+        let answer = pg_sys::heap_lock_tuple(
+            relation,
+            &mut locked,
+            pg_sys::GetCurrentCommandId(true),
+            pg_sys::LockTupleMode::LockTupleNoKeyExclusive,
+            pg_sys::LockWaitPolicy::LockWaitSkip,
+            false,
+            &mut buffer,
+            &mut failure,
+        );
+        pg_sys::ReleaseBuffer(buffer);
+        answer == pg_sys::TM_Result::TM_Ok
+    }
+}
+
+/// # Safety
+/// `tuple` must be a tuple of `relation`, locked by this transaction, and the changes of its columns' types.
+unsafe fn rewrite<const N: usize>(relation: pg_sys::Relation, tuple: pg_sys::HeapTuple, changes: [Change; N]) {
+    let mut columns = [0; N];
+    let mut values = [pg_sys::Datum::null(); N];
+    let mut nulls = [false; N];
+    for (index, (column, value)) in changes.into_iter().enumerate() {
+        columns[index] = c_int::try_from(column).unwrap_or_default();
+        let datum = value.into_datum();
+        nulls[index] = datum.is_none();
+        values[index] = datum.unwrap_or(pg_sys::Datum::null());
+    }
+    // SAFETY: by the caller's word; the new tuple is palloc'd and given back.
+    unsafe {
+        let changed = pg_sys::heap_modify_tuple_by_cols(
+            tuple,
+            (*relation).rd_att,
+            N as c_int,
+            columns.as_mut_ptr(),
+            values.as_mut_ptr(),
+            nulls.as_mut_ptr(),
+        );
+        pg_sys::CatalogTupleUpdate(relation, &mut (*tuple).t_self, changed);
+        pg_sys::heap_freetuple(changed);
+    }
+}

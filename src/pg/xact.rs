@@ -1,0 +1,138 @@
+//! What a transaction that killed tokens owes: a durable commit, and no PREPARE.
+//!
+//! An acknowledged revoke that a crash takes back is worse than none, so a commit that carries deaths waits for the disk
+//! and for synchronous standbys even where the caller has turned `synchronous_commit` off. A prepared transaction would
+//! leave that decision, and the dead tokens, to a later session.
+
+use std::cell::Cell;
+use std::ffi::{c_int, c_void};
+use std::ptr;
+
+use pgrx::prelude::*;
+use pgrx::{PgSqlErrorCode, pg_sys};
+
+thread_local! {
+    /// Shallowest transaction nesting level at which this transaction has killed something; 0: none.
+    static KILLED_AT: Cell<c_int> = const { Cell::new(0) };
+    /// Whether this transaction has taken anything away, in a subtransaction that was rolled back or not.
+    static NARROWED: Cell<bool> = const { Cell::new(false) };
+    /// How many transactions and subtransactions of this backend were rolled back.
+    static ROLLBACKS: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Says that this transaction narrows what a token may do: its commit is durable, but it may be prepared, since COMMIT
+/// PREPARED waits for the disk by itself.
+pub fn mark_narrowing() {
+    // SAFETY: sets a flag that the commit of this transaction reads.
+    unsafe { pg_sys::ForceSyncCommit() };
+    NARROWED.set(true);
+}
+
+/// Says that this transaction kills: its commit is durable, and it cannot be prepared.
+pub fn mark_death() {
+    mark_narrowing();
+    // SAFETY: reads this backend's transaction state.
+    let level = unsafe { pg_sys::GetCurrentTransactionNestLevel() };
+    match KILLED_AT.get() {
+        0 => KILLED_AT.set(level),
+        shallowest => KILLED_AT.set(shallowest.min(level)),
+    }
+}
+
+/// How many transactions and subtransactions of this backend were rolled back: whatever remembers having written
+/// something compares this.
+pub fn rollbacks() -> u64 {
+    ROLLBACKS.get()
+}
+
+/// Whether verification, called now, may write: a read-write READ COMMITTED transaction of a primary. In stricter levels
+/// a counter's update would raise 40001 (see DESIGN 4), and a standby or a read-only transaction cannot write at all.
+pub fn may_count() -> bool {
+    // SAFETY: reads this backend's transaction state.
+    unsafe {
+        !pg_sys::XactReadOnly
+            && pg_sys::XactIsoLevel <= pg_sys::XACT_READ_COMMITTED as c_int
+            && !pg_sys::RecoveryInProgress()
+            && !pg_sys::IsInParallelMode()
+    }
+}
+
+/// Registers the callbacks, once, from `_PG_init`. pgrx's own are per transaction and do not hear of PREPARE.
+pub fn register() {
+    // SAFETY: the callbacks are static functions that live as long as the backend.
+    unsafe {
+        pg_sys::RegisterXactCallback(Some(at_transaction), ptr::null_mut());
+        pg_sys::RegisterSubXactCallback(Some(at_subtransaction), ptr::null_mut());
+    }
+}
+
+#[pg_guard]
+unsafe extern "C-unwind" fn at_transaction(event: pg_sys::XactEvent::Type, _argument: *mut c_void) {
+    match event {
+        pg_sys::XactEvent::XACT_EVENT_PRE_COMMIT if NARROWED.get() => wait_for_standbys(),
+        pg_sys::XactEvent::XACT_EVENT_PRE_PREPARE if KILLED_AT.get() > 0 => refuse_prepare(),
+        pg_sys::XactEvent::XACT_EVENT_COMMIT | pg_sys::XactEvent::XACT_EVENT_PREPARE => end(),
+        pg_sys::XactEvent::XACT_EVENT_ABORT => {
+            end();
+            ROLLBACKS.set(ROLLBACKS.get() + 1);
+        }
+        _ => {}
+    }
+}
+
+fn refuse_prepare() {
+    ereport!(
+        ERROR,
+        PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED,
+        "cannot PREPARE a transaction that has revoked tokens",
+        "A revocation takes effect when its transaction commits, and a prepared one may wait for long."
+    );
+}
+
+fn end() {
+    KILLED_AT.set(0);
+    NARROWED.set(false);
+}
+
+#[pg_guard]
+unsafe extern "C-unwind" fn at_subtransaction(
+    event: pg_sys::SubXactEvent::Type,
+    _subtransaction: pg_sys::SubTransactionId,
+    _parent: pg_sys::SubTransactionId,
+    _argument: *mut c_void,
+) {
+    // SAFETY: reads this backend's transaction state; at both events the level is still the subtransaction's.
+    let level = unsafe { pg_sys::GetCurrentTransactionNestLevel() };
+    match event {
+        // What was killed in it is its parent's now.
+        pg_sys::SubXactEvent::SUBXACT_EVENT_COMMIT_SUB if KILLED_AT.get() == level => KILLED_AT.set(level - 1),
+        pg_sys::SubXactEvent::SUBXACT_EVENT_ABORT_SUB => {
+            if KILLED_AT.get() >= level {
+                KILLED_AT.set(0);
+            }
+            ROLLBACKS.set(ROLLBACKS.get() + 1);
+        }
+        _ => {}
+    }
+}
+
+/// Raises `synchronous_commit` to at least `on` for the commit at hand. ForceSyncCommit alone waits for the local disk.
+fn wait_for_standbys() {
+    // SAFETY: reads an enum setting.
+    if unsafe { pg_sys::synchronous_commit } >= pg_sys::SyncCommitLevel::SYNCHRONOUS_COMMIT_REMOTE_FLUSH as c_int {
+        return;
+    }
+    // SAFETY: before the commit record the transaction may still change settings of its own; the change ends with it.
+    unsafe {
+        pg_sys::set_config_option(
+            c"synchronous_commit".as_ptr(),
+            c"on".as_ptr(),
+            pg_sys::GucContext::PGC_USERSET,
+            pg_sys::GucSource::PGC_S_SESSION,
+            pg_sys::GucAction::GUC_ACTION_LOCAL,
+            true,
+            PgLogLevel::ERROR as c_int,
+            false,
+        );
+    }
+}

@@ -1,0 +1,38 @@
+//! Whoever can own tokens or act.
+
+mod deactivate;
+mod drop;
+mod name;
+mod put;
+
+pub use name::{PrincipalName, PrincipalNameError};
+
+use crate::error::Error;
+use crate::pg::encoding;
+use crate::pg::text::Text;
+
+impl PrincipalName {
+    /// From an argument or column called `what`.
+    ///
+    /// # Errors
+    /// 22004 for NULL, 22023 when it does not name a principal.
+    pub fn given(what: &'static str, text: Option<Text>) -> Result<Self, Error> {
+        let text = text.ok_or(Error::Absent(what))?;
+        PrincipalName::parse(text.as_bytes()).map_err(|why| Error::Principal { what, why })
+    }
+
+    /// Whether a text can be the type of a principal.
+    pub fn is_type(text: &[u8]) -> bool {
+        name::is_type(text)
+    }
+
+    /// As a value for SQL.
+    pub fn text(&self) -> Text {
+        self.as_bytes().to_vec().into()
+    }
+
+    /// What a message may show of it.
+    pub fn shown(&self) -> String {
+        encoding::shown(self.as_bytes())
+    }
+}

@@ -1,0 +1,77 @@
+//! `deactivate` and `activate`.
+
+use pgrx::prelude::*;
+
+use super::PrincipalName;
+use crate::actor::Actor;
+use crate::argument::{self, MOST_PROSE};
+use crate::catalog::event;
+use crate::catalog::principal::{self, Hold, lock_existing};
+use crate::error::ErrorReport;
+use crate::pg::statement::{Statement, arguments};
+use crate::pg::text::Text;
+use crate::pg::xact;
+
+/// Deactivates a principal and returns whether it was active.
+///
+/// Its tokens die for good or are suspended until it is active again, as the column `owner_inactive` of their kind said
+/// when they were issued. It costs the same for one token and for a million.
+///
+/// # Errors
+/// `22004` for a NULL principal, `42704` when it does not exist.
+#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
+#[search_path(pg_catalog, pg_temp)]
+fn deactivate(principal: Option<Text>, reason: default!(Option<Text>, "NULL")) -> Result<bool, ErrorReport> {
+    static DEACTIVATE: Statement =
+        Statement::new("UPDATE tokenauth.principal SET active = false, state_reason = $2 WHERE principal = $1");
+    let actor = Actor::session()?;
+    let name = PrincipalName::given("principal", principal)?;
+    let reason = argument::bounded("reason", reason, MOST_PROSE)?;
+    let found = lock_existing(&name, Hold::Alone)?;
+    if !found.active {
+        return Ok(false);
+    }
+    let before = principal::described(&name);
+    DEACTIVATE.run(arguments![name.text(), reason.clone()]);
+    kill_revocable(&name, &actor, reason.as_ref());
+    event::of_principal(
+        "principal.deactivated",
+        &name,
+        &actor,
+        before,
+        principal::described(&name),
+    )?;
+    Ok(true)
+}
+
+/// Makes a principal active again and returns whether it was not. Suspended tokens work again, dead ones stay dead.
+///
+/// # Errors
+/// `22004` for a NULL principal, `42704` when it does not exist.
+#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
+#[search_path(pg_catalog, pg_temp)]
+fn activate(principal: Option<Text>) -> Result<bool, ErrorReport> {
+    static ACTIVATE: Statement =
+        Statement::new("UPDATE tokenauth.principal SET active = true, state_reason = NULL WHERE principal = $1");
+    let actor = Actor::session()?;
+    let name = PrincipalName::given("principal", principal)?;
+    if lock_existing(&name, Hold::Alone)?.active {
+        return Ok(false);
+    }
+    let before = principal::described(&name);
+    ACTIVATE.run(arguments![name.text()]);
+    event::of_principal(
+        "principal.activated",
+        &name,
+        &actor,
+        before,
+        principal::described(&name),
+    )?;
+    Ok(true)
+}
+
+/// Kills the tokens that deactivation of their owner, which must be held alone, revokes.
+pub fn kill_revocable(name: &PrincipalName, actor: &Actor, reason: Option<&Text>) {
+    xact::mark_death();
+    principal::begin_epoch(name, principal::Covers::Revocable, actor.recorded(), reason);
+}

@@ -1,0 +1,37 @@
+//! `drop_principal`.
+
+use pgrx::prelude::*;
+
+use super::PrincipalName;
+use crate::actor::Actor;
+use crate::catalog::event;
+use crate::catalog::principal::{self, Covers, Hold, lock_existing};
+use crate::error::ErrorReport;
+use crate::pg::statement::{Statement, arguments};
+use crate::pg::text::Text;
+use crate::pg::xact;
+
+/// Drops a principal: all its tokens die for good, and the same id may later start empty.
+///
+/// # Errors
+/// `22004` for a NULL principal, `42704` when it does not exist.
+#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
+#[search_path(pg_catalog, pg_temp)]
+fn drop_principal(principal: Option<Text>) -> Result<(), ErrorReport> {
+    // The row stays as a tombstone: its epochs keep dead what is dead, whoever gets the id next.
+    static BURY: Statement = Statement::new(
+        "UPDATE tokenauth.principal
+            SET active = false, permissions = '{}', data_scopes = '{}', state_reason = NULL, display_name = NULL,
+                dropped_at = clock_timestamp()
+          WHERE principal = $1",
+    );
+    let actor = Actor::session()?;
+    let name = PrincipalName::given("principal", principal)?;
+    lock_existing(&name, Hold::Alone)?;
+    let before = principal::described(&name);
+    xact::mark_death();
+    principal::begin_epoch(&name, Covers::All, actor.recorded(), Some(&Text::from("owner dropped")));
+    BURY.run(arguments![name.text()]);
+    event::of_principal("principal.dropped", &name, &actor, before, None)?;
+    Ok(())
+}

@@ -1,0 +1,121 @@
+//! `put_principal`: a principal made known, or changed.
+
+use pgrx::prelude::*;
+
+use super::PrincipalName;
+use super::deactivate::kill_revocable;
+use crate::actor::Actor;
+use crate::argument::{self, MOST_NAME, MOST_PROSE};
+use crate::catalog::principal::{Hold, lock};
+use crate::catalog::{event, principal};
+use crate::error::{Error, ErrorReport};
+use crate::pg::array::TextArray;
+use crate::pg::jsonb::Jsonb;
+use crate::pg::statement::{Statement, fields};
+use crate::pg::text::Text;
+use crate::pg::xact;
+
+/// Makes a principal known or changes it; NULL leaves a field as it is.
+///
+/// A new one is active, holds no permissions and is unrestricted in its data, unless said otherwise. `active => false`
+/// does what `deactivate` does. A principal that was dropped starts anew; its old tokens stay dead.
+///
+/// # Errors
+/// `22004` for a NULL principal, `22023` for a malformed principal, permission or data scope.
+#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
+#[search_path(pg_catalog, pg_temp)]
+fn put_principal(
+    principal: Option<Text>,
+    permissions: default!(Option<TextArray>, "NULL"),
+    data_scopes: default!(Option<Jsonb>, "NULL"),
+    active: default!(Option<bool>, "NULL"),
+    state_reason: default!(Option<Text>, "NULL"),
+    display_name: default!(Option<Text>, "NULL"),
+) -> Result<(), ErrorReport> {
+    let actor = Actor::session()?;
+    let name = PrincipalName::given("principal", principal)?;
+    let permissions = permissions
+        .map(|held| argument::scopes("permissions", &held))
+        .transpose()?;
+    let data_scopes = data_scopes.as_ref().map(argument::data_scopes).transpose()?;
+    let put = Put {
+        permissions: permissions.map(|held| held.iter().collect()),
+        data_scopes: data_scopes.map(|data| Jsonb::of(&data.to_value())),
+        active,
+        state_reason: argument::bounded("state_reason", state_reason, MOST_PROSE)?,
+        display_name: argument::bounded("display_name", display_name, MOST_NAME)?,
+    };
+    Ok(put.apply(&actor, &name)?)
+}
+
+/// What to set; `None` stays as it is.
+struct Put {
+    permissions: Option<TextArray>,
+    data_scopes: Option<Jsonb>,
+    active: Option<bool>,
+    state_reason: Option<Text>,
+    display_name: Option<Text>,
+}
+
+impl Put {
+    fn apply(self, actor: &Actor, name: &PrincipalName) -> Result<(), Error> {
+        static INSERT: Statement = Statement::new(
+            "INSERT INTO tokenauth.principal (principal, permissions, data_scopes, active, state_reason, display_name)
+             VALUES ($1, coalesce($2, '{}'), coalesce($3, '{}'), coalesce($4, true), $5, $6)
+             ON CONFLICT (principal) DO NOTHING",
+        );
+        // A tombstone keeps its epochs and nothing else. Becoming active again takes back the reason for having been
+        // inactive.
+        static UPDATE: Statement = Statement::new(
+            "UPDATE tokenauth.principal
+                SET permissions = coalesce($2, permissions),
+                    data_scopes = coalesce($3, data_scopes),
+                    active = coalesce($4, active OR dropped_at IS NOT NULL),
+                    state_reason = coalesce($5, CASE WHEN active OR NOT coalesce($4, false) THEN state_reason END),
+                    display_name = coalesce($6, display_name),
+                    created_at = CASE WHEN dropped_at IS NULL THEN created_at ELSE now() END,
+                    dropped_at = NULL
+              WHERE principal = $1",
+        );
+        // What is narrowed is as urgent as what is revoked.
+        xact::mark_narrowing();
+        let values = |put: &Self| {
+            fields![
+                name.text(),
+                put.permissions.clone(),
+                put.data_scopes.clone(),
+                put.active,
+                put.state_reason.clone(),
+                put.display_name.clone(),
+            ]
+        };
+        let previous = lock(name, Hold::Alone);
+        let (known, before) = match &previous {
+            Some(found) => (!found.dropped, principal::described(name).filter(|_| !found.dropped)),
+            // Somebody may just have put it: then its row is there to be updated once that has committed.
+            None if INSERT.run(&values(&self)) == 1 => {
+                event::of_principal("principal.created", name, actor, None, principal::described(name))?;
+                return Ok(());
+            }
+            None => {
+                lock(name, Hold::Alone);
+                (true, principal::described(name))
+            }
+        };
+        let was_active = previous.is_none_or(|found| found.active);
+        UPDATE.run(&values(&self));
+        if known && was_active && self.active == Some(false) {
+            kill_revocable(name, actor, self.state_reason.as_ref());
+        }
+        let after = principal::described(name);
+        if before != after {
+            let event = if known {
+                "principal.changed"
+            } else {
+                "principal.created"
+            };
+            event::of_principal(event, name, actor, before, after)?;
+        }
+        Ok(())
+    }
+}

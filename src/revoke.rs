@@ -1,0 +1,118 @@
+//! `revoke`, `revoke_presented` and `delete`: one token dies.
+
+use pgrx::Uuid;
+use pgrx::prelude::*;
+
+use crate::actor::Actor;
+use crate::argument::{self, MOST_PROSE};
+use crate::catalog::event::Event;
+use crate::catalog::token::Token;
+use crate::catalog::{principal, token};
+use crate::error::{Error, ErrorReport};
+use crate::pg::clock::Timestamp;
+use crate::pg::snapshot::Latest;
+use crate::pg::statement::{Statement, arguments};
+use crate::pg::text::{Presented, Text};
+use crate::pg::xact;
+use crate::verify;
+
+/// Revokes the token with this id for good and returns whether it was alive, neither revoked nor expired.
+///
+/// Takes effect for every verification that starts after the commit, in any session.
+///
+/// # Errors
+/// `22004` for a NULL id or actor, `42704` when no such token exists.
+#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
+#[search_path(pg_catalog, pg_temp)]
+fn revoke(
+    id: Option<Uuid>,
+    reason: default!(Option<Text>, "NULL"),
+    actor: default!(Option<Text>, "'session'"),
+) -> Result<bool, ErrorReport> {
+    let actor = Actor::resolve(actor)?;
+    let id = argument::token_id(id)?;
+    let reason = argument::bounded("reason", reason, MOST_PROSE)?;
+    Ok(kill(id, reason, &actor)?)
+}
+
+/// Revokes the token that is presented (RFC 7009). True also when there is no such token: whoever holds a text that is no
+/// token has nothing left to revoke, and learns nothing by asking.
+///
+/// # Errors
+/// `22004` for a NULL token.
+#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
+#[search_path(pg_catalog, pg_temp)]
+fn revoke_presented(token: Option<Presented>, reason: default!(Option<Text>, "NULL")) -> Result<bool, ErrorReport> {
+    let presented = argument::given("token", token)?;
+    let reason = argument::bounded("reason", reason, MOST_PROSE)?;
+    if let Some(id) = verify::identify(&presented) {
+        kill(id, reason, &Actor::Trusted)?;
+    }
+    Ok(true)
+}
+
+/// Revokes a token for good and takes it off every list; returns false when that was done before.
+///
+/// # Errors
+/// `22004` for a NULL id or actor, `42704` when no such token exists.
+#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
+#[search_path(pg_catalog, pg_temp)]
+fn delete(id: Option<Uuid>, actor: default!(Option<Text>, "'session'")) -> Result<bool, ErrorReport> {
+    static DELETE: Statement =
+        Statement::new("UPDATE tokenauth.token SET deleted_at = clock_timestamp() WHERE id = $1");
+    let actor = Actor::resolve(actor)?;
+    let id = argument::token_id(id)?;
+    let token = token::lock(id)?;
+    if token.deleted {
+        return Ok(false);
+    }
+    xact::mark_death();
+    mark_revoked(&token, Some("deleted".into()), &actor);
+    DELETE.run(arguments![id]);
+    record("token.deleted", token, None, &actor)?;
+    Ok(true)
+}
+
+fn kill(id: Uuid, reason: Option<Text>, actor: &Actor) -> Result<bool, Error> {
+    let token = token::lock(id)?;
+    if token.revoked {
+        return Ok(false);
+    }
+    xact::mark_death();
+    let was_alive = is_alive(&token);
+    mark_revoked(&token, reason.clone(), actor);
+    // What had died with others before keeps its first death in the list; this one is recorded all the same.
+    record("token.revoked", token, reason, actor)?;
+    Ok(was_alive)
+}
+
+/// Whether a token that is locked is neither revoked, alone or with others, nor expired.
+fn is_alive(token: &Token) -> bool {
+    let owner = principal::find(token.owner.as_bytes(), &Latest::take());
+    !token.revoked
+        && !token.is_expired(Timestamp::now())
+        && owner.is_some_and(|owner| !owner.has_killed(token.owner_epoch, token.dies_with_owner))
+}
+
+fn mark_revoked(token: &Token, reason: Option<Text>, actor: &Actor) {
+    static REVOKE: Statement = Statement::new(
+        "UPDATE tokenauth.token SET revoked_at = clock_timestamp(), revoked_by = $2, revoke_reason = $3
+          WHERE id = $1 AND revoked_at IS NULL",
+    );
+    REVOKE.run(arguments![token.id, actor.recorded(), reason]);
+}
+
+/// Records that one token changed its state.
+pub fn record(event: &'static str, token: Token, reason: Option<Text>, actor: &Actor) -> Result<(), Error> {
+    static REASON: Statement = Statement::new("SELECT jsonb_build_object('reason', $1)");
+    let after = reason.and_then(|reason| REASON.first(arguments![reason], |row| row.required(1)));
+    Event {
+        event,
+        token_id: Some(token.id),
+        kind: Some(token.kind),
+        owner: Some(token.owner),
+        after,
+        ..Event::default()
+    }
+    .record(actor)
+}

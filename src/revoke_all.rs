@@ -1,0 +1,156 @@
+//! `revoke_all`: many tokens die at once.
+
+use pgrx::prelude::*;
+
+use crate::actor::Actor;
+use crate::argument::{self, MOST_PROSE};
+use crate::catalog::event::Event;
+use crate::catalog::principal::{self, Covers, Hold, lock_existing};
+use crate::catalog::{kind, token};
+use crate::error::{Error, ErrorReport};
+use crate::pg::clock::Timestamp;
+use crate::pg::statement::{Statement, arguments};
+use crate::pg::text::Text;
+use crate::pg::xact;
+use crate::principal::PrincipalName;
+
+/// How many deaths are counted.
+const MOST_COUNTED: i64 = 10_000;
+
+/// Revokes every token that is selected and returns how many alive ones died: exact up to 10,000, NULL when more.
+///
+/// By owner alone it costs the same for one token and for a million. `'*'` is any owner, any kind.
+///
+/// # Errors
+/// `22004` for a NULL selector or actor, or when nothing is selected; `42704` for an unknown owner or kind.
+#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
+#[search_path(pg_catalog, pg_temp)]
+fn revoke_all(
+    owner: default!(Option<Text>, "'*'"),
+    kind: default!(Option<Text>, "'*'"),
+    issued_before: default!(Option<Timestamp>, "'infinity'"),
+    reason: default!(Option<Text>, "NULL"),
+    actor: default!(Option<Text>, "'session'"),
+) -> Result<Option<i64>, ErrorReport> {
+    let actor = Actor::resolve(actor)?;
+    let selection = Selection {
+        owner: match argument::given("owner", owner)? {
+            any if any.as_bytes() == b"*" => None,
+            owner => Some(PrincipalName::given("owner", Some(owner))?),
+        },
+        kind: Some(argument::given("kind", kind)?).filter(|kind| kind.as_bytes() != b"*"),
+        issued_before: argument::given("issued_before", issued_before)?,
+    };
+    let reason = argument::bounded("reason", reason, MOST_PROSE)?;
+    let died = match selection {
+        Selection {
+            owner: None,
+            kind: None,
+            issued_before: Timestamp::INFINITY,
+        } => Err(Error::NothingSelected)?,
+        Selection {
+            owner: Some(owner),
+            kind: None,
+            issued_before: Timestamp::INFINITY,
+        } => kill_all_of(&owner, &actor, reason)?,
+        selection => selection.kill(&actor, reason)?,
+    };
+    Ok(Some(died).filter(|&died| died <= MOST_COUNTED))
+}
+
+/// All tokens of an owner: one row is written, however many there are.
+fn kill_all_of(owner: &PrincipalName, actor: &Actor, reason: Option<Text>) -> Result<i64, Error> {
+    let principal = lock_existing(owner, Hold::Alone)?;
+    xact::mark_death();
+    let alive = token::count_alive_of(owner, &principal, MOST_COUNTED + 1);
+    principal::begin_epoch(owner, Covers::All, actor.recorded(), reason.as_ref());
+    record(Some(owner), None, None, alive, reason, actor)?;
+    Ok(alive)
+}
+
+/// What to revoke; `None` is any.
+struct Selection {
+    owner: Option<PrincipalName>,
+    kind: Option<Text>,
+    issued_before: Timestamp,
+}
+
+impl Selection {
+    /// Token by token. An issue that is under way is waited for, through the lock that it holds on its owner or kind, so
+    /// that no selected token comes to light later.
+    fn kill(self, actor: &Actor, reason: Option<Text>) -> Result<i64, Error> {
+        // Rows are locked in the order of their ids; expired ones die too, or editing could bring them back.
+        static KILL: Statement = Statement::new(
+            "WITH selected AS (
+                 SELECT t.id,
+                        (t.expires_at IS NULL OR t.expires_at > clock_timestamp())
+                        AND t.owner_epoch >= p.all_dead_before_epoch
+                        AND (NOT t.dies_with_owner OR t.owner_epoch >= p.revocable_dead_before_epoch) AS alive
+                   FROM tokenauth.token t
+                   JOIN tokenauth.principal p ON p.principal = t.owner
+                  WHERE t.revoked_at IS NULL
+                    AND (t.owner = $1 OR $1 IS NULL)
+                    AND (t.kind = $2 OR $2 IS NULL)
+                    AND t.created_at < $3
+                  ORDER BY t.id
+                    FOR NO KEY UPDATE OF t),
+             killed AS (
+                 UPDATE tokenauth.token t
+                    SET revoked_at = clock_timestamp(), revoked_by = $4, revoke_reason = $5
+                   FROM selected
+                  WHERE t.id = selected.id)
+             SELECT count(*) FILTER (WHERE alive) FROM selected",
+        );
+        if self.owner.is_none() || self.kind.is_some() {
+            kind::lock_against_issue(self.kind.as_ref())?;
+        }
+        if let Some(owner) = &self.owner {
+            lock_existing(owner, Hold::Alone)?;
+        }
+        xact::mark_death();
+        let owner = self.owner.as_ref().map(PrincipalName::text);
+        let arguments = arguments![
+            owner,
+            self.kind.clone(),
+            self.issued_before,
+            actor.recorded(),
+            reason.clone()
+        ];
+        let died = KILL.first(arguments, |row| row.required(1)).unwrap_or(0);
+        record(
+            self.owner.as_ref(),
+            self.kind,
+            Some(self.issued_before),
+            died,
+            reason,
+            actor,
+        )?;
+        Ok(died)
+    }
+}
+
+/// One event, however many tokens died.
+fn record(
+    owner: Option<&PrincipalName>,
+    kind: Option<Text>,
+    issued_before: Option<Timestamp>,
+    died: i64,
+    reason: Option<Text>,
+    actor: &Actor,
+) -> Result<(), Error> {
+    static DESCRIBE: Statement = Statement::new(
+        "SELECT jsonb_strip_nulls(jsonb_build_object('died', CASE WHEN $1 <= $4 THEN $1 END, 'reason', $2,
+                    'issued_before', nullif($3, 'infinity')))",
+    );
+    let after = DESCRIBE.first(arguments![died, reason, issued_before, MOST_COUNTED], |row| {
+        row.required(1)
+    });
+    Event {
+        event: "tokens.revoked",
+        kind,
+        owner: owner.map(PrincipalName::text),
+        after,
+        ..Event::default()
+    }
+    .record(actor)
+}

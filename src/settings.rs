@@ -1,0 +1,61 @@
+//! Every setting, why it defaults to what it does, and how it is read.
+
+use std::ffi::CStr;
+
+use pgrx::guc::{GucContext, GucFlags, GucRegistry, GucSetting};
+use pgrx::prelude::*;
+
+use crate::request::ErrorStyle;
+
+/// `tokenauth.usage_tracking`. On, because "when was it last used?" is the first question of every token list.
+static USAGE_TRACKING: GucSetting<bool> = GucSetting::<bool>::new(true);
+
+/// `tokenauth.default_error_style`. `uniform`, because it tells a stranger least.
+static DEFAULT_ERROR_STYLE: GucSetting<Style> = GucSetting::<Style>::new(Style::uniform);
+
+/// Values of `tokenauth.default_error_style`, named as they are written.
+#[derive(Clone, Copy, PostgresGucEnum)]
+#[expect(non_camel_case_types, reason = "the variants' names are the setting's values")]
+enum Style {
+    uniform,
+    coded,
+    problem,
+}
+
+/// Defines the settings, once, from `_PG_init`.
+pub fn define() {
+    GucRegistry::define_bool_guc(
+        c"tokenauth.usage_tracking",
+        c"Records when and how often tokens are used.",
+        c"Off, verification writes nothing at all.",
+        &USAGE_TRACKING,
+        GucContext::Suset,
+        GucFlags::default(),
+    );
+    GucRegistry::define_enum_guc(
+        c"tokenauth.default_error_style",
+        c"Sets the body of error responses where no kind is known.",
+        c"As the column error_style of tokenauth.kind does where one is.",
+        &DEFAULT_ERROR_STYLE,
+        GucContext::Userset,
+        GucFlags::default(),
+    );
+    crate::pg::settings::reserve(PREFIX);
+}
+
+/// What every setting begins with.
+const PREFIX: &CStr = c"tokenauth";
+
+/// Whether uses are recorded.
+pub fn usage_tracking() -> bool {
+    USAGE_TRACKING.get()
+}
+
+/// Body of error responses where no kind is known.
+pub fn default_error_style() -> ErrorStyle {
+    match DEFAULT_ERROR_STYLE.get() {
+        Style::uniform => ErrorStyle::Uniform,
+        Style::coded => ErrorStyle::Coded,
+        Style::problem => ErrorStyle::Problem,
+    }
+}

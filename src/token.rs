@@ -1,0 +1,52 @@
+//! The text of a token: drawn, taken apart, digested, hinted at, and found inside other text.
+//!
+//! A token is `<prefix><lookup: 11><secret: 32><checksum: 6>`, everything after the prefix in base62,
+//! and is read from the right, because prefixes have no fixed length and may contain `_`.
+//! This room knows bytes only: it never meets the server, a setting, a clock or a character encoding,
+//! never prints a secret or a digest, and never compares one in a time that depends on where it differs.
+
+mod algorithm;
+mod base62;
+mod checksum;
+mod digest;
+pub mod embedded;
+mod hint;
+mod lookup;
+mod malformed;
+mod new_token;
+mod parts;
+mod pepper;
+mod prefix;
+mod presented;
+mod public_part;
+
+#[cfg(test)]
+mod vectors;
+
+pub use algorithm::{Algorithm, UnknownAlgorithm};
+pub use digest::{Digest, MalformedDigest};
+pub use lookup::Lookup;
+pub use malformed::Malformed;
+pub use new_token::{NewToken, RandomError};
+pub use pepper::{KEY_LEN, Pepper, check_value};
+pub use prefix::Prefix;
+pub use presented::Presented;
+pub use public_part::PublicPart;
+
+/// Characters of the lookup: 11 base62 digits hold any 64-bit number.
+pub const LOOKUP_LEN: usize = 11;
+
+/// Characters of the secret: 32 base62 digits are 190 bits.
+pub const SECRET_LEN: usize = 32;
+
+/// Characters of the checksum: 6 base62 digits hold any 32-bit number.
+pub const CHECKSUM_LEN: usize = 6;
+
+/// Characters after the prefix.
+pub const BODY_LEN: usize = LOOKUP_LEN + SECRET_LEN + CHECKSUM_LEN;
+
+/// Characters of the longest prefix a kind may have.
+pub const MAX_PREFIX_LEN: usize = 32;
+
+/// Characters of the longest token; a longer text is refused unread.
+pub const MAX_LEN: usize = MAX_PREFIX_LEN + BODY_LEN;

@@ -1,0 +1,100 @@
+//! How a stored digest came from the token text, by the name its row keeps.
+//!
+//! The names are written into tables and dumps: they never change, and one is never reused.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// A way from a token text to the digest that is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Algorithm {
+    /// SHA-256 of the text. No salt and no slow hash: 190 random bits cannot be guessed at any speed.
+    Sha256,
+    /// HMAC-SHA-256 of that digest under a pepper: who reads the table cannot even test a guess.
+    HmacSha256,
+    /// SHA-512 of the text, for tokens that another system issued.
+    Sha512,
+}
+
+impl Algorithm {
+    /// Every algorithm there is.
+    pub const ALL: [Self; 3] = [Self::Sha256, Self::HmacSha256, Self::Sha512];
+
+    /// The name stored with each token.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Sha256 => "sha256",
+            Self::HmacSha256 => "hmac-sha256",
+            Self::Sha512 => "sha512",
+        }
+    }
+
+    /// Bytes of its digests.
+    pub const fn digest_len(self) -> usize {
+        match self {
+            Self::Sha256 | Self::HmacSha256 => 32,
+            Self::Sha512 => 64,
+        }
+    }
+
+    /// Whether digests of another system may be taken over: not those under a pepper, which is ours alone.
+    pub const fn is_importable(self) -> bool {
+        match self {
+            Self::Sha256 | Self::Sha512 => true,
+            Self::HmacSha256 => false,
+        }
+    }
+}
+
+impl fmt::Display for Algorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Algorithm {
+    type Err = UnknownAlgorithm;
+
+    fn from_str(name: &str) -> Result<Self, UnknownAlgorithm> {
+        Self::ALL
+            .into_iter()
+            .find(|algorithm| algorithm.name() == name)
+            .ok_or(UnknownAlgorithm)
+    }
+}
+
+/// No algorithm has this name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnknownAlgorithm;
+
+impl fmt::Display for UnknownAlgorithm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("algorithm is not known")
+    }
+}
+
+impl std::error::Error for UnknownAlgorithm {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_stored_names_never_change() {
+        assert_eq!(Algorithm::ALL.map(Algorithm::name), ["sha256", "hmac-sha256", "sha512"]);
+    }
+
+    #[test]
+    fn every_algorithm_is_found_by_its_name() {
+        for algorithm in Algorithm::ALL {
+            assert_eq!(algorithm.name().parse(), Ok(algorithm));
+        }
+    }
+
+    #[test]
+    fn other_names_are_unknown() {
+        for name in ["", "SHA256", "sha-256", "md5", "sha256 "] {
+            assert_eq!(name.parse::<Algorithm>(), Err(UnknownAlgorithm));
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! The digest: all that the database keeps of a token's secret.
+//!
+//! SHA-256 of the whole text, or HMAC-SHA-256 of that under a pepper, so that a pepper can be applied to a
+//! digest which the application computed. Imported tokens may have SHA-512. Compared in constant time only:
+//! there is no `==`, and nothing here prints a digest.
+
+use std::fmt;
+
+use sha2::{Digest as _, Sha256, Sha512};
+use subtle::ConstantTimeEq;
+
+use super::{Algorithm, Pepper};
+
+/// 32 or 64 bytes computed from a token text.
+#[derive(Clone)]
+pub struct Digest(Bytes);
+
+#[derive(Clone)]
+enum Bytes {
+    Short([u8; 32]),
+    Long([u8; 64]),
+}
+
+impl Digest {
+    /// SHA-256 of a text.
+    pub fn sha256(text: &[u8]) -> Self {
+        Self(Bytes::Short(Sha256::digest(text).into()))
+    }
+
+    /// SHA-512 of a text.
+    pub fn sha512(text: &[u8]) -> Self {
+        Self(Bytes::Long(Sha512::digest(text).into()))
+    }
+
+    /// This digest under a pepper: HMAC-SHA-256 of it.
+    #[must_use]
+    pub fn peppered(&self, pepper: &Pepper) -> Self {
+        Self(Bytes::Short(pepper.authenticate(self.as_bytes())))
+    }
+
+    /// A digest that somebody else computed.
+    ///
+    /// # Errors
+    /// [`MalformedDigest::Length`] for anything but 32 or 64 bytes.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, MalformedDigest> {
+        let short = bytes.try_into().map(Bytes::Short);
+        short
+            .or_else(|_| bytes.try_into().map(Bytes::Long))
+            .map(Self)
+            .map_err(|_| MalformedDigest::Length)
+    }
+
+    /// A digest of this algorithm in hex, upper or lower case, as older systems keep them.
+    ///
+    /// # Errors
+    /// [`MalformedDigest::Length`] when it is not of the algorithm's length, [`MalformedDigest::Hex`] for a
+    /// character that is no hex digit.
+    pub fn from_hex(algorithm: Algorithm, text: &[u8]) -> Result<Self, MalformedDigest> {
+        // The length first: a text of any size is then decoded into a buffer of fixed size.
+        if text.len() != 2 * algorithm.digest_len() {
+            return Err(MalformedDigest::Length);
+        }
+        let mut bytes = [0; 64];
+        let bytes = &mut bytes[..algorithm.digest_len()];
+        hex::decode_to_slice(text, bytes).map_err(|_| MalformedDigest::Hex)?;
+        Self::from_bytes(bytes)
+    }
+
+    /// The bytes that are stored.
+    pub fn as_bytes(&self) -> &[u8] {
+        match &self.0 {
+            Bytes::Short(bytes) => bytes,
+            Bytes::Long(bytes) => bytes,
+        }
+    }
+
+    /// Whether `stored` is this digest, in a time that tells nothing about where they differ.
+    ///
+    /// Another length is another digest; that answer comes sooner, and lengths are no secret.
+    pub fn matches(&self, stored: &[u8]) -> bool {
+        self.as_bytes().ct_eq(stored).into()
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Digest({} bytes)", self.as_bytes().len())
+    }
+}
+
+/// Why something is no digest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MalformedDigest {
+    /// It has the wrong length.
+    Length,
+    /// It has a character that is no hex digit.
+    Hex,
+}
+
+impl fmt::Display for MalformedDigest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Length => "digest has the wrong length",
+            Self::Hex => "digest is not in hex",
+        })
+    }
+}
+
+impl std::error::Error for MalformedDigest {}
+
+#[cfg(test)]
+mod tests {
+    use hmac::{Hmac, Mac};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::token::{check_value, vectors};
+
+    #[test]
+    fn sha256_and_sha512_give_the_published_digests() {
+        for case in vectors::cases("sha2.json", "cases") {
+            let message = vectors::bytes(&case["message_hex"]).repeat(case["repeat"].as_u64().unwrap() as usize);
+            assert_eq!(Digest::sha256(&message).as_bytes(), vectors::bytes(&case["sha256"]));
+            assert_eq!(Digest::sha512(&message).as_bytes(), vectors::bytes(&case["sha512"]));
+        }
+    }
+
+    #[test]
+    fn hmac_gives_the_published_codes() {
+        for case in vectors::cases("hmac_sha256.json", "rfc4231") {
+            let mut hmac = Hmac::<Sha256>::new_from_slice(&vectors::bytes(&case["key"])).unwrap();
+            hmac.update(&vectors::bytes(&case["data"]));
+            let expected = vectors::bytes(&case["hmac"]);
+            assert_eq!(&hmac.finalize().into_bytes()[..expected.len()], expected);
+        }
+    }
+
+    #[test]
+    fn known_tokens_have_their_known_digests_under_known_peppers() {
+        for case in vectors::cases("hmac_sha256.json", "peppered_tokens") {
+            let pepper = Pepper::new(&vectors::array(&case["pepper"]));
+            let digest = Digest::sha256(vectors::text(&case["text"]).as_bytes()).peppered(&pepper);
+            assert_eq!(digest.as_bytes(), vectors::bytes(&case["digest"]));
+        }
+    }
+
+    #[test]
+    fn known_keys_have_their_known_check_values() {
+        for case in vectors::cases("hmac_sha256.json", "check_values") {
+            assert_eq!(
+                check_value(&vectors::array(&case["key"])),
+                *vectors::bytes(&case["check_value"])
+            );
+        }
+    }
+
+    #[test]
+    fn a_digest_of_another_length_does_not_match() {
+        let digest = Digest::sha512(b"abc");
+        assert!(digest.matches(digest.as_bytes()));
+        assert!(!digest.matches(&digest.as_bytes()[..32]));
+        assert!(!digest.matches(b""));
+        assert!(!Digest::sha256(b"abc").matches(&[0; 64]));
+    }
+
+    #[test]
+    fn every_single_bit_counts() {
+        let digest = Digest::sha256(b"abc");
+        for bit in 0..256 {
+            let mut stored = digest.as_bytes().to_vec();
+            stored[bit / 8] ^= 1 << (bit % 8);
+            assert!(!digest.matches(&stored));
+        }
+    }
+
+    #[test]
+    fn debug_output_holds_nothing_of_the_digest() {
+        assert_eq!(format!("{:?}", Digest::sha256(b"abc")), "Digest(32 bytes)");
+    }
+
+    #[test]
+    fn hex_of_the_wrong_length_or_alphabet_is_refused() {
+        let refused = |algorithm, text: &[u8]| Digest::from_hex(algorithm, text).err();
+        assert_eq!(refused(Algorithm::Sha256, b""), Some(MalformedDigest::Length));
+        assert_eq!(refused(Algorithm::Sha256, &[b'0'; 63]), Some(MalformedDigest::Length));
+        assert_eq!(refused(Algorithm::Sha256, &[b'0'; 128]), Some(MalformedDigest::Length));
+        assert_eq!(refused(Algorithm::Sha512, &[b'0'; 64]), Some(MalformedDigest::Length));
+        assert_eq!(refused(Algorithm::Sha256, &[b'g'; 64]), Some(MalformedDigest::Hex));
+        assert_eq!(refused(Algorithm::Sha512, &[0xff; 128]), Some(MalformedDigest::Hex));
+    }
+
+    proptest! {
+        #[test]
+        fn hex_of_either_case_is_the_digest(text: Vec<u8>) {
+            let (short, long) = (Digest::sha256(&text), Digest::sha512(&text));
+            for (algorithm, digest) in [(Algorithm::Sha256, short), (Algorithm::Sha512, long)] {
+                for hex in [hex::encode(digest.as_bytes()), hex::encode_upper(digest.as_bytes())] {
+                    prop_assert!(digest.matches(Digest::from_hex(algorithm, hex.as_bytes()).unwrap().as_bytes()));
+                }
+            }
+        }
+
+        #[test]
+        fn only_32_or_64_bytes_are_a_digest(bytes in proptest::collection::vec(any::<u8>(), 0..130)) {
+            prop_assert_eq!(Digest::from_bytes(&bytes).is_ok(), matches!(bytes.len(), 32 | 64));
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! Tokens inside other text: log lines, columns, messages.
+//!
+//! In each run of base62 characters the last 49 may be the end of a token; the checksum tells, and tells where
+//! its prefix starts. Works on bytes, because every encoding a PostgreSQL server can have keeps ASCII bytes for
+//! ASCII characters. Never allocates, never fails, and takes time in proportion to the text whatever it holds.
+//! Never finds imported tokens, nor one with a base62 character directly after it.
+
+use std::iter;
+use std::ops::Range;
+
+use super::{MAX_PREFIX_LEN, checksum, hint, parts::Parts, prefix};
+
+/// What hides a character.
+const MASK: u8 = b'*';
+
+/// Whether `text` holds a token.
+pub fn contains(text: &[u8]) -> bool {
+    last_token(text).is_some()
+}
+
+/// Where the tokens in `text` are, prefixes included; the last one first.
+///
+/// From the right, because tokens are read so. A prefix may reach into the token before it; the 49 characters
+/// after the prefix are never part of two.
+pub fn find(text: &[u8]) -> impl Iterator<Item = Range<usize>> {
+    let mut unread = text;
+    iter::from_fn(move || {
+        let token = last_token(unread)?;
+        unread = before_last_run(&text[..token.end]);
+        Some(token)
+    })
+}
+
+/// Overwrites of each token what its hint does not show, and returns how many tokens there were.
+///
+/// The text keeps its length and holds no token afterwards: masking it again changes nothing.
+pub fn mask_in_place(text: &mut [u8]) -> usize {
+    let mut unread = text;
+    let mut masked = 0;
+    while let Some(token) = last_token(unread) {
+        let hidden = hint::hidden(token.end);
+        unread[hidden.clone()].fill(MASK);
+        // The shown characters before the mask are now the end of a run, which somebody may have composed to be
+        // the end of another token: reading goes on right there.
+        unread = &mut unread[..hidden.start];
+        masked += 1;
+    }
+    masked
+}
+
+/// The last token in `text`. The end of `text` is taken for the end of a run.
+fn last_token(text: &[u8]) -> Option<Range<usize>> {
+    let mut unread = text;
+    loop {
+        let end = unread.iter().rposition(u8::is_ascii_alphanumeric)? + 1;
+        let through_run = &unread[..end];
+        if let Some(start) = start_of_token(through_run) {
+            return Some(start..end);
+        }
+        unread = before_last_run(through_run);
+    }
+}
+
+/// `text`, which ends with a run of base62 characters, without that run.
+fn before_last_run(text: &[u8]) -> &[u8] {
+    let start = text
+        .iter()
+        .rposition(|byte| !byte.is_ascii_alphanumeric())
+        .map_or(0, |before| before + 1);
+    &text[..start]
+}
+
+/// Where the token begins that ends where `text` ends.
+///
+/// Should several prefixes fit the checksum, the shortest is taken: what is hidden is the same for all.
+fn start_of_token(text: &[u8]) -> Option<usize> {
+    let Parts {
+        before,
+        covered,
+        checksum,
+        ..
+    } = Parts::of(text).ok()?;
+    let longest_prefix = before
+        .iter()
+        .rev()
+        .take(MAX_PREFIX_LEN)
+        .take_while(|byte| prefix::is_word_byte(byte))
+        .count();
+    let earliest = before.len() - longest_prefix;
+    checksum::starts(&covered[earliest..], checksum)
+        .map(|start| earliest + start)
+        .find(|start| *start <= before.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::token::{BODY_LEN, MAX_LEN, NewToken, Prefix, Presented, vectors};
+
+    fn token(prefix: &str) -> String {
+        NewToken::generate(&Prefix::parse(prefix.as_bytes()).unwrap())
+            .unwrap()
+            .expose()
+            .to_owned()
+    }
+
+    fn found(text: &[u8]) -> Vec<&[u8]> {
+        let mut found: Vec<_> = find(text).map(|range| &text[range]).collect();
+        found.reverse();
+        found
+    }
+
+    fn masked(text: &str) -> String {
+        let mut bytes = text.as_bytes().to_vec();
+        mask_in_place(&mut bytes);
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn known_texts_are_masked_as_known() {
+        for case in vectors::cases("embedded.json", "cases") {
+            let mut text = vectors::bytes(&case["text_hex"]);
+            let tokens: Vec<_> = case["tokens"].as_array().unwrap().iter().map(vectors::text).collect();
+            assert_eq!(
+                found(&text),
+                tokens.iter().map(|token| token.as_bytes()).collect::<Vec<_>>(),
+                "{}",
+                case["what"]
+            );
+            assert_eq!(contains(&text), !tokens.is_empty());
+            assert_eq!(mask_in_place(&mut text), tokens.len());
+            assert_eq!(text, vectors::bytes(&case["masked_hex"]), "{}", case["what"]);
+        }
+    }
+
+    #[test]
+    fn masking_shows_what_a_hint_shows() {
+        let token = token("ps_usr_");
+        let hint = Presented::parse(token.as_bytes()).ok().unwrap().hint();
+        assert_eq!(masked(&token), hint.replace('…', &"*".repeat(37)));
+    }
+
+    #[test]
+    fn a_token_that_appears_by_masking_another_is_masked_too() {
+        let outer = "0".repeat(41) + "AA";
+        let outer = [outer.as_bytes(), &checksum::encode(checksum::of(outer.as_bytes()))].concat();
+        let inner = [&outer[41..], b"AAA", &[b'7'; 32]].concat();
+        let inner = [inner.as_slice(), &checksum::encode(checksum::of(&inner))].concat();
+        let mut text = [&outer[..41], &inner].concat();
+        assert_eq!(found(&text), [inner]);
+        assert_eq!(mask_in_place(&mut text), 2);
+        assert!(!contains(&text));
+    }
+
+    #[test]
+    fn a_token_whose_prefix_reaches_into_another_hides_neither() {
+        let first = iter::repeat_with(|| token("ps_"))
+            .find(|token| token.ends_with('s'))
+            .unwrap();
+        let second = token("s_");
+        let text = format!("{first}{}", &second[1..]);
+        assert_eq!(found(text.as_bytes()), [first.as_bytes(), second.as_bytes()]);
+        assert_eq!(masked(&text), format!("{}{}", masked(&first), &masked(&second)[1..]));
+    }
+
+    // Nothing is timed here: at these sizes anything that is not linear would not end.
+    #[test]
+    fn ten_megabytes_of_hostile_text_are_read_in_linear_time() {
+        let run_of_49 = "0".repeat(BODY_LEN);
+        let token = token("_-_-");
+        for unit in [
+            "0",
+            "_",
+            "0_",
+            &format!("{run_of_49}_"),
+            &format!("{}{run_of_49}-", "_".repeat(32)),
+        ] {
+            let mut text = unit.repeat((10 << 20) / unit.len()).into_bytes();
+            assert_eq!(mask_in_place(&mut text), 0);
+        }
+        let tokens = (10 << 20) / token.len();
+        let mut text = token.repeat(tokens).into_bytes();
+        assert_eq!((find(&text).count(), mask_in_place(&mut text)), (tokens, tokens));
+    }
+
+    proptest! {
+        #[test]
+        fn tokens_are_found_between_anything_that_is_not_of_a_word(
+            prefixes in proptest::collection::vec("[A-Za-z0-9_-]{0,32}", 0..5),
+            between in proptest::collection::vec(not_of_a_word(), 6),
+        ) {
+            let tokens: Vec<_> = prefixes.iter().map(|prefix| token(prefix)).collect();
+            let mut text = between[0].clone();
+            for (token, after) in tokens.iter().zip(&between[1..]) {
+                text.extend_from_slice(token.as_bytes());
+                text.extend_from_slice(after);
+            }
+            let expected: Vec<_> = tokens.iter().map(|token| token.as_bytes()).collect();
+            prop_assert_eq!(found(&text), expected);
+        }
+
+        #[test]
+        fn masking_hides_every_secret_and_nothing_else(before in ".*", after in "([^0-9A-Za-z].*)?") {
+            let token = token("sk_");
+            let text = format!("{before}{token}{after}");
+            let end = before.len() + token.len();
+            let expected = [&text[..end - 41], &"*".repeat(37), &text[end - 4..]].concat();
+            prop_assert_eq!(masked(&text), expected);
+        }
+
+        #[test]
+        fn masked_text_keeps_its_length_and_holds_no_token(
+            pieces in proptest::collection::vec(".{0,3}|[A-Za-z0-9_-]{0,50}", 0..5),
+        ) {
+            let text = pieces.into_iter().map(|piece| piece + &token("a_")).collect::<String>();
+            let once = masked(&text);
+            prop_assert_eq!(once.len(), text.len());
+            prop_assert!(!contains(once.as_bytes()));
+            prop_assert_eq!(masked(&once), once);
+        }
+
+        #[test]
+        fn arbitrary_bytes_hold_no_token_and_stay_as_they_are(text: Vec<u8>) {
+            let mut same = text.clone();
+            prop_assert!(!contains(&text));
+            prop_assert_eq!(mask_in_place(&mut same), 0);
+            prop_assert_eq!(same, text);
+        }
+
+        #[test]
+        fn a_token_alone_is_found_exactly_when_it_is_well_formed(text in "[A-Za-z0-9_-]{0,32}[A-Za-z0-9]{43}") {
+            let text = [text.as_bytes(), &checksum::encode(checksum::of(text.as_bytes()))].concat();
+            prop_assert!(text.len() <= MAX_LEN);
+            prop_assert_eq!(contains(&text), Presented::parse(&text).is_ok());
+        }
+    }
+
+    /// One byte or more of which none may stand in a token, in no particular encoding.
+    fn not_of_a_word() -> impl Strategy<Value = Vec<u8>> {
+        let byte = any::<u8>().prop_filter("of a word", |byte| !prefix::is_word_byte(byte));
+        proptest::collection::vec(byte, 1..20)
+    }
+}

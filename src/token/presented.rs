@@ -1,0 +1,148 @@
+//! A token as a client presents it, taken apart before any table is read.
+//!
+//! Refuses everything that was never issued in this form: wrong length, a stray byte, a wrong checksum.
+//! Borrows the text: never copies or allocates, and never reads a byte of an over-long one, because anybody
+//! may send anything. A [`Presented`] is well formed, not valid: only the digest decides that.
+
+use super::{Digest, Lookup, MAX_LEN, Malformed, checksum, hint, parts::Parts, prefix};
+
+/// A well-formed token text.
+///
+/// Has no `Debug`: the text is a secret of the client.
+#[derive(Clone, Copy)]
+pub struct Presented<'a> {
+    text: &'a [u8],
+    prefix: &'a [u8],
+    lookup: Lookup,
+}
+
+impl<'a> Presented<'a> {
+    /// Takes a presented text apart. White space around it is not forgiven.
+    ///
+    /// # Errors
+    /// [`Malformed`] says which rule of the form is broken.
+    pub fn parse(text: &'a [u8]) -> Result<Self, Malformed> {
+        if text.len() > MAX_LEN {
+            return Err(Malformed::Length);
+        }
+        let parts = Parts::of(text)?;
+        prefix::validate(parts.before)?;
+        if checksum::of(parts.covered) != parts.checksum {
+            return Err(Malformed::Checksum);
+        }
+        Ok(Self {
+            text,
+            prefix: parts.before,
+            lookup: parts.lookup,
+        })
+    }
+
+    /// What stands before the lookup: at most 32 of `[A-Za-z0-9_-]`.
+    pub fn prefix(&self) -> &'a [u8] {
+        self.prefix
+    }
+
+    /// The public number by which its row is found.
+    pub fn lookup(&self) -> Lookup {
+        self.lookup
+    }
+
+    /// SHA-256 of the whole text, prefix and checksum included.
+    pub fn digest(&self) -> Digest {
+        Digest::sha256(self.text)
+    }
+
+    /// What lists and messages may show of it.
+    pub fn hint(&self) -> String {
+        hint::of(self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::token::{BODY_LEN, NewToken, Prefix, base62, vectors};
+
+    #[test]
+    fn known_tokens_have_their_known_parts() {
+        for case in vectors::cases("tokens.json", "well_formed") {
+            let presented = Presented::parse(vectors::text(&case["text"]).as_bytes()).unwrap();
+            assert_eq!(presented.prefix(), vectors::text(&case["prefix"]).as_bytes());
+            assert_eq!(
+                presented.lookup().to_bigint().to_string(),
+                vectors::text(&case["bigint"])
+            );
+            assert_eq!(presented.hint(), vectors::text(&case["hint"]));
+            assert_eq!(presented.digest().as_bytes(), vectors::bytes(&case["sha256"]));
+        }
+    }
+
+    #[test]
+    fn known_malformed_texts_are_refused_for_their_known_reason() {
+        for case in vectors::cases("tokens.json", "malformed") {
+            let reason = match vectors::text(&case["reason"]) {
+                "length" => Malformed::Length,
+                "alphabet" => Malformed::Alphabet,
+                "lookup" => Malformed::Lookup,
+                "checksum" => Malformed::Checksum,
+                other => panic!("no such reason: {other}"),
+            };
+            let text = vectors::bytes(&case["text_hex"]);
+            assert_eq!(Presented::parse(&text).err(), Some(reason), "{}", case["what"]);
+        }
+    }
+
+    #[test]
+    fn a_text_of_ten_megabytes_is_refused_for_its_length() {
+        let text = vec![0xff; 10 << 20];
+        assert_eq!(Presented::parse(&text).err(), Some(Malformed::Length));
+    }
+
+    #[test]
+    fn every_change_of_one_character_is_refused() {
+        for prefix in ["", "sk_", "ps_usr_", "pnms_pat_", "01234567890123456789012345678901"] {
+            let token = NewToken::generate(&Prefix::parse(prefix.as_bytes()).unwrap()).unwrap();
+            let original = token.expose().as_bytes();
+            for at in 0..original.len() {
+                let in_prefix = at < original.len() - BODY_LEN;
+                let also = if in_prefix { b"_-".as_slice() } else { b"" };
+                for &digit in base62::DIGITS
+                    .iter()
+                    .chain(also)
+                    .filter(|&&digit| digit != original[at])
+                {
+                    let mut changed = original.to_vec();
+                    changed[at] = digit;
+                    assert!(Presented::parse(&changed).is_err(), "position {at}");
+                }
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_generated_is_well_formed(prefix in "[A-Za-z0-9_-]{0,32}") {
+            let token = NewToken::generate(&Prefix::parse(prefix.as_bytes()).unwrap()).unwrap();
+            let presented = Presented::parse(token.expose().as_bytes()).ok().unwrap();
+            prop_assert_eq!(presented.prefix(), prefix.as_bytes());
+            prop_assert_eq!(presented.lookup(), token.lookup());
+            prop_assert_eq!(presented.hint(), token.hint());
+            prop_assert!(presented.digest().matches(token.digest().as_bytes()));
+        }
+
+        #[test]
+        fn arbitrary_bytes_are_refused(text in proptest::collection::vec(any::<u8>(), 0..200)) {
+            prop_assert!(Presented::parse(&text).is_err());
+        }
+
+        #[test]
+        fn what_stands_around_a_token_is_not_forgiven(before in "[ -~]{0,2}", after in "[ \t\r\n\0]{0,2}") {
+            prop_assume!(!(before.is_empty() && after.is_empty()));
+            let token = NewToken::generate(&Prefix::parse(b"sk_").unwrap()).unwrap();
+            let text = format!("{before}{}{after}", token.expose());
+            prop_assert!(Presented::parse(text.as_bytes()).is_err());
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! The hot path: parse, checksum, one index probe, digest, verdict; no SQL, no planner, no privileges.
+//!
+//! Every call reads the newest committed state, whatever the isolation level of its caller: once a revocation has
+//! committed, no verification that starts later answers with what was taken away. It never waits for a lock on a row, and
+//! writes nothing but the usage of the token (see `usage.rs`).
+
+mod answer;
+mod judge;
+
+use pgrx::Uuid;
+use pgrx::prelude::*;
+
+use crate::argument;
+use crate::catalog::token::{BY_LOOKUP, column};
+use crate::error::{Error, ErrorReport};
+use crate::network::Client;
+use crate::pg::array::TextArray;
+use crate::pg::composite::VerificationFields;
+use crate::pg::jsonb::Jsonb;
+use crate::pg::probe::Key;
+use crate::pg::snapshot::Latest;
+use crate::pg::text::{Presented as PresentedText, Text};
+use crate::request::Credential;
+use crate::scope::Scopes;
+use crate::token::{Digest, Lookup, Presented, PublicPart};
+use crate::verdict::Verdict;
+use answer::Answer;
+use judge::Matched;
+
+/// Verifies a token and returns the verdict with what the application needs to go on.
+///
+/// `require` lists scopes that must all be granted, patterns wholly; `client` is the address of the caller, with or
+/// without port, for tokens that are bound to networks. Never raises for a bad token.
+///
+/// # Errors
+/// `22004` for a NULL `require`, `22023` for a malformed one, whatever the token.
+#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, requires = ["types"])]
+fn verify(
+    token: Option<PresentedText>,
+    require: default!(Option<TextArray>, "'{}'"),
+    client: default!(Option<Text>, "NULL"),
+) -> Result<VerificationFields, ErrorReport> {
+    let question = Question::new(require, client)?;
+    Ok(question.answer(Claim::of_text(token.as_ref().map(PresentedText::bytes)))?)
+}
+
+/// Verifies a token by the digest that the application made of it, so that its text never reaches the server.
+///
+/// `lookup` is the prefix of the token and the 11 characters after it, NULL for an imported token; `digest` the SHA-256
+/// of the whole text. Everything else is as in `verify`.
+///
+/// # Errors
+/// As `verify`, and `22023` for a digest of any length but 32 and 64 bytes.
+#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, requires = ["types"])]
+fn verify_digest(
+    lookup: Option<Text>,
+    digest: Option<&[u8]>,
+    require: default!(Option<TextArray>, "'{}'"),
+    client: default!(Option<Text>, "NULL"),
+) -> Result<VerificationFields, ErrorReport> {
+    let question = Question::new(require, client)?;
+    Ok(question.answer(Claim::of_digest(lookup.as_ref().map(Text::as_bytes), digest)?)?)
+}
+
+/// Verifies the token in the headers of an HTTP request, a JSON object: `Authorization: Bearer …` or `X-API-Key`, or the
+/// one that `header` names. Everything else is as in `verify`.
+///
+/// # Errors
+/// As `verify`.
+#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, requires = ["types"])]
+fn verify_request(
+    headers: Option<Jsonb>,
+    require: default!(Option<TextArray>, "'{}'"),
+    client: default!(Option<Text>, "NULL"),
+    header: default!(Option<Text>, "NULL"),
+) -> Result<VerificationFields, ErrorReport> {
+    let question = Question::new(require, client)?;
+    let headers = headers.map(|headers| headers.lossy_value()).unwrap_or_default();
+    let header = header.map(|header| String::from_utf8_lossy(header.as_bytes()).into_owned());
+    let claim = match Credential::find(&headers, header.as_deref()) {
+        Credential::Missing => Claim::Bad(Verdict::Missing),
+        Credential::Ambiguous => Claim::Bad(Verdict::Ambiguous),
+        Credential::Token(token) => Claim::of_text(Some(Some(token.as_bytes()))),
+    };
+    Ok(question.answer(claim)?)
+}
+
+/// The token that a text is, alive or not.
+pub fn identify(text: &PresentedText<'_>) -> Option<Uuid> {
+    match Claim::of_text(Some(text.bytes())) {
+        Claim::Bad(_) => None,
+        Claim::Token { lookup, digest } => BY_LOOKUP
+            .find(Key::Bigint(lookup.to_bigint()), &Latest::take(), |row| {
+                row.bytes(column::DIGEST)
+                    .is_some_and(|stored| digest.matches(stored))
+                    .then(|| row.required(column::ID))
+            })
+            .flatten(),
+    }
+}
+
+/// What is presented.
+enum Claim {
+    /// Something that no table need be read for.
+    Bad(Verdict),
+    /// A digest to be found and compared.
+    Token { lookup: Lookup, digest: Digest },
+}
+
+impl Claim {
+    /// Of a text: `None` for NULL, `Some(None)` for one that is too long to be a token.
+    fn of_text(text: Option<Option<&[u8]>>) -> Self {
+        match text.map(|text| text.map(Presented::parse)) {
+            None => Claim::Bad(Verdict::Missing),
+            Some(Some(Ok(token))) => Claim::Token {
+                lookup: token.lookup(),
+                digest: token.digest(),
+            },
+            Some(_) => Claim::Bad(Verdict::Malformed),
+        }
+    }
+
+    fn of_digest(lookup: Option<&[u8]>, digest: Option<&[u8]>) -> Result<Self, Error> {
+        let Some(digest) = digest else {
+            return Ok(Claim::Bad(Verdict::Missing));
+        };
+        let digest = Digest::from_bytes(digest).map_err(|_| Error::DigestLength)?;
+        Ok(match lookup.map(PublicPart::parse) {
+            None => Claim::Token {
+                lookup: Lookup::of_digest(&digest),
+                digest,
+            },
+            Some(Ok(public)) => Claim::Token {
+                lookup: public.lookup(),
+                digest,
+            },
+            Some(Err(_)) => Claim::Bad(Verdict::Malformed),
+        })
+    }
+}
+
+/// What the token must be good for.
+struct Question {
+    require: Scopes,
+    client: Option<Client>,
+}
+
+impl Question {
+    fn new(require: Option<TextArray>, client: Option<Text>) -> Result<Self, Error> {
+        let require = argument::given("require", require)?;
+        let require = if require.is_empty() {
+            Scopes::nothing()
+        } else {
+            argument::scopes("require", &require)?
+        };
+        // An address that cannot be read counts as not given: a token bound to networks is then refused.
+        Ok(Question {
+            require,
+            client: client.and_then(|client| Client::parse(client.as_bytes())),
+        })
+    }
+
+    fn answer(&self, claim: Claim) -> Result<VerificationFields, Error> {
+        let (lookup, digest) = match claim {
+            Claim::Bad(verdict) => return Answer::without_token(verdict)?.into_fields(),
+            Claim::Token { lookup, digest } => (lookup, digest),
+        };
+        // One snapshot for all that is read, so that token, owner and kind are of one moment.
+        let snapshot = Latest::take();
+        match Matched::find(lookup, &digest, &snapshot) {
+            None => Answer::without_token(Verdict::Unknown)?.into_fields(),
+            Some(matched) => matched.judge(self, &snapshot)?.into_fields(),
+        }
+    }
+}

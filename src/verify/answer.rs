@@ -1,0 +1,143 @@
+//! The answer of a verification, as the composite `tokenauth.verification`.
+
+use pgrx::Uuid;
+use serde_json::json;
+
+use crate::correlation;
+use crate::data_scope::DataScopes;
+use crate::error::Error;
+use crate::pg::array::TextArray;
+use crate::pg::clock::Timestamp;
+use crate::pg::composite::{Fields, VerificationFields};
+use crate::pg::encoding;
+use crate::pg::jsonb::Jsonb;
+use crate::pg::statement::fields;
+use crate::pg::text::Text;
+use crate::scope::Scopes;
+use crate::verdict::Verdict;
+
+/// What a valid token grants.
+pub struct Granted {
+    /// The principal it acts for.
+    pub owner: Text,
+    /// What it may do.
+    pub scopes: Scopes,
+    /// On which data.
+    pub data_scopes: DataScopes,
+    /// Until when.
+    pub expires_at: Option<Timestamp>,
+    /// The application's own.
+    pub metadata: Option<Jsonb>,
+}
+
+/// An answer.
+pub struct Answer {
+    verdict: Verdict,
+    token: Option<(Uuid, Text, Option<Text>)>,
+    granted: Option<Granted>,
+    detail: Option<Jsonb>,
+    correlation_id: String,
+}
+
+impl Answer {
+    /// About nothing that is known.
+    pub fn without_token(verdict: Verdict) -> Result<Self, Error> {
+        Answer::new(verdict, None, None)
+    }
+
+    /// No, about a token whose id, kind and name are told for the logs.
+    pub fn refused(verdict: Verdict, id: Uuid, kind: Text, name: Option<Text>) -> Result<Self, Error> {
+        Answer::new(verdict, Some((id, kind, name)), None)
+    }
+
+    /// Yes.
+    pub fn valid(id: Uuid, kind: Text, name: Option<Text>, granted: Granted) -> Result<Self, Error> {
+        Answer::new(Verdict::Valid, Some((id, kind, name)), Some(granted))
+    }
+
+    fn new(
+        verdict: Verdict,
+        token: Option<(Uuid, Text, Option<Text>)>,
+        granted: Option<Granted>,
+    ) -> Result<Self, Error> {
+        Ok(Answer {
+            verdict,
+            token,
+            granted,
+            detail: None,
+            correlation_id: correlation::new()?,
+        })
+    }
+
+    /// With the reason for which the owner is inactive.
+    pub fn because(mut self, state_reason: Option<Text>) -> Self {
+        self.detail =
+            state_reason.map(|reason| Jsonb::of(&json!({"state_reason": encoding::to_utf8(reason.as_bytes())})));
+        self
+    }
+
+    /// With the scopes that were required and are not granted.
+    pub fn missing(mut self, scopes: &[&str]) -> Self {
+        self.detail = Some(Jsonb::of(&json!({ "missing": scopes })));
+        self
+    }
+
+    /// Whether it is yes.
+    pub fn is_valid(&self) -> bool {
+        self.verdict.ok()
+    }
+
+    /// As the composite.
+    pub fn into_fields(self) -> Result<VerificationFields, Error> {
+        let (id, kind, name) = self
+            .token
+            .map_or((None, None, None), |(id, kind, name)| (Some(id), Some(kind), name));
+        let status = i32::from(self.verdict.http_status());
+        let granted = self.granted.map(|granted| {
+            let owner = granted.owner.as_bytes();
+            let colon = owner.iter().position(|&byte| byte == b':').unwrap_or(owner.len());
+            let (owner_type, owner_id) = (
+                owner[..colon].to_vec(),
+                owner.get(colon + 1..).unwrap_or_default().to_vec(),
+            );
+            (granted, Text::from(owner_type), Text::from(owner_id))
+        });
+        let (owner, owner_type, owner_id, scopes, data_scopes, expires_at, metadata) = match granted {
+            None => (None, None, None, None, None, None, None),
+            Some((granted, owner_type, owner_id)) => (
+                Some(granted.owner),
+                Some(owner_type),
+                Some(owner_id),
+                Some(TextArray::from_iter(granted.scopes.iter())),
+                Some(json_of(&granted.data_scopes)),
+                granted.expires_at,
+                granted.metadata,
+            ),
+        };
+        Ok(VerificationFields(Fields::new(fields![
+            self.verdict.as_str(),
+            self.verdict.ok(),
+            status,
+            id,
+            kind,
+            owner,
+            owner_type,
+            owner_id,
+            name,
+            scopes,
+            data_scopes,
+            expires_at,
+            metadata,
+            self.detail,
+            self.correlation_id,
+        ])))
+    }
+}
+
+fn json_of(data_scopes: &DataScopes) -> Jsonb {
+    if data_scopes.is_unrestricted() {
+        Jsonb::empty_object()
+    } else {
+        Jsonb::of(&data_scopes.to_value())
+    }
+}

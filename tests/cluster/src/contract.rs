@@ -1,0 +1,52 @@
+//! The calls of the contract that the tests share, as an application writes them.
+
+use postgres::Client;
+
+/// What the holder and the application keep of a token.
+pub struct Issued {
+    /// The plaintext, which exists here and nowhere else.
+    pub token: String,
+    /// Its id, as text.
+    pub id: String,
+}
+
+/// Creates the extension, a kind `key` whose tokens begin with `key_`, and the principal `user:1`.
+pub fn prepare(client: &mut Client) {
+    client
+        .batch_execute(
+            "CREATE EXTENSION tokenauth;
+             INSERT INTO tokenauth.kind (name, prefix) VALUES ('key', 'key_');
+             SELECT tokenauth.put_principal('user:1', permissions => '{devices:read}');",
+        )
+        .unwrap();
+}
+
+/// Issues a token of kind `key`.
+pub fn issue(client: &mut Client, owner: &str) -> Issued {
+    let row = client
+        .query_one(
+            "SELECT token, id::text FROM tokenauth.issue(kind => 'key', owner => $1)",
+            &[&owner],
+        )
+        .unwrap();
+    Issued {
+        token: row.get(0),
+        id: row.get(1),
+    }
+}
+
+/// Revokes the token and returns whether it was alive.
+pub fn revoke(client: &mut Client, issued: &Issued) -> bool {
+    client
+        .query_one("SELECT tokenauth.revoke($1::text::uuid)", &[&issued.id])
+        .unwrap()
+        .get(0)
+}
+
+/// What verification says of the token.
+pub fn verdict(client: &mut Client, token: &str) -> String {
+    client
+        .query_one("SELECT verdict FROM tokenauth.verify($1)", &[&token])
+        .unwrap()
+        .get(0)
+}

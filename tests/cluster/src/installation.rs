@@ -1,0 +1,78 @@
+//! The PostgreSQL under test: where its programs are, and as whom they run.
+
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
+
+use nix::unistd::{User, geteuid};
+
+/// A program of the installation under test, run as the user a server may run as.
+///
+/// PostgreSQL refuses to run as root: then it is the user its package makes. The environment is empty, because `PG*`
+/// variables redirect programs and `RUST_BACKTRACE` makes pgrx add stack frames to error messages.
+pub fn program(name: &str) -> Command {
+    as_server(&bin_directory().join(name))
+}
+
+/// A new directory that belongs to the server's user and that only it and root can enter.
+pub fn temporary_directory() -> PathBuf {
+    // In /tmp whatever TMPDIR says: the path of a socket is limited to 107 bytes.
+    let output = finish(as_server(Path::new("mktemp")).args(["-d", "/tmp/tokenauth.XXXXXX"]));
+    PathBuf::from(
+        String::from_utf8(output.stdout)
+            .expect("mktemp prints a path")
+            .trim_end(),
+    )
+}
+
+/// Runs the command to its end, which must be a good one.
+pub fn finish(command: &mut Command) -> Output {
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .unwrap_or_else(|error| panic!("could not run {command:?}: {error}"));
+    assert_success(command, &output);
+    output
+}
+
+/// Panics with what the command said, unless it succeeded.
+pub fn assert_success(command: &Command, output: &Output) {
+    assert!(
+        output.status.success(),
+        "{command:?} failed: {}\n{}",
+        output.status,
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+fn as_server(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    if geteuid().is_root() {
+        let user = User::from_name("postgres")
+            .ok()
+            .flatten()
+            .expect("as root, there is a user postgres to run servers as");
+        command.uid(user.uid.as_raw()).gid(user.gid.as_raw());
+    }
+    // The directory of the tests may be one that the server's user cannot enter.
+    command
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env("LC_ALL", "C")
+        .current_dir("/");
+    command
+}
+
+fn bin_directory() -> &'static PathBuf {
+    static BIN_DIRECTORY: OnceLock<PathBuf> = OnceLock::new();
+    BIN_DIRECTORY.get_or_init(|| {
+        let pg_config = std::env::var_os("PG_CONFIG").unwrap_or_else(|| "pg_config".into());
+        let output = finish(Command::new(pg_config).arg("--bindir"));
+        PathBuf::from(
+            String::from_utf8(output.stdout)
+                .expect("pg_config prints a path")
+                .trim_end(),
+        )
+    })
+}

@@ -1,0 +1,11 @@
+//! What the tests in `tests/` share: real servers in temporary directories, and the calls of the contract.
+//!
+//! The extension must be installed in the PostgreSQL of `PG_CONFIG`, or of the `pg_config` in `PATH`; `make cluster`
+//! sees to both. Whatever does not work panics with what the program or server said.
+
+pub mod contract;
+mod installation;
+mod processes;
+mod server;
+
+pub use server::{FAST, Server};

@@ -1,0 +1,257 @@
+//! A private server: its own directory, its own Unix socket, gone when the value is dropped.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::thread::{panicking, sleep};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+use nix::unistd::Pid;
+use postgres::{Client, NoTls};
+
+use crate::installation::{assert_success, finish, program, temporary_directory};
+use crate::processes::{kill_family, signal};
+
+/// Settings for tests in which nothing has to survive a crash.
+pub const FAST: &[&str] = &["fsync = off", "full_page_writes = off"];
+
+/// How long a server may take for what should take a moment.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A server of the installation under test; its socket is in its directory, whose mode 0700 is the access control.
+///
+/// Its postmaster is a child of the test's and not of `pg_ctl`: an orphan that is killed stays a zombie where nobody
+/// collects orphans, as in a container, and a server refuses to start while a process has the number in its lock file.
+pub struct Server {
+    directory: PathBuf,
+    postmaster: Option<Child>,
+}
+
+impl Server {
+    /// Makes a cluster in UTF-8 with these lines of `postgresql.conf`, and starts its server.
+    #[must_use]
+    pub fn start(settings: &[&str]) -> Self {
+        let mut server = Self::stopped();
+        finish(program("initdb").arg("--pgdata").arg(server.data()).args([
+            "--username=postgres",
+            "--auth=trust",
+            "--encoding=UTF8",
+            "--no-locale",
+            "--no-sync",
+        ]));
+        server.configure(settings);
+        server.start_again();
+        server
+    }
+
+    /// A streaming hot standby of this server, asynchronous, with its settings.
+    #[must_use]
+    pub fn standby(&self) -> Self {
+        let mut standby = Self::stopped();
+        finish(
+            program("pg_basebackup")
+                .arg("--pgdata")
+                .arg(standby.data())
+                .arg("--host")
+                .arg(&self.directory)
+                .args([
+                    "--username=postgres",
+                    "--checkpoint=fast",
+                    "--write-recovery-conf",
+                    "--no-sync",
+                ]),
+        );
+        standby.configure(&[]);
+        standby.start_again();
+        standby
+    }
+
+    /// Returns when this standby has replayed all that the primary has written until now.
+    pub fn catch_up_with(&self, primary: &Self) {
+        let written: String = primary
+            .connect("postgres")
+            .query_one("SELECT pg_current_wal_lsn()::text", &[])
+            .unwrap()
+            .get(0);
+        let mut client = self.connect("postgres");
+        wait_until("the standby to catch up", || {
+            client
+                .query_one("SELECT pg_last_wal_replay_lsn() >= $1::text::pg_lsn", &[&written])
+                .unwrap()
+                .get(0)
+        });
+    }
+
+    /// A connection as superuser.
+    #[must_use]
+    pub fn connect(&self, database: &str) -> Client {
+        connect(&self.directory, database)
+            .unwrap_or_else(|error| panic!("could not connect to database {database}: {error}"))
+    }
+
+    /// Makes a database; the options are those of `CREATE DATABASE`, as in `TEMPLATE template0 ENCODING 'LATIN1'`.
+    pub fn create_database(&self, name: &str, options: &str) {
+        self.connect("postgres")
+            .batch_execute(&format!("CREATE DATABASE {name} {options}"))
+            .unwrap();
+    }
+
+    /// Starts the server after one of the ways to end it; recovery included, it accepts connections on return.
+    pub fn start_again(&mut self) {
+        let log = OpenOptions::new().create(true).append(true).open(self.log()).unwrap();
+        let postmaster = program("postgres")
+            .arg("-D")
+            .arg(self.data())
+            .stdin(Stdio::null())
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
+            .spawn()
+            .expect("the server's program can be run");
+        let postmaster = self.postmaster.insert(postmaster);
+        wait_until("the server to start", || {
+            let ended = postmaster.try_wait().unwrap();
+            assert!(ended.is_none(), "the server did not start: {}", ended.unwrap());
+            connect(&self.directory, "postgres").is_ok()
+        });
+    }
+
+    /// A clean stop and a start.
+    pub fn restart(&mut self) {
+        self.end_by(Signal::SIGINT);
+        self.start_again();
+    }
+
+    /// A stop without a checkpoint, as by an operator in a hurry.
+    pub fn stop_immediately(&mut self) {
+        self.end_by(Signal::SIGQUIT);
+    }
+
+    /// SIGKILL to every process at once: what was not yet given to the operating system is lost.
+    pub fn kill(&mut self) {
+        let mut postmaster = self.postmaster.take().expect("the server runs");
+        kill_family(pid(&postmaster));
+        postmaster.wait().unwrap();
+    }
+
+    /// SIGKILL to one backend, on which the server ends all others and recovers; it accepts connections on return.
+    pub fn crash(&mut self) {
+        let mut victim = self.connect("postgres");
+        let backend: i32 = victim.query_one("SELECT pg_backend_pid()", &[]).unwrap().get(0);
+        let mut witness = self.connect("postgres");
+        signal(Pid::from_raw(backend), Signal::SIGKILL);
+        wait_until("the server to notice the crash", || {
+            witness.batch_execute("SELECT").is_err()
+        });
+        wait_until("the server to recover", || connect(&self.directory, "postgres").is_ok());
+    }
+
+    /// What `pg_dump` with these options makes of the database.
+    #[must_use]
+    pub fn dump(&self, database: &str, options: &[&str]) -> Vec<u8> {
+        finish(
+            program("pg_dump")
+                .args(options)
+                .arg("--host")
+                .arg(&self.directory)
+                .args(["--username=postgres", database]),
+        )
+        .stdout
+    }
+
+    /// Gives a dump in custom format to `pg_restore`, into a database that exists and is empty.
+    pub fn restore(&self, database: &str, dump: &[u8]) {
+        let mut command = program("pg_restore");
+        command
+            .args(["--exit-on-error", "--username=postgres", "--dbname", database])
+            .arg("--host")
+            .arg(&self.directory);
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().expect("pg_restore starts");
+        // A pg_restore that gives up closes the pipe; what it says is worth more than that.
+        let _ = child.stdin.take().expect("its input is a pipe").write_all(dump);
+        let output = child.wait_with_output().expect("pg_restore ends");
+        assert_success(&command, &output);
+    }
+
+    fn configure(&self, settings: &[&str]) {
+        let mut file = OpenOptions::new()
+            .append(true)
+            .open(self.data().join("postgresql.conf"))
+            .unwrap();
+        writeln!(
+            file,
+            "listen_addresses = ''\nunix_socket_directories = '{}'",
+            self.directory.display()
+        )
+        .unwrap();
+        for line in settings {
+            writeln!(file, "{line}").unwrap();
+        }
+    }
+
+    fn stopped() -> Self {
+        Self {
+            directory: temporary_directory(),
+            postmaster: None,
+        }
+    }
+
+    fn end_by(&mut self, how: Signal) {
+        let mut postmaster = self.postmaster.take().expect("the server runs");
+        signal(pid(&postmaster), how);
+        postmaster.wait().unwrap();
+    }
+
+    fn data(&self) -> PathBuf {
+        self.directory.join("data")
+    }
+
+    fn log(&self) -> PathBuf {
+        self.directory.join("log")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if panicking() {
+            eprintln!("the end of the server's log:\n{}", tail(&self.log()));
+        }
+        if self.postmaster.is_some() {
+            self.stop_immediately();
+        }
+        let _ = fs::remove_dir_all(&self.directory);
+    }
+}
+
+fn connect(directory: &Path, database: &str) -> Result<Client, postgres::Error> {
+    postgres::Config::new()
+        .host_path(directory)
+        .user("postgres")
+        .dbname(database)
+        .connect(NoTls)
+}
+
+fn pid(process: &Child) -> Pid {
+    Pid::from_raw(process.id().try_into().expect("process numbers are small"))
+}
+
+fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !done() {
+        assert!(start.elapsed() < PATIENCE, "waited {PATIENCE:?} for {what}");
+        sleep(Duration::from_millis(20));
+    }
+}
+
+fn tail(log: &Path) -> String {
+    let text = fs::read(log)
+        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+        .unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(30)..].join("\n")
+}

@@ -1,0 +1,54 @@
+//! A dump and a restore bring everything back but the plaintexts, which were never there.
+
+use tokenauth_cluster::contract::{issue, prepare, revoke, verdict};
+use tokenauth_cluster::{FAST, Server};
+
+#[test]
+fn tokens_issued_before_a_dump_have_the_same_verdicts_after_the_restore() {
+    let server = Server::start(FAST);
+    let mut client = server.connect("postgres");
+    prepare(&mut client);
+    let tokens = [
+        issue(&mut client, "user:1"),
+        issue(&mut client, "user:1"),
+        issue(&mut client, "user:1"),
+    ];
+    assert!(revoke(&mut client, &tokens[1]));
+    let events = "SELECT count(*) FROM tokenauth.events";
+    let events_before: i64 = client.query_one(events, &[]).unwrap().get(0);
+
+    server.create_database("restored", "TEMPLATE template0");
+    server.restore("restored", &server.dump("postgres", &["--format=custom"]));
+
+    let mut restored = server.connect("restored");
+    let events_after: i64 = restored.query_one(events, &[]).unwrap().get(0);
+    assert_eq!(events_after, events_before, "a restore adds no events and loses none");
+    let verdicts = tokens.each_ref().map(|issued| verdict(&mut restored, &issued.token));
+    assert_eq!(verdicts, ["valid", "revoked", "valid"]);
+
+    let newer = issue(&mut restored, "user:1");
+    assert_eq!(verdict(&mut restored, &newer.token), "valid");
+    assert!(revoke(&mut restored, &tokens[0]));
+    assert_eq!(verdict(&mut restored, &tokens[0].token), "revoked");
+    assert_eq!(
+        verdict(&mut client, &tokens[0].token),
+        "valid",
+        "the database that was dumped is another one"
+    );
+}
+
+#[test]
+fn a_dump_contains_no_secret() {
+    let server = Server::start(FAST);
+    let mut client = server.connect("postgres");
+    prepare(&mut client);
+    let issued = issue(&mut client, "user:1");
+    verdict(&mut client, &issued.token);
+
+    let dump = String::from_utf8(server.dump("postgres", &[])).unwrap();
+    assert!(dump.contains(&issued.id), "the token is in the dump");
+    // Before the checksum of 6 characters stand the 32 of the secret.
+    let checksum = issued.token.len() - 6;
+    let secret = &issued.token[checksum - 32..checksum];
+    assert!(!dump.contains(secret));
+}

@@ -1,0 +1,93 @@
+//! Death is durable: once a call that kills has been acknowledged, no crash brings the token back.
+
+use tokenauth_cluster::Server;
+use tokenauth_cluster::contract::{issue, prepare, revoke, verdict};
+
+/// The ways to kill a token, for its id `$id` and its owner `$owner`, and the verdict from then on.
+const DEATHS: &[(&str, &str)] = &[
+    ("SELECT tokenauth.revoke('$id')", "revoked"),
+    ("SELECT tokenauth.revoke_all(owner => '$owner')", "revoked"),
+    ("SELECT tokenauth.deactivate('$owner')", "revoked"),
+    ("SELECT tokenauth.disable('$id')", "disabled"),
+    ("SELECT tokenauth.delete('$id')", "revoked"),
+    ("SELECT tokenauth.drop_principal('$owner')", "revoked"),
+    (
+        "BEGIN; SELECT tokenauth.revoke('$id'); SET LOCAL synchronous_commit = off; COMMIT",
+        "revoked",
+    ),
+];
+
+#[test]
+fn a_killed_token_stays_dead_when_the_server_is_killed_right_after() {
+    // The writer of the log must not save by chance what was committed without waiting for the disk.
+    let mut server = Server::start(&["wal_writer_delay = 10s", "autovacuum = off"]);
+    let mut client = server.connect("postgres");
+    prepare(&mut client);
+    client.batch_execute("CREATE TABLE control (round int)").unwrap();
+    let rounds = if std::env::var_os("TOKENAUTH_SOAK").is_some() {
+        200
+    } else {
+        10
+    };
+
+    for (round, (death, expected)) in (0..rounds).zip(DEATHS.iter().cycle()) {
+        let mut client = server.connect("postgres");
+        let owner = format!("user:round-{round}");
+        client.execute("SELECT tokenauth.put_principal($1)", &[&owner]).unwrap();
+        let issued = issue(&mut client, &owner);
+        let other = issue(&mut client, "user:1");
+
+        client.batch_execute("SET synchronous_commit = off").unwrap();
+        client
+            .batch_execute(&death.replace("$id", &issued.id).replace("$owner", &owner))
+            .unwrap();
+        client.execute("INSERT INTO control VALUES ($1)", &[&round]).unwrap();
+        server.kill();
+        server.start_again();
+
+        let mut client = server.connect("postgres");
+        assert_eq!(
+            verdict(&mut client, &issued.token),
+            *expected,
+            "round {round}, after {death}"
+        );
+        assert_eq!(
+            verdict(&mut client, &other.token),
+            "valid",
+            "round {round}, a token that nobody killed"
+        );
+    }
+
+    let survived: i64 = server
+        .connect("postgres")
+        .query_one("SELECT count(*) FROM control", &[])
+        .unwrap()
+        .get(0);
+    assert!(
+        survived < i64::from(rounds),
+        "the crashes lost nothing at all, so they prove nothing"
+    );
+}
+
+#[test]
+fn every_other_way_a_server_ends_keeps_tokens_as_they_are() {
+    let mut server = Server::start(&[]);
+    let mut client = server.connect("postgres");
+    prepare(&mut client);
+    let (kept, killed) = (issue(&mut client, "user:1"), issue(&mut client, "user:1"));
+    assert!(revoke(&mut client, &killed));
+
+    for what in ["crash", "immediate stop", "restart"] {
+        match what {
+            "crash" => server.crash(),
+            "restart" => server.restart(),
+            _ => {
+                server.stop_immediately();
+                server.start_again();
+            }
+        }
+        let mut client = server.connect("postgres");
+        assert_eq!(verdict(&mut client, &kept.token), "valid", "after a {what}");
+        assert_eq!(verdict(&mut client, &killed.token), "revoked", "after a {what}");
+    }
+}
