@@ -6,21 +6,29 @@ use rand::TryRngCore;
 use rand::rngs::OsRng;
 
 use crate::error::Error;
+use crate::pg::composite::CORRELATION;
 
 thread_local! {
     /// A random part, drawn at the first use in this process, and a counter.
     static SEQUENCE: Cell<Option<(u64, u64)>> = const { Cell::new(None) };
 }
 
+/// Length of an id.
+pub const LENGTH: usize = CORRELATION;
+
 /// A new id: 32 hexadecimal digits, unique in all likelihood, not secret and not unpredictable.
 ///
 /// # Errors
 /// 58030 when the operating system gives no random bytes.
-pub fn new() -> Result<String, Error> {
+pub fn new() -> Result<[u8; LENGTH], Error> {
     let (random, count) = match SEQUENCE.get() {
         Some(sequence) => sequence,
         None => (OsRng.try_next_u64().map_err(|_| Error::Random)?, 0),
     };
     SEQUENCE.set(Some((random, count.wrapping_add(1))));
-    Ok(format!("{random:016x}{count:016x}"))
+    let mut id = [0; LENGTH];
+    let number = (u128::from(random) << 64) | u128::from(count);
+    // Twice as many digits as bytes, so it cannot fail.
+    hex::encode_to_slice(number.to_be_bytes(), &mut id).map_err(|_| Error::Random)?;
+    Ok(id)
 }

@@ -65,6 +65,15 @@ impl DataScopes {
         Self(BTreeMap::from([(OTHERS.to_owned(), BTreeSet::new())]))
     }
 
+    /// About how many bytes it takes to remember them.
+    pub fn size(&self) -> usize {
+        let entry = |text: &String| text.len() + 48;
+        self.0
+            .iter()
+            .map(|(dimension, values)| entry(dimension) + values.iter().map(entry).sum::<usize>())
+            .sum()
+    }
+
     /// Whether every value of every dimension is allowed.
     pub fn is_unrestricted(&self) -> bool {
         self.0.is_empty()

@@ -77,15 +77,14 @@ impl Held {
         let held = self.kind.held(&self.principal.permissions);
         let scopes = self
             .kind
-            .effective_scopes(self.token.scopes.clone(), &self.principal.permissions);
+            .effective_scopes(self.token.scopes.as_ref(), &self.principal.permissions);
         if !scopes.within(&held) {
             return Err(Error::NotHeld("scopes"));
         }
-        let held = self.principal.data_scopes();
+        let held = &self.principal.data_scopes;
         if !self
             .kind
-            .effective_data_scopes(self.token.data_scopes.clone(), &held)
-            .within(&held)
+            .effective_data_scopes(self.token.data_scopes.as_ref(), held).within(held)
         {
             return Err(Error::NotHeld("data scopes"));
         }

@@ -195,7 +195,7 @@ impl Grant {
             };
         }
         let held = kind.held(&owner.permissions);
-        let held_data = owner.data_scopes();
+        let held_data = owner.data_scopes.clone();
         if let Some(scopes) = &scopes {
             kind.within_ceiling(scopes)?;
             if !scopes.within(&held) {
@@ -250,7 +250,7 @@ impl New<'_> {
     fn store(self) -> Result<IssuedFields, Error> {
         let scopes = self
             .kind
-            .effective_scopes(self.grant.scopes.clone(), &self.principal.permissions);
+            .effective_scopes(self.grant.scopes.as_ref(), &self.principal.permissions);
         loop {
             let token = NewToken::generate(&self.kind.prefix)?;
             let hint = encoding::hint(token.hint());

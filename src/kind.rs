@@ -11,7 +11,7 @@ use crate::data_scope::DataScopes;
 use crate::error::Error;
 use crate::pg::text::Text;
 use crate::request::ErrorStyle;
-use crate::scope::Scopes;
+use crate::scope::{Scope, Scopes};
 use crate::token::Prefix;
 
 /// Where the scopes of a token come from.
@@ -103,24 +103,39 @@ impl Kind {
     }
 
     /// What a token grants now.
-    pub fn effective_scopes(&self, granted: Option<Scopes>, permissions: &Scopes) -> Scopes {
-        match (self.permission_mode, granted) {
-            (PermissionMode::Live, _) => self.held(permissions),
-            (PermissionMode::All, _) => self.cut(Scopes::everything()),
-            (PermissionMode::Intersect, granted) => {
-                self.cut(granted.unwrap_or_else(Scopes::nothing).intersect(permissions))
-            }
-            (PermissionMode::Snapshot, granted) => self.cut(granted.unwrap_or_else(Scopes::nothing)),
+    pub fn effective_scopes(&self, granted: Option<&Scopes>, permissions: &Scopes) -> Scopes {
+        let nothing = Scopes::nothing();
+        let granted = granted.unwrap_or(&nothing);
+        match self.permission_mode {
+            PermissionMode::Live => self.cut(permissions.clone()),
+            PermissionMode::All => self.cut(Scopes::everything()),
+            PermissionMode::Intersect => self.cut(granted.intersect(permissions)),
+            PermissionMode::Snapshot => self.cut(granted.clone()),
         }
     }
 
+    /// Whether a token grants this now: what [`effective_scopes`](Self::effective_scopes) covers, without making it. An
+    /// intersection covers just what each of its parts does.
+    pub fn grants(&self, scope: &Scope, granted: Option<&Scopes>, permissions: &Scopes) -> bool {
+        let is_granted = || granted.is_some_and(|granted| granted.covers(scope));
+        self.ceiling.as_ref().is_none_or(|ceiling| ceiling.covers(scope))
+            && match self.permission_mode {
+                PermissionMode::Live => permissions.covers(scope),
+                PermissionMode::All => true,
+                PermissionMode::Intersect => is_granted() && permissions.covers(scope),
+                PermissionMode::Snapshot => is_granted(),
+            }
+    }
+
     /// The data scopes of a token now.
-    pub fn effective_data_scopes(&self, granted: Option<DataScopes>, held: &DataScopes) -> DataScopes {
-        match (self.permission_mode, granted) {
-            (PermissionMode::Live, _) => held.clone(),
-            (PermissionMode::All, _) => DataScopes::unrestricted(),
-            (PermissionMode::Intersect, granted) => granted.unwrap_or_else(DataScopes::nothing).intersect(held),
-            (PermissionMode::Snapshot, granted) => granted.unwrap_or_else(DataScopes::nothing),
+    pub fn effective_data_scopes(&self, granted: Option<&DataScopes>, held: &DataScopes) -> DataScopes {
+        let nothing = DataScopes::nothing();
+        let granted = granted.unwrap_or(&nothing);
+        match self.permission_mode {
+            PermissionMode::Live => held.clone(),
+            PermissionMode::All => DataScopes::unrestricted(),
+            PermissionMode::Intersect => granted.intersect(held),
+            PermissionMode::Snapshot => granted.clone(),
         }
     }
 

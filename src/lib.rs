@@ -23,11 +23,13 @@ mod masking;
 mod network;
 mod pg;
 mod principal;
+mod remembered;
 mod request;
 mod revoke;
 mod revoke_all;
 mod scope;
 mod settings;
+mod signal;
 mod token;
 mod usage;
 mod verdict;
@@ -65,5 +67,5 @@ extension_sql_file!("../sql/schema/functions.sql", name = "functions", finalize)
 pub extern "C-unwind" fn _PG_init() {
     settings::define();
     pg::xact::register();
-    pg::probe::register();
+    pg::invalidation::register();
 }

@@ -10,6 +10,7 @@ pub mod array;
 pub mod clock;
 pub mod composite;
 pub mod encoding;
+pub mod invalidation;
 pub mod jsonb;
 pub mod probe;
 pub mod role;

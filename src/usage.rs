@@ -31,7 +31,7 @@ mod column {
 const INTERVAL: i64 = 60_000_000;
 
 /// Counts one verification of a token that exists.
-pub fn count(token: Uuid, valid: bool, now: Timestamp, snapshot: &Latest) {
+pub fn count(token: Uuid, valid: bool, now: Timestamp) {
     if !settings::usage_tracking() {
         return;
     }
@@ -39,7 +39,7 @@ pub fn count(token: Uuid, valid: bool, now: Timestamp, snapshot: &Latest) {
         let recent = recent.entry(token);
         recent.pending.add(valid, now);
         if recent.is_due(valid, now) && xact::may_count() {
-            recent.write(valid, now, snapshot);
+            recent.write(valid, now);
         }
     });
 }
@@ -97,9 +97,9 @@ impl Recent {
         self.rollbacks != xact::rollbacks() || written.is_none_or(|written| now.micros_since(written) >= INTERVAL)
     }
 
-    fn write(&mut self, valid: bool, now: Timestamp, snapshot: &Latest) {
+    fn write(&mut self, valid: bool, now: Timestamp) {
         let pending = self.pending;
-        let touched = touch(&BY_TOKEN, Key::Uuid(self.token), snapshot, |row| {
+        let touched = touch(&BY_TOKEN, Key::Uuid(self.token), &Latest::take(), |row| {
             let last_used_at: Option<Timestamp> = row.optional(column::LAST_USED_AT);
             // Another backend has just written it.
             if valid && last_used_at.is_some_and(|last| now.micros_since(last) < INTERVAL) {

@@ -1,11 +1,13 @@
 //! The hot path: parse, checksum, one index probe, digest, verdict; no SQL, no planner, no privileges.
 //!
-//! Every call reads the newest committed state, whatever the isolation level of its caller: once a revocation has
+//! Every call answers from the newest committed state, whatever the isolation level of its caller: once a revocation has
 //! committed, no verification that starts later answers with what was taken away. It never waits for a lock on a row, and
-//! writes nothing but the usage of the token (see `usage.rs`).
+//! writes nothing but the usage of the token (see `usage.rs`). What it remembers between calls, and why that cannot break
+//! the promise, is in `verify/memory.rs`.
 
 mod answer;
-mod judge;
+mod memory;
+mod resolved;
 
 use pgrx::Uuid;
 use pgrx::prelude::*;
@@ -15,7 +17,7 @@ use crate::catalog::token::{BY_LOOKUP, column};
 use crate::error::{Error, ErrorReport};
 use crate::network::Client;
 use crate::pg::array::TextArray;
-use crate::pg::composite::VerificationFields;
+use crate::pg::composite::Verification;
 use crate::pg::jsonb::Jsonb;
 use crate::pg::probe::Key;
 use crate::pg::snapshot::Latest;
@@ -25,7 +27,6 @@ use crate::scope::Scopes;
 use crate::token::{Digest, Lookup, Presented, PublicPart};
 use crate::verdict::Verdict;
 use answer::Answer;
-use judge::Matched;
 
 /// Verifies a token and returns the verdict with what the application needs to go on.
 ///
@@ -39,7 +40,7 @@ fn verify(
     token: Option<PresentedText>,
     require: default!(Option<TextArray>, "'{}'"),
     client: default!(Option<Text>, "NULL"),
-) -> Result<VerificationFields, ErrorReport> {
+) -> Result<Verification, ErrorReport> {
     let question = Question::new(require, client)?;
     Ok(question.answer(Claim::of_text(token.as_ref().map(PresentedText::bytes)))?)
 }
@@ -57,7 +58,7 @@ fn verify_digest(
     digest: Option<&[u8]>,
     require: default!(Option<TextArray>, "'{}'"),
     client: default!(Option<Text>, "NULL"),
-) -> Result<VerificationFields, ErrorReport> {
+) -> Result<Verification, ErrorReport> {
     let question = Question::new(require, client)?;
     Ok(question.answer(Claim::of_digest(lookup.as_ref().map(Text::as_bytes), digest)?)?)
 }
@@ -73,7 +74,7 @@ fn verify_request(
     require: default!(Option<TextArray>, "'{}'"),
     client: default!(Option<Text>, "NULL"),
     header: default!(Option<Text>, "NULL"),
-) -> Result<VerificationFields, ErrorReport> {
+) -> Result<Verification, ErrorReport> {
     let question = Question::new(require, client)?;
     let headers = headers.map(|headers| headers.lossy_value()).unwrap_or_default();
     let header = header.map(|header| String::from_utf8_lossy(header.as_bytes()).into_owned());
@@ -160,16 +161,14 @@ impl Question {
         })
     }
 
-    fn answer(&self, claim: Claim) -> Result<VerificationFields, Error> {
-        let (lookup, digest) = match claim {
-            Claim::Bad(verdict) => return Answer::without_token(verdict)?.into_fields(),
-            Claim::Token { lookup, digest } => (lookup, digest),
+    fn answer(&self, claim: Claim) -> Result<Verification, Error> {
+        let resolved = match claim {
+            Claim::Bad(verdict) => return Answer::without_token(verdict)?.formed(),
+            Claim::Token { lookup, digest } => memory::resolve(lookup, &digest),
         };
-        // One snapshot for all that is read, so that token, owner and kind are of one moment.
-        let snapshot = Latest::take();
-        match Matched::find(lookup, &digest, &snapshot) {
-            None => Answer::without_token(Verdict::Unknown)?.into_fields(),
-            Some(matched) => matched.judge(self, &snapshot)?.into_fields(),
+        match resolved {
+            None => Answer::without_token(Verdict::Unknown)?.formed(),
+            Some(resolved) => resolved.answer(self),
         }
     }
 }

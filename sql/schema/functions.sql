@@ -21,6 +21,7 @@ COMMENT ON FUNCTION tokenauth.mask IS 'The text with every token in it hidden bu
 COMMENT ON FUNCTION tokenauth.grant_access IS 'Grants a role an access: verify, self, manage, observe or admin';
 COMMENT ON FUNCTION tokenauth.revoke_access IS 'Takes from a role what an access adds to those it includes';
 COMMENT ON FUNCTION tokenauth.strip_grants IS 'Internal: takes back grants by default privileges, while the extension is created';
+COMMENT ON FUNCTION tokenauth.signal_change IS 'Internal: trigger on the tables that verification reads';
 COMMENT ON FUNCTION tokenauth.guard_kind IS 'Internal: trigger on tokenauth.kind';
 COMMENT ON FUNCTION tokenauth.record_kind IS 'Internal: trigger on tokenauth.kind';
 COMMENT ON FUNCTION tokenauth.refuse_change IS 'Internal: trigger on tokenauth.event';

@@ -85,3 +85,8 @@ COMMENT ON COLUMN tokenauth.usage.request_count IS 'How often it was valid';
 COMMENT ON COLUMN tokenauth.usage.denied_count IS 'How often it was presented and denied';
 
 SELECT pg_catalog.pg_extension_config_dump('tokenauth.usage', '');
+
+-- Never read or written: its invalidation is the message by which backends learn that what they remember is out of date.
+CREATE TABLE tokenauth.signal ();
+
+COMMENT ON TABLE tokenauth.signal IS 'Internal: invalidated whenever backends must forget what they remember';

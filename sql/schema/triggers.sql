@@ -17,3 +17,35 @@ CREATE TRIGGER append_only
     FOR EACH STATEMENT EXECUTE FUNCTION tokenauth.refuse_change();
 
 COMMENT ON TRIGGER append_only ON tokenauth.event IS 'Refuses every change of history';
+
+-- Backends remember what verification reads; this tells them to forget. Statement triggers, so that a mass change costs
+-- one message; logical apply fires none of those, so it has row triggers of its own.
+CREATE TRIGGER signal
+    AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON tokenauth.kind
+    FOR EACH STATEMENT EXECUTE FUNCTION tokenauth.signal_change();
+CREATE TRIGGER signal
+    AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON tokenauth.principal
+    FOR EACH STATEMENT EXECUTE FUNCTION tokenauth.signal_change();
+CREATE TRIGGER signal
+    AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON tokenauth.token
+    FOR EACH STATEMENT EXECUTE FUNCTION tokenauth.signal_change();
+CREATE TRIGGER signal_apply
+    AFTER UPDATE OR DELETE ON tokenauth.kind
+    FOR EACH ROW EXECUTE FUNCTION tokenauth.signal_change();
+CREATE TRIGGER signal_apply
+    AFTER UPDATE OR DELETE ON tokenauth.principal
+    FOR EACH ROW EXECUTE FUNCTION tokenauth.signal_change();
+CREATE TRIGGER signal_apply
+    AFTER UPDATE OR DELETE ON tokenauth.token
+    FOR EACH ROW EXECUTE FUNCTION tokenauth.signal_change();
+
+ALTER TABLE tokenauth.kind ENABLE ALWAYS TRIGGER signal, ENABLE REPLICA TRIGGER signal_apply;
+ALTER TABLE tokenauth.principal ENABLE ALWAYS TRIGGER signal, ENABLE REPLICA TRIGGER signal_apply;
+ALTER TABLE tokenauth.token ENABLE ALWAYS TRIGGER signal, ENABLE REPLICA TRIGGER signal_apply;
+
+COMMENT ON TRIGGER signal ON tokenauth.kind IS 'Makes every backend forget what it remembers';
+COMMENT ON TRIGGER signal ON tokenauth.principal IS 'Makes every backend forget what it remembers';
+COMMENT ON TRIGGER signal ON tokenauth.token IS 'Makes every backend forget what it remembers';
+COMMENT ON TRIGGER signal_apply ON tokenauth.kind IS 'The same for logical apply';
+COMMENT ON TRIGGER signal_apply ON tokenauth.principal IS 'The same for logical apply';
+COMMENT ON TRIGGER signal_apply ON tokenauth.token IS 'The same for logical apply';

@@ -40,7 +40,8 @@ pub struct Principal {
     pub state_reason: Option<Text>,
     /// Whether it was dropped.
     pub dropped: bool,
-    data_scopes: Jsonb,
+    /// Data it may touch.
+    pub data_scopes: DataScopes,
     all_dead_before: i64,
     revocable_dead_before: i64,
 }
@@ -53,14 +54,16 @@ impl Principal {
             || self.dropped
     }
 
+    /// About how many bytes it takes to remember it.
+    pub fn size(&self) -> usize {
+        let reason = self.state_reason.as_ref().map_or(0, |reason| reason.as_bytes().len());
+        let permissions: usize = self.permissions.iter().map(|scope| scope.len() + 32).sum();
+        size_of::<Self>() + 64 + reason + permissions + self.data_scopes.size()
+    }
+
     /// The epochs before which its tokens are dead: all of them, and those that die when it is deactivated.
     pub fn dead_before(&self) -> (i64, i64) {
         (self.all_dead_before, self.revocable_dead_before)
-    }
-
-    /// Data it may touch.
-    pub fn data_scopes(&self) -> DataScopes {
-        stored_data_scopes(&self.data_scopes)
     }
 }
 
@@ -107,7 +110,7 @@ fn read(row: &Row) -> Principal {
         permissions: stored_scopes(&row.required::<TextArray>(column::PERMISSIONS)),
         state_reason: row.optional(column::STATE_REASON),
         dropped: !row.is_null(column::DROPPED_AT),
-        data_scopes: row.required(column::DATA_SCOPES),
+        data_scopes: stored_data_scopes(&row.required(column::DATA_SCOPES)),
         all_dead_before: row.required(column::ALL_DEAD_BEFORE),
         revocable_dead_before: row.required(column::REVOCABLE_DEAD_BEFORE),
     }
@@ -115,6 +118,9 @@ fn read(row: &Row) -> Principal {
 
 /// Data scopes as our functions have stored them; what does not parse allows nothing.
 pub fn stored_data_scopes(stored: &Jsonb) -> DataScopes {
+    if stored.is_empty_object() {
+        return DataScopes::unrestricted();
+    }
     DataScopes::parse(&stored.value()).unwrap_or_else(|_| DataScopes::nothing())
 }
 

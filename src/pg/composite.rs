@@ -1,10 +1,12 @@
 //! Answers of composite types.
 
 use std::ptr;
+use std::rc::Rc;
 
-use pgrx::callconv::{BoxRet, FcInfo};
+use pgrx::callconv::{Arg, ArgAbi, BoxRet, FcInfo};
 use pgrx::datum::Datum;
-use pgrx::{FromDatum, pg_sys};
+use pgrx::nullable::Nullable;
+use pgrx::{FromDatum, impl_sql_translatable, pg_sys, varsize_any};
 
 use super::row::Row;
 use super::statement::{Argument, Statement};
@@ -21,20 +23,18 @@ impl<const N: usize> Fields<N> {
         Fields(values.map(Argument::into_datum))
     }
 
-    /// The composite datum, of the type that the called function is declared to return.
-    pub(super) unsafe fn form<'fcx>(self, fcinfo: &mut FcInfo<'fcx>) -> Datum<'fcx> {
+    /// The tuple, of the type that the called function is declared to return.
+    ///
+    /// # Safety
+    /// `fcinfo` must be that of a call of a function declared to return the composite type with these fields.
+    unsafe fn form(self, fcinfo: &FcInfo<'_>) -> pg_sys::HeapTupleHeader {
         let mut values = self.0.map(|value| value.unwrap_or(pg_sys::Datum::null()));
         let mut nulls = self.0.map(|value| value.is_none());
-        // SAFETY: the descriptor has N columns of the values' types, which the SQL declaration of the function and the
-        // regression tests of each type vouch for; the formed tuple is palloc'd.
+        // SAFETY: the descriptor has N columns of the values' types, by the caller's word; the formed tuple is palloc'd.
         unsafe {
             let descriptor = result_descriptor(fcinfo);
-            assert!(
-                (*descriptor).natts as usize == N,
-                "composite type does not have {N} fields"
-            );
-            let tuple = pg_sys::heap_form_tuple(descriptor, values.as_mut_ptr(), nulls.as_mut_ptr());
-            fcinfo.return_raw_datum(pg_sys::HeapTupleHeaderGetDatum((*tuple).t_data))
+            assert!((*descriptor).natts as usize == N, "composite type does not have {N} fields");
+            (*pg_sys::heap_form_tuple(descriptor, values.as_mut_ptr(), nulls.as_mut_ptr())).t_data
         }
     }
 }
@@ -60,45 +60,110 @@ unsafe fn result_descriptor(fcinfo: &FcInfo<'_>) -> pg_sys::TupleDesc {
     }
 }
 
-/// Declares a Rust type as the answer of functions that return a composite type of ours.
-macro_rules! composite_answer {
-    ($(#[$meta:meta])* $name:ident, $sql:literal, $fields:literal) => {
-        $(#[$meta])*
-        pub struct $name(pub $crate::pg::composite::Fields<$fields>);
+/// Answer of type `tokenauth.issued`.
+pub struct IssuedFields(pub Fields<9>);
 
-        pgrx::impl_sql_translatable!($name, $sql);
+impl_sql_translatable!(IssuedFields, "tokenauth.issued");
 
-        // SAFETY: `form` makes a datum of the type that the function declares.
-        unsafe impl pgrx::callconv::BoxRet for $name {
-            unsafe fn box_into<'fcx>(self, fcinfo: &mut pgrx::callconv::FcInfo<'fcx>) -> pgrx::datum::Datum<'fcx> {
-                // SAFETY: called with the fcinfo of a function that returns this type.
-                unsafe { self.0.form(fcinfo) }
-            }
+// SAFETY: the datum is of the type that the function declares.
+unsafe impl BoxRet for IssuedFields {
+    unsafe fn box_into<'fcx>(self, fcinfo: &mut FcInfo<'fcx>) -> Datum<'fcx> {
+        // SAFETY: called with the fcinfo of a function that returns this type.
+        unsafe {
+            let formed = self.0.form(fcinfo);
+            fcinfo.return_raw_datum(pg_sys::HeapTupleHeaderGetDatum(formed))
         }
-    };
+    }
 }
 
-composite_answer!(
-    /// Answer of type `tokenauth.issued`.
-    IssuedFields,
-    "tokenauth.issued",
-    9
-);
-composite_answer!(
-    /// Answer of type `tokenauth.verification`.
-    VerificationFields,
-    "tokenauth.verification",
-    15
-);
+/// Length of a correlation id, the last field of a verification.
+pub const CORRELATION: usize = 32;
+
+/// Answer of type `tokenauth.verification`.
+pub enum Verification {
+    /// Of these fields.
+    Formed(Fields<15>),
+    /// Of these fields; the tuple is kept for the next time.
+    Kept(Fields<15>, Rc<VerificationImage>),
+    /// As it was kept, with this correlation id.
+    Again(Rc<VerificationImage>, [u8; CORRELATION]),
+}
+
+/// A verification that was answered once, to be answered again by copying it: everything but the correlation id is the
+/// same.
+#[derive(Default)]
+pub struct VerificationImage {
+    // In words, for the alignment that PostgreSQL expects of a tuple.
+    tuple: std::cell::OnceCell<Box<[u64]>>,
+}
+
+impl VerificationImage {
+    /// Whether there is something to copy.
+    pub fn is_taken(&self) -> bool {
+        self.tuple.get().is_some()
+    }
+
+    /// Keeps a copy of a formed tuple.
+    ///
+    /// # Safety
+    /// `formed` must be a composite datum that ends with a correlation id.
+    unsafe fn take(&self, formed: pg_sys::HeapTupleHeader) {
+        self.tuple.get_or_init(|| {
+            // SAFETY: a composite datum begins with its size; the copy has room for it.
+            unsafe {
+                let size = varsize_any(formed.cast());
+                let mut words = vec![0_u64; size.div_ceil(size_of::<u64>())].into_boxed_slice();
+                ptr::copy_nonoverlapping(formed.cast::<u8>(), words.as_mut_ptr().cast(), size);
+                words
+            }
+        });
+    }
+
+    /// A copy in the current memory context, with another correlation id.
+    ///
+    /// # Safety
+    /// Something must have been taken.
+    unsafe fn again(&self, correlation: [u8; CORRELATION]) -> Option<pg_sys::Datum> {
+        let words = self.tuple.get()?;
+        // SAFETY: the words begin with a composite datum of `size` bytes, whose last field is the correlation id: text,
+        // of which the tuple holds a length and then just these bytes.
+        unsafe {
+            let size = varsize_any(words.as_ptr().cast());
+            let copy: *mut u8 = pg_sys::palloc(size).cast();
+            ptr::copy_nonoverlapping(words.as_ptr().cast(), copy, size);
+            ptr::copy_nonoverlapping(correlation.as_ptr(), copy.add(size - CORRELATION), CORRELATION);
+            Some(pg_sys::Datum::from(copy))
+        }
+    }
+}
+
+impl_sql_translatable!(Verification, "tokenauth.verification");
+
+// SAFETY: the datum is of the type that the function declares.
+unsafe impl BoxRet for Verification {
+    unsafe fn box_into<'fcx>(self, fcinfo: &mut FcInfo<'fcx>) -> Datum<'fcx> {
+        // SAFETY: called with the fcinfo of a function that returns this type. An image was taken of the same type: it is
+        // forgotten with everything else when the extension's objects change.
+        unsafe {
+            let formed = match self {
+                Verification::Formed(fields) => pg_sys::HeapTupleHeaderGetDatum(fields.form(fcinfo)),
+                Verification::Kept(fields, image) => {
+                    let formed = fields.form(fcinfo);
+                    image.take(formed);
+                    pg_sys::HeapTupleHeaderGetDatum(formed)
+                }
+                Verification::Again(image, correlation) => match image.again(correlation) {
+                    Some(copy) => copy,
+                    None => return fcinfo.return_null(),
+                },
+            };
+            fcinfo.return_raw_datum(formed)
+        }
+    }
+}
 
 /// An argument of type `tokenauth.verification`.
-pub struct VerificationArgument(
-    Row,
-    #[expect(dead_code, reason = "what the row borrows from")] HeldTuple,
-);
-
-/// A tuple made from a composite datum.
-struct HeldTuple(#[expect(dead_code, reason = "kept in memory, never read by itself")] Box<pg_sys::HeapTupleData>);
+pub struct VerificationArgument(Row);
 
 impl VerificationArgument {
     /// Its fields, numbered from 1.
@@ -113,35 +178,33 @@ impl FromDatum for VerificationArgument {
             return None;
         }
         // SAFETY: the caller vouches for a composite datum: a varlena that begins with a tuple header, which names its
-        // type. The descriptor is released at once because `Row::new` takes the tuple apart with it and keeps nothing.
+        // type. The values of the row lie in the datum, not in the HeapTupleData that is only needed to take it apart;
+        // the descriptor is released at once because the row keeps nothing of it.
         unsafe {
             let header: pg_sys::HeapTupleHeader = pg_sys::pg_detoast_datum(datum.cast_mut_ptr()).cast();
-            let mut tuple = Box::new(pg_sys::HeapTupleData {
-                t_len: pgrx::varsize_any(header.cast()) as u32,
-                t_data: header,
-                ..Default::default()
-            });
+            let mut tuple =
+                pg_sys::HeapTupleData { t_len: varsize_any(header.cast()) as u32, t_data: header, ..Default::default() };
             let composite = (*header).t_choice.t_datum;
             let descriptor = pg_sys::lookup_rowtype_tupdesc(composite.datum_typeid, composite.datum_typmod);
-            let row = Row::new(&mut *tuple, descriptor);
+            let row = Row::new(&mut tuple, descriptor);
             if (*descriptor).tdrefcount >= 0 {
                 pg_sys::DecrTupleDescRefCount(descriptor);
             }
-            Some(VerificationArgument(row, HeldTuple(tuple)))
+            Some(VerificationArgument(row))
         }
     }
 }
 
-pgrx::impl_sql_translatable!(VerificationArgument, "tokenauth.verification");
+impl_sql_translatable!(VerificationArgument, "tokenauth.verification");
 
 // SAFETY: an argument of this type is unboxed by FromDatum above.
-unsafe impl<'fcx> pgrx::callconv::ArgAbi<'fcx> for VerificationArgument {
-    unsafe fn unbox_arg_unchecked(arg: pgrx::callconv::Arg<'_, 'fcx>) -> Self {
+unsafe impl<'fcx> ArgAbi<'fcx> for VerificationArgument {
+    unsafe fn unbox_arg_unchecked(arg: Arg<'_, 'fcx>) -> Self {
         // SAFETY: forwarded from the caller, who has excluded NULL.
         unsafe { arg.unbox_arg_using_from_datum() }.unwrap_or_else(|| panic!("unexpected null argument"))
     }
 
-    unsafe fn unbox_nullable_arg(arg: pgrx::callconv::Arg<'_, 'fcx>) -> pgrx::nullable::Nullable<Self> {
+    unsafe fn unbox_nullable_arg(arg: Arg<'_, 'fcx>) -> Nullable<Self> {
         // SAFETY: forwarded from the caller.
         unsafe { arg.unbox_arg_using_from_datum() }.into()
     }
@@ -157,7 +220,7 @@ impl TokensRow {
     }
 }
 
-pgrx::impl_sql_translatable!(TokensRow, "tokenauth.tokens");
+impl_sql_translatable!(TokensRow, "tokenauth.tokens");
 
 // SAFETY: the datum is a composite of the view's row type, in the caller's memory context.
 unsafe impl BoxRet for TokensRow {
@@ -175,7 +238,7 @@ pub struct TokensRows {
     pub arguments: Vec<Argument>,
 }
 
-pgrx::impl_sql_translatable!(TokensRows, "SETOF tokenauth.tokens");
+impl_sql_translatable!(TokensRows, "SETOF tokenauth.tokens");
 
 // SAFETY: in materialize mode the result is the tuplestore in the call's ReturnSetInfo, and the value returned is NULL.
 unsafe impl BoxRet for TokensRows {
@@ -187,8 +250,7 @@ unsafe impl BoxRet for TokensRows {
             pg_sys::InitMaterializedSRF(call, 0);
             let answer: *mut pg_sys::ReturnSetInfo = (*call).resultinfo.cast();
             let store = (*answer).setResult;
-            self.statement
-                .each(&self.arguments, |tuple, _| pg_sys::tuplestore_puttuple(store, tuple));
+            self.statement.each(&self.arguments, |tuple, _| pg_sys::tuplestore_puttuple(store, tuple));
         }
         fcinfo.return_null()
     }

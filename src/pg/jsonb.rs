@@ -39,6 +39,11 @@ impl Jsonb {
         Jsonb(b"{}".to_vec())
     }
 
+    /// Whether it is `{}`.
+    pub fn is_empty_object(&self) -> bool {
+        self.0 == b"{}"
+    }
+
     /// Whether it is an object.
     pub fn is_object(&self) -> bool {
         self.0.first() == Some(&b'{')

@@ -3,12 +3,13 @@
 //! PostgreSQL reads its own catalogs this way. The caller needs no right on the table, the tables need no definer
 //! function, and a probe costs a few microseconds instead of the tens that a statement does.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::ffi::{CStr, c_int};
 
 use pgrx::prelude::*;
 use pgrx::{IntoDatum, pg_sys};
 
+use super::invalidation;
 use super::row::Row;
 use super::snapshot::Latest;
 
@@ -79,71 +80,36 @@ impl Indexed {
     }
 
     fn found(&self) -> Found {
-        let generation = OURS.with_borrow(|ours| ours.generation);
+        let generation = invalidation::names();
         if let Some(found) = self.found.get().filter(|found| found.generation == generation) {
             return found;
         }
-        // SAFETY: syscache look-ups of names; an absent one answers InvalidOid.
-        let (table, index) = unsafe {
-            let schema = pg_sys::get_namespace_oid(c"tokenauth".as_ptr(), true);
-            (
-                pg_sys::get_relname_relid(self.table.as_ptr(), schema),
-                pg_sys::get_relname_relid(self.index.as_ptr(), schema),
-            )
-        };
-        if table == pg_sys::InvalidOid || index == pg_sys::InvalidOid {
-            ereport!(
-                ERROR,
-                PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
-                "extension \"tokenauth\" is not installed in this database as this library needs it",
-                "Its tables were not found; ALTER EXTENSION tokenauth UPDATE brings them up to the library's version."
-            );
-        }
-        let found = Found {
-            table,
-            index,
-            generation,
-        };
-        OURS.with_borrow_mut(|ours| ours.watch(table));
+        let found = Found { table: relation(self.table), index: relation(self.index), generation };
+        invalidation::watch_table(found.table);
         self.found.set(Some(found));
         found
     }
 }
 
-/// Which of our tables have been looked up, and how often what is known of them was called into question.
-struct Ours {
-    tables: Vec<pg_sys::Oid>,
-    generation: u64,
-}
-
-impl Ours {
-    fn watch(&mut self, table: pg_sys::Oid) {
-        if !self.tables.contains(&table) {
-            self.tables.push(table);
-        }
+/// The relation of this name in our schema.
+///
+/// # Errors
+/// Raises 55000 when it is not there.
+pub(super) fn relation(name: &CStr) -> pg_sys::Oid {
+    // SAFETY: syscache look-ups of names; an absent one answers InvalidOid.
+    let oid = unsafe {
+        let schema = pg_sys::get_namespace_oid(c"tokenauth".as_ptr(), true);
+        pg_sys::get_relname_relid(name.as_ptr(), schema)
+    };
+    if oid == pg_sys::InvalidOid {
+        ereport!(
+            ERROR,
+            PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+            "extension \"tokenauth\" is not installed in this database as this library needs it",
+            "Its tables were not found; ALTER EXTENSION tokenauth UPDATE brings them up to the library's version."
+        );
     }
-}
-
-thread_local! {
-    static OURS: RefCell<Ours> = const { RefCell::new(Ours { tables: Vec::new(), generation: 0 }) };
-}
-
-/// Registers the invalidation callback, once, from `_PG_init`.
-pub fn register() {
-    // SAFETY: the callback is a static function that lives as long as the backend.
-    unsafe { pg_sys::CacheRegisterRelcacheCallback(Some(forget), pg_sys::Datum::null()) };
-}
-
-/// Names are looked up again after any change of one of our tables: REINDEX CONCURRENTLY gives the index another oid,
-/// DROP and CREATE EXTENSION gives all of them others.
-#[pg_guard]
-unsafe extern "C-unwind" fn forget(_argument: pg_sys::Datum, relation: pg_sys::Oid) {
-    OURS.with_borrow_mut(|ours| {
-        if relation == pg_sys::InvalidOid || ours.tables.contains(&relation) {
-            ours.tables.clear();
-            ours.generation += 1;
-        }
-    });
+    oid
 }
 
 /// An index scan for one key.

@@ -27,7 +27,7 @@ impl Argument {
         }
     }
 
-    pub(super) fn composite(oid: pg_sys::Oid, datum: pg_sys::Datum) -> Self {
+    pub(super) fn of_datum(oid: pg_sys::Oid, datum: pg_sys::Datum) -> Self {
         Argument {
             oid,
             datum: Some(datum),

@@ -45,12 +45,19 @@ impl TriggerTuple {
         // SAFETY: as above; the datum is a palloc'd copy.
         unsafe {
             let datum = pg_sys::heap_copy_tuple_as_datum(self.tuple, (*self.relation).rd_att);
-            Argument::composite((*(*self.relation).rd_rel).reltype, datum)
+            Argument::of_datum((*(*self.relation).rd_rel).reltype, datum)
         }
     }
 }
 
 impl TriggerCall {
+    /// Whether it is about rows that were not there before.
+    pub fn is_insert(&self) -> bool {
+        // SAFETY: `self.0` is the trigger manager's, or null.
+        unsafe { self.0.as_ref() }
+            .is_some_and(|data| data.tg_event & pg_sys::TRIGGER_EVENT_OPMASK == pg_sys::TRIGGER_EVENT_INSERT)
+    }
+
     /// The change, if the function is called as a row trigger of this table.
     pub fn row_change(&self, table: &Indexed) -> Option<RowChange> {
         // SAFETY: `self.0` is the trigger manager's, or null.
@@ -80,6 +87,11 @@ impl TriggerCall {
 pub struct TriggerAnswer(pg_sys::HeapTuple);
 
 impl TriggerAnswer {
+    /// Of an AFTER trigger, whose answer nobody reads.
+    pub fn nothing() -> Self {
+        TriggerAnswer(std::ptr::null_mut())
+    }
+
     /// Goes on with the row as it is.
     pub fn proceed(change: RowChange) -> Self {
         match change {

@@ -11,6 +11,8 @@ use std::ptr;
 use pgrx::prelude::*;
 use pgrx::{PgSqlErrorCode, pg_sys};
 
+use super::invalidation;
+
 thread_local! {
     /// Shallowest transaction nesting level at which this transaction has killed something; 0: none.
     static KILLED_AT: Cell<c_int> = const { Cell::new(0) };
@@ -90,6 +92,7 @@ fn refuse_prepare() {
 }
 
 fn end() {
+    invalidation::end_transaction();
     KILLED_AT.set(0);
     NARROWED.set(false);
 }

@@ -89,6 +89,11 @@ impl Scopes {
         Self::normalise(common.collect())
     }
 
+    /// The patterns, in byte order.
+    pub fn each(&self) -> impl Iterator<Item = &Scope> {
+        self.0.iter()
+    }
+
     /// The patterns as text, in byte order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &str> {
         self.0.iter().map(Scope::as_str)

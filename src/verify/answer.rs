@@ -1,5 +1,7 @@
 //! The answer of a verification, as the composite `tokenauth.verification`.
 
+use std::rc::Rc;
+
 use pgrx::Uuid;
 use serde_json::json;
 
@@ -8,12 +10,12 @@ use crate::data_scope::DataScopes;
 use crate::error::Error;
 use crate::pg::array::TextArray;
 use crate::pg::clock::Timestamp;
-use crate::pg::composite::{Fields, VerificationFields};
+use crate::pg::composite::{Fields, Verification, VerificationImage};
 use crate::pg::encoding;
 use crate::pg::jsonb::Jsonb;
 use crate::pg::statement::fields;
 use crate::pg::text::Text;
-use crate::scope::Scopes;
+use crate::scope::{Scope, Scopes};
 use crate::verdict::Verdict;
 
 /// What a valid token grants.
@@ -36,7 +38,7 @@ pub struct Answer {
     token: Option<(Uuid, Text, Option<Text>)>,
     granted: Option<Granted>,
     detail: Option<Jsonb>,
-    correlation_id: String,
+    correlation_id: [u8; correlation::LENGTH],
 }
 
 impl Answer {
@@ -70,25 +72,30 @@ impl Answer {
     }
 
     /// With the reason for which the owner is inactive.
-    pub fn because(mut self, state_reason: Option<Text>) -> Self {
+    pub fn because(mut self, state_reason: Option<&Text>) -> Self {
         self.detail =
             state_reason.map(|reason| Jsonb::of(&json!({"state_reason": encoding::to_utf8(reason.as_bytes())})));
         self
     }
 
     /// With the scopes that were required and are not granted.
-    pub fn missing(mut self, scopes: &[&str]) -> Self {
-        self.detail = Some(Jsonb::of(&json!({ "missing": scopes })));
+    pub fn missing<'a>(mut self, scopes: impl Iterator<Item = &'a Scope>) -> Self {
+        let missing: Vec<&str> = scopes.map(Scope::as_str).collect();
+        self.detail = Some(Jsonb::of(&json!({ "missing": missing })));
         self
     }
 
-    /// Whether it is yes.
-    pub fn is_valid(&self) -> bool {
-        self.verdict.ok()
+    /// As the composite.
+    pub fn formed(self) -> Result<Verification, Error> {
+        Ok(Verification::Formed(self.into_fields()))
     }
 
-    /// As the composite.
-    pub fn into_fields(self) -> Result<VerificationFields, Error> {
+    /// As the composite, of which an image is taken.
+    pub fn kept(self, image: Rc<VerificationImage>) -> Result<Verification, Error> {
+        Ok(Verification::Kept(self.into_fields(), image))
+    }
+
+    fn into_fields(self) -> Fields<15> {
         let (id, kind, name) = self
             .token
             .map_or((None, None, None), |(id, kind, name)| (Some(id), Some(kind), name));
@@ -114,7 +121,7 @@ impl Answer {
                 granted.metadata,
             ),
         };
-        Ok(VerificationFields(Fields::new(fields![
+        Fields::new(fields![
             self.verdict.as_str(),
             self.verdict.ok(),
             status,
@@ -129,8 +136,8 @@ impl Answer {
             expires_at,
             metadata,
             self.detail,
-            self.correlation_id,
-        ])))
+            Text::from(self.correlation_id.to_vec()),
+        ])
     }
 }
 

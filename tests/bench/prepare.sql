@@ -1,53 +1,105 @@
--- Tables of plaintexts to present, and what an application would write by hand, over the same tokens.
--- Run by scripts/bench with :tokens and :owners set.
+-- A million real tokens, and what an application would write by hand over the same million.
+-- Run by scripts/bench with :tokens, :owners, :hot and :rounds set.
 
 CREATE EXTENSION tokenauth;
 CREATE EXTENSION pgcrypto;
+CREATE SCHEMA bench;
 
+-- The default kind: chosen scopes, cut at each verification to what the owner holds.
 INSERT INTO tokenauth.kind (name, prefix) VALUES ('bench', 'bench_');
-SELECT count(tokenauth.put_principal('user:' || n, permissions => '{devices:read}')) FROM generate_series(1, :owners) n;
+SELECT count(tokenauth.put_principal('user:' || n, permissions => '{devices:read,reports:*,sites:read}'))
+FROM generate_series(1, :owners) n;
 
-CREATE TABLE presented AS
-    SELECT n, i.token
-    FROM generate_series(1, :tokens) n, LATERAL tokenauth.issue('bench', 'user:' || (n % :owners + 1)) i;
-ALTER TABLE presented ADD PRIMARY KEY (n);
+-- What clients present. The column "broken" is a token with its last character changed: its checksum is wrong.
+CREATE UNLOGGED TABLE bench.presented (n integer PRIMARY KEY, token text NOT NULL, broken text NOT NULL, nothing text NOT NULL);
+INSERT INTO bench.presented
+SELECT n, i.token, left(i.token, -1) || CASE right(i.token, 1) WHEN '0' THEN '1' ELSE '0' END, ''
+FROM generate_series(1, :tokens) n,
+     LATERAL tokenauth.issue('bench', 'user:' || (n % :owners + 1), scopes => '{devices:read,sites:read}') i;
 
--- Calls within one statement: of a hot set of 10,000 tokens, and of uniformly random ones.
-CREATE TABLE hot AS
-    SELECT p.n, p.token FROM presented p, generate_series(1, 10) WHERE p.n <= 10000 ORDER BY random();
-CREATE TABLE uniform AS
-    SELECT p.n, p.token FROM presented p ORDER BY random() LIMIT 100000;
-CREATE TABLE few AS
-    SELECT p.n, p.token FROM presented p WHERE p.n <= 100;
+-- Calls within one statement: a hot set presented over and over, and for each round random tokens of its own, so that
+-- no round finds what the one before has left.
+CREATE UNLOGGED TABLE bench.hot AS
+SELECT p.* FROM bench.presented p, generate_series(1, 10) WHERE p.n <= :hot ORDER BY random();
+CREATE UNLOGGED TABLE bench.shuffled AS
+SELECT p.*, (row_number() OVER (ORDER BY random()) % :rounds + 1)::integer AS round FROM bench.presented p;
+CREATE UNLOGGED TABLE bench.few AS
+SELECT p.* FROM bench.presented p WHERE p.n <= 100;
 
+-- What a product writes by hand: a table of hashes, and a look-up by hash.
 CREATE SCHEMA hand_written;
+CREATE TABLE hand_written.users (
+    id          bigint PRIMARY KEY,
+    is_active   boolean NOT NULL DEFAULT true,
+    permissions text[] NOT NULL
+);
 CREATE TABLE hand_written.token (
-    id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    id           uuid PRIMARY KEY DEFAULT gen_random_uuid(),
     digest       bytea NOT NULL UNIQUE,
-    owner        bigint NOT NULL,
+    user_id      bigint NOT NULL REFERENCES hand_written.users,
+    name         text,
+    scopes       text[] NOT NULL,
     created_at   timestamptz NOT NULL DEFAULT now(),
     expires_at   timestamptz,
     revoked_at   timestamptz,
     last_used_at timestamptz
 );
-INSERT INTO hand_written.token (digest, owner)
-    SELECT sha256(convert_to(token, 'UTF8')), n % :owners + 1 FROM presented ORDER BY n;
+INSERT INTO hand_written.users (id, permissions)
+SELECT n, '{devices:read,reports:*,sites:read}' FROM generate_series(1, :owners) n;
+INSERT INTO hand_written.token (digest, user_id, scopes)
+SELECT sha256(convert_to(token, 'UTF8')), n % :owners + 1, '{devices:read,sites:read}' FROM bench.presented ORDER BY n;
 
-CREATE FUNCTION hand_written.verify(token text) RETURNS bigint LANGUAGE sql STABLE AS $$
-    SELECT t.owner FROM hand_written.token t
-    WHERE t.digest = sha256(convert_to($1, 'UTF8')) AND t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > now())
+-- Of a form that PostgreSQL merges into the query that calls it: the fastest that SQL can be.
+CREATE FUNCTION hand_written.verify(token text)
+RETURNS TABLE (ok boolean, id uuid, user_id bigint, name text, scopes text[], expires_at timestamptz)
+LANGUAGE sql STABLE AS $$
+    SELECT true, t.id, t.user_id, t.name, t.scopes, t.expires_at
+    FROM hand_written.token t
+    WHERE t.digest = sha256(convert_to($1, 'UTF8'))
+      AND t.revoked_at IS NULL
+      AND (t.expires_at IS NULL OR t.expires_at > now())
 $$;
-CREATE FUNCTION hand_written.verify_and_note(token text) RETURNS bigint LANGUAGE sql VOLATILE AS $$
+
+-- The same, which also looks whether the user is active, as verify() does.
+CREATE FUNCTION hand_written.verify_with_user(token text)
+RETURNS TABLE (ok boolean, id uuid, user_id bigint, name text, scopes text[], permissions text[], expires_at timestamptz)
+LANGUAGE sql STABLE AS $$
+    SELECT true, t.id, t.user_id, t.name, t.scopes, u.permissions, t.expires_at
+    FROM hand_written.token t JOIN hand_written.users u ON u.id = t.user_id
+    WHERE t.digest = sha256(convert_to($1, 'UTF8'))
+      AND t.revoked_at IS NULL
+      AND (t.expires_at IS NULL OR t.expires_at > now())
+      AND u.is_active
+$$;
+
+CREATE FUNCTION hand_written.verify_plpgsql(token text)
+RETURNS TABLE (ok boolean, id uuid, user_id bigint, name text, scopes text[], expires_at timestamptz)
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN QUERY
+    SELECT true, t.id, t.user_id, t.name, t.scopes, t.expires_at
+    FROM hand_written.token t
+    WHERE t.digest = sha256(convert_to($1, 'UTF8'))
+      AND t.revoked_at IS NULL
+      AND (t.expires_at IS NULL OR t.expires_at > now());
+END
+$$;
+
+-- And the same that keeps the list of tokens truthful about their last use.
+CREATE FUNCTION hand_written.verify_and_note(token text)
+RETURNS TABLE (ok boolean, id uuid, user_id bigint, name text, scopes text[], expires_at timestamptz)
+LANGUAGE sql VOLATILE AS $$
     UPDATE hand_written.token t SET last_used_at = now()
-    WHERE t.digest = sha256(convert_to($1, 'UTF8')) AND t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > now())
-    RETURNING t.owner
+    WHERE t.digest = sha256(convert_to($1, 'UTF8'))
+      AND t.revoked_at IS NULL
+      AND (t.expires_at IS NULL OR t.expires_at > now())
+    RETURNING true, t.id, t.user_id, t.name, t.scopes, t.expires_at
 $$;
 
-CREATE SCHEMA bcrypt;
-CREATE TABLE bcrypt.token (lookup text PRIMARY KEY, hash text NOT NULL);
-INSERT INTO bcrypt.token SELECT left(token, 17), crypt(token, gen_salt('bf', 8)) FROM few;
-CREATE FUNCTION bcrypt.verify(token text) RETURNS boolean LANGUAGE sql STABLE AS $$
-    SELECT hash = crypt($1, hash) FROM bcrypt.token WHERE lookup = left($1, 17)
+CREATE TABLE hand_written.password (lookup text PRIMARY KEY, hash text NOT NULL);
+INSERT INTO hand_written.password SELECT left(token, 17), crypt(token, gen_salt('bf', 8)) FROM bench.few;
+CREATE FUNCTION hand_written.verify_bcrypt(token text) RETURNS TABLE (ok boolean) LANGUAGE sql STABLE AS $$
+    SELECT true FROM hand_written.password p WHERE p.lookup = left($1, 17) AND p.hash = crypt($1, p.hash)
 $$;
 
 VACUUM (ANALYZE);

@@ -41,7 +41,7 @@ fn a_name_keeps_its_bytes() {
         // Bytes go in and come out, so that no conversion between client and server hides anything.
         client
             .execute(
-                "SELECT tokenauth.issue('key', 'user:1', name => convert_from($1, $2::text::name))",
+                "SELECT id FROM tokenauth.issue('key', 'user:1', name => convert_from($1, $2::text::name))",
                 &[&name, &encoding],
             )
             .unwrap();

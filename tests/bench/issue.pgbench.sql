@@ -1,0 +1,2 @@
+\set owner random(1, 10)
+SELECT tokenauth.issue('bench', 'user:' || :owner, scopes => :scopes);
