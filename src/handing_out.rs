@@ -84,7 +84,8 @@ impl Held {
         let held = &self.principal.data_scopes;
         if !self
             .kind
-            .effective_data_scopes(self.token.data_scopes.as_ref(), held).within(held)
+            .effective_data_scopes(self.token.data_scopes.as_ref(), held)
+            .within(held)
         {
             return Err(Error::NotHeld("data scopes"));
         }

@@ -104,13 +104,12 @@ impl Kind {
 
     /// What a token grants now.
     pub fn effective_scopes(&self, granted: Option<&Scopes>, permissions: &Scopes) -> Scopes {
-        let nothing = Scopes::nothing();
-        let granted = granted.unwrap_or(&nothing);
-        match self.permission_mode {
-            PermissionMode::Live => self.cut(permissions.clone()),
-            PermissionMode::All => self.cut(Scopes::everything()),
-            PermissionMode::Intersect => self.cut(granted.intersect(permissions)),
-            PermissionMode::Snapshot => self.cut(granted.clone()),
+        match (self.permission_mode, granted) {
+            (PermissionMode::Live, _) => self.cut(permissions.clone()),
+            (PermissionMode::All, _) => self.cut(Scopes::everything()),
+            (PermissionMode::Intersect, Some(granted)) => self.cut(granted.intersect(permissions)),
+            (PermissionMode::Snapshot, Some(granted)) => self.cut(granted.clone()),
+            (PermissionMode::Intersect | PermissionMode::Snapshot, None) => Scopes::nothing(),
         }
     }
 
@@ -129,13 +128,12 @@ impl Kind {
 
     /// The data scopes of a token now.
     pub fn effective_data_scopes(&self, granted: Option<&DataScopes>, held: &DataScopes) -> DataScopes {
-        let nothing = DataScopes::nothing();
-        let granted = granted.unwrap_or(&nothing);
-        match self.permission_mode {
-            PermissionMode::Live => held.clone(),
-            PermissionMode::All => DataScopes::unrestricted(),
-            PermissionMode::Intersect => granted.intersect(held),
-            PermissionMode::Snapshot => granted.clone(),
+        match (self.permission_mode, granted) {
+            (PermissionMode::Live, _) => held.clone(),
+            (PermissionMode::All, _) => DataScopes::unrestricted(),
+            (PermissionMode::Intersect, Some(granted)) => granted.intersect(held),
+            (PermissionMode::Snapshot, Some(granted)) => granted.clone(),
+            (PermissionMode::Intersect | PermissionMode::Snapshot, None) => DataScopes::nothing(),
         }
     }
 

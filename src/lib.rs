@@ -57,7 +57,8 @@ extension_sql_file!(
         "types",
         kind::guard::guard_kind,
         kind::guard::record_kind,
-        event::refuse_change
+        event::refuse_change,
+        signal::signal_change
     ]
 );
 extension_sql_file!("../sql/schema/functions.sql", name = "functions", finalize);

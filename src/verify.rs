@@ -162,13 +162,9 @@ impl Question {
     }
 
     fn answer(&self, claim: Claim) -> Result<Verification, Error> {
-        let resolved = match claim {
-            Claim::Bad(verdict) => return Answer::without_token(verdict)?.formed(),
-            Claim::Token { lookup, digest } => memory::resolve(lookup, &digest),
-        };
-        match resolved {
-            None => Answer::without_token(Verdict::Unknown)?.formed(),
-            Some(resolved) => resolved.answer(self),
+        match claim {
+            Claim::Bad(verdict) => Answer::without_token(verdict)?.formed(),
+            Claim::Token { lookup, digest } => memory::answer(lookup, &digest, self),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Answers of composite types.
 
+use std::cell::OnceCell;
 use std::ptr;
 use std::rc::Rc;
 
@@ -33,7 +34,10 @@ impl<const N: usize> Fields<N> {
         // SAFETY: the descriptor has N columns of the values' types, by the caller's word; the formed tuple is palloc'd.
         unsafe {
             let descriptor = result_descriptor(fcinfo);
-            assert!((*descriptor).natts as usize == N, "composite type does not have {N} fields");
+            assert!(
+                (*descriptor).natts as usize == N,
+                "composite type does not have {N} fields"
+            );
             (*pg_sys::heap_form_tuple(descriptor, values.as_mut_ptr(), nulls.as_mut_ptr())).t_data
         }
     }
@@ -83,21 +87,27 @@ pub const CORRELATION: usize = 32;
 pub enum Verification {
     /// Of these fields.
     Formed(Fields<15>),
-    /// Of these fields; the tuple is kept for the next time.
-    Kept(Fields<15>, Rc<VerificationImage>),
-    /// As it was kept, with this correlation id.
-    Again(Rc<VerificationImage>, [u8; CORRELATION]),
+    /// Of these fields; an image is taken for the next time.
+    Pictured(Fields<15>, Rc<dyn Pictured>),
+    /// As the image shows it, with this correlation id.
+    Again(Rc<dyn Pictured>, [u8; CORRELATION]),
+}
+
+/// What an image of an answer belongs to.
+pub trait Pictured {
+    /// The image.
+    fn image(&self) -> &Image;
 }
 
 /// A verification that was answered once, to be answered again by copying it: everything but the correlation id is the
 /// same.
 #[derive(Default)]
-pub struct VerificationImage {
+pub struct Image {
     // In words, for the alignment that PostgreSQL expects of a tuple.
-    tuple: std::cell::OnceCell<Box<[u64]>>,
+    tuple: OnceCell<Box<[u64]>>,
 }
 
-impl VerificationImage {
+impl Image {
     /// Whether there is something to copy.
     pub fn is_taken(&self) -> bool {
         self.tuple.get().is_some()
@@ -147,12 +157,12 @@ unsafe impl BoxRet for Verification {
         unsafe {
             let formed = match self {
                 Verification::Formed(fields) => pg_sys::HeapTupleHeaderGetDatum(fields.form(fcinfo)),
-                Verification::Kept(fields, image) => {
+                Verification::Pictured(fields, owner) => {
                     let formed = fields.form(fcinfo);
-                    image.take(formed);
+                    owner.image().take(formed);
                     pg_sys::HeapTupleHeaderGetDatum(formed)
                 }
-                Verification::Again(image, correlation) => match image.again(correlation) {
+                Verification::Again(owner, correlation) => match owner.image().again(correlation) {
                     Some(copy) => copy,
                     None => return fcinfo.return_null(),
                 },
@@ -182,8 +192,11 @@ impl FromDatum for VerificationArgument {
         // the descriptor is released at once because the row keeps nothing of it.
         unsafe {
             let header: pg_sys::HeapTupleHeader = pg_sys::pg_detoast_datum(datum.cast_mut_ptr()).cast();
-            let mut tuple =
-                pg_sys::HeapTupleData { t_len: varsize_any(header.cast()) as u32, t_data: header, ..Default::default() };
+            let mut tuple = pg_sys::HeapTupleData {
+                t_len: varsize_any(header.cast()) as u32,
+                t_data: header,
+                ..Default::default()
+            };
             let composite = (*header).t_choice.t_datum;
             let descriptor = pg_sys::lookup_rowtype_tupdesc(composite.datum_typeid, composite.datum_typmod);
             let row = Row::new(&mut tuple, descriptor);
@@ -250,7 +263,8 @@ unsafe impl BoxRet for TokensRows {
             pg_sys::InitMaterializedSRF(call, 0);
             let answer: *mut pg_sys::ReturnSetInfo = (*call).resultinfo.cast();
             let store = (*answer).setResult;
-            self.statement.each(&self.arguments, |tuple, _| pg_sys::tuplestore_puttuple(store, tuple));
+            self.statement
+                .each(&self.arguments, |tuple, _| pg_sys::tuplestore_puttuple(store, tuple));
         }
         fcinfo.return_null()
     }

@@ -84,7 +84,11 @@ impl Indexed {
         if let Some(found) = self.found.get().filter(|found| found.generation == generation) {
             return found;
         }
-        let found = Found { table: relation(self.table), index: relation(self.index), generation };
+        let found = Found {
+            table: relation(self.table),
+            index: relation(self.index),
+            generation,
+        };
         invalidation::watch_table(found.table);
         self.found.set(Some(found));
         found

@@ -10,7 +10,7 @@ use crate::data_scope::DataScopes;
 use crate::error::Error;
 use crate::pg::array::TextArray;
 use crate::pg::clock::Timestamp;
-use crate::pg::composite::{Fields, Verification, VerificationImage};
+use crate::pg::composite::{Fields, Pictured, Verification};
 use crate::pg::encoding;
 use crate::pg::jsonb::Jsonb;
 use crate::pg::statement::fields;
@@ -90,9 +90,9 @@ impl Answer {
         Ok(Verification::Formed(self.into_fields()))
     }
 
-    /// As the composite, of which an image is taken.
-    pub fn kept(self, image: Rc<VerificationImage>) -> Result<Verification, Error> {
-        Ok(Verification::Kept(self.into_fields(), image))
+    /// As the composite, of which an image is taken for its owner.
+    pub fn pictured(self, owner: Rc<dyn Pictured>) -> Result<Verification, Error> {
+        Ok(Verification::Pictured(self.into_fields(), owner))
     }
 
     fn into_fields(self) -> Fields<15> {

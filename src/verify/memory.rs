@@ -11,24 +11,41 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
 
-use super::resolved::{Resolved, TokenRow};
+use super::Question;
+use super::answer::Answer;
+use super::resolved::{Hot, Resolved, TokenRow};
 use crate::catalog::kind;
 use crate::catalog::principal::{self, Principal};
+use crate::error::Error;
 use crate::kind::Kind;
+use crate::pg::composite::Verification;
 use crate::pg::invalidation;
 use crate::pg::snapshot::Latest;
 use crate::pg::text::Text;
-use crate::remembered::Remembered;
+use crate::remembered::{Remembered, Weigh};
 use crate::settings;
 use crate::token::{Digest, Lookup};
+use crate::verdict::Verdict;
 
 /// All that this backend remembers, of one generation.
 struct Memory {
     generation: u64,
-    tokens: Remembered<Resolved>,
-    principals: Remembered<(Text, Rc<Principal>)>,
+    tokens: Remembered<Hot>,
+    principals: Remembered<Owner>,
     kinds: HashMap<Text, Rc<Kind>>,
     hasher: Option<RandomState>,
+}
+
+/// A principal by its name, whose hash is its key.
+struct Owner {
+    name: Text,
+    principal: Rc<Principal>,
+}
+
+impl Weigh for Owner {
+    fn weight(&self) -> usize {
+        size_of::<Self>() + 64 + self.name.as_bytes().len() + self.principal.size()
+    }
 }
 
 /// Kinds are few; where they are not, they are forgotten all at once.
@@ -61,45 +78,62 @@ impl Memory {
     }
 }
 
-/// The token with this lookup and digest, which are compared in constant time, with its owner and kind.
-pub fn resolve(lookup: Lookup, digest: &Digest) -> Option<Rc<Resolved>> {
+/// Answers a question about the token with this lookup and digest, which are compared in constant time.
+pub fn answer(lookup: Lookup, digest: &Digest, question: &Question) -> Result<Verification, Error> {
     let key = lookup.to_bigint().cast_unsigned();
     if settings::cache_size() == 0 || !invalidation::may_remember() {
-        return read(lookup, digest, &Latest::take(), None);
+        return match read(lookup, digest, &Latest::take(), None) {
+            Some(resolved) => resolved.answer(question, None),
+            None => Answer::without_token(Verdict::Unknown)?.formed(),
+        };
     }
-    loop {
-        // Without the signal nothing could be forgotten, so it is watched before anything is read.
-        invalidation::watch_signal();
-        let generation = invalidation::generation();
-        let remembered = MEMORY.with_borrow_mut(|memory| memory.at(generation).tokens.find(key).map(Rc::clone));
-        if let Some(resolved) = remembered {
-            return resolved.has_digest(digest).then_some(resolved);
-        }
+    // Without the signal nothing could be forgotten, so it is watched before anything is read.
+    invalidation::watch_signal();
+    let mut generation = invalidation::generation();
+    let hot = MEMORY.with_borrow_mut(|memory| memory.at(generation).tokens.find(key).map(Rc::clone));
+    if let Some(answer) = hot.and_then(|hot| hot.answer(digest, question).transpose()) {
+        return answer;
+    }
+    let resolved = loop {
         let resolved = read(lookup, digest, &Latest::take(), Some(generation));
-        if invalidation::generation() != generation {
-            continue;
+        let now = invalidation::generation();
+        if now == generation {
+            break resolved;
         }
-        if let Some(resolved) = &resolved {
-            MEMORY.with_borrow_mut(|memory| {
-                let most = settings::cache_size().saturating_sub(memory.principals.size());
-                memory.at(generation).tokens.store(key, resolved, resolved.size(), most);
-            });
+        invalidation::watch_signal();
+        generation = invalidation::generation();
+    };
+    let Some(resolved) = resolved else {
+        return Answer::without_token(Verdict::Unknown)?.formed();
+    };
+    let hot = MEMORY.with_borrow_mut(|memory| {
+        let most = settings::cache_size().saturating_sub(memory.principals.size());
+        let tokens = &mut memory.at(generation).tokens;
+        if !tokens.wants(key) {
+            return None;
         }
-        return resolved;
-    }
+        let hot = Rc::new(resolved.hot()?);
+        tokens.store(key, &hot, most);
+        Some(hot)
+    });
+    resolved.answer(question, hot)
 }
 
 /// Reads token, owner and kind as the snapshot shows them; owner and kind from memory if it is of this generation.
-fn read(lookup: Lookup, digest: &Digest, snapshot: &Latest, generation: Option<u64>) -> Option<Rc<Resolved>> {
+fn read(lookup: Lookup, digest: &Digest, snapshot: &Latest, generation: Option<u64>) -> Option<Resolved> {
     let token = TokenRow::find(lookup, digest, snapshot)?;
     // The foreign keys see to it that both are there. Were they not, the token would be refused as unknown.
     let (owner, kind) = match generation {
-        None => (Rc::new(find_owner(&token.owner, snapshot)?), Rc::new(find_kind(&token.kind, snapshot)?)),
-        Some(generation) => {
-            (owner(&token.owner, snapshot, generation)?, kind_of(&token.kind, snapshot, generation)?)
-        }
+        None => (
+            Rc::new(find_owner(&token.owner, snapshot)?),
+            Rc::new(find_kind(&token.kind, snapshot)?),
+        ),
+        Some(generation) => (
+            owner(&token.owner, snapshot, generation)?,
+            kind_of(&token.kind, snapshot, generation)?,
+        ),
     };
-    Some(Rc::new(Resolved::new(token, owner, kind)))
+    Some(Resolved { token, owner, kind })
 }
 
 fn find_owner(name: &Text, snapshot: &Latest) -> Option<Principal> {
@@ -115,17 +149,23 @@ fn owner(name: &Text, snapshot: &Latest, generation: u64) -> Option<Rc<Principal
         let key = memory.key(name);
         (key, memory.at(generation).principals.find(key).map(Rc::clone))
     });
-    if let Some(entry) = remembered.filter(|entry| entry.0 == *name) {
-        return Some(Rc::clone(&entry.1));
+    if let Some(entry) = remembered.filter(|entry| entry.name == *name) {
+        return Some(Rc::clone(&entry.principal));
     }
     let found = Rc::new(find_owner(name, snapshot)?);
     // As for tokens: what was read under a generation that has moved since may be of before the change.
     if invalidation::generation() == generation {
-        let size = found.size() + name.as_bytes().len();
-        let entry = Rc::new((name.clone(), Rc::clone(&found)));
-        // Half for owners, so that they never crowd out all tokens.
-        let most = settings::cache_size() / 2;
-        MEMORY.with_borrow_mut(|memory| memory.at(generation).principals.store(key, &entry, size, most));
+        MEMORY.with_borrow_mut(|memory| {
+            let principals = &mut memory.at(generation).principals;
+            if principals.wants(key) {
+                let entry = Rc::new(Owner {
+                    name: name.clone(),
+                    principal: Rc::clone(&found),
+                });
+                // Half for owners, so that they never crowd out all tokens.
+                principals.store(key, &entry, settings::cache_size() / 2);
+            }
+        });
     }
     Some(found)
 }

@@ -16,12 +16,13 @@ use crate::kind::Kind;
 use crate::network::{Client, Network};
 use crate::pg::array::TextArray;
 use crate::pg::clock::Timestamp;
-use crate::pg::composite::{Verification, VerificationImage};
+use crate::pg::composite::{Image, Pictured, Verification};
 use crate::pg::jsonb::Jsonb;
 use crate::pg::probe::Key;
 use crate::pg::row::Row;
 use crate::pg::snapshot::Latest;
 use crate::pg::text::Text;
+use crate::remembered::Weigh;
 use crate::scope::{Scope, Scopes};
 use crate::token::{Digest, Lookup};
 use crate::usage;
@@ -72,70 +73,51 @@ impl TokenRow {
             disabled: !row.is_null(column::DISABLED_AT),
             expires_at: row.optional(column::EXPIRES_AT),
             not_before: row.optional(column::NOT_BEFORE),
-            scopes: row.optional::<TextArray>(column::SCOPES).map(|list| stored_scopes(&list)),
-            data_scopes: row.optional::<Jsonb>(column::DATA_SCOPES).map(|stored| stored_data_scopes(&stored)),
+            scopes: row
+                .optional::<TextArray>(column::SCOPES)
+                .map(|list| stored_scopes(&list)),
+            data_scopes: row
+                .optional::<Jsonb>(column::DATA_SCOPES)
+                .map(|stored| stored_data_scopes(&stored)),
             // What somebody has written past our functions and cannot be read admits nobody.
-            networks: row
-                .optional::<TextArray>(column::NETWORKS)
-                .map(|list| list.stored().filter_map(|network| Network::parse(network).ok()).collect()),
+            networks: row.optional::<TextArray>(column::NETWORKS).map(|list| {
+                list.stored()
+                    .filter_map(|network| Network::parse(network).ok())
+                    .collect()
+            }),
             metadata: row.optional(column::METADATA),
         }
     }
 }
 
-/// A token whose digest was presented, with its owner and kind.
+/// A token whose digest was presented, with its owner and kind, of rows of one moment.
 pub struct Resolved {
-    token: TokenRow,
-    owner: Rc<Principal>,
-    kind: Rc<Kind>,
-    /// The answer when it is valid, which differs only in its correlation id from one time to the next.
-    image: Rc<VerificationImage>,
+    /// The token.
+    pub token: TokenRow,
+    /// Its owner.
+    pub owner: Rc<Principal>,
+    /// Its kind.
+    pub kind: Rc<Kind>,
 }
 
 impl Resolved {
-    /// Of rows of one moment.
-    pub fn new(token: TokenRow, owner: Rc<Principal>, kind: Rc<Kind>) -> Self {
-        Resolved { token, owner, kind, image: Rc::default() }
-    }
-
-    /// Whether this is its digest; compared in constant time.
-    pub fn has_digest(&self, digest: &Digest) -> bool {
-        digest.matches(self.token.digest.as_bytes())
-    }
-
-    /// About how many bytes it takes to remember it, its image included.
-    pub fn size(&self) -> usize {
-        let token = &self.token;
-        let text = |text: &Text| text.as_bytes().len();
-        let name = token.name.as_ref().map_or(0, text);
-        let metadata = token.metadata.as_ref().map_or(0, Jsonb::len);
-        let scopes = self.owner.permissions.iter().chain(token.scopes.iter().flat_map(Scopes::iter));
-        let held = name + metadata + text(&token.owner) + text(&token.kind) + scopes.map(|s| s.len() + 16).sum::<usize>();
-        // Once in the fields and once in the image.
-        size_of::<Self>() + 256 + 2 * held
-    }
-
-    /// Answers the question, and counts the use.
-    pub fn answer(&self, question: &Question) -> Result<Verification, Error> {
+    /// Judges the token, counts the use and answers; an image of the answer is left with `hot`, if it is valid.
+    pub fn answer(self, question: &Question, hot: Option<Rc<Hot>>) -> Result<Verification, Error> {
         let now = Timestamp::now();
         let verdict = self.verdict(question, now);
         usage::count(self.token.id, verdict.ok(), now);
-        let token = &self.token;
+        let TokenRow { id, name, .. } = &self.token;
+        let refused = || Answer::refused(verdict, *id, self.token.kind.clone(), name.clone());
         match verdict {
-            Verdict::Valid if self.image.is_taken() => {
-                Ok(Verification::Again(Rc::clone(&self.image), correlation::new()?))
-            }
-            Verdict::Valid => self.valid()?.kept(Rc::clone(&self.image)),
-            refused => {
-                let answer = Answer::refused(refused, token.id, token.kind.clone(), token.name.clone())?;
-                match refused {
-                    Verdict::OwnerInactive => answer.because(self.owner.state_reason.as_ref()).formed(),
-                    Verdict::InsufficientScope => {
-                        answer.missing(question.require.each().filter(|scope| !self.grants(scope))).formed()
-                    }
-                    _ => answer.formed(),
-                }
-            }
+            Verdict::Valid => match hot {
+                Some(hot) => self.valid()?.pictured(hot),
+                None => self.valid()?.formed(),
+            },
+            Verdict::OwnerInactive => refused()?.because(self.owner.state_reason.as_ref()).formed(),
+            Verdict::InsufficientScope => refused()?
+                .missing(question.require.each().filter(|scope| !self.grants(scope)))
+                .formed(),
+            _ => refused()?.formed(),
         }
     }
 
@@ -143,8 +125,12 @@ impl Resolved {
         let token = &self.token;
         let granted = Granted {
             owner: token.owner.clone(),
-            scopes: self.kind.effective_scopes(token.scopes.as_ref(), &self.owner.permissions),
-            data_scopes: self.kind.effective_data_scopes(token.data_scopes.as_ref(), &self.owner.data_scopes),
+            scopes: self
+                .kind
+                .effective_scopes(token.scopes.as_ref(), &self.owner.permissions),
+            data_scopes: self
+                .kind
+                .effective_data_scopes(token.data_scopes.as_ref(), &self.owner.data_scopes),
             expires_at: token.expires_at,
             metadata: token.metadata.clone(),
         };
@@ -153,7 +139,7 @@ impl Resolved {
 
     fn verdict(&self, question: &Question, now: Timestamp) -> Verdict {
         let token = &self.token;
-        if token.revoked || self.owner.has_killed(token.owner_epoch, token.dies_with_owner) {
+        if self.is_dead() {
             Verdict::Revoked
         } else if token.disabled {
             Verdict::Disabled
@@ -163,7 +149,7 @@ impl Resolved {
             Verdict::Expired
         } else if !self.owner.active {
             Verdict::OwnerInactive
-        } else if !self.admits(question.client) {
+        } else if !admits(token.networks.as_deref(), question.client) {
             Verdict::NetworkDenied
         } else if !question.require.each().all(|scope| self.grants(scope)) {
             Verdict::InsufficientScope
@@ -172,16 +158,128 @@ impl Resolved {
         }
     }
 
-    fn admits(&self, client: Option<Client>) -> bool {
-        match &self.token.networks {
-            None => true,
-            Some(networks) => {
-                client.is_some_and(|client| networks.iter().any(|network| network.contains(client)))
-            }
-        }
+    fn is_dead(&self) -> bool {
+        self.token.revoked
+            || self
+                .owner
+                .has_killed(self.token.owner_epoch, self.token.dies_with_owner)
     }
 
     fn grants(&self, scope: &Scope) -> bool {
-        self.kind.grants(scope, self.token.scopes.as_ref(), &self.owner.permissions)
+        self.kind
+            .grants(scope, self.token.scopes.as_ref(), &self.owner.permissions)
+    }
+
+    /// What is worth remembering of it: nothing that only time or an edit can make valid.
+    pub fn hot(&self) -> Option<Hot> {
+        let TokenRow {
+            id,
+            digest,
+            disabled,
+            expires_at,
+            not_before,
+            scopes,
+            networks,
+            ..
+        } = &self.token;
+        if self.is_dead() || *disabled || !self.owner.active {
+            return None;
+        }
+        Some(Hot {
+            id: *id,
+            digest: digest.as_bytes().try_into().ok()?,
+            expires_at: expires_at.unwrap_or(Timestamp::INFINITY),
+            not_before: not_before.unwrap_or(Timestamp::MINUS_INFINITY),
+            scopes: scopes.clone(),
+            networks: networks.clone(),
+            owner: Rc::clone(&self.owner),
+            kind: Rc::clone(&self.kind),
+            image: Image::default(),
+            weight: self.weight(),
+        })
+    }
+
+    /// What remembering it takes. The image is not there yet, but what it will show is.
+    fn weight(&self) -> usize {
+        /// The two counts of an `Rc`, and what the allocator adds to it and to the image.
+        const OVERHEAD: usize = 16 + 2 * 8;
+        /// The header and the fields of the image that have one size.
+        const IMAGE: usize = 128;
+        let TokenRow {
+            owner,
+            name,
+            metadata,
+            scopes,
+            networks,
+            ..
+        } = &self.token;
+        let own = scopes
+            .iter()
+            .flat_map(Scopes::iter)
+            .map(|scope| scope.len() + 32)
+            .sum::<usize>()
+            + networks.as_ref().map_or(0, |networks| size_of_val(&**networks));
+        let granted = scopes
+            .as_ref()
+            .unwrap_or(&self.owner.permissions)
+            .iter()
+            .map(|scope| scope.len() + 8);
+        let shown = name.as_ref().map_or(0, |name| name.as_bytes().len())
+            + metadata.as_ref().map_or(0, Jsonb::len)
+            + 2 * owner.as_bytes().len()
+            + granted.sum::<usize>();
+        size_of::<Hot>() + OVERHEAD + IMAGE + own + shown
+    }
+}
+
+fn admits(networks: Option<&[Network]>, client: Option<Client>) -> bool {
+    networks.is_none_or(|networks| client.is_some_and(|client| networks.iter().any(|network| network.contains(client))))
+}
+
+/// A token that was valid, as it is remembered: what can still change its verdict without any row changing, and the
+/// answer. Small, because there are thousands of them in each backend.
+pub struct Hot {
+    id: Uuid,
+    digest: [u8; 32],
+    expires_at: Timestamp,
+    not_before: Timestamp,
+    scopes: Option<Scopes>,
+    networks: Option<Box<[Network]>>,
+    owner: Rc<Principal>,
+    kind: Rc<Kind>,
+    image: Image,
+    weight: usize,
+}
+
+impl Hot {
+    /// Answers at once if the token is valid, and counts the use; otherwise the rows have to say what is wrong.
+    pub fn answer(self: Rc<Self>, digest: &Digest, question: &Question) -> Result<Option<Verification>, Error> {
+        let now = Timestamp::now();
+        let is_valid = self.image.is_taken()
+            && digest.matches(&self.digest)
+            && self.not_before <= now
+            && now < self.expires_at
+            && admits(self.networks.as_deref(), question.client)
+            && question
+                .require
+                .each()
+                .all(|scope| self.kind.grants(scope, self.scopes.as_ref(), &self.owner.permissions));
+        if !is_valid {
+            return Ok(None);
+        }
+        usage::count(self.id, true, now);
+        Ok(Some(Verification::Again(self, correlation::new()?)))
+    }
+}
+
+impl Pictured for Hot {
+    fn image(&self) -> &Image {
+        &self.image
+    }
+}
+
+impl Weigh for Hot {
+    fn weight(&self) -> usize {
+        self.weight
     }
 }
