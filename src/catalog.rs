@@ -4,5 +4,6 @@
 
 pub mod event;
 pub mod kind;
+pub mod member;
 pub mod principal;
 pub mod token;

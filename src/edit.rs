@@ -10,8 +10,7 @@ use crate::catalog::event::Event;
 use crate::catalog::token;
 use crate::data_scope::DataScopes;
 use crate::error::{Error, ErrorReport};
-use crate::handing_out::Held;
-use crate::issue::Grant;
+use crate::handing_out::{Grant, Held};
 use crate::kind::Expiry;
 use crate::pg::array::TextArray;
 use crate::pg::clock::Timestamp;
@@ -59,7 +58,7 @@ fn edit(
         networks: networks.as_ref().map(argument::networks).transpose()?,
         metadata: argument::metadata(metadata)?,
     };
-    let held = Held::lock(id)?;
+    let held = Held::lock(id, &actor)?;
     edit.apply(held, &actor)?;
     Ok(TokensRow::from_first(&token::SEEN, arguments![id]))
 }
@@ -89,6 +88,7 @@ impl Edit {
               WHERE id = $1",
         );
         let id = held.token.id;
+        held.authority.may_hand_out(&held.kind)?;
         held.must_be_alive()?;
         let now = Timestamp::now();
         let was_expired = held.token.is_expired(now);
@@ -98,11 +98,26 @@ impl Edit {
         if let Some(name) = &self.name {
             held.kind.accepts_name(Some(name).filter(|name| !name.is_empty()))?;
         }
+        if self.expiry.is_given() && held.token.rotated {
+            return Err(Error::TokenRotated(id));
+        }
         let (scopes, data_scopes) = (self.scopes.is_some(), self.data_scopes.is_some());
         if scopes || data_scopes || self.expiry.is_given() || self.networks.is_some() {
             held.kind.accepts(&held.owner, &held.principal)?;
         }
+        // A longer life or other networks give what the token has to whoever asked for them.
+        if self.expiry.is_given() || self.networks.is_some() {
+            held.may_be_revived()?;
+        }
         let grant = Grant::chosen(&held.kind, &held.principal, self.scopes, self.data_scopes)?;
+        if scopes || data_scopes {
+            // What is not given stays as it is, and is not compared.
+            let edited = Grant {
+                scopes: if scopes { grant.scopes.clone() } else { Some(Scopes::nothing()) },
+                data_scopes: if data_scopes { grant.data_scopes.clone() } else { Some(DataScopes::nothing()) },
+            };
+            edited.within(&held.kind, &held.principal, &held.authority)?;
+        }
         let expires_at = if self.expiry.is_given() {
             held.kind.expiry(&self.expiry, now)?
         } else {

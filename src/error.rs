@@ -87,8 +87,20 @@ pub enum Error {
     TokenExpired(Uuid),
     /// `revoke_all` without any selection.
     NothingSelected,
-    /// An actor other than the application itself.
-    Actor,
+    /// The actor is inactive.
+    ActorInactive(String),
+    /// The actor has no authority over tokens of this kind and owner.
+    NotAllowed(String),
+    /// The actor does not hold what the token would grant.
+    NotHeldByActor(&'static str),
+    /// An organisation as its own member.
+    MemberOfItself,
+    /// The token was rotated.
+    TokenRotated(Uuid),
+    /// The token is disabled.
+    TokenDisabled(Uuid),
+    /// A grace that is not a length of time.
+    Grace,
     /// A trusted call by a role without `manage` access.
     NotTrusted,
     /// `grant_access` or `revoke_access` by somebody else than the owner of the extension.
@@ -225,8 +237,20 @@ impl Error {
                 .hint("Delete it and issue another."),
             Error::NothingSelected => Told::new(ABSENT, "revoke_all selects nothing")
                 .hint("Give owner, kind or issued_before; issued_before => now() selects every token issued until now."),
-            Error::Actor => Told::new(State::ERRCODE_FEATURE_NOT_SUPPORTED, "actors are not supported")
-                .detail("Only the application's own trusted calls are; they leave actor out."),
+            Error::ActorInactive(actor) => Told::new(DENIED, format!("principal \"{actor}\" is inactive"))
+                .detail("An actor must be active."),
+            Error::NotAllowed(kind) => Told::new(DENIED, format!("permission denied for tokens of kind \"{kind}\""))
+                .detail("The columns issue_permission, manage_permission and self_service of tokenauth.kind say who may do what."),
+            Error::NotHeldByActor(what) => Told::new(DENIED, format!("{what} of a token must be held by the actor"))
+                .detail("The token would grant more than the actor holds now."),
+            Error::MemberOfItself => Told::new(INVALID, "principal cannot be a member of itself"),
+            Error::TokenRotated(id) => Told::new(STATE, format!("token \"{id:-x}\" was rotated"))
+                .detail("A token has one successor, and its expiry is not raised again.")
+                .hint("Rotate its successor; tokenauth.rotation_status() names it."),
+            Error::TokenDisabled(id) => {
+                Told::new(STATE, format!("token \"{id:-x}\" is disabled")).hint("Use tokenauth.enable() first.")
+            }
+            Error::Grace => Told::new(INVALID, "grace must not be negative or beyond the year 9999"),
             Error::NotTrusted => Told::new(DENIED, "permission denied for trusted calls")
                 .hint("The role needs \"manage\" access; see tokenauth.grant_access()."),
             Error::NotExtensionOwner => Told::new(DENIED, "must be owner of extension \"tokenauth\""),

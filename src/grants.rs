@@ -54,6 +54,9 @@ impl Access {
                 "EXECUTE ON FUNCTION tokenauth.enable",
                 "EXECUTE ON FUNCTION tokenauth.delete",
                 "EXECUTE ON FUNCTION tokenauth.list",
+                "EXECUTE ON FUNCTION tokenauth.grantable",
+                "EXECUTE ON FUNCTION tokenauth.rotate",
+                "EXECUTE ON FUNCTION tokenauth.rotation_status",
             ],
             Access::Manage => &[
                 "EXECUTE ON FUNCTION tokenauth.revoke_all",
@@ -61,6 +64,8 @@ impl Access {
                 "EXECUTE ON FUNCTION tokenauth.deactivate",
                 "EXECUTE ON FUNCTION tokenauth.activate",
                 "EXECUTE ON FUNCTION tokenauth.drop_principal",
+                "EXECUTE ON FUNCTION tokenauth.add_member",
+                "EXECUTE ON FUNCTION tokenauth.remove_member",
             ],
             Access::Observe => &[
                 "SELECT ON tokenauth.tokens",

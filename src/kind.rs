@@ -69,6 +69,12 @@ pub struct Kind {
     pub dies_with_owner: bool,
     /// Whether an expired token can be edited.
     pub expired_editable: bool,
+    /// Whether actors may hand out, edit and widen; false: only the application's trusted calls.
+    pub self_service: bool,
+    /// What an actor must hold for everything on its tokens but revoking its own; `None`: nothing.
+    pub issue_permission: Option<Scope>,
+    /// What lets an actor see and manage tokens of others; `None`: nothing does.
+    pub manage_permission: Option<Scope>,
     /// How many tokens one owner may have alive; `None`: any number.
     pub max_active_per_owner: Option<i32>,
     /// Body of error responses.

@@ -6,6 +6,7 @@
 
 mod actor;
 mod argument;
+mod authority;
 mod catalog;
 mod correlation;
 mod data_scope;
@@ -13,6 +14,7 @@ mod disable;
 mod edit;
 mod error;
 mod event;
+mod grantable;
 mod grants;
 mod handing_out;
 mod id;
@@ -27,6 +29,7 @@ mod remembered;
 mod request;
 mod revoke;
 mod revoke_all;
+mod rotate;
 mod scope;
 mod settings;
 mod signal;

@@ -99,7 +99,7 @@ impl Recent {
 
     fn write(&mut self, valid: bool, now: Timestamp) {
         let pending = self.pending;
-        let touched = touch(&BY_TOKEN, Key::Uuid(self.token), &Latest::take(), |row| {
+        let update = || touch(&BY_TOKEN, Key::Uuid(self.token), &Latest::take(), |row| {
             let last_used_at: Option<Timestamp> = row.optional(column::LAST_USED_AT);
             // Another backend has just written it.
             if valid && last_used_at.is_some_and(|last| now.micros_since(last) < INTERVAL) {
@@ -116,6 +116,7 @@ impl Recent {
                 (column::DENIED_COUNT, Argument::of(denials + pending.denials)),
             ])
         });
+        let touched = xact::without_haste(update);
         if touched == Touched::Skipped {
             return;
         }
@@ -137,7 +138,7 @@ struct Table {
 }
 
 impl Table {
-    const SLOTS: usize = 4096;
+    const SLOTS: usize = 16384;
 
     fn entry(&mut self, token: Uuid) -> &mut Recent {
         if self.slots.is_empty() {

@@ -3,6 +3,11 @@ COMMENT ON FUNCTION tokenauth.put_principal IS 'Makes a principal known or chang
 COMMENT ON FUNCTION tokenauth.deactivate IS 'Deactivates a principal: its tokens die or are suspended; returns whether it was active';
 COMMENT ON FUNCTION tokenauth.activate IS 'Makes a principal active again; returns whether it was not';
 COMMENT ON FUNCTION tokenauth.drop_principal IS 'Drops a principal: all its tokens die for good';
+COMMENT ON FUNCTION tokenauth.add_member IS 'Makes a principal a member of an organisation, or changes what it holds there';
+COMMENT ON FUNCTION tokenauth.remove_member IS 'Removes a member from an organisation; returns whether it was one';
+COMMENT ON FUNCTION tokenauth.grantable IS 'The scopes that an actor could grant now; NULL when it may not issue';
+COMMENT ON FUNCTION tokenauth.rotate IS 'Issues a successor; the token itself works until the end of grace';
+COMMENT ON FUNCTION tokenauth.rotation_status IS 'How far a rotation has come, by the id of either token';
 COMMENT ON FUNCTION tokenauth.issue IS 'Issues a token and returns it, with its text, this once';
 COMMENT ON FUNCTION tokenauth.edit IS 'Changes a token; NULL leaves a field, an empty value clears it';
 COMMENT ON FUNCTION tokenauth.revoke IS 'Revokes a token for good; returns whether it was alive';

@@ -26,6 +26,7 @@ CREATE TABLE tokenauth.token (
     revoked_by      text,
     revoke_reason   text,
     rotated_from    uuid,
+    rotated_to      uuid,
     CONSTRAINT token_pkey PRIMARY KEY (id),
     CONSTRAINT token_lookup_key UNIQUE (lookup),
     CONSTRAINT token_kind_fkey FOREIGN KEY (kind) REFERENCES tokenauth.kind (name),
@@ -35,10 +36,10 @@ CREATE TABLE tokenauth.token (
     CONSTRAINT token_deleted_is_revoked CHECK (deleted_at IS NULL OR revoked_at IS NOT NULL)
 ) WITH (fillfactor = 80, vacuum_truncate = off);
 
-CREATE INDEX token_owner_kind_idx ON tokenauth.token (owner, kind);
+CREATE INDEX token_owner_epoch_idx ON tokenauth.token (owner, dies_with_owner, owner_epoch);
 
 COMMENT ON TABLE tokenauth.token IS 'Tokens: digests and settings, never the token text';
-COMMENT ON INDEX tokenauth.token_owner_kind_idx IS 'Lists and counts the tokens of an owner';
+COMMENT ON INDEX tokenauth.token_owner_epoch_idx IS 'Lists the tokens of an owner, and counts those that no mass death has covered';
 COMMENT ON COLUMN tokenauth.token.lookup IS 'Public part of the token text, by which verification finds the row';
 COMMENT ON COLUMN tokenauth.token.owner_epoch IS 'Epoch of the owner when the token was issued';
 COMMENT ON COLUMN tokenauth.token.id IS 'Public identifier, uuid version 7';
@@ -65,6 +66,7 @@ COMMENT ON COLUMN tokenauth.token.created_by IS 'The principal, or role:name, th
 COMMENT ON COLUMN tokenauth.token.revoked_by IS 'The principal, or role:name, that revoked it';
 COMMENT ON COLUMN tokenauth.token.revoke_reason IS 'Why it was revoked';
 COMMENT ON COLUMN tokenauth.token.rotated_from IS 'The token it succeeded';
+COMMENT ON COLUMN tokenauth.token.rotated_to IS 'The token that succeeded it';
 
 SELECT pg_catalog.pg_extension_config_dump('tokenauth.token', '');
 

@@ -89,6 +89,11 @@ impl Scopes {
         Self::normalise(common.collect())
     }
 
+    /// What either grants.
+    pub fn union(&self, other: &Self) -> Self {
+        Self::normalise(self.0.iter().chain(&other.0).cloned().collect())
+    }
+
     /// The patterns, in byte order.
     pub fn each(&self) -> impl Iterator<Item = &Scope> {
         self.0.iter()
