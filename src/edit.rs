@@ -102,20 +102,22 @@ impl Edit {
             return Err(Error::TokenRotated(id));
         }
         let (scopes, data_scopes) = (self.scopes.is_some(), self.data_scopes.is_some());
-        if scopes || data_scopes || self.expiry.is_given() || self.networks.is_some() {
-            held.kind.accepts(&held.owner, &held.principal)?;
-        }
-        // A longer life or other networks give what the token has to whoever asked for them.
-        if self.expiry.is_given() || self.networks.is_some() {
-            held.may_be_revived()?;
-        }
         let grant = Grant::chosen(&held.kind, &held.principal, self.scopes, self.data_scopes)?;
-        if scopes || data_scopes {
-            // What is not given stays as it is, and is not compared.
+        // A longer life or other networks hand out all that the token has; other scopes only themselves.
+        let hands_out_all = self.expiry.is_given() || self.networks.is_some();
+        if scopes || data_scopes || hands_out_all {
+            held.kind.accepts(&held.owner, &held.principal)?;
             let edited = Grant {
-                scopes: if scopes { grant.scopes.clone() } else { Some(Scopes::nothing()) },
-                data_scopes: if data_scopes { grant.data_scopes.clone() } else { Some(DataScopes::nothing()) },
+                scopes: compared(scopes, hands_out_all, &grant.scopes, &held.token.scopes, Scopes::nothing),
+                data_scopes: compared(
+                    data_scopes,
+                    hands_out_all,
+                    &grant.data_scopes,
+                    &held.token.data_scopes,
+                    DataScopes::nothing,
+                ),
             };
+            edited.within_owner(&held.kind, &held.principal)?;
             edited.within(&held.kind, &held.principal, &held.authority)?;
         }
         let expires_at = if self.expiry.is_given() {
@@ -166,5 +168,20 @@ impl Edit {
             after,
         }
         .record(actor)
+    }
+}
+
+/// What an edit is judged by: what it chooses; what the token has, where all of that is handed out; else nothing.
+fn compared<T: Clone>(
+    is_chosen: bool,
+    hands_out_all: bool,
+    chosen: &Option<T>,
+    has: &Option<T>,
+    nothing: fn() -> T,
+) -> Option<T> {
+    match (is_chosen, hands_out_all) {
+        (true, _) => chosen.clone(),
+        (false, true) => has.clone(),
+        (false, false) => Some(nothing()),
     }
 }

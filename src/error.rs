@@ -12,7 +12,7 @@ use pgrx::prelude::*;
 use crate::data_scope::DataScopeError;
 use crate::network::NetworkError;
 use crate::principal::PrincipalNameError;
-use crate::scope::ScopesError;
+use crate::scope::{ScopeError, ScopesError};
 use crate::token::RandomError;
 
 /// Everything a function of this extension refuses, or fails at.
@@ -63,6 +63,12 @@ pub enum Error {
     NameRequired(String),
     /// A kind whose tokens must expire.
     LifetimeRequired(String),
+    /// No expiry at all, for such a kind.
+    MustExpire(String),
+    /// A lifetime of a kind, which is a column, is negative in a part or longer than the calendar.
+    Lifetime(&'static str),
+    /// A permission of a kind, which is a column, is not a scope.
+    Permission { of: &'static str, why: ScopeError },
     /// Both `expires_in` and `expires_at`.
     BothExpiries,
     /// An expiry that is not in the future.
@@ -77,6 +83,8 @@ pub enum Error {
     NotChosen { what: &'static str, kind: String },
     /// Chosen scope, counted in byte order from 1, beyond the ceiling of the kind.
     BeyondCeiling { kind: String, index: usize },
+    /// The owner does not hold a chosen scope, counted in byte order from 1.
+    ScopeNotHeld { index: usize },
     /// The owner does not hold what the token would grant.
     NotHeld(&'static str),
     /// The owner has as many tokens of this kind as it may.
@@ -207,6 +215,10 @@ impl Error {
             Error::NameRequired(kind) => Told::new(ABSENT, format!("tokens of kind \"{kind}\" must have a name")),
             Error::LifetimeRequired(kind) => Told::new(ABSENT, format!("tokens of kind \"{kind}\" must expire"))
                 .hint("Give expires_in or expires_at."),
+            Error::MustExpire(kind) => Told::new(INVALID, format!("tokens of kind \"{kind}\" must expire")),
+            Error::Lifetime(column) => Told::new(INVALID, format!("{column} is out of range"))
+                .detail("No part of a lifetime is negative, and none is longer than 9999 years."),
+            Error::Permission { of, why } => Told::new(INVALID, format!("{of} is not a scope")).detail(sentence(why)),
             Error::BothExpiries => Told::new(INVALID, "expires_in and expires_at cannot both be given"),
             Error::ExpiryPassed => Told::new(INVALID, "expiry must be in the future"),
             Error::ExpiryBeyondMaximum(kind) => {
@@ -224,12 +236,15 @@ impl Error {
                 Told::new(INVALID, format!("scope is beyond the ceiling of kind \"{kind}\""))
                     .detail(format!("It is number {index} of the scopes given, in byte order."))
             }
+            Error::ScopeNotHeld { index } => Told::new(DENIED, "scopes of a token must be held by its owner")
+                .detail(format!("Number {index} of the scopes given, in byte order, is not.")),
             Error::NotHeld(what) => Told::new(DENIED, format!("{what} of a token must be held by its owner"))
                 .detail("The token would grant more than its owner holds now."),
             Error::TooManyActive { kind, most } => Told::new(
                 State::ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
-                format!("owner already has {most} tokens of kind \"{kind}\""),
+                format!("owner has reached the limit for tokens of kind \"{kind}\""),
             )
+            .detail(format!("At most {most} may be alive at once."))
             .hint("Revoke one first; max_active_per_owner of the kind is the limit."),
             Error::TokenRevoked(id) => Told::new(STATE, format!("token \"{id:-x}\" is revoked"))
                 .hint("A revoked token cannot be brought back; issue another."),

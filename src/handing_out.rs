@@ -78,8 +78,8 @@ impl Grant {
         let held_data = owner.data_scopes.clone();
         if let Some(scopes) = &scopes {
             kind.within_ceiling(scopes)?;
-            if !scopes.within(&held) {
-                return Err(Error::NotHeld("scopes"));
+            if let Some(index) = scopes.first_not_in(&held) {
+                return Err(Error::ScopeNotHeld { index });
             }
         }
         if data_scopes.as_ref().is_some_and(|chosen| !chosen.within(&held_data)) {

@@ -55,7 +55,8 @@ fn issue(
     let kind = argument::given("kind", kind)?;
     let owner = PrincipalName::given("owner", owner)?;
     let name = argument::bounded("name", name, MOST_NAME)?.filter(|name| !name.is_empty());
-    let description = argument::bounded("description", description, MOST_PROSE)?;
+    let description =
+        argument::bounded("description", description, MOST_PROSE)?.filter(|description| !description.is_empty());
     let chosen = scopes.map(|scopes| argument::scopes("scopes", &scopes)).transpose()?;
     let chosen_data = data_scopes.as_ref().map(argument::data_scopes).transpose()?;
     let networks = networks
@@ -63,7 +64,7 @@ fn issue(
         .map(argument::networks)
         .transpose()?
         .filter(|networks| !networks.is_empty());
-    let metadata = argument::metadata(metadata)?;
+    let metadata = argument::metadata(metadata)?.filter(|metadata| !metadata.is_empty_object());
     let asked = Expiry::asked(expires_in, expires_at)?;
 
     // Always in this order, kind before principals before token, so that two calls never wait for each other.

@@ -96,15 +96,9 @@ impl Kind {
         let Some(ceiling) = &self.ceiling else {
             return Ok(());
         };
-        match chosen.missing_from(ceiling).next() {
+        match chosen.first_not_in(ceiling) {
             None => Ok(()),
-            Some(beyond) => {
-                let index = 1 + chosen.iter().take_while(|scope| *scope != beyond.as_str()).count();
-                Err(Error::BeyondCeiling {
-                    kind: self.name.shown(),
-                    index,
-                })
-            }
+            Some(index) => Err(Error::BeyondCeiling { kind: self.name.shown(), index }),
         }
     }
 

@@ -184,7 +184,9 @@ pub fn count_alive_of(owner: &PrincipalName, principal: &Principal, most: i64) -
 pub fn described(id: Uuid) -> Option<Jsonb> {
     static DESCRIBE: Statement = Statement::new(
         "SELECT jsonb_strip_nulls(jsonb_build_object('name', name, 'description', description, 'scopes', scopes,
-                    'data_scopes', data_scopes, 'expires_at', expires_at, 'not_before', not_before,
+                    'data_scopes', data_scopes, 'expires_at', to_jsonb(expires_at AT TIME ZONE 'UTC') #>> '{}' || '+00:00',
+                     'not_before', to_jsonb(not_before AT TIME ZONE 'UTC') #>> '{}' || '+00:00',
+                    
                     'networks', networks, 'metadata', metadata))
            FROM tokenauth.token WHERE id = $1",
     );

@@ -62,7 +62,9 @@ static STORE: Statement = Statement::new(
      INSERT INTO tokenauth.event (id, at, event, token_id, kind, owner, actor, role, client, after)
      SELECT $19, created_at, 'token.issued', id, kind, owner, $20, session_user, host(inet_client_addr()),
             jsonb_strip_nulls(jsonb_build_object('hint', hint, 'name', name, 'description', description,
-                'scopes', scopes, 'data_scopes', data_scopes, 'expires_at', expires_at, 'not_before', not_before,
+                'scopes', scopes, 'data_scopes', data_scopes, 'expires_at', to_jsonb(expires_at AT TIME ZONE 'UTC') #>> '{}' || '+00:00',
+                     'not_before', to_jsonb(not_before AT TIME ZONE 'UTC') #>> '{}' || '+00:00',
+                    
                 'networks', networks, 'metadata', metadata, 'rotated_from', rotated_from))
        FROM token",
 );

@@ -53,11 +53,12 @@ impl Kind {
         };
         let Some(expires_at) = expires_at else {
             // A kind with a bound has no unbounded tokens, whether by wish or for want of a default.
-            return match (self.lifetime_required, &self.max_lifetime, asked) {
-                (true, _, Expiry::Default) => Err(Error::LifetimeRequired(self.name.shown())),
-                (_, Some(longest), Expiry::Default) => Ok(longest_end(longest, now)),
-                (false, None, _) => Ok(None),
-                _ => Err(Error::ExpiryBeyondMaximum(self.name.shown())),
+            return match (&self.max_lifetime, asked) {
+                (_, Expiry::Default) if self.lifetime_required => Err(Error::LifetimeRequired(self.name.shown())),
+                (Some(longest), Expiry::Default) => end_of(longest, now).map(Some),
+                (Some(_), _) => Err(Error::ExpiryBeyondMaximum(self.name.shown())),
+                (None, _) if self.lifetime_required => Err(Error::MustExpire(self.name.shown())),
+                (None, _) => Ok(None),
             };
         };
         match &self.max_lifetime {

@@ -109,10 +109,11 @@ impl Put {
         }
         let after = principal::described(name);
         if before != after {
-            let event = if known {
-                "principal.changed"
-            } else {
-                "principal.created"
+            let event = match self.active {
+                _ if !known => "principal.created",
+                Some(false) if was_active => "principal.deactivated",
+                Some(true) if !was_active => "principal.activated",
+                _ => "principal.changed",
             };
             event::of_principal(event, name, actor, before, after)?;
         }
