@@ -44,10 +44,19 @@ impl Parties {
     /// # Errors
     /// 42704 when owner or actor do not exist, 42501 when the actor is inactive.
     pub fn lock(actor: &Actor, kind: &Kind, owner: &PrincipalName) -> Result<Self, Error> {
-        let hold = if kind.max_active_per_owner.is_some() { Hold::Alone } else { Hold::Share };
+        let hold = if kind.max_active_per_owner.is_some() {
+            Hold::Alone
+        } else {
+            Hold::Share
+        };
         let lock_owner = || principal::lock(owner, hold).ok_or_else(|| Error::NoSuchPrincipal(owner.shown()));
         let name = match actor {
-            Actor::Trusted => return Ok(Parties { owner: lock_owner()?, authority: Authority::Trusted }),
+            Actor::Trusted => {
+                return Ok(Parties {
+                    owner: lock_owner()?,
+                    authority: Authority::Trusted,
+                });
+            }
             Actor::Principal(name) => name,
         };
         let lock_actor = || principal::lock_existing(name, Hold::Share);
@@ -61,7 +70,10 @@ impl Parties {
             return Err(Error::ActorInactive(name.shown()));
         }
         let authority = Authority::weigh(kind, name == owner, &acting, || member::lock(owner, name));
-        Ok(Parties { owner: locked_owner, authority })
+        Ok(Parties {
+            owner: locked_owner,
+            authority,
+        })
     }
 
     /// The owner, if it has not been dropped.
@@ -69,20 +81,27 @@ impl Parties {
     /// # Errors
     /// 42704 when it has.
     pub fn existing(self, owner: &PrincipalName) -> Result<Self, Error> {
-        if self.owner.dropped { Err(Error::NoSuchPrincipal(owner.shown())) } else { Ok(self) }
+        if self.owner.dropped {
+            Err(Error::NoSuchPrincipal(owner.shown()))
+        } else {
+            Ok(self)
+        }
     }
 }
 
 impl Authority {
     /// Of an acting principal over tokens of this kind: its own, or of an owner in which it may have a membership.
-    pub fn weigh(
-        kind: &Kind,
-        is_owner: bool,
-        acting: &Principal,
-        membership: impl FnOnce() -> Option<Scopes>,
-    ) -> Self {
-        let manages = |held: &Scopes| kind.manage_permission.as_ref().is_some_and(|needed| held.covers(needed));
-        let Principal { permissions, data_scopes, .. } = acting;
+    pub fn weigh(kind: &Kind, is_owner: bool, acting: &Principal, membership: impl FnOnce() -> Option<Scopes>) -> Self {
+        let manages = |held: &Scopes| {
+            kind.manage_permission
+                .as_ref()
+                .is_some_and(|needed| held.covers(needed))
+        };
+        let Principal {
+            permissions,
+            data_scopes,
+            ..
+        } = acting;
         let scopes = if is_owner {
             permissions.clone()
         } else {
@@ -92,7 +111,11 @@ impl Authority {
                 _ => return Authority::Nothing,
             }
         };
-        Authority::Principal(Holding { is_owner, scopes, data_scopes: data_scopes.clone() })
+        Authority::Principal(Holding {
+            is_owner,
+            scopes,
+            data_scopes: data_scopes.clone(),
+        })
     }
 
     /// Whether the actor may see such tokens and do what neither hands out nor widens.

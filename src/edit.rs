@@ -108,7 +108,13 @@ impl Edit {
         if scopes || data_scopes || hands_out_all {
             held.kind.accepts(&held.owner, &held.principal)?;
             let edited = Grant {
-                scopes: compared(scopes, hands_out_all, &grant.scopes, &held.token.scopes, Scopes::nothing),
+                scopes: compared(
+                    scopes,
+                    hands_out_all,
+                    &grant.scopes,
+                    &held.token.scopes,
+                    Scopes::nothing,
+                ),
                 data_scopes: compared(
                     data_scopes,
                     hands_out_all,

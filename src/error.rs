@@ -65,7 +65,7 @@ pub enum Error {
     LifetimeRequired(String),
     /// No expiry at all, for such a kind.
     MustExpire(String),
-    /// A lifetime of a kind, which is a column, is negative in a part or longer than the calendar.
+    /// A lifetime of a kind, which is a column, is negative in a part.
     Lifetime(&'static str),
     /// A permission of a kind, which is a column, is not a scope.
     Permission { of: &'static str, why: ScopeError },
@@ -217,7 +217,7 @@ impl Error {
                 .hint("Give expires_in or expires_at."),
             Error::MustExpire(kind) => Told::new(INVALID, format!("tokens of kind \"{kind}\" must expire")),
             Error::Lifetime(column) => Told::new(INVALID, format!("{column} is out of range"))
-                .detail("No part of a lifetime is negative, and none is longer than 9999 years."),
+                .detail("No part of a lifetime may be negative."),
             Error::Permission { of, why } => Told::new(INVALID, format!("{of} is not a scope")).detail(sentence(why)),
             Error::BothExpiries => Told::new(INVALID, "expires_in and expires_at cannot both be given"),
             Error::ExpiryPassed => Told::new(INVALID, "expiry must be in the future"),

@@ -30,7 +30,10 @@ fn grantable(
         Err(Error::ActorInactive(_)) => return Ok(None),
         parties => parties?.existing(&owner)?,
     };
-    let Parties { owner: principal, authority } = parties;
+    let Parties {
+        owner: principal,
+        authority,
+    } = parties;
     if authority.may_hand_out(&kind).is_err() || kind.accepts(&owner, &principal).is_err() {
         return Ok(None);
     }
@@ -39,7 +42,10 @@ fn grantable(
         return Ok(Some(authority.cut(held).iter().collect()));
     }
     // Nothing is chosen: the token carries what it carries, or is not issued at all.
-    let grant = Grant { scopes: None, data_scopes: None };
+    let grant = Grant {
+        scopes: None,
+        data_scopes: None,
+    };
     let may = grant.within(&kind, &principal, &authority).is_ok();
     Ok(may.then(|| held.iter().collect()))
 }

@@ -36,7 +36,11 @@ impl Grant {
         if !scopes.within(&kind.held(&owner.permissions)) {
             return Err(Error::NotHeld("scopes"));
         }
-        if data_scopes.within(&owner.data_scopes) { Ok(()) } else { Err(Error::NotHeld("data scopes")) }
+        if data_scopes.within(&owner.data_scopes) {
+            Ok(())
+        } else {
+            Err(Error::NotHeld("data scopes"))
+        }
     }
 
     /// Whether a token with this grant is within what the actor holds, by what it would carry now.
@@ -163,23 +167,39 @@ impl Held {
         let found = token::find(id).ok_or(Error::NoSuchToken(id))?;
         let kind = catalog::kind::lock(&found.kind)?;
         let owner = PrincipalName::given("owner", Some(found.owner))?;
-        let Parties { owner: principal, authority } = Parties::lock(actor, &kind, &owner)?;
+        let Parties {
+            owner: principal,
+            authority,
+        } = Parties::lock(actor, &kind, &owner)?;
         let token = token::lock(id)?;
         if token.deleted || authority.is_nothing() {
             return Err(Error::NoSuchToken(id));
         }
-        Ok(Held { kind, owner, principal, authority, token })
+        Ok(Held {
+            kind,
+            owner,
+            principal,
+            authority,
+            token,
+        })
     }
 
     /// Whether the token is dead, alone or with others.
     pub fn is_dead(&self) -> bool {
-        self.token.revoked || self.principal.has_killed(self.token.owner_epoch, self.token.dies_with_owner)
+        self.token.revoked
+            || self
+                .principal
+                .has_killed(self.token.owner_epoch, self.token.dies_with_owner)
     }
 
     /// # Errors
     /// 55000 when the token is dead.
     pub fn must_be_alive(&self) -> Result<(), Error> {
-        if self.is_dead() { Err(Error::TokenRevoked(self.token.id)) } else { Ok(()) }
+        if self.is_dead() {
+            Err(Error::TokenRevoked(self.token.id))
+        } else {
+            Ok(())
+        }
     }
 
     /// Whether the token, as it is, may be given force anew.
@@ -189,7 +209,10 @@ impl Held {
     pub fn may_be_revived(&self) -> Result<(), Error> {
         self.authority.may_hand_out(&self.kind)?;
         self.kind.accepts(&self.owner, &self.principal)?;
-        let grant = Grant { scopes: self.token.scopes.clone(), data_scopes: self.token.data_scopes.clone() };
+        let grant = Grant {
+            scopes: self.token.scopes.clone(),
+            data_scopes: self.token.data_scopes.clone(),
+        };
         grant.within_owner(&self.kind, &self.principal)?;
         grant.within(&self.kind, &self.principal, &self.authority)
     }

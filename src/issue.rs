@@ -69,7 +69,10 @@ fn issue(
 
     // Always in this order, kind before principals before token, so that two calls never wait for each other.
     let kind = catalog::kind::lock(&kind)?;
-    let Parties { owner: principal, authority } = Parties::lock(&actor, &kind, &owner)?.existing(&owner)?;
+    let Parties {
+        owner: principal,
+        authority,
+    } = Parties::lock(&actor, &kind, &owner)?.existing(&owner)?;
     authority.may_hand_out(&kind)?;
 
     let now = Timestamp::now();
@@ -112,4 +115,3 @@ fn starting(not_before: Option<Timestamp>, expires_at: Option<Timestamp>) -> Res
         start => Ok(start),
     }
 }
-

@@ -30,12 +30,18 @@ fn list(
     let owner = any(argument::given("owner", owner)?);
     let kind = any(argument::given("kind", kind)?);
     Ok(match actor {
-        Actor::Trusted => TokensRows { statement: &token::LISTED, arguments: fields![owner, kind].into() },
+        Actor::Trusted => TokensRows {
+            statement: &token::LISTED,
+            arguments: fields![owner, kind].into(),
+        },
         Actor::Principal(name) => {
             let seen = Seen::by(&name)?;
             let mut arguments: Vec<Argument> = fields![owner, kind, name.text()].into();
             arguments.extend([seen.own, seen.organisations, seen.their_kinds, seen.everybodys].map(array));
-            TokensRows { statement: &token::LISTED_FOR, arguments }
+            TokensRows {
+                statement: &token::LISTED_FOR,
+                arguments,
+            }
         }
     })
 }
@@ -67,7 +73,9 @@ impl Seen {
         let mut seen = Seen::default();
         for kind in kind::all() {
             let sees = |is_owner, membership: Option<_>| {
-                Authority::weigh(&kind, is_owner, &acting, || membership).may_manage(&kind).is_ok()
+                Authority::weigh(&kind, is_owner, &acting, || membership)
+                    .may_manage(&kind)
+                    .is_ok()
             };
             if sees(true, None) {
                 seen.own.push(kind.name.clone());

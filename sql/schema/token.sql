@@ -92,3 +92,5 @@ SELECT pg_catalog.pg_extension_config_dump('tokenauth.usage', '');
 CREATE TABLE tokenauth.signal ();
 
 COMMENT ON TABLE tokenauth.signal IS 'Internal: invalidated whenever backends must forget what they remember';
+
+SELECT pg_catalog.pg_extension_config_dump('tokenauth.signal', '');

@@ -81,8 +81,10 @@ pub fn has_tokens(name: &Text) -> bool {
 /// Takes a row apart.
 fn read(row: &Row) -> Kind {
     let scopes = |number| row.optional::<TextArray>(number).map(|list| stored_scopes(&list));
-    let permission =
-        |number| row.bytes(number).map(|stored| Scope::parse(stored).expect("stored permission is valid"));
+    let permission = |number| {
+        row.bytes(number)
+            .map(|stored| Scope::parse(stored).expect("stored permission is valid"))
+    };
     Kind {
         name: row.required(column::NAME),
         // What the CHECKs and the trigger of the table have let in parses.

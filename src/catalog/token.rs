@@ -141,7 +141,9 @@ pub fn settings(id: Uuid) -> Result<Settings, Error> {
         networks: row.optional(column::NETWORKS),
         metadata: row.optional(column::METADATA),
     };
-    BY_ID.find(Key::Uuid(id), &Latest::take(), read).ok_or(Error::NoSuchToken(id))
+    BY_ID
+        .find(Key::Uuid(id), &Latest::take(), read)
+        .ok_or(Error::NoSuchToken(id))
 }
 
 /// How many tokens of a kind an owner, which must be held alone, has alive, those in the grace of a rotation not counted.
@@ -177,7 +179,11 @@ pub fn count_alive_of(owner: &PrincipalName, principal: &Principal, most: i64) -
                   LIMIT $4) alive",
     );
     let (all, revocable) = principal.dead_before();
-    COUNT.first(arguments![owner.text(), all, revocable.max(all), most], |row| row.required(1)).unwrap_or(0)
+    COUNT
+        .first(arguments![owner.text(), all, revocable.max(all), most], |row| {
+            row.required(1)
+        })
+        .unwrap_or(0)
 }
 
 /// What history says of a token.

@@ -9,7 +9,7 @@ use crate::catalog::event::Event;
 use crate::catalog::kind::{BY_NAME, column, has_tokens, lock_against_issue};
 use crate::error::{Error, ErrorReport};
 use crate::pg::array::TextArray;
-use crate::pg::clock::{Timestamp, is_lifetime};
+use crate::pg::clock::{Timestamp, has_negative_part, is_positive};
 use crate::pg::row::Row;
 use crate::pg::statement::{Argument, Statement};
 use crate::pg::text::Text;
@@ -67,10 +67,14 @@ fn check(row: &Row) -> Result<(), Error> {
             }
         }
     }
-    for (name, column) in
-        [("default_lifetime", column::DEFAULT_LIFETIME), ("max_lifetime", column::MAX_LIFETIME)]
-    {
-        if row.optional::<Interval>(column).is_some_and(|lifetime| !is_lifetime(&lifetime)) {
+    for (name, column) in [
+        ("default_lifetime", column::DEFAULT_LIFETIME),
+        ("max_lifetime", column::MAX_LIFETIME),
+    ] {
+        if row
+            .optional::<Interval>(column)
+            .is_some_and(|lifetime| is_positive(&lifetime) && has_negative_part(&lifetime))
+        {
             return Err(Error::Lifetime(name));
         }
     }

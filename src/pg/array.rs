@@ -45,7 +45,10 @@ impl<'a> FromIterator<&'a str> for TextArray {
 
 impl FromIterator<Text> for TextArray {
     fn from_iter<I: IntoIterator<Item = Text>>(texts: I) -> Self {
-        TextArray { elements: texts.into_iter().map(Some).collect(), nested: false }
+        TextArray {
+            elements: texts.into_iter().map(Some).collect(),
+            nested: false,
+        }
     }
 }
 

@@ -123,13 +123,9 @@ pub fn is_negative(interval: &Interval) -> bool {
     length(interval) < 0
 }
 
-/// Whether an interval can be how long something lives: no part of it is negative, so that it is as long from one day as
-/// from another but for the months, and the calendar is longer.
-pub fn is_lifetime(interval: &Interval) -> bool {
-    interval.months() >= 0
-        && interval.days() >= 0
-        && interval.micros() >= 0
-        && length(interval) <= i128::from(END_OF_9999)
+/// Whether a part of an interval is negative, so that it may be longer than nothing from one day and shorter from another.
+pub fn has_negative_part(interval: &Interval) -> bool {
+    interval.months() < 0 || interval.days() < 0 || interval.micros() < 0
 }
 
 /// In microseconds, a month counted as 30 days, as PostgreSQL compares intervals.

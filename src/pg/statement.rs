@@ -66,7 +66,11 @@ unsafe impl Sync for Statement {}
 impl Statement {
     /// Of this text, with `$1`, `$2`, … for the arguments.
     pub const fn new(sql: &'static str) -> Self {
-        Statement { sql, plan: Cell::new(ptr::null_mut()), types: RefCell::new(Vec::new()) }
+        Statement {
+            sql,
+            plan: Cell::new(ptr::null_mut()),
+            types: RefCell::new(Vec::new()),
+        }
     }
 
     /// Runs it and answers how many rows it wrote or found.

@@ -4,8 +4,8 @@ use pgrx::prelude::*;
 
 use super::PrincipalName;
 use crate::actor::Actor;
-use crate::catalog::{event, member};
 use crate::catalog::principal::{self, Covers, Hold, lock_existing};
+use crate::catalog::{event, member};
 use crate::error::ErrorReport;
 use crate::pg::statement::{Statement, arguments};
 use crate::pg::text::Text;

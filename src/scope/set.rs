@@ -91,7 +91,10 @@ impl Scopes {
 
     /// The place, counted from 1 in byte order, of the first pattern that the other does not cover.
     pub fn first_not_in(&self, other: &Self) -> Option<usize> {
-        self.0.iter().position(|pattern| !other.covers(pattern)).map(|index| index + 1)
+        self.0
+            .iter()
+            .position(|pattern| !other.covers(pattern))
+            .map(|index| index + 1)
     }
 
     /// What either grants.
