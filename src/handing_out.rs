@@ -89,8 +89,16 @@ impl Grant {
         if data_scopes.as_ref().is_some_and(|chosen| !chosen.within(&held_data)) {
             return Err(Error::NotHeld("data scopes"));
         }
+        let scopes = scopes.unwrap_or(held);
+        // Cutting many patterns by many can make more of them than a token may carry.
+        if scopes.len() > Scopes::MAX {
+            return Err(Error::Scopes {
+                of: "scopes",
+                why: ScopesError::TooMany,
+            });
+        }
         Ok(Grant {
-            scopes: Some(scopes.unwrap_or(held)),
+            scopes: Some(scopes),
             data_scopes: Some(data_scopes.unwrap_or(held_data)),
         })
     }
