@@ -68,6 +68,7 @@ impl Access {
                 "EXECUTE ON FUNCTION tokenauth.remove_member",
             ],
             Access::Observe => &[
+                "EXECUTE ON FUNCTION tokenauth.explain",
                 "SELECT ON tokenauth.tokens",
                 "SELECT ON tokenauth.events",
                 "SELECT ON tokenauth.kind",

@@ -14,6 +14,7 @@ mod disable;
 mod edit;
 mod error;
 mod event;
+mod explain;
 mod grantable;
 mod grants;
 mod handing_out;

@@ -20,6 +20,7 @@ COMMENT ON FUNCTION tokenauth.list IS 'Rows of tokenauth.tokens that the actor m
 COMMENT ON FUNCTION tokenauth.verify IS 'Verifies a token, for these scopes and from this client address';
 COMMENT ON FUNCTION tokenauth.verify_digest IS 'Verifies a token by its SHA-256, so that its text never reaches the server';
 COMMENT ON FUNCTION tokenauth.verify_request IS 'Verifies the token in the headers of an HTTP request';
+COMMENT ON FUNCTION tokenauth.explain IS 'Why a token is accepted or refused, check by check';
 COMMENT ON FUNCTION tokenauth.error_response IS 'What to answer over HTTP: status, headers and body';
 COMMENT ON FUNCTION tokenauth.contains_token IS 'Whether a text holds a token';
 COMMENT ON FUNCTION tokenauth.mask IS 'The text with every token in it hidden but for its hint';

@@ -39,7 +39,7 @@ SELECT tokenauth.disable(:'id', NULL);
 \echo :SQLSTATE
 SELECT tokenauth.enable(:'id', actor => NULL);
 \echo :SQLSTATE
-SELECT tokenauth.disable(:'id', 'user:alice');
+SELECT tokenauth.disable(:'id', 'user:nobody');
 \echo :SQLSTATE
 
 -- what is dead is neither disabled nor enabled

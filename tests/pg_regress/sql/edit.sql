@@ -43,7 +43,7 @@ SELECT tokenauth.edit('00000000-0000-0000-0000-000000000000', name => 'x');
 \echo :SQLSTATE
 SELECT tokenauth.edit(:'id', actor => NULL);
 \echo :SQLSTATE
-SELECT tokenauth.edit(:'id', actor => 'user:alice');
+SELECT tokenauth.edit(:'id', actor => 'user:nobody');
 \echo :SQLSTATE
 
 -- what is malformed is refused as by issue(), and then nothing changes

@@ -33,8 +33,8 @@ SELECT tokenauth.grant_access(('regress_tokenauth_' || access)::regrole, access)
 CREATE TEMPORARY TABLE promised (access text, functions text[]);
 INSERT INTO promised VALUES
     ('verify', '{verify,verify_digest,verify_request,error_response,revoke_presented,contains_token,mask}'),
-    ('self', '{issue,edit,revoke,disable,enable,delete,list}'),
-    ('manage', '{revoke_all,put_principal,deactivate,activate,drop_principal}');
+    ('self', '{issue,edit,revoke,disable,enable,delete,list,grantable,rotate,rotation_status}'),
+    ('manage', '{revoke_all,put_principal,deactivate,activate,drop_principal,add_member,remove_member}');
 CREATE TEMPORARY TABLE includes (access text, included text[]);
 INSERT INTO includes VALUES ('verify', '{verify}'), ('self', '{verify,self}'), ('manage', '{verify,self,manage}'), ('observe', '{verify}'),
     ('admin', '{verify,self,manage}'), ('none', '{}');

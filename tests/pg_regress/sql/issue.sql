@@ -73,7 +73,7 @@ SELECT tokenauth.issue('api', 'org:acme');
 
 -- only the application's own trusted calls are there yet
 SELECT count(*) FROM tokenauth.issue('api', 'user:alice', actor => 'session');
-SELECT tokenauth.issue('api', 'user:alice', actor => 'user:alice');
+SELECT tokenauth.issue('api', 'user:alice', actor => 'user:nobody');
 \echo :SQLSTATE
 SELECT tokenauth.issue('api', 'user:alice', actor => '');
 \echo :SQLSTATE

@@ -65,7 +65,7 @@ SELECT tokenauth.list(owner => NULL);
 \echo :SQLSTATE
 SELECT tokenauth.list(kind => NULL);
 \echo :SQLSTATE
-SELECT tokenauth.list('user:alice');
+SELECT tokenauth.list('user:nobody');
 \echo :SQLSTATE
 
 -- a token that was never used

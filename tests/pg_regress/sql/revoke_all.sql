@@ -29,7 +29,7 @@ SELECT tokenauth.revoke_all('user:alice', issued_before => NULL);
 \echo :SQLSTATE
 SELECT tokenauth.revoke_all('user:alice', actor => NULL);
 \echo :SQLSTATE
-SELECT tokenauth.revoke_all('user:alice', actor => 'user:bob');
+SELECT tokenauth.revoke_all('user:alice', actor => 'user:nobody');
 \echo :SQLSTATE
 SELECT tokenauth.revoke_all('user:nobody');
 \echo :SQLSTATE
