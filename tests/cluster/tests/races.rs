@@ -55,7 +55,11 @@ impl Random {
 fn start() -> Server {
     // A call that waits for ever fails instead; two that wait for each other are found out at once.
     let mut settings = FAST.to_vec();
-    settings.extend(["deadlock_timeout = 20ms", "statement_timeout = 120s", "max_connections = 40"]);
+    settings.extend([
+        "deadlock_timeout = 20ms",
+        "statement_timeout = 120s",
+        "max_connections = 40",
+    ]);
     let server = Server::start(&settings);
     server
         .connect("postgres")
@@ -77,7 +81,9 @@ fn transact(client: &mut Client, random: &mut Random, level: &str, sql: &str) ->
     };
     let mut transaction = client.transaction().unwrap();
     transaction
-        .batch_execute(&format!("SET TRANSACTION ISOLATION LEVEL {level}; SELECT count(*) FROM tokenauth.kind"))
+        .batch_execute(&format!(
+            "SET TRANSACTION ISOLATION LEVEL {level}; SELECT count(*) FROM tokenauth.kind"
+        ))
         .map_err(code)?;
     random.jitter(300);
     let rows = transaction.query(sql, &[]).map_err(code)?;
@@ -91,7 +97,7 @@ fn no_token_survives_the_deactivation_that_raced_its_issue() {
     let server = start();
     let rounds = rounds(1_000, 10_000);
     // A round begins and ends by a message, so that when one of the two fails the other one does not wait for ever.
-    let ((begin, begun), (end, ended)) = (channel(), channel());
+    let ((begin, rounds_begun), (end, rounds_ended)) = (channel(), channel());
     let mut admin = server.connect("postgres");
 
     thread::scope(|scope| {
@@ -99,7 +105,7 @@ fn no_token_survives_the_deactivation_that_raced_its_issue() {
         let killer = scope.spawn(move || {
             let mut client = killer_of.connect("postgres");
             let mut random = Random::new(1);
-            for round in begun {
+            for round in rounds_begun {
                 random.jitter(1_000);
                 let sql = match round % 3 {
                     0 => format!("SELECT tokenauth.deactivate('user:{round}')::text"),
@@ -118,7 +124,7 @@ fn no_token_survives_the_deactivation_that_raced_its_issue() {
             }
         });
 
-        let mut issuer = server.connect("postgres");
+        let mut client = server.connect("postgres");
         let mut random = Random::new(2);
         let (mut issued, mut refused) = (0, 0);
         for round in 0..rounds {
@@ -131,8 +137,8 @@ fn no_token_survives_the_deactivation_that_raced_its_issue() {
             random.jitter(1_000);
             let level = *random.pick(&LEVELS);
             let sql = format!("SELECT token FROM tokenauth.issue('{kind}', 'user:{round}')");
-            let answer = transact(&mut issuer, &mut random, level, &sql);
-            ended.recv().unwrap();
+            let answer = transact(&mut client, &mut random, level, &sql);
+            rounds_ended.recv().unwrap();
 
             // The owner is inactive or gone now, whoever came first.
             let token = match answer {
@@ -159,10 +165,17 @@ fn no_token_survives_the_deactivation_that_raced_its_issue() {
             assert_eq!(verdict(&mut admin, &token), expected, "round {round}, {kind}, {level}");
             // What is dead stays dead when the owner is there again.
             admin
-                .execute("SELECT tokenauth.put_principal($1, active => true)", &[&format!("user:{round}")])
+                .execute(
+                    "SELECT tokenauth.put_principal($1, active => true)",
+                    &[&format!("user:{round}")],
+                )
                 .unwrap();
             let expected = if suspended { "valid" } else { "revoked" };
-            assert_eq!(verdict(&mut admin, &token), expected, "round {round}, {kind}, {level}, back again");
+            assert_eq!(
+                verdict(&mut admin, &token),
+                expected,
+                "round {round}, {kind}, {level}, back again"
+            );
         }
         drop(begin);
         killer.join().unwrap();
@@ -238,7 +251,10 @@ fn calls_on_the_same_owners_kinds_and_tokens_never_deadlock() {
     // A call per transaction; each session has its own, so that all of them meet, and some of any kind.
     const CALLS: &[&[&str]] = &[
         &["SELECT tokenauth.revoke_all(owner => '$owner')"],
-        &["SELECT tokenauth.deactivate('$owner')", "SELECT tokenauth.activate('$owner')"],
+        &[
+            "SELECT tokenauth.deactivate('$owner')",
+            "SELECT tokenauth.activate('$owner')",
+        ],
         &["SELECT tokenauth.issue('$kind', '$owner')"],
         &[
             "SELECT tokenauth.edit('$id', name => 'n$n', scopes => '{a}', expires_in => '1 day')",
@@ -303,7 +319,10 @@ fn calls_on_the_same_owners_kinds_and_tokens_never_deadlock() {
                 })
             })
             .collect();
-        sessions.into_iter().flat_map(|session| session.join().unwrap()).collect::<Vec<_>>()
+        sessions
+            .into_iter()
+            .flat_map(|session| session.join().unwrap())
+            .collect::<Vec<_>>()
     });
     // Refusals that a single call may meet here: inactive or dead, limit reached, dropped or deleted, no longer held.
     let refusals = ["55000", "53400", "42704", "42501"];
@@ -314,7 +333,9 @@ fn calls_on_the_same_owners_kinds_and_tokens_never_deadlock() {
     assert!(others.is_empty(), "{others:?}");
     for call in CALLS.iter().copied().flatten() {
         assert!(
-            answers.iter().any(|((made, answer), _)| made == call && answer == "done"),
+            answers
+                .iter()
+                .any(|((made, answer), _)| made == call && answer == "done"),
             "never took place: {call}"
         );
     }
@@ -361,7 +382,9 @@ fn no_verification_that_starts_after_the_acknowledged_death_is_valid() {
                 let (acknowledged, stop, ready) = (&acknowledged, &stop, ready.clone());
                 scope.spawn(move || {
                     client
-                        .batch_execute(&format!("BEGIN ISOLATION LEVEL {level}; SELECT count(*) FROM tokenauth.token"))
+                        .batch_execute(&format!(
+                            "BEGIN ISOLATION LEVEL {level}; SELECT count(*) FROM tokenauth.token"
+                        ))
                         .unwrap();
                     assert_eq!(verdict(client, token), "valid", "round {round}, {level}: before {sql}");
                     drop(ready);
