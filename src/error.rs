@@ -99,6 +99,8 @@ pub enum Error {
     ActorInactive(String),
     /// The actor has no authority over tokens of this kind and owner.
     NotAllowed(String),
+    /// The actor has no authority over any token of this owner.
+    NotAllowedFor(String),
     /// The actor does not hold what the token would grant.
     NotHeldByActor(&'static str),
     /// An organisation as its own member.
@@ -256,6 +258,9 @@ impl Error {
                 .detail("An actor must be active."),
             Error::NotAllowed(kind) => Told::new(DENIED, format!("permission denied for tokens of kind \"{kind}\""))
                 .detail("The columns issue_permission, manage_permission and self_service of tokenauth.kind say who may do what."),
+            Error::NotAllowedFor(owner) => {
+                Told::new(DENIED, format!("permission denied for tokens of principal \"{owner}\""))
+            }
             Error::NotHeldByActor(what) => Told::new(DENIED, format!("{what} of a token must be held by the actor"))
                 .detail("The token would grant more than the actor holds now."),
             Error::MemberOfItself => Told::new(INVALID, "principal cannot be a member of itself"),

@@ -166,6 +166,6 @@ SELECT verdict FROM tokenauth.verify(:'token2');
 SELECT count(*) FROM tokenauth.rotate(:'id');
 
 -- the events tell of both, and no text of either
-SELECT e.event, e.token_id = :'id' AS old, after - 'hint' - 'rotated_from' AS after, after ->> 'rotated_from' = :'id' AS names_old FROM tokenauth.events e JOIN tokenauth.tokens t ON t.id = e.token_id
+SELECT e.event, e.token_id = :'id' AS old, after - '{hint,rotated_from,rotated_to,expires_at}'::text[] AS after, after ->> 'rotated_from' = :'id' AS names_old, after ? 'rotated_to' AND after ? 'expires_at' AS says_how_it_ends FROM tokenauth.events e JOIN tokenauth.tokens t ON t.id = e.token_id
  WHERE :'id' IN (t.id, t.rotated_from) ORDER BY e.id;
 SELECT count(*) FROM tokenauth.events e WHERE tokenauth.contains_token(e::text);
