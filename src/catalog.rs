@@ -3,6 +3,7 @@
 //! Nothing here decides anything, and no SQL text is ever built from values.
 
 pub mod event;
+pub mod import;
 pub mod kind;
 pub mod principal;
 pub mod token;

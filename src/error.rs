@@ -13,7 +13,7 @@ use crate::data_scope::DataScopeError;
 use crate::network::NetworkError;
 use crate::principal::PrincipalNameError;
 use crate::scope::ScopesError;
-use crate::token::RandomError;
+use crate::token::{Algorithm, MalformedDigest, RandomError};
 
 /// Everything a function of this extension refuses, or fails at.
 #[derive(Debug)]
@@ -47,6 +47,16 @@ pub enum Error {
     NotInstalling,
     /// A digest is of another length than any algorithm's.
     DigestLength,
+    /// An algorithm whose digests cannot be imported.
+    NoSuchAlgorithm,
+    /// A digest of an older system is malformed.
+    Digest { algorithm: Algorithm, why: MalformedDigest },
+    /// A digest that was imported before.
+    DigestKnown,
+    /// The hint of an imported token is the token.
+    HintIsToken,
+    /// An imported token was issued in the future.
+    CreatedLater,
     /// `metadata` is not a JSON object.
     Metadata,
     /// A kind that does not exist.
@@ -179,6 +189,17 @@ impl Error {
             Error::NotInstalling => Told::new(STATE, "grants are stripped only by CREATE EXTENSION"),
             Error::DigestLength => Told::new(INVALID, "digest has the wrong length")
                 .detail("A SHA-256 digest has 32 bytes, a SHA-512 digest 64."),
+            Error::NoSuchAlgorithm => Told::new(INVALID, "algorithm does not exist")
+                .hint("Digests of algorithm \"sha256\" and \"sha512\" can be imported."),
+            Error::Digest { algorithm, why } => Told::new(INVALID, why.to_string()).detail(format!(
+                "A digest of algorithm \"{algorithm}\" is written as {} hexadecimal digits.",
+                2 * algorithm.digest_len()
+            )),
+            Error::DigestKnown => Told::new(State::ERRCODE_DUPLICATE_OBJECT, "token with this digest already exists")
+                .hint("It was imported before; revoked and deleted tokens keep their digests."),
+            Error::HintIsToken => Told::new(INVALID, "hint must not be the token itself")
+                .detail("Lists and events show hints."),
+            Error::CreatedLater => Told::new(INVALID, "created_at must not be in the future"),
             Error::Metadata => Told::new(INVALID, "metadata must be a JSON object"),
             Error::NoSuchKind(kind) => Told::new(UNKNOWN, format!("token kind \"{kind}\" does not exist"))
                 .hint("Kinds are rows of the table tokenauth.kind."),

@@ -57,6 +57,7 @@ impl Access {
             ],
             Access::Manage => &[
                 "EXECUTE ON FUNCTION tokenauth.revoke_all",
+                "EXECUTE ON FUNCTION tokenauth.import",
                 "EXECUTE ON FUNCTION tokenauth.put_principal",
                 "EXECUTE ON FUNCTION tokenauth.deactivate",
                 "EXECUTE ON FUNCTION tokenauth.activate",

@@ -21,7 +21,7 @@ use crate::pg::statement::{Statement, arguments, fields};
 use crate::pg::text::Text;
 use crate::principal::PrincipalName;
 use crate::scope::Scopes;
-use crate::token::NewToken;
+use crate::token::{Algorithm, Digest, Lookup, NewToken};
 
 /// Issues a token and returns it, with its text, which is never to be had again.
 ///
@@ -99,7 +99,7 @@ fn issue(
         metadata,
         actor: &actor,
     };
-    Ok(new.store()?)
+    Ok(new.draw()?)
 }
 
 /// `not_before` as it is stored: NULL for no bound.
@@ -212,21 +212,46 @@ impl Grant {
     }
 }
 
-/// A token about to be stored.
-struct New<'a> {
-    id: Uuid,
-    kind: &'a Kind,
-    owner: &'a PrincipalName,
-    principal: &'a Principal,
-    name: Option<Text>,
-    description: Option<Text>,
-    grant: Grant,
-    created_at: Timestamp,
-    expires_at: Option<Timestamp>,
-    not_before: Option<Timestamp>,
-    networks: Option<TextArray>,
-    metadata: Option<Jsonb>,
-    actor: &'a Actor,
+/// A token about to be stored, but for its credential.
+pub struct New<'a> {
+    /// Its identifier.
+    pub id: Uuid,
+    /// Its kind.
+    pub kind: &'a Kind,
+    /// Its owner's name.
+    pub owner: &'a PrincipalName,
+    /// Its owner.
+    pub principal: &'a Principal,
+    /// For people.
+    pub name: Option<Text>,
+    /// For people.
+    pub description: Option<Text>,
+    /// What it is given.
+    pub grant: Grant,
+    /// When it came into being.
+    pub created_at: Timestamp,
+    /// When it stops working.
+    pub expires_at: Option<Timestamp>,
+    /// When it begins to.
+    pub not_before: Option<Timestamp>,
+    /// Where it may be used from.
+    pub networks: Option<TextArray>,
+    /// The application's own.
+    pub metadata: Option<Jsonb>,
+    /// Who asks for it.
+    pub actor: &'a Actor,
+}
+
+/// By what a token is recognised.
+pub struct Credential<'a> {
+    /// By which its row is found.
+    pub lookup: Lookup,
+    /// What is compared.
+    pub digest: &'a Digest,
+    /// How the digest was made.
+    pub algorithm: Algorithm,
+    /// What lists show of the text.
+    pub hint: Option<Text>,
 }
 
 /// Token, usage and event in one statement; no row at all when the lookup is taken.
@@ -234,12 +259,12 @@ static STORE: Statement = Statement::new(
     "WITH token AS (
          INSERT INTO tokenauth.token (id, lookup, digest, algorithm, hint, kind, owner, owner_epoch, dies_with_owner,
              name, description, scopes, data_scopes, created_at, expires_at, not_before, networks, metadata, created_by)
-         VALUES ($1, $2, $3, 'sha256', $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
          ON CONFLICT (lookup) DO NOTHING
          RETURNING *),
      usage AS (INSERT INTO tokenauth.usage (token_id) SELECT id FROM token)
      INSERT INTO tokenauth.event (id, at, event, token_id, kind, owner, actor, role, client, after)
-     SELECT $19, created_at, 'token.issued', id, kind, owner, $20, session_user, host(inet_client_addr()),
+     SELECT $20, $21, $22, id, kind, owner, $23, session_user, host(inet_client_addr()),
             jsonb_strip_nulls(jsonb_build_object('hint', hint, 'name', name, 'description', description,
                 'scopes', scopes, 'data_scopes', data_scopes, 'expires_at', expires_at, 'not_before', not_before,
                 'networks', networks, 'metadata', metadata))
@@ -247,40 +272,22 @@ static STORE: Statement = Statement::new(
 );
 
 impl New<'_> {
-    fn store(self) -> Result<IssuedFields, Error> {
+    /// Draws a text for it and stores it.
+    fn draw(self) -> Result<IssuedFields, Error> {
         let scopes = self
             .kind
             .effective_scopes(self.grant.scopes.as_ref(), &self.principal.permissions);
         loop {
             let token = NewToken::generate(&self.kind.prefix)?;
             let hint = encoding::hint(token.hint());
-            let stored = STORE.run(arguments![
-                self.id,
-                token.lookup().to_bigint(),
-                token.digest().as_bytes(),
-                hint.clone(),
-                self.kind.name.clone(),
-                self.owner.text(),
-                self.principal.epoch,
-                self.kind.dies_with_owner,
-                self.name.clone(),
-                self.description.clone(),
-                self.grant
-                    .scopes
-                    .as_ref()
-                    .map(|scopes| TextArray::from_iter(scopes.iter())),
-                self.grant.data_scopes.as_ref().map(|data| Jsonb::of(&data.to_value())),
-                self.created_at,
-                self.expires_at,
-                self.not_before,
-                self.networks.clone(),
-                self.metadata.clone(),
-                self.actor.recorded(),
-                id::new(self.created_at)?,
-                self.actor.principal(),
-            ]);
-            // Nothing stored: 64 random bits have met those of another token. Draw again.
-            if stored == 1 {
+            let credential = Credential {
+                lookup: token.lookup(),
+                digest: &token.digest(),
+                algorithm: Algorithm::Sha256,
+                hint: Some(hint.clone()),
+            };
+            // Not stored: 64 random bits have met those of another token. Draw again.
+            if self.store("token.issued", credential)? {
                 return Ok(IssuedFields(Fields::new(fields![
                     token.expose(),
                     self.id,
@@ -294,5 +301,40 @@ impl New<'_> {
                 ])));
             }
         }
+    }
+
+    /// Stores it with its event, unless there is a token of the same lookup: then nothing is stored, and the answer is
+    /// false.
+    pub fn store(&self, event: &'static str, credential: Credential<'_>) -> Result<bool, Error> {
+        let now = Timestamp::now();
+        let stored = STORE.run(arguments![
+            self.id,
+            credential.lookup.to_bigint(),
+            credential.digest.as_bytes(),
+            credential.algorithm.name(),
+            credential.hint,
+            self.kind.name.clone(),
+            self.owner.text(),
+            self.principal.epoch,
+            self.kind.dies_with_owner,
+            self.name.clone(),
+            self.description.clone(),
+            self.grant
+                .scopes
+                .as_ref()
+                .map(|scopes| TextArray::from_iter(scopes.iter())),
+            self.grant.data_scopes.as_ref().map(|data| Jsonb::of(&data.to_value())),
+            self.created_at,
+            self.expires_at,
+            self.not_before,
+            self.networks.clone(),
+            self.metadata.clone(),
+            self.actor.recorded(),
+            id::new(now)?,
+            now,
+            event,
+            self.actor.principal(),
+        ]);
+        Ok(stored == 1)
     }
 }

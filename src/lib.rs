@@ -16,6 +16,7 @@ mod event;
 mod grants;
 mod handing_out;
 mod id;
+mod import;
 mod issue;
 mod kind;
 mod list;

@@ -4,6 +4,7 @@ COMMENT ON FUNCTION tokenauth.deactivate IS 'Deactivates a principal: its tokens
 COMMENT ON FUNCTION tokenauth.activate IS 'Makes a principal active again; returns whether it was not';
 COMMENT ON FUNCTION tokenauth.drop_principal IS 'Drops a principal: all its tokens die for good';
 COMMENT ON FUNCTION tokenauth.issue IS 'Issues a token and returns it, with its text, this once';
+COMMENT ON FUNCTION tokenauth.import IS 'Takes over a token of an older system by its digest, so that its holder can go on using it';
 COMMENT ON FUNCTION tokenauth.edit IS 'Changes a token; NULL leaves a field, an empty value clears it';
 COMMENT ON FUNCTION tokenauth.revoke IS 'Revokes a token for good; returns whether it was alive';
 COMMENT ON FUNCTION tokenauth.revoke_presented IS 'Revokes the token that is presented (RFC 7009)';

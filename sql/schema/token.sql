@@ -68,6 +68,18 @@ COMMENT ON COLUMN tokenauth.token.rotated_from IS 'The token it succeeded';
 
 SELECT pg_catalog.pg_extension_config_dump('tokenauth.token', '');
 
+-- One row for each algorithm of imported digests: as long as it is empty, a text that is none of ours costs no probe.
+CREATE TABLE tokenauth.import (
+    algorithm text COLLATE "C" NOT NULL,
+    CONSTRAINT import_pkey PRIMARY KEY (algorithm),
+    CONSTRAINT import_algorithm_known CHECK (algorithm IN ('sha256', 'sha512'))
+);
+
+COMMENT ON TABLE tokenauth.import IS 'By which algorithms the digests of imported tokens were made';
+COMMENT ON COLUMN tokenauth.import.algorithm IS 'There are, or were, imported tokens with such digests';
+
+SELECT pg_catalog.pg_extension_config_dump('tokenauth.import', '');
+
 -- Made with the token and apart from it: counting a use never locks or rewrites what verification reads.
 CREATE TABLE tokenauth.usage (
     token_id      uuid NOT NULL,

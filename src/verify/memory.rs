@@ -12,8 +12,8 @@ use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
 
 use super::Question;
-use super::answer::Answer;
 use super::resolved::{Hot, Resolved, TokenRow};
+use crate::catalog::import::Imports;
 use crate::catalog::kind;
 use crate::catalog::principal::{self, Principal};
 use crate::error::Error;
@@ -25,7 +25,6 @@ use crate::pg::text::Text;
 use crate::remembered::{Remembered, Weigh};
 use crate::settings;
 use crate::token::{Digest, Lookup};
-use crate::verdict::Verdict;
 
 /// All that this backend remembers, of one generation.
 struct Memory {
@@ -33,6 +32,7 @@ struct Memory {
     tokens: Remembered<Hot>,
     principals: Remembered<Owner>,
     kinds: HashMap<Text, Rc<Kind>>,
+    imports: Option<Imports>,
     hasher: Option<RandomState>,
 }
 
@@ -57,6 +57,7 @@ thread_local! {
         tokens: Remembered::new(),
         principals: Remembered::new(),
         kinds: HashMap::new(),
+        imports: None,
         hasher: None,
     });
 }
@@ -69,6 +70,7 @@ impl Memory {
             self.tokens.clear();
             self.principals.clear();
             self.kinds.clear();
+            self.imports = None;
         }
         self
     }
@@ -78,33 +80,24 @@ impl Memory {
     }
 }
 
-/// Answers a question about the token with this lookup and digest, which are compared in constant time.
-pub fn answer(lookup: Lookup, digest: &Digest, question: &Question) -> Result<Verification, Error> {
+/// Answers a question about the token with this lookup and digest, which are compared in constant time; `None` when there
+/// is none.
+pub fn answer(lookup: Lookup, digest: &Digest, question: &Question) -> Result<Option<Verification>, Error> {
     let key = lookup.to_bigint().cast_unsigned();
-    if settings::cache_size() == 0 || !invalidation::may_remember() {
-        return match read(lookup, digest, &Latest::take(), None) {
-            Some(resolved) => resolved.answer(question, None),
-            None => Answer::without_token(Verdict::Unknown)?.formed(),
-        };
-    }
-    // Without the signal nothing could be forgotten, so it is watched before anything is read.
-    invalidation::watch_signal();
-    let mut generation = invalidation::generation();
+    let Some(generation) = generation() else {
+        return read(lookup, digest, &Latest::take(), None)
+            .map(|resolved| resolved.answer(question, None))
+            .transpose();
+    };
     let hot = MEMORY.with_borrow_mut(|memory| memory.at(generation).tokens.find(key).map(Rc::clone));
     if let Some(answer) = hot.and_then(|hot| hot.answer(digest, question).transpose()) {
-        return answer;
+        return answer.map(Some);
     }
-    let resolved = loop {
-        let resolved = read(lookup, digest, &Latest::take(), Some(generation));
-        let now = invalidation::generation();
-        if now == generation {
-            break resolved;
-        }
-        invalidation::watch_signal();
-        generation = invalidation::generation();
-    };
+    let (resolved, generation) = settled(generation, |snapshot, generation| {
+        read(lookup, digest, snapshot, Some(generation))
+    });
     let Some(resolved) = resolved else {
-        return Answer::without_token(Verdict::Unknown)?.formed();
+        return Ok(None);
     };
     let hot = MEMORY.with_borrow_mut(|memory| {
         let most = settings::cache_size().saturating_sub(memory.principals.size());
@@ -116,7 +109,43 @@ pub fn answer(lookup: Lookup, digest: &Digest, question: &Question) -> Result<Ve
         tokens.store(key, &hot, most);
         Some(hot)
     });
-    resolved.answer(question, hot)
+    resolved.answer(question, hot).map(Some)
+}
+
+/// Which imports there are.
+pub fn imports() -> Imports {
+    let Some(generation) = generation() else {
+        return Imports::read(&Latest::take());
+    };
+    if let Some(imports) = MEMORY.with_borrow_mut(|memory| memory.at(generation).imports) {
+        return imports;
+    }
+    let (imports, generation) = settled(generation, |snapshot, _| Imports::read(snapshot));
+    MEMORY.with_borrow_mut(|memory| memory.at(generation).imports = Some(imports));
+    imports
+}
+
+/// The generation of now, if anything may be remembered.
+fn generation() -> Option<u64> {
+    if settings::cache_size() == 0 || !invalidation::may_remember() {
+        return None;
+    }
+    // Without the signal nothing could be forgotten, so it is watched before anything is read.
+    invalidation::watch_signal();
+    Some(invalidation::generation())
+}
+
+/// Reads until the generation has not moved meanwhile, and answers what was read with the generation that it is of.
+fn settled<T>(mut generation: u64, read: impl Fn(&Latest, u64) -> T) -> (T, u64) {
+    loop {
+        let found = read(&Latest::take(), generation);
+        let now = invalidation::generation();
+        if now == generation {
+            return (found, generation);
+        }
+        invalidation::watch_signal();
+        generation = invalidation::generation();
+    }
 }
 
 /// Reads token, owner and kind as the snapshot shows them; owner and kind from memory if it is of this generation.
