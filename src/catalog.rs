@@ -4,6 +4,7 @@
 
 pub mod event;
 pub mod import;
+pub mod key;
 pub mod kind;
 pub mod principal;
 pub mod token;

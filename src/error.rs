@@ -10,6 +10,7 @@ pub use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
 use crate::data_scope::DataScopeError;
+use crate::keys::Fault;
 use crate::network::NetworkError;
 use crate::principal::PrincipalNameError;
 use crate::scope::ScopesError;
@@ -91,6 +92,12 @@ pub enum Error {
     NotHeld(&'static str),
     /// The owner has as many tokens of this kind as it may.
     TooManyActive { kind: String, most: i32 },
+    /// The key file cannot be used.
+    KeyFile(Fault),
+    /// A key that rows name is not in the key file.
+    KeyMissing(String),
+    /// A key in the key file is not the one that rows mean by its id.
+    KeyWrong(String),
     /// The token is revoked.
     TokenRevoked(Uuid),
     /// The token is expired, and its kind does not let expired tokens be edited.
@@ -240,6 +247,15 @@ impl Error {
                 format!("owner already has {most} tokens of kind \"{kind}\""),
             )
             .hint("Revoke one first; max_active_per_owner of the kind is the limit."),
+            Error::KeyFile(fault) => Told::new(STATE, "key file cannot be used")
+                .detail(sentence(fault))
+                .hint("The setting tokenauth.key_file names it; put it right and reload the configuration."),
+            Error::KeyMissing(id) => Told::new(STATE, format!("key \"{id}\" is not in the key file"))
+                .detail("There are tokens that need it.")
+                .hint("Put its line back into the file that tokenauth.key_file names, and reload the configuration."),
+            Error::KeyWrong(id) => Told::new(STATE, format!("key \"{id}\" in the key file is not the key of that name"))
+                .detail("Its check value is not the one in the table tokenauth.key.")
+                .hint("Restore its line from a backup, or give another key another name."),
             Error::TokenRevoked(id) => Told::new(STATE, format!("token \"{id:-x}\" is revoked"))
                 .hint("A revoked token cannot be brought back; issue another."),
             Error::TokenExpired(id) => Told::new(STATE, format!("token \"{id:-x}\" is expired"))

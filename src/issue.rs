@@ -11,6 +11,7 @@ use crate::catalog::{self, token};
 use crate::data_scope::DataScopes;
 use crate::error::{Error, ErrorReport};
 use crate::id;
+use crate::keys;
 use crate::kind::{Expiry, Kind};
 use crate::pg::array::TextArray;
 use crate::pg::clock::Timestamp;
@@ -21,7 +22,7 @@ use crate::pg::statement::{Statement, arguments, fields};
 use crate::pg::text::Text;
 use crate::principal::PrincipalName;
 use crate::scope::Scopes;
-use crate::token::{Algorithm, Digest, Lookup, NewToken};
+use crate::token::{Algorithm, Digest, Lookup, NewToken, Pepper};
 
 /// Issues a token and returns it, with its text, which is never to be had again.
 ///
@@ -31,7 +32,7 @@ use crate::token::{Algorithm, Digest, Lookup, NewToken};
 /// `22004` for a NULL kind, owner or actor, a missing name or lifetime; `22023` for malformed scopes, data scopes,
 /// networks, principals, lifetimes out of bounds, an owner of the wrong type; `42501` for scopes the owner does not
 /// hold; `42704` for an unknown kind or owner; `53400` when the owner has as many as it may; `55000` for an inactive
-/// owner.
+/// owner, or a key file that cannot be used.
 #[expect(
     clippy::too_many_arguments,
     reason = "the contract's signature; SQL calls it with named arguments"
@@ -250,6 +251,8 @@ pub struct Credential<'a> {
     pub digest: &'a Digest,
     /// How the digest was made.
     pub algorithm: Algorithm,
+    /// Id of the pepper in the digest.
+    pub pepper: Option<&'a str>,
     /// What lists show of the text.
     pub hint: Option<Text>,
 }
@@ -257,14 +260,14 @@ pub struct Credential<'a> {
 /// Token, usage and event in one statement; no row at all when the lookup is taken.
 static STORE: Statement = Statement::new(
     "WITH token AS (
-         INSERT INTO tokenauth.token (id, lookup, digest, algorithm, hint, kind, owner, owner_epoch, dies_with_owner,
-             name, description, scopes, data_scopes, created_at, expires_at, not_before, networks, metadata, created_by)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
+         INSERT INTO tokenauth.token (id, lookup, digest, algorithm, pepper, hint, kind, owner, owner_epoch,
+             dies_with_owner, name, description, scopes, data_scopes, created_at, expires_at, not_before, networks, metadata, created_by)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
          ON CONFLICT (lookup) DO NOTHING
          RETURNING *),
      usage AS (INSERT INTO tokenauth.usage (token_id) SELECT id FROM token)
      INSERT INTO tokenauth.event (id, at, event, token_id, kind, owner, actor, role, client, after)
-     SELECT $20, $21, $22, id, kind, owner, $23, session_user, host(inet_client_addr()),
+     SELECT $21, $22, $23, id, kind, owner, $24, session_user, host(inet_client_addr()),
             jsonb_strip_nulls(jsonb_build_object('hint', hint, 'name', name, 'description', description,
                 'scopes', scopes, 'data_scopes', data_scopes, 'expires_at', expires_at, 'not_before', not_before,
                 'networks', networks, 'metadata', metadata))
@@ -277,13 +280,19 @@ impl New<'_> {
         let scopes = self
             .kind
             .effective_scopes(self.grant.scopes.as_ref(), &self.principal.permissions);
+        let pepper = keys::newest::<Pepper>()?;
         loop {
             let token = NewToken::generate(&self.kind.prefix)?;
             let hint = encoding::hint(token.hint());
+            let (algorithm, digest) = match &pepper {
+                None => (Algorithm::Sha256, token.digest()),
+                Some(pepper) => (Algorithm::HmacSha256, token.digest().peppered(&pepper.key)),
+            };
             let credential = Credential {
                 lookup: token.lookup(),
-                digest: &token.digest(),
-                algorithm: Algorithm::Sha256,
+                digest: &digest,
+                algorithm,
+                pepper: pepper.as_ref().map(|pepper| &*pepper.id),
                 hint: Some(hint.clone()),
             };
             // Not stored: 64 random bits have met those of another token. Draw again.
@@ -312,6 +321,7 @@ impl New<'_> {
             credential.lookup.to_bigint(),
             credential.digest.as_bytes(),
             credential.algorithm.name(),
+            credential.pepper,
             credential.hint,
             self.kind.name.clone(),
             self.owner.text(),

@@ -18,6 +18,7 @@ mod handing_out;
 mod id;
 mod import;
 mod issue;
+mod keys;
 mod kind;
 mod list;
 mod masking;

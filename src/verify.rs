@@ -16,13 +16,12 @@ use pgrx::prelude::*;
 
 use crate::argument;
 use crate::catalog::import::Imports;
-use crate::catalog::token::{BY_LOOKUP, column};
 use crate::error::{Error, ErrorReport};
+use crate::keys;
 use crate::network::Client;
 use crate::pg::array::TextArray;
 use crate::pg::composite::Verification;
 use crate::pg::jsonb::Jsonb;
-use crate::pg::probe::Key;
 use crate::pg::snapshot::Latest;
 use crate::pg::text::{Presented as PresentedText, Text};
 use crate::request::Credential;
@@ -30,6 +29,7 @@ use crate::scope::Scopes;
 use crate::token::{Digest, Lookup, Presented, PublicPart};
 use crate::verdict::Verdict;
 use answer::Answer;
+use resolved::TokenRow;
 
 /// Verifies a token and returns the verdict with what the application needs to go on.
 ///
@@ -37,7 +37,8 @@ use answer::Answer;
 /// without port, for tokens that are bound to networks. Never raises for a bad token.
 ///
 /// # Errors
-/// `22004` for a NULL `require`, `22023` for a malformed one, whatever the token.
+/// `22004` for a NULL `require`, `22023` for a malformed one, whatever the token; `55000` when the token's digest has a
+/// pepper that is not in the key file.
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, requires = ["types"])]
 fn verify(
     token: Option<PresentedText>,
@@ -90,25 +91,25 @@ fn verify_request(
 }
 
 /// The token that a text is, alive or not.
-pub fn identify(text: &PresentedText<'_>) -> Option<Uuid> {
+///
+/// # Errors
+/// 55000 when its pepper is missing, or another key under its id.
+pub fn identify(text: &PresentedText<'_>) -> Result<Option<Uuid>, Error> {
     match Claim::of_text(Some(text.bytes())) {
-        Claim::Bad(_) => None,
+        Claim::Bad(_) => Ok(None),
         Claim::Token { lookup, digest } => identify_digest(lookup, &digest),
         Claim::Foreign(text) => Imports::read(&Latest::take())
             .algorithms()
             .filter_map(|algorithm| Digest::of(algorithm, text))
-            .find_map(|digest| identify_digest(Lookup::of_digest(&digest), &digest)),
+            .find_map(|digest| identify_digest(Lookup::of_digest(&digest), &digest).transpose())
+            .transpose(),
     }
 }
 
-fn identify_digest(lookup: Lookup, digest: &Digest) -> Option<Uuid> {
-    BY_LOOKUP
-        .find(Key::Bigint(lookup.to_bigint()), &Latest::take(), |row| {
-            row.bytes(column::DIGEST)
-                .is_some_and(|stored| digest.matches(stored))
-                .then(|| row.required(column::ID))
-        })
-        .flatten()
+fn identify_digest(lookup: Lookup, digest: &Digest) -> Result<Option<Uuid>, Error> {
+    let snapshot = Latest::take();
+    let found = TokenRow::find(lookup, digest, &snapshot, |id| keys::named(id, &snapshot))?;
+    Ok(found.map(|token| token.id))
 }
 
 /// What is presented.

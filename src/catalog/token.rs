@@ -34,6 +34,7 @@ pub mod column {
     pub const DISABLED_AT: usize = 9;
     pub const DELETED_AT: usize = 10;
     pub const DIGEST: usize = 11;
+    pub const PEPPER: usize = 13;
     pub const KIND: usize = 14;
     pub const OWNER: usize = 15;
     pub const NAME: usize = 16;

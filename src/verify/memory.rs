@@ -12,11 +12,12 @@ use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
 
 use super::Question;
-use super::resolved::{Hot, Resolved, TokenRow};
+use super::resolved::{Hot, Peppering, Resolved, TokenRow};
 use crate::catalog::import::Imports;
 use crate::catalog::kind;
 use crate::catalog::principal::{self, Principal};
 use crate::error::Error;
+use crate::keys;
 use crate::kind::Kind;
 use crate::pg::composite::Verification;
 use crate::pg::invalidation;
@@ -32,6 +33,8 @@ struct Memory {
     tokens: Remembered<Hot>,
     principals: Remembered<Owner>,
     kinds: HashMap<Text, Rc<Kind>>,
+    /// Those that were needed, with their check values compared.
+    peppers: Vec<Rc<Peppering>>,
     imports: Option<Imports>,
     hasher: Option<RandomState>,
 }
@@ -57,6 +60,7 @@ thread_local! {
         tokens: Remembered::new(),
         principals: Remembered::new(),
         kinds: HashMap::new(),
+        peppers: Vec::new(),
         imports: None,
         hasher: None,
     });
@@ -70,6 +74,7 @@ impl Memory {
             self.tokens.clear();
             self.principals.clear();
             self.kinds.clear();
+            self.peppers.clear();
             self.imports = None;
         }
         self
@@ -85,7 +90,7 @@ impl Memory {
 pub fn answer(lookup: Lookup, digest: &Digest, question: &Question) -> Result<Option<Verification>, Error> {
     let key = lookup.to_bigint().cast_unsigned();
     let Some(generation) = generation() else {
-        return read(lookup, digest, &Latest::take(), None)
+        return read(lookup, digest, &Latest::take(), None)?
             .map(|resolved| resolved.answer(question, None))
             .transpose();
     };
@@ -96,7 +101,7 @@ pub fn answer(lookup: Lookup, digest: &Digest, question: &Question) -> Result<Op
     let (resolved, generation) = settled(generation, |snapshot, generation| {
         read(lookup, digest, snapshot, Some(generation))
     });
-    let Some(resolved) = resolved else {
+    let Some(resolved) = resolved? else {
         return Ok(None);
     };
     let hot = MEMORY.with_borrow_mut(|memory| {
@@ -149,20 +154,49 @@ fn settled<T>(mut generation: u64, read: impl Fn(&Latest, u64) -> T) -> (T, u64)
 }
 
 /// Reads token, owner and kind as the snapshot shows them; owner and kind from memory if it is of this generation.
-fn read(lookup: Lookup, digest: &Digest, snapshot: &Latest, generation: Option<u64>) -> Option<Resolved> {
-    let token = TokenRow::find(lookup, digest, snapshot)?;
-    // The foreign keys see to it that both are there. Were they not, the token would be refused as unknown.
+///
+/// # Errors
+/// 55000 when the token has a pepper that is missing, or another key under its id.
+fn read(
+    lookup: Lookup,
+    digest: &Digest,
+    snapshot: &Latest,
+    generation: Option<u64>,
+) -> Result<Option<Resolved>, Error> {
+    let pepper = |id: &[u8]| match generation {
+        None => keys::named(id, snapshot),
+        Some(generation) => pepper(id, snapshot, generation),
+    };
+    let Some(token) = TokenRow::find(lookup, digest, snapshot, pepper)? else {
+        return Ok(None);
+    };
     let (owner, kind) = match generation {
         None => (
-            Rc::new(find_owner(&token.owner, snapshot)?),
-            Rc::new(find_kind(&token.kind, snapshot)?),
+            find_owner(&token.owner, snapshot).map(Rc::new),
+            find_kind(&token.kind, snapshot).map(Rc::new),
         ),
         Some(generation) => (
-            owner(&token.owner, snapshot, generation)?,
-            kind_of(&token.kind, snapshot, generation)?,
+            owner(&token.owner, snapshot, generation),
+            kind_of(&token.kind, snapshot, generation),
         ),
     };
-    Some(Resolved { token, owner, kind })
+    // The foreign keys see to it that both are there. Were they not, the token would be refused as unknown.
+    Ok(owner.zip(kind).map(|(owner, kind)| Resolved { token, owner, kind }))
+}
+
+fn pepper(id: &[u8], snapshot: &Latest, generation: u64) -> Result<Rc<Peppering>, Error> {
+    let remembered = MEMORY.with_borrow_mut(|memory| {
+        let mut peppers = memory.at(generation).peppers.iter();
+        peppers.find(|pepper| pepper.id.as_bytes() == id).map(Rc::clone)
+    });
+    if let Some(pepper) = remembered {
+        return Ok(pepper);
+    }
+    let found = keys::named(id, snapshot)?;
+    if invalidation::generation() == generation {
+        MEMORY.with_borrow_mut(|memory| memory.at(generation).peppers.push(Rc::clone(&found)));
+    }
+    Ok(found)
 }
 
 fn find_owner(name: &Text, snapshot: &Latest) -> Option<Principal> {
