@@ -102,6 +102,20 @@ pub enum Error {
     TokenRevoked(Uuid),
     /// The token is expired, and its kind does not let expired tokens be edited.
     TokenExpired(Uuid),
+    /// The token is disabled.
+    TokenDisabled(Uuid),
+    /// The token begins to work later.
+    TokenNotYetValid(Uuid),
+    /// The kind does not keep token texts.
+    KindDoesNotReveal(String),
+    /// The text of the token was not kept.
+    NotSealed(Uuid),
+    /// There is no key to seal token texts with.
+    NoSeal,
+    /// What is stored as the sealed text of the token is not.
+    SealBroken(Uuid),
+    /// A number that must be positive.
+    NotPositive(&'static str),
     /// `revoke_all` without any selection.
     NothingSelected,
     /// An actor other than the application itself.
@@ -260,6 +274,24 @@ impl Error {
                 .hint("A revoked token cannot be brought back; issue another."),
             Error::TokenExpired(id) => Told::new(STATE, format!("token \"{id:-x}\" is expired"))
                 .hint("Delete it and issue another."),
+            Error::TokenDisabled(id) => Told::new(STATE, format!("token \"{id:-x}\" is disabled"))
+                .hint("Use tokenauth.enable() first."),
+            Error::TokenNotYetValid(id) => Told::new(STATE, format!("token \"{id:-x}\" is not valid yet")),
+            Error::KindDoesNotReveal(kind) => {
+                Told::new(STATE, format!("tokens of kind \"{kind}\" cannot be revealed"))
+                    .detail("Their texts are not kept; the column reveal of tokenauth.kind says so.")
+            }
+            Error::NotSealed(id) => Told::new(STATE, format!("text of token \"{id:-x}\" was not kept"))
+                .detail("It was imported, or issued before its kind kept texts."),
+            Error::NoSeal => Told::new(STATE, "there is no key to seal token texts with")
+                .hint("Put a line \"seal <id> <64 hexadecimal digits>\" into the file that tokenauth.key_file names, and reload the configuration."),
+            Error::SealBroken(id) => Told::new(
+                State::ERRCODE_DATA_CORRUPTED,
+                format!("sealed text of token \"{id:-x}\" does not open"),
+            )
+            .detail("It was damaged, or put there from another token.")
+            .hint("The token itself works on; revoke it and issue another to have a text that can be revealed."),
+            Error::NotPositive(what) => Told::new(INVALID, format!("{what} must be positive")),
             Error::NothingSelected => Told::new(ABSENT, "revoke_all selects nothing")
                 .hint("Give owner, kind or issued_before; issued_before => now() selects every token issued until now."),
             Error::Actor => Told::new(State::ERRCODE_FEATURE_NOT_SUPPORTED, "actors are not supported")

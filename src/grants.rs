@@ -53,6 +53,7 @@ impl Access {
                 "EXECUTE ON FUNCTION tokenauth.disable",
                 "EXECUTE ON FUNCTION tokenauth.enable",
                 "EXECUTE ON FUNCTION tokenauth.delete",
+                "EXECUTE ON FUNCTION tokenauth.reveal",
                 "EXECUTE ON FUNCTION tokenauth.list",
             ],
             Access::Manage => &[
@@ -68,7 +69,10 @@ impl Access {
                 "SELECT ON tokenauth.events",
                 "SELECT ON tokenauth.kind",
             ],
-            Access::Admin => &["INSERT, UPDATE, DELETE ON tokenauth.kind"],
+            Access::Admin => &[
+                "INSERT, UPDATE, DELETE ON tokenauth.kind",
+                "EXECUTE ON FUNCTION tokenauth.reseal",
+            ],
         }
     }
 

@@ -7,6 +7,7 @@ use crate::catalog::token::Token;
 use crate::catalog::{self, token};
 use crate::error::Error;
 use crate::kind::Kind;
+use crate::pg::clock::Timestamp;
 use crate::principal::PrincipalName;
 
 /// A token with its kind and owner, none of which others can change until the transaction ends.
@@ -63,6 +64,23 @@ impl Held {
             return Err(Error::TokenRevoked(id));
         }
         Ok(())
+    }
+
+    /// # Errors
+    /// 55000 when the token does not work now: it is revoked, disabled, not yet valid or expired, or its owner is inactive.
+    pub fn must_be_active(&self) -> Result<(), Error> {
+        let (id, now) = (self.token.id, Timestamp::now());
+        self.must_be_alive()?;
+        if self.token.disabled {
+            return Err(Error::TokenDisabled(id));
+        }
+        if self.token.not_before.is_some_and(|start| now < start) {
+            return Err(Error::TokenNotYetValid(id));
+        }
+        if self.token.is_expired(now) {
+            return Err(Error::TokenExpired(id));
+        }
+        self.kind.accepts(&self.owner, &self.principal)
     }
 
     /// Whether the token may be given back the force it had.

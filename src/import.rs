@@ -98,6 +98,8 @@ fn import(
         // A pepper goes over SHA-256 alone, and the lookup shows 64 bits of the bare digest anyway.
         pepper: None,
         hint,
+        // Of a text that is not known nothing can be revealed.
+        sealed: None,
     };
     if !new.store("token.imported", credential)? {
         Err(Error::DigestKnown)?;

@@ -21,6 +21,7 @@ use crate::pg::jsonb::Jsonb;
 use crate::pg::statement::{Statement, arguments, fields};
 use crate::pg::text::Text;
 use crate::principal::PrincipalName;
+use crate::reveal::Sealed;
 use crate::scope::Scopes;
 use crate::token::{Algorithm, Digest, Lookup, NewToken, Pepper};
 
@@ -32,7 +33,7 @@ use crate::token::{Algorithm, Digest, Lookup, NewToken, Pepper};
 /// `22004` for a NULL kind, owner or actor, a missing name or lifetime; `22023` for malformed scopes, data scopes,
 /// networks, principals, lifetimes out of bounds, an owner of the wrong type; `42501` for scopes the owner does not
 /// hold; `42704` for an unknown kind or owner; `53400` when the owner has as many as it may; `55000` for an inactive
-/// owner, or a key file that cannot be used.
+/// owner, a key file that cannot be used, or none with a seal for a kind that reveals.
 #[expect(
     clippy::too_many_arguments,
     reason = "the contract's signature; SQL calls it with named arguments"
@@ -255,19 +256,22 @@ pub struct Credential<'a> {
     pub pepper: Option<&'a str>,
     /// What lists show of the text.
     pub hint: Option<Text>,
+    /// The text, sealed.
+    pub sealed: Option<Sealed>,
 }
 
 /// Token, usage and event in one statement; no row at all when the lookup is taken.
 static STORE: Statement = Statement::new(
     "WITH token AS (
          INSERT INTO tokenauth.token (id, lookup, digest, algorithm, pepper, hint, kind, owner, owner_epoch,
-             dies_with_owner, name, description, scopes, data_scopes, created_at, expires_at, not_before, networks, metadata, created_by)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
+             dies_with_owner, sealed, seal, name, description, scopes, data_scopes, created_at, expires_at, not_before, networks, metadata,
+             created_by)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)
          ON CONFLICT (lookup) DO NOTHING
          RETURNING *),
      usage AS (INSERT INTO tokenauth.usage (token_id) SELECT id FROM token)
      INSERT INTO tokenauth.event (id, at, event, token_id, kind, owner, actor, role, client, after)
-     SELECT $21, $22, $23, id, kind, owner, $24, session_user, host(inet_client_addr()),
+     SELECT $23, $24, $25, id, kind, owner, $26, session_user, host(inet_client_addr()),
             jsonb_strip_nulls(jsonb_build_object('hint', hint, 'name', name, 'description', description,
                 'scopes', scopes, 'data_scopes', data_scopes, 'expires_at', expires_at, 'not_before', not_before,
                 'networks', networks, 'metadata', metadata))
@@ -281,6 +285,10 @@ impl New<'_> {
             .kind
             .effective_scopes(self.grant.scopes.as_ref(), &self.principal.permissions);
         let pepper = keys::newest::<Pepper>()?;
+        let seal = match self.kind.reveal {
+            true => Some(Sealed::key()?),
+            false => None,
+        };
         loop {
             let token = NewToken::generate(&self.kind.prefix)?;
             let hint = encoding::hint(token.hint());
@@ -294,6 +302,10 @@ impl New<'_> {
                 algorithm,
                 pepper: pepper.as_ref().map(|pepper| &*pepper.id),
                 hint: Some(hint.clone()),
+                sealed: seal
+                    .as_deref()
+                    .map(|seal| Sealed::close(seal, token.expose().as_bytes(), self.id))
+                    .transpose()?,
             };
             // Not stored: 64 random bits have met those of another token. Draw again.
             if self.store("token.issued", credential)? {
@@ -327,6 +339,8 @@ impl New<'_> {
             self.owner.text(),
             self.principal.epoch,
             self.kind.dies_with_owner,
+            credential.sealed.as_ref().map(|sealed| sealed.text.as_slice()),
+            credential.sealed.as_ref().map(|sealed| &*sealed.seal),
             self.name.clone(),
             self.description.clone(),
             self.grant

@@ -69,6 +69,8 @@ pub struct Kind {
     pub dies_with_owner: bool,
     /// Whether an expired token can be edited.
     pub expired_editable: bool,
+    /// Whether token texts are kept sealed.
+    pub reveal: bool,
     /// How many tokens one owner may have alive; `None`: any number.
     pub max_active_per_owner: Option<i32>,
     /// Body of error responses.

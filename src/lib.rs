@@ -27,6 +27,8 @@ mod pg;
 mod principal;
 mod remembered;
 mod request;
+mod reseal;
+mod reveal;
 mod revoke;
 mod revoke_all;
 mod scope;

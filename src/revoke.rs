@@ -96,7 +96,8 @@ fn is_alive(token: &Token) -> bool {
 
 fn mark_revoked(token: &Token, reason: Option<Text>, actor: &Actor) {
     static REVOKE: Statement = Statement::new(
-        "UPDATE tokenauth.token SET revoked_at = clock_timestamp(), revoked_by = $2, revoke_reason = $3
+        "UPDATE tokenauth.token
+            SET revoked_at = clock_timestamp(), revoked_by = $2, revoke_reason = $3, sealed = NULL, seal = NULL
           WHERE id = $1 AND revoked_at IS NULL",
     );
     REVOKE.run(arguments![token.id, actor.recorded(), reason]);

@@ -12,6 +12,8 @@ COMMENT ON FUNCTION tokenauth.revoke_all IS 'Revokes every token selected; retur
 COMMENT ON FUNCTION tokenauth.disable IS 'Disables a token until it is enabled again; returns whether that changed anything';
 COMMENT ON FUNCTION tokenauth.enable IS 'Enables a disabled token; returns whether that changed anything';
 COMMENT ON FUNCTION tokenauth.delete IS 'Revokes a token for good and takes it off every list';
+COMMENT ON FUNCTION tokenauth.reveal IS 'Shows the text of an active token again, if its kind keeps texts sealed';
+COMMENT ON FUNCTION tokenauth.reseal IS 'Seals token texts anew with the newest key; returns how many are left under older ones';
 COMMENT ON FUNCTION tokenauth.list IS 'Rows of tokenauth.tokens that the actor may see, newest first';
 COMMENT ON FUNCTION tokenauth.verify IS 'Verifies a token, for these scopes and from this client address';
 COMMENT ON FUNCTION tokenauth.verify_digest IS 'Verifies a token by its SHA-256, so that its text never reaches the server';

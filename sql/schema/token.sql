@@ -26,18 +26,21 @@ CREATE TABLE tokenauth.token (
     revoked_by      text,
     revoke_reason   text,
     rotated_from    uuid,
+    sealed          bytea,
+    seal            text,
     CONSTRAINT token_pkey PRIMARY KEY (id),
     CONSTRAINT token_lookup_key UNIQUE (lookup),
     CONSTRAINT token_kind_fkey FOREIGN KEY (kind) REFERENCES tokenauth.kind (name),
     CONSTRAINT token_owner_fkey FOREIGN KEY (owner) REFERENCES tokenauth.principal (principal),
     CONSTRAINT token_algorithm_known CHECK (algorithm IN ('sha256', 'hmac-sha256', 'sha512')),
     CONSTRAINT token_pepper_with_hmac CHECK ((pepper IS NOT NULL) = (algorithm = 'hmac-sha256')),
+    CONSTRAINT token_sealed_with_seal CHECK ((sealed IS NULL) = (seal IS NULL)),
     CONSTRAINT token_deleted_is_revoked CHECK (deleted_at IS NULL OR revoked_at IS NOT NULL)
 ) WITH (fillfactor = 80, vacuum_truncate = off);
 
 CREATE INDEX token_owner_kind_idx ON tokenauth.token (owner, kind);
 
-COMMENT ON TABLE tokenauth.token IS 'Tokens: digests and settings, never the token text';
+COMMENT ON TABLE tokenauth.token IS 'Tokens: digests and settings, never the token text in the clear';
 COMMENT ON INDEX tokenauth.token_owner_kind_idx IS 'Lists and counts the tokens of an owner';
 COMMENT ON COLUMN tokenauth.token.lookup IS 'Public part of the token text, by which verification finds the row';
 COMMENT ON COLUMN tokenauth.token.owner_epoch IS 'Epoch of the owner when the token was issued';
@@ -65,6 +68,8 @@ COMMENT ON COLUMN tokenauth.token.created_by IS 'The principal, or role:name, th
 COMMENT ON COLUMN tokenauth.token.revoked_by IS 'The principal, or role:name, that revoked it';
 COMMENT ON COLUMN tokenauth.token.revoke_reason IS 'Why it was revoked';
 COMMENT ON COLUMN tokenauth.token.rotated_from IS 'The token it succeeded';
+COMMENT ON COLUMN tokenauth.token.sealed IS 'The token text, encrypted, of kinds with reveal; wiped when the token dies alone';
+COMMENT ON COLUMN tokenauth.token.seal IS 'Identifier of the key that opens it';
 
 SELECT pg_catalog.pg_extension_config_dump('tokenauth.token', '');
 

@@ -28,6 +28,7 @@ pub mod column {
     pub const NAME_REQUIRED: usize = 10;
     pub const OWNER_INACTIVE: usize = 11;
     pub const EXPIRED_EDITABLE: usize = 12;
+    pub const REVEAL: usize = 13;
     pub const ISSUE_PERMISSION: usize = 15;
     pub const MANAGE_PERMISSION: usize = 16;
     pub const MAX_ACTIVE_PER_OWNER: usize = 17;
@@ -97,6 +98,7 @@ fn read(row: &Row) -> Kind {
         name_required: row.required(column::NAME_REQUIRED),
         dies_with_owner: row.bytes(column::OWNER_INACTIVE) != Some(b"suspend"),
         expired_editable: row.required(column::EXPIRED_EDITABLE),
+        reveal: row.required(column::REVEAL),
         max_active_per_owner: row.optional(column::MAX_ACTIVE_PER_OWNER),
         error_style: row
             .bytes(column::ERROR_STYLE)

@@ -36,8 +36,9 @@ pub fn define_file(
     #[pg_guard]
     unsafe extern "C-unwind" fn assigned(value: *const c_char, _extra: *mut c_void) {
         // SAFETY: reads this process's state.
-        let is_child = unsafe { pg_sys::IsUnderPostmaster };
-        if value.is_null() || is_child && PRELOADED.get() {
+        let (is_child, is_worker) = unsafe { (pg_sys::IsUnderPostmaster, pg_sys::ParallelWorkerNumber >= 0) };
+        // Whoever started the worker has been told.
+        if value.is_null() || is_worker || is_child && PRELOADED.get() {
             return;
         }
         if let Some(look) = LOOK.get() {
