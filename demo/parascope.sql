@@ -16,11 +16,13 @@ INSERT INTO tokenauth.kind (name, prefix, permission_mode, owner_types, self_ser
 VALUES ('service', 'ps_svc_', 'live', '{service}', false);
 
 --    "ps_adm_ – Administrators – Until revoked", "ps_ro_ – Administrators – Until revoked": a read-only key has a ceiling.
+--    Who may issue is written down here; in this version the application, whose call is trusted, sees to it.
 INSERT INTO tokenauth.kind (name, prefix, permission_mode, ceiling, issue_permission, manage_permission)
 VALUES ('admin',     'ps_adm_', 'live', NULL,       'keys:issue', 'keys:manage'),
        ('read-only', 'ps_ro_',  'live', '{*:read}', 'keys:issue', 'keys:manage');
 
-SELECT name, prefix, permission_mode, owner_types, ceiling, self_service, issue_permission FROM tokenauth.kind ORDER BY created_at, name;
+SELECT name, prefix, permission_mode, owner_types, ceiling, self_service, issue_permission
+FROM tokenauth.kind ORDER BY created_at, name;
 
 -- 2. The application's own table of users. A trigger keeps tokenauth in step: one transaction, so never out of step.
 CREATE TABLE users (
@@ -46,7 +48,7 @@ CREATE TRIGGER keep_tokenauth_in_step AFTER INSERT OR UPDATE OR DELETE ON users
     FOR EACH ROW EXECUTE FUNCTION keep_tokenauth_in_step();
 
 INSERT INTO users (id, email, permissions, sites)
-VALUES ('ada',   'ada@example.com',   '{configuration-items:read,configuration-items:write}',            '{nyc,lon}'),
+VALUES ('ada',   'ada@example.com',   '{configuration-items:read,configuration-items:write}',       '{nyc,lon}'),
        ('grace', 'grace@example.com', '{configuration-items:*,reports:read,keys:issue,keys:manage}', '{nyc,lon,tyo}');
 
 --    A service is nobody's account: the application puts it itself.
@@ -66,16 +68,19 @@ SELECT verdict, http_status, owner, name, scopes, data_scopes
 FROM tokenauth.verify_request(jsonb_build_object('X-API-Key', :'ada_token'));
 
 --    That is all the API server needs. This one answers a request and writes its access log.
-CREATE TABLE access_log (request int GENERATED ALWAYS AS IDENTITY, status int, verdict text, token text, owner text, correlation_id text);
+CREATE TABLE access_log (
+    request int GENERATED ALWAYS AS IDENTITY,
+    status int, verdict text, token text, owner text, correlation_id text
+);
 
-CREATE FUNCTION request(headers jsonb, needs text) RETURNS TABLE (status int, answer jsonb) LANGUAGE plpgsql AS $$
+CREATE FUNCTION request(headers jsonb, needs text) RETURNS TABLE (status int, error text, message text) LANGUAGE plpgsql AS $$
 DECLARE
-    v tokenauth.verification := tokenauth.verify_request(headers, require => ARRAY[needs]);
+    v    tokenauth.verification := tokenauth.verify_request(headers, require => ARRAY[needs]);
+    body jsonb := tokenauth.error_response(v) -> 'body';
 BEGIN
     INSERT INTO access_log (status, verdict, token, owner, correlation_id)
     VALUES (v.http_status, v.verdict, v.name, v.owner, v.correlation_id);
-    RETURN QUERY SELECT v.http_status,
-        CASE WHEN v.ok THEN jsonb_build_object('hello', v.owner) ELSE tokenauth.error_response(v) -> 'body' END;
+    RETURN QUERY SELECT v.http_status, body ->> 'error', coalesce(body ->> 'message', 'Hello, ' || v.owner);
 END $$;
 
 SELECT * FROM request(jsonb_build_object('X-API-Key', :'ada_token'), needs => 'configuration-items:read');
@@ -120,7 +125,7 @@ SELECT tokenauth.revoke(:'ada_id', reason => 'not needed any more') AS was_alive
 SELECT * FROM request(jsonb_build_object('X-API-Key', :'ada_token'), needs => 'configuration-items:read');
 SELECT * FROM request(jsonb_build_object('X-API-Key', :'ci_token'), needs => 'configuration-items:read');
 
---     The whole answer, as the server sends it.
+--     The whole answer, as the API server sends it.
 SELECT jsonb_pretty(tokenauth.error_response(v)) AS response FROM tokenauth.verify(:'ada_token') v;
 
 -- 11. "If the user is deactivated, all their tokens are immediately revoked." An UPDATE of users is all it takes.
@@ -135,7 +140,7 @@ SELECT * FROM request(jsonb_build_object('X-API-Key', :'new_token'), needs => 'c
 SELECT status, name, hint, revoked_at::timestamp(0), revoked_by, revoke_reason FROM tokenauth.list(owner => 'user:ada');
 
 -- 12. What the caller was told, and what the operator knows: every 401 looks alike outside, inside it has its reason.
-SELECT request, status, verdict, token, owner FROM access_log ORDER BY request;
+SELECT request, status, verdict, token, owner, correlation_id FROM access_log ORDER BY request;
 SELECT at::time(0), event, kind, owner, after ->> 'name' AS name FROM tokenauth.events ORDER BY id;
 
 -- 13. And was every request answered as said?

@@ -4,23 +4,29 @@ use crate::error::Error;
 use crate::grants;
 use crate::pg::role;
 use crate::pg::text::Text;
+use crate::principal::PrincipalName;
 
 /// Who asks for an operation.
+#[derive(Clone, PartialEq, Eq)]
 pub enum Actor {
     /// The application itself, which has checked by its own means that this may be done.
     Trusted,
+    /// A principal, for which the application asks; what it may do is decided by `authority.rs`.
+    Principal(PrincipalName),
 }
 
 impl Actor {
     /// From the argument `actor`, whose default is `'session'`.
     ///
     /// # Errors
-    /// 22004 for NULL, so that a variable that happens to be empty never becomes a trusted call; 42501 for a trusted
-    /// call by a role that was not granted `manage` access; 0A000 for anything but `'session'`.
+    /// 22004 for NULL, so that a variable that happens to be empty never becomes a trusted call; 22023 for what is no
+    /// principal; 42501 for a call by a role that was not granted `manage` access.
     pub fn resolve(actor: Option<Text>) -> Result<Self, Error> {
-        match actor.ok_or(Error::Absent("actor"))?.as_bytes() {
-            b"session" => Actor::session(),
-            _ => Err(Error::Actor),
+        let actor = actor.ok_or(Error::Absent("actor"))?;
+        let trusted = Actor::session()?;
+        match actor.as_bytes() {
+            b"session" => Ok(trusted),
+            _ => Ok(Actor::Principal(PrincipalName::given("actor", Some(actor))?)),
         }
     }
 
@@ -44,6 +50,7 @@ impl Actor {
                 recorded.extend_from_slice(role::session().as_bytes());
                 recorded.into()
             }
+            Actor::Principal(name) => name.text(),
         }
     }
 
@@ -51,6 +58,7 @@ impl Actor {
     pub fn principal(&self) -> Option<Text> {
         match self {
             Actor::Trusted => None,
+            Actor::Principal(name) => Some(name.text()),
         }
     }
 }

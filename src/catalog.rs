@@ -6,5 +6,6 @@ pub mod event;
 pub mod import;
 pub mod key;
 pub mod kind;
+pub mod member;
 pub mod principal;
 pub mod token;

@@ -5,8 +5,7 @@ use pgrx::prelude::*;
 
 use crate::actor::Actor;
 use crate::argument;
-use crate::catalog::token;
-use crate::error::{Error, ErrorReport};
+use crate::error::ErrorReport;
 use crate::handing_out::Held;
 use crate::pg::statement::{Statement, arguments};
 use crate::pg::text::Text;
@@ -16,7 +15,7 @@ use crate::revoke::record;
 /// Disables a token until it is enabled again, and returns whether that changed anything.
 ///
 /// # Errors
-/// `22004` for a NULL id or actor, `42704` when no such token exists.
+/// `22004` for a NULL id or actor, `42501` when the actor may not, `42704` when no such token exists.
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
 #[search_path(pg_catalog, pg_temp)]
 fn disable(id: Option<Uuid>, actor: default!(Option<Text>, "'session'")) -> Result<bool, ErrorReport> {
@@ -24,16 +23,14 @@ fn disable(id: Option<Uuid>, actor: default!(Option<Text>, "'session'")) -> Resu
         Statement::new("UPDATE tokenauth.token SET disabled_at = clock_timestamp() WHERE id = $1");
     let actor = Actor::resolve(actor)?;
     let id = argument::token_id(id)?;
-    let token = token::lock(id)?;
-    if token.deleted {
-        Err(Error::NoSuchToken(id))?;
-    }
-    if token.disabled || token.revoked {
+    let held = Held::lock(id, &actor)?;
+    held.authority.may_manage(&held.kind)?;
+    if held.token.disabled || held.is_dead() {
         return Ok(false);
     }
     xact::mark_death();
     DISABLE.run(arguments![id]);
-    record("token.disabled", token, None, &actor)?;
+    record("token.disabled", held.token, None, &actor)?;
     Ok(true)
 }
 
@@ -47,12 +44,12 @@ fn disable(id: Option<Uuid>, actor: default!(Option<Text>, "'session'")) -> Resu
 fn enable(id: Option<Uuid>, actor: default!(Option<Text>, "'session'")) -> Result<bool, ErrorReport> {
     static ENABLE: Statement = Statement::new("UPDATE tokenauth.token SET disabled_at = NULL WHERE id = $1");
     let actor = Actor::resolve(actor)?;
-    let held = Held::lock(argument::token_id(id)?)?;
+    let held = Held::lock(argument::token_id(id)?, &actor)?;
     held.must_be_alive()?;
+    held.may_be_revived()?;
     if !held.token.disabled {
         return Ok(false);
     }
-    held.may_be_revived()?;
     ENABLE.run(arguments![held.token.id]);
     record("token.enabled", held.token, None, &actor)?;
     Ok(true)

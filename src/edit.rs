@@ -10,8 +10,7 @@ use crate::catalog::event::Event;
 use crate::catalog::token;
 use crate::data_scope::DataScopes;
 use crate::error::{Error, ErrorReport};
-use crate::handing_out::Held;
-use crate::issue::Grant;
+use crate::handing_out::{Grant, Held};
 use crate::kind::Expiry;
 use crate::pg::array::TextArray;
 use crate::pg::clock::Timestamp;
@@ -59,7 +58,7 @@ fn edit(
         networks: networks.as_ref().map(argument::networks).transpose()?,
         metadata: argument::metadata(metadata)?,
     };
-    let held = Held::lock(id)?;
+    let held = Held::lock(id, &actor)?;
     edit.apply(held, &actor)?;
     Ok(TokensRow::from_first(&token::SEEN, arguments![id]))
 }
@@ -89,6 +88,7 @@ impl Edit {
               WHERE id = $1",
         );
         let id = held.token.id;
+        held.authority.may_hand_out(&held.kind)?;
         held.must_be_alive()?;
         let now = Timestamp::now();
         let was_expired = held.token.is_expired(now);
@@ -98,11 +98,34 @@ impl Edit {
         if let Some(name) = &self.name {
             held.kind.accepts_name(Some(name).filter(|name| !name.is_empty()))?;
         }
-        let (scopes, data_scopes) = (self.scopes.is_some(), self.data_scopes.is_some());
-        if scopes || data_scopes || self.expiry.is_given() || self.networks.is_some() {
-            held.kind.accepts(&held.owner, &held.principal)?;
+        if self.expiry.is_given() && held.token.rotated {
+            return Err(Error::TokenRotated(id));
         }
+        let (scopes, data_scopes) = (self.scopes.is_some(), self.data_scopes.is_some());
         let grant = Grant::chosen(&held.kind, &held.principal, self.scopes, self.data_scopes)?;
+        // A longer life or other networks hand out all that the token has; other scopes only themselves.
+        let hands_out_all = self.expiry.is_given() || self.networks.is_some();
+        if scopes || data_scopes || hands_out_all {
+            held.kind.accepts(&held.owner, &held.principal)?;
+            let edited = Grant {
+                scopes: compared(
+                    scopes,
+                    hands_out_all,
+                    &grant.scopes,
+                    &held.token.scopes,
+                    Scopes::nothing,
+                ),
+                data_scopes: compared(
+                    data_scopes,
+                    hands_out_all,
+                    &grant.data_scopes,
+                    &held.token.data_scopes,
+                    DataScopes::nothing,
+                ),
+            };
+            edited.within_owner(&held.kind, &held.principal)?;
+            edited.within(&held.kind, &held.principal, &held.authority)?;
+        }
         let expires_at = if self.expiry.is_given() {
             held.kind.expiry(&self.expiry, now)?
         } else {
@@ -151,5 +174,20 @@ impl Edit {
             after,
         }
         .record(actor)
+    }
+}
+
+/// What an edit is judged by: what it chooses; what the token has, where all of that is handed out; else nothing.
+fn compared<T: Clone>(
+    is_chosen: bool,
+    hands_out_all: bool,
+    chosen: &Option<T>,
+    has: &Option<T>,
+    nothing: fn() -> T,
+) -> Option<T> {
+    match (is_chosen, hands_out_all) {
+        (true, _) => chosen.clone(),
+        (false, true) => has.clone(),
+        (false, false) => Some(nothing()),
     }
 }

@@ -13,7 +13,7 @@ use crate::data_scope::DataScopeError;
 use crate::keys::Fault;
 use crate::network::NetworkError;
 use crate::principal::PrincipalNameError;
-use crate::scope::ScopesError;
+use crate::scope::{ScopeError, ScopesError};
 use crate::token::{Algorithm, MalformedDigest, RandomError};
 
 /// Everything a function of this extension refuses, or fails at.
@@ -74,6 +74,12 @@ pub enum Error {
     NameRequired(String),
     /// A kind whose tokens must expire.
     LifetimeRequired(String),
+    /// No expiry at all, for such a kind.
+    MustExpire(String),
+    /// A lifetime of a kind, which is a column, is negative in a part.
+    Lifetime(&'static str),
+    /// A permission of a kind, which is a column, is not a scope.
+    Permission { of: &'static str, why: ScopeError },
     /// Both `expires_in` and `expires_at`.
     BothExpiries,
     /// An expiry that is not in the future.
@@ -88,6 +94,8 @@ pub enum Error {
     NotChosen { what: &'static str, kind: String },
     /// Chosen scope, counted in byte order from 1, beyond the ceiling of the kind.
     BeyondCeiling { kind: String, index: usize },
+    /// The owner does not hold a chosen scope, counted in byte order from 1.
+    ScopeNotHeld { index: usize },
     /// The owner does not hold what the token would grant.
     NotHeld(&'static str),
     /// The owner has as many tokens of this kind as it may.
@@ -102,8 +110,6 @@ pub enum Error {
     TokenRevoked(Uuid),
     /// The token is expired, and its kind does not let expired tokens be edited.
     TokenExpired(Uuid),
-    /// The token is disabled.
-    TokenDisabled(Uuid),
     /// The token begins to work later.
     TokenNotYetValid(Uuid),
     /// The kind does not keep token texts.
@@ -118,8 +124,20 @@ pub enum Error {
     NotPositive(&'static str),
     /// `revoke_all` without any selection.
     NothingSelected,
-    /// An actor other than the application itself.
-    Actor,
+    /// The actor is inactive.
+    ActorInactive(String),
+    /// The actor has no authority over tokens of this kind and owner.
+    NotAllowed(String),
+    /// The actor does not hold what the token would grant.
+    NotHeldByActor(&'static str),
+    /// An organisation as its own member.
+    MemberOfItself,
+    /// The token was rotated.
+    TokenRotated(Uuid),
+    /// The token is disabled.
+    TokenDisabled(Uuid),
+    /// A grace that is not a length of time.
+    Grace,
     /// A trusted call by a role without `manage` access.
     NotTrusted,
     /// `grant_access` or `revoke_access` by somebody else than the owner of the extension.
@@ -237,6 +255,10 @@ impl Error {
             Error::NameRequired(kind) => Told::new(ABSENT, format!("tokens of kind \"{kind}\" must have a name")),
             Error::LifetimeRequired(kind) => Told::new(ABSENT, format!("tokens of kind \"{kind}\" must expire"))
                 .hint("Give expires_in or expires_at."),
+            Error::MustExpire(kind) => Told::new(INVALID, format!("tokens of kind \"{kind}\" must expire")),
+            Error::Lifetime(column) => Told::new(INVALID, format!("{column} is out of range"))
+                .detail("No part of a lifetime may be negative."),
+            Error::Permission { of, why } => Told::new(INVALID, format!("{of} is not a scope")).detail(sentence(why)),
             Error::BothExpiries => Told::new(INVALID, "expires_in and expires_at cannot both be given"),
             Error::ExpiryPassed => Told::new(INVALID, "expiry must be in the future"),
             Error::ExpiryBeyondMaximum(kind) => {
@@ -254,12 +276,15 @@ impl Error {
                 Told::new(INVALID, format!("scope is beyond the ceiling of kind \"{kind}\""))
                     .detail(format!("It is number {index} of the scopes given, in byte order."))
             }
+            Error::ScopeNotHeld { index } => Told::new(DENIED, "scopes of a token must be held by its owner")
+                .detail(format!("Number {index} of the scopes given, in byte order, is not.")),
             Error::NotHeld(what) => Told::new(DENIED, format!("{what} of a token must be held by its owner"))
                 .detail("The token would grant more than its owner holds now."),
             Error::TooManyActive { kind, most } => Told::new(
                 State::ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
-                format!("owner already has {most} tokens of kind \"{kind}\""),
+                format!("owner has reached the limit for tokens of kind \"{kind}\""),
             )
+            .detail(format!("At most {most} may be alive at once."))
             .hint("Revoke one first; max_active_per_owner of the kind is the limit."),
             Error::KeyFile(fault) => Told::new(STATE, "key file cannot be used")
                 .detail(sentence(fault))
@@ -274,8 +299,6 @@ impl Error {
                 .hint("A revoked token cannot be brought back; issue another."),
             Error::TokenExpired(id) => Told::new(STATE, format!("token \"{id:-x}\" is expired"))
                 .hint("Delete it and issue another."),
-            Error::TokenDisabled(id) => Told::new(STATE, format!("token \"{id:-x}\" is disabled"))
-                .hint("Use tokenauth.enable() first."),
             Error::TokenNotYetValid(id) => Told::new(STATE, format!("token \"{id:-x}\" is not valid yet")),
             Error::KindDoesNotReveal(kind) => {
                 Told::new(STATE, format!("tokens of kind \"{kind}\" cannot be revealed"))
@@ -294,8 +317,20 @@ impl Error {
             Error::NotPositive(what) => Told::new(INVALID, format!("{what} must be positive")),
             Error::NothingSelected => Told::new(ABSENT, "revoke_all selects nothing")
                 .hint("Give owner, kind or issued_before; issued_before => now() selects every token issued until now."),
-            Error::Actor => Told::new(State::ERRCODE_FEATURE_NOT_SUPPORTED, "actors are not supported")
-                .detail("Only the application's own trusted calls are; they leave actor out."),
+            Error::ActorInactive(actor) => Told::new(DENIED, format!("principal \"{actor}\" is inactive"))
+                .detail("An actor must be active."),
+            Error::NotAllowed(kind) => Told::new(DENIED, format!("permission denied for tokens of kind \"{kind}\""))
+                .detail("The columns issue_permission, manage_permission and self_service of tokenauth.kind say who may do what."),
+            Error::NotHeldByActor(what) => Told::new(DENIED, format!("{what} of a token must be held by the actor"))
+                .detail("The token would grant more than the actor holds now."),
+            Error::MemberOfItself => Told::new(INVALID, "principal cannot be a member of itself"),
+            Error::TokenRotated(id) => Told::new(STATE, format!("token \"{id:-x}\" was rotated"))
+                .detail("A token has one successor, and its expiry is not raised again.")
+                .hint("Rotate its successor; tokenauth.rotation_status() names it."),
+            Error::TokenDisabled(id) => {
+                Told::new(STATE, format!("token \"{id:-x}\" is disabled")).hint("Use tokenauth.enable() first.")
+            }
+            Error::Grace => Told::new(INVALID, "grace must not be negative or beyond the year 9999"),
             Error::NotTrusted => Told::new(DENIED, "permission denied for trusted calls")
                 .hint("The role needs \"manage\" access; see tokenauth.grant_access()."),
             Error::NotExtensionOwner => Told::new(DENIED, "must be owner of extension \"tokenauth\""),

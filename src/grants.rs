@@ -55,6 +55,9 @@ impl Access {
                 "EXECUTE ON FUNCTION tokenauth.delete",
                 "EXECUTE ON FUNCTION tokenauth.reveal",
                 "EXECUTE ON FUNCTION tokenauth.list",
+                "EXECUTE ON FUNCTION tokenauth.grantable",
+                "EXECUTE ON FUNCTION tokenauth.rotate",
+                "EXECUTE ON FUNCTION tokenauth.rotation_status",
             ],
             Access::Manage => &[
                 "EXECUTE ON FUNCTION tokenauth.revoke_all",
@@ -63,8 +66,11 @@ impl Access {
                 "EXECUTE ON FUNCTION tokenauth.deactivate",
                 "EXECUTE ON FUNCTION tokenauth.activate",
                 "EXECUTE ON FUNCTION tokenauth.drop_principal",
+                "EXECUTE ON FUNCTION tokenauth.add_member",
+                "EXECUTE ON FUNCTION tokenauth.remove_member",
             ],
             Access::Observe => &[
+                "EXECUTE ON FUNCTION tokenauth.explain",
                 "SELECT ON tokenauth.tokens",
                 "SELECT ON tokenauth.events",
                 "SELECT ON tokenauth.kind",
@@ -164,6 +170,14 @@ pub fn may_call_trusted() -> bool {
 fn strip_grants() -> Result<(), ErrorReport> {
     static GRANTED: Statement = Statement::new(
         "WITH member AS (
+             -- Row types are no members of their own.
+             SELECT 'TYPE ' || y.oid::regtype AS object, coalesce(y.typacl, acldefault('T', e.extowner)) AS acl, e.extowner
+               FROM pg_extension e
+               JOIN pg_depend d ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid AND d.deptype = 'e'
+               JOIN pg_class c ON d.classid = 'pg_class'::regclass AND c.oid = d.objid
+               JOIN pg_type y ON y.oid = c.reltype
+              WHERE e.extname = 'tokenauth'
+             UNION ALL
              SELECT CASE d.classid WHEN 'pg_class'::regclass THEN 'TABLE ' || d.objid::regclass
                                    WHEN 'pg_proc'::regclass THEN 'FUNCTION ' || d.objid::regprocedure
                                    WHEN 'pg_type'::regclass THEN 'TYPE ' || d.objid::regtype

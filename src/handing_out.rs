@@ -1,16 +1,158 @@
-//! Whatever hands out, widens or revives a token is judged like `issue`: by what its owner holds now.
+//! Whatever hands out, widens or revives a token is judged like `issue`: by what its owner holds now, and the actor.
 
 use pgrx::Uuid;
 
-use crate::catalog::principal::{Hold, Principal};
+use crate::actor::Actor;
+use crate::authority::{Authority, Parties};
+use crate::catalog::principal::Principal;
 use crate::catalog::token::Token;
 use crate::catalog::{self, token};
+use crate::data_scope::DataScopes;
 use crate::error::Error;
 use crate::kind::Kind;
 use crate::pg::clock::Timestamp;
+use crate::pg::text::Text;
 use crate::principal::PrincipalName;
+use crate::scope::{Scopes, ScopesError};
 
-/// A token with its kind and owner, none of which others can change until the transaction ends.
+/// What a token is given: both `None` for kinds whose tokens carry nothing of their own.
+pub struct Grant {
+    /// Scopes granted.
+    pub scopes: Option<Scopes>,
+    /// Data scopes granted.
+    pub data_scopes: Option<DataScopes>,
+}
+
+impl Grant {
+    /// Whether a token with this grant is within what its owner holds, which for mode `all` is no question.
+    ///
+    /// # Errors
+    /// 42501 when it is not.
+    pub fn within_owner(&self, kind: &Kind, owner: &Principal) -> Result<(), Error> {
+        if !kind.permission_mode.is_chosen() {
+            return Ok(());
+        }
+        let scopes = kind.effective_scopes(self.scopes.as_ref(), &owner.permissions);
+        let data_scopes = kind.effective_data_scopes(self.data_scopes.as_ref(), &owner.data_scopes);
+        if !scopes.within(&kind.held(&owner.permissions)) {
+            return Err(Error::NotHeld("scopes"));
+        }
+        if data_scopes.within(&owner.data_scopes) {
+            Ok(())
+        } else {
+            Err(Error::NotHeld("data scopes"))
+        }
+    }
+
+    /// Whether a token with this grant is within what the actor holds, by what it would carry now.
+    ///
+    /// # Errors
+    /// 42501 when it is not.
+    pub fn within(&self, kind: &Kind, owner: &Principal, authority: &Authority) -> Result<(), Error> {
+        authority.covers(
+            kind,
+            &kind.effective_scopes(self.scopes.as_ref(), &owner.permissions),
+            &kind.effective_data_scopes(self.data_scopes.as_ref(), &owner.data_scopes),
+        )
+    }
+
+    /// What is chosen, or all that the owner holds, for a token of this kind.
+    ///
+    /// # Errors
+    /// 22023 when nothing can be chosen or the choice is beyond the ceiling, 42501 when the owner does not hold it.
+    pub fn chosen(
+        kind: &Kind,
+        owner: &Principal,
+        scopes: Option<Scopes>,
+        data_scopes: Option<DataScopes>,
+    ) -> Result<Self, Error> {
+        if !kind.permission_mode.is_chosen() {
+            let what = if scopes.is_some() { "scopes" } else { "data_scopes" };
+            return match (&scopes, &data_scopes) {
+                (None, None) => Ok(Grant {
+                    scopes: None,
+                    data_scopes: None,
+                }),
+                _ => Err(Error::NotChosen {
+                    what,
+                    kind: kind.name.shown(),
+                }),
+            };
+        }
+        let held = kind.held(&owner.permissions);
+        let held_data = owner.data_scopes.clone();
+        if let Some(scopes) = &scopes {
+            kind.within_ceiling(scopes)?;
+            if let Some(index) = scopes.first_not_in(&held) {
+                return Err(Error::ScopeNotHeld { index });
+            }
+        }
+        if data_scopes.as_ref().is_some_and(|chosen| !chosen.within(&held_data)) {
+            return Err(Error::NotHeld("data scopes"));
+        }
+        let scopes = scopes.unwrap_or(held);
+        // Cutting many patterns by many can make more of them than a token may carry.
+        if scopes.len() > Scopes::MAX {
+            return Err(Error::Scopes {
+                of: "scopes",
+                why: ScopesError::TooMany,
+            });
+        }
+        Ok(Grant {
+            scopes: Some(scopes),
+            data_scopes: Some(data_scopes.unwrap_or(held_data)),
+        })
+    }
+}
+
+impl Kind {
+    /// # Errors
+    /// 22023 when principals of this type cannot own tokens of the kind, 55000 when the owner is inactive.
+    pub fn accepts(&self, owner: &PrincipalName, principal: &Principal) -> Result<(), Error> {
+        let owner_type = owner.principal_type();
+        if !self
+            .owner_types
+            .iter()
+            .any(|allowed| allowed.as_bytes() == owner_type.as_bytes())
+        {
+            return Err(Error::OwnerType {
+                kind: self.name.shown(),
+                owner_type: owner_type.to_owned(),
+            });
+        }
+        if !principal.active {
+            return Err(Error::OwnerInactive(owner.shown()));
+        }
+        Ok(())
+    }
+
+    /// # Errors
+    /// 22004 when the kind wants a name and there is none.
+    pub fn accepts_name(&self, name: Option<&Text>) -> Result<(), Error> {
+        match name {
+            None if self.name_required => Err(Error::NameRequired(self.name.shown())),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether the owner, which must be held alone, may have one more token alive.
+    ///
+    /// # Errors
+    /// 53400 when it may not.
+    pub fn has_room(&self, owner: &PrincipalName, principal: &Principal) -> Result<(), Error> {
+        match self.max_active_per_owner {
+            Some(most) if token::count_alive(owner, &self.name, principal) >= i64::from(most) => {
+                Err(Error::TooManyActive {
+                    kind: self.name.shown(),
+                    most,
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A token with its kind and owner, and what the actor may do with it. None of them can change until the transaction ends.
 pub struct Held {
     /// Its kind.
     pub kind: Kind,
@@ -18,56 +160,59 @@ pub struct Held {
     pub owner: PrincipalName,
     /// Its owner.
     pub principal: Principal,
+    /// What the actor may do with it.
+    pub authority: Authority,
     /// The token.
     pub token: Token,
 }
 
 impl Held {
-    /// Locks all three, in the order of `issue`: kind, owner, token.
+    /// Locks all of them, in the order of `issue`: kind, principals, token.
     ///
     /// # Errors
-    /// 42704 when no such token exists, or it was deleted.
-    pub fn lock(id: Uuid) -> Result<Self, Error> {
+    /// 42704 when no such token exists, or it was deleted, or this actor may not know of it.
+    pub fn lock(id: Uuid, actor: &Actor) -> Result<Self, Error> {
         // Kind and owner of a token never change, so they can be read before anything is locked.
         let found = token::find(id).ok_or(Error::NoSuchToken(id))?;
         let kind = catalog::kind::lock(&found.kind)?;
         let owner = PrincipalName::given("owner", Some(found.owner))?;
-        let hold = if kind.max_active_per_owner.is_some() {
-            Hold::Alone
-        } else {
-            Hold::Share
-        };
-        let principal = catalog::principal::lock(&owner, hold).ok_or_else(|| Error::NoSuchPrincipal(owner.shown()))?;
+        let Parties {
+            owner: principal,
+            authority,
+        } = Parties::lock(actor, &kind, &owner)?;
         let token = token::lock(id)?;
-        if token.deleted {
+        if token.deleted || authority.is_nothing() {
             return Err(Error::NoSuchToken(id));
         }
         Ok(Held {
             kind,
             owner,
             principal,
+            authority,
             token,
         })
     }
 
-    /// # Errors
-    /// 55000 when the token is revoked, alone or with others.
-    pub fn must_be_alive(&self) -> Result<(), Error> {
-        let Token {
-            id,
-            owner_epoch,
-            dies_with_owner,
-            revoked,
-            ..
-        } = self.token;
-        if revoked || self.principal.has_killed(owner_epoch, dies_with_owner) {
-            return Err(Error::TokenRevoked(id));
-        }
-        Ok(())
+    /// Whether the token is dead, alone or with others.
+    pub fn is_dead(&self) -> bool {
+        self.token.revoked
+            || self
+                .principal
+                .has_killed(self.token.owner_epoch, self.token.dies_with_owner)
     }
 
     /// # Errors
-    /// 55000 when the token does not work now: it is revoked, disabled, not yet valid or expired, or its owner is inactive.
+    /// 55000 when the token is dead.
+    pub fn must_be_alive(&self) -> Result<(), Error> {
+        if self.is_dead() {
+            Err(Error::TokenRevoked(self.token.id))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// # Errors
+    /// 55000 when the token does not work now: it is dead, disabled, not yet valid or expired, or its owner is inactive.
     pub fn must_be_active(&self) -> Result<(), Error> {
         let (id, now) = (self.token.id, Timestamp::now());
         self.must_be_alive()?;
@@ -83,30 +228,18 @@ impl Held {
         self.kind.accepts(&self.owner, &self.principal)
     }
 
-    /// Whether the token may be given back the force it had.
+    /// Whether the token, as it is, may be given force anew.
     ///
     /// # Errors
-    /// 55000 when the owner is inactive, 42501 when the token would grant more than the owner holds now.
+    /// 55000 when the owner is inactive, 42501 when the token would grant more than the owner or the actor holds now.
     pub fn may_be_revived(&self) -> Result<(), Error> {
+        self.authority.may_hand_out(&self.kind)?;
         self.kind.accepts(&self.owner, &self.principal)?;
-        if !self.kind.permission_mode.is_chosen() {
-            return Ok(());
-        }
-        let held = self.kind.held(&self.principal.permissions);
-        let scopes = self
-            .kind
-            .effective_scopes(self.token.scopes.as_ref(), &self.principal.permissions);
-        if !scopes.within(&held) {
-            return Err(Error::NotHeld("scopes"));
-        }
-        let held = &self.principal.data_scopes;
-        if !self
-            .kind
-            .effective_data_scopes(self.token.data_scopes.as_ref(), held)
-            .within(held)
-        {
-            return Err(Error::NotHeld("data scopes"));
-        }
-        Ok(())
+        let grant = Grant {
+            scopes: self.token.scopes.clone(),
+            data_scopes: self.token.data_scopes.clone(),
+        };
+        grant.within_owner(&self.kind, &self.principal)?;
+        grant.within(&self.kind, &self.principal, &self.authority)
     }
 }

@@ -5,12 +5,13 @@ use pgrx::prelude::*;
 
 use crate::actor::Actor;
 use crate::argument::{self, MOST_NAME};
+use crate::authority::Parties;
 use crate::catalog;
 use crate::catalog::import::Imports;
-use crate::catalog::principal::Hold;
 use crate::error::{Error, ErrorReport};
+use crate::handing_out::Grant;
 use crate::id;
-use crate::issue::{Credential, Grant, New};
+use crate::issue::{Credential, New};
 use crate::kind::Expiry;
 use crate::pg::array::TextArray;
 use crate::pg::clock::Timestamp;
@@ -56,17 +57,16 @@ fn import(
         Err(Error::HintIsToken)?;
     }
     let chosen = scopes.map(|scopes| argument::scopes("scopes", &scopes)).transpose()?;
-    let metadata = argument::metadata(metadata)?;
+    let metadata = argument::metadata(metadata)?.filter(|metadata| !metadata.is_empty_object());
     let asked = Expiry::asked(None, expires_at)?;
 
     // Locked and judged as by `issue`, in the same order.
     let kind = catalog::kind::lock(&kind)?;
-    let hold = if kind.max_active_per_owner.is_some() {
-        Hold::Alone
-    } else {
-        Hold::Share
-    };
-    let principal = catalog::principal::lock_existing(&owner, hold)?;
+    let Parties {
+        owner: principal,
+        authority,
+    } = Parties::lock(&actor, &kind, &owner)?.existing(&owner)?;
+    authority.may_hand_out(&kind)?;
 
     let now = Timestamp::now();
     kind.accepts(&owner, &principal)?;
@@ -74,6 +74,7 @@ fn import(
     let expires_at = kind.expiry(&asked, now)?;
     let created_at = created(created_at, now)?;
     let grant = Grant::chosen(&kind, &principal, chosen, None)?;
+    grant.within(&kind, &principal, &authority)?;
     kind.has_room(&owner, &principal)?;
 
     let new = New {
@@ -90,6 +91,7 @@ fn import(
         networks: None,
         metadata,
         actor: &actor,
+        rotated_from: None,
     };
     let credential = Credential {
         lookup: Lookup::of_digest(&digest),
@@ -101,7 +103,7 @@ fn import(
         // Of a text that is not known nothing can be revealed.
         sealed: None,
     };
-    if !new.store("token.imported", credential)? {
+    if !new.insert(credential, "token.imported", now)? {
         Err(Error::DigestKnown)?;
     }
     Imports::expect(algorithm);

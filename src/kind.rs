@@ -71,6 +71,12 @@ pub struct Kind {
     pub expired_editable: bool,
     /// Whether token texts are kept sealed.
     pub reveal: bool,
+    /// Whether actors may hand out, edit and widen; false: only the application's trusted calls.
+    pub self_service: bool,
+    /// What an actor must hold for everything on its tokens but revoking its own; `None`: nothing.
+    pub issue_permission: Option<Scope>,
+    /// What lets an actor see and manage tokens of others; `None`: nothing does.
+    pub manage_permission: Option<Scope>,
     /// How many tokens one owner may have alive; `None`: any number.
     pub max_active_per_owner: Option<i32>,
     /// Body of error responses.
@@ -92,15 +98,12 @@ impl Kind {
         let Some(ceiling) = &self.ceiling else {
             return Ok(());
         };
-        match chosen.missing_from(ceiling).next() {
+        match chosen.first_not_in(ceiling) {
             None => Ok(()),
-            Some(beyond) => {
-                let index = 1 + chosen.iter().take_while(|scope| *scope != beyond.as_str()).count();
-                Err(Error::BeyondCeiling {
-                    kind: self.name.shown(),
-                    index,
-                })
-            }
+            Some(index) => Err(Error::BeyondCeiling {
+                kind: self.name.shown(),
+                index,
+            }),
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod deactivate;
 mod drop;
+mod member;
 mod name;
 mod put;
 

@@ -30,7 +30,7 @@ use crate::token::Seal;
 #[search_path(pg_catalog, pg_temp)]
 fn reveal(id: Option<Uuid>, actor: default!(Option<Text>, "'session'")) -> Result<Plaintext, ErrorReport> {
     let actor = Actor::resolve(actor)?;
-    let held = Held::lock(argument::token_id(id)?)?;
+    let held = Held::lock(argument::token_id(id)?, &actor)?;
     if !held.kind.reveal {
         Err(Error::KindDoesNotReveal(held.kind.name.shown()))?;
     }

@@ -9,6 +9,7 @@ use crate::catalog::event::Event;
 use crate::catalog::token::Token;
 use crate::catalog::{principal, token};
 use crate::error::{Error, ErrorReport};
+use crate::handing_out::Held;
 use crate::pg::clock::Timestamp;
 use crate::pg::snapshot::Latest;
 use crate::pg::statement::{Statement, arguments};
@@ -21,7 +22,7 @@ use crate::verify;
 /// Takes effect for every verification that starts after the commit, in any session.
 ///
 /// # Errors
-/// `22004` for a NULL id or actor, `42704` when no such token exists.
+/// `22004` for a NULL id or actor, `42501` when the actor may not, `42704` when no such token exists.
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
 #[search_path(pg_catalog, pg_temp)]
 fn revoke(
@@ -54,7 +55,7 @@ fn revoke_presented(token: Option<Presented>, reason: default!(Option<Text>, "NU
 /// Revokes a token for good and takes it off every list; returns false when that was done before.
 ///
 /// # Errors
-/// `22004` for a NULL id or actor, `42704` when no such token exists.
+/// `22004` for a NULL id or actor, `42501` when the actor may not, `42704` when no such token exists.
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
 #[search_path(pg_catalog, pg_temp)]
 fn delete(id: Option<Uuid>, actor: default!(Option<Text>, "'session'")) -> Result<bool, ErrorReport> {
@@ -62,7 +63,7 @@ fn delete(id: Option<Uuid>, actor: default!(Option<Text>, "'session'")) -> Resul
         Statement::new("UPDATE tokenauth.token SET deleted_at = clock_timestamp() WHERE id = $1");
     let actor = Actor::resolve(actor)?;
     let id = argument::token_id(id)?;
-    let token = token::lock(id)?;
+    let token = lock(id, &actor)?;
     if token.deleted {
         return Ok(false);
     }
@@ -73,8 +74,19 @@ fn delete(id: Option<Uuid>, actor: default!(Option<Text>, "'session'")) -> Resul
     Ok(true)
 }
 
+/// The token, locked, deleted ones included, once it is sure that the actor may revoke it. A trusted call waits for nobody
+/// but whoever changes this very token.
+fn lock(id: Uuid, actor: &Actor) -> Result<Token, Error> {
+    if *actor == Actor::Trusted {
+        return token::lock(id);
+    }
+    let held = Held::lock(id, actor)?;
+    held.authority.may_revoke(&held.kind)?;
+    Ok(held.token)
+}
+
 fn kill(id: Uuid, reason: Option<Text>, actor: &Actor) -> Result<bool, Error> {
-    let token = token::lock(id)?;
+    let token = lock(id, actor)?;
     if token.revoked {
         return Ok(false);
     }
@@ -94,7 +106,8 @@ fn is_alive(token: &Token) -> bool {
         && owner.is_some_and(|owner| !owner.has_killed(token.owner_epoch, token.dies_with_owner))
 }
 
-fn mark_revoked(token: &Token, reason: Option<Text>, actor: &Actor) {
+/// Marks a token that is locked as dead from now on.
+pub fn mark_revoked(token: &Token, reason: Option<Text>, actor: &Actor) {
     static REVOKE: Statement = Statement::new(
         "UPDATE tokenauth.token
             SET revoked_at = clock_timestamp(), revoked_by = $2, revoke_reason = $3, sealed = NULL, seal = NULL

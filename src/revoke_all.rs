@@ -141,7 +141,7 @@ fn record(
 ) -> Result<(), Error> {
     static DESCRIBE: Statement = Statement::new(
         "SELECT jsonb_strip_nulls(jsonb_build_object('died', CASE WHEN $1 <= $4 THEN $1 END, 'reason', $2,
-                    'issued_before', nullif($3, 'infinity')))",
+                    'issued_before', to_jsonb(nullif($3, 'infinity') AT TIME ZONE 'UTC') #>> '{}' || '+00:00'))",
     );
     let after = DESCRIBE.first(arguments![died, reason, issued_before, MOST_COUNTED], |row| {
         row.required(1)

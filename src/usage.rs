@@ -99,23 +99,26 @@ impl Recent {
 
     fn write(&mut self, valid: bool, now: Timestamp) {
         let pending = self.pending;
-        let touched = touch(&BY_TOKEN, Key::Uuid(self.token), &Latest::take(), |row| {
-            let last_used_at: Option<Timestamp> = row.optional(column::LAST_USED_AT);
-            // Another backend has just written it.
-            if valid && last_used_at.is_some_and(|last| now.micros_since(last) < INTERVAL) {
-                return None;
-            }
-            let requests: i64 = row.required(column::REQUEST_COUNT);
-            let denials: i64 = row.required(column::DENIED_COUNT);
-            Some([
-                (
-                    column::LAST_USED_AT,
-                    Argument::of(pending.last_used_at.or(last_used_at)),
-                ),
-                (column::REQUEST_COUNT, Argument::of(requests + pending.requests)),
-                (column::DENIED_COUNT, Argument::of(denials + pending.denials)),
-            ])
-        });
+        let update = || {
+            touch(&BY_TOKEN, Key::Uuid(self.token), &Latest::take(), |row| {
+                let last_used_at: Option<Timestamp> = row.optional(column::LAST_USED_AT);
+                // Another backend has just written it.
+                if valid && last_used_at.is_some_and(|last| now.micros_since(last) < INTERVAL) {
+                    return None;
+                }
+                let requests: i64 = row.required(column::REQUEST_COUNT);
+                let denials: i64 = row.required(column::DENIED_COUNT);
+                Some([
+                    (
+                        column::LAST_USED_AT,
+                        Argument::of(pending.last_used_at.or(last_used_at)),
+                    ),
+                    (column::REQUEST_COUNT, Argument::of(requests + pending.requests)),
+                    (column::DENIED_COUNT, Argument::of(denials + pending.denials)),
+                ])
+            })
+        };
+        let touched = xact::without_haste(update);
         if touched == Touched::Skipped {
             return;
         }
@@ -137,7 +140,7 @@ struct Table {
 }
 
 impl Table {
-    const SLOTS: usize = 4096;
+    const SLOTS: usize = 16384;
 
     fn entry(&mut self, token: Uuid) -> &mut Recent {
         if self.slots.is_empty() {

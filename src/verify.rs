@@ -80,7 +80,7 @@ fn verify_request(
     header: default!(Option<Text>, "NULL"),
 ) -> Result<Verification, ErrorReport> {
     let question = Question::new(require, client)?;
-    let headers = headers.map(|headers| headers.lossy_value()).unwrap_or_default();
+    let headers = headers.map(|headers| headers.lossy_object()).unwrap_or_default();
     let header = header.map(|header| String::from_utf8_lossy(header.as_bytes()).into_owned());
     let claim = match Credential::find(&headers, header.as_deref()) {
         Credential::Missing => Claim::Bad(Verdict::Missing),

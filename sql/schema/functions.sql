@@ -3,6 +3,11 @@ COMMENT ON FUNCTION tokenauth.put_principal IS 'Makes a principal known or chang
 COMMENT ON FUNCTION tokenauth.deactivate IS 'Deactivates a principal: its tokens die or are suspended; returns whether it was active';
 COMMENT ON FUNCTION tokenauth.activate IS 'Makes a principal active again; returns whether it was not';
 COMMENT ON FUNCTION tokenauth.drop_principal IS 'Drops a principal: all its tokens die for good';
+COMMENT ON FUNCTION tokenauth.add_member IS 'Makes a principal a member of an organisation, or changes what it holds there';
+COMMENT ON FUNCTION tokenauth.remove_member IS 'Removes a member from an organisation; returns whether it was one';
+COMMENT ON FUNCTION tokenauth.grantable IS 'The scopes that an actor could grant now; NULL when it may not issue';
+COMMENT ON FUNCTION tokenauth.rotate IS 'Issues a successor; the token itself works until the end of grace';
+COMMENT ON FUNCTION tokenauth.rotation_status IS 'How far a rotation has come, by the id of either token';
 COMMENT ON FUNCTION tokenauth.issue IS 'Issues a token and returns it, with its text, this once';
 COMMENT ON FUNCTION tokenauth.import IS 'Takes over a token of an older system by its digest, so that its holder can go on using it';
 COMMENT ON FUNCTION tokenauth.edit IS 'Changes a token; NULL leaves a field, an empty value clears it';
@@ -18,6 +23,7 @@ COMMENT ON FUNCTION tokenauth.list IS 'Rows of tokenauth.tokens that the actor m
 COMMENT ON FUNCTION tokenauth.verify IS 'Verifies a token, for these scopes and from this client address';
 COMMENT ON FUNCTION tokenauth.verify_digest IS 'Verifies a token by its SHA-256, so that its text never reaches the server';
 COMMENT ON FUNCTION tokenauth.verify_request IS 'Verifies the token in the headers of an HTTP request';
+COMMENT ON FUNCTION tokenauth.explain IS 'Why a token is accepted or refused, check by check';
 COMMENT ON FUNCTION tokenauth.error_response IS 'What to answer over HTTP: status, headers and body';
 COMMENT ON FUNCTION tokenauth.contains_token IS 'Whether a text holds a token';
 COMMENT ON FUNCTION tokenauth.mask IS 'The text with every token in it hidden but for its hint';

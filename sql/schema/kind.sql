@@ -25,6 +25,8 @@ CREATE TABLE tokenauth.kind (
     CONSTRAINT kind_pkey PRIMARY KEY (name),
     CONSTRAINT kind_prefix_key UNIQUE (prefix),
     CONSTRAINT kind_name_length CHECK (pg_catalog.octet_length(name) BETWEEN 1 AND 255),
+    -- What list() and revoke_all() read as any kind.
+    CONSTRAINT kind_name_not_any CHECK (name <> '*'),
     CONSTRAINT kind_prefix_format CHECK (prefix ~ '^[A-Za-z0-9_-]{0,32}$'),
     CONSTRAINT kind_description_length CHECK (pg_catalog.octet_length(description) <= 8192),
     CONSTRAINT kind_owner_types_given CHECK (pg_catalog.cardinality(owner_types) > 0),

@@ -31,6 +31,28 @@ COMMENT ON COLUMN tokenauth.principal.dropped_at IS 'When it was dropped; NULL w
 
 SELECT pg_catalog.pg_extension_config_dump('tokenauth.principal', '');
 
+CREATE TABLE tokenauth.member (
+    org         text COLLATE "C" NOT NULL,
+    member      text COLLATE "C" NOT NULL,
+    permissions text[] NOT NULL DEFAULT '{}',
+    created_at  timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    CONSTRAINT member_pkey PRIMARY KEY (org, member),
+    CONSTRAINT member_org_fkey FOREIGN KEY (org) REFERENCES tokenauth.principal (principal),
+    CONSTRAINT member_member_fkey FOREIGN KEY (member) REFERENCES tokenauth.principal (principal),
+    CONSTRAINT member_not_of_itself CHECK (org <> member)
+);
+
+CREATE INDEX member_member_idx ON tokenauth.member (member);
+
+COMMENT ON TABLE tokenauth.member IS 'Who belongs to which organisation, and what it may do there';
+COMMENT ON INDEX tokenauth.member_member_idx IS 'Finds the organisations of a principal';
+COMMENT ON COLUMN tokenauth.member.org IS 'The organisation, a principal that owns tokens';
+COMMENT ON COLUMN tokenauth.member.member IS 'The principal that belongs to it';
+COMMENT ON COLUMN tokenauth.member.permissions IS 'What the member holds there, as scope patterns';
+COMMENT ON COLUMN tokenauth.member.created_at IS 'When it was added';
+
+SELECT pg_catalog.pg_extension_config_dump('tokenauth.member', '');
+
 -- One row for each mass death, so that a view can say when, by whom and why a token died without touching the token.
 CREATE TABLE tokenauth.mass_death (
     owner  text COLLATE "C" NOT NULL,

@@ -26,6 +26,7 @@ CREATE TABLE tokenauth.token (
     revoked_by      text,
     revoke_reason   text,
     rotated_from    uuid,
+    rotated_to      uuid,
     sealed          bytea,
     seal            text,
     CONSTRAINT token_pkey PRIMARY KEY (id),
@@ -38,10 +39,10 @@ CREATE TABLE tokenauth.token (
     CONSTRAINT token_deleted_is_revoked CHECK (deleted_at IS NULL OR revoked_at IS NOT NULL)
 ) WITH (fillfactor = 80, vacuum_truncate = off);
 
-CREATE INDEX token_owner_kind_idx ON tokenauth.token (owner, kind);
+CREATE INDEX token_owner_epoch_idx ON tokenauth.token (owner, dies_with_owner, owner_epoch);
 
 COMMENT ON TABLE tokenauth.token IS 'Tokens: digests and settings, never the token text in the clear';
-COMMENT ON INDEX tokenauth.token_owner_kind_idx IS 'Lists and counts the tokens of an owner';
+COMMENT ON INDEX tokenauth.token_owner_epoch_idx IS 'Lists the tokens of an owner, and counts those that no mass death has covered';
 COMMENT ON COLUMN tokenauth.token.lookup IS 'Public part of the token text, by which verification finds the row';
 COMMENT ON COLUMN tokenauth.token.owner_epoch IS 'Epoch of the owner when the token was issued';
 COMMENT ON COLUMN tokenauth.token.id IS 'Public identifier, uuid version 7';
@@ -68,6 +69,7 @@ COMMENT ON COLUMN tokenauth.token.created_by IS 'The principal, or role:name, th
 COMMENT ON COLUMN tokenauth.token.revoked_by IS 'The principal, or role:name, that revoked it';
 COMMENT ON COLUMN tokenauth.token.revoke_reason IS 'Why it was revoked';
 COMMENT ON COLUMN tokenauth.token.rotated_from IS 'The token it succeeded';
+COMMENT ON COLUMN tokenauth.token.rotated_to IS 'The token that succeeded it';
 COMMENT ON COLUMN tokenauth.token.sealed IS 'The token text, encrypted, of kinds with reveal; wiped when the token dies alone';
 COMMENT ON COLUMN tokenauth.token.seal IS 'Identifier of the key that opens it';
 
@@ -107,3 +109,5 @@ SELECT pg_catalog.pg_extension_config_dump('tokenauth.usage', '');
 CREATE TABLE tokenauth.signal ();
 
 COMMENT ON TABLE tokenauth.signal IS 'Internal: invalidated whenever backends must forget what they remember';
+
+SELECT pg_catalog.pg_extension_config_dump('tokenauth.signal', '');

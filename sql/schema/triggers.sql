@@ -3,6 +3,8 @@ CREATE TRIGGER guard
     BEFORE INSERT OR UPDATE ON tokenauth.kind
     FOR EACH ROW EXECUTE FUNCTION tokenauth.guard_kind();
 
+ALTER TABLE tokenauth.kind ENABLE ALWAYS TRIGGER guard;
+
 COMMENT ON TRIGGER guard ON tokenauth.kind IS 'Checks scopes and types, and keeps what tokens depend on';
 
 CREATE TRIGGER record
@@ -15,6 +17,8 @@ COMMENT ON TRIGGER record ON tokenauth.kind IS 'Records the change as an event';
 CREATE TRIGGER append_only
     BEFORE UPDATE OR DELETE OR TRUNCATE ON tokenauth.event
     FOR EACH STATEMENT EXECUTE FUNCTION tokenauth.refuse_change();
+
+ALTER TABLE tokenauth.event ENABLE ALWAYS TRIGGER append_only;
 
 COMMENT ON TRIGGER append_only ON tokenauth.event IS 'Refuses every change of history';
 

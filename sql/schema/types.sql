@@ -56,3 +56,18 @@ COMMENT ON COLUMN tokenauth.verification.expires_at IS 'When it stops working; N
 COMMENT ON COLUMN tokenauth.verification.metadata IS 'The application''s own; NULL unless ok';
 COMMENT ON COLUMN tokenauth.verification.detail IS 'Facts about a refusal: state_reason, retry_after, missing scopes';
 COMMENT ON COLUMN tokenauth.verification.correlation_id IS 'Names this verification in logs and error bodies';
+
+CREATE TYPE tokenauth.rotation AS (
+    predecessor              uuid,
+    successor                uuid,
+    predecessor_last_used_at timestamptz,
+    successor_last_used_at   timestamptz,
+    predecessor_in_use       boolean
+);
+
+COMMENT ON TYPE tokenauth.rotation IS 'How far a rotation has come';
+COMMENT ON COLUMN tokenauth.rotation.predecessor IS 'The token that was rotated';
+COMMENT ON COLUMN tokenauth.rotation.successor IS 'The token that took its place';
+COMMENT ON COLUMN tokenauth.rotation.predecessor_last_used_at IS 'When the old one was last found valid';
+COMMENT ON COLUMN tokenauth.rotation.successor_last_used_at IS 'When the new one was last found valid';
+COMMENT ON COLUMN tokenauth.rotation.predecessor_in_use IS 'Whether the old one still works and was used since the new one was issued';

@@ -9,7 +9,7 @@ use crate::pg::snapshot::Latest;
 use crate::pg::statement::{Statement, arguments};
 use crate::pg::text::Text;
 use crate::request::ErrorStyle;
-use crate::scope::Scopes;
+use crate::scope::{Scope, Scopes};
 use crate::token::Prefix;
 
 /// The table by its primary key.
@@ -29,6 +29,7 @@ pub mod column {
     pub const OWNER_INACTIVE: usize = 11;
     pub const EXPIRED_EDITABLE: usize = 12;
     pub const REVEAL: usize = 13;
+    pub const SELF_SERVICE: usize = 14;
     pub const ISSUE_PERMISSION: usize = 15;
     pub const MANAGE_PERMISSION: usize = 16;
     pub const MAX_ACTIVE_PER_OWNER: usize = 17;
@@ -66,6 +67,12 @@ pub fn lock_against_issue(name: Option<&Text>) -> Result<(), Error> {
     }
 }
 
+/// Every kind.
+pub fn all() -> Vec<Kind> {
+    static ALL: Statement = Statement::new("SELECT * FROM tokenauth.kind ORDER BY name");
+    ALL.all(arguments![], read)
+}
+
 /// Whether there are tokens of this kind.
 pub fn has_tokens(name: &Text) -> bool {
     static FIND: Statement = Statement::new("SELECT FROM tokenauth.token WHERE kind = $1 LIMIT 1");
@@ -75,6 +82,10 @@ pub fn has_tokens(name: &Text) -> bool {
 /// Takes a row apart.
 fn read(row: &Row) -> Kind {
     let scopes = |number| row.optional::<TextArray>(number).map(|list| stored_scopes(&list));
+    let permission = |number| {
+        row.bytes(number)
+            .map(|stored| Scope::parse(stored).expect("stored permission is valid"))
+    };
     Kind {
         name: row.required(column::NAME),
         // What the CHECKs and the trigger of the table have let in parses.
@@ -99,6 +110,9 @@ fn read(row: &Row) -> Kind {
         dies_with_owner: row.bytes(column::OWNER_INACTIVE) != Some(b"suspend"),
         expired_editable: row.required(column::EXPIRED_EDITABLE),
         reveal: row.required(column::REVEAL),
+        self_service: row.required(column::SELF_SERVICE),
+        issue_permission: permission(column::ISSUE_PERMISSION),
+        manage_permission: permission(column::MANAGE_PERMISSION),
         max_active_per_owner: row.optional(column::MAX_ACTIVE_PER_OWNER),
         error_style: row
             .bytes(column::ERROR_STYLE)

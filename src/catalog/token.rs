@@ -42,6 +42,8 @@ pub mod column {
     pub const DATA_SCOPES: usize = 18;
     pub const NETWORKS: usize = 19;
     pub const METADATA: usize = 20;
+    pub const DESCRIPTION: usize = 21;
+    pub const ROTATED_TO: usize = 27;
 }
 
 /// A token.
@@ -66,6 +68,8 @@ pub struct Token {
     pub disabled: bool,
     /// Whether it was deleted.
     pub deleted: bool,
+    /// Whether it has a successor.
+    pub rotated: bool,
     /// Scopes granted.
     pub scopes: Option<Scopes>,
     /// Data scopes granted.
@@ -105,6 +109,7 @@ fn read(row: &Row) -> Token {
         revoked: !row.is_null(column::REVOKED_AT),
         disabled: !row.is_null(column::DISABLED_AT),
         deleted: !row.is_null(column::DELETED_AT),
+        rotated: !row.is_null(column::ROTATED_TO),
         scopes: row
             .optional::<TextArray>(column::SCOPES)
             .map(|list| stored_scopes(&list)),
@@ -114,13 +119,42 @@ fn read(row: &Row) -> Token {
     }
 }
 
-/// How many tokens of a kind an owner, which must be held alone, has alive.
+/// What people have written on a token, and where it may be used from.
+pub struct Settings {
+    /// Its name.
+    pub name: Option<Text>,
+    /// Its description.
+    pub description: Option<Text>,
+    /// Networks it may be used from.
+    pub networks: Option<TextArray>,
+    /// The application's own.
+    pub metadata: Option<Jsonb>,
+}
+
+/// The settings of a token.
+///
+/// # Errors
+/// 42704 when there is no such token.
+pub fn settings(id: Uuid) -> Result<Settings, Error> {
+    let read = |row: &Row| Settings {
+        name: row.optional(column::NAME),
+        description: row.optional(column::DESCRIPTION),
+        networks: row.optional(column::NETWORKS),
+        metadata: row.optional(column::METADATA),
+    };
+    BY_ID
+        .find(Key::Uuid(id), &Latest::take(), read)
+        .ok_or(Error::NoSuchToken(id))
+}
+
+/// How many tokens of a kind an owner, which must be held alone, has alive, those in the grace of a rotation not counted.
 pub fn count_alive(owner: &PrincipalName, kind: &Text, principal: &Principal) -> i64 {
     static COUNT: Statement = Statement::new(
         "SELECT count(*)
            FROM tokenauth.token
           WHERE owner = $1 AND kind = $2 AND revoked_at IS NULL
             AND (expires_at IS NULL OR expires_at > clock_timestamp())
+            AND rotated_to IS NULL
             AND owner_epoch >= $3 AND (NOT dies_with_owner OR owner_epoch >= $4)",
     );
     let (all, revocable) = principal.dead_before();
@@ -133,17 +167,23 @@ pub fn count_alive(owner: &PrincipalName, kind: &Text, principal: &Principal) ->
 
 /// How many tokens an owner, which must be held alone, has alive; not counted further than `most`.
 pub fn count_alive_of(owner: &PrincipalName, principal: &Principal, most: i64) -> i64 {
+    // Each half is a range of the index, so that what has died with others before is not even passed over.
     static COUNT: Statement = Statement::new(
         "SELECT count(*)
            FROM (SELECT FROM tokenauth.token
-                  WHERE owner = $1 AND revoked_at IS NULL
-                    AND (expires_at IS NULL OR expires_at > clock_timestamp())
-                    AND owner_epoch >= $2 AND (NOT dies_with_owner OR owner_epoch >= $3)
+                  WHERE owner = $1 AND NOT dies_with_owner AND owner_epoch >= $2
+                    AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > clock_timestamp())
+                 UNION ALL
+                 SELECT FROM tokenauth.token
+                  WHERE owner = $1 AND dies_with_owner AND owner_epoch >= $3
+                    AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > clock_timestamp())
                   LIMIT $4) alive",
     );
     let (all, revocable) = principal.dead_before();
     COUNT
-        .first(arguments![owner.text(), all, revocable, most], |row| row.required(1))
+        .first(arguments![owner.text(), all, revocable.max(all), most], |row| {
+            row.required(1)
+        })
         .unwrap_or(0)
 }
 
@@ -196,7 +236,9 @@ fn read_sealed(row: &Row) -> SealedRow {
 pub fn described(id: Uuid) -> Option<Jsonb> {
     static DESCRIBE: Statement = Statement::new(
         "SELECT jsonb_strip_nulls(jsonb_build_object('name', name, 'description', description, 'scopes', scopes,
-                    'data_scopes', data_scopes, 'expires_at', expires_at, 'not_before', not_before,
+                    'data_scopes', data_scopes, 'expires_at', to_jsonb(expires_at AT TIME ZONE 'UTC') #>> '{}' || '+00:00',
+                     'not_before', to_jsonb(not_before AT TIME ZONE 'UTC') #>> '{}' || '+00:00',
+                    
                     'networks', networks, 'metadata', metadata))
            FROM tokenauth.token WHERE id = $1",
     );
@@ -211,5 +253,17 @@ pub static LISTED: Statement = Statement::new(
     "SELECT t.*
        FROM tokenauth.tokens t
       WHERE (t.owner = $1 OR $1 IS NULL) AND (t.kind = $2 OR $2 IS NULL)
+      ORDER BY t.created_at DESC, t.id DESC",
+);
+
+/// The same, of those that one principal may see: of owner `$3` the kinds `$4`, of each owner of `$5` the kind at its place
+/// in `$6`, and of everybody the kinds `$7`.
+pub static LISTED_FOR: Statement = Statement::new(
+    "SELECT t.*
+       FROM tokenauth.tokens t
+      WHERE (t.owner = $1 OR $1 IS NULL) AND (t.kind = $2 OR $2 IS NULL)
+        AND (t.owner = $3 AND t.kind = ANY ($4)
+             OR (t.owner, t.kind) IN (SELECT * FROM unnest($5::text[], $6::text[]))
+             OR t.kind = ANY ($7))
       ORDER BY t.created_at DESC, t.id DESC",
 );

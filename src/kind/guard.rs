@@ -1,5 +1,6 @@
 //! The triggers of `tokenauth.kind`: what a CHECK cannot say, and the events of its changes.
 
+use pgrx::datum::Interval;
 use pgrx::prelude::*;
 
 use crate::actor::Actor;
@@ -8,14 +9,14 @@ use crate::catalog::event::Event;
 use crate::catalog::kind::{BY_NAME, column, has_tokens, lock_against_issue};
 use crate::error::{Error, ErrorReport};
 use crate::pg::array::TextArray;
-use crate::pg::clock::Timestamp;
+use crate::pg::clock::{Timestamp, has_negative_part, is_positive};
 use crate::pg::row::Row;
 use crate::pg::statement::{Argument, Statement};
 use crate::pg::text::Text;
 use crate::pg::trigger::{RowChange, TriggerAnswer, TriggerCall};
 use crate::pg::xact;
 use crate::principal::PrincipalName;
-use crate::scope::{Scope, ScopesError};
+use crate::scope::Scope;
 
 /// BEFORE INSERT OR UPDATE FOR EACH ROW: refuses what does not parse, and changes that tokens would not survive.
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
@@ -66,6 +67,17 @@ fn check(row: &Row) -> Result<(), Error> {
             }
         }
     }
+    for (name, column) in [
+        ("default_lifetime", column::DEFAULT_LIFETIME),
+        ("max_lifetime", column::MAX_LIFETIME),
+    ] {
+        if row
+            .optional::<Interval>(column)
+            .is_some_and(|lifetime| is_positive(&lifetime) && has_negative_part(&lifetime))
+        {
+            return Err(Error::Lifetime(name));
+        }
+    }
     if let Some(ceiling) = row.optional::<TextArray>(column::CEILING) {
         argument::scopes("ceiling", &ceiling)?;
     }
@@ -74,10 +86,7 @@ fn check(row: &Row) -> Result<(), Error> {
         ("manage_permission", column::MANAGE_PERMISSION),
     ] {
         if let Some(permission) = row.bytes(column) {
-            Scope::parse(permission).map_err(|error| Error::Scopes {
-                of,
-                why: ScopesError::Malformed { index: 1, error },
-            })?;
+            Scope::parse(permission).map_err(|why| Error::Permission { of, why })?;
         }
     }
     Ok(())

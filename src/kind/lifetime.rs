@@ -53,16 +53,18 @@ impl Kind {
         };
         let Some(expires_at) = expires_at else {
             // A kind with a bound has no unbounded tokens, whether by wish or for want of a default.
-            return match (self.lifetime_required, &self.max_lifetime, asked) {
-                (true, _, Expiry::Default) => Err(Error::LifetimeRequired(self.name.shown())),
-                (_, Some(longest), Expiry::Default) => Ok(longest_end(longest, now)),
-                (false, None, _) => Ok(None),
-                _ => Err(Error::ExpiryBeyondMaximum(self.name.shown())),
+            // A bound beyond the calendar is none.
+            return match (self.max_lifetime.as_ref().and_then(|longest| now.plus(longest)), asked) {
+                (_, Expiry::Default) if self.lifetime_required => Err(Error::LifetimeRequired(self.name.shown())),
+                (Some(end), Expiry::Default) => Ok(Some(end)),
+                (Some(_), _) => Err(Error::ExpiryBeyondMaximum(self.name.shown())),
+                (None, _) if self.lifetime_required => Err(Error::MustExpire(self.name.shown())),
+                (None, _) => Ok(None),
             };
         };
         match &self.max_lifetime {
             // Compared with the end of the last day: "one year from today" means that day, whatever the hour.
-            Some(longest) if longest_end(longest, now).is_some_and(|end| expires_at > end.end_of_day()) => {
+            Some(longest) if now.plus(longest).is_some_and(|end| expires_at > end.end_of_day()) => {
                 Err(Error::ExpiryBeyondMaximum(self.name.shown()))
             }
             _ => Ok(Some(expires_at)),
@@ -76,9 +78,4 @@ fn end_of(lifetime: &Interval, now: Timestamp) -> Result<Timestamp, Error> {
     }
     let end = now.plus(lifetime).ok_or(Error::BeyondCalendar("expires_in"))?;
     if end > now { Ok(end) } else { Err(Error::ExpiryPassed) }
-}
-
-/// The end of the longest lifetime; `None` when that lies beyond the calendar, which bounds nothing.
-fn longest_end(longest: &Interval, now: Timestamp) -> Option<Timestamp> {
-    now.plus(longest)
 }

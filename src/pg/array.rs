@@ -3,7 +3,8 @@
 use std::ffi::c_int;
 use std::ptr;
 
-use pgrx::callconv::{Arg, ArgAbi};
+use pgrx::callconv::{Arg, ArgAbi, BoxRet, FcInfo};
+use pgrx::datum::Datum;
 use pgrx::nullable::Nullable;
 use pgrx::{FromDatum, IntoDatum, impl_sql_translatable, pg_sys};
 
@@ -37,6 +38,15 @@ impl<'a> FromIterator<&'a str> for TextArray {
     fn from_iter<I: IntoIterator<Item = &'a str>>(texts: I) -> Self {
         TextArray {
             elements: texts.into_iter().map(|text| Some(Text::from(text))).collect(),
+            nested: false,
+        }
+    }
+}
+
+impl FromIterator<Text> for TextArray {
+    fn from_iter<I: IntoIterator<Item = Text>>(texts: I) -> Self {
+        TextArray {
+            elements: texts.into_iter().map(Some).collect(),
             nested: false,
         }
     }
@@ -98,5 +108,16 @@ unsafe impl<'fcx> ArgAbi<'fcx> for TextArray {
     unsafe fn unbox_nullable_arg(arg: Arg<'_, 'fcx>) -> Nullable<Self> {
         // SAFETY: forwarded from the caller.
         unsafe { arg.unbox_arg_using_from_datum() }.into()
+    }
+}
+
+// SAFETY: `into_datum` answers a palloc'd text[].
+unsafe impl BoxRet for TextArray {
+    unsafe fn box_into<'fcx>(self, fcinfo: &mut FcInfo<'fcx>) -> Datum<'fcx> {
+        match self.into_datum() {
+            // SAFETY: the datum was just made.
+            Some(datum) => unsafe { fcinfo.return_raw_datum(datum) },
+            None => fcinfo.return_null(),
+        }
     }
 }

@@ -113,8 +113,23 @@ unsafe impl<'fcx> ArgAbi<'fcx> for Timestamp {
     }
 }
 
-/// Whether an interval is longer than nothing, a month counted as 30 days, as PostgreSQL compares intervals.
+/// Whether an interval is longer than nothing.
 pub fn is_positive(interval: &Interval) -> bool {
+    length(interval) > 0
+}
+
+/// Whether an interval is shorter than nothing.
+pub fn is_negative(interval: &Interval) -> bool {
+    length(interval) < 0
+}
+
+/// Whether a part of an interval is negative, so that it may be longer than nothing from one day and shorter from another.
+pub fn has_negative_part(interval: &Interval) -> bool {
+    interval.months() < 0 || interval.days() < 0 || interval.micros() < 0
+}
+
+/// In microseconds, a month counted as 30 days, as PostgreSQL compares intervals.
+fn length(interval: &Interval) -> i128 {
     let days = i128::from(interval.months()) * 30 + i128::from(interval.days());
-    days * i128::from(DAY) + i128::from(interval.micros()) > 0
+    days * i128::from(DAY) + i128::from(interval.micros())
 }

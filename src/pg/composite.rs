@@ -223,25 +223,41 @@ unsafe impl<'fcx> ArgAbi<'fcx> for VerificationArgument {
     }
 }
 
-/// One row of the view `tokenauth.tokens`, as a composite datum.
-pub struct TokensRow(pg_sys::Datum);
+/// Declares the answer of functions that return a composite value which a statement has made.
+macro_rules! composite_from_statement {
+    ($(#[$meta:meta])* $name:ident, $sql:literal) => {
+        $(#[$meta])*
+        pub struct $name(pg_sys::Datum);
 
-impl TokensRow {
-    /// The one value, of that type, of the first row of a statement's answer.
-    pub fn from_first(statement: &Statement, arguments: &[Argument]) -> Option<Self> {
-        statement.first_datum(arguments).map(TokensRow)
-    }
+        impl $name {
+            /// The one value, of that type, of the first row of a statement's answer.
+            pub fn from_first(statement: &Statement, arguments: &[Argument]) -> Option<Self> {
+                statement.first_datum(arguments).map($name)
+            }
+        }
+
+        impl_sql_translatable!($name, $sql);
+
+        // SAFETY: the datum is a composite of that type, in the caller's memory context.
+        unsafe impl BoxRet for $name {
+            unsafe fn box_into<'fcx>(self, fcinfo: &mut FcInfo<'fcx>) -> Datum<'fcx> {
+                // SAFETY: as above.
+                unsafe { fcinfo.return_raw_datum(self.0) }
+            }
+        }
+    };
 }
 
-impl_sql_translatable!(TokensRow, "tokenauth.tokens");
-
-// SAFETY: the datum is a composite of the view's row type, in the caller's memory context.
-unsafe impl BoxRet for TokensRow {
-    unsafe fn box_into<'fcx>(self, fcinfo: &mut FcInfo<'fcx>) -> Datum<'fcx> {
-        // SAFETY: as above.
-        unsafe { fcinfo.return_raw_datum(self.0) }
-    }
-}
+composite_from_statement!(
+    /// One row of the view `tokenauth.tokens`.
+    TokensRow,
+    "tokenauth.tokens"
+);
+composite_from_statement!(
+    /// A value of type `tokenauth.rotation`.
+    RotationRow,
+    "tokenauth.rotation"
+);
 
 /// All rows of a statement that answers rows of `tokenauth.tokens`; run when the function returns.
 pub struct TokensRows {

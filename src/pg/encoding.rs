@@ -8,6 +8,7 @@ use std::ffi::{CStr, c_char, c_int};
 use pgrx::pg_sys;
 
 use super::text::Text;
+use crate::token::embedded;
 
 const UTF8: c_int = pg_sys::pg_enc::PG_UTF8 as c_int;
 
@@ -17,11 +18,20 @@ pub fn is_utf8() -> bool {
     unsafe { pg_sys::GetDatabaseEncoding() == UTF8 }
 }
 
-/// Server-encoded bytes for use in a message: itself where the server speaks UTF-8, else with `?` for what is not
-/// ASCII.
+/// Longest text that a message repeats, in bytes.
+const MOST_SHOWN: usize = 128;
+
+/// Server-encoded bytes for use in a message: cut to a bearable length, with `?` for what is not ASCII where the server does
+/// not speak UTF-8, and with any token hidden that has strayed into a name.
 pub fn shown(bytes: &[u8]) -> String {
+    let mut bytes = bytes.to_vec();
+    embedded::mask_in_place(&mut bytes);
+    if bytes.len() > MOST_SHOWN {
+        bytes.truncate(MOST_SHOWN);
+        bytes.extend_from_slice(b"...");
+    }
     if is_utf8() {
-        String::from_utf8_lossy(bytes).into_owned()
+        String::from_utf8_lossy(&bytes).into_owned()
     } else {
         bytes
             .iter()

@@ -111,6 +111,8 @@ unsafe extern "C-unwind" fn forget(_argument: pg_sys::Datum, relation: pg_sys::O
             ROWS.set(ROWS.get() + 1);
             NAMES.set(NAMES.get() + 1);
         } else if watched.signal == Some(relation) {
+            // It may also have been dropped, with the extension: whoever watches next looks it up by name.
+            watched.signal = None;
             ROWS.set(ROWS.get() + 1);
         }
     });

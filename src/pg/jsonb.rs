@@ -2,6 +2,7 @@
 //!
 //! pgrx's `JsonB` takes the server's bytes for UTF-8 and panics where they are not.
 
+use std::collections::HashMap;
 use std::ffi::{CStr, CString, c_int};
 use std::ptr;
 
@@ -10,6 +11,7 @@ use pgrx::datum::Datum;
 use pgrx::nullable::Nullable;
 use pgrx::{FromDatum, IntoDatum, impl_sql_translatable, pg_sys};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::encoding;
 
@@ -29,9 +31,13 @@ impl Jsonb {
         serde_json::from_str(&encoding::to_utf8(&self.0)).unwrap_or(Value::Null)
     }
 
-    /// Parsed, with whatever is not UTF-8 replaced: for HTTP headers, of which only ASCII matters.
-    pub fn lossy_value(&self) -> Value {
-        serde_json::from_str(&String::from_utf8_lossy(&self.0)).unwrap_or(Value::Null)
+    /// The members of an object, each parsed by itself: one that serde_json cannot hold, such as a value nested a thousand
+    /// deep, is NULL and hides no other. What is not UTF-8 is replaced: for HTTP headers, of which only ASCII matters.
+    pub fn lossy_object(&self) -> Value {
+        let text = String::from_utf8_lossy(&self.0);
+        let members: HashMap<String, &RawValue> = serde_json::from_str(&text).unwrap_or_default();
+        let parse = |value: &RawValue| serde_json::from_str(value.get()).unwrap_or(Value::Null);
+        members.into_iter().map(|(name, value)| (name, parse(value))).collect()
     }
 
     /// `{}`.

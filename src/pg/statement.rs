@@ -3,7 +3,7 @@
 //! `SPI_execute` would use the transaction's snapshot: an UPDATE in REPEATABLE READ then misses the token that another
 //! session has just issued, and a mass revocation leaves it alive. Every statement here takes a fresh snapshot.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::ffi::{CString, c_char, c_int, c_long};
 use std::ptr;
 
@@ -57,6 +57,7 @@ pub(crate) use fields;
 pub struct Statement {
     sql: &'static str,
     plan: Cell<pg_sys::SPIPlanPtr>,
+    types: RefCell<Vec<pg_sys::Oid>>,
 }
 
 // SAFETY: a backend has one thread; pgrx stops every other from calling the server.
@@ -68,6 +69,7 @@ impl Statement {
         Statement {
             sql,
             plan: Cell::new(ptr::null_mut()),
+            types: RefCell::new(Vec::new()),
         }
     }
 
@@ -123,18 +125,32 @@ impl Statement {
     }
 
     fn plan(&self, arguments: &[Argument]) -> pg_sys::SPIPlanPtr {
-        if self.plan.get().is_null() {
+        let types = || arguments.iter().map(|argument| argument.oid);
+        let is_planned = !self.plan.get().is_null() && self.types.borrow().iter().copied().eq(types());
+        if !is_planned {
+            self.forget();
             let sql = CString::new(self.sql).expect("a statement has no zero byte");
-            let mut types: Vec<pg_sys::Oid> = arguments.iter().map(|argument| argument.oid).collect();
+            let mut types: Vec<pg_sys::Oid> = types().collect();
             let count = c_int::try_from(types.len()).expect("a statement has few arguments");
             // SAFETY: called inside an SPI connection; SPI_prepare copies text and types. It raises on bad SQL.
             let plan = unsafe { pg_sys::SPI_prepare(sql.as_ptr(), count, types.as_mut_ptr()) };
             assert!(!plan.is_null(), "could not plan a statement");
             // SAFETY: the plan was just made; kept, it survives the connection and the transaction.
             unsafe { pg_sys::SPI_keepplan(plan) };
+            self.types.replace(types);
             self.plan.set(plan);
         }
         self.plan.get()
+    }
+
+    /// Gives the plan back. A row type of ours has another oid after DROP and CREATE EXTENSION; PostgreSQL replans for
+    /// everything but the types of arguments.
+    fn forget(&self) {
+        let plan = self.plan.replace(ptr::null_mut());
+        if !plan.is_null() {
+            // SAFETY: a kept plan that nothing refers to any more.
+            unsafe { pg_sys::SPI_freeplan(plan) };
+        }
     }
 }
 

@@ -4,8 +4,8 @@ use pgrx::prelude::*;
 
 use super::PrincipalName;
 use crate::actor::Actor;
-use crate::catalog::event;
 use crate::catalog::principal::{self, Covers, Hold, lock_existing};
+use crate::catalog::{event, member};
 use crate::error::ErrorReport;
 use crate::pg::statement::{Statement, arguments};
 use crate::pg::text::Text;
@@ -31,6 +31,7 @@ fn drop_principal(principal: Option<Text>) -> Result<(), ErrorReport> {
     let before = principal::described(&name);
     xact::mark_death();
     principal::begin_epoch(&name, Covers::All, actor.recorded(), Some(&Text::from("owner dropped")));
+    member::remove_all(&name);
     BURY.run(arguments![name.text()]);
     event::of_principal("principal.dropped", &name, &actor, before, None)?;
     Ok(())

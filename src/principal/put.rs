@@ -89,30 +89,29 @@ impl Put {
                 put.display_name.clone(),
             ]
         };
-        let previous = lock(name, Hold::Alone);
-        let (known, before) = match &previous {
-            Some(found) => (!found.dropped, principal::described(name).filter(|_| !found.dropped)),
-            // Somebody may just have put it: then its row is there to be updated once that has committed.
+        let previous = match lock(name, Hold::Alone) {
             None if INSERT.run(&values(&self)) == 1 => {
                 event::of_principal("principal.created", name, actor, None, principal::described(name))?;
                 return Ok(());
             }
-            None => {
-                lock(name, Hold::Alone);
-                (true, principal::described(name))
-            }
+            // Somebody has just put it, and may have dropped it again.
+            None => lock(name, Hold::Alone),
+            found => found,
         };
-        let was_active = previous.is_none_or(|found| found.active);
+        let known = previous.as_ref().is_some_and(|found| !found.dropped);
+        let was_active = previous.is_some_and(|found| found.active);
+        let before = principal::described(name).filter(|_| known);
         UPDATE.run(&values(&self));
         if known && was_active && self.active == Some(false) {
             kill_revocable(name, actor, self.state_reason.as_ref());
         }
         let after = principal::described(name);
         if before != after {
-            let event = if known {
-                "principal.changed"
-            } else {
-                "principal.created"
+            let event = match self.active {
+                _ if !known => "principal.created",
+                Some(false) if was_active => "principal.deactivated",
+                Some(true) if !was_active => "principal.activated",
+                _ => "principal.changed",
             };
             event::of_principal(event, name, actor, before, after)?;
         }

@@ -10,7 +10,7 @@ mod style;
 
 use serde_json::{Map, Value, json};
 
-pub use style::{ErrorStyle, UnknownErrorStyle};
+pub use style::ErrorStyle;
 
 use crate::{scope::Scopes, verdict::Verdict};
 
@@ -34,7 +34,7 @@ pub struct Response<'a> {
 
 impl Response<'_> {
     /// The answer as `{status, headers, body}`; for a valid token 200, no headers and a null body.
-    pub fn to_value(&self) -> Value {
+    pub fn to_value(self) -> Value {
         let (headers, body) = match self.verdict.code() {
             Some(code) => (self.headers(), self.body(code)),
             None => (Map::new(), Value::Null),

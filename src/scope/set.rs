@@ -89,6 +89,19 @@ impl Scopes {
         Self::normalise(common.collect())
     }
 
+    /// The place, counted from 1 in byte order, of the first pattern that the other does not cover.
+    pub fn first_not_in(&self, other: &Self) -> Option<usize> {
+        self.0
+            .iter()
+            .position(|pattern| !other.covers(pattern))
+            .map(|index| index + 1)
+    }
+
+    /// What either grants.
+    pub fn union(&self, other: &Self) -> Self {
+        Self::normalise(self.0.iter().chain(&other.0).cloned().collect())
+    }
+
     /// The patterns, in byte order.
     pub fn each(&self) -> impl Iterator<Item = &Scope> {
         self.0.iter()

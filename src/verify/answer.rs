@@ -15,6 +15,7 @@ use crate::pg::encoding;
 use crate::pg::jsonb::Jsonb;
 use crate::pg::statement::fields;
 use crate::pg::text::Text;
+use crate::principal::PrincipalName;
 use crate::scope::{Scope, Scopes};
 use crate::verdict::Verdict;
 
@@ -101,20 +102,17 @@ impl Answer {
             .map_or((None, None, None), |(id, kind, name)| (Some(id), Some(kind), name));
         let status = i32::from(self.verdict.http_status());
         let granted = self.granted.map(|granted| {
-            let owner = granted.owner.as_bytes();
-            let colon = owner.iter().position(|&byte| byte == b':').unwrap_or(owner.len());
-            let (owner_type, owner_id) = (
-                owner[..colon].to_vec(),
-                owner.get(colon + 1..).unwrap_or_default().to_vec(),
-            );
-            (granted, Text::from(owner_type), Text::from(owner_id))
+            // Stored names parse.
+            let name = PrincipalName::parse(granted.owner.as_bytes()).ok();
+            let owner_type = name.as_ref().map(|name| Text::from(name.principal_type()));
+            (granted, owner_type, name.map(|name| Text::from(name.id().to_vec())))
         });
         let (owner, owner_type, owner_id, scopes, data_scopes, expires_at, metadata) = match granted {
             None => (None, None, None, None, None, None, None),
             Some((granted, owner_type, owner_id)) => (
                 Some(granted.owner),
-                Some(owner_type),
-                Some(owner_id),
+                owner_type,
+                owner_id,
                 Some(TextArray::from_iter(granted.scopes.iter())),
                 Some(json_of(&granted.data_scopes)),
                 granted.expires_at,

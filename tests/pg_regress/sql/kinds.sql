@@ -7,7 +7,6 @@ CREATE EXTENSION tokenauth;
 -- a name and a prefix make a kind; everything else has a default
 INSERT INTO tokenauth.kind (name, prefix) VALUES ('plain', 'plain_');
 \x on
-SELECT * , created_at = now() AS created_now FROM (SELECT * FROM tokenauth.kind) k WHERE false;
 SELECT name, prefix, description, owner_types, permission_mode, ceiling, default_lifetime, max_lifetime,
        lifetime_required, name_required, owner_inactive, expired_editable, reveal, self_service, issue_permission,
        manage_permission, max_active_per_owner, rate_limit, rate_interval, error_style
@@ -24,9 +23,9 @@ VALUES ('full', 'full-2_', 'Everything set', '{user,org,service}', 'snapshot', '
 -- the prefix: at most 32 letters, digits, "_" and "-", perhaps none
 INSERT INTO tokenauth.kind (name, prefix) VALUES ('no prefix', '');
 INSERT INTO tokenauth.kind (name, prefix) VALUES ('long prefix', repeat('a', 31) || '_');
+\set VERBOSITY terse
 INSERT INTO tokenauth.kind (name, prefix) VALUES ('k', repeat('a', 33));
 \echo :SQLSTATE
-\set VERBOSITY terse
 INSERT INTO tokenauth.kind (name, prefix) VALUES ('k', 'k:');
 INSERT INTO tokenauth.kind (name, prefix) VALUES ('k', 'k ');
 INSERT INTO tokenauth.kind (name, prefix) VALUES ('k', E'k_\n');
@@ -168,5 +167,6 @@ DROP TRIGGER guard ON elsewhere;
 CREATE TRIGGER record AFTER INSERT ON elsewhere FOR EACH STATEMENT EXECUTE FUNCTION tokenauth.record_kind();
 INSERT INTO elsewhere (name, prefix) VALUES ('k', 'k_');
 \echo :SQLSTATE
+-- … and are nothing to be called by hand
 SELECT tokenauth.guard_kind();
 \echo :SQLSTATE

@@ -26,8 +26,8 @@ SELECT count(*) - :before AS events FROM tokenauth.events;
 
 -- an id is any text of 1 to 512 bytes, split from the type at the first colon
 SELECT tokenauth.put_principal('service:urn:collector:7', '{a}');
-SELECT owner, owner_type, owner_id
-  FROM tokenauth.issue('mortal', 'service:urn:collector:7') i, tokenauth.verify(i.token);
+SELECT v.owner, v.owner_type, v.owner_id
+  FROM tokenauth.issue('mortal', 'service:urn:collector:7') i, tokenauth.verify(i.token) v;
 SELECT tokenauth.put_principal('user: ''"%s;é山 ');
 SELECT tokenauth.put_principal('user:' || repeat('i', 512));
 SELECT tokenauth.put_principal(repeat('t', 32) || ':1');

@@ -1,0 +1,196 @@
+//! What an actor may do with the tokens of an owner: its own, those of an organisation in which its membership says so,
+//! or everybody's.
+//!
+//! Nothing is assumed: an actor without standing does not even see the token, and whatever hands out, widens or revives is
+//! measured by what the actor holds itself.
+
+use crate::actor::Actor;
+use crate::catalog::member;
+use crate::catalog::principal::{self, Hold, Principal};
+use crate::data_scope::DataScopes;
+use crate::error::Error;
+use crate::kind::{Kind, PermissionMode};
+use crate::principal::PrincipalName;
+use crate::scope::{Scope, Scopes};
+
+/// What an actor may do with tokens of one kind and one owner.
+pub enum Authority {
+    /// The application's own trusted call: everything that is not against the owner.
+    Trusted,
+    /// A principal's.
+    Principal(Holding),
+    /// None: to this actor there are no such tokens.
+    Nothing,
+}
+
+/// What a principal holds towards an owner.
+pub struct Holding {
+    is_owner: bool,
+    scopes: Scopes,
+    data_scopes: DataScopes,
+}
+
+/// An owner, and what the actor may do with its tokens. Neither can change until the transaction ends.
+pub struct Parties {
+    /// The owner.
+    pub owner: Principal,
+    /// What the actor may do.
+    pub authority: Authority,
+}
+
+impl Parties {
+    /// Locks owner, actor and membership, in the order of their keys, and weighs what they are worth for this kind.
+    ///
+    /// # Errors
+    /// 42704 when owner or actor do not exist, 42501 when the actor is inactive.
+    pub fn lock(actor: &Actor, kind: &Kind, owner: &PrincipalName) -> Result<Self, Error> {
+        let hold = if kind.max_active_per_owner.is_some() {
+            Hold::Alone
+        } else {
+            Hold::Share
+        };
+        let lock_owner = || principal::lock(owner, hold).ok_or_else(|| Error::NoSuchPrincipal(owner.shown()));
+        let name = match actor {
+            Actor::Trusted => {
+                return Ok(Parties {
+                    owner: lock_owner()?,
+                    authority: Authority::Trusted,
+                });
+            }
+            Actor::Principal(name) => name,
+        };
+        let lock_actor = || principal::lock_existing(name, Hold::Share);
+        let (locked_owner, acting) = if name < owner {
+            let acting = lock_actor()?;
+            (lock_owner()?, acting)
+        } else {
+            (lock_owner()?, lock_actor()?)
+        };
+        if !acting.active {
+            return Err(Error::ActorInactive(name.shown()));
+        }
+        let authority = Authority::weigh(kind, name == owner, &acting, || member::lock(owner, name));
+        Ok(Parties {
+            owner: locked_owner,
+            authority,
+        })
+    }
+
+    /// The owner, if it has not been dropped.
+    ///
+    /// # Errors
+    /// 42704 when it has.
+    pub fn existing(self, owner: &PrincipalName) -> Result<Self, Error> {
+        if self.owner.dropped {
+            Err(Error::NoSuchPrincipal(owner.shown()))
+        } else {
+            Ok(self)
+        }
+    }
+}
+
+impl Authority {
+    /// Of an acting principal over tokens of this kind: its own, or of an owner in which it may have a membership.
+    pub fn weigh(kind: &Kind, is_owner: bool, acting: &Principal, membership: impl FnOnce() -> Option<Scopes>) -> Self {
+        let manages = |held: &Scopes| {
+            kind.manage_permission
+                .as_ref()
+                .is_some_and(|needed| held.covers(needed))
+        };
+        let Principal {
+            permissions,
+            data_scopes,
+            ..
+        } = acting;
+        let scopes = if is_owner {
+            permissions.clone()
+        } else {
+            match membership() {
+                Some(there) if manages(&there) || manages(permissions) => permissions.union(&there),
+                None if manages(permissions) => permissions.clone(),
+                _ => return Authority::Nothing,
+            }
+        };
+        Authority::Principal(Holding {
+            is_owner,
+            scopes,
+            data_scopes: data_scopes.clone(),
+        })
+    }
+
+    /// Whether the actor may see such tokens and do what neither hands out nor widens.
+    ///
+    /// # Errors
+    /// 42501 when it may not.
+    pub fn may_manage(&self, kind: &Kind) -> Result<(), Error> {
+        match self {
+            Authority::Trusted => Ok(()),
+            Authority::Principal(holding) if holding.covers(kind.issue_permission.as_ref()) => Ok(()),
+            _ => Err(Error::NotAllowed(kind.name.shown())),
+        }
+    }
+
+    /// Whether the actor may revoke such tokens: its own always.
+    ///
+    /// # Errors
+    /// 42501 when it may not.
+    pub fn may_revoke(&self, kind: &Kind) -> Result<(), Error> {
+        match self {
+            Authority::Principal(Holding { is_owner: true, .. }) => Ok(()),
+            _ => self.may_manage(kind),
+        }
+    }
+
+    /// Whether the actor may hand out, edit, widen or revive such tokens.
+    ///
+    /// # Errors
+    /// 42501 when it may not.
+    pub fn may_hand_out(&self, kind: &Kind) -> Result<(), Error> {
+        self.may_manage(kind)?;
+        match self {
+            Authority::Principal(_) if !kind.self_service => Err(Error::NotAllowed(kind.name.shown())),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether a token that carries this is within what the actor holds. For mode `all` the `issue_permission` of the kind
+    /// is the gate, and nothing is compared.
+    ///
+    /// # Errors
+    /// 42501 when it is not.
+    pub fn covers(&self, kind: &Kind, scopes: &Scopes, data_scopes: &DataScopes) -> Result<(), Error> {
+        match self {
+            Authority::Principal(holding) if kind.permission_mode != PermissionMode::All => {
+                if !scopes.within(&holding.scopes) {
+                    Err(Error::NotHeldByActor("scopes"))
+                } else if !data_scopes.within(&holding.data_scopes) {
+                    Err(Error::NotHeldByActor("data scopes"))
+                } else {
+                    Ok(())
+                }
+            }
+            Authority::Trusted | Authority::Principal(_) => Ok(()),
+            Authority::Nothing => Err(Error::NotAllowed(kind.name.shown())),
+        }
+    }
+
+    /// What of these the actor could pass on.
+    pub fn cut(&self, scopes: Scopes) -> Scopes {
+        match self {
+            Authority::Trusted => scopes,
+            Authority::Principal(holding) => scopes.intersect(&holding.scopes),
+            Authority::Nothing => Scopes::nothing(),
+        }
+    }
+
+    /// Whether the actor has none.
+    pub fn is_nothing(&self) -> bool {
+        matches!(self, Authority::Nothing)
+    }
+}
+
+impl Holding {
+    fn covers(&self, needed: Option<&Scope>) -> bool {
+        needed.is_none_or(|needed| self.scopes.covers(needed))
+    }
+}

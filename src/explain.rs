@@ -1,0 +1,241 @@
+//! `explain`: why a token is accepted or refused, check by check, in sentences a DBA can act on.
+
+use pgrx::Uuid;
+use pgrx::iter::TableIterator;
+use pgrx::prelude::*;
+
+use crate::argument;
+use crate::catalog::principal::Principal;
+use crate::catalog::token::Token;
+use crate::catalog::{self, token};
+use crate::error::{Error, ErrorReport};
+use crate::kind::{Kind, PermissionMode};
+use crate::network::{Client, Network};
+use crate::pg::array::TextArray;
+use crate::pg::clock::Timestamp;
+use crate::pg::encoding;
+use crate::pg::snapshot::Latest;
+use crate::pg::statement::{Statement, arguments};
+use crate::pg::text::{Presented, Text};
+use crate::scope::{Scope, Scopes};
+use crate::verify;
+
+/// Each check that verification makes, in its order, with the reason in a sentence; a uuid is read as the id of a token.
+///
+/// Every check is shown, also those after the first that fails, which alone decides the verdict.
+///
+/// # Errors
+/// `22004` for a NULL token or `require`, `22023` for a malformed `require`, `42704` for an id that no token has.
+#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
+#[search_path(pg_catalog, pg_temp)]
+fn explain(
+    token_or_id: Option<Presented>,
+    require: default!(Option<TextArray>, "'{}'"),
+    client: default!(Option<Text>, "NULL"),
+) -> Result<TableIterator<'static, (name!(step, Text), name!(passed, bool), name!(reason, Text))>, ErrorReport> {
+    let given = argument::given("token_or_id", token_or_id)?;
+    let require = argument::scopes("require", &argument::given("require", require)?)?;
+    let mut report = Report::default();
+    if let Some(id) = report.identify(&given)? {
+        let client = client.as_ref().map(|client| Client::parse(client.as_bytes()));
+        report.examine(id, &require, client)?;
+    }
+    Ok(TableIterator::new(report.0))
+}
+
+/// Checks made so far.
+#[derive(Default)]
+struct Report(Vec<(Text, bool, Text)>);
+
+impl Report {
+    fn add(&mut self, step: &'static str, passed: bool, reason: String) {
+        self.0.push((step.into(), passed, encoding::from_utf8(&reason).into()));
+    }
+
+    fn identify(&mut self, given: &Presented<'_>) -> Result<Option<Uuid>, Error> {
+        if let Some(id) = given.bytes().and_then(read_id) {
+            token::find(id).ok_or(Error::NoSuchToken(id))?;
+            return Ok(Some(id));
+        }
+        let form = given.bytes().map(crate::token::Presented::parse);
+        let found = verify::identify(given)?;
+        match form {
+            Some(Ok(_)) => self.add(
+                "form",
+                true,
+                "the text has the form of a token and its checksum matches".into(),
+            ),
+            Some(Err(_)) if found.is_some() => self.add("form", true, "the text is of another system's form".into()),
+            Some(Err(why)) => self.add("form", false, format!("the text is no token: {why}")),
+            None => self.add("form", false, "the text is too long to be a token".into()),
+        }
+        match (found, matches!(form, Some(Ok(_)))) {
+            (Some(_), false) => self.add("known", true, "its digest is that of a token imported here".into()),
+            (Some(_), true) => self.add("known", true, "its digest is that of a token issued here".into()),
+            (None, true) => self.add("known", false, "no token issued here has its digest".into()),
+            (None, false) => {}
+        }
+        Ok(found)
+    }
+
+    fn examine(&mut self, id: Uuid, require: &Scopes, client: Option<Option<Client>>) -> Result<(), Error> {
+        let snapshot = Latest::take();
+        let now = Timestamp::now();
+        let token = token::find(id).ok_or(Error::NoSuchToken(id))?;
+        let owner = catalog::principal::find(token.owner.as_bytes(), &snapshot)
+            .ok_or_else(|| Error::NoSuchPrincipal(token.owner.shown()))?;
+        let kind = catalog::kind::find(token.kind.as_bytes(), &snapshot)
+            .ok_or_else(|| Error::NoSuchKind(token.kind.shown()))?;
+
+        self.death(&token, &owner, now);
+        self.add(
+            "enabled",
+            !token.disabled,
+            if token.disabled {
+                "it is disabled; enable() ends that"
+            } else {
+                "it is not disabled"
+            }
+            .into(),
+        );
+        self.times(&token, now);
+        self.owner(&token, &owner);
+        self.network(id, client)?;
+        for scope in require.each() {
+            self.scope(scope, &kind, &token, &owner);
+        }
+        Ok(())
+    }
+
+    fn death(&mut self, token: &Token, owner: &Principal, now: Timestamp) {
+        static DEATH: Statement = Statement::new(
+            "SELECT revoked_at, revoked_by, revoke_reason FROM tokenauth.tokens WHERE id = $1 AND revoked_at IS NOT NULL",
+        );
+        if token.deleted {
+            return self.add("alive", false, "it was deleted".into());
+        }
+        if !token.revoked && !owner.has_killed(token.owner_epoch, token.dies_with_owner) {
+            return self.add(
+                "alive",
+                true,
+                "it was never revoked, nor were all tokens of its owner since".into(),
+            );
+        }
+        let how = DEATH.first(arguments![token.id], |row| {
+            let by: Option<Text> = row.optional(2);
+            let reason: Option<Text> = row.optional(3);
+            let by = by.map_or(String::new(), |by| format!(" by {}", by.shown()));
+            let reason = reason.map_or(String::new(), |reason| format!(": {}", reason.shown()));
+            format!("{}{by}{reason}", ago(row.required(1), now))
+        });
+        let whose = if token.revoked {
+            "it was revoked"
+        } else {
+            "all such tokens of its owner were revoked"
+        };
+        self.add(
+            "alive",
+            false,
+            format!("{whose} {}", how.unwrap_or_else(|| "with its owner".into())),
+        );
+    }
+
+    fn times(&mut self, token: &Token, now: Timestamp) {
+        match token.not_before {
+            Some(start) if now < start => {
+                self.add("begun", false, format!("it begins to work in {}", span(start, now)))
+            }
+            _ => self.add("begun", true, "it has begun to work".into()),
+        }
+        match token.expires_at {
+            None => self.add("not expired", true, "it does not expire".into()),
+            Some(end) if end <= now => self.add("not expired", false, format!("it expired {}", ago(end, now))),
+            Some(end) => self.add("not expired", true, format!("it expires in {}", span(end, now))),
+        }
+    }
+
+    fn owner(&mut self, token: &Token, owner: &Principal) {
+        let name = token.owner.shown();
+        let because = owner
+            .state_reason
+            .as_ref()
+            .map_or(String::new(), |why| format!(": {}", why.shown()));
+        match (owner.dropped, owner.active) {
+            (true, _) => self.add("owner active", false, format!("owner {name} was dropped")),
+            (false, true) => self.add("owner active", true, format!("owner {name} is active")),
+            (false, false) => self.add(
+                "owner active",
+                false,
+                format!("owner {name} is inactive{because}; activate() ends that"),
+            ),
+        }
+    }
+
+    fn network(&mut self, id: Uuid, client: Option<Option<Client>>) -> Result<(), Error> {
+        let Some(networks) = token::settings(id)?.networks else {
+            self.add("network", true, "it may be used from anywhere".into());
+            return Ok(());
+        };
+        let listed: Vec<String> = networks.stored().map(encoding::shown).collect();
+        let listed = listed.join(", ");
+        let (passed, reason) = match client {
+            None => (
+                false,
+                format!("it is bound to {listed}, and no client address was given"),
+            ),
+            Some(None) => (
+                false,
+                format!("it is bound to {listed}, and the client address cannot be read"),
+            ),
+            Some(Some(client)) => {
+                let mut networks = networks.stored().filter_map(|network| Network::parse(network).ok());
+                match networks.find(|network| network.contains(client)) {
+                    Some(network) => (true, format!("client {client} is in {network}")),
+                    None => (false, format!("client {client} is outside {listed}")),
+                }
+            }
+        };
+        self.add("network", passed, reason);
+        Ok(())
+    }
+
+    fn scope(&mut self, scope: &Scope, kind: &Kind, token: &Token, owner: &Principal) {
+        let is_chosen = kind.permission_mode.is_chosen();
+        let needs_owner = matches!(kind.permission_mode, PermissionMode::Live | PermissionMode::Intersect);
+        let lacks = if kind.ceiling.as_ref().is_some_and(|ceiling| !ceiling.covers(scope)) {
+            Some(format!("is beyond the ceiling of kind {}", kind.name.shown()))
+        } else if is_chosen && !token.scopes.as_ref().is_some_and(|granted| granted.covers(scope)) {
+            Some("is not among the scopes granted; edit() can add it".into())
+        } else if needs_owner && !owner.permissions.covers(scope) {
+            Some(format!("is not among the permissions of owner {}", token.owner.shown()))
+        } else {
+            None
+        };
+        match lacks {
+            None => self.add("scope", true, format!("scope {scope} is granted")),
+            Some(lacks) => self.add("scope", false, format!("scope {scope} {lacks}")),
+        }
+    }
+}
+
+/// The id that a text is.
+fn read_id(text: &[u8]) -> Option<Uuid> {
+    let id = uuid::Uuid::try_parse_ascii(text).ok()?;
+    Some(Uuid::from_bytes(id.into_bytes()))
+}
+
+fn ago(moment: Timestamp, now: Timestamp) -> String {
+    format!("{} ago", span(now, moment))
+}
+
+/// The time between two moments in one unit, the largest of which there are two or more.
+fn span(later: Timestamp, earlier: Timestamp) -> String {
+    let seconds = later.micros_since(earlier) / 1_000_000;
+    [("day", 86_400), ("hour", 3600), ("minute", 60)]
+        .into_iter()
+        .find(|(_, unit)| seconds >= 2 * unit)
+        .map_or_else(
+            || format!("{seconds} seconds"),
+            |(name, unit)| format!("{} {name}s", seconds / unit),
+        )
+}

@@ -1,0 +1,51 @@
+//! `grantable`: what an actor could hand out now, for showing the button and the picker.
+
+use pgrx::prelude::*;
+
+use crate::actor::Actor;
+use crate::argument;
+use crate::authority::Parties;
+use crate::catalog;
+use crate::error::{Error, ErrorReport};
+use crate::handing_out::Grant;
+use crate::pg::array::TextArray;
+use crate::pg::text::Text;
+use crate::principal::PrincipalName;
+
+/// The scopes that this actor could grant now with a token of this kind to this owner; NULL when it may not issue one.
+///
+/// # Errors
+/// `22004` for a NULL argument, `42704` for an unknown kind, owner or actor.
+#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
+#[search_path(pg_catalog, pg_temp)]
+fn grantable(
+    kind: Option<Text>,
+    owner: Option<Text>,
+    actor: default!(Option<Text>, "'session'"),
+) -> Result<Option<TextArray>, ErrorReport> {
+    let actor = Actor::resolve(actor)?;
+    let kind = catalog::kind::lock(&argument::given("kind", kind)?)?;
+    let owner = PrincipalName::given("owner", owner)?;
+    let parties = match Parties::lock(&actor, &kind, &owner) {
+        Err(Error::ActorInactive(_)) => return Ok(None),
+        parties => parties?.existing(&owner)?,
+    };
+    let Parties {
+        owner: principal,
+        authority,
+    } = parties;
+    if authority.may_hand_out(&kind).is_err() || kind.accepts(&owner, &principal).is_err() {
+        return Ok(None);
+    }
+    let held = kind.held(&principal.permissions);
+    if kind.permission_mode.is_chosen() {
+        return Ok(Some(authority.cut(held).iter().collect()));
+    }
+    // Nothing is chosen: the token carries what it carries, or is not issued at all.
+    let grant = Grant {
+        scopes: None,
+        data_scopes: None,
+    };
+    let may = grant.within(&kind, &principal, &authority).is_ok();
+    Ok(may.then(|| held.iter().collect()))
+}

@@ -1,0 +1,101 @@
+//! `add_member` and `remove_member`: who belongs to which organisation.
+
+use pgrx::prelude::*;
+
+use super::PrincipalName;
+use crate::actor::Actor;
+use crate::argument;
+use crate::catalog::event::Event;
+use crate::catalog::member;
+use crate::catalog::principal::{Hold, lock_existing};
+use crate::error::{Error, ErrorReport};
+use crate::pg::array::TextArray;
+use crate::pg::jsonb::Jsonb;
+use crate::pg::statement::{Statement, arguments};
+use crate::pg::text::Text;
+use crate::pg::xact;
+
+/// Makes a principal a member of an organisation, with these permissions there, or changes what it holds.
+///
+/// # Errors
+/// `22004` for a NULL argument, `22023` for a malformed principal or permission, or an organisation that would be a member
+/// of itself, `42704` when either does not exist.
+#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
+#[search_path(pg_catalog, pg_temp)]
+fn add_member(
+    org: Option<Text>,
+    member: Option<Text>,
+    permissions: default!(Option<TextArray>, "'{}'"),
+) -> Result<(), ErrorReport> {
+    let actor = Actor::session()?;
+    let (org, member) = parties(org, member)?;
+    let permissions = argument::scopes("permissions", &argument::given("permissions", permissions)?)?;
+    // What is taken away from a member is as urgent as what is revoked.
+    xact::mark_narrowing();
+    let before = member::put(&org, &member, &permissions);
+    let after = permissions.iter().collect();
+    if before.as_ref() != Some(&after) {
+        let event = if before.is_some() {
+            "member.changed"
+        } else {
+            "member.added"
+        };
+        record(event, &org, &member, before, Some(after), &actor)?;
+    }
+    Ok(())
+}
+
+/// Removes a member from an organisation, and returns whether it was one. Tokens of the organisation that it has issued
+/// live on.
+///
+/// # Errors
+/// `22004` for a NULL argument, `22023` for a malformed principal, `42704` when either does not exist.
+#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
+#[search_path(pg_catalog, pg_temp)]
+fn remove_member(org: Option<Text>, member: Option<Text>) -> Result<bool, ErrorReport> {
+    let actor = Actor::session()?;
+    let (org, member) = parties(org, member)?;
+    xact::mark_narrowing();
+    let before = member::remove(&org, &member);
+    let was_member = before.is_some();
+    if was_member {
+        record("member.removed", &org, &member, before, None, &actor)?;
+    }
+    Ok(was_member)
+}
+
+/// Both, locked in the order of their keys, as everybody does who weighs a membership.
+fn parties(org: Option<Text>, member: Option<Text>) -> Result<(PrincipalName, PrincipalName), Error> {
+    let org = PrincipalName::given("org", org)?;
+    let member = PrincipalName::given("member", member)?;
+    if org == member {
+        return Err(Error::MemberOfItself);
+    }
+    let (first, second) = if org < member { (&org, &member) } else { (&member, &org) };
+    lock_existing(first, Hold::Share)?;
+    lock_existing(second, Hold::Share)?;
+    Ok((org, member))
+}
+
+fn record(
+    event: &'static str,
+    org: &PrincipalName,
+    member: &PrincipalName,
+    before: Option<TextArray>,
+    after: Option<TextArray>,
+    actor: &Actor,
+) -> Result<(), Error> {
+    static DESCRIBE: Statement = Statement::new("SELECT jsonb_build_object('member', $1, 'permissions', $2)");
+    let described = |permissions: TextArray| -> Option<Jsonb> {
+        DESCRIBE.first(arguments![member.text(), permissions], |row| row.required(1))
+    };
+    let (before, after) = (before.and_then(described), after.and_then(described));
+    Event {
+        event,
+        owner: Some(org.text()),
+        before,
+        after,
+        ..Event::default()
+    }
+    .record(actor)
+}

@@ -1,0 +1,141 @@
+//! `rotate` and `rotation_status`: a successor takes over, and the old token goes when its grace is over.
+
+use pgrx::Uuid;
+use pgrx::datum::Interval;
+use pgrx::prelude::*;
+
+use crate::actor::Actor;
+use crate::argument;
+use crate::catalog::token::{self, Settings};
+use crate::error::{Error, ErrorReport};
+use crate::handing_out::{Grant, Held};
+use crate::id;
+use crate::issue::New;
+use crate::kind::Expiry;
+use crate::pg::clock::{Timestamp, is_negative, is_positive};
+use crate::pg::composite::{IssuedFields, RotationRow};
+use crate::pg::statement::{Statement, arguments};
+use crate::pg::text::Text;
+use crate::pg::xact;
+use crate::revoke::{mark_revoked, record};
+
+/// Issues a successor with the same settings and returns it; the token itself works until the end of `grace`, and is
+/// revoked at once when there is none.
+///
+/// The successor expires when the token would have, unless `expires_in` says otherwise. A token has one successor.
+///
+/// # Errors
+/// `22004` for a NULL id, grace or actor; `22023` for a negative grace or a lifetime out of bounds; `42501` when the token
+/// would grant more than its owner or the actor holds now; `42704` when no such token exists; `55000` when it is revoked,
+/// expired, disabled or was rotated before, or its owner is inactive.
+#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer, requires = ["types"])]
+#[search_path(pg_catalog, pg_temp)]
+fn rotate(
+    id: Option<Uuid>,
+    grace: default!(Option<Interval>, "'0'"),
+    expires_in: default!(Option<Interval>, "NULL"),
+    actor: default!(Option<Text>, "'session'"),
+) -> Result<IssuedFields, ErrorReport> {
+    let actor = Actor::resolve(actor)?;
+    let id = argument::token_id(id)?;
+    let grace = argument::given("grace", grace)?;
+    let asked = Expiry::asked(expires_in, None)?;
+    Ok(succeed(Held::lock(id, &actor)?, &grace, &asked, &actor)?)
+}
+
+/// How far a rotation has come, by the id of either token; NULL for a token that was not rotated.
+///
+/// # Errors
+/// `22004` for a NULL id, `42704` when no such token exists.
+#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer, requires = ["types"])]
+#[search_path(pg_catalog, pg_temp)]
+fn rotation_status(id: Option<Uuid>) -> Result<Option<RotationRow>, ErrorReport> {
+    static STATUS: Statement = Statement::new(
+        "SELECT ROW(old.id, new.id, old_usage.last_used_at, new_usage.last_used_at,
+                    seen.status = 'active' AND coalesce(old_usage.last_used_at > new.created_at, false)
+                )::tokenauth.rotation
+           FROM tokenauth.token given
+           JOIN tokenauth.token old ON old.id = CASE WHEN given.rotated_to IS NULL THEN given.rotated_from ELSE given.id END
+           JOIN tokenauth.token new ON new.id = old.rotated_to
+           LEFT JOIN tokenauth.usage old_usage ON old_usage.token_id = old.id
+           LEFT JOIN tokenauth.usage new_usage ON new_usage.token_id = new.id
+           LEFT JOIN tokenauth.tokens seen ON seen.id = old.id
+          WHERE given.id = $1",
+    );
+    Actor::session()?;
+    let id = argument::token_id(id)?;
+    token::find(id)
+        .filter(|token| !token.deleted)
+        .ok_or(Error::NoSuchToken(id))?;
+    Ok(RotationRow::from_first(&STATUS, arguments![id]))
+}
+
+fn succeed(held: Held, grace: &Interval, asked: &Expiry, actor: &Actor) -> Result<IssuedFields, Error> {
+    static HAND_OVER: Statement =
+        Statement::new("UPDATE tokenauth.token SET rotated_to = $2, expires_at = least(expires_at, $3) WHERE id = $1");
+    let now = Timestamp::now();
+    let id = held.token.id;
+    held.must_be_alive()?;
+    if held.token.is_expired(now) {
+        return Err(Error::TokenExpired(id));
+    }
+    if held.token.disabled {
+        return Err(Error::TokenDisabled(id));
+    }
+    if held.token.rotated {
+        return Err(Error::TokenRotated(id));
+    }
+    held.may_be_revived()?;
+    let end = if is_negative(grace) { None } else { now.plus(grace) }.ok_or(Error::Grace)?;
+    let expires_at = if asked.is_given() {
+        held.kind.expiry(asked, now)?
+    } else {
+        held.token.expires_at
+    };
+    let successor = id::new(now)?;
+
+    // Out of the count before the successor comes in.
+    HAND_OVER.run(arguments![id, successor, end]);
+    held.kind.has_room(&held.owner, &held.principal)?;
+    let Held {
+        kind,
+        owner,
+        principal,
+        token,
+        ..
+    } = held;
+    let Settings {
+        name,
+        description,
+        networks,
+        metadata,
+    } = token::settings(id)?;
+    let new = New {
+        id: successor,
+        kind: &kind,
+        owner: &owner,
+        principal: &principal,
+        name,
+        description,
+        grant: Grant {
+            scopes: token.scopes.clone(),
+            data_scopes: token.data_scopes.clone(),
+        },
+        created_at: now,
+        expires_at,
+        not_before: token.not_before,
+        networks,
+        metadata,
+        actor,
+        rotated_from: Some(id),
+    };
+    let issued = new.store()?;
+    if is_positive(grace) {
+        xact::mark_narrowing();
+    } else {
+        xact::mark_death();
+        mark_revoked(&token, Some("rotated".into()), actor);
+    }
+    record("token.rotated", token, None, actor)?;
+    Ok(issued)
+}
