@@ -3,6 +3,8 @@
 //! Nothing here decides anything, and no SQL text is ever built from values.
 
 pub mod event;
+pub mod import;
+pub mod key;
 pub mod kind;
 pub mod member;
 pub mod principal;

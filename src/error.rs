@@ -10,10 +10,11 @@ pub use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::prelude::*;
 
 use crate::data_scope::DataScopeError;
+use crate::keys::Fault;
 use crate::network::NetworkError;
 use crate::principal::PrincipalNameError;
 use crate::scope::{ScopeError, ScopesError};
-use crate::token::RandomError;
+use crate::token::{Algorithm, MalformedDigest, RandomError};
 
 /// Everything a function of this extension refuses, or fails at.
 #[derive(Debug)]
@@ -47,6 +48,16 @@ pub enum Error {
     NotInstalling,
     /// A digest is of another length than any algorithm's.
     DigestLength,
+    /// An algorithm whose digests cannot be imported.
+    NoSuchAlgorithm,
+    /// A digest of an older system is malformed.
+    Digest { algorithm: Algorithm, why: MalformedDigest },
+    /// A digest that was imported before.
+    DigestKnown,
+    /// The hint of an imported token is the token.
+    HintIsToken,
+    /// An imported token was issued in the future.
+    CreatedLater,
     /// `metadata` is not a JSON object.
     Metadata,
     /// A kind that does not exist.
@@ -89,10 +100,28 @@ pub enum Error {
     NotHeld(&'static str),
     /// The owner has as many tokens of this kind as it may.
     TooManyActive { kind: String, most: i32 },
+    /// The key file cannot be used.
+    KeyFile(Fault),
+    /// A key that rows name is not in the key file.
+    KeyMissing(String),
+    /// A key in the key file is not the one that rows mean by its id.
+    KeyWrong(String),
     /// The token is revoked.
     TokenRevoked(Uuid),
     /// The token is expired, and its kind does not let expired tokens be edited.
     TokenExpired(Uuid),
+    /// The token begins to work later.
+    TokenNotYetValid(Uuid),
+    /// The kind does not keep token texts.
+    KindDoesNotReveal(String),
+    /// The text of the token was not kept.
+    NotSealed(Uuid),
+    /// There is no key to seal token texts with.
+    NoSeal,
+    /// What is stored as the sealed text of the token is not.
+    SealBroken(Uuid),
+    /// A number that must be positive.
+    NotPositive(&'static str),
     /// `revoke_all` without any selection.
     NothingSelected,
     /// The actor is inactive.
@@ -201,6 +230,17 @@ impl Error {
             Error::NotInstalling => Told::new(STATE, "grants are stripped only by CREATE EXTENSION"),
             Error::DigestLength => Told::new(INVALID, "digest has the wrong length")
                 .detail("A SHA-256 digest has 32 bytes, a SHA-512 digest 64."),
+            Error::NoSuchAlgorithm => Told::new(INVALID, "algorithm does not exist")
+                .hint("Digests of algorithm \"sha256\" and \"sha512\" can be imported."),
+            Error::Digest { algorithm, why } => Told::new(INVALID, why.to_string()).detail(format!(
+                "A digest of algorithm \"{algorithm}\" is written as {} hexadecimal digits.",
+                2 * algorithm.digest_len()
+            )),
+            Error::DigestKnown => Told::new(State::ERRCODE_DUPLICATE_OBJECT, "token with this digest already exists")
+                .hint("It was imported before; revoked and deleted tokens keep their digests."),
+            Error::HintIsToken => Told::new(INVALID, "hint must not be the token itself")
+                .detail("Lists and events show hints."),
+            Error::CreatedLater => Told::new(INVALID, "created_at must not be in the future"),
             Error::Metadata => Told::new(INVALID, "metadata must be a JSON object"),
             Error::NoSuchKind(kind) => Told::new(UNKNOWN, format!("token kind \"{kind}\" does not exist"))
                 .hint("Kinds are rows of the table tokenauth.kind."),
@@ -248,10 +288,35 @@ impl Error {
             )
             .detail(format!("At most {most} may be alive at once."))
             .hint("Revoke one first; max_active_per_owner of the kind is the limit."),
+            Error::KeyFile(fault) => Told::new(STATE, "key file cannot be used")
+                .detail(sentence(fault))
+                .hint("The setting tokenauth.key_file names it; put it right and reload the configuration."),
+            Error::KeyMissing(id) => Told::new(STATE, format!("key \"{id}\" is not in the key file"))
+                .detail("There are tokens that need it.")
+                .hint("Put its line back into the file that tokenauth.key_file names, and reload the configuration."),
+            Error::KeyWrong(id) => Told::new(STATE, format!("key \"{id}\" in the key file is not the key of that name"))
+                .detail("Its check value is not the one in the table tokenauth.key.")
+                .hint("Restore its line from a backup, or give another key another name."),
             Error::TokenRevoked(id) => Told::new(STATE, format!("token \"{id:-x}\" is revoked"))
                 .hint("A revoked token cannot be brought back; issue another."),
             Error::TokenExpired(id) => Told::new(STATE, format!("token \"{id:-x}\" is expired"))
                 .hint("Delete it and issue another."),
+            Error::TokenNotYetValid(id) => Told::new(STATE, format!("token \"{id:-x}\" is not valid yet")),
+            Error::KindDoesNotReveal(kind) => {
+                Told::new(STATE, format!("tokens of kind \"{kind}\" cannot be revealed"))
+                    .detail("Their texts are not kept; the column reveal of tokenauth.kind says so.")
+            }
+            Error::NotSealed(id) => Told::new(STATE, format!("text of token \"{id:-x}\" was not kept"))
+                .detail("It was imported, or issued before its kind kept texts."),
+            Error::NoSeal => Told::new(STATE, "there is no key to seal token texts with")
+                .hint("Put a line \"seal <id> <64 hexadecimal digits>\" into the file that tokenauth.key_file names, and reload the configuration."),
+            Error::SealBroken(id) => Told::new(
+                State::ERRCODE_DATA_CORRUPTED,
+                format!("sealed text of token \"{id:-x}\" does not open"),
+            )
+            .detail("It was damaged, or put there from another token.")
+            .hint("The token itself works on; revoke it and issue another to have a text that can be revealed."),
+            Error::NotPositive(what) => Told::new(INVALID, format!("{what} must be positive")),
             Error::NothingSelected => Told::new(ABSENT, "revoke_all selects nothing")
                 .hint("Give owner, kind or issued_before; issued_before => now() selects every token issued until now."),
             Error::ActorInactive(actor) => Told::new(DENIED, format!("principal \"{actor}\" is inactive"))

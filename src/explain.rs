@@ -58,18 +58,20 @@ impl Report {
             return Ok(Some(id));
         }
         let form = given.bytes().map(crate::token::Presented::parse);
+        let found = verify::identify(given)?;
         match form {
             Some(Ok(_)) => self.add(
                 "form",
                 true,
                 "the text has the form of a token and its checksum matches".into(),
             ),
+            Some(Err(_)) if found.is_some() => self.add("form", true, "the text is of another system's form".into()),
             Some(Err(why)) => self.add("form", false, format!("the text is no token: {why}")),
             None => self.add("form", false, "the text is too long to be a token".into()),
         }
-        let found = verify::identify(given);
         match (found, matches!(form, Some(Ok(_)))) {
-            (Some(_), _) => self.add("known", true, "its digest is that of a token issued here".into()),
+            (Some(_), false) => self.add("known", true, "its digest is that of a token imported here".into()),
+            (Some(_), true) => self.add("known", true, "its digest is that of a token issued here".into()),
             (None, true) => self.add("known", false, "no token issued here has its digest".into()),
             (None, false) => {}
         }

@@ -53,6 +53,7 @@ impl Access {
                 "EXECUTE ON FUNCTION tokenauth.disable",
                 "EXECUTE ON FUNCTION tokenauth.enable",
                 "EXECUTE ON FUNCTION tokenauth.delete",
+                "EXECUTE ON FUNCTION tokenauth.reveal",
                 "EXECUTE ON FUNCTION tokenauth.list",
                 "EXECUTE ON FUNCTION tokenauth.grantable",
                 "EXECUTE ON FUNCTION tokenauth.rotate",
@@ -60,6 +61,7 @@ impl Access {
             ],
             Access::Manage => &[
                 "EXECUTE ON FUNCTION tokenauth.revoke_all",
+                "EXECUTE ON FUNCTION tokenauth.import",
                 "EXECUTE ON FUNCTION tokenauth.put_principal",
                 "EXECUTE ON FUNCTION tokenauth.deactivate",
                 "EXECUTE ON FUNCTION tokenauth.activate",
@@ -73,7 +75,10 @@ impl Access {
                 "SELECT ON tokenauth.events",
                 "SELECT ON tokenauth.kind",
             ],
-            Access::Admin => &["INSERT, UPDATE, DELETE ON tokenauth.kind"],
+            Access::Admin => &[
+                "INSERT, UPDATE, DELETE ON tokenauth.kind",
+                "EXECUTE ON FUNCTION tokenauth.reseal",
+            ],
         }
     }
 

@@ -10,6 +10,7 @@ use crate::catalog::{self, token};
 use crate::data_scope::DataScopes;
 use crate::error::Error;
 use crate::kind::Kind;
+use crate::pg::clock::Timestamp;
 use crate::pg::text::Text;
 use crate::principal::PrincipalName;
 use crate::scope::{Scopes, ScopesError};
@@ -237,6 +238,23 @@ impl Held {
         } else {
             Ok(())
         }
+    }
+
+    /// # Errors
+    /// 55000 when the token does not work now: it is dead, disabled, not yet valid or expired, or its owner is inactive.
+    pub fn must_be_active(&self) -> Result<(), Error> {
+        let (id, now) = (self.token.id, Timestamp::now());
+        self.must_be_alive()?;
+        if self.token.disabled {
+            return Err(Error::TokenDisabled(id));
+        }
+        if self.token.not_before.is_some_and(|start| now < start) {
+            return Err(Error::TokenNotYetValid(id));
+        }
+        if self.token.is_expired(now) {
+            return Err(Error::TokenExpired(id));
+        }
+        self.kind.accepts(&self.owner, &self.principal)
     }
 
     /// Whether the token, as it is, may be given force anew.

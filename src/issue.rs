@@ -2,7 +2,7 @@
 
 mod store;
 
-pub use store::New;
+pub use store::{Credential, New};
 
 use pgrx::datum::Interval;
 use pgrx::prelude::*;
@@ -30,7 +30,7 @@ use crate::principal::PrincipalName;
 /// `22004` for a NULL kind, owner or actor, a missing name or lifetime; `22023` for malformed scopes, data scopes,
 /// networks, principals, lifetimes out of bounds, an owner of the wrong type; `42501` for scopes the owner does not
 /// hold; `42704` for an unknown kind or owner; `53400` when the owner has as many as it may; `55000` for an inactive
-/// owner.
+/// owner, a key file that cannot be used, or none with a seal for a kind that reveals.
 #[expect(
     clippy::too_many_arguments,
     reason = "the contract's signature; SQL calls it with named arguments"

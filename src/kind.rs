@@ -69,6 +69,8 @@ pub struct Kind {
     pub dies_with_owner: bool,
     /// Whether an expired token can be edited.
     pub expired_editable: bool,
+    /// Whether token texts are kept sealed.
+    pub reveal: bool,
     /// Whether actors may hand out, edit and widen; false: only the application's trusted calls.
     pub self_service: bool,
     /// What an actor must hold for everything on its tokens but revoking its own; `None`: nothing.

@@ -40,13 +40,13 @@ fn revoke(
 /// token has nothing left to revoke, and learns nothing by asking.
 ///
 /// # Errors
-/// `22004` for a NULL token.
+/// `22004` for a NULL token, `55000` when its digest has a pepper that is not in the key file.
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
 #[search_path(pg_catalog, pg_temp)]
 fn revoke_presented(token: Option<Presented>, reason: default!(Option<Text>, "NULL")) -> Result<bool, ErrorReport> {
     let presented = argument::given("token", token)?;
     let reason = argument::bounded("reason", reason, MOST_PROSE)?;
-    if let Some(id) = verify::identify(&presented) {
+    if let Some(id) = verify::identify(&presented)? {
         kill(id, reason, &Actor::Trusted)?;
     }
     Ok(true)
@@ -109,7 +109,8 @@ fn is_alive(token: &Token) -> bool {
 /// Marks a token that is locked as dead from now on.
 pub fn mark_revoked(token: &Token, reason: Option<Text>, actor: &Actor) {
     static REVOKE: Statement = Statement::new(
-        "UPDATE tokenauth.token SET revoked_at = clock_timestamp(), revoked_by = $2, revoke_reason = $3
+        "UPDATE tokenauth.token
+            SET revoked_at = clock_timestamp(), revoked_by = $2, revoke_reason = $3, sealed = NULL, seal = NULL
           WHERE id = $1 AND revoked_at IS NULL",
     );
     REVOKE.run(arguments![token.id, actor.recorded(), reason]);

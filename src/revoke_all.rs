@@ -106,7 +106,8 @@ impl Selection {
                     FOR NO KEY UPDATE OF t),
              killed AS (
                  UPDATE tokenauth.token t
-                    SET revoked_at = clock_timestamp(), revoked_by = $4, revoke_reason = $5
+                    SET revoked_at = clock_timestamp(), revoked_by = $4, revoke_reason = $5,
+                        sealed = NULL, seal = NULL
                    FROM selected
                   WHERE t.id = selected.id)
              SELECT count(*) FILTER (WHERE alive) FROM selected",

@@ -1,10 +1,12 @@
 //! Every setting, why it defaults to what it does, and how it is read.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 
 use pgrx::guc::{GucContext, GucFlags, GucRegistry, GucSetting};
 use pgrx::prelude::*;
 
+use crate::error::{Error, ErrorReport};
+use crate::keys;
 use crate::request::ErrorStyle;
 
 /// `tokenauth.usage_tracking`. On, because "when was it last used?" is the first question of every token list.
@@ -16,6 +18,10 @@ static DEFAULT_ERROR_STYLE: GucSetting<Style> = GucSetting::<Style>::new(Style::
 /// `tokenauth.cache_size`, in kilobytes. 4 MB hold some seven thousand tokens; with a hundred backends that is 400 MB at
 /// the worst.
 static CACHE_SIZE: GucSetting<i32> = GucSetting::<i32>::new(4096);
+
+/// `tokenauth.key_file`. None, because a key that lies where everybody's lies protects nothing: without one, digests have no
+/// pepper and no token can be revealed.
+static KEY_FILE: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
 
 /// Values of `tokenauth.default_error_style`, named as they are written.
 #[derive(Clone, Copy, PostgresGucEnum)]
@@ -54,6 +60,13 @@ pub fn define() {
         GucContext::Userset,
         GucFlags::default(),
     );
+    crate::pg::settings::define_file(
+        c"tokenauth.key_file",
+        c"Sets the file with the keys that digests and sealed tokens are made with.",
+        c"An absolute path outside the data directory, mode 0600; read when a key is needed and after each reload.",
+        &KEY_FILE,
+        look_at_key_file,
+    );
     crate::pg::settings::reserve(PREFIX);
 }
 
@@ -63,6 +76,21 @@ const PREFIX: &CStr = c"tokenauth";
 /// Whether uses are recorded.
 pub fn usage_tracking() -> bool {
     USAGE_TRACKING.get()
+}
+
+/// The file with the keys.
+pub fn key_file() -> Option<CString> {
+    KEY_FILE.get().filter(|path| !path.is_empty())
+}
+
+/// Says at once, in the log of a start or a reload, what every call that needs a key will fail with.
+fn look_at_key_file(path: &CStr) {
+    if path.is_empty() {
+        return;
+    }
+    if let Some(fault) = keys::fault(path) {
+        ErrorReport::from(Error::KeyFile(fault)).report(PgLogLevel::WARNING);
+    }
 }
 
 /// How many bytes a backend may remember; 0: nothing.

@@ -19,6 +19,7 @@ mod pepper;
 mod prefix;
 mod presented;
 mod public_part;
+mod seal;
 
 #[cfg(test)]
 mod vectors;
@@ -32,6 +33,7 @@ pub use pepper::{KEY_LEN, Pepper, check_value};
 pub use prefix::Prefix;
 pub use presented::Presented;
 pub use public_part::PublicPart;
+pub use seal::Seal;
 
 /// Characters of the lookup: 11 base62 digits hold any 64-bit number.
 pub const LOOKUP_LEN: usize = 11;

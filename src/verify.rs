@@ -9,17 +9,19 @@ mod answer;
 mod memory;
 mod resolved;
 
+use std::ops::RangeInclusive;
+
 use pgrx::Uuid;
 use pgrx::prelude::*;
 
 use crate::argument;
-use crate::catalog::token::{BY_LOOKUP, column};
+use crate::catalog::import::Imports;
 use crate::error::{Error, ErrorReport};
+use crate::keys;
 use crate::network::Client;
 use crate::pg::array::TextArray;
 use crate::pg::composite::Verification;
 use crate::pg::jsonb::Jsonb;
-use crate::pg::probe::Key;
 use crate::pg::snapshot::Latest;
 use crate::pg::text::{Presented as PresentedText, Text};
 use crate::request::Credential;
@@ -27,6 +29,7 @@ use crate::scope::Scopes;
 use crate::token::{Digest, Lookup, Presented, PublicPart};
 use crate::verdict::Verdict;
 use answer::Answer;
+use resolved::TokenRow;
 
 /// Verifies a token and returns the verdict with what the application needs to go on.
 ///
@@ -34,7 +37,8 @@ use answer::Answer;
 /// without port, for tokens that are bound to networks. Never raises for a bad token.
 ///
 /// # Errors
-/// `22004` for a NULL `require`, `22023` for a malformed one, whatever the token.
+/// `22004` for a NULL `require`, `22023` for a malformed one, whatever the token; `55000` when the token's digest has a
+/// pepper that is not in the key file.
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, requires = ["types"])]
 fn verify(
     token: Option<PresentedText>,
@@ -87,37 +91,54 @@ fn verify_request(
 }
 
 /// The token that a text is, alive or not.
-pub fn identify(text: &PresentedText<'_>) -> Option<Uuid> {
+///
+/// # Errors
+/// 55000 when its pepper is missing, or another key under its id.
+pub fn identify(text: &PresentedText<'_>) -> Result<Option<Uuid>, Error> {
     match Claim::of_text(Some(text.bytes())) {
-        Claim::Bad(_) => None,
-        Claim::Token { lookup, digest } => BY_LOOKUP
-            .find(Key::Bigint(lookup.to_bigint()), &Latest::take(), |row| {
-                row.bytes(column::DIGEST)
-                    .is_some_and(|stored| digest.matches(stored))
-                    .then(|| row.required(column::ID))
-            })
-            .flatten(),
+        Claim::Bad(_) => Ok(None),
+        Claim::Token { lookup, digest } => identify_digest(lookup, &digest),
+        Claim::Foreign(text) => Imports::read(&Latest::take())
+            .algorithms()
+            .filter_map(|algorithm| Digest::of(algorithm, text))
+            .find_map(|digest| identify_digest(Lookup::of_digest(&digest), &digest).transpose())
+            .transpose(),
     }
 }
 
+fn identify_digest(lookup: Lookup, digest: &Digest) -> Result<Option<Uuid>, Error> {
+    let snapshot = Latest::take();
+    let found = TokenRow::find(lookup, digest, &snapshot, |id| keys::named(id, &snapshot))?;
+    Ok(found.map(|token| token.id))
+}
+
 /// What is presented.
-enum Claim {
+enum Claim<'a> {
     /// Something that no table need be read for.
     Bad(Verdict),
     /// A digest to be found and compared.
     Token { lookup: Lookup, digest: Digest },
+    /// A text that is not of our form: nothing, unless an older system issued it and its digest was imported.
+    Foreign(&'a [u8]),
 }
 
-impl Claim {
+/// How long a text may be that an older system issued: shorter ones could be guessed, longer ones are never hashed.
+const FOREIGN: RangeInclusive<usize> = 8..=PresentedText::LONGEST;
+
+impl<'a> Claim<'a> {
     /// Of a text: `None` for NULL, `Some(None)` for one that is too long to be a token.
-    fn of_text(text: Option<Option<&[u8]>>) -> Self {
-        match text.map(|text| text.map(Presented::parse)) {
+    fn of_text(text: Option<Option<&'a [u8]>>) -> Self {
+        match text {
             None => Claim::Bad(Verdict::Missing),
-            Some(Some(Ok(token))) => Claim::Token {
-                lookup: token.lookup(),
-                digest: token.digest(),
+            Some(None) => Claim::Bad(Verdict::Malformed),
+            Some(Some(text)) => match Presented::parse(text) {
+                Ok(token) => Claim::Token {
+                    lookup: token.lookup(),
+                    digest: token.digest(),
+                },
+                Err(_) if FOREIGN.contains(&text.len()) => Claim::Foreign(text),
+                Err(_) => Claim::Bad(Verdict::Malformed),
             },
-            Some(_) => Claim::Bad(Verdict::Malformed),
         }
     }
 
@@ -161,10 +182,27 @@ impl Question {
         })
     }
 
-    fn answer(&self, claim: Claim) -> Result<Verification, Error> {
-        match claim {
-            Claim::Bad(verdict) => Answer::without_token(verdict)?.formed(),
-            Claim::Token { lookup, digest } => memory::answer(lookup, &digest, self),
-        }
+    fn answer(&self, claim: Claim<'_>) -> Result<Verification, Error> {
+        let verdict = match claim {
+            Claim::Bad(verdict) => verdict,
+            Claim::Token { lookup, digest } => match memory::answer(lookup, &digest, self)? {
+                Some(answer) => return Ok(answer),
+                None => Verdict::Unknown,
+            },
+            Claim::Foreign(text) => {
+                let mut verdict = Verdict::Malformed;
+                for digest in memory::imports()
+                    .algorithms()
+                    .filter_map(|algorithm| Digest::of(algorithm, text))
+                {
+                    if let Some(answer) = memory::answer(Lookup::of_digest(&digest), &digest, self)? {
+                        return Ok(answer);
+                    }
+                    verdict = Verdict::Unknown;
+                }
+                verdict
+            }
+        };
+        Answer::without_token(verdict)?.formed()
     }
 }

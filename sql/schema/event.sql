@@ -31,7 +31,7 @@ COMMENT ON COLUMN tokenauth.event.correlation_id IS 'Of the request that caused 
 SELECT pg_catalog.pg_extension_config_dump('tokenauth.event', '');
 
 CREATE TABLE tokenauth.key (
-    id          text NOT NULL,
+    id          text COLLATE "C" NOT NULL,
     check_value bytea NOT NULL,
     created_at  timestamptz NOT NULL DEFAULT pg_catalog.now(),
     CONSTRAINT key_pkey PRIMARY KEY (id),

@@ -9,6 +9,7 @@ COMMENT ON FUNCTION tokenauth.grantable IS 'The scopes that an actor could grant
 COMMENT ON FUNCTION tokenauth.rotate IS 'Issues a successor; the token itself works until the end of grace';
 COMMENT ON FUNCTION tokenauth.rotation_status IS 'How far a rotation has come, by the id of either token';
 COMMENT ON FUNCTION tokenauth.issue IS 'Issues a token and returns it, with its text, this once';
+COMMENT ON FUNCTION tokenauth.import IS 'Takes over a token of an older system by its digest, so that its holder can go on using it';
 COMMENT ON FUNCTION tokenauth.edit IS 'Changes a token; NULL leaves a field, an empty value clears it';
 COMMENT ON FUNCTION tokenauth.revoke IS 'Revokes a token for good; returns whether it was alive';
 COMMENT ON FUNCTION tokenauth.revoke_presented IS 'Revokes the token that is presented (RFC 7009)';
@@ -16,6 +17,8 @@ COMMENT ON FUNCTION tokenauth.revoke_all IS 'Revokes every token selected; retur
 COMMENT ON FUNCTION tokenauth.disable IS 'Disables a token until it is enabled again; returns whether that changed anything';
 COMMENT ON FUNCTION tokenauth.enable IS 'Enables a disabled token; returns whether that changed anything';
 COMMENT ON FUNCTION tokenauth.delete IS 'Revokes a token for good and takes it off every list';
+COMMENT ON FUNCTION tokenauth.reveal IS 'Shows the text of an active token again, if its kind keeps texts sealed';
+COMMENT ON FUNCTION tokenauth.reseal IS 'Seals token texts anew with the newest key; returns how many are left under older ones';
 COMMENT ON FUNCTION tokenauth.list IS 'Rows of tokenauth.tokens that the actor may see, newest first';
 COMMENT ON FUNCTION tokenauth.verify IS 'Verifies a token, for these scopes and from this client address';
 COMMENT ON FUNCTION tokenauth.verify_digest IS 'Verifies a token by its SHA-256, so that its text never reaches the server';

@@ -39,7 +39,6 @@ CREATE TABLE tokenauth.kind (
     CONSTRAINT kind_max_active_per_owner_positive CHECK (max_active_per_owner > 0),
     CONSTRAINT kind_error_style_known CHECK (error_style IN ('uniform', 'coded', 'problem')),
     -- No promise is stored that this release does not keep.
-    CONSTRAINT kind_reveal_not_yet CHECK (NOT reveal),
     CONSTRAINT kind_rate_limit_not_yet CHECK (rate_limit IS NULL AND rate_interval IS NULL)
 );
 
@@ -56,7 +55,7 @@ COMMENT ON COLUMN tokenauth.kind.lifetime_required IS 'Whether every token must 
 COMMENT ON COLUMN tokenauth.kind.name_required IS 'Whether every token must have a name';
 COMMENT ON COLUMN tokenauth.kind.owner_inactive IS 'What deactivating the owner does: revoke for good, or suspend until it is active again; copied into each token when it is issued';
 COMMENT ON COLUMN tokenauth.kind.expired_editable IS 'Whether an expired token can be edited, and so come back to life';
-COMMENT ON COLUMN tokenauth.kind.reveal IS 'Reserved: whether the token text is kept sealed and can be shown again';
+COMMENT ON COLUMN tokenauth.kind.reveal IS 'Whether the token text is kept sealed as well, so that reveal() can show it again; needs a seal key in the key file';
 COMMENT ON COLUMN tokenauth.kind.self_service IS 'Whether owners may hand out, edit and widen tokens themselves; false: only the application''s trusted calls';
 COMMENT ON COLUMN tokenauth.kind.issue_permission IS 'Permission an actor needs for everything on tokens of this kind but revoking its own';
 COMMENT ON COLUMN tokenauth.kind.manage_permission IS 'Permission that lets an actor see and manage tokens of others';

@@ -27,18 +27,21 @@ CREATE TABLE tokenauth.token (
     revoke_reason   text,
     rotated_from    uuid,
     rotated_to      uuid,
+    sealed          bytea,
+    seal            text,
     CONSTRAINT token_pkey PRIMARY KEY (id),
     CONSTRAINT token_lookup_key UNIQUE (lookup),
     CONSTRAINT token_kind_fkey FOREIGN KEY (kind) REFERENCES tokenauth.kind (name),
     CONSTRAINT token_owner_fkey FOREIGN KEY (owner) REFERENCES tokenauth.principal (principal),
     CONSTRAINT token_algorithm_known CHECK (algorithm IN ('sha256', 'hmac-sha256', 'sha512')),
     CONSTRAINT token_pepper_with_hmac CHECK ((pepper IS NOT NULL) = (algorithm = 'hmac-sha256')),
+    CONSTRAINT token_sealed_with_seal CHECK ((sealed IS NULL) = (seal IS NULL)),
     CONSTRAINT token_deleted_is_revoked CHECK (deleted_at IS NULL OR revoked_at IS NOT NULL)
 ) WITH (fillfactor = 80, vacuum_truncate = off);
 
 CREATE INDEX token_owner_epoch_idx ON tokenauth.token (owner, dies_with_owner, owner_epoch);
 
-COMMENT ON TABLE tokenauth.token IS 'Tokens: digests and settings, never the token text';
+COMMENT ON TABLE tokenauth.token IS 'Tokens: digests and settings, never the token text in the clear';
 COMMENT ON INDEX tokenauth.token_owner_epoch_idx IS 'Lists the tokens of an owner, and counts those that no mass death has covered';
 COMMENT ON COLUMN tokenauth.token.lookup IS 'Public part of the token text, by which verification finds the row';
 COMMENT ON COLUMN tokenauth.token.owner_epoch IS 'Epoch of the owner when the token was issued';
@@ -67,8 +70,22 @@ COMMENT ON COLUMN tokenauth.token.revoked_by IS 'The principal, or role:name, th
 COMMENT ON COLUMN tokenauth.token.revoke_reason IS 'Why it was revoked';
 COMMENT ON COLUMN tokenauth.token.rotated_from IS 'The token it succeeded';
 COMMENT ON COLUMN tokenauth.token.rotated_to IS 'The token that succeeded it';
+COMMENT ON COLUMN tokenauth.token.sealed IS 'The token text, encrypted, of kinds with reveal; wiped when the token dies alone';
+COMMENT ON COLUMN tokenauth.token.seal IS 'Identifier of the key that opens it';
 
 SELECT pg_catalog.pg_extension_config_dump('tokenauth.token', '');
+
+-- One row for each algorithm of imported digests: as long as it is empty, a text that is none of ours costs no probe.
+CREATE TABLE tokenauth.import (
+    algorithm text COLLATE "C" NOT NULL,
+    CONSTRAINT import_pkey PRIMARY KEY (algorithm),
+    CONSTRAINT import_algorithm_known CHECK (algorithm IN ('sha256', 'sha512'))
+);
+
+COMMENT ON TABLE tokenauth.import IS 'By which algorithms the digests of imported tokens were made';
+COMMENT ON COLUMN tokenauth.import.algorithm IS 'There are, or were, imported tokens with such digests';
+
+SELECT pg_catalog.pg_extension_config_dump('tokenauth.import', '');
 
 -- Made with the token and apart from it: counting a use never locks or rewrites what verification reads.
 CREATE TABLE tokenauth.usage (

@@ -33,6 +33,9 @@ CREATE TRIGGER signal
 CREATE TRIGGER signal
     AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON tokenauth.token
     FOR EACH STATEMENT EXECUTE FUNCTION tokenauth.signal_change();
+CREATE TRIGGER signal
+    AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON tokenauth.import
+    FOR EACH STATEMENT EXECUTE FUNCTION tokenauth.signal_change();
 CREATE TRIGGER signal_apply
     AFTER UPDATE OR DELETE ON tokenauth.kind
     FOR EACH ROW EXECUTE FUNCTION tokenauth.signal_change();
@@ -42,14 +45,21 @@ CREATE TRIGGER signal_apply
 CREATE TRIGGER signal_apply
     AFTER UPDATE OR DELETE ON tokenauth.token
     FOR EACH ROW EXECUTE FUNCTION tokenauth.signal_change();
+-- That there are no imports is remembered too, so here a new row is a change as well.
+CREATE TRIGGER signal_apply
+    AFTER INSERT OR UPDATE OR DELETE ON tokenauth.import
+    FOR EACH ROW EXECUTE FUNCTION tokenauth.signal_change();
 
 ALTER TABLE tokenauth.kind ENABLE ALWAYS TRIGGER signal, ENABLE REPLICA TRIGGER signal_apply;
 ALTER TABLE tokenauth.principal ENABLE ALWAYS TRIGGER signal, ENABLE REPLICA TRIGGER signal_apply;
 ALTER TABLE tokenauth.token ENABLE ALWAYS TRIGGER signal, ENABLE REPLICA TRIGGER signal_apply;
+ALTER TABLE tokenauth.import ENABLE ALWAYS TRIGGER signal, ENABLE REPLICA TRIGGER signal_apply;
 
 COMMENT ON TRIGGER signal ON tokenauth.kind IS 'Makes every backend forget what it remembers';
 COMMENT ON TRIGGER signal ON tokenauth.principal IS 'Makes every backend forget what it remembers';
 COMMENT ON TRIGGER signal ON tokenauth.token IS 'Makes every backend forget what it remembers';
+COMMENT ON TRIGGER signal ON tokenauth.import IS 'Makes every backend forget what it remembers';
 COMMENT ON TRIGGER signal_apply ON tokenauth.kind IS 'The same for logical apply';
 COMMENT ON TRIGGER signal_apply ON tokenauth.principal IS 'The same for logical apply';
 COMMENT ON TRIGGER signal_apply ON tokenauth.token IS 'The same for logical apply';
+COMMENT ON TRIGGER signal_apply ON tokenauth.import IS 'The same for logical apply';

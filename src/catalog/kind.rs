@@ -28,6 +28,7 @@ pub mod column {
     pub const NAME_REQUIRED: usize = 10;
     pub const OWNER_INACTIVE: usize = 11;
     pub const EXPIRED_EDITABLE: usize = 12;
+    pub const REVEAL: usize = 13;
     pub const SELF_SERVICE: usize = 14;
     pub const ISSUE_PERMISSION: usize = 15;
     pub const MANAGE_PERMISSION: usize = 16;
@@ -108,6 +109,7 @@ fn read(row: &Row) -> Kind {
         name_required: row.required(column::NAME_REQUIRED),
         dies_with_owner: row.bytes(column::OWNER_INACTIVE) != Some(b"suspend"),
         expired_editable: row.required(column::EXPIRED_EDITABLE),
+        reveal: row.required(column::REVEAL),
         self_service: row.required(column::SELF_SERVICE),
         issue_permission: permission(column::ISSUE_PERMISSION),
         manage_permission: permission(column::MANAGE_PERMISSION),

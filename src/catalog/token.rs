@@ -34,6 +34,7 @@ pub mod column {
     pub const DISABLED_AT: usize = 9;
     pub const DELETED_AT: usize = 10;
     pub const DIGEST: usize = 11;
+    pub const PEPPER: usize = 13;
     pub const KIND: usize = 14;
     pub const OWNER: usize = 15;
     pub const NAME: usize = 16;
@@ -193,6 +194,51 @@ pub fn count_alive_of(owner: &PrincipalName, principal: &Principal, most: i64) -
             row.required(1)
         })
         .unwrap_or(0)
+}
+
+/// A token text as it is kept sealed, and the key that opens it.
+pub struct SealedRow {
+    /// Whose it is.
+    pub id: Uuid,
+    /// What opens to the text.
+    pub sealed: Vec<u8>,
+    /// Id of the key.
+    pub seal: Text,
+}
+
+/// The sealed text of a token.
+pub fn sealed(id: Uuid) -> Option<SealedRow> {
+    static FIND: Statement =
+        Statement::new("SELECT id, sealed, seal FROM tokenauth.token WHERE id = $1 AND sealed IS NOT NULL");
+    FIND.first(arguments![id], read_sealed)
+}
+
+/// Locks sealed texts under other keys than this one, at most so many, and passes over what others have locked.
+pub fn lock_sealed_otherwise(seal: &str, most: i64) -> Vec<SealedRow> {
+    static LOCK: Statement = Statement::new(
+        "SELECT id, sealed, seal FROM tokenauth.token WHERE seal <> $1 LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED",
+    );
+    LOCK.all(arguments![seal, most], read_sealed)
+}
+
+/// How many sealed texts are under other keys than this one.
+pub fn count_sealed_otherwise(seal: &str) -> i64 {
+    static COUNT: Statement = Statement::new("SELECT count(*) FROM tokenauth.token WHERE seal <> $1");
+    COUNT.first(arguments![seal], |row| row.required(1)).unwrap_or(0)
+}
+
+/// Replaces the sealed text of a token that is locked.
+pub fn store_sealed(id: Uuid, sealed: &[u8], seal: &str) {
+    static STORE: Statement = Statement::new("UPDATE tokenauth.token SET sealed = $2, seal = $3 WHERE id = $1");
+    STORE.run(arguments![id, sealed, seal]);
+}
+
+fn read_sealed(row: &Row) -> SealedRow {
+    SealedRow {
+        id: row.required(1),
+        sealed: row.required(2),
+        seal: row.required(3),
+    }
 }
 
 /// What history says of a token.

@@ -7,6 +7,7 @@ use crate::catalog::principal::Principal;
 use crate::error::Error;
 use crate::handing_out::Grant;
 use crate::id;
+use crate::keys;
 use crate::kind::Kind;
 use crate::pg::array::TextArray;
 use crate::pg::clock::Timestamp;
@@ -16,9 +17,10 @@ use crate::pg::jsonb::Jsonb;
 use crate::pg::statement::{Statement, arguments, fields};
 use crate::pg::text::Text;
 use crate::principal::PrincipalName;
-use crate::token::NewToken;
+use crate::reveal::Sealed;
+use crate::token::{Algorithm, Digest, Lookup, NewToken, Pepper};
 
-/// A token about to be stored.
+/// A token about to be stored, but for its credential.
 pub struct New<'a> {
     /// Its identifier.
     pub id: Uuid,
@@ -34,7 +36,7 @@ pub struct New<'a> {
     pub description: Option<Text>,
     /// What it is given.
     pub grant: Grant,
-    /// Now.
+    /// When it came into being.
     pub created_at: Timestamp,
     /// When it stops working.
     pub expires_at: Option<Timestamp>,
@@ -50,21 +52,37 @@ pub struct New<'a> {
     pub rotated_from: Option<Uuid>,
 }
 
+/// By what a token is recognised.
+pub struct Credential<'a> {
+    /// By which its row is found.
+    pub lookup: Lookup,
+    /// What is compared.
+    pub digest: &'a Digest,
+    /// How the digest was made.
+    pub algorithm: Algorithm,
+    /// Id of the pepper in the digest.
+    pub pepper: Option<&'a str>,
+    /// What lists show of the text.
+    pub hint: Option<Text>,
+    /// The text, sealed.
+    pub sealed: Option<Sealed>,
+}
+
 /// Token, usage and event in one statement; no row at all when the lookup is taken.
 static STORE: Statement = Statement::new(
     "WITH token AS (
-         INSERT INTO tokenauth.token (id, lookup, digest, algorithm, hint, kind, owner, owner_epoch, dies_with_owner,
-             name, description, scopes, data_scopes, created_at, expires_at, not_before, networks, metadata, created_by, rotated_from)
-         VALUES ($1, $2, $3, 'sha256', $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $21)
+         INSERT INTO tokenauth.token (id, lookup, digest, algorithm, pepper, hint, sealed, seal, kind, owner, owner_epoch,
+             dies_with_owner, name, description, scopes, data_scopes, created_at, expires_at, not_before, networks,
+             metadata, created_by, rotated_from)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)
          ON CONFLICT (lookup) DO NOTHING
          RETURNING *),
      usage AS (INSERT INTO tokenauth.usage (token_id) SELECT id FROM token)
      INSERT INTO tokenauth.event (id, at, event, token_id, kind, owner, actor, role, client, after)
-     SELECT $19, created_at, 'token.issued', id, kind, owner, $20, session_user, host(inet_client_addr()),
+     SELECT $24, $25, $26, id, kind, owner, $27, session_user, host(inet_client_addr()),
             jsonb_strip_nulls(jsonb_build_object('hint', hint, 'name', name, 'description', description,
                 'scopes', scopes, 'data_scopes', data_scopes, 'expires_at', to_jsonb(expires_at AT TIME ZONE 'UTC') #>> '{}' || '+00:00',
-                     'not_before', to_jsonb(not_before AT TIME ZONE 'UTC') #>> '{}' || '+00:00',
-                    
+                'not_before', to_jsonb(not_before AT TIME ZONE 'UTC') #>> '{}' || '+00:00',
                 'networks', networks, 'metadata', metadata, 'rotated_from', rotated_from))
        FROM token",
 );
@@ -73,42 +91,34 @@ impl New<'_> {
     /// Stores it, draws until its lookup is free, and answers it with its text.
     ///
     /// # Errors
-    /// 58030 when the operating system gives no random bytes.
+    /// 55000 when the key file cannot be used, or has no seal for a kind that reveals; 58030 when the operating system
+    /// gives no random bytes.
     pub fn store(self) -> Result<IssuedFields, Error> {
         let scopes = self
             .kind
             .effective_scopes(self.grant.scopes.as_ref(), &self.principal.permissions);
+        let pepper = keys::newest::<Pepper>()?;
+        let seal = self.kind.reveal.then(Sealed::key).transpose()?;
         loop {
             let token = NewToken::generate(&self.kind.prefix)?;
             let hint = encoding::hint(token.hint());
-            let stored = STORE.run(arguments![
-                self.id,
-                token.lookup().to_bigint(),
-                token.digest().as_bytes(),
-                hint.clone(),
-                self.kind.name.clone(),
-                self.owner.text(),
-                self.principal.epoch,
-                self.kind.dies_with_owner,
-                self.name.clone(),
-                self.description.clone(),
-                self.grant
-                    .scopes
-                    .as_ref()
-                    .map(|scopes| TextArray::from_iter(scopes.iter())),
-                self.grant.data_scopes.as_ref().map(|data| Jsonb::of(&data.to_value())),
-                self.created_at,
-                self.expires_at,
-                self.not_before,
-                self.networks.clone(),
-                self.metadata.clone(),
-                self.actor.recorded(),
-                id::new(self.created_at)?,
-                self.actor.principal(),
-                self.rotated_from,
-            ]);
-            // Nothing stored: 64 random bits have met those of another token. Draw again.
-            if stored == 1 {
+            let (algorithm, digest) = match &pepper {
+                None => (Algorithm::Sha256, token.digest()),
+                Some(pepper) => (Algorithm::HmacSha256, token.digest().peppered(&pepper.key)),
+            };
+            let credential = Credential {
+                lookup: token.lookup(),
+                digest: &digest,
+                algorithm,
+                pepper: pepper.as_ref().map(|pepper| &*pepper.id),
+                hint: Some(hint.clone()),
+                sealed: seal
+                    .as_deref()
+                    .map(|seal| Sealed::close(seal, token.expose().as_bytes(), self.id))
+                    .transpose()?,
+            };
+            // Not stored: 64 random bits have met those of another token. Draw again.
+            if self.insert(credential, "token.issued", self.created_at)? {
                 return Ok(IssuedFields(Fields::new(fields![
                     token.expose(),
                     self.id,
@@ -122,5 +132,46 @@ impl New<'_> {
                 ])));
             }
         }
+    }
+
+    /// Stores it with an event of this moment, unless there is a token of the same lookup: then nothing is stored, and the
+    /// answer is false.
+    ///
+    /// # Errors
+    /// 58030 when the operating system gives no random bytes.
+    pub fn insert(&self, credential: Credential<'_>, event: &'static str, at: Timestamp) -> Result<bool, Error> {
+        let stored = STORE.run(arguments![
+            self.id,
+            credential.lookup.to_bigint(),
+            credential.digest.as_bytes(),
+            credential.algorithm.name(),
+            credential.pepper,
+            credential.hint,
+            credential.sealed.as_ref().map(|sealed| sealed.text.as_slice()),
+            credential.sealed.as_ref().map(|sealed| &*sealed.seal),
+            self.kind.name.clone(),
+            self.owner.text(),
+            self.principal.epoch,
+            self.kind.dies_with_owner,
+            self.name.clone(),
+            self.description.clone(),
+            self.grant
+                .scopes
+                .as_ref()
+                .map(|scopes| TextArray::from_iter(scopes.iter())),
+            self.grant.data_scopes.as_ref().map(|data| Jsonb::of(&data.to_value())),
+            self.created_at,
+            self.expires_at,
+            self.not_before,
+            self.networks.clone(),
+            self.metadata.clone(),
+            self.actor.recorded(),
+            self.rotated_from,
+            id::new(at)?,
+            at,
+            event,
+            self.actor.principal(),
+        ]);
+        Ok(stored == 1)
     }
 }

@@ -10,6 +10,7 @@ use pgrx::pg_guard;
 use pgrx::pg_sys;
 
 use super::probe;
+use super::settings::reloaded_at;
 
 thread_local! {
     static WATCHED: RefCell<Watched> = const { RefCell::new(Watched { signal: None, tables: Vec::new() }) };
@@ -17,6 +18,8 @@ thread_local! {
     static ROWS: Cell<u64> = const { Cell::new(0) };
     /// Moves whenever names of tables and indexes may stand for others.
     static NAMES: Cell<u64> = const { Cell::new(0) };
+    /// When the configuration was last loaded, as far as `ROWS` knows.
+    static RELOADED: Cell<i64> = const { Cell::new(0) };
     /// Whether this transaction has changed what others remember.
     static WROTE: Cell<bool> = const { Cell::new(false) };
 }
@@ -33,6 +36,11 @@ struct Watched {
 pub fn generation() -> u64 {
     // SAFETY: reads the shared queue; callbacks run inside, `forget` below among them.
     unsafe { pg_sys::AcceptInvalidationMessages() };
+    // The key file may be another one since the last reload, and what is remembered was read with its keys.
+    let reloaded = reloaded_at();
+    if RELOADED.replace(reloaded) != reloaded {
+        ROWS.set(ROWS.get() + 1);
+    }
     ROWS.get()
 }
 

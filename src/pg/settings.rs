@@ -1,11 +1,84 @@
-//! The namespace of our settings.
+//! What our settings need of the server: their namespace, hooks, and what else is configured.
 
-use std::ffi::CStr;
+use std::cell::Cell;
+use std::ffi::{CStr, CString, OsStr, c_char, c_void};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
 
+use pgrx::guc::{GucContext, GucFlags, GucRegistry, GucSetting};
 use pgrx::pg_sys;
+use pgrx::prelude::*;
 
 /// Makes an unknown setting of this prefix an error instead of a placeholder that is silently kept.
 pub fn reserve(prefix: &'static CStr) {
     // SAFETY: copies the name.
     unsafe { pg_sys::MarkGUCPrefixReserved(prefix.as_ptr()) };
+}
+
+thread_local! {
+    /// Whether the postmaster has loaded the library; inherited by its children.
+    static PRELOADED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Defines a setting that names a file and is set by the configuration file alone, and tells of each value that it takes,
+/// at the start and at each reload: once for the whole server where the postmaster has loaded the library, else once in
+/// each process that has.
+pub fn define_file(
+    name: &'static CStr,
+    short: &'static CStr,
+    long: &'static CStr,
+    setting: &'static GucSetting<Option<CString>>,
+    look: fn(&CStr),
+) {
+    /// What is told. There is one such setting.
+    static LOOK: std::sync::OnceLock<fn(&CStr)> = std::sync::OnceLock::new();
+
+    #[pg_guard]
+    unsafe extern "C-unwind" fn assigned(value: *const c_char, _extra: *mut c_void) {
+        // SAFETY: reads this process's state.
+        let (is_child, is_worker) = unsafe { (pg_sys::IsUnderPostmaster, pg_sys::ParallelWorkerNumber >= 0) };
+        // Whoever started the worker has been told.
+        if value.is_null() || is_worker || is_child && PRELOADED.get() {
+            return;
+        }
+        if let Some(look) = LOOK.get() {
+            // SAFETY: the setting's new value is a string that lives while it is being assigned.
+            look(unsafe { CStr::from_ptr(value) });
+        }
+    }
+
+    LOOK.get_or_init(|| look);
+    // SAFETY: reads this process's state.
+    PRELOADED.set(unsafe { pg_sys::process_shared_preload_libraries_in_progress });
+    // SAFETY: the hook is a static function, guarded, that keeps nothing of what it is passed.
+    unsafe {
+        GucRegistry::define_string_guc_with_hooks(
+            name,
+            short,
+            long,
+            setting,
+            GucContext::Sighup,
+            GucFlags::SUPERUSER_ONLY,
+            None,
+            Some(assigned),
+            None,
+        );
+    }
+}
+
+/// When this process last loaded the configuration file.
+pub fn reloaded_at() -> i64 {
+    // SAFETY: a plain variable of this process, which it alone writes.
+    unsafe { pg_sys::PgReloadTime }
+}
+
+/// The data directory.
+pub fn data_directory() -> &'static Path {
+    // SAFETY: set once, before any library is loaded, and never freed.
+    path_of(unsafe { CStr::from_ptr(pg_sys::DataDir) })
+}
+
+/// A path as the operating system takes it.
+pub fn path_of(path: &CStr) -> &Path {
+    Path::new(OsStr::from_bytes(path.to_bytes()))
 }

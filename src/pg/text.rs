@@ -7,6 +7,7 @@ use pgrx::callconv::{Arg, ArgAbi, BoxRet, FcInfo};
 use pgrx::datum::Datum;
 use pgrx::nullable::Nullable;
 use pgrx::{FromDatum, IntoDatum, impl_sql_translatable, pg_sys};
+use zeroize::Zeroizing;
 
 use super::encoding;
 
@@ -82,6 +83,28 @@ unsafe impl<'fcx> ArgAbi<'fcx> for Text {
 unsafe impl BoxRet for Text {
     unsafe fn box_into<'fcx>(self, fcinfo: &mut FcInfo<'fcx>) -> Datum<'fcx> {
         match self.into_datum() {
+            // SAFETY: the datum was just made.
+            Some(datum) => unsafe { fcinfo.return_raw_datum(datum) },
+            None => fcinfo.return_null(),
+        }
+    }
+}
+
+/// A token text on its way to the caller. Ours is wiped; what the caller gets is the server's copy.
+pub struct Plaintext(Zeroizing<Vec<u8>>);
+
+impl From<Zeroizing<Vec<u8>>> for Plaintext {
+    fn from(text: Zeroizing<Vec<u8>>) -> Self {
+        Plaintext(text)
+    }
+}
+
+impl_sql_translatable!(Plaintext, "text");
+
+// SAFETY: as for `Text`.
+unsafe impl BoxRet for Plaintext {
+    unsafe fn box_into<'fcx>(self, fcinfo: &mut FcInfo<'fcx>) -> Datum<'fcx> {
+        match self.0.as_slice().into_datum() {
             // SAFETY: the datum was just made.
             Some(datum) => unsafe { fcinfo.return_raw_datum(datum) },
             None => fcinfo.return_null(),

@@ -58,13 +58,21 @@ impl TriggerCall {
             .is_some_and(|data| data.tg_event & pg_sys::TRIGGER_EVENT_OPMASK == pg_sys::TRIGGER_EVENT_INSERT)
     }
 
+    /// Whether it is about this table.
+    pub fn is_on(&self, table: &Indexed) -> bool {
+        // SAFETY: `self.0` is the trigger manager's, or null; the trigger's relation is open.
+        unsafe {
+            self.0
+                .as_ref()
+                .is_some_and(|data| (*data.tg_relation).rd_id == table.table_oid())
+        }
+    }
+
     /// The change, if the function is called as a row trigger of this table.
     pub fn row_change(&self, table: &Indexed) -> Option<RowChange> {
         // SAFETY: `self.0` is the trigger manager's, or null.
         let data = unsafe { self.0.as_ref() }?;
-        // SAFETY: the trigger's relation is open.
-        let is_ours = unsafe { (*data.tg_relation).rd_id } == table.table_oid();
-        if !is_ours || data.tg_event & pg_sys::TRIGGER_EVENT_ROW == 0 {
+        if !self.is_on(table) || data.tg_event & pg_sys::TRIGGER_EVENT_ROW == 0 {
             return None;
         }
         let tuple = |tuple| TriggerTuple {

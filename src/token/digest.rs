@@ -32,6 +32,15 @@ impl Digest {
         Self(Bytes::Long(Sha512::digest(text).into()))
     }
 
+    /// Digest of a text by an algorithm that needs nothing but the text.
+    pub fn of(algorithm: Algorithm, text: &[u8]) -> Option<Self> {
+        match algorithm {
+            Algorithm::Sha256 => Some(Self::sha256(text)),
+            Algorithm::Sha512 => Some(Self::sha512(text)),
+            Algorithm::HmacSha256 => None,
+        }
+    }
+
     /// This digest under a pepper: HMAC-SHA-256 of it.
     #[must_use]
     pub fn peppered(&self, pepper: &Pepper) -> Self {

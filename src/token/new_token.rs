@@ -26,7 +26,7 @@ impl NewToken {
     /// # Errors
     /// [`RandomError`] when the operating system has no randomness to give.
     pub fn generate(prefix: &Prefix) -> Result<Self, RandomError> {
-        Self::draw(prefix, |buffer| OsRng.try_fill_bytes(buffer)).map_err(RandomError)
+        Self::draw(prefix, fill_randomly)
     }
 
     /// The whole text, to be handed to its holder once.
@@ -63,6 +63,11 @@ impl NewToken {
         text.extend(checksum::encode(checksum).map(char::from));
         Ok(Self { text, lookup })
     }
+}
+
+/// Fills a buffer with what the operating system's generator gives.
+pub(super) fn fill_randomly(buffer: &mut [u8]) -> Result<(), RandomError> {
+    OsRng.try_fill_bytes(buffer).map_err(RandomError)
 }
 
 /// Appends the characters of a secret, each of the 62 equally likely.

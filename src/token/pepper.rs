@@ -1,8 +1,9 @@
 //! Keys from outside the database, as far as token digests need them.
 //!
-//! A pepper turns a digest into one that nobody can compute who only has the database. Never prints a key.
-//! A [`Pepper`] lives as long as its key is in use, then its memory is freed and not wiped: what it holds are
-//! hash states, which the hash crate keeps to itself.
+//! A pepper turns a digest into one that nobody can compute who only has the database. Never prints a key, and
+//! overwrites what it knows of one when dropped.
+
+use std::hint::black_box;
 
 use hmac::digest::Key;
 use hmac::{Hmac, Mac};
@@ -17,8 +18,8 @@ const CHECKED: &[u8] = b"tokenauth key check value";
 
 /// A key under which digests are stored.
 ///
-/// Keeps the hash states after the key instead of the key: each use then hashes two blocks, not four.
-#[derive(Clone)]
+/// Keeps the hash states after the key instead of the key: each use then hashes two blocks, not four. Has no `Debug` or
+/// `Clone`.
 pub struct Pepper(Hmac<Sha256>);
 
 impl Pepper {
@@ -30,6 +31,15 @@ impl Pepper {
     /// HMAC-SHA-256 of `message` under this pepper.
     pub(super) fn authenticate(&self, message: &[u8]) -> [u8; 32] {
         self.0.clone().chain_update(message).finalize().into_bytes().into()
+    }
+}
+
+impl Drop for Pepper {
+    fn drop(&mut self) {
+        // The hash crate has no way to wipe its states; those of another key wipe them too, as long as the compiler must
+        // believe that they are read once more.
+        self.0 = keyed(&[0; KEY_LEN]);
+        black_box(&self.0);
     }
 }
 

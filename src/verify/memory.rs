@@ -12,11 +12,12 @@ use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
 
 use super::Question;
-use super::answer::Answer;
-use super::resolved::{Hot, Resolved, TokenRow};
+use super::resolved::{Hot, Peppering, Resolved, TokenRow};
+use crate::catalog::import::Imports;
 use crate::catalog::kind;
 use crate::catalog::principal::{self, Principal};
 use crate::error::Error;
+use crate::keys;
 use crate::kind::Kind;
 use crate::pg::composite::Verification;
 use crate::pg::invalidation;
@@ -25,7 +26,6 @@ use crate::pg::text::Text;
 use crate::remembered::{Remembered, Weigh};
 use crate::settings;
 use crate::token::{Digest, Lookup};
-use crate::verdict::Verdict;
 
 /// All that this backend remembers, of one generation.
 struct Memory {
@@ -33,6 +33,9 @@ struct Memory {
     tokens: Remembered<Hot>,
     principals: Remembered<Owner>,
     kinds: HashMap<Text, Rc<Kind>>,
+    /// Those that were needed, with their check values compared.
+    peppers: Vec<Rc<Peppering>>,
+    imports: Option<Imports>,
     hasher: Option<RandomState>,
 }
 
@@ -57,6 +60,8 @@ thread_local! {
         tokens: Remembered::new(),
         principals: Remembered::new(),
         kinds: HashMap::new(),
+        peppers: Vec::new(),
+        imports: None,
         hasher: None,
     });
 }
@@ -69,6 +74,8 @@ impl Memory {
             self.tokens.clear();
             self.principals.clear();
             self.kinds.clear();
+            self.peppers.clear();
+            self.imports = None;
         }
         self
     }
@@ -78,33 +85,24 @@ impl Memory {
     }
 }
 
-/// Answers a question about the token with this lookup and digest, which are compared in constant time.
-pub fn answer(lookup: Lookup, digest: &Digest, question: &Question) -> Result<Verification, Error> {
+/// Answers a question about the token with this lookup and digest, which are compared in constant time; `None` when there
+/// is none.
+pub fn answer(lookup: Lookup, digest: &Digest, question: &Question) -> Result<Option<Verification>, Error> {
     let key = lookup.to_bigint().cast_unsigned();
-    if settings::cache_size() == 0 || !invalidation::may_remember() {
-        return match read(lookup, digest, &Latest::take(), None) {
-            Some(resolved) => resolved.answer(question, None),
-            None => Answer::without_token(Verdict::Unknown)?.formed(),
-        };
-    }
-    // Without the signal nothing could be forgotten, so it is watched before anything is read.
-    invalidation::watch_signal();
-    let mut generation = invalidation::generation();
+    let Some(generation) = generation() else {
+        return read(lookup, digest, &Latest::take(), None)?
+            .map(|resolved| resolved.answer(question, None))
+            .transpose();
+    };
     let hot = MEMORY.with_borrow_mut(|memory| memory.at(generation).tokens.find(key).map(Rc::clone));
     if let Some(answer) = hot.and_then(|hot| hot.answer(digest, question).transpose()) {
-        return answer;
+        return answer.map(Some);
     }
-    let resolved = loop {
-        let resolved = read(lookup, digest, &Latest::take(), Some(generation));
-        let now = invalidation::generation();
-        if now == generation {
-            break resolved;
-        }
-        invalidation::watch_signal();
-        generation = invalidation::generation();
-    };
-    let Some(resolved) = resolved else {
-        return Answer::without_token(Verdict::Unknown)?.formed();
+    let (resolved, generation) = settled(generation, |snapshot, generation| {
+        read(lookup, digest, snapshot, Some(generation))
+    });
+    let Some(resolved) = resolved? else {
+        return Ok(None);
     };
     let hot = MEMORY.with_borrow_mut(|memory| {
         let most = settings::cache_size().saturating_sub(memory.principals.size());
@@ -116,24 +114,89 @@ pub fn answer(lookup: Lookup, digest: &Digest, question: &Question) -> Result<Ve
         tokens.store(key, &hot, most);
         Some(hot)
     });
-    resolved.answer(question, hot)
+    resolved.answer(question, hot).map(Some)
+}
+
+/// Which imports there are.
+pub fn imports() -> Imports {
+    let Some(generation) = generation() else {
+        return Imports::read(&Latest::take());
+    };
+    if let Some(imports) = MEMORY.with_borrow_mut(|memory| memory.at(generation).imports) {
+        return imports;
+    }
+    let (imports, generation) = settled(generation, |snapshot, _| Imports::read(snapshot));
+    MEMORY.with_borrow_mut(|memory| memory.at(generation).imports = Some(imports));
+    imports
+}
+
+/// The generation of now, if anything may be remembered.
+fn generation() -> Option<u64> {
+    if settings::cache_size() == 0 || !invalidation::may_remember() {
+        return None;
+    }
+    // Without the signal nothing could be forgotten, so it is watched before anything is read.
+    invalidation::watch_signal();
+    Some(invalidation::generation())
+}
+
+/// Reads until the generation has not moved meanwhile, and answers what was read with the generation that it is of.
+fn settled<T>(mut generation: u64, read: impl Fn(&Latest, u64) -> T) -> (T, u64) {
+    loop {
+        let found = read(&Latest::take(), generation);
+        let now = invalidation::generation();
+        if now == generation {
+            return (found, generation);
+        }
+        invalidation::watch_signal();
+        generation = invalidation::generation();
+    }
 }
 
 /// Reads token, owner and kind as the snapshot shows them; owner and kind from memory if it is of this generation.
-fn read(lookup: Lookup, digest: &Digest, snapshot: &Latest, generation: Option<u64>) -> Option<Resolved> {
-    let token = TokenRow::find(lookup, digest, snapshot)?;
-    // The foreign keys see to it that both are there. Were they not, the token would be refused as unknown.
+///
+/// # Errors
+/// 55000 when the token has a pepper that is missing, or another key under its id.
+fn read(
+    lookup: Lookup,
+    digest: &Digest,
+    snapshot: &Latest,
+    generation: Option<u64>,
+) -> Result<Option<Resolved>, Error> {
+    let pepper = |id: &[u8]| match generation {
+        None => keys::named(id, snapshot),
+        Some(generation) => pepper(id, snapshot, generation),
+    };
+    let Some(token) = TokenRow::find(lookup, digest, snapshot, pepper)? else {
+        return Ok(None);
+    };
     let (owner, kind) = match generation {
         None => (
-            Rc::new(find_owner(&token.owner, snapshot)?),
-            Rc::new(find_kind(&token.kind, snapshot)?),
+            find_owner(&token.owner, snapshot).map(Rc::new),
+            find_kind(&token.kind, snapshot).map(Rc::new),
         ),
         Some(generation) => (
-            owner(&token.owner, snapshot, generation)?,
-            kind_of(&token.kind, snapshot, generation)?,
+            owner(&token.owner, snapshot, generation),
+            kind_of(&token.kind, snapshot, generation),
         ),
     };
-    Some(Resolved { token, owner, kind })
+    // The foreign keys see to it that both are there. Were they not, the token would be refused as unknown.
+    Ok(owner.zip(kind).map(|(owner, kind)| Resolved { token, owner, kind }))
+}
+
+fn pepper(id: &[u8], snapshot: &Latest, generation: u64) -> Result<Rc<Peppering>, Error> {
+    let remembered = MEMORY.with_borrow_mut(|memory| {
+        let mut peppers = memory.at(generation).peppers.iter();
+        peppers.find(|pepper| pepper.id.as_bytes() == id).map(Rc::clone)
+    });
+    if let Some(pepper) = remembered {
+        return Ok(pepper);
+    }
+    let found = keys::named(id, snapshot)?;
+    if invalidation::generation() == generation {
+        MEMORY.with_borrow_mut(|memory| memory.at(generation).peppers.push(Rc::clone(&found)));
+    }
+    Ok(found)
 }
 
 fn find_owner(name: &Text, snapshot: &Latest) -> Option<Principal> {

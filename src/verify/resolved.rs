@@ -1,5 +1,6 @@
 //! A token with its owner and kind, and the verdict on it: each check in the order of the contract.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 
 use pgrx::Uuid;
@@ -12,6 +13,7 @@ use crate::catalog::token::{BY_LOOKUP, column};
 use crate::correlation;
 use crate::data_scope::DataScopes;
 use crate::error::Error;
+use crate::keys;
 use crate::kind::Kind;
 use crate::network::{Client, Network};
 use crate::pg::array::TextArray;
@@ -24,9 +26,20 @@ use crate::pg::snapshot::Latest;
 use crate::pg::text::Text;
 use crate::remembered::Weigh;
 use crate::scope::{Scope, Scopes};
-use crate::token::{Digest, Lookup};
+use crate::token::{Digest, Lookup, Pepper};
 use crate::usage;
 use crate::verdict::Verdict;
+
+/// A pepper with its id.
+pub type Peppering = keys::Key<Pepper>;
+
+/// The digest as it is stored under this pepper.
+pub fn under<'a>(pepper: Option<&Peppering>, digest: &'a Digest) -> Cow<'a, Digest> {
+    match pepper {
+        None => Cow::Borrowed(digest),
+        Some(pepper) => Cow::Owned(digest.peppered(&pepper.key)),
+    }
+}
 
 /// What verification reads of a token.
 pub struct TokenRow {
@@ -34,8 +47,11 @@ pub struct TokenRow {
     pub owner: Text,
     /// Its kind.
     pub kind: Text,
-    id: Uuid,
+    /// Its identifier.
+    pub id: Uuid,
+    /// As it is stored.
     digest: Digest,
+    pepper: Option<Rc<Peppering>>,
     name: Option<Text>,
     owner_epoch: i64,
     dies_with_owner: bool,
@@ -51,22 +67,33 @@ pub struct TokenRow {
 }
 
 impl TokenRow {
-    /// The token with this lookup, if its digest is this one.
-    pub fn find(lookup: Lookup, digest: &Digest, snapshot: &Latest) -> Option<Self> {
+    /// The token with this lookup, if its digest is this one, under the pepper that its row names.
+    ///
+    /// # Errors
+    /// Those of `pepper`.
+    pub fn find(
+        lookup: Lookup,
+        digest: &Digest,
+        snapshot: &Latest,
+        pepper: impl FnOnce(&[u8]) -> Result<Rc<Peppering>, Error>,
+    ) -> Result<Option<Self>, Error> {
         BY_LOOKUP
             .find(Key::Bigint(lookup.to_bigint()), snapshot, |row| {
+                let pepper = row.bytes(column::PEPPER).map(pepper).transpose()?;
+                let digest = under(pepper.as_deref(), digest);
                 let matches = row.bytes(column::DIGEST).is_some_and(|stored| digest.matches(stored));
-                matches.then(|| TokenRow::read(row, digest.clone()))
+                Ok(matches.then(|| TokenRow::read(row, digest.into_owned(), pepper)))
             })
-            .flatten()
+            .unwrap_or(Ok(None))
     }
 
-    fn read(row: &Row, digest: Digest) -> Self {
+    fn read(row: &Row, digest: Digest, pepper: Option<Rc<Peppering>>) -> Self {
         TokenRow {
             owner: row.required(column::OWNER),
             kind: row.required(column::KIND),
             id: row.required(column::ID),
             digest,
+            pepper,
             name: row.optional(column::NAME),
             owner_epoch: row.required(column::OWNER_EPOCH),
             dies_with_owner: row.required(column::DIES_WITH_OWNER),
@@ -177,6 +204,7 @@ impl Resolved {
         let TokenRow {
             id,
             digest,
+            pepper,
             disabled,
             rotated,
             expires_at,
@@ -192,6 +220,7 @@ impl Resolved {
             id: *id,
             digest: digest.as_bytes().try_into().ok()?,
             rotated: *rotated,
+            pepper: pepper.clone(),
             expires_at: expires_at.unwrap_or(Timestamp::INFINITY),
             not_before: not_before.unwrap_or(Timestamp::MINUS_INFINITY),
             scopes: scopes.clone(),
@@ -246,6 +275,7 @@ pub struct Hot {
     id: Uuid,
     digest: [u8; 32],
     rotated: bool,
+    pepper: Option<Rc<Peppering>>,
     expires_at: Timestamp,
     not_before: Timestamp,
     scopes: Option<Scopes>,
@@ -261,7 +291,7 @@ impl Hot {
     pub fn answer(self: Rc<Self>, digest: &Digest, question: &Question) -> Result<Option<Verification>, Error> {
         let now = Timestamp::now();
         let is_valid = self.image.is_taken()
-            && digest.matches(&self.digest)
+            && under(self.pepper.as_deref(), digest).matches(&self.digest)
             && self.not_before <= now
             && now < self.expires_at
             && admits(self.networks.as_deref(), question.client)

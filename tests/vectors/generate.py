@@ -280,3 +280,75 @@ write("embedded.json", {"cases": [
     embedded("between characters of EUC_JP", "鍵".encode("euc-jp") + A + "終".encode("euc-jp")),
     embedded("between bytes of no encoding", b"\xff\x00" + A + b"\xc0\x80"),
 ]})
+
+# XChaCha20-Poly1305: draft-irtf-cfrg-xchacha-03, appendix A.3.1, and token texts sealed by it
+
+
+def rotate(value, by):
+    return (value << by | value >> (32 - by)) & 0xFFFFFFFF
+
+
+def chacha_rounds(key, last):
+    state = [int.from_bytes((b"expand 32-byte k" + key + last)[at:at + 4], "little") for at in range(0, 64, 4)]
+    work = state[:]
+    for _ in range(10):
+        for a, b, c, d in [(0, 4, 8, 12), (1, 5, 9, 13), (2, 6, 10, 14), (3, 7, 11, 15),
+                           (0, 5, 10, 15), (1, 6, 11, 12), (2, 7, 8, 13), (3, 4, 9, 14)]:
+            for x, y, z, by in [(a, b, d, 16), (c, d, b, 12), (a, b, d, 8), (c, d, b, 7)]:
+                work[x] = (work[x] + work[y]) & 0xFFFFFFFF
+                work[z] = rotate(work[z] ^ work[x], by)
+    return state, work
+
+
+def words(values):
+    return b"".join(value.to_bytes(4, "little") for value in values)
+
+
+def chacha20(key, nonce, counter):
+    state, work = chacha_rounds(key, counter.to_bytes(4, "little") + nonce)
+    return words((x + y) & 0xFFFFFFFF for x, y in zip(state, work))
+
+
+def poly1305(key, message):
+    r = int.from_bytes(key[:16], "little") & 0x0FFFFFFC0FFFFFFC0FFFFFFC0FFFFFFF
+    total = 0
+    for at in range(0, len(message), 16):
+        total = (total + int.from_bytes(message[at:at + 16] + b"\1", "little")) * r % (2**130 - 5)
+    return ((total + int.from_bytes(key[16:32], "little")) % 2**128).to_bytes(16, "little")
+
+
+def xchacha20_poly1305(key, nonce, text, aad):
+    _, work = chacha_rounds(key, nonce[:16])
+    key, nonce = words(work[:4] + work[12:]), bytes(4) + nonce[16:]
+    stream = b"".join(chacha20(key, nonce, 1 + at) for at in range(-(-len(text) // 64)))
+    sealed = bytes(x ^ y for x, y in zip(text, stream))
+    padded = b"".join(part + bytes(-len(part) % 16) for part in (aad, sealed))
+    lengths = len(aad).to_bytes(8, "little") + len(sealed).to_bytes(8, "little")
+    return sealed, poly1305(chacha20(key, nonce, 0), padded + lengths)
+
+
+DRAFT = {
+    "key": bytes(range(0x80, 0xA0)), "nonce": bytes(range(0x40, 0x58)),
+    "aad": bytes.fromhex("50515253c0c1c2c3c4c5c6c7"),
+    "plaintext": b"Ladies and Gentlemen of the class of '99: If I could offer you only one tip for the future, "
+                 b"sunscreen would be it.",
+    "ciphertext": bytes.fromhex(
+        "bd6d179d3e83d43b9576579493c0e939572a1700252bfaccbed2902c21396cbb731c7f1b0b4aa6440bf3a82f4eda7e39ae64c6708c54c2"
+        "16cb96b72e1213b4522f8c9ba40db5d945b11b69b982c1bb9e3f3fac2bc369488f76b2383565d3fff921f9664c97637da9768812f615c6"
+        "8b13b52e"),
+    "tag": bytes.fromhex("c0875924c1c7987947deafd8780acf49"),
+}
+assert xchacha20_poly1305(DRAFT["key"], DRAFT["nonce"], DRAFT["plaintext"], DRAFT["aad"]) == \
+    (DRAFT["ciphertext"], DRAFT["tag"])
+
+
+def sealed_token(key, text):
+    nonce, uuid = DRAW.randbytes(24), DRAW.randbytes(16)
+    sealed = b"\1" + nonce + b"".join(xchacha20_poly1305(key, nonce, text.encode(), uuid))
+    return {"key": key.hex(), "nonce": nonce.hex(), "id": uuid.hex(), "text": text, "sealed": sealed.hex()}
+
+
+write("xchacha20_poly1305.json", {
+    "draft": [{name: value.hex() for name, value in DRAFT.items()}],
+    "sealed_tokens": [sealed_token(key, text) for key, text in zip(KEYS, TEXTS)],
+})

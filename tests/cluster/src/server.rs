@@ -2,10 +2,11 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::thread::{panicking, sleep};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
@@ -176,6 +177,43 @@ impl Server {
         let _ = child.stdin.take().expect("its input is a pipe").write_all(dump);
         let output = child.wait_with_output().expect("pg_restore ends");
         assert_success(&command, &output);
+    }
+
+    /// Where a file of this name lies: beside the data directory, or with `data/` in front in it.
+    #[must_use]
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.directory.join(name)
+    }
+
+    /// Writes a file that belongs to the server's user.
+    pub fn write_file(&self, name: &str, content: &str, mode: u32) {
+        let path = self.file(name);
+        // What is there may be read-only.
+        let _ = fs::remove_file(&path);
+        fs::write(&path, content).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+        let owner = fs::metadata(self.data()).unwrap();
+        std::os::unix::fs::chown(&path, Some(owner.uid()), Some(owner.gid())).unwrap();
+    }
+
+    /// Appends settings to the configuration file and reloads it; every session hears of it before its next command.
+    pub fn reconfigure(&self, settings: &[&str]) {
+        let loaded =
+            |client: &mut Client| -> SystemTime { client.query_one("SELECT pg_conf_load_time()", &[]).unwrap().get(0) };
+        let mut client = self.connect("postgres");
+        let before = loaded(&mut client);
+        self.configure(settings);
+        client.batch_execute("SELECT pg_reload_conf()").unwrap();
+        // The server signals its children after it has loaded the file itself, and new ones are born with it.
+        wait_until("the configuration to be loaded", || {
+            loaded(&mut client) > before && loaded(&mut self.connect("postgres")) > before
+        });
+    }
+
+    /// What the server has written to its log since it was first started.
+    #[must_use]
+    pub fn log_text(&self) -> String {
+        String::from_utf8_lossy(&fs::read(self.log()).unwrap()).into_owned()
     }
 
     fn configure(&self, settings: &[&str]) {

@@ -33,12 +33,13 @@ SELECT tokenauth.grant_access(('regress_tokenauth_' || access)::regrole, access)
 CREATE TEMPORARY TABLE promised (access text, functions text[]);
 INSERT INTO promised VALUES
     ('verify', '{verify,verify_digest,verify_request,error_response,revoke_presented,contains_token,mask}'),
-    ('self', '{issue,edit,revoke,disable,enable,delete,list,grantable,rotate,rotation_status}'),
-    ('manage', '{revoke_all,put_principal,deactivate,activate,drop_principal,add_member,remove_member}'),
-    ('observe', '{explain}');
+    ('self', '{issue,edit,revoke,disable,enable,delete,list,grantable,rotate,rotation_status,reveal}'),
+    ('manage', '{revoke_all,put_principal,deactivate,activate,drop_principal,add_member,remove_member,import}'),
+    ('observe', '{explain}'),
+    ('admin', '{reseal}');
 CREATE TEMPORARY TABLE includes (access text, included text[]);
 INSERT INTO includes VALUES ('verify', '{verify}'), ('self', '{verify,self}'), ('manage', '{verify,self,manage}'), ('observe', '{verify,observe}'),
-    ('admin', '{verify,self,manage,observe}'), ('none', '{}');
+    ('admin', '{verify,self,manage,observe,admin}'), ('none', '{}');
 -- … the whole matrix
 SELECT p.proname AS function, string_agg(i.access, ' ' ORDER BY array_position('{none,verify,self,manage,observe,admin}', i.access)) AS granted_to
   FROM pg_proc p LEFT JOIN includes i ON has_function_privilege('regress_tokenauth_' || i.access, p.oid, 'EXECUTE')

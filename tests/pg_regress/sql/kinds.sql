@@ -96,7 +96,6 @@ INSERT INTO tokenauth.kind (name, prefix, error_style) VALUES ('k', 'k_', 'html'
 INSERT INTO tokenauth.kind (name, prefix, max_active_per_owner) VALUES ('k', 'k_', 0);
 
 -- what this release does not do is not stored as if it did
-INSERT INTO tokenauth.kind (name, prefix, reveal) VALUES ('k', 'k_', true);
 INSERT INTO tokenauth.kind (name, prefix, rate_limit, rate_interval) VALUES ('k', 'k_', 100, '1 minute');
 INSERT INTO tokenauth.kind (name, prefix, rate_interval) VALUES ('k', 'k_', '1 minute');
 

@@ -1,0 +1,143 @@
+//! `import`: a token that an older system issued, of which only a digest is known.
+
+use pgrx::Uuid;
+use pgrx::prelude::*;
+
+use crate::actor::Actor;
+use crate::argument::{self, MOST_NAME};
+use crate::authority::Parties;
+use crate::catalog;
+use crate::catalog::import::Imports;
+use crate::error::{Error, ErrorReport};
+use crate::handing_out::Grant;
+use crate::id;
+use crate::issue::{Credential, New};
+use crate::kind::Expiry;
+use crate::pg::array::TextArray;
+use crate::pg::clock::Timestamp;
+use crate::pg::jsonb::Jsonb;
+use crate::pg::text::Text;
+use crate::principal::PrincipalName;
+use crate::token::{Algorithm, Digest, Lookup};
+
+/// Takes over a token of an older system by its digest and returns its id; whoever holds the token goes on using it.
+///
+/// `digest` is SHA-256 or SHA-512, as `algorithm` says, of the whole text that its holder presents, in hexadecimal.
+/// Judged like `issue`: what the owner does not hold is not granted, and an expiry lies in the future.
+///
+/// # Errors
+/// As `issue`, and `22004` for a NULL digest or algorithm, `22023` for a malformed digest, an unknown algorithm, a hint
+/// that is the token itself, or a creation in the future; `42710` for a digest that was imported before.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "the contract's signature; SQL calls it with named arguments"
+)]
+#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
+#[search_path(pg_catalog, pg_temp)]
+fn import(
+    kind: Option<Text>,
+    owner: Option<Text>,
+    digest: Option<Text>,
+    algorithm: Option<Text>,
+    name: default!(Option<Text>, "NULL"),
+    hint: default!(Option<Text>, "NULL"),
+    scopes: default!(Option<TextArray>, "NULL"),
+    expires_at: default!(Option<Timestamp>, "NULL"),
+    created_at: default!(Option<Timestamp>, "NULL"),
+    metadata: default!(Option<Jsonb>, "NULL"),
+    actor: default!(Option<Text>, "'session'"),
+) -> Result<Uuid, ErrorReport> {
+    let actor = Actor::resolve(actor)?;
+    let kind = argument::given("kind", kind)?;
+    let owner = PrincipalName::given("owner", owner)?;
+    let (algorithm, digest) = taken_over(algorithm, digest)?;
+    let name = argument::bounded("name", name, MOST_NAME)?.filter(|name| !name.is_empty());
+    let hint = argument::bounded("hint", hint, MOST_NAME)?.filter(|hint| !hint.is_empty());
+    if hint.as_ref().is_some_and(|hint| is_token(hint, algorithm, &digest)) {
+        Err(Error::HintIsToken)?;
+    }
+    let chosen = scopes.map(|scopes| argument::scopes("scopes", &scopes)).transpose()?;
+    let metadata = argument::metadata(metadata)?.filter(|metadata| !metadata.is_empty_object());
+    let asked = Expiry::asked(None, expires_at)?;
+
+    // Locked and judged as by `issue`, in the same order.
+    let kind = catalog::kind::lock(&kind)?;
+    let Parties {
+        owner: principal,
+        authority,
+    } = Parties::lock(&actor, &kind, &owner)?.existing(&owner)?;
+    authority.may_hand_out(&kind)?;
+
+    let now = Timestamp::now();
+    kind.accepts(&owner, &principal)?;
+    kind.accepts_name(name.as_ref())?;
+    let expires_at = kind.expiry(&asked, now)?;
+    let created_at = created(created_at, now)?;
+    let grant = Grant::chosen(&kind, &principal, chosen, None)?;
+    grant.within(&kind, &principal, &authority)?;
+    kind.has_room(&owner, &principal)?;
+
+    let new = New {
+        id: id::new(now)?,
+        kind: &kind,
+        owner: &owner,
+        principal: &principal,
+        name,
+        description: None,
+        grant,
+        created_at,
+        expires_at,
+        not_before: None,
+        networks: None,
+        metadata,
+        actor: &actor,
+        rotated_from: None,
+    };
+    let credential = Credential {
+        lookup: Lookup::of_digest(&digest),
+        digest: &digest,
+        algorithm,
+        // A pepper goes over SHA-256 alone, and the lookup shows 64 bits of the bare digest anyway.
+        pepper: None,
+        hint,
+        // Of a text that is not known nothing can be revealed.
+        sealed: None,
+    };
+    if !new.insert(credential, "token.imported", now)? {
+        Err(Error::DigestKnown)?;
+    }
+    Imports::expect(algorithm);
+    Ok(new.id)
+}
+
+/// # Errors
+/// 22004 when one of them is NULL, 22023 when they are not an algorithm that can be taken over and a digest of it.
+fn taken_over(algorithm: Option<Text>, digest: Option<Text>) -> Result<(Algorithm, Digest), Error> {
+    let digest = argument::given("digest", digest)?;
+    let algorithm = argument::given("algorithm", algorithm)?;
+    let algorithm = str::from_utf8(algorithm.as_bytes())
+        .ok()
+        .and_then(|name| name.parse().ok())
+        .filter(|algorithm: &Algorithm| algorithm.is_importable())
+        .ok_or(Error::NoSuchAlgorithm)?;
+    let digest = Digest::from_hex(algorithm, digest.as_bytes()).map_err(|why| Error::Digest { algorithm, why })?;
+    Ok((algorithm, digest))
+}
+
+/// Whether a hint would show the whole token in every list.
+fn is_token(hint: &Text, algorithm: Algorithm, digest: &Digest) -> bool {
+    Digest::of(algorithm, hint.as_bytes()).is_some_and(|of_hint| of_hint.matches(digest.as_bytes()))
+}
+
+/// When the older system issued it, as it is stored.
+///
+/// # Errors
+/// 22023 for a moment that is still to come, or beyond the calendar.
+fn created(created_at: Option<Timestamp>, now: Timestamp) -> Result<Timestamp, Error> {
+    match created_at {
+        None => Ok(now),
+        Some(moment) if moment > now => Err(Error::CreatedLater),
+        Some(moment) if !moment.is_writable() => Err(Error::BeyondCalendar("created_at")),
+        Some(moment) => Ok(moment),
+    }
+}

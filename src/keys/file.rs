@@ -1,0 +1,351 @@
+//! The key file: who may have written it, and what stands in it.
+//!
+//! One line for each key, `pepper <id> <64 hex digits>` or `seal <id> <64 hex digits>`; what begins with `#` is a comment.
+//! Never repeats a line in a message, never follows a wrong file: one that others can read or write, or that a backup of
+//! the data directory would carry away together with what it protects.
+
+use std::fmt;
+use std::fs::{self, File, Metadata};
+use std::io::{self, Read as _};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::Path;
+use std::rc::Rc;
+
+use zeroize::Zeroizing;
+
+use crate::token::{KEY_LEN, Pepper, Seal, check_value};
+
+/// Longest key file, in bytes: some hundreds of keys.
+const MOST_BYTES: usize = 64 * 1024;
+
+/// Longest id of a key, in bytes.
+const MOST_ID: usize = 63;
+
+/// What stands in a key file, in its order. Has no `Debug`.
+#[derive(Default)]
+pub struct KeyFile {
+    /// Under which digests are made.
+    pub peppers: Vec<Rc<Key<Pepper>>>,
+    /// Under which token texts are sealed.
+    pub seals: Vec<Rc<Key<Seal>>>,
+}
+
+/// A key with its id. Has no `Debug`.
+pub struct Key<K> {
+    /// What rows call it.
+    pub id: Box<str>,
+    /// By what the database recognises it.
+    pub check_value: [u8; 32],
+    /// The key, ready for use.
+    pub key: K,
+}
+
+impl KeyFile {
+    /// Reads the file at this path, for a server with this data directory.
+    ///
+    /// # Errors
+    /// [`Fault`] says why it cannot be used; none of it is used then.
+    pub fn read(path: &Path, data_directory: &Path) -> Result<Self, Fault> {
+        if !path.is_absolute() {
+            return Err(Fault::NotAbsolute);
+        }
+        // The server's user owns the data directory: PostgreSQL does not start otherwise.
+        let data_directory = fs::canonicalize(data_directory).map_err(Fault::unreadable)?;
+        let server = fs::metadata(&data_directory).map_err(Fault::unreadable)?.uid();
+        let path = fs::canonicalize(path).map_err(Fault::unreadable)?;
+        if path.starts_with(&data_directory) {
+            return Err(Fault::InDataDirectory);
+        }
+        // Before it is opened, since opening a pipe would wait for a writer; and of what was opened, since a name may have
+        // come to stand for another file meanwhile.
+        check(&fs::metadata(&path).map_err(Fault::unreadable)?, server)?;
+        let file = File::open(&path).map_err(Fault::unreadable)?;
+        check(&file.metadata().map_err(Fault::unreadable)?, server)?;
+        // All the room from the start: growing would leave keys in freed memory.
+        let mut text = Zeroizing::new(Vec::with_capacity(MOST_BYTES + 1));
+        file.take(MOST_BYTES as u64 + 1)
+            .read_to_end(&mut text)
+            .map_err(Fault::unreadable)?;
+        if text.len() > MOST_BYTES {
+            return Err(Fault::TooLong);
+        }
+        Self::parse(&text)
+    }
+
+    /// Takes the text of a key file apart.
+    fn parse(text: &[u8]) -> Result<Self, Fault> {
+        let mut keys = Self::default();
+        for (number, line) in (1..).zip(text.split(|&byte| byte == b'\n')) {
+            let mut words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+            let Some(purpose) = words.next().filter(|word| !word.starts_with(b"#")) else {
+                continue;
+            };
+            let (Some(id), Some(digits), None) = (words.next(), words.next(), words.next()) else {
+                return Err(Fault::Line(number));
+            };
+            let (Some(id), Some(key)) = (key_id(id), key(digits)) else {
+                return Err(Fault::Line(number));
+            };
+            // Rows name a key by its id alone.
+            if keys.has(id) {
+                return Err(Fault::Repeated(number));
+            }
+            match purpose {
+                b"pepper" => keys.peppers.push(Key::new(id, &key, Pepper::new)),
+                b"seal" => keys.seals.push(Key::new(id, &key, Seal::new)),
+                _ => return Err(Fault::Line(number)),
+            }
+        }
+        Ok(keys)
+    }
+
+    fn has(&self, id: &str) -> bool {
+        find(&self.peppers, id.as_bytes()).is_some() || find(&self.seals, id.as_bytes()).is_some()
+    }
+}
+
+/// The key with this id.
+pub fn find<'a, K>(keys: &'a [Rc<Key<K>>], id: &[u8]) -> Option<&'a Rc<Key<K>>> {
+    keys.iter().find(|key| key.id.as_bytes() == id)
+}
+
+impl<K> Key<K> {
+    fn new(id: &str, key: &[u8; KEY_LEN], make: impl FnOnce(&[u8; KEY_LEN]) -> K) -> Rc<Self> {
+        Rc::new(Key {
+            id: id.into(),
+            check_value: check_value(key),
+            key: make(key),
+        })
+    }
+}
+
+/// Whether the file is one that only the server's user can read, and nobody can have slipped in.
+fn check(file: &Metadata, server: u32) -> Result<(), Fault> {
+    if !file.is_file() {
+        Err(Fault::NoFile)
+    } else if file.uid() != server {
+        Err(Fault::Owner)
+    } else if !matches!(file.permissions().mode() & 0o7777, 0o600 | 0o400) {
+        Err(Fault::Mode)
+    } else {
+        Ok(())
+    }
+}
+
+/// An id: rows, messages and events name a key by it.
+fn key_id(id: &[u8]) -> Option<&str> {
+    let is_allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"_.-".contains(byte);
+    (id.len() <= MOST_ID && id.iter().all(is_allowed))
+        .then(|| str::from_utf8(id).ok())
+        .flatten()
+}
+
+fn key(digits: &[u8]) -> Option<Zeroizing<[u8; KEY_LEN]>> {
+    let mut key = Zeroizing::new([0; KEY_LEN]);
+    hex::decode_to_slice(digits, key.as_mut_slice()).ok()?;
+    Some(key)
+}
+
+/// Why a key file cannot be used. Says nothing of what stands in it, and not where it is: clients see this too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The path does not begin with `/`.
+    NotAbsolute,
+    /// It lies in the data directory.
+    InDataDirectory,
+    /// The operating system does not give it.
+    Unreadable(io::ErrorKind),
+    /// It is a directory, a pipe or the like.
+    NoFile,
+    /// It belongs to another user than the server's.
+    Owner,
+    /// Others can read or write it.
+    Mode,
+    /// It is longer than any key file.
+    TooLong,
+    /// A line, counted from 1, is malformed.
+    Line(usize),
+    /// A line, counted from 1, has the id of an earlier one.
+    Repeated(usize),
+}
+
+impl Fault {
+    #[expect(clippy::needless_pass_by_value, reason = "what map_err passes")]
+    fn unreadable(error: io::Error) -> Self {
+        Fault::Unreadable(error.kind())
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Fault::NotAbsolute => f.write_str("its path must be absolute"),
+            Fault::InDataDirectory => f.write_str("it must lie outside the data directory"),
+            Fault::Unreadable(kind) => write!(f, "it could not be read: {kind}"),
+            Fault::NoFile => f.write_str("it must be a regular file"),
+            Fault::Owner => f.write_str("it must belong to the user that the server runs as"),
+            Fault::Mode => f.write_str("its mode must be 0600 or 0400"),
+            Fault::TooLong => write!(f, "it must have at most {MOST_BYTES} bytes"),
+            Fault::Line(number) => write!(
+                f,
+                "line {number} must be \"pepper\" or \"seal\", an id of at most {MOST_ID} letters, digits, \"_\", \".\" and \"-\", and 64 hexadecimal digits"
+            ),
+            Fault::Repeated(number) => write!(f, "line {number} has the id of an earlier line"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const HEX: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
+
+    fn ids(text: &str) -> Result<(Vec<String>, Vec<String>), Fault> {
+        let file = KeyFile::parse(text.as_bytes())?;
+        let peppers = file.peppers.iter().map(|key| key.id.to_string()).collect();
+        let seals = file.seals.iter().map(|key| key.id.to_string()).collect();
+        Ok((peppers, seals))
+    }
+
+    fn words(words: &[&str]) -> Vec<String> {
+        words.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn keys_keep_the_order_of_their_lines() {
+        let text = format!(
+            "# made by openssl rand -hex 32\n\npepper 2025 {HEX}\n  seal\ts-1  {HEX}\r\npepper 2026.1 {HEX}\n#pepper old {HEX}"
+        );
+        assert_eq!(ids(&text), Ok((words(&["2025", "2026.1"]), words(&["s-1"]))));
+        assert_eq!(ids(""), Ok((vec![], vec![])));
+    }
+
+    #[test]
+    fn a_key_is_recognised_by_its_check_value() {
+        let text = format!("pepper p {HEX}\nseal s {}", HEX.to_uppercase());
+        let file = KeyFile::parse(text.as_bytes()).ok().unwrap();
+        let key = std::array::from_fn(|at| at as u8);
+        assert_eq!(file.peppers[0].check_value, check_value(&key));
+        assert_eq!(file.seals[0].check_value, check_value(&key));
+    }
+
+    #[test]
+    fn malformed_lines_are_refused_by_number_and_nothing_else() {
+        for line in [
+            "pepper".to_owned(),
+            "pepper p".to_owned(),
+            format!("pepper {HEX}"),
+            format!("salt p {HEX}"),
+            format!("Pepper p {HEX}"),
+            format!("pepper p {HEX} {HEX}"),
+            format!("pepper p {HEX} # new"),
+            format!("pepper p {HEX}00"),
+            format!("pepper p {}", &HEX[2..]),
+            format!("pepper p {}", HEX.replace('0', "g")),
+            format!("pepper p:1 {HEX}"),
+            format!("pepper \u{e9} {HEX}"),
+            format!("pepper {} {HEX}", "i".repeat(MOST_ID + 1)),
+        ] {
+            assert_eq!(
+                ids(&format!("pepper first {HEX}\n{line}\n")),
+                Err(Fault::Line(2)),
+                "{line}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_id_stands_for_one_key() {
+        assert_eq!(
+            ids(&format!("pepper k {HEX}\n\npepper k {HEX}")),
+            Err(Fault::Repeated(3))
+        );
+        assert_eq!(ids(&format!("pepper k {HEX}\nseal k {HEX}")), Err(Fault::Repeated(2)));
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_bytes_never_panic(text in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = KeyFile::parse(&text);
+        }
+    }
+
+    mod on_disk {
+        use std::os::unix::fs::{PermissionsExt as _, symlink};
+        use std::path::PathBuf;
+
+        use super::*;
+
+        /// A directory with a data directory and a key file in it, gone when dropped.
+        struct Place(PathBuf);
+
+        impl Place {
+            fn new(name: &str) -> Self {
+                let path = std::env::temp_dir().join(format!("tokenauth-key-file-{name}-{}", std::process::id()));
+                fs::create_dir_all(path.join("data")).unwrap();
+                Place(path)
+            }
+
+            fn write(&self, name: &str, text: &str, mode: u32) -> PathBuf {
+                let path = self.0.join(name);
+                fs::write(&path, text).unwrap();
+                fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+                path
+            }
+
+            fn fault(&self, path: &Path) -> Option<Fault> {
+                KeyFile::read(path, &self.0.join("data")).err()
+            }
+        }
+
+        impl Drop for Place {
+            fn drop(&mut self) {
+                let _ = fs::remove_dir_all(&self.0);
+            }
+        }
+
+        #[test]
+        fn only_a_file_that_nobody_else_can_read_is_read() {
+            let place = Place::new("mode");
+            let text = format!("pepper p {HEX}\n");
+            for mode in [0o600, 0o400] {
+                assert_eq!(place.fault(&place.write("keys", &text, mode)), None);
+            }
+            for mode in [0o640, 0o604, 0o700, 0o620, 0o4600] {
+                assert_eq!(place.fault(&place.write("keys", &text, mode)), Some(Fault::Mode));
+            }
+        }
+
+        #[test]
+        fn a_file_in_the_data_directory_is_refused_however_it_is_named() {
+            let place = Place::new("data");
+            let text = format!("pepper p {HEX}\n");
+            let inside = place.write("data/keys", &text, 0o600);
+            assert_eq!(place.fault(&inside), Some(Fault::InDataDirectory));
+            assert_eq!(
+                place.fault(&place.0.join("data/../data/keys")),
+                Some(Fault::InDataDirectory)
+            );
+            symlink(&inside, place.0.join("link")).unwrap();
+            assert_eq!(place.fault(&place.0.join("link")), Some(Fault::InDataDirectory));
+        }
+
+        #[test]
+        fn what_is_no_key_file_is_refused() {
+            let place = Place::new("no-file");
+            assert_eq!(place.fault(Path::new("keys")), Some(Fault::NotAbsolute));
+            assert_eq!(
+                place.fault(&place.0.join("absent")),
+                Some(Fault::Unreadable(io::ErrorKind::NotFound))
+            );
+            assert_eq!(place.fault(&std::env::temp_dir()), Some(Fault::NoFile));
+            assert_eq!(place.fault(Path::new("/dev/null")), Some(Fault::NoFile));
+            let long = "#".repeat(MOST_BYTES + 1);
+            assert_eq!(place.fault(&place.write("long", &long, 0o600)), Some(Fault::TooLong));
+            assert_eq!(place.fault(&place.write("long", &long[1..], 0o600)), None);
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! `reseal`: sealed token texts moved to the newest key, so that an older one can be retired.
+
+use pgrx::prelude::*;
+use serde_json::json;
+
+use crate::actor::Actor;
+use crate::argument;
+use crate::catalog::event::Event;
+use crate::catalog::token;
+use crate::error::{Error, ErrorReport};
+use crate::pg::jsonb::Jsonb;
+use crate::reveal::Sealed;
+
+/// Seals at most so many token texts anew, with the newest key, and returns how many are left under older ones.
+///
+/// Called until it answers 0, each time in a transaction of its own (`SELECT tokenauth.reseal() \watch 1`), it leaves no
+/// token unreadable at any moment, holds few rows locked at a time, and goes on where it stopped after a crash. Rows that
+/// others have locked are left for the next call. Then the lines of the older keys can go from the key file.
+///
+/// # Errors
+/// `22004` for NULL, `22023` for less than 1; `42501` for a role that may not make trusted calls; `55000` when there is no
+/// seal in the key file, or a key is missing or wrong; `XX001` when a sealed text does not open: its token must be revoked.
+#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
+#[search_path(pg_catalog, pg_temp)]
+fn reseal(at_most: default!(Option<i64>, 10000)) -> Result<i64, ErrorReport> {
+    let actor = Actor::session()?;
+    let at_most = argument::given("at_most", at_most)?;
+    if at_most < 1 {
+        Err(Error::NotPositive("at_most"))?;
+    }
+    let newest = Sealed::key()?;
+    let rows = token::lock_sealed_otherwise(&newest.id, at_most);
+    for row in &rows {
+        let sealed = Sealed::close(&newest, &row.open()?, row.id)?;
+        token::store_sealed(row.id, &sealed.text, &sealed.seal);
+    }
+    if !rows.is_empty() {
+        Event {
+            event: "tokens.resealed",
+            after: Some(Jsonb::of(&json!({"resealed": rows.len(), "seal": &*newest.id}))),
+            ..Event::default()
+        }
+        .record(&actor)?;
+    }
+    Ok(token::count_sealed_otherwise(&newest.id))
+}
