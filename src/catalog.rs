@@ -5,4 +5,5 @@
 pub mod event;
 pub mod kind;
 pub mod principal;
+pub mod principals;
 pub mod token;

@@ -6,6 +6,7 @@
 
 mod actor;
 mod argument;
+mod binding;
 mod catalog;
 mod correlation;
 mod data_scope;
@@ -69,4 +70,5 @@ pub extern "C-unwind" fn _PG_init() {
     settings::define();
     pg::xact::register();
     pg::invalidation::register();
+    pg::table::register();
 }

@@ -3,6 +3,11 @@ COMMENT ON FUNCTION tokenauth.put_principal IS 'Makes a principal known or chang
 COMMENT ON FUNCTION tokenauth.deactivate IS 'Deactivates a principal: its tokens die or are suspended; returns whether it was active';
 COMMENT ON FUNCTION tokenauth.activate IS 'Makes a principal active again; returns whether it was not';
 COMMENT ON FUNCTION tokenauth.drop_principal IS 'Drops a principal: all its tokens die for good';
+COMMENT ON FUNCTION tokenauth.bind_principals IS 'Makes the rows of a table principals, from now on; returns how many it has copied';
+COMMENT ON FUNCTION tokenauth.unbind_principals IS 'Removes a binding; the principals stay as they are';
+COMMENT ON FUNCTION tokenauth.sync_principals IS 'Repairs drift between a bound table and its principals; returns how many it put right';
+COMMENT ON FUNCTION tokenauth.sync_principal IS 'Trigger: keeps principals in step with a table';
+COMMENT ON FUNCTION tokenauth.doctor IS 'Tells what is not as it ought to be, and what to do about it';
 COMMENT ON FUNCTION tokenauth.issue IS 'Issues a token and returns it, with its text, this once';
 COMMENT ON FUNCTION tokenauth.edit IS 'Changes a token; NULL leaves a field, an empty value clears it';
 COMMENT ON FUNCTION tokenauth.revoke IS 'Revokes a token for good; returns whether it was alive';
