@@ -169,7 +169,7 @@ fn every_verification_answers_from_what_is_committed_and_from_its_own_transactio
         .unwrap();
     let mut verifiers: Vec<Client> = LEVELS.iter().map(|_| server.connect("postgres")).collect();
     let schedules = if std::env::var_os("TOKENAUTH_SOAK").is_some() {
-        5_000
+        1_000
     } else {
         200
     };
