@@ -149,6 +149,8 @@ pub enum Error {
     NoSuchAccess,
     /// A column of a kind that its tokens depend on.
     KindInUse { kind: String, column: &'static str },
+    /// A kind that has tokens.
+    KindHasTokens(String),
     /// UPDATE, DELETE or TRUNCATE of history.
     AppendOnly,
     /// A trigger function used in another way than the extension's.
@@ -389,6 +391,8 @@ impl Error {
                     .detail("The kind has tokens, whose text or validity depends on it.")
                     .hint("Make another kind.")
             }
+            Error::KindHasTokens(kind) => Told::new(STATE, format!("token kind \"{kind}\" cannot be deleted"))
+                .detail("The kind has tokens; revoked and deleted ones count too."),
             Error::AppendOnly => Told::new(DENIED, "events cannot be changed or removed"),
             Error::TriggerMisuse => Told::new(
                 State::ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED,
@@ -472,7 +476,10 @@ impl fmt::Display for BoundRow {
             principal_type,
             row,
         } = self;
-        write!(f, "In the binding of table {table} to principals of type \"{principal_type}\", row {row}.")
+        write!(
+            f,
+            "In the binding of table {table} to principals of type \"{principal_type}\", row {row}."
+        )
     }
 }
 

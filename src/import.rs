@@ -73,7 +73,7 @@ fn import(
     kind.accepts_name(name.as_ref())?;
     let expires_at = kind.expiry(&asked, now)?;
     let created_at = created(created_at, now)?;
-    let grant = Grant::chosen(&kind, &principal, chosen, None)?;
+    let grant = Grant::chosen(&kind, &principal, chosen, None)?.or_all(&kind, &principal)?;
     grant.within(&kind, &principal, &authority)?;
     kind.has_room(&owner, &principal)?;
 

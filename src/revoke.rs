@@ -59,8 +59,16 @@ fn revoke_presented(token: Option<Presented>, reason: default!(Option<Text>, "NU
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
 #[search_path(pg_catalog, pg_temp)]
 fn delete(id: Option<Uuid>, actor: default!(Option<Text>, "'session'")) -> Result<bool, ErrorReport> {
-    static DELETE: Statement =
-        Statement::new("UPDATE tokenauth.token SET deleted_at = clock_timestamp() WHERE id = $1");
+    static DELETE: Statement = Statement::new(
+        "UPDATE tokenauth.token
+            SET deleted_at = clock_timestamp(),
+                revoked_at = coalesce(revoked_at, clock_timestamp()),
+                revoked_by = CASE WHEN revoked_at IS NULL THEN $2 ELSE revoked_by END,
+                revoke_reason = CASE WHEN revoked_at IS NULL THEN 'deleted' ELSE revoke_reason END,
+                sealed = NULL,
+                seal = NULL
+          WHERE id = $1",
+    );
     let actor = Actor::resolve(actor)?;
     let id = argument::token_id(id)?;
     let token = lock(id, &actor)?;
@@ -68,8 +76,7 @@ fn delete(id: Option<Uuid>, actor: default!(Option<Text>, "'session'")) -> Resul
         return Ok(false);
     }
     xact::mark_death();
-    mark_revoked(&token, Some("deleted".into()), &actor);
-    DELETE.run(arguments![id]);
+    DELETE.run(arguments![id, actor.recorded()]);
     record("token.deleted", token, None, &actor)?;
     Ok(true)
 }

@@ -37,8 +37,6 @@ CREATE TABLE tokenauth.member (
     permissions text[] NOT NULL DEFAULT '{}',
     created_at  timestamptz NOT NULL DEFAULT pg_catalog.now(),
     CONSTRAINT member_pkey PRIMARY KEY (org, member),
-    CONSTRAINT member_org_fkey FOREIGN KEY (org) REFERENCES tokenauth.principal (principal),
-    CONSTRAINT member_member_fkey FOREIGN KEY (member) REFERENCES tokenauth.principal (principal),
     CONSTRAINT member_not_of_itself CHECK (org <> member)
 );
 
@@ -62,7 +60,6 @@ CREATE TABLE tokenauth.mass_death (
     reason text,
     covers text NOT NULL,
     CONSTRAINT mass_death_pkey PRIMARY KEY (owner, epoch),
-    CONSTRAINT mass_death_owner_fkey FOREIGN KEY (owner) REFERENCES tokenauth.principal (principal),
     CONSTRAINT mass_death_covers_known CHECK (covers IN ('all', 'revocable'))
 );
 

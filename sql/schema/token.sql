@@ -1,3 +1,8 @@
+-- Here as in the other tables there are no foreign keys. In REPEATABLE READ and SERIALIZABLE their checks read with the
+-- snapshot of the transaction and refuse an owner that was committed a moment ago, and their locks, taken after the row is
+-- written, wait in another order than ours. What they would promise is kept by issue(), which locks kind and owner first;
+-- a kind with tokens cannot be deleted, and principals never are.
+--
 -- What verification reads comes first and has fixed width: PostgreSQL finds such columns without walking the row.
 CREATE TABLE tokenauth.token (
     lookup          bigint NOT NULL,
@@ -31,8 +36,6 @@ CREATE TABLE tokenauth.token (
     seal            text,
     CONSTRAINT token_pkey PRIMARY KEY (id),
     CONSTRAINT token_lookup_key UNIQUE (lookup),
-    CONSTRAINT token_kind_fkey FOREIGN KEY (kind) REFERENCES tokenauth.kind (name),
-    CONSTRAINT token_owner_fkey FOREIGN KEY (owner) REFERENCES tokenauth.principal (principal),
     CONSTRAINT token_algorithm_known CHECK (algorithm IN ('sha256', 'hmac-sha256', 'sha512')),
     CONSTRAINT token_pepper_with_hmac CHECK ((pepper IS NOT NULL) = (algorithm = 'hmac-sha256')),
     CONSTRAINT token_sealed_with_seal CHECK ((sealed IS NULL) = (seal IS NULL)),
@@ -93,8 +96,7 @@ CREATE TABLE tokenauth.usage (
     last_used_at  timestamptz,
     request_count bigint NOT NULL DEFAULT 0,
     denied_count  bigint NOT NULL DEFAULT 0,
-    CONSTRAINT usage_pkey PRIMARY KEY (token_id),
-    CONSTRAINT usage_token_id_fkey FOREIGN KEY (token_id) REFERENCES tokenauth.token (id) ON DELETE CASCADE
+    CONSTRAINT usage_pkey PRIMARY KEY (token_id)
 ) WITH (fillfactor = 50, vacuum_truncate = off);
 
 COMMENT ON TABLE tokenauth.usage IS 'When and how often tokens were used';

@@ -1,6 +1,6 @@
 -- The policies of kind: what a CHECK cannot say, and the events of their changes.
 CREATE TRIGGER guard
-    BEFORE INSERT OR UPDATE ON tokenauth.kind
+    BEFORE INSERT OR UPDATE OR DELETE ON tokenauth.kind
     FOR EACH ROW EXECUTE FUNCTION tokenauth.guard_kind();
 
 ALTER TABLE tokenauth.kind ENABLE ALWAYS TRIGGER guard;

@@ -10,7 +10,10 @@ use crate::error::ErrorReport;
 /// Columns: `check`, what was looked at; `object`, where; `finding`, what is the matter; `hint`, what to do about it.
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
 #[search_path(pg_catalog, pg_temp)]
-#[allow(clippy::type_complexity, reason = "pgrx reads the columns from the type as it is written")]
+#[allow(
+    clippy::type_complexity,
+    reason = "pgrx reads the columns from the type as it is written"
+)]
 fn doctor() -> Result<
     TableIterator<
         'static,

@@ -14,10 +14,10 @@ use crate::error::{BoundRow, Error};
 use crate::pg::array::TextArray;
 use crate::pg::encoding;
 use crate::pg::jsonb::Jsonb;
+use crate::pg::meanwhile::Meanwhile;
 use crate::pg::query::Query;
 use crate::pg::row::Row;
 use crate::pg::rows::{Reader, Rows};
-use crate::pg::meanwhile::Meanwhile;
 use crate::pg::text::Text;
 use crate::principal::PrincipalName;
 
@@ -243,7 +243,8 @@ impl Evaluation {
 
 /// The principal that a row was, if it could be one.
 fn parsed(row: &Row) -> Option<PrincipalName> {
-    row.bytes(column::PRINCIPAL).and_then(|name| PrincipalName::parse(name).ok())
+    row.bytes(column::PRINCIPAL)
+        .and_then(|name| PrincipalName::parse(name).ok())
 }
 
 /// Whether two answers are the same, byte by byte.

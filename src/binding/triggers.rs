@@ -44,7 +44,11 @@ pub fn bindings() -> Vec<Bound> {
 fn split(arguments: &[u8]) -> Vec<Text> {
     arguments
         .strip_suffix(b"\0")
-        .map(|all| all.split(|&byte| byte == 0).map(|one| Text::from(one.to_vec())).collect())
+        .map(|all| {
+            all.split(|&byte| byte == 0)
+                .map(|one| Text::from(one.to_vec()))
+                .collect()
+        })
         .unwrap_or_default()
 }
 

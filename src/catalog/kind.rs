@@ -6,7 +6,7 @@ use crate::pg::array::TextArray;
 use crate::pg::probe::{Indexed, Key};
 use crate::pg::row::Row;
 use crate::pg::snapshot::Latest;
-use crate::pg::statement::{Statement, arguments};
+use crate::pg::statement::{Statement, arguments, run_command};
 use crate::pg::text::Text;
 use crate::request::ErrorStyle;
 use crate::scope::{Scope, Scopes};
@@ -60,6 +60,10 @@ pub fn lock(name: &Text) -> Result<Kind, Error> {
 pub fn lock_against_issue(name: Option<&Text>) -> Result<(), Error> {
     static LOCK: Statement =
         Statement::new("SELECT name FROM tokenauth.kind WHERE name = $1 OR $1 IS NULL ORDER BY name FOR UPDATE");
+    if name.is_none() {
+        // A kind that is being made has no row to lock yet.
+        run_command("LOCK TABLE tokenauth.kind IN SHARE MODE");
+    }
     let found = LOCK.run(arguments![name.cloned()]);
     match name {
         Some(name) if found == 0 => Err(Error::NoSuchKind(name.shown())),

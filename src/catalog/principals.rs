@@ -153,7 +153,10 @@ impl Changes {
     }
 
     fn all_of(&mut self, found: Vec<Text>) {
-        for name in found.iter().filter_map(|name| PrincipalName::parse(name.as_bytes()).ok()) {
+        for name in found
+            .iter()
+            .filter_map(|name| PrincipalName::parse(name.as_bytes()).ok())
+        {
             self.gone(&name);
         }
     }
@@ -314,9 +317,8 @@ pub enum How {
 
 impl Outcome {
     fn record(self, how: How, source: &Text, actor: &Actor) -> Result<(), Error> {
-        static DESCRIBE: Statement = Statement::new(
-            "SELECT jsonb_build_object('source', $1, 'created', $2, 'changed', $3, 'dropped', $4)",
-        );
+        static DESCRIBE: Statement =
+            Statement::new("SELECT jsonb_build_object('source', $1, 'created', $2, 'changed', $3, 'dropped', $4)");
         let event = match how {
             How::Written if self.total() == 0 => return Ok(()),
             How::Written => "principals.changed",
@@ -327,7 +329,9 @@ impl Outcome {
             [self.created, self.changed, self.dropped].map(|count| i64::try_from(count).unwrap_or(i64::MAX));
         Event {
             event,
-            after: DESCRIBE.first(arguments![source.clone(), created, changed, dropped], |row| row.required(1)),
+            after: DESCRIBE.first(arguments![source.clone(), created, changed, dropped], |row| {
+                row.required(1)
+            }),
             ..Event::default()
         }
         .record(actor)

@@ -18,7 +18,7 @@ use crate::pg::xact;
 use crate::principal::PrincipalName;
 use crate::scope::Scope;
 
-/// BEFORE INSERT OR UPDATE FOR EACH ROW: refuses what does not parse, and changes that tokens would not survive.
+/// BEFORE INSERT OR UPDATE OR DELETE FOR EACH ROW: refuses what does not parse, and changes that tokens would not survive.
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
 #[search_path(pg_catalog, pg_temp)]
 fn guard_kind(call: TriggerCall) -> Result<TriggerAnswer, ErrorReport> {
@@ -31,7 +31,12 @@ fn guard_kind(call: TriggerCall) -> Result<TriggerAnswer, ErrorReport> {
             // A lower ceiling narrows every token of the kind.
             xact::mark_narrowing();
         }
-        RowChange::Delete(_) => {}
+        RowChange::Delete(old) => {
+            let kind: Text = old.row().required(column::NAME);
+            if has_tokens(&kind) {
+                Err(Error::KindHasTokens(kind.shown()))?;
+            }
+        }
     }
     Ok(TriggerAnswer::proceed(change))
 }

@@ -99,7 +99,11 @@ impl Rows {
         // SAFETY: the columns are those of the descriptor by the caller's word, which their number confirms; all are
         // copied.
         unsafe {
-            assert_eq!(usize::try_from((*self.relation.md.tupdesc).natts), Ok(values.len()), "rows of another form");
+            assert_eq!(
+                usize::try_from((*self.relation.md.tupdesc).natts),
+                Ok(values.len()),
+                "rows of another form"
+            );
             pg_sys::tuplestore_putvalues(
                 self.store(),
                 self.relation.md.tupdesc,
@@ -178,8 +182,7 @@ impl<'a> Reader<'a> {
     pub fn next(&mut self) -> Option<Row> {
         // SAFETY: slot and store agree in form; the store's own read pointer moves forward.
         unsafe {
-            pg_sys::tuplestore_gettupleslot(self.rows.store(), true, false, self.slot)
-                .then(|| Row::of_slot(self.slot))
+            pg_sys::tuplestore_gettupleslot(self.rows.store(), true, false, self.slot).then(|| Row::of_slot(self.slot))
         }
     }
 }

@@ -180,7 +180,7 @@ fn read(
             kind_of(&token.kind, snapshot, generation),
         ),
     };
-    // The foreign keys see to it that both are there. Were they not, the token would be refused as unknown.
+    // Nothing of ours removes either. Were they not there, the token would be refused as unknown.
     Ok(owner.zip(kind).map(|(owner, kind)| Resolved { token, owner, kind }))
 }
 
