@@ -177,7 +177,10 @@ fn every_verification_answers_from_what_is_committed_and_from_its_own_transactio
         let mut random = Random((schedule + 1) * 0x9E37_79B9 | 1);
         let owner = format!("user:{schedule}");
         killer
-            .execute("SELECT tokenauth.put_principal($1, permissions => '{read,write}')", &[&owner])
+            .execute(
+                "SELECT tokenauth.put_principal($1, permissions => '{read,write}')",
+                &[&owner],
+            )
             .unwrap();
         let tokens: Vec<(String, String)> = ["key", "seat"]
             .iter()
@@ -211,7 +214,10 @@ fn every_verification_answers_from_what_is_committed_and_from_its_own_transactio
                 }
                 40..50 if states.len() == 1 => {
                     states.push(states[0].clone());
-                    format!("BEGIN ISOLATION LEVEL {}", LEVELS[[0, 2, 3][usize::try_from(random.below(3)).unwrap()]])
+                    format!(
+                        "BEGIN ISOLATION LEVEL {}",
+                        LEVELS[[0, 2, 3][usize::try_from(random.below(3)).unwrap()]]
+                    )
                 }
                 40..50 => {
                     states.push(states.last().unwrap().clone());
@@ -247,7 +253,10 @@ fn every_verification_answers_from_what_is_committed_and_from_its_own_transactio
                         // DEFERRABLE waits for others that are SERIALIZABLE to end, before it begins.
                         continue;
                     } else {
-                        format!("BEGIN ISOLATION LEVEL {}; SELECT count(*) FROM tokenauth.token", LEVELS[which])
+                        format!(
+                            "BEGIN ISOLATION LEVEL {}; SELECT count(*) FROM tokenauth.token",
+                            LEVELS[which]
+                        )
                     };
                     open[which] = !open[which];
                     verifiers[which]
@@ -268,11 +277,17 @@ fn every_verification_answers_from_what_is_committed_and_from_its_own_transactio
             for (index, (text, _)) in tokens.iter().enumerate() {
                 let own = verdict(&mut killer, text);
                 let expected = states.last().unwrap().verdict(index);
-                assert_eq!(own, expected, "schedule {schedule}, token {index}, the killer: {story:#?}");
+                assert_eq!(
+                    own, expected,
+                    "schedule {schedule}, token {index}, the killer: {story:#?}"
+                );
                 for (client, level) in verifiers.iter_mut().zip(LEVELS) {
                     let seen = verdict(client, text);
                     let expected = states[0].verdict(index);
-                    assert_eq!(seen, expected, "schedule {schedule}, token {index}, {level}: {story:#?}");
+                    assert_eq!(
+                        seen, expected,
+                        "schedule {schedule}, token {index}, {level}: {story:#?}"
+                    );
                 }
             }
         }

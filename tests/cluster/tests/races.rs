@@ -55,7 +55,11 @@ impl Random {
 fn start() -> Server {
     // A call that waits for ever fails instead; two that wait for each other are found out at once.
     let mut settings = FAST.to_vec();
-    settings.extend(["deadlock_timeout = 20ms", "statement_timeout = 120s", "max_connections = 40"]);
+    settings.extend([
+        "deadlock_timeout = 20ms",
+        "statement_timeout = 120s",
+        "max_connections = 40",
+    ]);
     let server = Server::start(&settings);
     server
         .connect("postgres")
@@ -77,7 +81,9 @@ fn transact(client: &mut Client, random: &mut Random, level: &str, sql: &str) ->
     };
     let mut transaction = client.transaction().unwrap();
     transaction
-        .batch_execute(&format!("SET TRANSACTION ISOLATION LEVEL {level}; SELECT count(*) FROM tokenauth.kind"))
+        .batch_execute(&format!(
+            "SET TRANSACTION ISOLATION LEVEL {level}; SELECT count(*) FROM tokenauth.kind"
+        ))
         .map_err(code)?;
     random.jitter(300);
     let rows = transaction.query(sql, &[]).map_err(code)?;
@@ -159,10 +165,17 @@ fn no_token_survives_the_deactivation_that_raced_its_issue() {
             assert_eq!(verdict(&mut admin, &token), expected, "round {round}, {kind}, {level}");
             // What is dead stays dead when the owner is there again.
             admin
-                .execute("SELECT tokenauth.put_principal($1, active => true)", &[&format!("user:{round}")])
+                .execute(
+                    "SELECT tokenauth.put_principal($1, active => true)",
+                    &[&format!("user:{round}")],
+                )
                 .unwrap();
             let expected = if suspended { "valid" } else { "revoked" };
-            assert_eq!(verdict(&mut admin, &token), expected, "round {round}, {kind}, {level}, back again");
+            assert_eq!(
+                verdict(&mut admin, &token),
+                expected,
+                "round {round}, {kind}, {level}, back again"
+            );
         }
         drop(begin);
         killer.join().unwrap();
@@ -238,7 +251,10 @@ fn calls_on_the_same_owners_kinds_and_tokens_never_deadlock() {
     // A call per transaction; each session has its own, so that all of them meet, and some of any kind.
     const CALLS: &[&[&str]] = &[
         &["SELECT tokenauth.revoke_all(owner => '$owner')"],
-        &["SELECT tokenauth.deactivate('$owner')", "SELECT tokenauth.activate('$owner')"],
+        &[
+            "SELECT tokenauth.deactivate('$owner')",
+            "SELECT tokenauth.activate('$owner')",
+        ],
         &["SELECT tokenauth.issue('$kind', '$owner')"],
         &[
             "SELECT tokenauth.edit('$id', name => 'n$n', scopes => '{a}', expires_in => '1 day')",
@@ -303,7 +319,10 @@ fn calls_on_the_same_owners_kinds_and_tokens_never_deadlock() {
                 })
             })
             .collect();
-        sessions.into_iter().flat_map(|session| session.join().unwrap()).collect::<Vec<_>>()
+        sessions
+            .into_iter()
+            .flat_map(|session| session.join().unwrap())
+            .collect::<Vec<_>>()
     });
     // Refusals that a single call may meet here: inactive or dead, limit reached, dropped or deleted, no longer held.
     let refusals = ["55000", "53400", "42704", "42501"];
@@ -314,7 +333,9 @@ fn calls_on_the_same_owners_kinds_and_tokens_never_deadlock() {
     assert!(others.is_empty(), "{others:?}");
     for call in CALLS.iter().copied().flatten() {
         assert!(
-            answers.iter().any(|((made, answer), _)| made == call && answer == "done"),
+            answers
+                .iter()
+                .any(|((made, answer), _)| made == call && answer == "done"),
             "never took place: {call}"
         );
     }
@@ -361,7 +382,9 @@ fn no_verification_that_starts_after_the_acknowledged_death_is_valid() {
                 let (acknowledged, stop, ready) = (&acknowledged, &stop, ready.clone());
                 scope.spawn(move || {
                     client
-                        .batch_execute(&format!("BEGIN ISOLATION LEVEL {level}; SELECT count(*) FROM tokenauth.token"))
+                        .batch_execute(&format!(
+                            "BEGIN ISOLATION LEVEL {level}; SELECT count(*) FROM tokenauth.token"
+                        ))
                         .unwrap();
                     assert_eq!(verdict(client, token), "valid", "round {round}, {level}: before {sql}");
                     drop(ready);
