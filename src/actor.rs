@@ -54,6 +54,14 @@ impl Actor {
         }
     }
 
+    /// Whether it is the application itself, or this principal.
+    pub fn is_trusted_or(&self, principal: &PrincipalName) -> bool {
+        match self {
+            Actor::Trusted => true,
+            Actor::Principal(name) => name == principal,
+        }
+    }
+
     /// The principal, if it is one.
     pub fn principal(&self) -> Option<Text> {
         match self {

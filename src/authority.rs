@@ -4,6 +4,10 @@
 //! Nothing is assumed: an actor without standing does not even see the token, and whatever hands out, widens or revives is
 //! measured by what the actor holds itself.
 
+mod reach;
+
+pub use reach::Reach;
+
 use crate::actor::Actor;
 use crate::catalog::member;
 use crate::catalog::principal::{self, Hold, Principal};
@@ -49,6 +53,18 @@ impl Parties {
         } else {
             Hold::Share
         };
+        Parties::weigh(actor, kind, owner, hold, Hold::Share)
+    }
+
+    /// As [`lock`](Self::lock) without locking anything: for showing what could be done.
+    ///
+    /// # Errors
+    /// As `lock`.
+    pub fn look(actor: &Actor, kind: &Kind, owner: &PrincipalName) -> Result<Self, Error> {
+        Parties::weigh(actor, kind, owner, Hold::Look, Hold::Look)
+    }
+
+    fn weigh(actor: &Actor, kind: &Kind, owner: &PrincipalName, hold: Hold, hold_actor: Hold) -> Result<Self, Error> {
         let lock_owner = || principal::lock(owner, hold).ok_or_else(|| Error::NoSuchPrincipal(owner.shown()));
         let name = match actor {
             Actor::Trusted => {
@@ -59,17 +75,13 @@ impl Parties {
             }
             Actor::Principal(name) => name,
         };
-        let lock_actor = || principal::lock_existing(name, Hold::Share);
         let (locked_owner, acting) = if name < owner {
-            let acting = lock_actor()?;
+            let acting = acting(name, hold_actor)?;
             (lock_owner()?, acting)
         } else {
-            (lock_owner()?, lock_actor()?)
+            (lock_owner()?, acting(name, hold_actor)?)
         };
-        if !acting.active {
-            return Err(Error::ActorInactive(name.shown()));
-        }
-        let authority = Authority::weigh(kind, name == owner, &acting, || member::lock(owner, name));
+        let authority = Authority::weigh(kind, name == owner, &acting, || member::lock(owner, name, hold_actor));
         Ok(Parties {
             owner: locked_owner,
             authority,
@@ -86,6 +98,19 @@ impl Parties {
         } else {
             Ok(self)
         }
+    }
+}
+
+/// The principal that acts.
+///
+/// # Errors
+/// 42704 when it does not exist, 42501 when it is inactive.
+fn acting(name: &PrincipalName, hold: Hold) -> Result<Principal, Error> {
+    let acting = principal::lock_existing(name, hold)?;
+    if acting.active {
+        Ok(acting)
+    } else {
+        Err(Error::ActorInactive(name.shown()))
     }
 }
 

@@ -8,4 +8,5 @@ pub mod key;
 pub mod kind;
 pub mod member;
 pub mod principal;
+pub mod principals;
 pub mod token;

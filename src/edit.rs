@@ -23,8 +23,8 @@ use crate::scope::Scopes;
 
 /// Changes a token and returns its row of `tokenauth.tokens`.
 ///
-/// NULL leaves a field as it is, an empty value clears it, `expires_at => 'infinity'` removes the expiry. Only what is
-/// given is compared with what the owner holds.
+/// NULL leaves a field as it is, an empty value clears it, `expires_at => 'infinity'` removes the expiry. An edit of scopes,
+/// data scopes, expiry or networks is judged like an issue of what the token would then be.
 ///
 /// # Errors
 /// As `issue`, and `42704` when no such token exists, `55000` when it is revoked, or expired and its kind does not let
@@ -101,28 +101,12 @@ impl Edit {
         if self.expiry.is_given() && held.token.rotated {
             return Err(Error::TokenRotated(id));
         }
-        let (scopes, data_scopes) = (self.scopes.is_some(), self.data_scopes.is_some());
         let grant = Grant::chosen(&held.kind, &held.principal, self.scopes, self.data_scopes)?;
-        // A longer life or other networks hand out all that the token has; other scopes only themselves.
-        let hands_out_all = self.expiry.is_given() || self.networks.is_some();
-        if scopes || data_scopes || hands_out_all {
+        let is_chosen = grant.scopes.is_some() || grant.data_scopes.is_some();
+        // A longer life or other networks hand out all that the token has, and other scopes go with the data scopes it has.
+        if is_chosen || self.expiry.is_given() || self.networks.is_some() {
             held.kind.accepts(&held.owner, &held.principal)?;
-            let edited = Grant {
-                scopes: compared(
-                    scopes,
-                    hands_out_all,
-                    &grant.scopes,
-                    &held.token.scopes,
-                    Scopes::nothing,
-                ),
-                data_scopes: compared(
-                    data_scopes,
-                    hands_out_all,
-                    &grant.data_scopes,
-                    &held.token.data_scopes,
-                    DataScopes::nothing,
-                ),
-            };
+            let edited = grant.clone().or_as(&held.token);
             edited.within_owner(&held.kind, &held.principal)?;
             edited.within(&held.kind, &held.principal, &held.authority)?;
         }
@@ -132,11 +116,7 @@ impl Edit {
             None
         };
         if self.expiry.is_given() {
-            if let (Some(start), Some(end)) = (held.token.not_before, expires_at)
-                && start >= end
-            {
-                return Err(Error::NeverValid);
-            }
+            held.token.begins_before(expires_at)?;
             if was_expired {
                 held.kind.has_room(&held.owner, &held.principal)?;
             }
@@ -148,14 +128,8 @@ impl Edit {
             id,
             self.name,
             self.description,
-            grant
-                .scopes
-                .filter(|_| scopes)
-                .map(|scopes| TextArray::from_iter(scopes.iter())),
-            grant
-                .data_scopes
-                .filter(|_| data_scopes)
-                .map(|data| Jsonb::of(&data.to_value())),
+            grant.scopes.map(|scopes| TextArray::from_iter(scopes.iter())),
+            grant.data_scopes.map(|data| Jsonb::of(&data.to_value())),
             self.expiry.is_given(),
             expires_at,
             self.networks,
@@ -174,20 +148,5 @@ impl Edit {
             after,
         }
         .record(actor)
-    }
-}
-
-/// What an edit is judged by: what it chooses; what the token has, where all of that is handed out; else nothing.
-fn compared<T: Clone>(
-    is_chosen: bool,
-    hands_out_all: bool,
-    chosen: &Option<T>,
-    has: &Option<T>,
-    nothing: fn() -> T,
-) -> Option<T> {
-    match (is_chosen, hands_out_all) {
-        (true, _) => chosen.clone(),
-        (false, true) => has.clone(),
-        (false, false) => Some(nothing()),
     }
 }

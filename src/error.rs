@@ -3,10 +3,11 @@
 //! Messages follow the server's style guide (PostgreSQL manual, "Error Message Style Guide"). None carries a secret, a
 //! digest or a token text; names of kinds and principals are the only input that is ever repeated.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use pgrx::Uuid;
-pub use pgrx::pg_sys::panic::ErrorReport;
+pub use pgrx::pg_sys::panic::{ErrorReport, ErrorReportWithLevel};
 use pgrx::prelude::*;
 
 use crate::data_scope::DataScopeError;
@@ -128,6 +129,8 @@ pub enum Error {
     ActorInactive(String),
     /// The actor has no authority over tokens of this kind and owner.
     NotAllowed(String),
+    /// The actor has no authority over any token of this owner.
+    NotAllowedFor(String),
     /// The actor does not hold what the token would grant.
     NotHeldByActor(&'static str),
     /// An organisation as its own member.
@@ -150,8 +153,50 @@ pub enum Error {
     AppendOnly,
     /// A trigger function used in another way than the extension's.
     TriggerMisuse,
+    /// The type of a binding is not a type of principals.
+    BoundType,
+    /// An argument of a binding that is not one expression.
+    NotAnExpression(&'static str),
+    /// Arguments of a hand-written trigger that make no binding.
+    TriggerArguments,
+    /// A table that does not exist any more.
+    NoSuchTable,
+    /// A table of somebody else.
+    NotTableOwner(String),
+    /// A table that cannot be bound.
+    CannotBind { table: String, why: &'static str },
+    /// The table, or the type of principals if it is given, is bound already.
+    AlreadyBound {
+        table: String,
+        principal_type: Option<String>,
+    },
+    /// A table that is not bound.
+    NotBound(String),
+    /// Several rows of a bound table are the same principal.
+    SeveralRows { table: String, principal: String },
+    /// A field that a binding supplies, set by hand.
+    SuppliedByBinding {
+        field: &'static str,
+        principal_type: String,
+        table: String,
+    },
+    /// What a bound expression has raised.
+    Expression(Box<ErrorReportWithLevel>),
+    /// Any of these, met at a row of a bound table.
+    InBinding { row: BoundRow, why: Box<Error> },
     /// The operating system gave no random bytes.
     Random,
+}
+
+/// A row of a bound table, as errors name it.
+#[derive(Debug)]
+pub struct BoundRow {
+    /// The table, quoted.
+    pub table: String,
+    /// The type of principals that it is bound to.
+    pub principal_type: String,
+    /// The principal, or the number of the row.
+    pub row: String,
 }
 
 /// How an error is told.
@@ -159,7 +204,7 @@ struct Told {
     state: PgSqlErrorCode,
     message: String,
     detail: Option<String>,
-    hint: Option<&'static str>,
+    hint: Option<Cow<'static, str>>,
 }
 
 impl Told {
@@ -179,9 +224,9 @@ impl Told {
         }
     }
 
-    fn hint(self, hint: &'static str) -> Self {
+    fn hint(self, hint: impl Into<Cow<'static, str>>) -> Self {
         Told {
-            hint: Some(hint),
+            hint: Some(hint.into()),
             ..self
         }
     }
@@ -243,7 +288,7 @@ impl Error {
             Error::NoSuchKind(kind) => Told::new(UNKNOWN, format!("token kind \"{kind}\" does not exist"))
                 .hint("Kinds are rows of the table tokenauth.kind."),
             Error::NoSuchPrincipal(principal) => Told::new(UNKNOWN, format!("principal \"{principal}\" does not exist"))
-                .hint("Use tokenauth.put_principal() to make it known."),
+                .hint("Use tokenauth.put_principal() or tokenauth.bind_principals() to make it known."),
             Error::NoSuchToken(id) => Told::new(UNKNOWN, format!("token \"{id:-x}\" does not exist")),
             Error::OwnerType { kind, owner_type } => Told::new(
                 INVALID,
@@ -321,6 +366,9 @@ impl Error {
                 .detail("An actor must be active."),
             Error::NotAllowed(kind) => Told::new(DENIED, format!("permission denied for tokens of kind \"{kind}\""))
                 .detail("The columns issue_permission, manage_permission and self_service of tokenauth.kind say who may do what."),
+            Error::NotAllowedFor(owner) => {
+                Told::new(DENIED, format!("permission denied for tokens of principal \"{owner}\""))
+            }
             Error::NotHeldByActor(what) => Told::new(DENIED, format!("{what} of a token must be held by the actor"))
                 .detail("The token would grant more than the actor holds now."),
             Error::MemberOfItself => Told::new(INVALID, "principal cannot be a member of itself"),
@@ -346,9 +394,85 @@ impl Error {
                 State::ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED,
                 "trigger function was not called by its own trigger",
             ),
+            Error::BoundType => Told::new(INVALID, "type does not name a type of principals").detail(
+                "The type of a principal is a lower-case letter followed by at most 31 such letters, digits or \"_\".",
+            ),
+            Error::NotAnExpression(what) => {
+                Told::new(State::ERRCODE_SYNTAX_ERROR, format!("{what} is not an SQL expression"))
+            }
+            Error::TriggerArguments => Told::new(
+                State::ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED,
+                "trigger function has the wrong arguments",
+            )
+            .detail(
+                "They are the type of the principals, then expressions for id, active, permissions, data_scopes, \
+                 display_name and state_reason; '' leaves one out.",
+            ),
+            Error::NoSuchTable => Told::new(State::ERRCODE_UNDEFINED_TABLE, "source does not exist"),
+            Error::NotTableOwner(table) => Told::new(DENIED, format!("must be owner of table {table}")),
+            Error::CannotBind { table, why } => Told::new(
+                State::ERRCODE_FEATURE_NOT_SUPPORTED,
+                format!("{table} cannot be bound to principals"),
+            )
+            .detail(why),
+            Error::AlreadyBound {
+                table,
+                principal_type: Some(principal_type),
+            } => Told::new(
+                State::ERRCODE_DUPLICATE_OBJECT,
+                format!("principals of type \"{principal_type}\" are already bound to table {table}"),
+            )
+            .hint("Use tokenauth.unbind_principals() first."),
+            Error::AlreadyBound {
+                table,
+                principal_type: None,
+            } => Told::new(State::ERRCODE_DUPLICATE_OBJECT, format!("table {table} is already bound"))
+                .hint("Use tokenauth.unbind_principals() first."),
+            Error::NotBound(table) => Told::new(UNKNOWN, format!("table {table} is not bound to principals")),
+            Error::SeveralRows { table, principal } => Told::new(
+                State::ERRCODE_CARDINALITY_VIOLATION,
+                format!("several rows of table {table} are principal \"{principal}\""),
+            )
+            .hint("The expression for id must be unique."),
+            Error::SuppliedByBinding {
+                field,
+                principal_type,
+                table,
+            } => Told::new(
+                STATE,
+                format!("{field} of principals of type \"{principal_type}\" cannot be set by hand"),
+            )
+            .detail(format!("It comes from table {table}."))
+            .hint("Change the row of that table."),
+            Error::Expression(raised) => Told {
+                // pgrx has turned what it does not know, such as an application's own code, into an internal error.
+                state: match raised.sql_error_code() {
+                    State::ERRCODE_INTERNAL_ERROR => State::ERRCODE_EXTERNAL_ROUTINE_EXCEPTION,
+                    code => code,
+                },
+                message: raised.message().to_owned(),
+                detail: raised.detail().map(str::to_owned),
+                hint: raised.hint().map(|hint| Cow::Owned(hint.to_owned())),
+            },
+            Error::InBinding { row, why } => {
+                let told = why.told();
+                let detail: Vec<String> = told.detail.clone().into_iter().chain([row.to_string()]).collect();
+                told.detail(detail.join("\n"))
+            }
             Error::Random => Told::new(State::ERRCODE_IO_ERROR, "could not draw random bytes")
                 .detail("The operating system's generator failed; nothing was issued."),
         }
+    }
+}
+
+impl fmt::Display for BoundRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let BoundRow {
+            table,
+            principal_type,
+            row,
+        } = self;
+        write!(f, "In the binding of table {table} to principals of type \"{principal_type}\", row {row}.")
     }
 }
 
@@ -370,7 +494,7 @@ impl From<Error> for ErrorReport {
             report = report.set_detail(detail);
         }
         if let Some(hint) = told.hint {
-            report = report.set_hint(hint);
+            report = report.set_hint(hint.into_owned());
         }
         report
     }

@@ -9,6 +9,7 @@ use crate::catalog;
 use crate::error::{Error, ErrorReport};
 use crate::handing_out::Grant;
 use crate::pg::array::TextArray;
+use crate::pg::snapshot::Latest;
 use crate::pg::text::Text;
 use crate::principal::PrincipalName;
 
@@ -24,9 +25,10 @@ fn grantable(
     actor: default!(Option<Text>, "'session'"),
 ) -> Result<Option<TextArray>, ErrorReport> {
     let actor = Actor::resolve(actor)?;
-    let kind = catalog::kind::lock(&argument::given("kind", kind)?)?;
+    let kind = argument::given("kind", kind)?;
+    let kind = catalog::kind::find(kind.as_bytes(), &Latest::take()).ok_or_else(|| Error::NoSuchKind(kind.shown()))?;
     let owner = PrincipalName::given("owner", owner)?;
-    let parties = match Parties::lock(&actor, &kind, &owner) {
+    let parties = match Parties::look(&actor, &kind, &owner) {
         Err(Error::ActorInactive(_)) => return Ok(None),
         parties => parties?.existing(&owner)?,
     };
@@ -34,7 +36,11 @@ fn grantable(
         owner: principal,
         authority,
     } = parties;
-    if authority.may_hand_out(&kind).is_err() || kind.accepts(&owner, &principal).is_err() {
+    let may = authority
+        .may_hand_out(&kind)
+        .and_then(|()| kind.accepts(&owner, &principal))
+        .and_then(|()| kind.has_room(&owner, &principal));
+    if may.is_err() {
         return Ok(None);
     }
     let held = kind.held(&principal.permissions);

@@ -68,9 +68,14 @@ impl Access {
                 "EXECUTE ON FUNCTION tokenauth.drop_principal",
                 "EXECUTE ON FUNCTION tokenauth.add_member",
                 "EXECUTE ON FUNCTION tokenauth.remove_member",
+                "EXECUTE ON FUNCTION tokenauth.bind_principals",
+                "EXECUTE ON FUNCTION tokenauth.unbind_principals",
+                "EXECUTE ON FUNCTION tokenauth.sync_principals",
+                "EXECUTE ON FUNCTION tokenauth.sync_principal",
             ],
             Access::Observe => &[
                 "EXECUTE ON FUNCTION tokenauth.explain",
+                "EXECUTE ON FUNCTION tokenauth.doctor",
                 "SELECT ON tokenauth.tokens",
                 "SELECT ON tokenauth.events",
                 "SELECT ON tokenauth.kind",
@@ -108,9 +113,9 @@ impl Access {
 #[search_path(pg_catalog, pg_temp)]
 fn grant_access(to_role: Option<Role>, access: Option<Text>) -> Result<(), ErrorReport> {
     let (role, access) = asked("to_role", to_role, access)?;
-    run_command(&format!("GRANT USAGE ON SCHEMA tokenauth TO {role}"));
+    run_command(format!("GRANT USAGE ON SCHEMA tokenauth TO {role}"));
     for what in access.includes().iter().flat_map(|access| access.adds()) {
-        run_command(&format!("GRANT {what} TO {role}"));
+        run_command(format!("GRANT {what} TO {role}"));
     }
     Ok(())
 }
@@ -124,7 +129,7 @@ fn grant_access(to_role: Option<Role>, access: Option<Text>) -> Result<(), Error
 fn revoke_access(from_role: Option<Role>, access: Option<Text>) -> Result<(), ErrorReport> {
     let (role, access) = asked("from_role", from_role, access)?;
     for what in access.adds() {
-        run_command(&format!("REVOKE {what} FROM {role}"));
+        run_command(format!("REVOKE {what} FROM {role}"));
     }
     Ok(())
 }
@@ -207,7 +212,7 @@ fn strip_grants() -> Result<(), ErrorReport> {
         Err(Error::NotInstalling)?;
     }
     for command in GRANTED.all(&[], |row| row.required::<Text>(1)) {
-        run_command(&String::from_utf8_lossy(command.as_bytes()));
+        run_command(command.as_bytes());
     }
     Ok(())
 }

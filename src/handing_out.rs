@@ -16,6 +16,7 @@ use crate::principal::PrincipalName;
 use crate::scope::{Scopes, ScopesError};
 
 /// What a token is given: both `None` for kinds whose tokens carry nothing of their own.
+#[derive(Clone)]
 pub struct Grant {
     /// Scopes granted.
     pub scopes: Option<Scopes>,
@@ -56,7 +57,7 @@ impl Grant {
         )
     }
 
-    /// What is chosen, or all that the owner holds, for a token of this kind.
+    /// What is chosen for a token of this kind, `None` where nothing is.
     ///
     /// # Errors
     /// 22023 when nothing can be chosen or the choice is beyond the ceiling, 42501 when the owner does not hold it.
@@ -66,31 +67,37 @@ impl Grant {
         scopes: Option<Scopes>,
         data_scopes: Option<DataScopes>,
     ) -> Result<Self, Error> {
-        if !kind.permission_mode.is_chosen() {
+        if !kind.permission_mode.is_chosen() && (scopes.is_some() || data_scopes.is_some()) {
             let what = if scopes.is_some() { "scopes" } else { "data_scopes" };
-            return match (&scopes, &data_scopes) {
-                (None, None) => Ok(Grant {
-                    scopes: None,
-                    data_scopes: None,
-                }),
-                _ => Err(Error::NotChosen {
-                    what,
-                    kind: kind.name.shown(),
-                }),
-            };
+            return Err(Error::NotChosen {
+                what,
+                kind: kind.name.shown(),
+            });
         }
-        let held = kind.held(&owner.permissions);
-        let held_data = owner.data_scopes.clone();
         if let Some(scopes) = &scopes {
             kind.within_ceiling(scopes)?;
-            if let Some(index) = scopes.first_not_in(&held) {
+            if let Some(index) = scopes.first_not_in(&kind.held(&owner.permissions)) {
                 return Err(Error::ScopeNotHeld { index });
             }
         }
-        if data_scopes.as_ref().is_some_and(|chosen| !chosen.within(&held_data)) {
+        if data_scopes
+            .as_ref()
+            .is_some_and(|chosen| !chosen.within(&owner.data_scopes))
+        {
             return Err(Error::NotHeld("data scopes"));
         }
-        let scopes = scopes.unwrap_or(held);
+        Ok(Grant { scopes, data_scopes })
+    }
+
+    /// With all that the owner holds where nothing was chosen, for kinds whose tokens carry something of their own.
+    ///
+    /// # Errors
+    /// 22023 when that is more than a token can carry.
+    pub fn or_all(self, kind: &Kind, owner: &Principal) -> Result<Self, Error> {
+        if !kind.permission_mode.is_chosen() {
+            return Ok(self);
+        }
+        let scopes = self.scopes.unwrap_or_else(|| kind.held(&owner.permissions));
         // Cutting many patterns by many can make more of them than a token may carry.
         if scopes.len() > Scopes::MAX {
             return Err(Error::Scopes {
@@ -98,10 +105,19 @@ impl Grant {
                 why: ScopesError::TooMany,
             });
         }
+        let data_scopes = self.data_scopes.unwrap_or_else(|| owner.data_scopes.clone());
         Ok(Grant {
             scopes: Some(scopes),
-            data_scopes: Some(data_scopes.unwrap_or(held_data)),
+            data_scopes: Some(data_scopes),
         })
+    }
+
+    /// With what the token has where nothing was chosen.
+    pub fn or_as(self, token: &Token) -> Self {
+        Grant {
+            scopes: self.scopes.or_else(|| token.scopes.clone()),
+            data_scopes: self.data_scopes.or_else(|| token.data_scopes.clone()),
+        }
     }
 }
 
@@ -172,6 +188,19 @@ impl Held {
     /// # Errors
     /// 42704 when no such token exists, or it was deleted, or this actor may not know of it.
     pub fn lock(id: Uuid, actor: &Actor) -> Result<Self, Error> {
+        let held = Held::lock_deleted(id, actor)?;
+        if held.token.deleted {
+            Err(Error::NoSuchToken(id))
+        } else {
+            Ok(held)
+        }
+    }
+
+    /// As [`lock`](Self::lock), deleted tokens included.
+    ///
+    /// # Errors
+    /// 42704 when no such token exists, or this actor may not know of it.
+    pub fn lock_deleted(id: Uuid, actor: &Actor) -> Result<Self, Error> {
         // Kind and owner of a token never change, so they can be read before anything is locked.
         let found = token::find(id).ok_or(Error::NoSuchToken(id))?;
         let kind = catalog::kind::lock(&found.kind)?;
@@ -181,7 +210,7 @@ impl Held {
             authority,
         } = Parties::lock(actor, &kind, &owner)?;
         let token = token::lock(id)?;
-        if token.deleted || authority.is_nothing() {
+        if authority.is_nothing() {
             return Err(Error::NoSuchToken(id));
         }
         Ok(Held {

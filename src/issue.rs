@@ -80,7 +80,7 @@ fn issue(
     kind.accepts_name(name.as_ref())?;
     let expires_at = kind.expiry(&asked, now)?;
     let not_before = starting(not_before, expires_at)?;
-    let grant = Grant::chosen(&kind, &principal, chosen, chosen_data)?;
+    let grant = Grant::chosen(&kind, &principal, chosen, chosen_data)?.or_all(&kind, &principal)?;
     grant.within(&kind, &principal, &authority)?;
     kind.has_room(&owner, &principal)?;
 

@@ -7,6 +7,7 @@
 mod actor;
 mod argument;
 mod authority;
+mod binding;
 mod catalog;
 mod correlation;
 pub mod data_scope;
@@ -77,4 +78,5 @@ pub extern "C-unwind" fn _PG_init() {
     settings::define();
     pg::xact::register();
     pg::invalidation::register();
+    pg::table::register();
 }

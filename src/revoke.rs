@@ -80,7 +80,7 @@ fn lock(id: Uuid, actor: &Actor) -> Result<Token, Error> {
     if *actor == Actor::Trusted {
         return token::lock(id);
     }
-    let held = Held::lock(id, actor)?;
+    let held = Held::lock_deleted(id, actor)?;
     held.authority.may_revoke(&held.kind)?;
     Ok(held.token)
 }

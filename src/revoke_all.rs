@@ -4,12 +4,13 @@ use pgrx::prelude::*;
 
 use crate::actor::Actor;
 use crate::argument::{self, MOST_PROSE};
+use crate::authority::Reach;
 use crate::catalog::event::Event;
 use crate::catalog::principal::{self, Covers, Hold, lock_existing};
 use crate::catalog::{kind, token};
 use crate::error::{Error, ErrorReport};
 use crate::pg::clock::Timestamp;
-use crate::pg::statement::{Statement, arguments};
+use crate::pg::statement::{Argument, Statement, arguments, fields};
 use crate::pg::text::Text;
 use crate::pg::xact;
 use crate::principal::PrincipalName;
@@ -19,10 +20,12 @@ const MOST_COUNTED: i64 = 10_000;
 
 /// Revokes every token that is selected and returns how many alive ones died: exact up to 10,000, NULL when more.
 ///
-/// By owner alone it costs the same for one token and for a million. `'*'` is any owner, any kind.
+/// By owner alone it costs the same for one token and for a million. `'*'` is any owner, any kind. A principal as actor
+/// reaches only what it may revoke.
 ///
 /// # Errors
-/// `22004` for a NULL selector or actor, or when nothing is selected; `42704` for an unknown owner or kind.
+/// `22004` for a NULL selector or actor, or when nothing is selected; `42501` when the actor may not revoke anything of the
+/// owner's; `42704` for an unknown owner, kind or actor.
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
 #[search_path(pg_catalog, pg_temp)]
 fn revoke_all(
@@ -52,7 +55,7 @@ fn revoke_all(
             owner: Some(owner),
             kind: None,
             issued_before: Timestamp::INFINITY,
-        } => kill_all_of(&owner, &actor, reason)?,
+        } if actor.is_trusted_or(&owner) => kill_all_of(&owner, &actor, reason)?,
         selection => selection.kill(&actor, reason)?,
     };
     Ok(Some(died).filter(|&died| died <= MOST_COUNTED))
@@ -61,6 +64,9 @@ fn revoke_all(
 /// All tokens of an owner: one row is written, however many there are.
 fn kill_all_of(owner: &PrincipalName, actor: &Actor, reason: Option<Text>) -> Result<i64, Error> {
     let principal = lock_existing(owner, Hold::Alone)?;
+    if *actor != Actor::Trusted && !principal.active {
+        return Err(Error::ActorInactive(owner.shown()));
+    }
     xact::mark_death();
     let alive = token::count_alive_of(owner, &principal, MOST_COUNTED + 1);
     principal::begin_epoch(owner, Covers::All, actor.recorded(), reason.as_ref());
@@ -92,6 +98,10 @@ impl Selection {
                     AND (t.owner = $1 OR $1 IS NULL)
                     AND (t.kind = $2 OR $2 IS NULL)
                     AND t.created_at < $3
+                    AND ($6 IS NULL
+                         OR t.owner = $6 AND t.kind = ANY ($7)
+                         OR (t.owner, t.kind) IN (SELECT * FROM unnest($8::text[], $9::text[]))
+                         OR t.kind = ANY ($10))
                   ORDER BY t.id
                     FOR NO KEY UPDATE OF t),
              killed AS (
@@ -105,19 +115,46 @@ impl Selection {
         if self.owner.is_none() || self.kind.is_some() {
             kind::lock_against_issue(self.kind.as_ref())?;
         }
-        if let Some(owner) = &self.owner {
-            lock_existing(owner, Hold::Alone)?;
+        let lock_owner = || {
+            self.owner
+                .as_ref()
+                .map(|owner| lock_existing(owner, Hold::Alone))
+                .transpose()
+        };
+        let weigh = || match actor {
+            Actor::Trusted => Ok(Reach::default()),
+            Actor::Principal(name) => Reach::to_revoke(name),
+        };
+        // Principals are locked in the order of their keys.
+        let reach = match (actor, &self.owner) {
+            (Actor::Principal(name), Some(owner)) if name < owner => {
+                let reach = weigh()?;
+                lock_owner()?;
+                reach
+            }
+            _ => {
+                lock_owner()?;
+                weigh()?
+            }
+        };
+        if let Some(owner) = &self.owner
+            && !actor.is_trusted_or(owner)
+            && !reach.reaches(owner)
+        {
+            return Err(Error::NotAllowedFor(owner.shown()));
         }
         xact::mark_death();
-        let owner = self.owner.as_ref().map(PrincipalName::text);
-        let arguments = arguments![
-            owner,
+        let mut arguments: Vec<Argument> = fields![
+            self.owner.as_ref().map(PrincipalName::text),
             self.kind.clone(),
             self.issued_before,
             actor.recorded(),
-            reason.clone()
-        ];
-        let died = KILL.first(arguments, |row| row.required(1)).unwrap_or(0);
+            reason.clone(),
+            actor.principal(),
+        ]
+        .into();
+        arguments.extend(reach.arguments());
+        let died = KILL.first(&arguments, |row| row.required(1)).unwrap_or(0);
         record(
             self.owner.as_ref(),
             self.kind,

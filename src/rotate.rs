@@ -6,6 +6,7 @@ use pgrx::prelude::*;
 
 use crate::actor::Actor;
 use crate::argument;
+use crate::catalog::event::Event;
 use crate::catalog::token::{self, Settings};
 use crate::error::{Error, ErrorReport};
 use crate::handing_out::{Grant, Held};
@@ -17,7 +18,7 @@ use crate::pg::composite::{IssuedFields, RotationRow};
 use crate::pg::statement::{Statement, arguments};
 use crate::pg::text::Text;
 use crate::pg::xact;
-use crate::revoke::{mark_revoked, record};
+use crate::revoke::mark_revoked;
 
 /// Issues a successor with the same settings and returns it; the token itself works until the end of `grace`, and is
 /// revoked at once when there is none.
@@ -52,7 +53,7 @@ fn rotate(
 fn rotation_status(id: Option<Uuid>) -> Result<Option<RotationRow>, ErrorReport> {
     static STATUS: Statement = Statement::new(
         "SELECT ROW(old.id, new.id, old_usage.last_used_at, new_usage.last_used_at,
-                    seen.status = 'active' AND coalesce(old_usage.last_used_at > new.created_at, false)
+                    coalesce(seen.status = 'active' AND old_usage.last_used_at > new.created_at, false)
                 )::tokenauth.rotation
            FROM tokenauth.token given
            JOIN tokenauth.token old ON old.id = CASE WHEN given.rotated_to IS NULL THEN given.rotated_from ELSE given.id END
@@ -92,6 +93,8 @@ fn succeed(held: Held, grace: &Interval, asked: &Expiry, actor: &Actor) -> Resul
     } else {
         held.token.expires_at
     };
+    held.token.begins_before(expires_at)?;
+    let before = token::described(id);
     let successor = id::new(now)?;
 
     // Out of the count before the successor comes in.
@@ -136,6 +139,14 @@ fn succeed(held: Held, grace: &Interval, asked: &Expiry, actor: &Actor) -> Resul
         xact::mark_death();
         mark_revoked(&token, Some("rotated".into()), actor);
     }
-    record("token.rotated", token, None, actor)?;
+    Event {
+        event: "token.rotated",
+        token_id: Some(id),
+        kind: Some(token.kind),
+        owner: Some(token.owner),
+        before,
+        after: token::described(id),
+    }
+    .record(actor)?;
     Ok(issued)
 }

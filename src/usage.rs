@@ -31,15 +31,19 @@ mod column {
 const INTERVAL: i64 = 60_000_000;
 
 /// Counts one verification of a token that exists.
-pub fn count(token: Uuid, valid: bool, now: Timestamp) {
+///
+/// The first use of a token after its rotation is written at once: whether the old token is still in use is what decides
+/// when it may go.
+pub fn count(token: Uuid, valid: bool, rotated: bool, now: Timestamp) {
     if !settings::usage_tracking() {
         return;
     }
     RECENT.with_borrow_mut(|recent| {
         let recent = recent.entry(token);
         recent.pending.add(valid, now);
-        if recent.is_due(valid, now) && xact::may_count() {
-            recent.write(valid, now);
+        let is_first_since_rotation = valid && rotated && !recent.rotation_seen;
+        if (is_first_since_rotation || recent.is_due(valid, now)) && xact::may_count() {
+            recent.write(valid, is_first_since_rotation, now);
         }
     });
 }
@@ -72,6 +76,8 @@ struct Recent {
     request_written: Option<Timestamp>,
     /// When a denial was.
     denial_written: Option<Timestamp>,
+    /// Whether a use was written after the token had been rotated.
+    rotation_seen: bool,
     /// How many rollbacks there had been by then: one more, and what was written may be gone.
     rollbacks: u64,
 }
@@ -83,6 +89,7 @@ impl Recent {
             pending: Pending::default(),
             request_written: None,
             denial_written: None,
+            rotation_seen: false,
             rollbacks: 0,
         }
     }
@@ -97,13 +104,16 @@ impl Recent {
         self.rollbacks != xact::rollbacks() || written.is_none_or(|written| now.micros_since(written) >= INTERVAL)
     }
 
-    fn write(&mut self, valid: bool, now: Timestamp) {
+    fn write(&mut self, valid: bool, is_first_since_rotation: bool, now: Timestamp) {
         let pending = self.pending;
         let update = || {
             touch(&BY_TOKEN, Key::Uuid(self.token), &Latest::take(), |row| {
                 let last_used_at: Option<Timestamp> = row.optional(column::LAST_USED_AT);
                 // Another backend has just written it.
-                if valid && last_used_at.is_some_and(|last| now.micros_since(last) < INTERVAL) {
+                if valid
+                    && !is_first_since_rotation
+                    && last_used_at.is_some_and(|last| now.micros_since(last) < INTERVAL)
+                {
                     return None;
                 }
                 let requests: i64 = row.required(column::REQUEST_COUNT);
@@ -130,6 +140,7 @@ impl Recent {
         } else {
             &mut self.denial_written
         }) = Some(now);
+        self.rotation_seen |= is_first_since_rotation;
         self.rollbacks = xact::rollbacks();
     }
 }

@@ -1,17 +1,22 @@
 //! Rows of `tokenauth.member`.
 
 use crate::catalog::kind::stored_scopes;
+use crate::catalog::principal::{self, Hold};
 use crate::pg::array::TextArray;
+use crate::pg::jsonb::Jsonb;
 use crate::pg::statement::{Statement, arguments};
 use crate::pg::text::Text;
 use crate::principal::PrincipalName;
 use crate::scope::Scopes;
 
-/// What a member holds in an organisation, which cannot change until the transaction ends; `None` for no member.
-pub fn lock(org: &PrincipalName, member: &PrincipalName) -> Option<Scopes> {
+/// What a member holds in an organisation, which cannot change until the transaction ends if it is held; `None` for no
+/// member.
+pub fn lock(org: &PrincipalName, member: &PrincipalName, hold: Hold) -> Option<Scopes> {
+    static LOOK: Statement = Statement::new("SELECT permissions FROM tokenauth.member WHERE org = $1 AND member = $2");
     static LOCK: Statement =
         Statement::new("SELECT permissions FROM tokenauth.member WHERE org = $1 AND member = $2 FOR SHARE");
-    LOCK.first(arguments![org.text(), member.text()], |row| {
+    let lock = if hold == Hold::Look { &LOOK } else { &LOCK };
+    lock.first(arguments![org.text(), member.text()], |row| {
         stored_scopes(&row.required::<TextArray>(1))
     })
 }
@@ -47,6 +52,20 @@ pub fn remove(org: &PrincipalName, member: &PrincipalName) -> Option<TextArray> 
     static REMOVE: Statement =
         Statement::new("DELETE FROM tokenauth.member WHERE org = $1 AND member = $2 RETURNING permissions");
     REMOVE.first(arguments![org.text(), member.text()], |row| row.required(1))
+}
+
+/// What history says of a principal that goes, with its memberships.
+pub fn described_with(principal: &PrincipalName) -> Option<Jsonb> {
+    static DESCRIBE: Statement = Statement::new(
+        "SELECT $2::jsonb || jsonb_strip_nulls(jsonb_build_object('memberships',
+                    (SELECT jsonb_agg(jsonb_build_object('org', org, 'member', member, 'permissions', permissions)
+                                      ORDER BY org, member)
+                       FROM tokenauth.member WHERE org = $1 OR member = $1)))",
+    );
+    let described = principal::described(principal);
+    DESCRIBE
+        .first(arguments![principal.text(), described], |row| row.optional(1))
+        .flatten()
 }
 
 /// Removes every membership in and of a principal.

@@ -75,6 +75,8 @@ pub fn find(name: &[u8], snapshot: &Latest) -> Option<Principal> {
 /// How firmly a principal is held until the transaction ends.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Hold {
+    /// Not at all: for showing what could be done, also in a read-only transaction.
+    Look,
     /// It stays as it is; others may hold it so too. (A foreign key's KEY SHARE would let it be deactivated meanwhile.)
     Share,
     /// As before, and nobody else holds it: for counting its tokens and for changing it.
@@ -87,6 +89,7 @@ pub fn lock(name: &PrincipalName, hold: Hold) -> Option<Principal> {
     static ALONE: Statement =
         Statement::new("SELECT * FROM tokenauth.principal WHERE principal = $1 FOR NO KEY UPDATE");
     let lock = match hold {
+        Hold::Look => return find(name.as_bytes(), &Latest::take()),
         Hold::Share => &SHARE,
         Hold::Alone => &ALONE,
     };

@@ -77,6 +77,15 @@ pub struct Token {
 }
 
 impl Token {
+    /// # Errors
+    /// 22023 when it would begin to work only when this expiry is over.
+    pub fn begins_before(&self, expires_at: Option<Timestamp>) -> Result<(), Error> {
+        match (self.not_before, expires_at) {
+            (Some(start), Some(end)) if start >= end => Err(Error::NeverValid),
+            _ => Ok(()),
+        }
+    }
+
     /// Whether its time is over.
     pub fn is_expired(&self, now: Timestamp) -> bool {
         self.expires_at.is_some_and(|end| end <= now)
@@ -239,7 +248,7 @@ pub fn described(id: Uuid) -> Option<Jsonb> {
                     'data_scopes', data_scopes, 'expires_at', to_jsonb(expires_at AT TIME ZONE 'UTC') #>> '{}' || '+00:00',
                      'not_before', to_jsonb(not_before AT TIME ZONE 'UTC') #>> '{}' || '+00:00',
                     
-                    'networks', networks, 'metadata', metadata))
+                    'networks', networks, 'metadata', metadata, 'rotated_to', rotated_to))
            FROM tokenauth.token WHERE id = $1",
     );
     DESCRIBE.first(arguments![id], |row| row.required(1))

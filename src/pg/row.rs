@@ -36,6 +36,28 @@ impl Row {
         row
     }
 
+    /// # Safety
+    /// `slot` must hold a row and keep it as long as values are read.
+    pub(super) unsafe fn of_slot(slot: *mut pg_sys::TupleTableSlot) -> Self {
+        // SAFETY: valid by the caller's word; once all columns are fetched the slot's arrays have `natts` entries.
+        unsafe {
+            let natts = (*(*slot).tts_tupleDescriptor).natts;
+            if i32::from((*slot).tts_nvalid) < natts {
+                pg_sys::slot_getsomeattrs_int(slot, natts);
+            }
+            let columns = usize::try_from(natts).unwrap_or_default();
+            assert!(columns <= MOST_COLUMNS, "row has {columns} columns, expected {MOST_COLUMNS} at most");
+            let mut row = Row {
+                values: [pg_sys::Datum::null(); MOST_COLUMNS],
+                nulls: [true; MOST_COLUMNS],
+                columns,
+            };
+            row.values[..columns].copy_from_slice(std::slice::from_raw_parts((*slot).tts_values, columns));
+            row.nulls[..columns].copy_from_slice(std::slice::from_raw_parts((*slot).tts_isnull, columns));
+            row
+        }
+    }
+
     /// The value of a column, `None` when it is NULL.
     pub fn optional<T: FromDatum>(&self, column: usize) -> Option<T> {
         debug_assert!((1..=self.columns).contains(&column));
@@ -51,6 +73,11 @@ impl Row {
     pub fn required<T: FromDatum>(&self, column: usize) -> T {
         self.optional(column)
             .unwrap_or_else(|| panic!("unexpected null in column {column}"))
+    }
+
+    /// All values and which of them are NULL.
+    pub(super) fn raw(&self) -> (&[pg_sys::Datum], &[bool]) {
+        (&self.values[..self.columns], &self.nulls[..self.columns])
     }
 
     /// Whether a column is NULL.

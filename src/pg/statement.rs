@@ -10,6 +10,7 @@ use std::ptr;
 use pgrx::{IntoDatum, pg_sys};
 
 use super::row::Row;
+use super::rows::Rows;
 use super::snapshot::Latest;
 
 /// An argument of a statement: a datum with its type.
@@ -76,6 +77,32 @@ impl Statement {
     /// Runs it and answers how many rows it wrote or found.
     pub fn run(&self, arguments: &[Argument]) -> u64 {
         Spi::connect().execute(self, arguments, 0)
+    }
+
+    /// As [`run`](Self::run), for a statement that reads these rows by their name.
+    pub fn run_over(&self, rows: &Rows, arguments: &[Argument]) -> u64 {
+        let spi = Spi::connect();
+        rows.register();
+        spi.execute(self, arguments, 0)
+    }
+
+    /// As [`first`](Self::first), for a statement that reads these rows by their name.
+    pub fn first_over<T>(&self, rows: &Rows, arguments: &[Argument], read: impl FnOnce(&Row) -> T) -> Option<T> {
+        let spi = Spi::connect();
+        rows.register();
+        spi.execute(self, arguments, 1);
+        spi.row(0).map(|row| read(&row))
+    }
+
+    /// As [`all`](Self::all), for a statement that reads these rows by their name.
+    pub fn all_over<T>(&self, rows: &Rows, arguments: &[Argument], mut read: impl FnMut(&Row) -> T) -> Vec<T> {
+        let spi = Spi::connect();
+        rows.register();
+        let found = spi.execute(self, arguments, 0);
+        (0..found)
+            .filter_map(|index| spi.row(index))
+            .map(|row| read(&row))
+            .collect()
     }
 
     /// Runs it and reads the first row.
@@ -155,10 +182,10 @@ impl Statement {
 }
 
 /// An open SPI connection. It is closed on drop, but after an error by the abort, as for callers in C.
-struct Spi;
+pub(super) struct Spi;
 
 impl Spi {
-    fn connect() -> Self {
+    pub(super) fn connect() -> Self {
         // SAFETY: may be called wherever SQL may run; nests.
         let answer = unsafe { pg_sys::SPI_connect() };
         assert!(answer == pg_sys::SPI_OK_CONNECT as c_int, "could not connect to SPI");
@@ -223,8 +250,8 @@ impl Drop for Spi {
 }
 
 /// Runs a command that takes no parameters, such as GRANT; names in it must be quoted.
-pub fn run_command(command: &str) {
-    let command = CString::new(command).expect("a command has no zero byte");
+pub fn run_command(command: impl AsRef<[u8]>) {
+    let command = CString::new(command.as_ref()).expect("a command has no zero byte");
     let _spi = Spi::connect();
     // SAFETY: inside an SPI connection; raises when the command fails.
     let answer = unsafe { pg_sys::SPI_execute(command.as_ptr(), false, 0) };

@@ -3,6 +3,8 @@
 //! pgrx's own `#[pg_trigger]` turns every refusal into a panic, and so into XX000; here a trigger function is an ordinary
 //! one that takes a [`TriggerCall`] and answers a [`TriggerAnswer`], and its errors keep their SQLSTATE.
 
+use std::ffi::CStr;
+
 use pgrx::callconv::{Arg, ArgAbi, BoxRet, FcInfo};
 use pgrx::datum::Datum;
 use pgrx::pg_sys;
@@ -12,7 +14,9 @@ use pgrx::pgrx_sql_entity_graph::metadata::{
 
 use super::probe::Indexed;
 use super::row::Row;
+use super::rows::Rows;
 use super::statement::Argument;
+use super::text::Text;
 
 /// What a trigger function is told: the event and the rows.
 pub struct TriggerCall(*mut pg_sys::TriggerData);
@@ -88,6 +92,78 @@ impl TriggerCall {
             pg_sys::TRIGGER_EVENT_DELETE => Some(RowChange::Delete(tuple(data.tg_trigtuple))),
             _ => None,
         }
+    }
+}
+
+/// What a trigger on a table of the application is told.
+pub struct Firing {
+    /// The trigger.
+    pub trigger: pg_sys::Oid,
+    /// The table it is on.
+    pub table: pg_sys::Oid,
+    /// The arguments given when it was created.
+    pub arguments: Vec<Text>,
+    /// What happened.
+    pub what: Fired,
+}
+
+/// What happened to a table of the application: to one row, or to all that a statement has written.
+pub enum Fired {
+    /// INSERT of these rows.
+    Insert(Rows),
+    /// UPDATE from some rows to others, pairwise in the same order.
+    Update { old: Rows, new: Rows },
+    /// DELETE of these rows.
+    Delete(Rows),
+    /// TRUNCATE is about to empty the table.
+    TruncateBegins,
+    /// TRUNCATE has emptied the table.
+    Truncated,
+}
+
+impl TriggerCall {
+    /// What has happened, the rows under the name that is given; `None` for a BEFORE or INSTEAD OF trigger that is not on
+    /// TRUNCATE, for a statement trigger without the transition tables, and for a call that is no trigger's.
+    pub fn firing(&self, name: &'static CStr) -> Option<Firing> {
+        // SAFETY: `self.0` is the trigger manager's, or null; relation and trigger are open during the call.
+        let (data, trigger, table) = unsafe {
+            let data = self.0.as_ref()?;
+            (data, &*data.tg_trigger, (*data.tg_relation).rd_id)
+        };
+        let is_after = data.tg_event & pg_sys::TRIGGER_EVENT_TIMINGMASK == pg_sys::TRIGGER_EVENT_AFTER;
+        let is_row = data.tg_event & pg_sys::TRIGGER_EVENT_ROW != 0;
+        let rows = |tuple: pg_sys::HeapTuple, store: *mut pg_sys::Tuplestorestate| {
+            let given = if is_row { !tuple.is_null() } else { !store.is_null() };
+            // SAFETY: both are the trigger manager's, of this table, and live as long as the call.
+            (is_after && given).then(|| unsafe {
+                if is_row {
+                    Rows::of_tuple(name, table, tuple)
+                } else {
+                    Rows::of_transition(name, table, store)
+                }
+            })
+        };
+        let what = match data.tg_event & pg_sys::TRIGGER_EVENT_OPMASK {
+            pg_sys::TRIGGER_EVENT_INSERT => Fired::Insert(rows(data.tg_trigtuple, data.tg_newtable)?),
+            pg_sys::TRIGGER_EVENT_DELETE => Fired::Delete(rows(data.tg_trigtuple, data.tg_oldtable)?),
+            pg_sys::TRIGGER_EVENT_UPDATE => Fired::Update {
+                old: rows(data.tg_trigtuple, data.tg_oldtable)?,
+                new: rows(data.tg_newtuple, data.tg_newtable)?,
+            },
+            _ if is_after => Fired::Truncated,
+            _ => Fired::TruncateBegins,
+        };
+        // SAFETY: `tgargs` has `tgnargs` zero-terminated strings, which are copied.
+        let arguments = (0..usize::try_from(trigger.tgnargs).unwrap_or_default())
+            .map(|index| unsafe { CStr::from_ptr(*trigger.tgargs.add(index)) })
+            .map(|argument| Text::from(argument.to_bytes().to_vec()))
+            .collect();
+        Some(Firing {
+            trigger: trigger.tgoid,
+            table,
+            arguments,
+            what,
+        })
     }
 }
 

@@ -5,6 +5,7 @@ use pgrx::prelude::*;
 use super::PrincipalName;
 use crate::actor::Actor;
 use crate::argument::{self, MOST_PROSE};
+use crate::binding::{Supplied, refuse_supplied};
 use crate::catalog::event;
 use crate::catalog::principal::{self, Hold, lock_existing};
 use crate::error::ErrorReport;
@@ -18,7 +19,7 @@ use crate::pg::xact;
 /// when they were issued. It costs the same for one token and for a million.
 ///
 /// # Errors
-/// `22004` for a NULL principal, `42704` when it does not exist.
+/// `22004` for a NULL principal, `42704` when it does not exist, `55000` when a bound table says whether it is active.
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
 #[search_path(pg_catalog, pg_temp)]
 fn deactivate(principal: Option<Text>, reason: default!(Option<Text>, "NULL")) -> Result<bool, ErrorReport> {
@@ -27,6 +28,7 @@ fn deactivate(principal: Option<Text>, reason: default!(Option<Text>, "NULL")) -
     let actor = Actor::session()?;
     let name = PrincipalName::given("principal", principal)?;
     let reason = argument::bounded("reason", reason, MOST_PROSE)?;
+    refuse_supplied(&name, ACTIVE)?;
     let found = lock_existing(&name, Hold::Alone)?;
     if !found.active {
         return Ok(false);
@@ -47,7 +49,7 @@ fn deactivate(principal: Option<Text>, reason: default!(Option<Text>, "NULL")) -
 /// Makes a principal active again and returns whether it was not. Suspended tokens work again, dead ones stay dead.
 ///
 /// # Errors
-/// `22004` for a NULL principal, `42704` when it does not exist.
+/// `22004` for a NULL principal, `42704` when it does not exist, `55000` when a bound table says whether it is active.
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
 #[search_path(pg_catalog, pg_temp)]
 fn activate(principal: Option<Text>) -> Result<bool, ErrorReport> {
@@ -55,6 +57,7 @@ fn activate(principal: Option<Text>) -> Result<bool, ErrorReport> {
         Statement::new("UPDATE tokenauth.principal SET active = true, state_reason = NULL WHERE principal = $1");
     let actor = Actor::session()?;
     let name = PrincipalName::given("principal", principal)?;
+    refuse_supplied(&name, ACTIVE)?;
     if lock_existing(&name, Hold::Alone)?.active {
         return Ok(false);
     }
@@ -69,6 +72,15 @@ fn activate(principal: Option<Text>) -> Result<bool, ErrorReport> {
     )?;
     Ok(true)
 }
+
+/// What both set.
+const ACTIVE: Supplied = Supplied {
+    active: true,
+    permissions: false,
+    data_scopes: false,
+    display_name: false,
+    state_reason: false,
+};
 
 /// Kills the tokens that deactivation of their owner, which must be held alone, revokes.
 pub fn kill_revocable(name: &PrincipalName, actor: &Actor, reason: Option<&Text>) {

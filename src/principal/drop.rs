@@ -28,7 +28,7 @@ fn drop_principal(principal: Option<Text>) -> Result<(), ErrorReport> {
     let actor = Actor::session()?;
     let name = PrincipalName::given("principal", principal)?;
     lock_existing(&name, Hold::Alone)?;
-    let before = principal::described(&name);
+    let before = member::described_with(&name);
     xact::mark_death();
     principal::begin_epoch(&name, Covers::All, actor.recorded(), Some(&Text::from("owner dropped")));
     member::remove_all(&name);

@@ -6,6 +6,7 @@ use super::PrincipalName;
 use super::deactivate::kill_revocable;
 use crate::actor::Actor;
 use crate::argument::{self, MOST_NAME, MOST_PROSE};
+use crate::binding::{Supplied, refuse_supplied};
 use crate::catalog::principal::{Hold, lock};
 use crate::catalog::{event, principal};
 use crate::error::{Error, ErrorReport};
@@ -21,7 +22,8 @@ use crate::pg::xact;
 /// does what `deactivate` does. A principal that was dropped starts anew; its old tokens stay dead.
 ///
 /// # Errors
-/// `22004` for a NULL principal, `22023` for a malformed principal, permission or data scope.
+/// `22004` for a NULL principal, `22023` for a malformed principal, permission or data scope, `55000` for a field that a
+/// bound table supplies.
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
 #[search_path(pg_catalog, pg_temp)]
 fn put_principal(
@@ -38,6 +40,16 @@ fn put_principal(
         .map(|held| argument::scopes("permissions", &held))
         .transpose()?;
     let data_scopes = data_scopes.as_ref().map(argument::data_scopes).transpose()?;
+    refuse_supplied(
+        &name,
+        Supplied {
+            active: active.is_some(),
+            permissions: permissions.is_some(),
+            data_scopes: data_scopes.is_some(),
+            display_name: display_name.is_some(),
+            state_reason: state_reason.is_some(),
+        },
+    )?;
     let put = Put {
         permissions: permissions.map(|held| held.iter().collect()),
         data_scopes: data_scopes.map(|data| Jsonb::of(&data.to_value())),

@@ -57,6 +57,7 @@ pub struct TokenRow {
     dies_with_owner: bool,
     revoked: bool,
     disabled: bool,
+    rotated: bool,
     expires_at: Option<Timestamp>,
     not_before: Option<Timestamp>,
     scopes: Option<Scopes>,
@@ -98,6 +99,7 @@ impl TokenRow {
             dies_with_owner: row.required(column::DIES_WITH_OWNER),
             revoked: !row.is_null(column::REVOKED_AT) || !row.is_null(column::DELETED_AT),
             disabled: !row.is_null(column::DISABLED_AT),
+            rotated: !row.is_null(column::ROTATED_TO),
             expires_at: row.optional(column::EXPIRES_AT),
             not_before: row.optional(column::NOT_BEFORE),
             scopes: row
@@ -132,7 +134,7 @@ impl Resolved {
     pub fn answer(self, question: &Question, hot: Option<Rc<Hot>>) -> Result<Verification, Error> {
         let now = Timestamp::now();
         let verdict = self.verdict(question, now);
-        usage::count(self.token.id, verdict.ok(), now);
+        usage::count(self.token.id, verdict.ok(), self.token.rotated, now);
         let TokenRow { id, name, .. } = &self.token;
         let refused = || Answer::refused(verdict, *id, self.token.kind.clone(), name.clone());
         match verdict {
@@ -204,6 +206,7 @@ impl Resolved {
             digest,
             pepper,
             disabled,
+            rotated,
             expires_at,
             not_before,
             scopes,
@@ -216,6 +219,7 @@ impl Resolved {
         Some(Hot {
             id: *id,
             digest: digest.as_bytes().try_into().ok()?,
+            rotated: *rotated,
             pepper: pepper.clone(),
             expires_at: expires_at.unwrap_or(Timestamp::INFINITY),
             not_before: not_before.unwrap_or(Timestamp::MINUS_INFINITY),
@@ -270,6 +274,7 @@ fn admits(networks: Option<&[Network]>, client: Option<Client>) -> bool {
 pub struct Hot {
     id: Uuid,
     digest: [u8; 32],
+    rotated: bool,
     pepper: Option<Rc<Peppering>>,
     expires_at: Timestamp,
     not_before: Timestamp,
@@ -297,7 +302,7 @@ impl Hot {
         if !is_valid {
             return Ok(None);
         }
-        usage::count(self.id, true, now);
+        usage::count(self.id, true, self.rotated, now);
         Ok(Some(Verification::Again(self, correlation::new()?)))
     }
 }

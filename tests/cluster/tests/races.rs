@@ -97,7 +97,7 @@ fn no_token_survives_the_deactivation_that_raced_its_issue() {
     let server = start();
     let rounds = rounds(1_000, 10_000);
     // A round begins and ends by a message, so that when one of the two fails the other one does not wait for ever.
-    let ((begin, begun), (end, ended)) = (channel(), channel());
+    let ((begin, rounds_begun), (end, rounds_ended)) = (channel(), channel());
     let mut admin = server.connect("postgres");
 
     thread::scope(|scope| {
@@ -105,7 +105,7 @@ fn no_token_survives_the_deactivation_that_raced_its_issue() {
         let killer = scope.spawn(move || {
             let mut client = killer_of.connect("postgres");
             let mut random = Random::new(1);
-            for round in begun {
+            for round in rounds_begun {
                 random.jitter(1_000);
                 let sql = match round % 3 {
                     0 => format!("SELECT tokenauth.deactivate('user:{round}')::text"),
@@ -124,7 +124,7 @@ fn no_token_survives_the_deactivation_that_raced_its_issue() {
             }
         });
 
-        let mut issuer = server.connect("postgres");
+        let mut client = server.connect("postgres");
         let mut random = Random::new(2);
         let (mut issued, mut refused) = (0, 0);
         for round in 0..rounds {
@@ -137,8 +137,8 @@ fn no_token_survives_the_deactivation_that_raced_its_issue() {
             random.jitter(1_000);
             let level = *random.pick(&LEVELS);
             let sql = format!("SELECT token FROM tokenauth.issue('{kind}', 'user:{round}')");
-            let answer = transact(&mut issuer, &mut random, level, &sql);
-            ended.recv().unwrap();
+            let answer = transact(&mut client, &mut random, level, &sql);
+            rounds_ended.recv().unwrap();
 
             // The owner is inactive or gone now, whoever came first.
             let token = match answer {

@@ -13,6 +13,12 @@ SELECT id FROM tokenauth.issue('strict', 'user:alice', 'n', expires_in => '1 day
 SELECT id AS revoked FROM tokenauth.issue('api', 'user:alice') \gset
 SELECT id AS expired FROM tokenauth.issue('api', 'user:alice', expires_in => '1 millisecond') \gset
 SELECT tokenauth.revoke(:'revoked');
+SELECT id AS rotated FROM tokenauth.issue('api', 'user:alice') \gset
+SELECT count(*) FROM tokenauth.rotate(:'rotated', '1 hour');
+SELECT id AS disabled FROM tokenauth.issue('api', 'user:alice') \gset
+SELECT tokenauth.disable(:'disabled');
+INSERT INTO tokenauth.kind (name, prefix, manage_permission) VALUES ('managed', 'managed_', 'tokens:manage');
+SELECT tokenauth.put_principal('user:admin', '{tokens:manage}', '{"site": ["lon"]}');
 SELECT pg_sleep(0.01);
 CREATE TABLE refused (number integer GENERATED ALWAYS AS IDENTITY, statement text, state text, message text, detail text, hint text);
 CREATE FUNCTION try(statement text) RETURNS void LANGUAGE plpgsql AS $$
@@ -27,7 +33,7 @@ EXCEPTION WHEN OTHERS THEN
     INSERT INTO refused (statement, state, message, detail, hint) VALUES (statement, SQLSTATE, SQLERRM, nullif(the_detail, ''), nullif(the_hint, ''));
 END
 $$;
-SELECT count(try(replace(replace(replace(statement, ':id', quote_literal(:'id')), ':revoked', quote_literal(:'revoked')), ':expired', quote_literal(:'expired'))))
+SELECT count(try(replace(replace(replace(replace(replace(statement, ':id', quote_literal(:'id')), ':revoked', quote_literal(:'revoked')), ':expired', quote_literal(:'expired')), ':rotated', quote_literal(:'rotated')), ':disabled', quote_literal(:'disabled'))))
   FROM (VALUES
     (1, $$SELECT tokenauth.issue(NULL, 'user:alice')$$),
     (2, $$SELECT tokenauth.issue('api', NULL)$$),
@@ -85,7 +91,21 @@ SELECT count(try(replace(replace(replace(statement, ':id', quote_literal(:'id'))
     (54, $$DELETE FROM tokenauth.event$$),
     (55, $$SELECT tokenauth.strip_grants()$$),
     (56, $$SELECT tokenauth.grant_access(session_user::regrole, 'root')$$),
-    (57, $$SELECT tokenauth.list(owner => NULL)$$)) AS s (number, statement);
+    (57, $$SELECT tokenauth.list(owner => NULL)$$),
+    (58, $$SELECT tokenauth.issue('api', 'user:alice', actor => 'user:gone')$$),
+    (59, $$SELECT tokenauth.issue('api', 'user:alice', actor => 'org:acme')$$),
+    (60, $$SELECT tokenauth.issue('managed', 'user:alice', actor => 'user:admin')$$),
+    (61, $$SELECT tokenauth.issue('managed', 'user:alice', scopes => '{}', actor => 'user:admin')$$),
+    (62, $$SELECT tokenauth.revoke(:id, actor => 'org:acme')$$),
+    (63, $$SELECT tokenauth.add_member('org:acme', 'org:acme')$$),
+    (64, $$SELECT tokenauth.add_member('org:acme', 'user:nobody')$$),
+    (65, $$SELECT tokenauth.rotate(:rotated)$$),
+    (66, $$SELECT tokenauth.edit(:rotated, expires_in => '1 year')$$),
+    (67, $$SELECT tokenauth.rotate(:disabled)$$),
+    (68, $$SELECT tokenauth.rotate(:disabled, '-1 day')$$),
+    (69, $$SELECT tokenauth.rotation_status(NULL)$$),
+    (70, $$SELECT tokenauth.grantable('robot', 'user:alice')$$),
+    (71, $$INSERT INTO tokenauth.kind (name, prefix, issue_permission) VALUES ('k', 'k_', 'hunter 2')$$)) AS s (number, statement);
 
 -- the table of errors; ids are shown as ID
 \pset format unaligned

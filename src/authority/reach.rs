@@ -1,0 +1,81 @@
+//! All the tokens that one principal may see or revoke, whoever owns them.
+
+use super::{Authority, acting};
+use crate::catalog::principal::Hold;
+use crate::catalog::{kind, member};
+use crate::error::Error;
+use crate::pg::array::TextArray;
+use crate::pg::statement::{Argument, fields};
+use crate::pg::text::Text;
+use crate::principal::PrincipalName;
+
+/// Which tokens a principal reaches: of itself, of its organisations, of everybody, each by kind.
+#[derive(Default)]
+pub struct Reach {
+    own_kinds: Vec<Text>,
+    organisations: Vec<Text>,
+    /// The kind for each of `organisations`.
+    their_kinds: Vec<Text>,
+    everybodys_kinds: Vec<Text>,
+}
+
+impl Reach {
+    /// What it may see.
+    ///
+    /// # Errors
+    /// 42704 when there is no such principal, 42501 when it is inactive.
+    pub fn to_see(name: &PrincipalName) -> Result<Self, Error> {
+        Reach::of(name, Hold::Look, |authority, kind| authority.may_manage(kind).is_ok())
+    }
+
+    /// What it may revoke, which cannot change until the transaction ends.
+    ///
+    /// # Errors
+    /// As [`to_see`](Self::to_see).
+    pub fn to_revoke(name: &PrincipalName) -> Result<Self, Error> {
+        Reach::of(name, Hold::Share, |authority, kind| authority.may_revoke(kind).is_ok())
+    }
+
+    fn of(
+        name: &PrincipalName,
+        hold: Hold,
+        may: impl Fn(Authority, &crate::kind::Kind) -> bool,
+    ) -> Result<Self, Error> {
+        let acting = acting(name, hold)?;
+        let memberships = member::organisations(name);
+        let mut reach = Reach::default();
+        for kind in kind::all() {
+            let reaches = |is_owner, membership| may(Authority::weigh(&kind, is_owner, &acting, || membership), &kind);
+            if reaches(true, None) {
+                reach.own_kinds.push(kind.name.clone());
+            }
+            if reaches(false, None) {
+                reach.everybodys_kinds.push(kind.name.clone());
+            }
+            for (organisation, held) in &memberships {
+                if reaches(false, Some(held.clone())) {
+                    reach.organisations.push(organisation.clone());
+                    reach.their_kinds.push(kind.name.clone());
+                }
+            }
+        }
+        Ok(reach)
+    }
+
+    /// Whether there is any kind of which it reaches the tokens of somebody else.
+    pub fn reaches(&self, owner: &PrincipalName) -> bool {
+        !self.everybodys_kinds.is_empty() || self.organisations.iter().any(|org| org.as_bytes() == owner.as_bytes())
+    }
+
+    /// As the last four arguments of a statement that selects by them, after the principal itself: its own kinds,
+    /// organisations, their kinds, everybody's kinds.
+    pub fn arguments(self) -> [Argument; 4] {
+        let array = |texts: Vec<Text>| texts.into_iter().collect::<TextArray>();
+        fields![
+            array(self.own_kinds),
+            array(self.organisations),
+            array(self.their_kinds),
+            array(self.everybodys_kinds)
+        ]
+    }
+}

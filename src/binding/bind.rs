@@ -1,0 +1,100 @@
+//! `bind_principals` and `unbind_principals`.
+
+use pgrx::prelude::*;
+
+use super::definition::Definition;
+use super::evaluation::settled;
+use super::source::Source;
+use super::sync::copy;
+use super::triggers;
+use crate::actor::Actor;
+use crate::catalog::principals::{How, record_unbound};
+use crate::error::{Error, ErrorReport};
+use crate::pg::table::{Table, lock_bindings};
+use crate::pg::text::Text;
+
+/// Makes the rows of a table principals of this type, from now on, and returns how many it has copied.
+///
+/// Each text is an SQL expression over a row of the table, such as `is_active AND NOT banned`; what is left out is set by
+/// hand. Expressions run with `search_path = pg_catalog, pg_temp`, so functions and tables are written with their schema.
+/// From an expression that was given, NULL never widens: `active` is inactive, permissions are none, data scopes allow
+/// nothing. Deactivation and token death become one transaction; DELETE, TRUNCATE and a changed id drop the principal.
+///
+/// # Errors
+/// `22004` for a NULL source, type or id and for a row whose id is NULL; `42501` for anybody but the owner of the table;
+/// `42601` for what is not an expression; `42710` when type or table are bound already; `0A000` for views, foreign and
+/// temporary tables and inheritance; `21000` when several rows are the same principal.
+// Written by hand, since pgrx would call the second argument "r#type".
+#[pg_extern(schema = "tokenauth", sql = r#"
+CREATE FUNCTION tokenauth.bind_principals(
+    source regclass,
+    type text,
+    id text,
+    active text DEFAULT NULL,
+    permissions text DEFAULT NULL,
+    data_scopes text DEFAULT NULL,
+    display_name text DEFAULT NULL,
+    state_reason text DEFAULT NULL
+) RETURNS bigint
+LANGUAGE c VOLATILE PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'bind_principals_wrapper';
+"#)]
+fn bind_principals(
+    source: Option<Table>,
+    principal_type: Option<Text>,
+    id: Option<Text>,
+    active: Option<Text>,
+    permissions: Option<Text>,
+    data_scopes: Option<Text>,
+    display_name: Option<Text>,
+    state_reason: Option<Text>,
+) -> Result<i64, ErrorReport> {
+    Actor::session()?;
+    let _settled = settled();
+    let definition = Definition::new(
+        principal_type,
+        id,
+        [active, permissions, data_scopes, display_name, state_reason],
+    )?;
+    let source = Source::owned(source)?;
+    lock_bindings();
+    refuse_second(&source, &definition)?;
+    triggers::create(&source, &definition);
+    let changes = copy(definition, &source)?;
+    let copied = changes.rows();
+    changes.apply(How::Bound, &source.qualified)?;
+    Ok(copied)
+}
+
+/// # Errors
+/// 42710 when the table or the type is bound already.
+fn refuse_second(source: &Source, definition: &Definition) -> Result<(), Error> {
+    for binding in triggers::bindings() {
+        let bound_type = Definition::of_arguments(&binding.arguments);
+        let is_same_type = bound_type.is_ok_and(|bound| bound.principal_type() == definition.principal_type());
+        if is_same_type || binding.table == source.table {
+            return Err(Error::AlreadyBound {
+                table: binding.table_name.shown(),
+                principal_type: is_same_type.then(|| definition.principal_type().to_owned()),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Removes the triggers by which a table is bound. Its principals stay as they are, and are set by hand from now on.
+///
+/// # Errors
+/// `22004` for NULL, `42501` for anybody but the owner of the table, `42704` when it is not bound.
+#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
+#[search_path(pg_catalog, pg_temp)]
+fn unbind_principals(source: Option<Table>) -> Result<(), ErrorReport> {
+    Actor::session()?;
+    let source = Source::owned(source)?;
+    lock_bindings();
+    if triggers::drop(&source) == 0 {
+        Err(Error::NotBound(source.qualified.shown()))?;
+    }
+    Ok(record_unbound(&source.qualified)?)
+}

@@ -1,0 +1,261 @@
+//! The expressions of a binding, evaluated over rows by whoever the current user is.
+
+use std::cell::Cell;
+use std::panic::AssertUnwindSafe;
+
+use pgrx::pg_sys::panic::CaughtError;
+use pgrx::{PgTryBuilder, pg_sys};
+
+use super::definition::Definition;
+use super::source::Source;
+use crate::argument::{self, MOST_NAME, MOST_PROSE};
+use crate::catalog::principals::{Changes, Put};
+use crate::error::{BoundRow, Error};
+use crate::pg::array::TextArray;
+use crate::pg::encoding;
+use crate::pg::jsonb::Jsonb;
+use crate::pg::query::Query;
+use crate::pg::row::Row;
+use crate::pg::rows::{Reader, Rows};
+use crate::pg::meanwhile::Meanwhile;
+use crate::pg::text::Text;
+use crate::principal::PrincipalName;
+
+/// The answer of a binding's query, by column.
+mod column {
+    pub const PRINCIPAL: usize = 1;
+    pub const ACTIVE: usize = 2;
+    pub const PERMISSIONS: usize = 3;
+    pub const DATA_SCOPES: usize = 4;
+    pub const DISPLAY_NAME: usize = 5;
+    pub const STATE_REASON: usize = 6;
+}
+
+/// Settings on which the meaning of an expression depends, how it is read and how its values turn into text, so that it
+/// is the same whoever writes the table.
+pub fn settled() -> Meanwhile {
+    Meanwhile::set(&[
+        (c"standard_conforming_strings", c"on"),
+        (c"transform_null_equals", c"off"),
+        (c"DateStyle", c"ISO, MDY"),
+        (c"IntervalStyle", c"postgres"),
+        (c"TimeZone", c"UTC"),
+        (c"bytea_output", c"hex"),
+        (c"extra_float_digits", c"1"),
+    ])
+}
+
+/// A binding, ready to be evaluated.
+pub struct Evaluation {
+    definition: Definition,
+    source: Text,
+    values: Query,
+    names: Query,
+}
+
+impl Evaluation {
+    /// Over rows of a trigger, which `rows` are an example of.
+    pub fn over_rows(definition: Definition, source: &Source, rows: &Rows) -> Self {
+        Self::prepare(definition, source, rows.name(), Some(rows))
+    }
+
+    /// Over the table as it is.
+    pub fn over_table(definition: Definition, source: &Source) -> Self {
+        Self::prepare(definition, source, source.qualified.as_bytes(), None)
+    }
+
+    fn prepare(definition: Definition, source: &Source, relation: &[u8], rows: Option<&Rows>) -> Self {
+        let alias = source.alias.as_bytes();
+        Evaluation {
+            values: Query::prepare(&definition.query(relation, alias), rows),
+            names: Query::prepare(&definition.names_query(relation, alias), rows),
+            source: source.qualified.clone(),
+            definition,
+        }
+    }
+
+    /// What it evaluates.
+    pub fn definition(&self) -> &Definition {
+        &self.definition
+    }
+
+    /// The name of the table, quoted.
+    pub fn source(&self) -> &Text {
+        &self.source
+    }
+
+    /// No changes yet.
+    pub fn no_changes(&self) -> Changes {
+        Changes::new(self.definition.supplied())
+    }
+
+    /// Each row is a principal.
+    ///
+    /// # Errors
+    /// Those of expressions, 22004 for a NULL id, 22023 for what is none.
+    pub fn put_all(&self, rows: Option<&Rows>, changes: &mut Changes) -> Result<(), Error> {
+        // Names first, so that an error of another expression can name its row.
+        let names = self.stored(&self.names, rows)?;
+        self.each(&self.values, rows, Some(&names), |number, new| {
+            let name = self.name(new, number)?;
+            changes.put(&name, self.put(&name, new)?);
+            Ok(())
+        })
+    }
+
+    /// Each row was a principal and is none any more.
+    ///
+    /// # Errors
+    /// Those of the expression for the id.
+    pub fn all_gone(&self, rows: Option<&Rows>, changes: &mut Changes) -> Result<(), Error> {
+        self.each(&self.names, rows, None, |_, old| {
+            if let Some(name) = parsed(old) {
+                changes.gone(&name);
+            }
+            Ok(())
+        })
+    }
+
+    /// Each row of `old` has become that of `new` at the same place.
+    ///
+    /// # Errors
+    /// As [`put_all`](Self::put_all).
+    pub fn update(&self, old: &Rows, new: &Rows, changes: &mut Changes) -> Result<(), Error> {
+        let before = self.stored(&self.values, Some(old))?;
+        let mut reader = Reader::new(&before);
+        self.each(&self.values, Some(new), Some(&before), |number, new| {
+            let old = reader.next();
+            if old.as_ref().is_some_and(|old| is_same(old, new)) {
+                return Ok(());
+            }
+            let name = self.name(new, number)?;
+            match old.as_ref().and_then(parsed) {
+                Some(former) if former != name => changes.gone(&former),
+                _ => {}
+            }
+            changes.put(&name, self.put(&name, new)?);
+            Ok(())
+        })
+    }
+
+    /// The answer of a query, kept.
+    fn stored(&self, query: &Query, rows: Option<&Rows>) -> Result<Rows, Error> {
+        let mut stored = Rows::new(
+            c"tokenauth_before",
+            &[
+                (c"principal", pg_sys::TEXTOID),
+                (c"active", pg_sys::BOOLOID),
+                (c"permissions", pg_sys::TEXTARRAYOID),
+                (c"data_scopes", pg_sys::JSONBOID),
+                (c"display_name", pg_sys::TEXTOID),
+                (c"state_reason", pg_sys::TEXTOID),
+            ],
+        );
+        self.each(query, rows, None, |_, row| {
+            stored.put_row(row);
+            Ok(())
+        })?;
+        Ok(stored)
+    }
+
+    /// Runs a query and hands over each row with its number, counted from 1. An error that an expression raises is told
+    /// with the row, which goes by its name in `names` where there are any.
+    fn each(
+        &self,
+        query: &Query,
+        rows: Option<&Rows>,
+        names: Option<&Rows>,
+        mut take: impl FnMut(u64, &Row) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let number = Cell::new(1);
+        let outcome = PgTryBuilder::new(AssertUnwindSafe(|| {
+            query.each(rows, |row| {
+                take(number.get(), row)?;
+                number.set(number.get() + 1);
+                Ok(())
+            })
+        }))
+        .catch_others(|caught| match caught {
+            CaughtError::PostgresError(raised) => Err(Error::Expression(Box::new(raised))),
+            other => other.rethrow(),
+        })
+        .execute();
+        match outcome {
+            Err(Error::Expression(raised)) => Err(Error::InBinding {
+                row: self.row(number.get(), names),
+                why: Box::new(Error::Expression(raised)),
+            }),
+            outcome => outcome,
+        }
+    }
+
+    fn row(&self, number: u64, names: Option<&Rows>) -> BoundRow {
+        let name = names.and_then(|names| {
+            let mut reader = Reader::new(names);
+            for _ in 1..number {
+                reader.next()?;
+            }
+            reader.next()?.bytes(column::PRINCIPAL).map(encoding::shown)
+        });
+        self.bound_row(name.unwrap_or_else(|| format!("number {number}")))
+    }
+
+    fn bound_row(&self, row: String) -> BoundRow {
+        BoundRow {
+            table: self.source.shown(),
+            principal_type: self.definition.principal_type().to_owned(),
+            row,
+        }
+    }
+
+    fn name(&self, row: &Row, number: u64) -> Result<PrincipalName, Error> {
+        PrincipalName::given("id", row.optional(column::PRINCIPAL)).map_err(|why| Error::InBinding {
+            row: self.bound_row(format!("number {number}")),
+            why: Box::new(why),
+        })
+    }
+
+    fn put(&self, name: &PrincipalName, row: &Row) -> Result<Put, Error> {
+        self.checked(row).map_err(|why| Error::InBinding {
+            row: self.bound_row(name.shown()),
+            why: Box::new(why),
+        })
+    }
+
+    fn checked(&self, row: &Row) -> Result<Put, Error> {
+        let permissions = row
+            .optional::<TextArray>(column::PERMISSIONS)
+            .map(|held| argument::scopes("permissions", &held))
+            .transpose()?;
+        let data_scopes = row
+            .optional::<Jsonb>(column::DATA_SCOPES)
+            .map(|data| argument::data_scopes(&data))
+            .transpose()?;
+        Ok(Put {
+            active: row.optional(column::ACTIVE),
+            permissions: permissions.map(|held| held.iter().collect()),
+            data_scopes: data_scopes.map(|data| Jsonb::of(&data.to_value())),
+            display_name: argument::bounded("display_name", row.optional(column::DISPLAY_NAME), MOST_NAME)?,
+            state_reason: argument::bounded("state_reason", row.optional(column::STATE_REASON), MOST_PROSE)?,
+        })
+    }
+}
+
+/// The principal that a row was, if it could be one.
+fn parsed(row: &Row) -> Option<PrincipalName> {
+    row.bytes(column::PRINCIPAL).and_then(|name| PrincipalName::parse(name).ok())
+}
+
+/// Whether two answers are the same, byte by byte.
+fn is_same(old: &Row, new: &Row) -> bool {
+    old.optional::<bool>(column::ACTIVE) == new.optional(column::ACTIVE)
+        && [
+            column::PRINCIPAL,
+            column::PERMISSIONS,
+            column::DATA_SCOPES,
+            column::DISPLAY_NAME,
+            column::STATE_REASON,
+        ]
+        .iter()
+        .all(|&column| old.bytes(column) == new.bytes(column))
+}

@@ -1,0 +1,81 @@
+//! The table that is bound: whether it can be, and what it is called.
+
+use crate::error::Error;
+use crate::pg::statement::{Statement, arguments};
+use crate::pg::table::Table;
+use crate::pg::text::Text;
+
+/// A table of the application.
+pub struct Source {
+    /// The table.
+    pub table: Table,
+    /// Its name with its schema, quoted.
+    pub qualified: Text,
+    /// Its name alone, quoted; a partition goes by that of its root, since expressions are written for that.
+    pub alias: Text,
+    /// Whether it is partitioned.
+    pub is_partitioned: bool,
+    refused: Option<&'static str>,
+}
+
+impl Source {
+    /// What is known of a table.
+    ///
+    /// # Errors
+    /// 42P01 when it does not exist.
+    pub fn of(table: Table) -> Result<Self, Error> {
+        static DESCRIBE: Statement = Statement::new(
+            "SELECT format('%I.%I', n.nspname, c.relname), quote_ident(r.relname), c.relkind = 'p',
+                    CASE WHEN c.relkind NOT IN ('r', 'p') THEN 'kind'
+                         WHEN c.relpersistence = 't' THEN 'temporary'
+                         WHEN c.relispartition THEN 'partition'
+                         WHEN EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = c.oid) THEN 'child'
+                         WHEN c.relkind = 'r'
+                              AND EXISTS (SELECT FROM pg_inherits i WHERE i.inhparent = c.oid) THEN 'parent' END
+               FROM pg_class c
+               JOIN pg_namespace n ON n.oid = c.relnamespace
+               JOIN pg_class r ON r.oid = coalesce(pg_partition_root(c.oid)::oid, c.oid)
+              WHERE c.oid = $1",
+        );
+        DESCRIBE
+            .first(arguments![table.oid()], |row| Source {
+                table,
+                qualified: row.required(1),
+                alias: row.required(2),
+                is_partitioned: row.required(3),
+                refused: match row.bytes(4) {
+                    None => None,
+                    Some(b"temporary") => Some("Temporary tables are seen by one session only."),
+                    Some(b"partition") => Some("It is a partition; bind the partitioned table."),
+                    Some(b"child" | b"parent") => {
+                        Some("Rows of tables that inherit from one another are written past each other's triggers.")
+                    }
+                    Some(_) => Some("Only ordinary and partitioned tables have the triggers that are needed."),
+                },
+            })
+            .ok_or(Error::NoSuchTable)
+    }
+
+    /// As [`of`](Self::of), locked against writers, for its owner.
+    ///
+    /// # Errors
+    /// 22004 for NULL, 42501 for anybody but its owner, 0A000 for a table that cannot be bound.
+    pub fn owned(table: Option<Table>) -> Result<Self, Error> {
+        static MAY_BIND: Statement =
+            Statement::new("SELECT pg_has_role(current_user, relowner, 'USAGE') FROM pg_class WHERE oid = $1");
+        let table = table.ok_or(Error::Absent("source"))?;
+        let source = Self::of(table)?;
+        if !MAY_BIND.first(arguments![table.oid()], |row| row.required(1)).unwrap_or(false) {
+            return Err(Error::NotTableOwner(source.qualified.shown()));
+        }
+        if let Some(why) = source.refused {
+            return Err(Error::CannotBind {
+                table: source.qualified.shown(),
+                why,
+            });
+        }
+        table.lock_against_writers();
+        // It may have changed while the lock was waited for.
+        Self::of(table)
+    }
+}

@@ -1,0 +1,67 @@
+//! Which fields of principals a binding supplies, and so nobody sets by hand.
+
+use super::definition::Definition;
+use super::triggers;
+use crate::error::Error;
+use crate::pg::statement::Argument;
+use crate::principal::PrincipalName;
+
+/// Fields of a principal: those that a binding supplies, or that a call sets.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub struct Supplied {
+    /// `active`.
+    pub active: bool,
+    /// `permissions`.
+    pub permissions: bool,
+    /// `data_scopes`.
+    pub data_scopes: bool,
+    /// `display_name`.
+    pub display_name: bool,
+    /// `state_reason`.
+    pub state_reason: bool,
+}
+
+impl Supplied {
+    /// As arguments of a statement.
+    pub fn arguments(self) -> [Argument; 5] {
+        self.named().map(|(_, is_supplied)| Argument::of(is_supplied))
+    }
+
+    fn named(self) -> [(&'static str, bool); 5] {
+        [
+            ("active", self.active),
+            ("permissions", self.permissions),
+            ("data_scopes", self.data_scopes),
+            ("display_name", self.display_name),
+            ("state_reason", self.state_reason),
+        ]
+    }
+}
+
+/// Refuses to set by hand what the table bound to this type of principals supplies.
+///
+/// # Errors
+/// 55000 when one of the fields is supplied.
+pub fn refuse_supplied(name: &PrincipalName, set: Supplied) -> Result<(), Error> {
+    if set == Supplied::default() {
+        return Ok(());
+    }
+    for binding in triggers::bindings() {
+        let Ok(definition) = Definition::of_arguments(&binding.arguments) else {
+            continue;
+        };
+        if definition.principal_type() != name.principal_type() {
+            continue;
+        }
+        let supplied = definition.supplied().named();
+        let clash = set.named().into_iter().zip(supplied).find(|((_, set), (_, supplied))| *set && *supplied);
+        if let Some(((field, _), _)) = clash {
+            return Err(Error::SuppliedByBinding {
+                field,
+                principal_type: name.principal_type().to_owned(),
+                table: binding.table_name.shown(),
+            });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,72 @@
+//! `sync_principals`: a bound table and its principals brought together again.
+
+use pgrx::prelude::*;
+
+use super::definition::Definition;
+use super::evaluation::{Evaluation, settled};
+use super::source::Source;
+use super::triggers;
+use crate::actor::Actor;
+use crate::catalog::principals::{Changes, How};
+use crate::error::{Error, ErrorReport};
+use crate::pg::meanwhile::Meanwhile;
+use crate::pg::table::Table;
+use crate::pg::user::ActingAs;
+
+/// Repairs drift between a bound table and its principals, and triggers that are missing, such as those of a new
+/// partition; returns how many principals it put right.
+///
+/// Afterwards each row is a principal as the binding says, and every other principal of the type is dropped: its row was
+/// removed while no trigger saw it. The expressions run as the owner of the table.
+///
+/// # Errors
+/// `22004` for NULL, `42501` for anybody but the owner of the table, `42704` when it is not bound, `21000` when several
+/// rows are the same principal.
+#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
+#[search_path(pg_catalog, pg_temp)]
+fn sync_principals(source: Option<Table>) -> Result<i64, ErrorReport> {
+    Actor::session()?;
+    let _settled = settled();
+    let source = Source::owned(source)?;
+    let definition = bound_as(&source)?;
+    triggers::create(&source, &definition);
+    let principal_type = definition.principal_type().to_owned();
+    let mut changes = {
+        let _owner = ActingAs::owner_of(source.table.oid());
+        copy(definition, &source)?
+    };
+    changes.others_gone(&principal_type);
+    let outcome = changes.apply(How::Synced, &source.qualified)?;
+    Ok(i64::try_from(outcome.total()).unwrap_or(i64::MAX))
+}
+
+/// Every row of the table as a principal, all of them or an error: a policy hides none.
+///
+/// # Errors
+/// Those of expressions, and 21000 when several rows are the same principal.
+pub fn copy(definition: Definition, source: &Source) -> Result<Changes, Error> {
+    // Rows are read twice and must come in the same order.
+    let _settings = Meanwhile::set(&[(c"row_security", c"off"), (c"synchronize_seqscans", c"off")]);
+    let evaluation = Evaluation::over_table(definition, source);
+    let mut changes = evaluation.no_changes();
+    evaluation.put_all(None, &mut changes)?;
+    match changes.claimed_twice() {
+        Some(principal) => Err(Error::SeveralRows {
+            table: source.qualified.shown(),
+            principal: principal.shown(),
+        }),
+        None => Ok(changes),
+    }
+}
+
+/// How a table is bound.
+///
+/// # Errors
+/// 42704 when it is not.
+pub fn bound_as(source: &Source) -> Result<Definition, Error> {
+    triggers::bindings()
+        .iter()
+        .filter(|binding| binding.table == source.table)
+        .find_map(|binding| Definition::of_arguments(&binding.arguments).ok())
+        .ok_or_else(|| Error::NotBound(source.qualified.shown()))
+}

@@ -1,0 +1,134 @@
+//! `sync_principal()`: the trigger that keeps principals in step with a table.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use pgrx::pg_sys;
+use pgrx::prelude::*;
+
+use super::definition::Definition;
+use super::evaluation::{Evaluation, settled};
+use super::source::Source;
+use crate::catalog::principals::{Changes, How};
+use crate::error::{Error, ErrorReport};
+use crate::pg::rows::Rows;
+use crate::pg::meanwhile::Meanwhile;
+use crate::pg::table::{self, Table};
+use crate::pg::trigger::{Fired, Firing, TriggerAnswer, TriggerCall};
+
+/// What the triggers' rows are called in SQL.
+const ROWS: &std::ffi::CStr = c"tokenauth_rows";
+
+/// Keeps principals in step with a table, as a trigger for INSERT, UPDATE, DELETE and TRUNCATE.
+///
+/// `bind_principals` installs it; by hand it is written
+/// `EXECUTE FUNCTION tokenauth.sync_principal('user', 'id', 'is_active')`: the type, then expressions for id, active,
+/// permissions, data_scopes, display_name and state_reason, `''` for those that are absent. Row triggers and statement
+/// triggers must be AFTER, and statement triggers have their transition tables; BEFORE TRUNCATE drops the principals of
+/// the rows that are there, AFTER TRUNCATE all of the type.
+///
+/// SECURITY INVOKER: the expressions run as whoever writes the table, and only the write to our tables as their owner.
+///
+/// # Errors
+/// `39P01` for any other use, `22004` for a NULL id, `22023` for a malformed permission or data scope; what an expression
+/// raises, as `38000` where its code is not one of PostgreSQL's.
+#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
+#[search_path(pg_catalog, pg_temp)]
+fn sync_principal(call: TriggerCall) -> Result<TriggerAnswer, ErrorReport> {
+    let firing = call.firing(ROWS).ok_or(Error::TriggerMisuse)?;
+    let _settled = settled();
+    follow(&firing)?;
+    Ok(TriggerAnswer::nothing())
+}
+
+fn follow(firing: &Firing) -> Result<(), Error> {
+    let (evaluation, changes) = match &firing.what {
+        Fired::Insert(new) => collect(firing, new, |evaluation, changes| evaluation.put_all(Some(new), changes)),
+        Fired::Update { old, new } => {
+            collect(firing, new, |evaluation, changes| evaluation.update(old, new, changes))
+        }
+        Fired::Delete(old) => collect(firing, old, |evaluation, changes| evaluation.all_gone(Some(old), changes)),
+        Fired::TruncateBegins | Fired::Truncated => return truncate(firing),
+    }?;
+    if !changes.is_empty() {
+        changes.apply(How::Written, evaluation.source())?;
+    }
+    Ok(())
+}
+
+fn collect(
+    firing: &Firing,
+    rows: &Rows,
+    evaluate: impl FnOnce(&Evaluation, &mut Changes) -> Result<(), Error>,
+) -> Result<(Rc<Evaluation>, Changes), Error> {
+    let evaluation = remembered(firing, rows)?;
+    let mut changes = evaluation.no_changes();
+    if !rows.is_empty() {
+        evaluate(&evaluation, &mut changes)?;
+    }
+    Ok((evaluation, changes))
+}
+
+/// A partition that is emptied alone still has its rows before, and only then can say whose they were; a whole table
+/// takes everybody of the type along, without a look at any row.
+fn truncate(firing: &Firing) -> Result<(), Error> {
+    let source = Source::of(Table::of(firing.table))?;
+    let definition = Definition::of_arguments(&firing.arguments)?;
+    let mut changes = Changes::new(definition.supplied());
+    if let Fired::Truncated = firing.what {
+        changes.all_gone(definition.principal_type());
+    } else {
+        // A policy that hides rows must not keep their tokens alive: with this it is an error.
+        let _row_security = Meanwhile::set(&[(c"row_security", c"off")]);
+        Evaluation::over_table(definition, &source).all_gone(None, &mut changes)?;
+    }
+    if !changes.is_empty() {
+        changes.apply(How::Written, &source.qualified)?;
+    }
+    Ok(())
+}
+
+thread_local! {
+    /// Bindings by trigger, planned once: every login updates its user.
+    static REMEMBERED: RefCell<Vec<Remembered>> = const { RefCell::new(Vec::new()) };
+}
+
+struct Remembered {
+    trigger: pg_sys::Oid,
+    generation: u64,
+    evaluation: Rc<Evaluation>,
+}
+
+/// The most bindings that are remembered.
+const MOST: usize = 64;
+
+fn remembered(firing: &Firing, rows: &Rows) -> Result<Rc<Evaluation>, Error> {
+    table::watch(firing.table);
+    let generation = table::forms();
+    let known = REMEMBERED.with_borrow(|all| {
+        all.iter()
+            .find(|one| one.trigger == firing.trigger && one.generation == generation)
+            .map(|one| Rc::clone(&one.evaluation))
+    });
+    if let Some(evaluation) = known {
+        return Ok(evaluation);
+    }
+    let source = Source::of(Table::of(firing.table))?;
+    let definition = Definition::of_arguments(&firing.arguments)?;
+    let evaluation = Rc::new(Evaluation::over_rows(definition, &source, rows));
+    let one = Remembered {
+        trigger: firing.trigger,
+        generation,
+        evaluation: Rc::clone(&evaluation),
+    };
+    // What is forgotten is freed outside of the borrow, since freeing a plan calls the server.
+    let _forgotten: Vec<Remembered> = REMEMBERED.with_borrow_mut(|all| {
+        let is_full = all.len() >= MOST;
+        let forgotten = all
+            .extract_if(.., |former| is_full || former.trigger == one.trigger || former.generation != generation)
+            .collect();
+        all.push(one);
+        forgotten
+    });
+    Ok(evaluation)
+}

@@ -1,0 +1,44 @@
+//! Settings of the server for a moment, as a function's SET clause has them.
+
+use std::ffi::{CStr, c_int};
+
+use pgrx::pg_sys;
+
+/// Settings of the server that have other values until dropped; an abort gives the former ones back as well.
+pub struct Meanwhile(c_int);
+
+impl Meanwhile {
+    /// Sets each that is not so already.
+    pub fn set(settings: &[(&'static CStr, &'static CStr)]) -> Self {
+        // SAFETY: opens a nesting level and changes settings in it, as a function's SET clause does. GetConfigOption
+        // answers a string that lives until the setting changes.
+        unsafe {
+            let level = pg_sys::NewGUCNestLevel();
+            for (name, value) in settings {
+                let current = pg_sys::GetConfigOption(name.as_ptr(), false, false);
+                if current.is_null() || CStr::from_ptr(current) != *value {
+                    pg_sys::set_config_option(
+                        name.as_ptr(),
+                        value.as_ptr(),
+                        pg_sys::GucContext::PGC_USERSET,
+                        pg_sys::GucSource::PGC_S_SESSION,
+                        pg_sys::GucAction::GUC_ACTION_SAVE,
+                        true,
+                        0,
+                        false,
+                    );
+                }
+            }
+            Meanwhile(level)
+        }
+    }
+}
+
+impl Drop for Meanwhile {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            // SAFETY: ends the level that `set` opened; guards nest.
+            unsafe { pg_sys::AtEOXact_GUC(true, self.0) };
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! SQL that holds expressions of the application, planned once and run as whoever the current user is.
+//!
+//! Nothing here changes the user: such SQL must never run with rights that its author does not have.
+
+use std::ffi::{CString, c_int};
+use std::ptr;
+
+use pgrx::{pg_guard, pg_sys};
+
+use super::row::Row;
+use super::rows::Rows;
+use super::snapshot::Latest;
+use super::statement::Spi;
+
+/// A planned SELECT.
+pub struct Query(pg_sys::SPIPlanPtr);
+
+impl Query {
+    /// Plans it; `rows`, if it reads any, may be others each time it runs.
+    ///
+    /// # Errors
+    /// Raises what the parser and the planner raise.
+    pub fn prepare(sql: &[u8], rows: Option<&Rows>) -> Self {
+        let sql = CString::new(sql).expect("text in a database has no zero byte");
+        let _spi = Spi::connect();
+        if let Some(rows) = rows {
+            rows.register();
+        }
+        // SAFETY: inside an SPI connection; the text is copied, and the kept plan survives the connection.
+        unsafe {
+            let plan = pg_sys::SPI_prepare(sql.as_ptr(), 0, ptr::null_mut());
+            assert!(!plan.is_null(), "could not plan a query");
+            pg_sys::SPI_keepplan(plan);
+            Query(plan)
+        }
+    }
+
+    /// Hands each row of the answer, in its order, to `take`, on the newest committed state. An error of `take` ends it.
+    ///
+    /// # Errors
+    /// That of `take`; raises what the expressions raise.
+    pub fn each<E>(&self, rows: Option<&Rows>, mut take: impl FnMut(&Row) -> Result<(), E>) -> Result<(), E> {
+        let _spi = Spi::connect();
+        if let Some(rows) = rows {
+            rows.register();
+        }
+        let mut outcome = Ok(());
+        let mut receive = |row: &Row| {
+            outcome = take(row);
+            outcome.is_ok()
+        };
+        let mut receiver = Receiver::new(&mut receive);
+        // What this transaction has done up to now is seen, too.
+        // SAFETY: between two commands; the snapshot stays registered and active while the plan runs, and the receiver
+        // in place. The query writes nothing by itself, so it may run "read-only", which is what takes the active snapshot.
+        let answer = unsafe {
+            pg_sys::CommandCounterIncrement();
+            let snapshot = Latest::take();
+            pg_sys::PushActiveSnapshot(snapshot.as_ptr());
+            let options = pg_sys::SPIExecuteOptions {
+                read_only: true,
+                must_return_tuples: true,
+                dest: (&raw mut receiver).cast(),
+                ..Default::default()
+            };
+            let answer = pg_sys::SPI_execute_plan_extended(self.0, &options);
+            pg_sys::PopActiveSnapshot();
+            answer
+        };
+        assert!(answer >= 0, "could not run a query (SPI answered {answer})");
+        outcome
+    }
+}
+
+impl Drop for Query {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            // SAFETY: kept by `prepare`, freed only here; an execution under way holds the plan itself.
+            unsafe { pg_sys::SPI_freeplan(self.0) };
+        }
+    }
+}
+
+/// Where the executor sends rows.
+#[repr(C)]
+struct Receiver<'a> {
+    base: pg_sys::DestReceiver,
+    /// What is palloc'd for a row lives in here until the next one.
+    scratch: pg_sys::MemoryContext,
+    take: &'a mut dyn FnMut(&Row) -> bool,
+}
+
+impl<'a> Receiver<'a> {
+    fn new(take: &'a mut dyn FnMut(&Row) -> bool) -> Self {
+        let base = pg_sys::DestReceiver {
+            receiveSlot: Some(receive),
+            rStartup: Some(start),
+            rShutdown: Some(ignore),
+            rDestroy: Some(ignore),
+            mydest: pg_sys::CommandDest::DestNone,
+        };
+        // SAFETY: a child of SPI's context, which goes with the connection.
+        let scratch = unsafe {
+            pg_sys::AllocSetContextCreateInternal(
+                pg_sys::CurrentMemoryContext,
+                c"tokenauth row".as_ptr(),
+                pg_sys::ALLOCSET_DEFAULT_MINSIZE as usize,
+                pg_sys::ALLOCSET_DEFAULT_INITSIZE as usize,
+                pg_sys::ALLOCSET_DEFAULT_MAXSIZE as usize,
+            )
+        };
+        Receiver { base, scratch, take }
+    }
+}
+
+#[pg_guard]
+unsafe extern "C-unwind" fn receive(slot: *mut pg_sys::TupleTableSlot, receiver: *mut pg_sys::DestReceiver) -> bool {
+    // SAFETY: the executor hands back what `each` gave it, and a slot that is valid during this call.
+    unsafe {
+        let receiver = &mut *receiver.cast::<Receiver>();
+        pg_sys::MemoryContextReset(receiver.scratch);
+        let caller = pg_sys::MemoryContextSwitchTo(receiver.scratch);
+        let goes_on = (receiver.take)(&Row::of_slot(slot));
+        pg_sys::MemoryContextSwitchTo(caller);
+        goes_on
+    }
+}
+
+unsafe extern "C-unwind" fn start(_receiver: *mut pg_sys::DestReceiver, _operation: c_int, _form: pg_sys::TupleDesc) {}
+
+unsafe extern "C-unwind" fn ignore(_receiver: *mut pg_sys::DestReceiver) {}

@@ -1,0 +1,194 @@
+//! Rows on their way into a statement: a tuplestore that SQL reads as a relation, as triggers read transition tables.
+//!
+//! However many there are, they cost no memory beyond `work_mem`, and no value of theirs ever becomes SQL text.
+
+use std::ffi::{CStr, c_int};
+use std::ptr;
+
+use pgrx::pg_sys;
+
+use super::row::Row;
+use super::statement::Argument;
+
+/// Named rows. Registered with each statement that reads them, which must end before they do.
+pub struct Rows {
+    relation: Box<pg_sys::EphemeralNamedRelationData>,
+    is_owned: bool,
+}
+
+impl Rows {
+    /// None yet, of these columns.
+    pub fn new(name: &'static CStr, columns: &[(&'static CStr, pg_sys::Oid)]) -> Self {
+        let count = c_int::try_from(columns.len()).expect("rows have few columns");
+        // SAFETY: the descriptor has room for `count` columns, which are numbered from 1; names are copied.
+        let descriptor = unsafe {
+            let descriptor = pg_sys::CreateTemplateTupleDesc(count);
+            for (number, (column, oid)) in (1..).zip(columns) {
+                pg_sys::TupleDescInitEntry(descriptor, number, column.as_ptr(), *oid, -1, 0);
+            }
+            descriptor
+        };
+        Self::named(name, pg_sys::InvalidOid, descriptor, begin_store(), true)
+    }
+
+    /// The transition table of a trigger.
+    ///
+    /// # Safety
+    /// `store` must be the trigger manager's, of rows of this table, and outlive the answer.
+    pub(super) unsafe fn of_transition(
+        name: &'static CStr,
+        table: pg_sys::Oid,
+        store: *mut pg_sys::Tuplestorestate,
+    ) -> Self {
+        Self::named(name, table, ptr::null_mut(), store, false)
+    }
+
+    /// The one row of a row trigger.
+    ///
+    /// # Safety
+    /// `tuple` must be a row of this table.
+    pub(super) unsafe fn of_tuple(name: &'static CStr, table: pg_sys::Oid, tuple: pg_sys::HeapTuple) -> Self {
+        let store = begin_store();
+        // SAFETY: the tuple is valid by the caller's word and is copied.
+        unsafe { pg_sys::tuplestore_puttuple(store, tuple) };
+        Self::named(name, table, ptr::null_mut(), store, true)
+    }
+
+    fn named(
+        name: &'static CStr,
+        table: pg_sys::Oid,
+        descriptor: pg_sys::TupleDesc,
+        store: *mut pg_sys::Tuplestorestate,
+        is_owned: bool,
+    ) -> Self {
+        let mut relation = Box::new(pg_sys::EphemeralNamedRelationData::default());
+        relation.md.name = name.as_ptr().cast_mut();
+        relation.md.reliddesc = table;
+        relation.md.tupdesc = descriptor;
+        relation.md.enrtype = pg_sys::EphemeralNameRelationType::ENR_NAMED_TUPLESTORE;
+        // Plans are kept and serve one row as well as a million: whoever expects one row reaches ours by their index.
+        relation.md.enrtuples = 1.0;
+        relation.reldata = store.cast();
+        Rows { relation, is_owned }
+    }
+
+    /// Adds a row.
+    pub fn put(&mut self, fields: impl IntoIterator<Item = Argument>) {
+        let mut values = Vec::new();
+        let mut nulls = Vec::new();
+        for field in fields {
+            let datum = field.into_datum();
+            nulls.push(datum.is_none());
+            values.push(datum.unwrap_or(pg_sys::Datum::null()));
+        }
+        // SAFETY: as many values, of the types, as the descriptor has columns; they are copied.
+        unsafe {
+            debug_assert_eq!(usize::try_from((*self.relation.md.tupdesc).natts), Ok(values.len()));
+            pg_sys::tuplestore_putvalues(
+                self.store(),
+                self.relation.md.tupdesc,
+                values.as_ptr().cast_mut(),
+                nulls.as_ptr().cast_mut(),
+            );
+        }
+    }
+
+    /// Adds a copy of a row of the same columns.
+    pub fn put_row(&mut self, row: &Row) {
+        let (values, nulls) = row.raw();
+        // SAFETY: the columns are those of the descriptor by the caller's word, which their number confirms; all are
+        // copied.
+        unsafe {
+            assert_eq!(usize::try_from((*self.relation.md.tupdesc).natts), Ok(values.len()), "rows of another form");
+            pg_sys::tuplestore_putvalues(
+                self.store(),
+                self.relation.md.tupdesc,
+                values.as_ptr().cast_mut(),
+                nulls.as_ptr().cast_mut(),
+            );
+        }
+    }
+
+    /// How many.
+    pub fn len(&self) -> u64 {
+        // SAFETY: the store lives as long as `self`.
+        u64::try_from(unsafe { pg_sys::tuplestore_tuple_count(self.store()) }).unwrap_or_default()
+    }
+
+    /// What SQL calls them.
+    pub fn name(&self) -> &[u8] {
+        // SAFETY: a static string.
+        unsafe { CStr::from_ptr(self.relation.md.name) }.to_bytes()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub(super) fn store(&self) -> *mut pg_sys::Tuplestorestate {
+        self.relation.reldata.cast()
+    }
+
+    pub(super) fn descriptor(&self) -> pg_sys::TupleDesc {
+        self.relation.md.tupdesc
+    }
+
+    /// Makes them a relation of the SPI connection at hand.
+    pub(super) fn register(&self) {
+        // SAFETY: inside an SPI connection, which only reads through the pointer.
+        let answer = unsafe { pg_sys::SPI_register_relation((&raw const *self.relation).cast_mut()) };
+        assert!(answer == pg_sys::SPI_OK_REL_REGISTER as c_int, "could not name rows");
+    }
+}
+
+impl Drop for Rows {
+    fn drop(&mut self) {
+        // After an error the abort gives back memory and temporary files.
+        if self.is_owned && !std::thread::panicking() {
+            // SAFETY: begun by `begin_store`, ended only here.
+            unsafe { pg_sys::tuplestore_end(self.store()) };
+        }
+    }
+}
+
+fn begin_store() -> *mut pg_sys::Tuplestorestate {
+    // SAFETY: begins a store in the current memory context, spilling to disk beyond work_mem.
+    unsafe { pg_sys::tuplestore_begin_heap(true, false, pg_sys::work_mem) }
+}
+
+/// Rows read back one by one, in the order in which they were put; one reader at a time.
+pub struct Reader<'a> {
+    rows: &'a Rows,
+    slot: *mut pg_sys::TupleTableSlot,
+}
+
+impl<'a> Reader<'a> {
+    /// From the first.
+    pub fn new(rows: &'a Rows) -> Self {
+        // SAFETY: rows that are read back were made by `Rows::new` and have a descriptor.
+        let slot = unsafe {
+            pg_sys::tuplestore_rescan(rows.store());
+            pg_sys::MakeSingleTupleTableSlot(rows.descriptor(), &raw const pg_sys::TTSOpsMinimalTuple)
+        };
+        Reader { rows, slot }
+    }
+
+    /// The next, borrowed until the one after it is asked for.
+    pub fn next(&mut self) -> Option<Row> {
+        // SAFETY: slot and store agree in form; the store's own read pointer moves forward.
+        unsafe {
+            pg_sys::tuplestore_gettupleslot(self.rows.store(), true, false, self.slot)
+                .then(|| Row::of_slot(self.slot))
+        }
+    }
+}
+
+impl Drop for Reader<'_> {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            // SAFETY: made by `new`, dropped only here.
+            unsafe { pg_sys::ExecDropSingleTupleTableSlot(self.slot) };
+        }
+    }
+}
