@@ -31,6 +31,28 @@ SELECT token, id FROM tokenauth.issue('api', 'user:dana', description => 'nightl
 SELECT description, expires_at - created_at AS timeout, status, hint ~ '^scout_[0-9A-Za-z]{8}…[0-9A-Za-z]{4}$' AS masked FROM tokenauth.list('user:dana');
 SELECT verdict, scopes FROM tokenauth.verify(:'token');
 
+-- "Clicking on Show next to an API Token removes the dots that mask the token code, allowing it to be read when necessary."
+-- It takes a kind that keeps texts, and a server whose tokenauth.key_file has a key to seal them with.
+SELECT current_setting('tokenauth.key_file') <> '' AS has_keys \gset
+\if :has_keys
+INSERT INTO tokenauth.kind (name, prefix, permission_mode, issue_permission, lifetime_required, reveal)
+VALUES ('shown', 'scouts_', 'live', 'group:api-tokens', true, true);
+SELECT token AS shown, id AS shown_id FROM tokenauth.issue('shown', 'user:dana', expires_in => '15 days', actor => 'user:dana') \gset
+SELECT tokenauth.reveal(:'shown_id', actor => 'user:dana') = :'shown' AS as_it_was_issued;
+SELECT tokenauth.reveal(:'shown_id', actor => 'user:dana') = :'shown' AS again;
+-- … to nobody else, and each time it is recorded
+\set VERBOSITY sqlstate
+SELECT tokenauth.reveal(:'shown_id', actor => 'user:eli');
+\set VERBOSITY default
+SELECT event, actor FROM tokenauth.events WHERE token_id = :'shown_id' ORDER BY id;
+-- … and not when it is deleted: then not even the sealed text is there
+SELECT tokenauth.delete(:'shown_id', 'user:dana');
+\set VERBOSITY sqlstate
+SELECT tokenauth.reveal(:'shown_id', actor => 'user:dana');
+\set VERBOSITY default
+SELECT sealed IS NULL AS wiped FROM tokenauth.token WHERE id = :'shown_id';
+\endif
+
 -- "Once an API token has been created, you can edit the duration of the token, and its descriptive text."
 SELECT description, expires_at - now() BETWEEN '29 days 23 hours' AND '30 days 1 hour' AS thirty_days_from_now
   FROM tokenauth.edit(:'id', description => 'nightly export, all workspaces', expires_in => make_interval(days => 30), actor => 'user:dana');

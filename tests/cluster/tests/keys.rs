@@ -16,11 +16,11 @@ const TWO: &str = "2222222222222222222222222222222222222222222222222222222222222
 
 /// Makes these lines the key file, and the server read it.
 fn keys(server: &Server, lines: &[(&str, &str, &str)]) {
-    let lines: String = lines
+    let lines: Vec<String> = lines
         .iter()
-        .map(|(purpose, id, key)| format!("{purpose} {id} {key}\n"))
+        .map(|(purpose, id, key)| format!("{purpose} {id} {key}"))
         .collect();
-    server.write_file("keys", &lines, 0o600);
+    server.write_file("keys", &lines.join("\n"), 0o600);
     use_file(server, server.file("keys").to_str().unwrap());
 }
 
@@ -374,7 +374,7 @@ fn a_sealed_text_is_shown_as_long_as_its_token_works() {
         let issued = issue_shown(&mut client);
         assert_eq!(
             kept(&mut client, &issued).1,
-            Some(1 + 24 + issued.token.len() as i32 + 16)
+            Some(1 + 24 + i32::try_from(issued.token.len()).unwrap() + 16)
         );
         client.query(death, &[&issued.id]).unwrap();
         assert_eq!(kept(&mut client, &issued), (None, None), "{death}");

@@ -55,6 +55,15 @@ SELECT verdict FROM tokenauth.verify_digest(NULL, sha256('another secret'));
 -- tokens of our own are ours, as ever
 SELECT v.verdict, v.name FROM tokenauth.issue('key', 'user:1', 'new') i, tokenauth.verify(i.token) v;
 
+-- explain() knows it by its text
+SELECT * FROM tokenauth.explain('old-secret-1') WHERE step IN ('form', 'known');
+SELECT * FROM tokenauth.explain('old-secret-4') WHERE step IN ('form', 'known');
+
+-- its successor is a token of ours
+SELECT i.token LIKE 'key\_%' AS ours, v.verdict, v.name
+  FROM taken t, tokenauth.rotate(t.id, grace => '1 hour') i, tokenauth.verify(i.token) v WHERE t.user_id = 1;
+SELECT verdict FROM tokenauth.verify('old-secret-1');
+
 -- an imported token lives and dies like any other
 SELECT (tokenauth.edit(id, scopes => '{devices:*}')).scopes FROM taken WHERE user_id = 2;
 \echo :SQLSTATE
@@ -128,6 +137,14 @@ SELECT tokenauth.import('key', 'user:1', repeat('a', 64), 'sha256', hint => repe
 SELECT tokenauth.import('key', 'user:1', repeat('a', 64), 'sha256', metadata => '[]');
 SELECT count(tokenauth.import('strict', 'user:1', repeat(n::text, 64), 'sha256', name => 'n')) FROM generate_series(1, 2) n;
 SELECT tokenauth.import('strict', 'user:1', repeat('a', 64), 'sha256', name => 'n');
+\echo :SQLSTATE
+
+-- an actor takes over for itself, and for nobody else
+SELECT tokenauth.import('key', 'user:2', repeat('b', 64), 'sha256', actor => 'user:2') IS NOT NULL AS imported;
+SELECT tokenauth.import('key', 'user:1', repeat('c', 64), 'sha256', actor => 'user:2');
+\echo :SQLSTATE
+SELECT tokenauth.put_principal('user:2', '{devices:read}');
+SELECT tokenauth.import('key', 'user:2', repeat('c', 64), 'sha256', scopes => '{devices:write}', actor => 'user:2');
 \echo :SQLSTATE
 
 -- a digest that no text has harms nobody
