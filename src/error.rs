@@ -356,6 +356,13 @@ impl Error {
     }
 }
 
+/// Its primary line.
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.told().message)
+    }
+}
+
 impl fmt::Display for BoundRow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let BoundRow {

@@ -74,11 +74,6 @@ impl Evaluation {
         }
     }
 
-    /// What it evaluates.
-    pub fn definition(&self) -> &Definition {
-        &self.definition
-    }
-
     /// The name of the table, quoted.
     pub fn source(&self) -> &Text {
         &self.source

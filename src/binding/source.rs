@@ -13,8 +13,6 @@ pub struct Source {
     pub qualified: Text,
     /// Its name alone, quoted; a partition goes by that of its root, since expressions are written for that.
     pub alias: Text,
-    /// Whether it is partitioned.
-    pub is_partitioned: bool,
     refused: Option<&'static str>,
 }
 
@@ -25,7 +23,7 @@ impl Source {
     /// 42P01 when it does not exist.
     pub fn of(table: Table) -> Result<Self, Error> {
         static DESCRIBE: Statement = Statement::new(
-            "SELECT format('%I.%I', n.nspname, c.relname), quote_ident(r.relname), c.relkind = 'p',
+            "SELECT format('%I.%I', n.nspname, c.relname), quote_ident(r.relname),
                     CASE WHEN c.relkind NOT IN ('r', 'p') THEN 'kind'
                          WHEN c.relpersistence = 't' THEN 'temporary'
                          WHEN c.relispartition THEN 'partition'
@@ -42,8 +40,7 @@ impl Source {
                 table,
                 qualified: row.required(1),
                 alias: row.required(2),
-                is_partitioned: row.required(3),
-                refused: match row.bytes(4) {
+                refused: match row.bytes(3) {
                     None => None,
                     Some(b"temporary") => Some("Temporary tables are seen by one session only."),
                     Some(b"partition") => Some("It is a partition; bind the partitioned table."),

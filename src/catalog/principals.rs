@@ -50,6 +50,17 @@ enum Touched {
     Many,
 }
 
+/// How many rows and principals do not agree.
+#[derive(Default)]
+pub struct Drift {
+    /// Rows whose principal does not exist.
+    pub absent: i64,
+    /// Rows whose principal is otherwise.
+    pub different: i64,
+    /// Principals that have no row.
+    pub rowless: i64,
+}
+
 /// How many principals were made, changed and dropped.
 #[derive(Clone, Copy, Default)]
 pub struct Outcome {
@@ -163,6 +174,40 @@ impl Changes {
         static FIND: Statement =
             Statement::new("SELECT principal FROM tokenauth_put GROUP BY principal HAVING count(*) > 1 LIMIT 1");
         FIND.first_over(&self.put, &[], |row| row.required(1))
+    }
+
+    /// How what is put differs from what there is.
+    pub fn drift(&self, principal_type: &str) -> Drift {
+        static COMPARE: Statement = Statement::new(
+            "SELECT count(*) FILTER (WHERE p.principal IS NULL OR p.dropped_at IS NOT NULL),
+                    count(*) FILTER (WHERE p.dropped_at IS NULL
+                                       AND ($1 AND p.active <> c.active
+                                            OR $2 AND p.permissions <> c.permissions
+                                            OR $3 AND p.data_scopes <> c.data_scopes
+                                            OR $4 AND p.display_name IS DISTINCT FROM c.display_name
+                                            OR $5 AND p.state_reason IS DISTINCT FROM c.state_reason))
+               FROM tokenauth_put c
+               LEFT JOIN tokenauth.principal p ON p.principal = c.principal COLLATE \"C\"",
+        );
+        static ROWLESS: Statement = Statement::new(
+            "SELECT count(*)
+               FROM (SELECT principal FROM tokenauth.principal
+                      WHERE principal > $1 || ':' AND principal < $1 || ';' AND dropped_at IS NULL
+                     EXCEPT
+                     SELECT principal FROM tokenauth_put) p",
+        );
+        let _owner = ActingAs::owner_of_ours();
+        let (absent, different) = COMPARE
+            .first_over(&self.put, &self.supplied.arguments(), |row| (row.required(1), row.required(2)))
+            .unwrap_or_default();
+        let rowless = ROWLESS
+            .first_over(&self.put, arguments![principal_type], |row| row.required(1))
+            .unwrap_or_default();
+        Drift {
+            absent,
+            different,
+            rowless,
+        }
     }
 
     /// Does it, as the owner of our tables, whoever the current user is, and records it as one event.
