@@ -370,7 +370,10 @@ impl fmt::Display for BoundRow {
             principal_type,
             row,
         } = self;
-        write!(f, "In the binding of table {table} to principals of type \"{principal_type}\", row {row}.")
+        write!(
+            f,
+            "In the binding of table {table} to principals of type \"{principal_type}\", row {row}."
+        )
     }
 }
 

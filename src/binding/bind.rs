@@ -25,7 +25,9 @@ use crate::pg::text::Text;
 /// `42601` for what is not an expression; `42710` when type or table are bound already; `0A000` for views, foreign and
 /// temporary tables and inheritance; `21000` when several rows are the same principal.
 // Written by hand, since pgrx would call the second argument "r#type".
-#[pg_extern(schema = "tokenauth", sql = r#"
+#[pg_extern(
+    schema = "tokenauth",
+    sql = r#"
 CREATE FUNCTION tokenauth.bind_principals(
     source regclass,
     type text,
@@ -39,7 +41,8 @@ CREATE FUNCTION tokenauth.bind_principals(
 LANGUAGE c VOLATILE PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'bind_principals_wrapper';
-"#)]
+"#
+)]
 fn bind_principals(
     source: Option<Table>,
     principal_type: Option<Text>,

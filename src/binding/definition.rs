@@ -110,7 +110,8 @@ impl Definition {
 
     /// Which fields it supplies.
     pub fn supplied(&self) -> Supplied {
-        let [active, permissions, data_scopes, display_name, state_reason] = self.fields.each_ref().map(Option::is_some);
+        let [active, permissions, data_scopes, display_name, state_reason] =
+            self.fields.each_ref().map(Option::is_some);
         Supplied {
             active,
             permissions,

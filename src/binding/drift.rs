@@ -28,7 +28,10 @@ struct Finding {
 /// the owner of the table.
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
 #[search_path(pg_catalog, pg_temp)]
-#[allow(clippy::type_complexity, reason = "pgrx reads the columns from the type as it is written")]
+#[allow(
+    clippy::type_complexity,
+    reason = "pgrx reads the columns from the type as it is written"
+)]
 fn doctor() -> Result<
     TableIterator<
         'static,

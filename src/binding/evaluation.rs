@@ -238,7 +238,8 @@ impl Evaluation {
 
 /// The principal that a row was, if it could be one.
 fn parsed(row: &Row) -> Option<PrincipalName> {
-    row.bytes(column::PRINCIPAL).and_then(|name| PrincipalName::parse(name).ok())
+    row.bytes(column::PRINCIPAL)
+        .and_then(|name| PrincipalName::parse(name).ok())
 }
 
 /// Whether two answers are the same, byte by byte.

@@ -62,7 +62,10 @@ impl Source {
             Statement::new("SELECT pg_has_role(current_user, relowner, 'USAGE') FROM pg_class WHERE oid = $1");
         let table = table.ok_or(Error::Absent("source"))?;
         let source = Self::of(table)?;
-        if !MAY_BIND.first(arguments![table.oid()], |row| row.required(1)).unwrap_or(false) {
+        if !MAY_BIND
+            .first(arguments![table.oid()], |row| row.required(1))
+            .unwrap_or(false)
+        {
             return Err(Error::NotTableOwner(source.qualified.shown()));
         }
         if let Some(why) = source.refused {

@@ -43,11 +43,13 @@ fn sync_principal(call: TriggerCall) -> Result<TriggerAnswer, ErrorReport> {
 
 fn follow(firing: &Firing) -> Result<(), Error> {
     let (evaluation, changes) = match &firing.what {
-        Fired::Insert(new) => collect(firing, new, |evaluation, changes| evaluation.put_all(Some(new), changes)),
-        Fired::Update { old, new } => {
-            collect(firing, new, |evaluation, changes| evaluation.update(old, new, changes))
-        }
-        Fired::Delete(old) => collect(firing, old, |evaluation, changes| evaluation.all_gone(Some(old), changes)),
+        Fired::Insert(new) => collect(firing, new, |evaluation, changes| {
+            evaluation.put_all(Some(new), changes)
+        }),
+        Fired::Update { old, new } => collect(firing, new, |evaluation, changes| evaluation.update(old, new, changes)),
+        Fired::Delete(old) => collect(firing, old, |evaluation, changes| {
+            evaluation.all_gone(Some(old), changes)
+        }),
         Fired::TruncateBegins | Fired::Truncated => return truncate(firing),
     }?;
     if !changes.is_empty() {
@@ -125,7 +127,9 @@ fn remembered(firing: &Firing, rows: &Rows) -> Result<Rc<Evaluation>, Error> {
     let _forgotten: Vec<Remembered> = REMEMBERED.with_borrow_mut(|all| {
         let is_full = all.len() >= MOST;
         let forgotten = all
-            .extract_if(.., |former| is_full || former.trigger == one.trigger || former.generation != generation)
+            .extract_if(.., |former| {
+                is_full || former.trigger == one.trigger || former.generation != generation
+            })
             .collect();
         all.push(one);
         forgotten

@@ -164,7 +164,10 @@ impl Changes {
     }
 
     fn all_of(&mut self, found: Vec<Text>) {
-        for name in found.iter().filter_map(|name| PrincipalName::parse(name.as_bytes()).ok()) {
+        for name in found
+            .iter()
+            .filter_map(|name| PrincipalName::parse(name.as_bytes()).ok())
+        {
             self.gone(&name);
         }
     }
@@ -198,7 +201,9 @@ impl Changes {
         );
         let _owner = ActingAs::owner_of_ours();
         let (absent, different) = COMPARE
-            .first_over(&self.put, &self.supplied.arguments(), |row| (row.required(1), row.required(2)))
+            .first_over(&self.put, &self.supplied.arguments(), |row| {
+                (row.required(1), row.required(2))
+            })
             .unwrap_or_default();
         let rowless = ROWLESS
             .first_over(&self.put, arguments![principal_type], |row| row.required(1))
@@ -333,11 +338,16 @@ impl Changes {
     /// that this does not see. An owner without tokens needs no such row.
     fn record_deaths(&self, by: &Text) {
         static RECORD: Statement = Statement::new(
-            "INSERT INTO tokenauth.mass_death (owner, epoch, at, by, reason, covers)
+            "WITH owner AS MATERIALIZED (
+                 -- Most users have no token: one look at the index of tokens settles it.
+                 SELECT c.principal FROM tokenauth_put c
+                  WHERE NOT c.active
+                    AND EXISTS (SELECT FROM tokenauth.token t WHERE t.owner = c.principal COLLATE \"C\"))
+             INSERT INTO tokenauth.mass_death (owner, epoch, at, by, reason, covers)
              SELECT p.principal, p.epoch, clock_timestamp(), $1, p.state_reason, 'revocable'
-               FROM tokenauth_put c
-               JOIN tokenauth.principal p ON p.principal = c.principal COLLATE \"C\"
-              WHERE NOT c.active AND NOT p.active AND p.revocable_dead_before_epoch = p.epoch
+               FROM owner o
+               JOIN tokenauth.principal p ON p.principal = o.principal COLLATE \"C\"
+              WHERE NOT p.active AND p.revocable_dead_before_epoch = p.epoch
                 AND EXISTS (SELECT FROM tokenauth.token t WHERE t.owner = p.principal AND t.owner_epoch < p.epoch)
              ON CONFLICT DO NOTHING",
         );
@@ -359,9 +369,8 @@ pub enum How {
 
 impl Outcome {
     fn record(self, how: How, source: &Text, actor: &Actor) -> Result<(), Error> {
-        static DESCRIBE: Statement = Statement::new(
-            "SELECT jsonb_build_object('source', $1, 'created', $2, 'changed', $3, 'dropped', $4)",
-        );
+        static DESCRIBE: Statement =
+            Statement::new("SELECT jsonb_build_object('source', $1, 'created', $2, 'changed', $3, 'dropped', $4)");
         let event = match how {
             How::Written if self.total() == 0 => return Ok(()),
             How::Written => "principals.changed",
@@ -372,7 +381,9 @@ impl Outcome {
             [self.created, self.changed, self.dropped].map(|count| i64::try_from(count).unwrap_or(i64::MAX));
         Event {
             event,
-            after: DESCRIBE.first(arguments![source.clone(), created, changed, dropped], |row| row.required(1)),
+            after: DESCRIBE.first(arguments![source.clone(), created, changed, dropped], |row| {
+                row.required(1)
+            }),
             ..Event::default()
         }
         .record(actor)

@@ -46,7 +46,10 @@ impl Row {
                 pg_sys::slot_getsomeattrs_int(slot, natts);
             }
             let columns = usize::try_from(natts).unwrap_or_default();
-            assert!(columns <= MOST_COLUMNS, "row has {columns} columns, expected {MOST_COLUMNS} at most");
+            assert!(
+                columns <= MOST_COLUMNS,
+                "row has {columns} columns, expected {MOST_COLUMNS} at most"
+            );
             let mut row = Row {
                 values: [pg_sys::Datum::null(); MOST_COLUMNS],
                 nulls: [true; MOST_COLUMNS],
