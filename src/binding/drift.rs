@@ -74,7 +74,7 @@ fn examine(binding: &Bound, findings: &mut Vec<Finding>) {
             for (count, what) in counted.into_iter().filter(|(count, _)| *count > 0) {
                 findings.push(Finding {
                     object: table.clone(),
-                    finding: format!("{count} {what}"),
+                    finding: format!("{what}: {count}"),
                     hint: hint.clone(),
                 });
             }
@@ -94,7 +94,7 @@ fn drift(binding: &Bound) -> Result<Drift, Error> {
     let _settings = Meanwhile::set(&[(c"row_security", c"off"), (c"synchronize_seqscans", c"off")]);
     let changes = {
         let _owner = ActingAs::owner_of(binding.table.oid());
-        let evaluation = Evaluation::over_table(definition, &source);
+        let evaluation = Evaluation::over_table(definition, &source)?;
         let mut changes = evaluation.no_changes();
         evaluation.put_all(None, &mut changes)?;
         changes

@@ -47,7 +47,7 @@ fn sync_principals(source: Option<Table>) -> Result<i64, ErrorReport> {
 pub fn copy(definition: Definition, source: &Source) -> Result<Changes, Error> {
     // Rows are read twice and must come in the same order.
     let _settings = Meanwhile::set(&[(c"row_security", c"off"), (c"synchronize_seqscans", c"off")]);
-    let evaluation = Evaluation::over_table(definition, source);
+    let evaluation = Evaluation::over_table(definition, source)?;
     let mut changes = evaluation.no_changes();
     evaluation.put_all(None, &mut changes)?;
     match changes.claimed_twice() {

@@ -39,8 +39,10 @@ pub struct Changes {
     put: Rows,
     gone: Rows,
     touched: Touched,
-    /// Whether some row that is put deactivates.
-    deactivates: bool,
+    /// Whether some row is inactive now.
+    inactive: bool,
+    /// Whether some row is inactive that was not, or may not have been.
+    deactivated: bool,
 }
 
 /// Whom changes are about.
@@ -95,7 +97,8 @@ impl Changes {
             ),
             gone: Rows::new(c"tokenauth_gone", &[(c"principal", pg_sys::TEXTOID)]),
             touched: Touched::Nobody,
-            deactivates: false,
+            inactive: false,
+            deactivated: false,
         }
     }
 
@@ -104,10 +107,13 @@ impl Changes {
         matches!(self.touched, Touched::Nobody)
     }
 
-    /// One is as this row says. Of several for the same principal the last is true.
-    pub fn put(&mut self, name: &PrincipalName, put: Put) {
+    /// One is as this row says, and was active before as that says, if it is known. Of several rows for the same
+    /// principal the last is true.
+    pub fn put(&mut self, name: &PrincipalName, put: Put, was_active: Option<bool>) {
         self.touch(name);
-        self.deactivates |= put.active == Some(false);
+        let is_inactive = put.active == Some(false);
+        self.inactive |= is_inactive;
+        self.deactivated |= is_inactive && was_active != Some(false);
         let place = i64::try_from(self.put.len()).unwrap_or(i64::MAX);
         self.put.put(fields![
             name.text(),
@@ -249,8 +255,8 @@ impl Changes {
             if created > 0 && changed + created < expected {
                 changed += self.update();
             }
-            if self.supplied.active && self.deactivates && changed > 0 {
-                self.record_deaths(by);
+            if self.inactive && changed > 0 && (self.record_deaths(by) > 0 || self.deactivated) {
+                xact::mark_death();
             }
         }
         Outcome {
@@ -336,7 +342,7 @@ impl Changes {
 
     /// Says when, by whom and why tokens have died, once their owners are inactive and locked: no token can come to light
     /// that this does not see. An owner without tokens needs no such row.
-    fn record_deaths(&self, by: &Text) {
+    fn record_deaths(&self, by: &Text) -> u64 {
         static RECORD: Statement = Statement::new(
             "WITH owner AS MATERIALIZED (
                  -- Most users have no token: one look at the index of tokens settles it.
@@ -351,8 +357,7 @@ impl Changes {
                 AND EXISTS (SELECT FROM tokenauth.token t WHERE t.owner = p.principal AND t.owner_epoch < p.epoch)
              ON CONFLICT DO NOTHING",
         );
-        xact::mark_death();
-        RECORD.run_over(&self.put, arguments![by.clone()]);
+        RECORD.run_over(&self.put, arguments![by.clone()])
     }
 }
 

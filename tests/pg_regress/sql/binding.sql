@@ -62,6 +62,11 @@ PREPARE TRANSACTION 'permissions';
 COMMIT PREPARED 'permissions';
 SELECT active, permissions FROM principals WHERE principal = 'user:2';
 
+BEGIN;
+UPDATE users SET roles = '{}' WHERE id = 3;
+PREPARE TRANSACTION 'permissions';
+COMMIT PREPARED 'permissions';
+
 -- a row whose bound values did not change writes nothing and locks nothing: every login updates its user
 SELECT ctid AS place, xmin AS version, xmax AS lock FROM tokenauth.principal WHERE principal = 'user:2' \gset
 SELECT count(*) AS events FROM tokenauth.events \gset
@@ -268,6 +273,8 @@ SELECT tokenauth.bind_principals('a_parent', 'office', 'id');
 \echo :SQLSTATE
 SELECT tokenauth.bind_principals('a_child', 'office', 'id');
 \echo :SQLSTATE
+SELECT tokenauth.bind_principals('tokenauth.principal', 'office', 'principal');
+\echo :SQLSTATE
 SELECT tokenauth.bind_principals('a_materialized_view', 'office', 'id');
 \echo :SQLSTATE
 
@@ -311,6 +318,14 @@ SELECT principal, active, gone FROM principals WHERE principal LIKE 'parted:%' O
 TRUNCATE parted;
 SELECT principal, active, gone FROM principals WHERE principal LIKE 'parted:%' ORDER BY principal;
 
+-- … a row that moves to another partition is deleted there and inserted here: its principal starts anew
+INSERT INTO parted VALUES ('eu', 5);
+UPDATE parted SET region = 'us' WHERE id = 5;
+SELECT active, gone FROM principals WHERE principal = 'parted:5';
+SELECT p.epoch FROM tokenauth.principal p WHERE principal = 'parted:5';
+SELECT tokenauth.unbind_principals('parted');
+SELECT count(*) AS left_behind FROM pg_trigger WHERE tgname LIKE 'tokenauth%' AND tgrelid::regclass::text LIKE 'parted%';
+
 -- sync_principals repairs what was done while no trigger looked
 INSERT INTO users VALUES (2, 'Bob', true), (3, 'Carol', true);
 SELECT token AS patient FROM tokenauth.issue('patient', 'user:3') \gset
@@ -326,6 +341,16 @@ SELECT principal, active, gone FROM principals WHERE principal BETWEEN 'user:1' 
 SELECT verdict FROM tokenauth.verify(:'patient');
 SELECT object, finding, hint FROM tokenauth.doctor() WHERE object LIKE '%users%';
 SELECT tokenauth.sync_principals('users');
+
+-- an expression that does not fit the table any more stops what would change it, and doctor() knows why
+BEGIN;
+ALTER TABLE users RENAME is_active TO is_enabled;
+SAVEPOINT renamed;
+UPDATE users SET is_enabled = false;
+\echo :SQLSTATE
+ROLLBACK TO renamed;
+SELECT object, finding, hint FROM tokenauth.doctor() WHERE object LIKE '%users%';
+ROLLBACK;
 
 -- unbound, principals stay as they are and are set by hand
 SELECT tokenauth.unbind_principals('users');
