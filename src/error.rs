@@ -197,8 +197,8 @@ pub struct BoundRow {
     pub table: String,
     /// The type of principals that it is bound to.
     pub principal_type: String,
-    /// The principal, or the number of the row.
-    pub row: String,
+    /// The principal, or the number of the row; `None` before any row is looked at.
+    pub row: Option<String>,
 }
 
 /// How an error is told.
@@ -469,17 +469,40 @@ impl Error {
     }
 }
 
+impl Error {
+    /// The same, met at this row.
+    pub fn in_row(self, row: String) -> Self {
+        match self {
+            Error::InBinding { row: bound, why } => Error::InBinding {
+                row: BoundRow {
+                    row: Some(row),
+                    ..bound
+                },
+                why,
+            },
+            other => other,
+        }
+    }
+}
+
+/// Its primary line.
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.told().message)
+    }
+}
+
 impl fmt::Display for BoundRow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let BoundRow {
-            table,
-            principal_type,
-            row,
-        } = self;
         write!(
             f,
-            "In the binding of table {table} to principals of type \"{principal_type}\", row {row}."
-        )
+            "In the binding of table {} to principals of type \"{}\"",
+            self.table, self.principal_type
+        )?;
+        match &self.row {
+            Some(row) => write!(f, ", row {row}."),
+            None => f.write_str("."),
+        }
     }
 }
 

@@ -22,6 +22,7 @@ pub mod rows;
 pub mod settings;
 pub mod snapshot;
 pub mod statement;
+pub mod subtransaction;
 pub mod table;
 pub mod text;
 pub mod touch;

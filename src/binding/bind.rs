@@ -63,7 +63,7 @@ fn bind_principals(
     let source = Source::owned(source)?;
     lock_bindings();
     refuse_second(&source, &definition)?;
-    triggers::create(&source, &definition);
+    triggers::install(&source, &definition);
     let changes = copy(definition, &source)?;
     let copied = changes.rows();
     changes.apply(How::Bound, &source.qualified)?;

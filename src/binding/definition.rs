@@ -70,7 +70,11 @@ impl Definition {
         };
         let fields = FIELDS.iter().map(|field| field.name).zip(&definition.fields);
         for (name, expression) in [("id", &Some(definition.id.clone()))].into_iter().chain(fields) {
-            if expression.as_ref().is_some_and(|text| !is_expression(text.as_bytes())) {
+            let is_blank = |text: &Text| text.as_bytes().trim_ascii().is_empty();
+            if expression
+                .as_ref()
+                .is_some_and(|text| is_blank(text) || !is_expression(text.as_bytes()))
+            {
                 return Err(Error::NotAnExpression(name));
             }
         }

@@ -55,28 +55,39 @@ pub struct Evaluation {
 
 impl Evaluation {
     /// Over rows of a trigger, which `rows` are an example of.
-    pub fn over_rows(definition: Definition, source: &Source, rows: &Rows) -> Self {
+    ///
+    /// # Errors
+    /// Those of expressions that do not fit the table.
+    pub fn over_rows(definition: Definition, source: &Source, rows: &Rows) -> Result<Self, Error> {
         Self::prepare(definition, source, rows.name(), Some(rows))
     }
 
     /// Over the table as it is.
-    pub fn over_table(definition: Definition, source: &Source) -> Self {
+    ///
+    /// # Errors
+    /// As [`over_rows`](Self::over_rows).
+    pub fn over_table(definition: Definition, source: &Source) -> Result<Self, Error> {
         Self::prepare(definition, source, source.qualified.as_bytes(), None)
     }
 
-    fn prepare(definition: Definition, source: &Source, relation: &[u8], rows: Option<&Rows>) -> Self {
+    fn prepare(definition: Definition, source: &Source, relation: &[u8], rows: Option<&Rows>) -> Result<Self, Error> {
         let alias = source.alias.as_bytes();
-        Evaluation {
-            values: Query::prepare(&definition.query(relation, alias), rows),
-            names: Query::prepare(&definition.names_query(relation, alias), rows),
-            source: source.qualified.clone(),
-            definition,
+        let prepared = caught(|| {
+            let names = Query::prepare(&definition.names_query(relation, alias), rows);
+            Ok((names, Query::prepare(&definition.query(relation, alias), rows)))
+        });
+        match prepared {
+            Ok((names, values)) => Ok(Evaluation {
+                definition,
+                source: source.qualified.clone(),
+                values,
+                names,
+            }),
+            Err(why) => Err(Error::InBinding {
+                row: place(&definition, &source.qualified),
+                why: Box::new(why),
+            }),
         }
-    }
-
-    /// What it evaluates.
-    pub fn definition(&self) -> &Definition {
-        &self.definition
     }
 
     /// The name of the table, quoted.
@@ -98,7 +109,7 @@ impl Evaluation {
         let names = self.stored(&self.names, rows)?;
         self.each(&self.values, rows, Some(&names), |number, new| {
             let name = self.name(new, number)?;
-            changes.put(&name, self.put(&name, new)?);
+            changes.put(&name, self.put(&name, new)?, None);
             Ok(())
         })
     }
@@ -128,12 +139,18 @@ impl Evaluation {
             if old.as_ref().is_some_and(|old| is_same(old, new)) {
                 return Ok(());
             }
-            let name = self.name(new, number)?;
+            let name = self
+                .name(new, number)
+                .map_err(|error| match old.as_ref().and_then(parsed) {
+                    Some(former) => error.in_row(former.shown()),
+                    None => error,
+                })?;
             match old.as_ref().and_then(parsed) {
                 Some(former) if former != name => changes.gone(&former),
                 _ => {}
             }
-            changes.put(&name, self.put(&name, new)?);
+            let was_active = old.and_then(|old| old.optional(column::ACTIVE));
+            changes.put(&name, self.put(&name, new)?, was_active);
             Ok(())
         })
     }
@@ -168,18 +185,13 @@ impl Evaluation {
         mut take: impl FnMut(u64, &Row) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let number = Cell::new(1);
-        let outcome = PgTryBuilder::new(AssertUnwindSafe(|| {
+        let outcome = caught(|| {
             query.each(rows, |row| {
                 take(number.get(), row)?;
                 number.set(number.get() + 1);
                 Ok(())
             })
-        }))
-        .catch_others(|caught| match caught {
-            CaughtError::PostgresError(raised) => Err(Error::Expression(Box::new(raised))),
-            other => other.rethrow(),
-        })
-        .execute();
+        });
         match outcome {
             Err(Error::Expression(raised)) => Err(Error::InBinding {
                 row: self.row(number.get(), names),
@@ -202,9 +214,8 @@ impl Evaluation {
 
     fn bound_row(&self, row: String) -> BoundRow {
         BoundRow {
-            table: self.source.shown(),
-            principal_type: self.definition.principal_type().to_owned(),
-            row,
+            row: Some(row),
+            ..place(&self.definition, &self.source)
         }
     }
 
@@ -239,6 +250,25 @@ impl Evaluation {
             state_reason: argument::bounded("state_reason", row.optional(column::STATE_REASON), MOST_PROSE)?,
         })
     }
+}
+
+/// A binding, as errors name it.
+fn place(definition: &Definition, source: &Text) -> BoundRow {
+    BoundRow {
+        table: source.shown(),
+        principal_type: definition.principal_type().to_owned(),
+        row: None,
+    }
+}
+
+/// Runs what may raise errors of expressions.
+fn caught<T>(run: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    PgTryBuilder::new(AssertUnwindSafe(run))
+        .catch_others(|caught| match caught {
+            CaughtError::PostgresError(raised) => Err(Error::Expression(Box::new(raised))),
+            other => other.rethrow(),
+        })
+        .execute()
 }
 
 /// The principal that a row was, if it could be one.

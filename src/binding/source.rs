@@ -13,8 +13,6 @@ pub struct Source {
     pub qualified: Text,
     /// Its name alone, quoted; a partition goes by that of its root, since expressions are written for that.
     pub alias: Text,
-    /// Whether it is partitioned.
-    pub is_partitioned: bool,
     refused: Option<&'static str>,
 }
 
@@ -25,8 +23,9 @@ impl Source {
     /// 42P01 when it does not exist.
     pub fn of(table: Table) -> Result<Self, Error> {
         static DESCRIBE: Statement = Statement::new(
-            "SELECT format('%I.%I', n.nspname, c.relname), quote_ident(r.relname), c.relkind = 'p',
+            "SELECT format('%I.%I', n.nspname, c.relname), quote_ident(r.relname),
                     CASE WHEN c.relkind NOT IN ('r', 'p') THEN 'kind'
+                         WHEN n.nspname = 'tokenauth' THEN 'ours'
                          WHEN c.relpersistence = 't' THEN 'temporary'
                          WHEN c.relispartition THEN 'partition'
                          WHEN EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = c.oid) THEN 'child'
@@ -42,9 +41,9 @@ impl Source {
                 table,
                 qualified: row.required(1),
                 alias: row.required(2),
-                is_partitioned: row.required(3),
-                refused: match row.bytes(4) {
+                refused: match row.bytes(3) {
                     None => None,
+                    Some(b"ours") => Some("It belongs to the extension itself."),
                     Some(b"temporary") => Some("Temporary tables are seen by one session only."),
                     Some(b"partition") => Some("It is a partition; bind the partitioned table."),
                     Some(b"child" | b"parent") => {
@@ -54,6 +53,16 @@ impl Source {
                 },
             })
             .ok_or(Error::NoSuchTable)
+    }
+
+    /// Writers of a partition lock only that.
+    fn lock_against_writers(&self) {
+        static PARTITIONS: Statement =
+            Statement::new("SELECT relid FROM pg_partition_tree($1) WHERE relid <> $1 ORDER BY relid");
+        self.table.lock_against_writers();
+        for partition in PARTITIONS.all(arguments![self.table], |row| row.required::<Table>(1)) {
+            partition.lock_against_writers();
+        }
     }
 
     /// As [`of`](Self::of), locked against writers, for its owner.
@@ -77,7 +86,7 @@ impl Source {
                 why,
             });
         }
-        table.lock_against_writers();
+        source.lock_against_writers();
         // It may have changed while the lock was waited for.
         Self::of(table)
     }

@@ -29,7 +29,7 @@ fn sync_principals(source: Option<Table>) -> Result<i64, ErrorReport> {
     let _settled = settled();
     let source = Source::owned(source)?;
     let definition = bound_as(&source)?;
-    triggers::create(&source, &definition);
+    triggers::install(&source, &definition);
     let principal_type = definition.principal_type().to_owned();
     let mut changes = {
         let _owner = ActingAs::owner_of(source.table.oid());
@@ -47,7 +47,7 @@ fn sync_principals(source: Option<Table>) -> Result<i64, ErrorReport> {
 pub fn copy(definition: Definition, source: &Source) -> Result<Changes, Error> {
     // Rows are read twice and must come in the same order.
     let _settings = Meanwhile::set(&[(c"row_security", c"off"), (c"synchronize_seqscans", c"off")]);
-    let evaluation = Evaluation::over_table(definition, source);
+    let evaluation = Evaluation::over_table(definition, source)?;
     let mut changes = evaluation.no_changes();
     evaluation.put_all(None, &mut changes)?;
     match changes.claimed_twice() {
@@ -66,7 +66,7 @@ pub fn copy(definition: Definition, source: &Source) -> Result<Changes, Error> {
 pub fn bound_as(source: &Source) -> Result<Definition, Error> {
     triggers::bindings()
         .iter()
-        .filter(|binding| binding.table == source.table)
+        .filter(|binding| binding.table == source.table && binding.is_installed)
         .find_map(|binding| Definition::of_arguments(&binding.arguments).ok())
         .ok_or_else(|| Error::NotBound(source.qualified.shown()))
 }

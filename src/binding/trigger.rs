@@ -82,7 +82,7 @@ fn truncate(firing: &Firing) -> Result<(), Error> {
     } else {
         // A policy that hides rows must not keep their tokens alive: with this it is an error.
         let _row_security = Meanwhile::set(&[(c"row_security", c"off")]);
-        Evaluation::over_table(definition, &source).all_gone(None, &mut changes)?;
+        Evaluation::over_table(definition, &source)?.all_gone(None, &mut changes)?;
     }
     if !changes.is_empty() {
         changes.apply(How::Written, &source.qualified)?;
@@ -102,7 +102,7 @@ struct Remembered {
 }
 
 /// The most bindings that are remembered.
-const MOST: usize = 64;
+const MOST: usize = 256;
 
 fn remembered(firing: &Firing, rows: &Rows) -> Result<Rc<Evaluation>, Error> {
     table::watch(firing.table);
@@ -117,7 +117,7 @@ fn remembered(firing: &Firing, rows: &Rows) -> Result<Rc<Evaluation>, Error> {
     }
     let source = Source::of(Table::of(firing.table))?;
     let definition = Definition::of_arguments(&firing.arguments)?;
-    let evaluation = Rc::new(Evaluation::over_rows(definition, &source, rows));
+    let evaluation = Rc::new(Evaluation::over_rows(definition, &source, rows)?);
     let one = Remembered {
         trigger: firing.trigger,
         generation,

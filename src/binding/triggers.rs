@@ -14,13 +14,16 @@ pub struct Bound {
     pub table_name: Text,
     /// What the triggers are given.
     pub arguments: Vec<Text>,
+    /// Whether `bind_principals` has made them; else they are written by hand.
+    pub is_installed: bool,
 }
 
-/// All bindings: each table with each list of arguments its triggers have, clones on partitions left out.
+/// All bindings: each table with each list of arguments that its triggers have, those that most have first.
 pub fn bindings() -> Vec<Bound> {
     // Found by their dependency on the function, which has an index; pg_trigger has none on it.
     static FIND: Statement = Statement::new(
-        "SELECT DISTINCT t.tgrelid::regclass, format('%I.%I', n.nspname, c.relname), t.tgargs
+        "SELECT c.oid::regclass, format('%I.%I', n.nspname, c.relname), t.tgargs,
+                bool_or(starts_with(t.tgname::text, 'tokenauth_principals_'))
            FROM pg_depend d
            JOIN pg_trigger t ON t.oid = d.objid
            JOIN pg_class c ON c.oid = t.tgrelid
@@ -31,12 +34,14 @@ pub fn bindings() -> Vec<Bound> {
                                WHERE s.nspname = 'tokenauth' AND p.proname = 'sync_principal')
             AND t.tgparentid = 0
             AND NOT c.relispartition
-          ORDER BY 1, 3",
+          GROUP BY c.oid, n.nspname, c.relname, t.tgargs
+          ORDER BY c.oid, count(*) DESC, t.tgargs",
     );
     FIND.all(&[], |row| Bound {
         table: row.required(1),
         table_name: row.required(2),
         arguments: split(row.bytes(3).unwrap_or_default()),
+        is_installed: row.required(4),
     })
 }
 
@@ -52,31 +57,51 @@ fn split(arguments: &[u8]) -> Vec<Text> {
         .unwrap_or_default()
 }
 
-/// What there ought to be on a table: the trigger's name, its `tgtype` and `tgenabled`, and the command that makes it
-/// with the one that sets when it fires. Arguments: the table, its kind, the arguments of the trigger.
-macro_rules! expected {
+/// Inverse of [`split`].
+fn joined(arguments: &[Text]) -> Vec<u8> {
+    arguments
+        .iter()
+        .flat_map(|one| [one.as_bytes(), b"\0"])
+        .flatten()
+        .copied()
+        .collect()
+}
+
+/// What there ought to be on a table and its partitions, beside what there is. Arguments of a statement: the table, and
+/// the arguments of the triggers as the catalog keeps them.
+///
+/// An ordinary table has statement triggers, which are set based, and a row trigger for logical apply, which fires no
+/// others. A partitioned table has row triggers, which later partitions inherit as clones. TRUNCATE fires no trigger of
+/// another table than those it empties, so each partition needs its own, and that BEFORE, while its rows are there.
+macro_rules! wanted {
     ($select:literal) => {
         concat!(
-            "WITH expected (on_kind, name, type, enabled, timing, level) AS (VALUES
-                 ('r', 'tokenauth_principals_insert', 4, 'O', 'AFTER INSERT',
+            "WITH expected (on_kind, is_clone, name, type, enabled, timing, level) AS (VALUES
+                 ('r', false, 'tokenauth_principals_insert', 4, 'O', 'AFTER INSERT',
                   'REFERENCING NEW TABLE AS tokenauth_new FOR EACH STATEMENT'),
-                 ('r', 'tokenauth_principals_update', 16, 'O', 'AFTER UPDATE',
+                 ('r', false, 'tokenauth_principals_update', 16, 'O', 'AFTER UPDATE',
                   'REFERENCING OLD TABLE AS tokenauth_old NEW TABLE AS tokenauth_new FOR EACH STATEMENT'),
-                 ('r', 'tokenauth_principals_delete', 8, 'O', 'AFTER DELETE',
+                 ('r', false, 'tokenauth_principals_delete', 8, 'O', 'AFTER DELETE',
                   'REFERENCING OLD TABLE AS tokenauth_old FOR EACH STATEMENT'),
-                 ('r', 'tokenauth_principals_apply', 29, 'R', 'AFTER INSERT OR UPDATE OR DELETE', 'FOR EACH ROW'),
-                 ('p', 'tokenauth_principals_row', 29, 'A', 'AFTER INSERT OR UPDATE OR DELETE', 'FOR EACH ROW'),
-                 ('rp', 'tokenauth_principals_truncate', 32, 'A', 'AFTER TRUNCATE', 'FOR EACH STATEMENT'),
-                 ('s', 'tokenauth_principals_truncate', 34, 'A', 'BEFORE TRUNCATE', 'FOR EACH STATEMENT')),
+                 ('r', false, 'tokenauth_principals_apply', 29, 'R', 'AFTER INSERT OR UPDATE OR DELETE',
+                  'FOR EACH ROW'),
+                 ('p', false, 'tokenauth_principals_row', 29, 'A', 'AFTER INSERT OR UPDATE OR DELETE',
+                  'FOR EACH ROW'),
+                 ('s', true, 'tokenauth_principals_row', 29, 'A', '', ''),
+                 ('rp', false, 'tokenauth_principals_truncate', 32, 'A', 'AFTER TRUNCATE', 'FOR EACH STATEMENT'),
+                 ('s', false, 'tokenauth_principals_truncate', 34, 'A', 'BEFORE TRUNCATE', 'FOR EACH STATEMENT')),
              relation AS (
-                 SELECT c.oid, c.relname, n.nspname,
-                        CASE WHEN c.oid <> $1 THEN 's' ELSE c.relkind::text END AS kind
+                 SELECT c.oid, c.relname, n.nspname, CASE WHEN c.oid <> $1 THEN 's' ELSE c.relkind::text END AS kind
                    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
                   -- A table without partitions is not in its own partition tree.
                   WHERE c.oid = $1 OR c.relkind IN ('r', 'p') AND c.oid IN (SELECT relid FROM pg_partition_tree($1))),
              wanted AS (
-                 SELECT r.*, e.name, e.type, e.enabled, e.timing, e.level,
-                        t.oid AS trigger, t.tgtype, t.tgenabled, t.tgargs, t.tgqual
+                 SELECT r.oid, e.is_clone, e.name, e.timing, e.level, e.enabled,
+                        format('%I.%I', r.nspname, r.relname) AS relation,
+                        t.oid IS NULL AS is_missing,
+                        t.tgtype <> e.type OR t.tgargs <> $2 OR t.tgqual IS NOT NULL AS is_other,
+                        t.tgenabled AS is_enabled,
+                        t.tgenabled <> e.enabled::\"char\" AS fires_otherwise
                    FROM relation r
                    JOIN expected e ON position(r.kind IN e.on_kind) > 0
                    LEFT JOIN pg_trigger t ON t.tgrelid = r.oid AND t.tgname = e.name) ",
@@ -85,35 +110,42 @@ macro_rules! expected {
     };
 }
 
-/// Makes those that are missing on the table and its partitions, and answers how many that were.
-pub fn create(source: &Source, definition: &Definition) -> usize {
-    static COMMANDS: Statement = Statement::new(expected!(
-        "SELECT format('CREATE TRIGGER %I %s ON %I.%I %s EXECUTE FUNCTION tokenauth.sync_principal(%s)',
-                       name, timing, nspname, relname, level,
-                       (SELECT string_agg(quote_literal(a.argument), ', ' ORDER BY a.place)
-                          FROM unnest($2) WITH ORDINALITY AS a (argument, place))),
-                CASE enabled WHEN 'O' THEN NULL
-                             ELSE format('ALTER TABLE %I.%I ENABLE %s TRIGGER %I', nspname, relname,
-                                         CASE enabled WHEN 'R' THEN 'REPLICA' ELSE 'ALWAYS' END, name) END
-           FROM wanted WHERE trigger IS NULL ORDER BY oid, name"
+/// Makes the triggers what they ought to be, on the table and its partitions.
+pub fn install(source: &Source, definition: &Definition) {
+    static COMMANDS: Statement = Statement::new(wanted!(
+        "SELECT CASE WHEN is_other AND NOT is_clone THEN format('DROP TRIGGER %I ON %s', name, relation) END,
+                CASE WHEN (is_missing OR is_other) AND NOT is_clone
+                     THEN format('CREATE TRIGGER %I %s ON %s %s EXECUTE FUNCTION tokenauth.sync_principal(%s)',
+                                 name, timing, relation, level,
+                                 (SELECT string_agg(quote_literal(a.argument), ', ' ORDER BY a.place)
+                                    FROM unnest($3) WITH ORDINALITY AS a (argument, place))) END,
+                CASE WHEN CASE WHEN is_missing OR is_other THEN enabled <> 'O' ELSE fires_otherwise END
+                     THEN format('ALTER TABLE %s ENABLE %s TRIGGER %I', relation,
+                                 CASE enabled WHEN 'R' THEN 'REPLICA' WHEN 'A' THEN 'ALWAYS' ELSE '' END, name) END
+           FROM wanted
+          WHERE is_missing OR is_other OR fires_otherwise
+          -- Those of a root first: its partitions get clones of them.
+          ORDER BY oid <> $1, oid, name"
     ));
-    let given: Vec<Option<Text>> = definition.arguments().into_iter().map(Some).collect();
-    let commands = COMMANDS.all(arguments![source.table.oid(), given], |row| {
-        [Some(row.required::<Text>(1)), row.optional::<Text>(2)]
+    let arguments = definition.arguments();
+    let given: Vec<Option<Text>> = arguments.iter().cloned().map(Some).collect();
+    let commands = COMMANDS.all(arguments![source.table.oid(), joined(&arguments), given], |row| {
+        [1, 2, 3].map(|column| row.optional::<Text>(column))
     });
     for command in commands.iter().flatten().flatten() {
         run_command(command.as_bytes());
     }
-    commands.len()
 }
 
-/// Drops all of them from the table and its partitions, and answers how many that were.
+/// Drops the triggers from the table and its partitions, and answers how many that were.
 pub fn drop(source: &Source) -> usize {
-    static COMMANDS: Statement = Statement::new(expected!(
-        "SELECT format('DROP TRIGGER %I ON %I.%I', name, nspname, relname)
-           FROM wanted WHERE trigger IS NOT NULL ORDER BY oid, name"
+    static COMMANDS: Statement = Statement::new(wanted!(
+        "SELECT format('DROP TRIGGER %I ON %s', name, relation)
+           FROM wanted WHERE NOT is_missing AND NOT is_clone ORDER BY oid, name"
     ));
-    let commands = COMMANDS.all(arguments![source.table.oid()], |row| row.required::<Text>(1));
+    let commands = COMMANDS.all(arguments![source.table.oid(), Vec::<u8>::new()], |row| {
+        row.required::<Text>(1)
+    });
     for command in &commands {
         run_command(command.as_bytes());
     }
@@ -124,25 +156,26 @@ pub fn drop(source: &Source) -> usize {
 pub struct Fault {
     /// The trigger and its table, quoted.
     pub trigger: Text,
-    /// `missing`, `disabled` or `changed`.
+    /// What is the matter with it.
     pub finding: Text,
 }
 
 /// Compares what there is with what there ought to be.
-pub fn faults(table: Table) -> Vec<Fault> {
-    static COMPARE: Statement = Statement::new(expected!(
-        "SELECT format('trigger %I on %I.%I', name, nspname, relname),
-                CASE WHEN trigger IS NULL THEN 'missing'
-                     WHEN tgenabled = 'D' THEN 'disabled'
-                     ELSE 'changed' END
+pub fn faults(binding: &Bound) -> Vec<Fault> {
+    static COMPARE: Statement = Statement::new(wanted!(
+        "SELECT format('%I on %s', name, relation),
+                CASE WHEN is_missing THEN 'trigger is missing'
+                     WHEN is_other THEN 'trigger is not as it was installed'
+                     WHEN is_enabled = 'D' THEN 'trigger is disabled'
+                     ELSE 'trigger fires at other times than it was installed for' END
            FROM wanted
-          WHERE trigger IS NULL OR tgenabled <> enabled::\"char\" OR tgtype <> type OR tgqual IS NOT NULL
-             OR tgargs IS DISTINCT FROM (SELECT tgargs FROM pg_trigger
-                                          WHERE tgrelid = $1 AND tgname = 'tokenauth_principals_truncate')
-          ORDER BY 1"
+          WHERE is_missing OR is_other OR fires_otherwise
+          ORDER BY relation, name"
     ));
-    COMPARE.all(arguments![table.oid()], |row| Fault {
-        trigger: row.required(1),
-        finding: row.required(2),
+    COMPARE.all(arguments![binding.table.oid(), joined(&binding.arguments)], |row| {
+        Fault {
+            trigger: row.required(1),
+            finding: row.required(2),
+        }
     })
 }

@@ -39,8 +39,10 @@ pub struct Changes {
     put: Rows,
     gone: Rows,
     touched: Touched,
-    /// Whether some row that is put deactivates.
-    deactivates: bool,
+    /// Whether some row is inactive now.
+    inactive: bool,
+    /// Whether some row is inactive that was not, or may not have been.
+    deactivated: bool,
 }
 
 /// Whom changes are about.
@@ -48,6 +50,17 @@ enum Touched {
     Nobody,
     One(PrincipalName),
     Many,
+}
+
+/// How many rows and principals do not agree.
+#[derive(Default)]
+pub struct Drift {
+    /// Rows whose principal does not exist.
+    pub absent: i64,
+    /// Rows whose principal is otherwise.
+    pub different: i64,
+    /// Principals that have no row.
+    pub rowless: i64,
 }
 
 /// How many principals were made, changed and dropped.
@@ -84,7 +97,8 @@ impl Changes {
             ),
             gone: Rows::new(c"tokenauth_gone", &[(c"principal", pg_sys::TEXTOID)]),
             touched: Touched::Nobody,
-            deactivates: false,
+            inactive: false,
+            deactivated: false,
         }
     }
 
@@ -93,10 +107,13 @@ impl Changes {
         matches!(self.touched, Touched::Nobody)
     }
 
-    /// One is as this row says. Of several for the same principal the last is true.
-    pub fn put(&mut self, name: &PrincipalName, put: Put) {
+    /// One is as this row says, and was active before as that says, if it is known. Of several rows for the same
+    /// principal the last is true.
+    pub fn put(&mut self, name: &PrincipalName, put: Put, was_active: Option<bool>) {
         self.touch(name);
-        self.deactivates |= put.active == Some(false);
+        let is_inactive = put.active == Some(false);
+        self.inactive |= is_inactive;
+        self.deactivated |= is_inactive && was_active != Some(false);
         let place = i64::try_from(self.put.len()).unwrap_or(i64::MAX);
         self.put.put(fields![
             name.text(),
@@ -168,6 +185,42 @@ impl Changes {
         FIND.first_over(&self.put, &[], |row| row.required(1))
     }
 
+    /// How what is put differs from what there is.
+    pub fn drift(&self, principal_type: &str) -> Drift {
+        static COMPARE: Statement = Statement::new(
+            "SELECT count(*) FILTER (WHERE p.principal IS NULL OR p.dropped_at IS NOT NULL),
+                    count(*) FILTER (WHERE p.dropped_at IS NULL
+                                       AND ($1 AND p.active <> c.active
+                                            OR $2 AND p.permissions <> c.permissions
+                                            OR $3 AND p.data_scopes <> c.data_scopes
+                                            OR $4 AND p.display_name IS DISTINCT FROM c.display_name
+                                            OR $5 AND p.state_reason IS DISTINCT FROM c.state_reason))
+               FROM tokenauth_put c
+               LEFT JOIN tokenauth.principal p ON p.principal = c.principal COLLATE \"C\"",
+        );
+        static ROWLESS: Statement = Statement::new(
+            "SELECT count(*)
+               FROM (SELECT principal FROM tokenauth.principal
+                      WHERE principal > $1 || ':' AND principal < $1 || ';' AND dropped_at IS NULL
+                     EXCEPT
+                     SELECT principal FROM tokenauth_put) p",
+        );
+        let _owner = ActingAs::owner_of_ours();
+        let (absent, different) = COMPARE
+            .first_over(&self.put, &self.supplied.arguments(), |row| {
+                (row.required(1), row.required(2))
+            })
+            .unwrap_or_default();
+        let rowless = ROWLESS
+            .first_over(&self.put, arguments![principal_type], |row| row.required(1))
+            .unwrap_or_default();
+        Drift {
+            absent,
+            different,
+            rowless,
+        }
+    }
+
     /// Does it, as the owner of our tables, whoever the current user is, and records it as one event.
     ///
     /// # Errors
@@ -202,8 +255,8 @@ impl Changes {
             if created > 0 && changed + created < expected {
                 changed += self.update();
             }
-            if self.supplied.active && self.deactivates && changed > 0 {
-                self.record_deaths(by);
+            if self.inactive && changed > 0 && (self.record_deaths(by) > 0 || self.deactivated) {
+                xact::mark_death();
             }
         }
         Outcome {
@@ -289,18 +342,22 @@ impl Changes {
 
     /// Says when, by whom and why tokens have died, once their owners are inactive and locked: no token can come to light
     /// that this does not see. An owner without tokens needs no such row.
-    fn record_deaths(&self, by: &Text) {
+    fn record_deaths(&self, by: &Text) -> u64 {
         static RECORD: Statement = Statement::new(
-            "INSERT INTO tokenauth.mass_death (owner, epoch, at, by, reason, covers)
+            "WITH owner AS MATERIALIZED (
+                 -- Most users have no token: one look at the index of tokens settles it.
+                 SELECT c.principal FROM tokenauth_put c
+                  WHERE NOT c.active
+                    AND EXISTS (SELECT FROM tokenauth.token t WHERE t.owner = c.principal COLLATE \"C\"))
+             INSERT INTO tokenauth.mass_death (owner, epoch, at, by, reason, covers)
              SELECT p.principal, p.epoch, clock_timestamp(), $1, p.state_reason, 'revocable'
-               FROM tokenauth_put c
-               JOIN tokenauth.principal p ON p.principal = c.principal COLLATE \"C\"
-              WHERE NOT c.active AND NOT p.active AND p.revocable_dead_before_epoch = p.epoch
+               FROM owner o
+               JOIN tokenauth.principal p ON p.principal = o.principal COLLATE \"C\"
+              WHERE NOT p.active AND p.revocable_dead_before_epoch = p.epoch
                 AND EXISTS (SELECT FROM tokenauth.token t WHERE t.owner = p.principal AND t.owner_epoch < p.epoch)
              ON CONFLICT DO NOTHING",
         );
-        xact::mark_death();
-        RECORD.run_over(&self.put, arguments![by.clone()]);
+        RECORD.run_over(&self.put, arguments![by.clone()])
     }
 }
 

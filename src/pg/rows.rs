@@ -14,6 +14,9 @@ use super::statement::Argument;
 pub struct Rows {
     relation: Box<pg_sys::EphemeralNamedRelationData>,
     is_owned: bool,
+    /// The memory context in which they were begun. Rows are put from within shorter-lived ones, which must not hold what
+    /// a store makes when it spills to disk.
+    context: pg_sys::MemoryContext,
 }
 
 impl Rows {
@@ -69,7 +72,12 @@ impl Rows {
         // Plans are kept and serve one row as well as a million: whoever expects one row reaches ours by their index.
         relation.md.enrtuples = 1.0;
         relation.reldata = store.cast();
-        Rows { relation, is_owned }
+        Rows {
+            relation,
+            is_owned,
+            // SAFETY: reads this backend's state.
+            context: unsafe { pg_sys::CurrentMemoryContext },
+        }
     }
 
     /// Adds a row.
@@ -81,35 +89,28 @@ impl Rows {
             nulls.push(datum.is_none());
             values.push(datum.unwrap_or(pg_sys::Datum::null()));
         }
-        // SAFETY: as many values, of the types, as the descriptor has columns; they are copied.
-        unsafe {
-            debug_assert_eq!(usize::try_from((*self.relation.md.tupdesc).natts), Ok(values.len()));
-            pg_sys::tuplestore_putvalues(
-                self.store(),
-                self.relation.md.tupdesc,
-                values.as_ptr().cast_mut(),
-                nulls.as_ptr().cast_mut(),
-            );
-        }
+        self.put_raw(&values, &nulls);
     }
 
     /// Adds a copy of a row of the same columns.
     pub fn put_row(&mut self, row: &Row) {
         let (values, nulls) = row.raw();
-        // SAFETY: the columns are those of the descriptor by the caller's word, which their number confirms; all are
-        // copied.
+        self.put_raw(values, nulls);
+    }
+
+    fn put_raw(&mut self, values: &[pg_sys::Datum], nulls: &[bool]) {
+        // SAFETY: as many values as the descriptor has columns, of their types by the caller's word; they are copied.
         unsafe {
-            assert_eq!(
-                usize::try_from((*self.relation.md.tupdesc).natts),
-                Ok(values.len()),
-                "rows of another form"
-            );
+            let columns = usize::try_from((*self.descriptor()).natts);
+            assert_eq!(columns, Ok(values.len()), "rows of another form");
+            let caller = pg_sys::MemoryContextSwitchTo(self.context);
             pg_sys::tuplestore_putvalues(
                 self.store(),
-                self.relation.md.tupdesc,
+                self.descriptor(),
                 values.as_ptr().cast_mut(),
                 nulls.as_ptr().cast_mut(),
             );
+            pg_sys::MemoryContextSwitchTo(caller);
         }
     }
 
@@ -182,7 +183,11 @@ impl<'a> Reader<'a> {
     pub fn next(&mut self) -> Option<Row> {
         // SAFETY: slot and store agree in form; the store's own read pointer moves forward.
         unsafe {
-            pg_sys::tuplestore_gettupleslot(self.rows.store(), true, false, self.slot).then(|| Row::of_slot(self.slot))
+            // A row that comes back from disk belongs to the slot, and must live until the slot lets go of it.
+            let caller = pg_sys::MemoryContextSwitchTo(self.rows.context);
+            let found = pg_sys::tuplestore_gettupleslot(self.rows.store(), true, false, self.slot);
+            pg_sys::MemoryContextSwitchTo(caller);
+            found.then(|| Row::of_slot(self.slot))
         }
     }
 }

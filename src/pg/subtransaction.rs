@@ -1,0 +1,40 @@
+//! Something tried whose error is an answer, not the end of the statement.
+
+use std::panic::AssertUnwindSafe;
+use std::ptr;
+
+use pgrx::pg_sys::panic::CaughtError;
+use pgrx::{PgTryBuilder, pg_sys};
+
+/// Runs `attempt` in a subtransaction of its own, as a PL/pgSQL block with EXCEPTION does. When it raises or answers an
+/// error, whatever it did is rolled back; what it raised is answered as its message.
+pub fn attempt<T, E: ToString>(attempt: impl FnOnce() -> Result<T, E>) -> Result<T, String> {
+    // SAFETY: memory context and resource owner are given back as they were, whichever way the subtransaction ends.
+    let (context, owner) = unsafe {
+        let before = (pg_sys::CurrentMemoryContext, pg_sys::CurrentResourceOwner);
+        pg_sys::BeginInternalSubTransaction(ptr::null());
+        pg_sys::MemoryContextSwitchTo(before.0);
+        before
+    };
+    let outcome = PgTryBuilder::new(AssertUnwindSafe(|| attempt().map_err(|error| error.to_string())))
+        .catch_others(|caught| match caught {
+            CaughtError::PostgresError(raised) | CaughtError::ErrorReport(raised)
+                if raised.sql_error_code() != pgrx::PgSqlErrorCode::ERRCODE_QUERY_CANCELED =>
+            {
+                Err(raised.message().to_owned())
+            }
+            other => other.rethrow(),
+        })
+        .execute();
+    // SAFETY: ends the subtransaction that was begun above; nested ones have ended before it.
+    unsafe {
+        if outcome.is_ok() {
+            pg_sys::ReleaseCurrentSubTransaction();
+        } else {
+            pg_sys::RollbackAndReleaseCurrentSubTransaction();
+        }
+        pg_sys::MemoryContextSwitchTo(context);
+        pg_sys::CurrentResourceOwner = owner;
+    }
+    outcome
+}
