@@ -29,8 +29,10 @@ impl Changes {
             (Touched::One(name), How::Written) => Some((name, described(name))),
             _ => None,
         };
-        xact::mark_narrowing();
         let outcome = self.write(&actor.recorded());
+        if outcome.total() > 0 {
+            xact::mark_narrowing();
+        }
         match one {
             Some((name, before)) => record_one(name, before, &actor)?,
             None => outcome.record(how, source, &actor)?,
