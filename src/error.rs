@@ -161,6 +161,8 @@ pub enum Error {
     NotAnExpression(&'static str),
     /// Arguments of a hand-written trigger that make no binding.
     TriggerArguments,
+    /// A hand-written trigger that cannot see all that it would have to.
+    TriggerTiming,
     /// A table that does not exist any more.
     NoSuchTable,
     /// A table of somebody else.
@@ -412,6 +414,11 @@ impl Error {
                 "They are the type of the principals, then expressions for id, active, permissions, data_scopes, \
                  display_name and state_reason; '' leaves one out.",
             ),
+            Error::TriggerTiming => Told::new(
+                State::ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED,
+                "trigger cannot keep principals in step with its table",
+            )
+            .detail("It must be an AFTER trigger and, for each statement, name its transition tables with REFERENCING."),
             Error::NoSuchTable => Told::new(State::ERRCODE_UNDEFINED_TABLE, "source does not exist"),
             Error::NotTableOwner(table) => Told::new(DENIED, format!("must be owner of table {table}")),
             Error::CannotBind { table, why } => Told::new(

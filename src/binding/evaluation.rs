@@ -51,6 +51,9 @@ pub struct Evaluation {
     source: Text,
     values: Query,
     names: Query,
+    /// Whether a row whose values are the same now as before need not be compared with its principal: where an expression
+    /// reads other tables or the clock, both may have changed since.
+    is_of_row_alone: bool,
 }
 
 impl Evaluation {
@@ -80,6 +83,7 @@ impl Evaluation {
             Ok((names, values)) => Ok(Evaluation {
                 definition,
                 source: source.qualified.clone(),
+                is_of_row_alone: values.is_of_its_rows_alone(),
                 values,
                 names,
             }),
@@ -136,7 +140,7 @@ impl Evaluation {
         let mut reader = Reader::new(&before);
         self.each(&self.values, Some(new), Some(&before), |number, new| {
             let old = reader.next();
-            if old.as_ref().is_some_and(|old| is_same(old, new)) {
+            if self.is_of_row_alone && old.as_ref().is_some_and(|old| is_same(old, new)) {
                 return Ok(());
             }
             let name = self

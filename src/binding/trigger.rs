@@ -35,7 +35,7 @@ const ROWS: &std::ffi::CStr = c"tokenauth_rows";
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 #[search_path(pg_catalog, pg_temp)]
 fn sync_principal(call: TriggerCall) -> Result<TriggerAnswer, ErrorReport> {
-    let firing = call.firing(ROWS).ok_or(Error::TriggerMisuse)?;
+    let firing = call.firing(ROWS).ok_or(Error::TriggerTiming)?;
     let _settled = settled();
     follow(&firing)?;
     Ok(TriggerAnswer::nothing())

@@ -4,25 +4,20 @@
 //! is neither written nor locked. Rows are locked in the order of their keys: plans are made for one row and so reach each
 //! by its index, in the order in which the rows come.
 
+mod write;
+
+pub use write::record_unbound;
+
 use pgrx::pg_sys;
 
-use crate::actor::Actor;
 use crate::binding::Supplied;
-use crate::catalog::event::{self, Event};
-use crate::catalog::principal;
-use crate::error::Error;
 use crate::pg::array::TextArray;
 use crate::pg::jsonb::Jsonb;
 use crate::pg::rows::Rows;
-use crate::pg::snapshot::Latest;
-use crate::pg::statement::{Argument, Statement, arguments, fields};
+use crate::pg::statement::{Statement, arguments, fields};
 use crate::pg::text::Text;
 use crate::pg::user::ActingAs;
-use crate::pg::xact;
 use crate::principal::PrincipalName;
-
-/// Why the tokens of one that is gone are dead.
-const GONE: &str = "owner dropped";
 
 /// A principal as a row says it ought to be. What the binding does not supply is `None` and stays as it is.
 pub struct Put {
@@ -220,145 +215,6 @@ impl Changes {
             rowless,
         }
     }
-
-    /// Does it, as the owner of our tables, whoever the current user is, and records it as one event.
-    ///
-    /// # Errors
-    /// 58030 when no identifier for the event can be drawn.
-    pub fn apply(self, how: How, source: &Text) -> Result<Outcome, Error> {
-        let _owner = ActingAs::owner_of_ours();
-        let actor = Actor::Trusted;
-        let one = match (&self.touched, how) {
-            (Touched::Nobody, How::Written) => return Ok(Outcome::default()),
-            (Touched::One(name), How::Written) => Some((name, described(name))),
-            _ => None,
-        };
-        xact::mark_narrowing();
-        let outcome = self.write(&actor.recorded());
-        match one {
-            Some((name, before)) => record_one(name, before, &actor)?,
-            None => outcome.record(how, source, &actor)?,
-        }
-        Ok(outcome)
-    }
-
-    fn write(&self, by: &Text) -> Outcome {
-        let dropped = self.bury(by);
-        let expected = self.put.len();
-        let (mut created, mut changed) = (0, 0);
-        if expected > 0 {
-            changed = self.update();
-            if changed < expected {
-                created = self.insert();
-            }
-            // Somebody may have put one by hand at the same moment.
-            if created > 0 && changed + created < expected {
-                changed += self.update();
-            }
-            if self.inactive && changed > 0 && (self.record_deaths(by) > 0 || self.deactivated) {
-                xact::mark_death();
-            }
-        }
-        Outcome {
-            created,
-            changed,
-            dropped,
-        }
-    }
-
-    /// Leaves a tombstone of each that is gone.
-    fn bury(&self, by: &Text) -> u64 {
-        static BURY: Statement = Statement::new(
-            "UPDATE tokenauth.principal p
-                SET active = false, permissions = '{}', data_scopes = '{}', state_reason = NULL, display_name = NULL,
-                    dropped_at = clock_timestamp(), epoch = p.epoch + 1,
-                    all_dead_before_epoch = p.epoch + 1, revocable_dead_before_epoch = p.epoch + 1
-               FROM (SELECT DISTINCT principal COLLATE \"C\" AS principal FROM tokenauth_gone ORDER BY 1) g
-              WHERE p.principal = g.principal AND p.dropped_at IS NULL",
-        );
-        static RECORD: Statement = Statement::new(
-            "INSERT INTO tokenauth.mass_death (owner, epoch, at, by, reason, covers)
-             SELECT p.principal, p.epoch, clock_timestamp(), $1, $2, 'all'
-               FROM tokenauth_gone g
-               JOIN tokenauth.principal p ON p.principal = g.principal COLLATE \"C\"
-              WHERE p.dropped_at IS NOT NULL AND p.all_dead_before_epoch = p.epoch
-                AND EXISTS (SELECT FROM tokenauth.token t WHERE t.owner = p.principal AND t.owner_epoch < p.epoch)
-             ON CONFLICT DO NOTHING",
-        );
-        if self.gone.is_empty() {
-            return 0;
-        }
-        let buried = BURY.run_over(&self.gone, &[]);
-        if buried > 0 {
-            xact::mark_death();
-            RECORD.run_over(&self.gone, arguments![by.clone(), GONE]);
-        }
-        buried
-    }
-
-    /// Changes those that exist and are otherwise. A tombstone starts anew. Whoever becomes inactive begins an epoch, in
-    /// which its revocable tokens are dead; whoever becomes active again loses the reason for having been inactive.
-    fn update(&self) -> u64 {
-        static UPDATE: Statement = Statement::new(
-            "UPDATE tokenauth.principal p
-                SET active = CASE WHEN $1 THEN c.active ELSE p.active OR p.dropped_at IS NOT NULL END,
-                    permissions = CASE WHEN $2 THEN c.permissions ELSE p.permissions END,
-                    data_scopes = CASE WHEN $3 THEN c.data_scopes ELSE p.data_scopes END,
-                    display_name = CASE WHEN $4 THEN c.display_name ELSE p.display_name END,
-                    state_reason = CASE WHEN $5 THEN c.state_reason
-                                        WHEN $1 AND c.active THEN NULL
-                                        ELSE p.state_reason END,
-                    epoch = p.epoch + ($1 AND p.active AND NOT c.active)::integer,
-                    revocable_dead_before_epoch = CASE WHEN $1 AND p.active AND NOT c.active THEN p.epoch + 1
-                                                       ELSE p.revocable_dead_before_epoch END,
-                    created_at = CASE WHEN p.dropped_at IS NULL THEN p.created_at ELSE now() END,
-                    dropped_at = NULL
-               FROM (SELECT DISTINCT ON (principal COLLATE \"C\") * FROM tokenauth_put
-                      ORDER BY principal COLLATE \"C\", place DESC) c
-              WHERE p.principal = c.principal COLLATE \"C\"
-                AND (p.dropped_at IS NOT NULL
-                     OR $1 AND p.active <> c.active
-                     OR $2 AND p.permissions <> c.permissions
-                     OR $3 AND p.data_scopes <> c.data_scopes
-                     OR $4 AND p.display_name IS DISTINCT FROM c.display_name
-                     OR $5 AND p.state_reason IS DISTINCT FROM c.state_reason)",
-        );
-        UPDATE.run_over(&self.put, &self.supplied.arguments())
-    }
-
-    fn insert(&self) -> u64 {
-        static INSERT: Statement = Statement::new(
-            "INSERT INTO tokenauth.principal (principal, active, permissions, data_scopes, display_name, state_reason)
-             SELECT DISTINCT ON (c.principal COLLATE \"C\")
-                    c.principal, coalesce(c.active, true), coalesce(c.permissions, '{}'), coalesce(c.data_scopes, '{}'),
-                    c.display_name, c.state_reason
-               FROM tokenauth_put c
-              WHERE NOT EXISTS (SELECT FROM tokenauth.principal p WHERE p.principal = c.principal COLLATE \"C\")
-              ORDER BY c.principal COLLATE \"C\", c.place DESC
-             ON CONFLICT (principal) DO NOTHING",
-        );
-        INSERT.run_over(&self.put, &[])
-    }
-
-    /// Says when, by whom and why tokens have died, once their owners are inactive and locked: no token can come to light
-    /// that this does not see. An owner without tokens needs no such row.
-    fn record_deaths(&self, by: &Text) -> u64 {
-        static RECORD: Statement = Statement::new(
-            "WITH owner AS MATERIALIZED (
-                 -- Most users have no token: one look at the index of tokens settles it.
-                 SELECT c.principal FROM tokenauth_put c
-                  WHERE NOT c.active
-                    AND EXISTS (SELECT FROM tokenauth.token t WHERE t.owner = c.principal COLLATE \"C\"))
-             INSERT INTO tokenauth.mass_death (owner, epoch, at, by, reason, covers)
-             SELECT p.principal, p.epoch, clock_timestamp(), $1, p.state_reason, 'revocable'
-               FROM owner o
-               JOIN tokenauth.principal p ON p.principal = o.principal COLLATE \"C\"
-              WHERE NOT p.active AND p.revocable_dead_before_epoch = p.epoch
-                AND EXISTS (SELECT FROM tokenauth.token t WHERE t.owner = p.principal AND t.owner_epoch < p.epoch)
-             ON CONFLICT DO NOTHING",
-        );
-        RECORD.run_over(&self.put, arguments![by.clone()])
-    }
 }
 
 /// What changes come from.
@@ -370,61 +226,4 @@ pub enum How {
     Bound,
     /// `sync_principals`.
     Synced,
-}
-
-impl Outcome {
-    fn record(self, how: How, source: &Text, actor: &Actor) -> Result<(), Error> {
-        static DESCRIBE: Statement =
-            Statement::new("SELECT jsonb_build_object('source', $1, 'created', $2, 'changed', $3, 'dropped', $4)");
-        let event = match how {
-            How::Written if self.total() == 0 => return Ok(()),
-            How::Written => "principals.changed",
-            How::Bound => "principals.bound",
-            How::Synced => "principals.synced",
-        };
-        let [created, changed, dropped] =
-            [self.created, self.changed, self.dropped].map(|count| i64::try_from(count).unwrap_or(i64::MAX));
-        Event {
-            event,
-            after: DESCRIBE.first(arguments![source.clone(), created, changed, dropped], |row| {
-                row.required(1)
-            }),
-            ..Event::default()
-        }
-        .record(actor)
-    }
-}
-
-/// A principal that exists, as history describes it.
-fn described(name: &PrincipalName) -> Option<Jsonb> {
-    principal::find(name.as_bytes(), &Latest::take())
-        .filter(|found| !found.dropped)
-        .and_then(|_| principal::described(name))
-}
-
-fn record_one(name: &PrincipalName, before: Option<Jsonb>, actor: &Actor) -> Result<(), Error> {
-    let after = described(name);
-    let event = match (&before, &after) {
-        (None, None) => return Ok(()),
-        (Some(before), Some(after)) if before == after => return Ok(()),
-        (None, Some(_)) => "principal.created",
-        (Some(_), None) => "principal.dropped",
-        (Some(_), Some(_)) => "principal.changed",
-    };
-    event::of_principal(event, name, actor, before, after)
-}
-
-/// Records that a table is bound no more.
-///
-/// # Errors
-/// 58030 when no identifier for the event can be drawn.
-pub fn record_unbound(source: &Text) -> Result<(), Error> {
-    static DESCRIBE: Statement = Statement::new("SELECT jsonb_build_object('source', $1)");
-    let _owner = ActingAs::owner_of_ours();
-    Event {
-        event: "principals.unbound",
-        after: DESCRIBE.first(&[Argument::of(source.clone())], |row| row.required(1)),
-        ..Event::default()
-    }
-    .record(&Actor::Trusted)
 }

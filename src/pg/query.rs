@@ -35,6 +35,18 @@ impl Query {
         }
     }
 
+    /// Whether the answer depends on the rows it is given and on nothing else: no other table, no clock, no setting.
+    pub fn is_of_its_rows_alone(&self) -> bool {
+        // SAFETY: the plan is kept; it has one source for its one statement, with the query as it was analysed. The
+        // relations it depends on are listed once for each time they are read, that of the rows among them.
+        unsafe {
+            let sources = pg_sys::SPI_plan_get_plan_sources(self.0);
+            let source: *mut pg_sys::CachedPlanSource = (*(*sources).elements).ptr_value.cast();
+            let relations = (*source).relationOids.as_ref().map_or(0, |list| list.length);
+            relations <= 1 && !pg_sys::contain_mutable_functions((*source).query_list.cast())
+        }
+    }
+
     /// Hands each row of the answer, in its order, to `take`, on the newest committed state. An error of `take` ends it.
     ///
     /// # Errors

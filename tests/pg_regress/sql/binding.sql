@@ -211,6 +211,13 @@ SELECT tokenauth.bind_principals('"User''s ""table"""', 'quoted', '"User Id"',
     state_reason => 'CASE WHEN until < pg_catalog.now() THEN ''expired '' || until END');
 RESET search_path;
 SELECT * FROM principals WHERE principal LIKE 'quoted:%' ORDER BY principal;
+-- … and whoever changes such a table touches the rows that depend on it
+DELETE FROM "The App".grants WHERE permission = 'devices:*';
+UPDATE "The App"."User's ""table""" SET "select" = 'z' WHERE "User Id" = 'a''b';
+SELECT permissions FROM principals WHERE principal = 'quoted:a''b';
+SELECT xmin AS version FROM tokenauth.principal WHERE principal = 'quoted:a''b' \gset
+UPDATE "The App"."User's ""table""" SET "select" = 'x' WHERE "User Id" = 'a''b';
+SELECT xmin = :'version' AS untouched FROM tokenauth.principal WHERE principal = 'quoted:a''b';
 -- … and mean the same whatever the session has set
 SET standard_conforming_strings = off;
 SET transform_null_equals = on;
