@@ -35,11 +35,7 @@ impl Actor {
     /// # Errors
     /// 42501 for a role that was not granted `manage` access.
     pub fn session() -> Result<Self, Error> {
-        if grants::may_call_trusted() {
-            Ok(Actor::Trusted)
-        } else {
-            Err(Error::NotTrusted)
-        }
+        if grants::may_call_trusted() { Ok(Actor::Trusted) } else { Err(Error::NotTrusted) }
     }
 
     /// What history says of who did it: the principal, or the role that was logged in.

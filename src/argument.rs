@@ -36,10 +36,7 @@ pub fn bounded(what: &'static str, text: Option<Text>, most: usize) -> Result<Op
 /// The application's own JSON object.
 pub fn metadata(document: Option<Jsonb>) -> Result<Option<Jsonb>, Error> {
     match document {
-        Some(document) if document.len() > MOST_PROSE => Err(Error::TooLong {
-            what: "metadata",
-            most: MOST_PROSE,
-        }),
+        Some(document) if document.len() > MOST_PROSE => Err(Error::TooLong { what: "metadata", most: MOST_PROSE }),
         Some(document) if !document.is_object() => Err(Error::Metadata),
         document => Ok(document),
     }
@@ -50,12 +47,7 @@ pub fn elements<'a>(of: &'static str, array: &'a TextArray) -> Result<Vec<&'a [u
     let elements = array.elements().ok_or(Error::Nested(of))?;
     (1..)
         .zip(elements)
-        .map(|(index, element)| {
-            element
-                .as_ref()
-                .map(Text::as_bytes)
-                .ok_or(Error::AbsentElement { of, index })
-        })
+        .map(|(index, element)| element.as_ref().map(Text::as_bytes).ok_or(Error::AbsentElement { of, index }))
         .collect()
 }
 
@@ -79,9 +71,7 @@ pub fn networks(array: &TextArray) -> Result<TextArray, Error> {
     let networks: Result<Vec<String>, Error> = (1..)
         .zip(elements)
         .map(|(index, text)| {
-            Network::parse(text)
-                .map(|network| network.to_string())
-                .map_err(|why| Error::Network { index, why })
+            Network::parse(text).map(|network| network.to_string()).map_err(|why| Error::Network { index, why })
         })
         .collect();
     Ok(networks?.iter().map(String::as_str).collect())

@@ -48,11 +48,7 @@ impl Parties {
     /// # Errors
     /// 42704 when owner or actor do not exist, 42501 when the actor is inactive.
     pub fn lock(actor: &Actor, kind: &Kind, owner: &PrincipalName) -> Result<Self, Error> {
-        let hold = if kind.max_active_per_owner.is_some() {
-            Hold::Alone
-        } else {
-            Hold::Share
-        };
+        let hold = if kind.max_active_per_owner.is_some() { Hold::Alone } else { Hold::Share };
         Parties::weigh(actor, kind, owner, hold, Hold::Share)
     }
 
@@ -68,10 +64,7 @@ impl Parties {
         let lock_owner = || principal::lock(owner, hold).ok_or_else(|| Error::NoSuchPrincipal(owner.shown()));
         let name = match actor {
             Actor::Trusted => {
-                return Ok(Parties {
-                    owner: lock_owner()?,
-                    authority: Authority::Trusted,
-                });
+                return Ok(Parties { owner: lock_owner()?, authority: Authority::Trusted });
             }
             Actor::Principal(name) => name,
         };
@@ -82,10 +75,7 @@ impl Parties {
             (lock_owner()?, acting(name, hold_actor)?)
         };
         let authority = Authority::weigh(kind, name == owner, &acting, || member::lock(owner, name, hold_actor));
-        Ok(Parties {
-            owner: locked_owner,
-            authority,
-        })
+        Ok(Parties { owner: locked_owner, authority })
     }
 
     /// The owner, if it has not been dropped.
@@ -93,11 +83,7 @@ impl Parties {
     /// # Errors
     /// 42704 when it has.
     pub fn existing(self, owner: &PrincipalName) -> Result<Self, Error> {
-        if self.owner.dropped {
-            Err(Error::NoSuchPrincipal(owner.shown()))
-        } else {
-            Ok(self)
-        }
+        if self.owner.dropped { Err(Error::NoSuchPrincipal(owner.shown())) } else { Ok(self) }
     }
 }
 
@@ -107,26 +93,14 @@ impl Parties {
 /// 42704 when it does not exist, 42501 when it is inactive.
 fn acting(name: &PrincipalName, hold: Hold) -> Result<Principal, Error> {
     let acting = principal::lock_existing(name, hold)?;
-    if acting.active {
-        Ok(acting)
-    } else {
-        Err(Error::ActorInactive(name.shown()))
-    }
+    if acting.active { Ok(acting) } else { Err(Error::ActorInactive(name.shown())) }
 }
 
 impl Authority {
     /// Of an acting principal over tokens of this kind: its own, or of an owner in which it may have a membership.
     pub fn weigh(kind: &Kind, is_owner: bool, acting: &Principal, membership: impl FnOnce() -> Option<Scopes>) -> Self {
-        let manages = |held: &Scopes| {
-            kind.manage_permission
-                .as_ref()
-                .is_some_and(|needed| held.covers(needed))
-        };
-        let Principal {
-            permissions,
-            data_scopes,
-            ..
-        } = acting;
+        let manages = |held: &Scopes| kind.manage_permission.as_ref().is_some_and(|needed| held.covers(needed));
+        let Principal { permissions, data_scopes, .. } = acting;
         let scopes = if is_owner {
             permissions.clone()
         } else {
@@ -136,11 +110,7 @@ impl Authority {
                 _ => return Authority::Nothing,
             }
         };
-        Authority::Principal(Holding {
-            is_owner,
-            scopes,
-            data_scopes: data_scopes.clone(),
-        })
+        Authority::Principal(Holding { is_owner, scopes, data_scopes: data_scopes.clone() })
     }
 
     /// Whether the actor may see such tokens and do what neither hands out nor widens.

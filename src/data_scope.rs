@@ -68,10 +68,7 @@ impl DataScopes {
     /// About how many bytes it takes to remember them.
     pub fn size(&self) -> usize {
         let entry = |text: &String| text.len() + 48;
-        self.0
-            .iter()
-            .map(|(dimension, values)| entry(dimension) + values.iter().map(entry).sum::<usize>())
-            .sum()
+        self.0.iter().map(|(dimension, values)| entry(dimension) + values.iter().map(entry).sum::<usize>()).sum()
     }
 
     /// Whether every value of every dimension is allowed.
@@ -93,12 +90,11 @@ impl DataScopes {
 
     /// Whether whatever this allows is allowed by `other`.
     pub fn within(&self, other: &Self) -> bool {
-        self.dimensions(other)
-            .all(|dimension| match (self.allowed(dimension), other.allowed(dimension)) {
-                (_, None) => true,
-                (None, Some(_)) => false,
-                (Some(ours), Some(theirs)) => ours.is_subset(theirs),
-            })
+        self.dimensions(other).all(|dimension| match (self.allowed(dimension), other.allowed(dimension)) {
+            (_, None) => true,
+            (None, Some(_)) => false,
+            (Some(ours), Some(theirs)) => ours.is_subset(theirs),
+        })
     }
 
     /// What both allow.
@@ -123,13 +119,7 @@ impl DataScopes {
 
     /// The dimensions that one of the two names, and `*` for all that neither does.
     fn dimensions<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = &'a str> {
-        let named: BTreeSet<&str> = self
-            .0
-            .keys()
-            .chain(other.0.keys())
-            .map(String::as_str)
-            .chain([OTHERS])
-            .collect();
+        let named: BTreeSet<&str> = self.0.keys().chain(other.0.keys()).map(String::as_str).chain([OTHERS]).collect();
         named.into_iter()
     }
 
@@ -198,10 +188,7 @@ mod tests {
             (json!({"": []}), DimensionLength),
             (json!({"d".repeat(256): []}), DimensionLength),
             (json!({"site": ["v".repeat(256)]}), ValueTooLong { index: 1 }),
-            (
-                json!({"site": vec!["v"; 5_000], "rack": vec!["v"; 5_001]}),
-                TooManyValues,
-            ),
+            (json!({"site": vec!["v"; 5_000], "rack": vec!["v"; 5_001]}), TooManyValues),
         ];
         for (json, error) in refused {
             assert_eq!(DataScopes::parse(&json), Err(error));

@@ -29,10 +29,7 @@ use crate::scope::Scopes;
 /// # Errors
 /// As `issue`, and `42704` when no such token exists, `55000` when it is revoked, or expired and its kind does not let
 /// expired tokens be edited.
-#[expect(
-    clippy::too_many_arguments,
-    reason = "the contract's signature; SQL calls it with named arguments"
-)]
+#[expect(clippy::too_many_arguments, reason = "the contract's signature; SQL calls it with named arguments")]
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer, requires = ["views"])]
 #[search_path(pg_catalog, pg_temp)]
 fn edit(
@@ -110,11 +107,7 @@ impl Edit {
             edited.within_owner(&held.kind, &held.principal)?;
             edited.within(&held.kind, &held.principal, &held.authority)?;
         }
-        let expires_at = if self.expiry.is_given() {
-            held.kind.expiry(&self.expiry, now)?
-        } else {
-            None
-        };
+        let expires_at = if self.expiry.is_given() { held.kind.expiry(&self.expiry, now)? } else { None };
         if self.expiry.is_given() {
             held.token.begins_before(expires_at)?;
             if was_expired {

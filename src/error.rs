@@ -29,10 +29,7 @@ pub enum Error {
     /// A text or JSON document is too long.
     TooLong { what: &'static str, most: usize },
     /// A text does not name a principal.
-    Principal {
-        what: &'static str,
-        why: PrincipalNameError,
-    },
+    Principal { what: &'static str, why: PrincipalNameError },
     /// A text does not name a type of principals; the element of `owner_types`, counted from 1.
     PrincipalType { index: usize },
     /// A list of scopes is malformed.
@@ -170,20 +167,13 @@ pub enum Error {
     /// A table that cannot be bound.
     CannotBind { table: String, why: &'static str },
     /// The table, or the type of principals if it is given, is bound already.
-    AlreadyBound {
-        table: String,
-        principal_type: Option<String>,
-    },
+    AlreadyBound { table: String, principal_type: Option<String> },
     /// A table that is not bound.
     NotBound(String),
     /// Several rows of a bound table are the same principal.
     SeveralRows { table: String, principal: String },
     /// A field that a binding supplies, set by hand.
-    SuppliedByBinding {
-        field: &'static str,
-        principal_type: String,
-        table: String,
-    },
+    SuppliedByBinding { field: &'static str, principal_type: String, table: String },
     /// What a bound expression has raised.
     Expression(Box<ErrorReportWithLevel>),
     /// Any of these, met at a row of a bound table.
@@ -213,26 +203,15 @@ struct Told {
 
 impl Told {
     fn new(state: PgSqlErrorCode, message: impl Into<String>) -> Self {
-        Told {
-            state,
-            message: message.into(),
-            detail: None,
-            hint: None,
-        }
+        Told { state, message: message.into(), detail: None, hint: None }
     }
 
     fn detail(self, detail: impl fmt::Display) -> Self {
-        Told {
-            detail: Some(detail.to_string()),
-            ..self
-        }
+        Told { detail: Some(detail.to_string()), ..self }
     }
 
     fn hint(self, hint: impl Into<Cow<'static, str>>) -> Self {
-        Told {
-            hint: Some(hint.into()),
-            ..self
-        }
+        Told { hint: Some(hint.into()), ..self }
     }
 }
 
@@ -480,13 +459,7 @@ impl Error {
     /// The same, met at this row.
     pub fn in_row(self, row: String) -> Self {
         match self {
-            Error::InBinding { row: bound, why } => Error::InBinding {
-                row: BoundRow {
-                    row: Some(row),
-                    ..bound
-                },
-                why,
-            },
+            Error::InBinding { row: bound, why } => Error::InBinding { row: BoundRow { row: Some(row), ..bound }, why },
             other => other,
         }
     }
@@ -501,11 +474,7 @@ impl fmt::Display for Error {
 
 impl fmt::Display for BoundRow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "In the binding of table {} to principals of type \"{}\"",
-            self.table, self.principal_type
-        )?;
+        write!(f, "In the binding of table {} to principals of type \"{}\"", self.table, self.principal_type)?;
         match &self.row {
             Some(row) => write!(f, ", row {row}."),
             None => f.write_str("."),

@@ -60,11 +60,7 @@ impl Report {
         let form = given.bytes().map(crate::token::Presented::parse);
         let found = verify::identify(given)?;
         match form {
-            Some(Ok(_)) => self.add(
-                "form",
-                true,
-                "the text has the form of a token and its checksum matches".into(),
-            ),
+            Some(Ok(_)) => self.add("form", true, "the text has the form of a token and its checksum matches".into()),
             Some(Err(_)) if found.is_some() => self.add("form", true, "the text is of another system's form".into()),
             Some(Err(why)) => self.add("form", false, format!("the text is no token: {why}")),
             None => self.add("form", false, "the text is too long to be a token".into()),
@@ -91,12 +87,7 @@ impl Report {
         self.add(
             "enabled",
             !token.disabled,
-            if token.disabled {
-                "it is disabled; enable() ends that"
-            } else {
-                "it is not disabled"
-            }
-            .into(),
+            if token.disabled { "it is disabled; enable() ends that" } else { "it is not disabled" }.into(),
         );
         self.times(&token, now);
         self.owner(&token, &owner);
@@ -115,11 +106,7 @@ impl Report {
             return self.add("alive", false, "it was deleted".into());
         }
         if !token.revoked && !owner.has_killed(token.owner_epoch, token.dies_with_owner) {
-            return self.add(
-                "alive",
-                true,
-                "it was never revoked, nor were all tokens of its owner since".into(),
-            );
+            return self.add("alive", true, "it was never revoked, nor were all tokens of its owner since".into());
         }
         let how = DEATH.first(arguments![token.id], |row| {
             let by: Option<Text> = row.optional(2);
@@ -128,16 +115,8 @@ impl Report {
             let reason = reason.map_or(String::new(), |reason| format!(": {}", reason.shown()));
             format!("{}{by}{reason}", ago(row.required(1), now))
         });
-        let whose = if token.revoked {
-            "it was revoked"
-        } else {
-            "all such tokens of its owner were revoked"
-        };
-        self.add(
-            "alive",
-            false,
-            format!("{whose} {}", how.unwrap_or_else(|| "with its owner".into())),
-        );
+        let whose = if token.revoked { "it was revoked" } else { "all such tokens of its owner were revoked" };
+        self.add("alive", false, format!("{whose} {}", how.unwrap_or_else(|| "with its owner".into())));
     }
 
     fn times(&mut self, token: &Token, now: Timestamp) {
@@ -156,18 +135,13 @@ impl Report {
 
     fn owner(&mut self, token: &Token, owner: &Principal) {
         let name = token.owner.shown();
-        let because = owner
-            .state_reason
-            .as_ref()
-            .map_or(String::new(), |why| format!(": {}", why.shown()));
+        let because = owner.state_reason.as_ref().map_or(String::new(), |why| format!(": {}", why.shown()));
         match (owner.dropped, owner.active) {
             (true, _) => self.add("owner active", false, format!("owner {name} was dropped")),
             (false, true) => self.add("owner active", true, format!("owner {name} is active")),
-            (false, false) => self.add(
-                "owner active",
-                false,
-                format!("owner {name} is inactive{because}; activate() ends that"),
-            ),
+            (false, false) => {
+                self.add("owner active", false, format!("owner {name} is inactive{because}; activate() ends that"))
+            }
         }
     }
 
@@ -179,14 +153,8 @@ impl Report {
         let listed: Vec<String> = networks.stored().map(encoding::shown).collect();
         let listed = listed.join(", ");
         let (passed, reason) = match client {
-            None => (
-                false,
-                format!("it is bound to {listed}, and no client address was given"),
-            ),
-            Some(None) => (
-                false,
-                format!("it is bound to {listed}, and the client address cannot be read"),
-            ),
+            None => (false, format!("it is bound to {listed}, and no client address was given")),
+            Some(None) => (false, format!("it is bound to {listed}, and the client address cannot be read")),
             Some(Some(client)) => {
                 let mut networks = networks.stored().filter_map(|network| Network::parse(network).ok());
                 match networks.find(|network| network.contains(client)) {
@@ -234,8 +202,5 @@ fn span(later: Timestamp, earlier: Timestamp) -> String {
     [("day", 86_400), ("hour", 3600), ("minute", 60)]
         .into_iter()
         .find(|(_, unit)| seconds >= 2 * unit)
-        .map_or_else(
-            || format!("{seconds} seconds"),
-            |(name, unit)| format!("{} {name}s", seconds / unit),
-        )
+        .map_or_else(|| format!("{seconds} seconds"), |(name, unit)| format!("{} {name}s", seconds / unit))
 }

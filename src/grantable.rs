@@ -32,10 +32,7 @@ fn grantable(
         Err(Error::ActorInactive(_)) => return Ok(None),
         parties => parties?.existing(&owner)?,
     };
-    let Parties {
-        owner: principal,
-        authority,
-    } = parties;
+    let Parties { owner: principal, authority } = parties;
     let may = authority
         .may_hand_out(&kind)
         .and_then(|()| kind.accepts(&owner, &principal))
@@ -48,10 +45,7 @@ fn grantable(
         return Ok(Some(authority.cut(held).iter().collect()));
     }
     // Nothing is chosen: the token carries what it carries, or is not issued at all.
-    let grant = Grant {
-        scopes: None,
-        data_scopes: None,
-    };
+    let grant = Grant { scopes: None, data_scopes: None };
     let may = grant.within(&kind, &principal, &authority).is_ok();
     Ok(may.then(|| held.iter().collect()))
 }

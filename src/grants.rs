@@ -80,10 +80,7 @@ impl Access {
                 "SELECT ON tokenauth.events",
                 "SELECT ON tokenauth.kind",
             ],
-            Access::Admin => &[
-                "INSERT, UPDATE, DELETE ON tokenauth.kind",
-                "EXECUTE ON FUNCTION tokenauth.reseal",
-            ],
+            Access::Admin => &["INSERT, UPDATE, DELETE ON tokenauth.kind", "EXECUTE ON FUNCTION tokenauth.reseal"],
         }
     }
 
@@ -94,13 +91,7 @@ impl Access {
             Access::Own => &[Access::Verify, Access::Own],
             Access::Manage => &[Access::Verify, Access::Own, Access::Manage],
             Access::Observe => &[Access::Verify, Access::Observe],
-            Access::Admin => &[
-                Access::Verify,
-                Access::Own,
-                Access::Manage,
-                Access::Observe,
-                Access::Admin,
-            ],
+            Access::Admin => &[Access::Verify, Access::Own, Access::Manage, Access::Observe, Access::Admin],
         }
     }
 }
@@ -140,10 +131,7 @@ fn asked(what: &'static str, role: Option<Role>, access: Option<Text>) -> Result
         Statement::new("SELECT pg_has_role($1, extowner, 'USAGE') FROM pg_extension WHERE extname = 'tokenauth'");
     let role = argument::given(what, role)?;
     let access = argument::given("access", access)?;
-    if !MAY_GRANT
-        .first(arguments![role::outer()], |row| row.required(1))
-        .unwrap_or(false)
-    {
+    if !MAY_GRANT.first(arguments![role::outer()], |row| row.required(1)).unwrap_or(false) {
         return Err(Error::NotExtensionOwner);
     }
     let access = Access::parse(access.as_bytes()).ok_or(Error::NoSuchAccess)?;
@@ -160,10 +148,7 @@ pub fn may_call_trusted() -> bool {
           WHERE p.proname = 'put_principal' AND p.pronamespace = 'tokenauth'::regnamespace",
     );
     let caller = role::outer();
-    role::is_superuser(caller)
-        || MAY_CALL
-            .first(arguments![caller], |row| row.required(1))
-            .unwrap_or(false)
+    role::is_superuser(caller) || MAY_CALL.first(arguments![caller], |row| row.required(1)).unwrap_or(false)
 }
 
 /// Takes back every grant on the extension's objects, to PUBLIC or by the installing role's default privileges. Called at

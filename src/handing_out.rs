@@ -38,11 +38,7 @@ impl Grant {
         if !scopes.within(&kind.held(&owner.permissions)) {
             return Err(Error::NotHeld("scopes"));
         }
-        if data_scopes.within(&owner.data_scopes) {
-            Ok(())
-        } else {
-            Err(Error::NotHeld("data scopes"))
-        }
+        if data_scopes.within(&owner.data_scopes) { Ok(()) } else { Err(Error::NotHeld("data scopes")) }
     }
 
     /// Whether a token with this grant is within what the actor holds, by what it would carry now.
@@ -69,10 +65,7 @@ impl Grant {
     ) -> Result<Self, Error> {
         if !kind.permission_mode.is_chosen() && (scopes.is_some() || data_scopes.is_some()) {
             let what = if scopes.is_some() { "scopes" } else { "data_scopes" };
-            return Err(Error::NotChosen {
-                what,
-                kind: kind.name.shown(),
-            });
+            return Err(Error::NotChosen { what, kind: kind.name.shown() });
         }
         if let Some(scopes) = &scopes {
             kind.within_ceiling(scopes)?;
@@ -80,10 +73,7 @@ impl Grant {
                 return Err(Error::ScopeNotHeld { index });
             }
         }
-        if data_scopes
-            .as_ref()
-            .is_some_and(|chosen| !chosen.within(&owner.data_scopes))
-        {
+        if data_scopes.as_ref().is_some_and(|chosen| !chosen.within(&owner.data_scopes)) {
             return Err(Error::NotHeld("data scopes"));
         }
         Ok(Grant { scopes, data_scopes })
@@ -100,16 +90,10 @@ impl Grant {
         let scopes = self.scopes.unwrap_or_else(|| kind.held(&owner.permissions));
         // Cutting many patterns by many can make more of them than a token may carry.
         if scopes.len() > Scopes::MAX {
-            return Err(Error::Scopes {
-                of: "scopes",
-                why: ScopesError::TooMany,
-            });
+            return Err(Error::Scopes { of: "scopes", why: ScopesError::TooMany });
         }
         let data_scopes = self.data_scopes.unwrap_or_else(|| owner.data_scopes.clone());
-        Ok(Grant {
-            scopes: Some(scopes),
-            data_scopes: Some(data_scopes),
-        })
+        Ok(Grant { scopes: Some(scopes), data_scopes: Some(data_scopes) })
     }
 
     /// With what the token has where nothing was chosen.
@@ -126,15 +110,8 @@ impl Kind {
     /// 22023 when principals of this type cannot own tokens of the kind, 55000 when the owner is inactive.
     pub fn accepts(&self, owner: &PrincipalName, principal: &Principal) -> Result<(), Error> {
         let owner_type = owner.principal_type();
-        if !self
-            .owner_types
-            .iter()
-            .any(|allowed| allowed.as_bytes() == owner_type.as_bytes())
-        {
-            return Err(Error::OwnerType {
-                kind: self.name.shown(),
-                owner_type: owner_type.to_owned(),
-            });
+        if !self.owner_types.iter().any(|allowed| allowed.as_bytes() == owner_type.as_bytes()) {
+            return Err(Error::OwnerType { kind: self.name.shown(), owner_type: owner_type.to_owned() });
         }
         if !principal.active {
             return Err(Error::OwnerInactive(owner.shown()));
@@ -158,10 +135,7 @@ impl Kind {
     pub fn has_room(&self, owner: &PrincipalName, principal: &Principal) -> Result<(), Error> {
         match self.max_active_per_owner {
             Some(most) if token::count_alive(owner, &self.name, principal) >= i64::from(most) => {
-                Err(Error::TooManyActive {
-                    kind: self.name.shown(),
-                    most,
-                })
+                Err(Error::TooManyActive { kind: self.name.shown(), most })
             }
             _ => Ok(()),
         }
@@ -189,11 +163,7 @@ impl Held {
     /// 42704 when no such token exists, or it was deleted, or this actor may not know of it.
     pub fn lock(id: Uuid, actor: &Actor) -> Result<Self, Error> {
         let held = Held::lock_deleted(id, actor)?;
-        if held.token.deleted {
-            Err(Error::NoSuchToken(id))
-        } else {
-            Ok(held)
-        }
+        if held.token.deleted { Err(Error::NoSuchToken(id)) } else { Ok(held) }
     }
 
     /// As [`lock`](Self::lock), deleted tokens included.
@@ -205,39 +175,23 @@ impl Held {
         let found = token::find(id).ok_or(Error::NoSuchToken(id))?;
         let kind = catalog::kind::lock(&found.kind)?;
         let owner = PrincipalName::given("owner", Some(found.owner))?;
-        let Parties {
-            owner: principal,
-            authority,
-        } = Parties::lock(actor, &kind, &owner)?;
+        let Parties { owner: principal, authority } = Parties::lock(actor, &kind, &owner)?;
         let token = token::lock(id)?;
         if authority.is_nothing() {
             return Err(Error::NoSuchToken(id));
         }
-        Ok(Held {
-            kind,
-            owner,
-            principal,
-            authority,
-            token,
-        })
+        Ok(Held { kind, owner, principal, authority, token })
     }
 
     /// Whether the token is dead, alone or with others.
     pub fn is_dead(&self) -> bool {
-        self.token.revoked
-            || self
-                .principal
-                .has_killed(self.token.owner_epoch, self.token.dies_with_owner)
+        self.token.revoked || self.principal.has_killed(self.token.owner_epoch, self.token.dies_with_owner)
     }
 
     /// # Errors
     /// 55000 when the token is dead.
     pub fn must_be_alive(&self) -> Result<(), Error> {
-        if self.is_dead() {
-            Err(Error::TokenRevoked(self.token.id))
-        } else {
-            Ok(())
-        }
+        if self.is_dead() { Err(Error::TokenRevoked(self.token.id)) } else { Ok(()) }
     }
 
     /// # Errors
@@ -264,10 +218,7 @@ impl Held {
     pub fn may_be_revived(&self) -> Result<(), Error> {
         self.authority.may_hand_out(&self.kind)?;
         self.kind.accepts(&self.owner, &self.principal)?;
-        let grant = Grant {
-            scopes: self.token.scopes.clone(),
-            data_scopes: self.token.data_scopes.clone(),
-        };
+        let grant = Grant { scopes: self.token.scopes.clone(), data_scopes: self.token.data_scopes.clone() };
         grant.within_owner(&self.kind, &self.principal)?;
         grant.within(&self.kind, &self.principal, &self.authority)
     }

@@ -28,10 +28,7 @@ use crate::token::{Algorithm, Digest, Lookup};
 /// # Errors
 /// As `issue`, and `22004` for a NULL digest or algorithm, `22023` for a malformed digest, an unknown algorithm, a hint
 /// that is the token itself, or a creation in the future; `42710` for a digest that was imported before.
-#[expect(
-    clippy::too_many_arguments,
-    reason = "the contract's signature; SQL calls it with named arguments"
-)]
+#[expect(clippy::too_many_arguments, reason = "the contract's signature; SQL calls it with named arguments")]
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
 #[search_path(pg_catalog, pg_temp)]
 fn import(
@@ -62,10 +59,7 @@ fn import(
 
     // Locked and judged as by `issue`, in the same order.
     let kind = catalog::kind::lock(&kind)?;
-    let Parties {
-        owner: principal,
-        authority,
-    } = Parties::lock(&actor, &kind, &owner)?.existing(&owner)?;
+    let Parties { owner: principal, authority } = Parties::lock(&actor, &kind, &owner)?.existing(&owner)?;
     authority.may_hand_out(&kind)?;
 
     let now = Timestamp::now();

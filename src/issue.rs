@@ -31,10 +31,7 @@ use crate::principal::PrincipalName;
 /// networks, principals, lifetimes out of bounds, an owner of the wrong type; `42501` for scopes the owner does not
 /// hold; `42704` for an unknown kind or owner; `53400` when the owner has as many as it may; `55000` for an inactive
 /// owner, a key file that cannot be used, or none with a seal for a kind that reveals.
-#[expect(
-    clippy::too_many_arguments,
-    reason = "the contract's signature; SQL calls it with named arguments"
-)]
+#[expect(clippy::too_many_arguments, reason = "the contract's signature; SQL calls it with named arguments")]
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer, requires = ["types"])]
 #[search_path(pg_catalog, pg_temp)]
 fn issue(
@@ -59,20 +56,13 @@ fn issue(
         argument::bounded("description", description, MOST_PROSE)?.filter(|description| !description.is_empty());
     let chosen = scopes.map(|scopes| argument::scopes("scopes", &scopes)).transpose()?;
     let chosen_data = data_scopes.as_ref().map(argument::data_scopes).transpose()?;
-    let networks = networks
-        .as_ref()
-        .map(argument::networks)
-        .transpose()?
-        .filter(|networks| !networks.is_empty());
+    let networks = networks.as_ref().map(argument::networks).transpose()?.filter(|networks| !networks.is_empty());
     let metadata = argument::metadata(metadata)?.filter(|metadata| !metadata.is_empty_object());
     let asked = Expiry::asked(expires_in, expires_at)?;
 
     // Always in this order, kind before principals before token, so that two calls never wait for each other.
     let kind = catalog::kind::lock(&kind)?;
-    let Parties {
-        owner: principal,
-        authority,
-    } = Parties::lock(&actor, &kind, &owner)?.existing(&owner)?;
+    let Parties { owner: principal, authority } = Parties::lock(&actor, &kind, &owner)?.existing(&owner)?;
     authority.may_hand_out(&kind)?;
 
     let now = Timestamp::now();

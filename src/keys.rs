@@ -87,11 +87,7 @@ impl<K> Key<K> {
     /// # Errors
     /// 55000 when the database knows another key by this id, or none.
     fn must_be(&self, known: Option<[u8; 32]>) -> Result<(), Error> {
-        if known == Some(self.check_value) {
-            Ok(())
-        } else {
-            Err(Error::KeyWrong(self.id.to_string()))
-        }
+        if known == Some(self.check_value) { Ok(()) } else { Err(Error::KeyWrong(self.id.to_string())) }
     }
 }
 
@@ -122,10 +118,6 @@ fn read() -> Result<Rc<KeyFile>, Error> {
         Some(path) => KeyFile::read(path_of(path), data_directory()).map_err(Error::KeyFile)?,
     };
     let file = Rc::new(file);
-    KNOWN.set(Some(Known {
-        path,
-        reloaded_at,
-        file: Rc::clone(&file),
-    }));
+    KNOWN.set(Some(Known { path, reloaded_at, file: Rc::clone(&file) }));
     Ok(file)
 }

@@ -100,10 +100,7 @@ impl Kind {
         };
         match chosen.first_not_in(ceiling) {
             None => Ok(()),
-            Some(index) => Err(Error::BeyondCeiling {
-                kind: self.name.shown(),
-                index,
-            }),
+            Some(index) => Err(Error::BeyondCeiling { kind: self.name.shown(), index }),
         }
     }
 

@@ -62,13 +62,8 @@ extension_sql_file!("../sql/schema/types.sql", name = "types", requires = ["view
 extension_sql_file!(
     "../sql/schema/triggers.sql",
     name = "triggers",
-    requires = [
-        "types",
-        kind::guard::guard_kind,
-        kind::guard::record_kind,
-        event::refuse_change,
-        signal::signal_change
-    ]
+    requires =
+        ["types", kind::guard::guard_kind, kind::guard::record_kind, event::refuse_change, signal::signal_change]
 );
 extension_sql_file!("../sql/schema/functions.sql", name = "functions", finalize);
 

@@ -27,17 +27,11 @@ fn list(
     let owner = any(argument::given("owner", owner)?);
     let kind = any(argument::given("kind", kind)?);
     Ok(match actor {
-        Actor::Trusted => TokensRows {
-            statement: &token::LISTED,
-            arguments: fields![owner, kind].into(),
-        },
+        Actor::Trusted => TokensRows { statement: &token::LISTED, arguments: fields![owner, kind].into() },
         Actor::Principal(name) => {
             let mut arguments: Vec<Argument> = fields![owner, kind, name.text()].into();
             arguments.extend(Reach::to_see(&name)?.arguments());
-            TokensRows {
-                statement: &token::LISTED_FOR,
-                arguments,
-            }
+            TokensRows { statement: &token::LISTED_FOR, arguments }
         }
     })
 }

@@ -30,11 +30,7 @@ impl Network {
     pub fn parse(text: &[u8]) -> Result<Self, NetworkError> {
         let text = str::from_utf8(text).map_err(|_| NetworkError::Unreadable)?;
         let network = read_network(text).ok_or(NetworkError::Unreadable)?;
-        if network.addr() == network.network() {
-            Ok(Self(network))
-        } else {
-            Err(NetworkError::HostBits)
-        }
+        if network.addr() == network.network() { Ok(Self(network)) } else { Err(NetworkError::HostBits) }
     }
 
     /// Whether the client is in this network. No IPv6 network holds an IPv4 client, not even

@@ -36,22 +36,14 @@ struct Set<V> {
 
 impl<V> Set<V> {
     const fn new() -> Self {
-        Set {
-            ways: [const { None }; WAYS],
-            missed: [0; WAYS],
-            oldest: 0,
-            next: 0,
-        }
+        Set { ways: [const { None }; WAYS], missed: [0; WAYS], oldest: 0, next: 0 }
     }
 }
 
 impl<V: Weigh> Remembered<V> {
     /// Empty, and without memory of its own until something is stored.
     pub const fn new() -> Self {
-        Remembered {
-            sets: Vec::new(),
-            size: 0,
-        }
+        Remembered { sets: Vec::new(), size: 0 }
     }
 
     /// Bytes that it takes, its values included.
@@ -67,11 +59,7 @@ impl<V: Weigh> Remembered<V> {
     /// The value with this key.
     pub fn find(&self, key: u64) -> Option<&Rc<V>> {
         let set = self.sets.get(place(key))?;
-        set.ways
-            .iter()
-            .flatten()
-            .find(|(found, _)| *found == key)
-            .map(|(_, value)| value)
+        set.ways.iter().flatten().find(|(found, _)| *found == key).map(|(_, value)| value)
     }
 
     /// Whether a value with this key, which was not found, is worth storing: it has come before.

@@ -43,14 +43,8 @@ fn error_response(v: VerificationArgument) -> Result<Jsonb, ErrorReport> {
         .bytes(field::KIND)
         .and_then(|name| kind::find(name, &Latest::take()))
         .map_or_else(settings::default_error_style, |kind| kind.error_style);
-    let correlation_id = fields
-        .bytes(field::CORRELATION_ID)
-        .map(encoding::to_utf8)
-        .unwrap_or_default();
-    let detail = fields
-        .optional::<Jsonb>(field::DETAIL)
-        .map(|detail| detail.value())
-        .unwrap_or_default();
+    let correlation_id = fields.bytes(field::CORRELATION_ID).map(encoding::to_utf8).unwrap_or_default();
+    let detail = fields.optional::<Jsonb>(field::DETAIL).map(|detail| detail.value()).unwrap_or_default();
     let missing = detail["missing"]
         .as_array()
         .map(|scopes| Scopes::parse(scopes.iter().filter_map(|scope| scope.as_str()).map(str::as_bytes)));

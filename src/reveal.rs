@@ -64,10 +64,7 @@ impl Sealed {
     /// # Errors
     /// 58030 when the operating system gives no random bytes.
     pub fn close(seal: &Key<Seal>, text: &[u8], id: Uuid) -> Result<Self, Error> {
-        Ok(Sealed {
-            text: seal.key.close(text, id.as_bytes())?,
-            seal: seal.id.clone(),
-        })
+        Ok(Sealed { text: seal.key.close(text, id.as_bytes())?, seal: seal.id.clone() })
     }
 }
 
@@ -78,8 +75,6 @@ impl SealedRow {
     /// 55000 when the key is missing or another one, XX001 when this is not what was stored for the token.
     pub fn open(&self) -> Result<Zeroizing<Vec<u8>>, Error> {
         let seal = keys::named::<Seal>(self.seal.as_bytes(), &Latest::take())?;
-        seal.key
-            .open(&self.sealed, self.id.as_bytes())
-            .ok_or(Error::SealBroken(self.id))
+        seal.key.open(&self.sealed, self.id.as_bytes()).ok_or(Error::SealBroken(self.id))
     }
 }

@@ -46,16 +46,12 @@ fn revoke_all(
     };
     let reason = argument::bounded("reason", reason, MOST_PROSE)?;
     let died = match selection {
-        Selection {
-            owner: None,
-            kind: None,
-            issued_before: Timestamp::INFINITY,
-        } => Err(Error::NothingSelected)?,
-        Selection {
-            owner: Some(owner),
-            kind: None,
-            issued_before: Timestamp::INFINITY,
-        } if actor.is_trusted_or(&owner) => kill_all_of(&owner, &actor, reason)?,
+        Selection { owner: None, kind: None, issued_before: Timestamp::INFINITY } => Err(Error::NothingSelected)?,
+        Selection { owner: Some(owner), kind: None, issued_before: Timestamp::INFINITY }
+            if actor.is_trusted_or(&owner) =>
+        {
+            kill_all_of(&owner, &actor, reason)?
+        }
         selection => selection.kill(&actor, reason)?,
     };
     Ok(Some(died).filter(|&died| died <= MOST_COUNTED))
@@ -115,12 +111,7 @@ impl Selection {
         if self.owner.is_none() || self.kind.is_some() {
             kind::lock_against_issue(self.kind.as_ref())?;
         }
-        let lock_owner = || {
-            self.owner
-                .as_ref()
-                .map(|owner| lock_existing(owner, Hold::Alone))
-                .transpose()
-        };
+        let lock_owner = || self.owner.as_ref().map(|owner| lock_existing(owner, Hold::Alone)).transpose();
         let weigh = || match actor {
             Actor::Trusted => Ok(Reach::default()),
             Actor::Principal(name) => Reach::to_revoke(name),
@@ -155,14 +146,7 @@ impl Selection {
         .into();
         arguments.extend(reach.arguments());
         let died = KILL.first(&arguments, |row| row.required(1)).unwrap_or(0);
-        record(
-            self.owner.as_ref(),
-            self.kind,
-            Some(self.issued_before),
-            died,
-            reason,
-            actor,
-        )?;
+        record(self.owner.as_ref(), self.kind, Some(self.issued_before), died, reason, actor)?;
         Ok(died)
     }
 }
@@ -180,15 +164,7 @@ fn record(
         "SELECT jsonb_strip_nulls(jsonb_build_object('died', CASE WHEN $1 <= $4 THEN $1 END, 'reason', $2,
                     'issued_before', to_jsonb(nullif($3, 'infinity') AT TIME ZONE 'UTC') #>> '{}' || '+00:00'))",
     );
-    let after = DESCRIBE.first(arguments![died, reason, issued_before, MOST_COUNTED], |row| {
-        row.required(1)
-    });
-    Event {
-        event: "tokens.revoked",
-        kind,
-        owner: owner.map(PrincipalName::text),
-        after,
-        ..Event::default()
-    }
-    .record(actor)
+    let after = DESCRIBE.first(arguments![died, reason, issued_before, MOST_COUNTED], |row| row.required(1));
+    Event { event: "tokens.revoked", kind, owner: owner.map(PrincipalName::text), after, ..Event::default() }
+        .record(actor)
 }

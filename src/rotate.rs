@@ -65,9 +65,7 @@ fn rotation_status(id: Option<Uuid>) -> Result<Option<RotationRow>, ErrorReport>
     );
     Actor::session()?;
     let id = argument::token_id(id)?;
-    token::find(id)
-        .filter(|token| !token.deleted)
-        .ok_or(Error::NoSuchToken(id))?;
+    token::find(id).filter(|token| !token.deleted).ok_or(Error::NoSuchToken(id))?;
     Ok(RotationRow::from_first(&STATUS, arguments![id]))
 }
 
@@ -88,11 +86,7 @@ fn succeed(held: Held, grace: &Interval, asked: &Expiry, actor: &Actor) -> Resul
     }
     held.may_be_revived()?;
     let end = if is_negative(grace) { None } else { now.plus(grace) }.ok_or(Error::Grace)?;
-    let expires_at = if asked.is_given() {
-        held.kind.expiry(asked, now)?
-    } else {
-        held.token.expires_at
-    };
+    let expires_at = if asked.is_given() { held.kind.expiry(asked, now)? } else { held.token.expires_at };
     held.token.begins_before(expires_at)?;
     let before = token::described(id);
     let successor = id::new(now)?;
@@ -100,19 +94,8 @@ fn succeed(held: Held, grace: &Interval, asked: &Expiry, actor: &Actor) -> Resul
     // Out of the count before the successor comes in.
     HAND_OVER.run(arguments![id, successor, end]);
     held.kind.has_room(&held.owner, &held.principal)?;
-    let Held {
-        kind,
-        owner,
-        principal,
-        token,
-        ..
-    } = held;
-    let Settings {
-        name,
-        description,
-        networks,
-        metadata,
-    } = token::settings(id)?;
+    let Held { kind, owner, principal, token, .. } = held;
+    let Settings { name, description, networks, metadata } = token::settings(id)?;
     let new = New {
         id: successor,
         kind: &kind,
@@ -120,10 +103,7 @@ fn succeed(held: Held, grace: &Interval, asked: &Expiry, actor: &Actor) -> Resul
         principal: &principal,
         name,
         description,
-        grant: Grant {
-            scopes: token.scopes.clone(),
-            data_scopes: token.data_scopes.clone(),
-        },
+        grant: Grant { scopes: token.scopes.clone(), data_scopes: token.data_scopes.clone() },
         created_at: now,
         expires_at,
         not_before: token.not_before,

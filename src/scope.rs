@@ -121,11 +121,7 @@ impl Scope {
                     if position > 0 {
                         wider.push(':');
                     }
-                    wider.push_str(if opened & (1 << position) == 0 {
-                        segment
-                    } else {
-                        WILDCARD
-                    });
+                    wider.push_str(if opened & (1 << position) == 0 { segment } else { WILDCARD });
                 }
                 if wider != *self.0 && known(&wider) {
                     return true;
@@ -162,17 +158,8 @@ mod tests {
 
     #[test]
     fn the_scopes_of_real_products_are_well_formed() {
-        for text in [
-            "admin",
-            "devices:read",
-            "dcim.view_device",
-            "repo/x:read",
-            "a:b:c:d",
-            "*",
-            "*:read",
-            "a:*:c",
-            "-",
-        ] {
+        for text in ["admin", "devices:read", "dcim.view_device", "repo/x:read", "a:b:c:d", "*", "*:read", "a:*:c", "-"]
+        {
             assert_eq!(scope(text).as_str(), text);
         }
     }

@@ -96,11 +96,7 @@ impl Recent {
 
     /// Requests and denials are due apart, so that a denial never hides that the token is in use.
     fn is_due(&self, valid: bool, now: Timestamp) -> bool {
-        let written = if valid {
-            self.request_written
-        } else {
-            self.denial_written
-        };
+        let written = if valid { self.request_written } else { self.denial_written };
         self.rollbacks != xact::rollbacks() || written.is_none_or(|written| now.micros_since(written) >= INTERVAL)
     }
 
@@ -119,10 +115,7 @@ impl Recent {
                 let requests: i64 = row.required(column::REQUEST_COUNT);
                 let denials: i64 = row.required(column::DENIED_COUNT);
                 Some([
-                    (
-                        column::LAST_USED_AT,
-                        Argument::of(pending.last_used_at.or(last_used_at)),
-                    ),
+                    (column::LAST_USED_AT, Argument::of(pending.last_used_at.or(last_used_at))),
                     (column::REQUEST_COUNT, Argument::of(requests + pending.requests)),
                     (column::DENIED_COUNT, Argument::of(denials + pending.denials)),
                 ])
@@ -135,11 +128,7 @@ impl Recent {
         if touched == Touched::Written {
             self.pending = Pending::default();
         }
-        *(if valid {
-            &mut self.request_written
-        } else {
-            &mut self.denial_written
-        }) = Some(now);
+        *(if valid { &mut self.request_written } else { &mut self.denial_written }) = Some(now);
         self.rotation_seen |= is_first_since_rotation;
         self.rollbacks = xact::rollbacks();
     }

@@ -129,10 +129,7 @@ impl str::FromStr for Verdict {
     type Err = UnknownVerdict;
 
     fn from_str(name: &str) -> Result<Self, UnknownVerdict> {
-        Self::ALL
-            .into_iter()
-            .find(|verdict| verdict.as_str() == name)
-            .ok_or(UnknownVerdict)
+        Self::ALL.into_iter().find(|verdict| verdict.as_str() == name).ok_or(UnknownVerdict)
     }
 }
 
@@ -175,11 +172,7 @@ mod tests {
     #[test]
     fn every_401_has_the_same_code() {
         for verdict in Verdict::ALL {
-            assert_eq!(
-                verdict.http_status() == 401,
-                verdict.code() == Some("unauthorized"),
-                "{verdict}"
-            );
+            assert_eq!(verdict.http_status() == 401, verdict.code() == Some("unauthorized"), "{verdict}");
         }
     }
 }

@@ -132,10 +132,7 @@ impl<'a> Claim<'a> {
             None => Claim::Bad(Verdict::Missing),
             Some(None) => Claim::Bad(Verdict::Malformed),
             Some(Some(text)) => match Presented::parse(text) {
-                Ok(token) => Claim::Token {
-                    lookup: token.lookup(),
-                    digest: token.digest(),
-                },
+                Ok(token) => Claim::Token { lookup: token.lookup(), digest: token.digest() },
                 Err(_) if FOREIGN.contains(&text.len()) => Claim::Foreign(text),
                 Err(_) => Claim::Bad(Verdict::Malformed),
             },
@@ -148,14 +145,8 @@ impl<'a> Claim<'a> {
         };
         let digest = Digest::from_bytes(digest).map_err(|_| Error::DigestLength)?;
         Ok(match lookup.map(PublicPart::parse) {
-            None => Claim::Token {
-                lookup: Lookup::of_digest(&digest),
-                digest,
-            },
-            Some(Ok(public)) => Claim::Token {
-                lookup: public.lookup(),
-                digest,
-            },
+            None => Claim::Token { lookup: Lookup::of_digest(&digest), digest },
+            Some(Ok(public)) => Claim::Token { lookup: public.lookup(), digest },
             Some(Err(_)) => Claim::Bad(Verdict::Malformed),
         })
     }
@@ -170,16 +161,9 @@ struct Question {
 impl Question {
     fn new(require: Option<TextArray>, client: Option<Text>) -> Result<Self, Error> {
         let require = argument::given("require", require)?;
-        let require = if require.is_empty() {
-            Scopes::nothing()
-        } else {
-            argument::scopes("require", &require)?
-        };
+        let require = if require.is_empty() { Scopes::nothing() } else { argument::scopes("require", &require)? };
         // An address that cannot be read counts as not given: a token bound to networks is then refused.
-        Ok(Question {
-            require,
-            client: client.and_then(|client| Client::parse(client.as_bytes())),
-        })
+        Ok(Question { require, client: client.and_then(|client| Client::parse(client.as_bytes())) })
     }
 
     fn answer(&self, claim: Claim<'_>) -> Result<Verification, Error> {
@@ -191,10 +175,7 @@ impl Question {
             },
             Claim::Foreign(text) => {
                 let mut verdict = Verdict::Malformed;
-                for digest in memory::imports()
-                    .algorithms()
-                    .filter_map(|algorithm| Digest::of(algorithm, text))
-                {
+                for digest in memory::imports().algorithms().filter_map(|algorithm| Digest::of(algorithm, text)) {
                     if let Some(answer) = memory::answer(Lookup::of_digest(&digest), &digest, self)? {
                         return Ok(answer);
                     }

@@ -71,11 +71,6 @@ impl Reach {
     /// organisations, their kinds, everybody's kinds.
     pub fn arguments(self) -> [Argument; 4] {
         let array = |texts: Vec<Text>| texts.into_iter().collect::<TextArray>();
-        fields![
-            array(self.own_kinds),
-            array(self.organisations),
-            array(self.their_kinds),
-            array(self.everybodys_kinds)
-        ]
+        fields![array(self.own_kinds), array(self.organisations), array(self.their_kinds), array(self.everybodys_kinds)]
     }
 }

@@ -8,31 +8,11 @@ use crate::principal::PrincipalName;
 
 /// What can be left out, in the order of the triggers' arguments; with the column's type, and what NULL stands for.
 const FIELDS: [Field; 5] = [
-    Field {
-        name: "active",
-        sql_type: "boolean",
-        null: "false",
-    },
-    Field {
-        name: "permissions",
-        sql_type: "text[]",
-        null: "'{}'",
-    },
-    Field {
-        name: "data_scopes",
-        sql_type: "jsonb",
-        null: "'{\"*\": []}'",
-    },
-    Field {
-        name: "display_name",
-        sql_type: "text",
-        null: "NULL",
-    },
-    Field {
-        name: "state_reason",
-        sql_type: "text",
-        null: "NULL",
-    },
+    Field { name: "active", sql_type: "boolean", null: "false" },
+    Field { name: "permissions", sql_type: "text[]", null: "'{}'" },
+    Field { name: "data_scopes", sql_type: "jsonb", null: "'{\"*\": []}'" },
+    Field { name: "display_name", sql_type: "text", null: "NULL" },
+    Field { name: "state_reason", sql_type: "text", null: "NULL" },
 ];
 
 struct Field {
@@ -63,18 +43,12 @@ impl Definition {
         if !PrincipalName::is_type(principal_type.as_bytes()) {
             return Err(Error::BoundType);
         }
-        let definition = Definition {
-            principal_type: principal_type.shown(),
-            id: id.ok_or(Error::Absent("id"))?,
-            fields,
-        };
+        let definition =
+            Definition { principal_type: principal_type.shown(), id: id.ok_or(Error::Absent("id"))?, fields };
         let fields = FIELDS.iter().map(|field| field.name).zip(&definition.fields);
         for (name, expression) in [("id", &Some(definition.id.clone()))].into_iter().chain(fields) {
             let is_blank = |text: &Text| text.as_bytes().trim_ascii().is_empty();
-            if expression
-                .as_ref()
-                .is_some_and(|text| is_blank(text) || !is_expression(text.as_bytes()))
-            {
+            if expression.as_ref().is_some_and(|text| is_blank(text) || !is_expression(text.as_bytes())) {
                 return Err(Error::NotAnExpression(name));
             }
         }
@@ -116,13 +90,7 @@ impl Definition {
     pub fn supplied(&self) -> Supplied {
         let [active, permissions, data_scopes, display_name, state_reason] =
             self.fields.each_ref().map(Option::is_some);
-        Supplied {
-            active,
-            permissions,
-            data_scopes,
-            display_name,
-            state_reason,
-        }
+        Supplied { active, permissions, data_scopes, display_name, state_reason }
     }
 
     /// The query that evaluates it over the rows of `relation`, called `alias` in the expressions, both quoted: the whole
@@ -157,10 +125,7 @@ impl Definition {
 
     /// The same, of the principals' names alone.
     pub fn names_query(&self, relation: &[u8], alias: &[u8]) -> Vec<u8> {
-        let only_id = Definition {
-            fields: [const { None }; FIELDS.len()],
-            ..self.clone()
-        };
+        let only_id = Definition { fields: [const { None }; FIELDS.len()], ..self.clone() };
         only_id.query(relation, alias)
     }
 }

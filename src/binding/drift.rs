@@ -28,20 +28,9 @@ struct Finding {
 /// the owner of the table.
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
 #[search_path(pg_catalog, pg_temp)]
-#[allow(
-    clippy::type_complexity,
-    reason = "pgrx reads the columns from the type as it is written"
-)]
+#[allow(clippy::type_complexity, reason = "pgrx reads the columns from the type as it is written")]
 fn doctor() -> Result<
-    TableIterator<
-        'static,
-        (
-            name!(area, String),
-            name!(object, String),
-            name!(finding, String),
-            name!(hint, String),
-        ),
-    >,
+    TableIterator<'static, (name!(area, String), name!(object, String), name!(finding, String), name!(hint, String))>,
     ErrorReport,
 > {
     let _settled = settled();
@@ -49,20 +38,16 @@ fn doctor() -> Result<
     for binding in triggers::bindings().iter().filter(|binding| binding.is_installed) {
         examine(binding, &mut findings);
     }
-    Ok(TableIterator::new(findings.into_iter().map(|found| {
-        ("binding".to_owned(), found.object, found.finding, found.hint)
-    })))
+    Ok(TableIterator::new(
+        findings.into_iter().map(|found| ("binding".to_owned(), found.object, found.finding, found.hint)),
+    ))
 }
 
 fn examine(binding: &Bound, findings: &mut Vec<Finding>) {
     let table = binding.table_name.shown();
     let hint = format!("Use tokenauth.sync_principals('{}').", table.replace('\'', "''"));
     for fault in triggers::faults(binding) {
-        findings.push(Finding {
-            object: fault.trigger.shown(),
-            finding: fault.finding.shown(),
-            hint: hint.clone(),
-        });
+        findings.push(Finding { object: fault.trigger.shown(), finding: fault.finding.shown(), hint: hint.clone() });
     }
     match attempt(|| drift(binding)) {
         Ok(drift) => {

@@ -87,10 +87,7 @@ impl Evaluation {
                 values,
                 names,
             }),
-            Err(why) => Err(Error::InBinding {
-                row: place(&definition, &source.qualified),
-                why: Box::new(why),
-            }),
+            Err(why) => Err(Error::InBinding { row: place(&definition, &source.qualified), why: Box::new(why) }),
         }
     }
 
@@ -143,12 +140,10 @@ impl Evaluation {
             if self.is_of_row_alone && old.as_ref().is_some_and(|old| is_same(old, new)) {
                 return Ok(());
             }
-            let name = self
-                .name(new, number)
-                .map_err(|error| match old.as_ref().and_then(parsed) {
-                    Some(former) => error.in_row(former.shown()),
-                    None => error,
-                })?;
+            let name = self.name(new, number).map_err(|error| match old.as_ref().and_then(parsed) {
+                Some(former) => error.in_row(former.shown()),
+                None => error,
+            })?;
             match old.as_ref().and_then(parsed) {
                 Some(former) if former != name => changes.gone(&former),
                 _ => {}
@@ -197,10 +192,9 @@ impl Evaluation {
             })
         });
         match outcome {
-            Err(Error::Expression(raised)) => Err(Error::InBinding {
-                row: self.row(number.get(), names),
-                why: Box::new(Error::Expression(raised)),
-            }),
+            Err(Error::Expression(raised)) => {
+                Err(Error::InBinding { row: self.row(number.get(), names), why: Box::new(Error::Expression(raised)) })
+            }
             outcome => outcome,
         }
     }
@@ -217,24 +211,16 @@ impl Evaluation {
     }
 
     fn bound_row(&self, row: String) -> BoundRow {
-        BoundRow {
-            row: Some(row),
-            ..place(&self.definition, &self.source)
-        }
+        BoundRow { row: Some(row), ..place(&self.definition, &self.source) }
     }
 
     fn name(&self, row: &Row, number: u64) -> Result<PrincipalName, Error> {
-        PrincipalName::given("id", row.optional(column::PRINCIPAL)).map_err(|why| Error::InBinding {
-            row: self.bound_row(format!("number {number}")),
-            why: Box::new(why),
-        })
+        PrincipalName::given("id", row.optional(column::PRINCIPAL))
+            .map_err(|why| Error::InBinding { row: self.bound_row(format!("number {number}")), why: Box::new(why) })
     }
 
     fn put(&self, name: &PrincipalName, row: &Row) -> Result<Put, Error> {
-        self.checked(row).map_err(|why| Error::InBinding {
-            row: self.bound_row(name.shown()),
-            why: Box::new(why),
-        })
+        self.checked(row).map_err(|why| Error::InBinding { row: self.bound_row(name.shown()), why: Box::new(why) })
     }
 
     fn checked(&self, row: &Row) -> Result<Put, Error> {
@@ -242,10 +228,8 @@ impl Evaluation {
             .optional::<TextArray>(column::PERMISSIONS)
             .map(|held| argument::scopes("permissions", &held))
             .transpose()?;
-        let data_scopes = row
-            .optional::<Jsonb>(column::DATA_SCOPES)
-            .map(|data| argument::data_scopes(&data))
-            .transpose()?;
+        let data_scopes =
+            row.optional::<Jsonb>(column::DATA_SCOPES).map(|data| argument::data_scopes(&data)).transpose()?;
         Ok(Put {
             active: row.optional(column::ACTIVE),
             permissions: permissions.map(|held| held.iter().collect()),
@@ -258,11 +242,7 @@ impl Evaluation {
 
 /// A binding, as errors name it.
 fn place(definition: &Definition, source: &Text) -> BoundRow {
-    BoundRow {
-        table: source.shown(),
-        principal_type: definition.principal_type().to_owned(),
-        row: None,
-    }
+    BoundRow { table: source.shown(), principal_type: definition.principal_type().to_owned(), row: None }
 }
 
 /// Runs what may raise errors of expressions.
@@ -277,20 +257,13 @@ fn caught<T>(run: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
 
 /// The principal that a row was, if it could be one.
 fn parsed(row: &Row) -> Option<PrincipalName> {
-    row.bytes(column::PRINCIPAL)
-        .and_then(|name| PrincipalName::parse(name).ok())
+    row.bytes(column::PRINCIPAL).and_then(|name| PrincipalName::parse(name).ok())
 }
 
 /// Whether two answers are the same, byte by byte.
 fn is_same(old: &Row, new: &Row) -> bool {
     old.optional::<bool>(column::ACTIVE) == new.optional(column::ACTIVE)
-        && [
-            column::PRINCIPAL,
-            column::PERMISSIONS,
-            column::DATA_SCOPES,
-            column::DISPLAY_NAME,
-            column::STATE_REASON,
-        ]
-        .iter()
-        .all(|&column| old.bytes(column) == new.bytes(column))
+        && [column::PRINCIPAL, column::PERMISSIONS, column::DATA_SCOPES, column::DISPLAY_NAME, column::STATE_REASON]
+            .iter()
+            .all(|&column| old.bytes(column) == new.bytes(column))
 }

@@ -74,17 +74,11 @@ impl Source {
             Statement::new("SELECT pg_has_role(current_user, relowner, 'USAGE') FROM pg_class WHERE oid = $1");
         let table = table.ok_or(Error::Absent("source"))?;
         let source = Self::of(table)?;
-        if !MAY_BIND
-            .first(arguments![table.oid()], |row| row.required(1))
-            .unwrap_or(false)
-        {
+        if !MAY_BIND.first(arguments![table.oid()], |row| row.required(1)).unwrap_or(false) {
             return Err(Error::NotTableOwner(source.qualified.shown()));
         }
         if let Some(why) = source.refused {
-            return Err(Error::CannotBind {
-                table: source.qualified.shown(),
-                why,
-            });
+            return Err(Error::CannotBind { table: source.qualified.shown(), why });
         }
         source.lock_against_writers();
         // It may have changed while the lock was waited for.

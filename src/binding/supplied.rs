@@ -54,11 +54,7 @@ pub fn refuse_supplied(name: &PrincipalName, set: Supplied) -> Result<(), Error>
             continue;
         }
         let supplied = definition.supplied().named();
-        let clash = set
-            .named()
-            .into_iter()
-            .zip(supplied)
-            .find(|((_, set), (_, supplied))| *set && *supplied);
+        let clash = set.named().into_iter().zip(supplied).find(|((_, set), (_, supplied))| *set && *supplied);
         if let Some(((field, _), _)) = clash {
             return Err(Error::SuppliedByBinding {
                 field,

@@ -51,10 +51,7 @@ pub fn copy(definition: Definition, source: &Source) -> Result<Changes, Error> {
     let mut changes = evaluation.no_changes();
     evaluation.put_all(None, &mut changes)?;
     match changes.claimed_twice() {
-        Some(principal) => Err(Error::SeveralRows {
-            table: source.qualified.shown(),
-            principal: principal.shown(),
-        }),
+        Some(principal) => Err(Error::SeveralRows { table: source.qualified.shown(), principal: principal.shown() }),
         None => Ok(changes),
     }
 }

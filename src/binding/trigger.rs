@@ -43,13 +43,9 @@ fn sync_principal(call: TriggerCall) -> Result<TriggerAnswer, ErrorReport> {
 
 fn follow(firing: &Firing) -> Result<(), Error> {
     let (evaluation, changes) = match &firing.what {
-        Fired::Insert(new) => collect(firing, new, |evaluation, changes| {
-            evaluation.put_all(Some(new), changes)
-        }),
+        Fired::Insert(new) => collect(firing, new, |evaluation, changes| evaluation.put_all(Some(new), changes)),
         Fired::Update { old, new } => collect(firing, new, |evaluation, changes| evaluation.update(old, new, changes)),
-        Fired::Delete(old) => collect(firing, old, |evaluation, changes| {
-            evaluation.all_gone(Some(old), changes)
-        }),
+        Fired::Delete(old) => collect(firing, old, |evaluation, changes| evaluation.all_gone(Some(old), changes)),
         Fired::TruncateBegins | Fired::Truncated => return truncate(firing),
     }?;
     if !changes.is_empty() {
@@ -118,18 +114,12 @@ fn remembered(firing: &Firing, rows: &Rows) -> Result<Rc<Evaluation>, Error> {
     let source = Source::of(Table::of(firing.table))?;
     let definition = Definition::of_arguments(&firing.arguments)?;
     let evaluation = Rc::new(Evaluation::over_rows(definition, &source, rows)?);
-    let one = Remembered {
-        trigger: firing.trigger,
-        generation,
-        evaluation: Rc::clone(&evaluation),
-    };
+    let one = Remembered { trigger: firing.trigger, generation, evaluation: Rc::clone(&evaluation) };
     // What is forgotten is freed outside of the borrow, since freeing a plan calls the server.
     let _forgotten: Vec<Remembered> = REMEMBERED.with_borrow_mut(|all| {
         let is_full = all.len() >= MOST;
         let forgotten = all
-            .extract_if(.., |former| {
-                is_full || former.trigger == one.trigger || former.generation != generation
-            })
+            .extract_if(.., |former| is_full || former.trigger == one.trigger || former.generation != generation)
             .collect();
         all.push(one);
         forgotten

@@ -49,22 +49,13 @@ pub fn bindings() -> Vec<Bound> {
 fn split(arguments: &[u8]) -> Vec<Text> {
     arguments
         .strip_suffix(b"\0")
-        .map(|all| {
-            all.split(|&byte| byte == 0)
-                .map(|one| Text::from(one.to_vec()))
-                .collect()
-        })
+        .map(|all| all.split(|&byte| byte == 0).map(|one| Text::from(one.to_vec())).collect())
         .unwrap_or_default()
 }
 
 /// Inverse of [`split`].
 fn joined(arguments: &[Text]) -> Vec<u8> {
-    arguments
-        .iter()
-        .flat_map(|one| [one.as_bytes(), b"\0"])
-        .flatten()
-        .copied()
-        .collect()
+    arguments.iter().flat_map(|one| [one.as_bytes(), b"\0"]).flatten().copied().collect()
 }
 
 /// What there ought to be on a table and its partitions, beside what there is. Arguments of a statement: the table, and
@@ -143,9 +134,7 @@ pub fn drop(source: &Source) -> usize {
         "SELECT format('DROP TRIGGER %I ON %s', name, relation)
            FROM wanted WHERE NOT is_missing AND NOT is_clone ORDER BY oid, name"
     ));
-    let commands = COMMANDS.all(arguments![source.table.oid(), Vec::<u8>::new()], |row| {
-        row.required::<Text>(1)
-    });
+    let commands = COMMANDS.all(arguments![source.table.oid(), Vec::<u8>::new()], |row| row.required::<Text>(1));
     for command in &commands {
         run_command(command.as_bytes());
     }
@@ -172,10 +161,8 @@ pub fn faults(binding: &Bound) -> Vec<Fault> {
           WHERE is_missing OR is_other OR fires_otherwise
           ORDER BY relation, name"
     ));
-    COMPARE.all(arguments![binding.table.oid(), joined(&binding.arguments)], |row| {
-        Fault {
-            trigger: row.required(1),
-            finding: row.required(2),
-        }
+    COMPARE.all(arguments![binding.table.oid(), joined(&binding.arguments)], |row| Fault {
+        trigger: row.required(1),
+        finding: row.required(2),
     })
 }

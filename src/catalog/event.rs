@@ -62,12 +62,5 @@ pub fn of_principal(
     before: Option<Jsonb>,
     after: Option<Jsonb>,
 ) -> Result<(), Error> {
-    Event {
-        event,
-        owner: Some(name.text()),
-        before,
-        after,
-        ..Event::default()
-    }
-    .record(actor)
+    Event { event, owner: Some(name.text()), before, after, ..Event::default() }.record(actor)
 }

@@ -21,10 +21,7 @@ pub struct Imports {
 impl Imports {
     /// As the snapshot shows them.
     pub fn read(snapshot: &Latest) -> Self {
-        Imports {
-            sha256: is_there(Algorithm::Sha256, snapshot),
-            sha512: is_there(Algorithm::Sha512, snapshot),
-        }
+        Imports { sha256: is_there(Algorithm::Sha256, snapshot), sha512: is_there(Algorithm::Sha512, snapshot) }
     }
 
     /// Makes it known that there are tokens with digests of this algorithm.
@@ -39,17 +36,10 @@ impl Imports {
 
     /// The algorithms by which a text may have to be looked for, the likelier one first.
     pub fn algorithms(self) -> impl Iterator<Item = Algorithm> {
-        [
-            self.sha256.then_some(Algorithm::Sha256),
-            self.sha512.then_some(Algorithm::Sha512),
-        ]
-        .into_iter()
-        .flatten()
+        [self.sha256.then_some(Algorithm::Sha256), self.sha512.then_some(Algorithm::Sha512)].into_iter().flatten()
     }
 }
 
 fn is_there(algorithm: Algorithm, snapshot: &Latest) -> bool {
-    BY_ALGORITHM
-        .find(Key::Text(algorithm.name().as_bytes()), snapshot, |_| ())
-        .is_some()
+    BY_ALGORITHM.find(Key::Text(algorithm.name().as_bytes()), snapshot, |_| ()).is_some()
 }

@@ -14,11 +14,7 @@ mod column {
 
 /// The check value of the key with this id.
 pub fn check_value(id: &str, snapshot: &Latest) -> Option<[u8; 32]> {
-    BY_ID
-        .find(Key::Text(id.as_bytes()), snapshot, |row| {
-            row.bytes(column::CHECK_VALUE)?.try_into().ok()
-        })
-        .flatten()
+    BY_ID.find(Key::Text(id.as_bytes()), snapshot, |row| row.bytes(column::CHECK_VALUE)?.try_into().ok()).flatten()
 }
 
 /// Stores the check value of a key that is about to be used for the first time, unless somebody else has just done so.

@@ -49,8 +49,7 @@ pub fn find(name: &[u8], snapshot: &Latest) -> Option<Kind> {
 /// 42704 when there is none.
 pub fn lock(name: &Text) -> Result<Kind, Error> {
     static LOCK: Statement = Statement::new("SELECT * FROM tokenauth.kind WHERE name = $1 FOR KEY SHARE");
-    LOCK.first(arguments![name.clone()], read)
-        .ok_or_else(|| Error::NoSuchKind(name.shown()))
+    LOCK.first(arguments![name.clone()], read).ok_or_else(|| Error::NoSuchKind(name.shown()))
 }
 
 /// Waits until no token of this kind is being issued, and holds off any that would be; of all kinds if `None`.
@@ -86,22 +85,12 @@ pub fn has_tokens(name: &Text) -> bool {
 /// Takes a row apart.
 fn read(row: &Row) -> Kind {
     let scopes = |number| row.optional::<TextArray>(number).map(|list| stored_scopes(&list));
-    let permission = |number| {
-        row.bytes(number)
-            .map(|stored| Scope::parse(stored).expect("stored permission is valid"))
-    };
+    let permission = |number| row.bytes(number).map(|stored| Scope::parse(stored).expect("stored permission is valid"));
     Kind {
         name: row.required(column::NAME),
         // What the CHECKs and the trigger of the table have let in parses.
-        prefix: row
-            .bytes(column::PREFIX)
-            .and_then(|text| Prefix::parse(text).ok())
-            .expect("stored prefix is valid"),
-        owner_types: row
-            .required::<TextArray>(column::OWNER_TYPES)
-            .stored()
-            .map(|text| text.to_vec().into())
-            .collect(),
+        prefix: row.bytes(column::PREFIX).and_then(|text| Prefix::parse(text).ok()).expect("stored prefix is valid"),
+        owner_types: row.required::<TextArray>(column::OWNER_TYPES).stored().map(|text| text.to_vec().into()).collect(),
         permission_mode: row
             .bytes(column::PERMISSION_MODE)
             .and_then(PermissionMode::parse)

@@ -16,18 +16,14 @@ pub fn lock(org: &PrincipalName, member: &PrincipalName, hold: Hold) -> Option<S
     static LOCK: Statement =
         Statement::new("SELECT permissions FROM tokenauth.member WHERE org = $1 AND member = $2 FOR SHARE");
     let lock = if hold == Hold::Look { &LOOK } else { &LOCK };
-    lock.first(arguments![org.text(), member.text()], |row| {
-        stored_scopes(&row.required::<TextArray>(1))
-    })
+    lock.first(arguments![org.text(), member.text()], |row| stored_scopes(&row.required::<TextArray>(1)))
 }
 
 /// The organisations of a member, with what it holds there.
 pub fn organisations(member: &PrincipalName) -> Vec<(Text, Scopes)> {
     static FIND: Statement =
         Statement::new("SELECT org, permissions FROM tokenauth.member WHERE member = $1 ORDER BY org");
-    FIND.all(arguments![member.text()], |row| {
-        (row.required(1), stored_scopes(&row.required::<TextArray>(2)))
-    })
+    FIND.all(arguments![member.text()], |row| (row.required(1), stored_scopes(&row.required::<TextArray>(2))))
 }
 
 /// Adds a member, or changes what it holds; answers what it held before.
@@ -39,11 +35,7 @@ pub fn put(org: &PrincipalName, member: &PrincipalName, permissions: &Scopes) ->
          ON CONFLICT (org, member) DO UPDATE SET permissions = excluded.permissions",
     );
     let before = BEFORE.first(arguments![org.text(), member.text()], |row| row.required(1));
-    PUT.run(arguments![
-        org.text(),
-        member.text(),
-        permissions.iter().collect::<TextArray>()
-    ]);
+    PUT.run(arguments![org.text(), member.text(), permissions.iter().collect::<TextArray>()]);
     before
 }
 
@@ -63,9 +55,7 @@ pub fn described_with(principal: &PrincipalName) -> Option<Jsonb> {
                        FROM tokenauth.member WHERE org = $1 OR member = $1)))",
     );
     let described = principal::described(principal);
-    DESCRIBE
-        .first(arguments![principal.text(), described], |row| row.optional(1))
-        .flatten()
+    DESCRIBE.first(arguments![principal.text(), described], |row| row.optional(1)).flatten()
 }
 
 /// Removes every membership in and of a principal.

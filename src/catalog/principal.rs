@@ -101,9 +101,7 @@ pub fn lock(name: &PrincipalName, hold: Hold) -> Option<Principal> {
 /// # Errors
 /// 42704 when there is none.
 pub fn lock_existing(name: &PrincipalName, hold: Hold) -> Result<Principal, Error> {
-    lock(name, hold)
-        .filter(|principal| !principal.dropped)
-        .ok_or_else(|| Error::NoSuchPrincipal(name.shown()))
+    lock(name, hold).filter(|principal| !principal.dropped).ok_or_else(|| Error::NoSuchPrincipal(name.shown()))
 }
 
 fn read(row: &Row) -> Principal {

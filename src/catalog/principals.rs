@@ -165,10 +165,7 @@ impl Changes {
     }
 
     fn all_of(&mut self, found: Vec<Text>) {
-        for name in found
-            .iter()
-            .filter_map(|name| PrincipalName::parse(name.as_bytes()).ok())
-        {
+        for name in found.iter().filter_map(|name| PrincipalName::parse(name.as_bytes()).ok()) {
             self.gone(&name);
         }
     }
@@ -202,18 +199,11 @@ impl Changes {
         );
         let _owner = ActingAs::owner_of_ours();
         let (absent, different) = COMPARE
-            .first_over(&self.put, &self.supplied.arguments(), |row| {
-                (row.required(1), row.required(2))
-            })
+            .first_over(&self.put, &self.supplied.arguments(), |row| (row.required(1), row.required(2)))
             .unwrap_or_default();
-        let rowless = ROWLESS
-            .first_over(&self.put, arguments![principal_type], |row| row.required(1))
-            .unwrap_or_default();
-        Drift {
-            absent,
-            different,
-            rowless,
-        }
+        let rowless =
+            ROWLESS.first_over(&self.put, arguments![principal_type], |row| row.required(1)).unwrap_or_default();
+        Drift { absent, different, rowless }
     }
 }
 

@@ -119,12 +119,8 @@ fn read(row: &Row) -> Token {
         disabled: !row.is_null(column::DISABLED_AT),
         deleted: !row.is_null(column::DELETED_AT),
         rotated: !row.is_null(column::ROTATED_TO),
-        scopes: row
-            .optional::<TextArray>(column::SCOPES)
-            .map(|list| stored_scopes(&list)),
-        data_scopes: row
-            .optional::<Jsonb>(column::DATA_SCOPES)
-            .map(|stored| stored_data_scopes(&stored)),
+        scopes: row.optional::<TextArray>(column::SCOPES).map(|list| stored_scopes(&list)),
+        data_scopes: row.optional::<Jsonb>(column::DATA_SCOPES).map(|stored| stored_data_scopes(&stored)),
     }
 }
 
@@ -151,9 +147,7 @@ pub fn settings(id: Uuid) -> Result<Settings, Error> {
         networks: row.optional(column::NETWORKS),
         metadata: row.optional(column::METADATA),
     };
-    BY_ID
-        .find(Key::Uuid(id), &Latest::take(), read)
-        .ok_or(Error::NoSuchToken(id))
+    BY_ID.find(Key::Uuid(id), &Latest::take(), read).ok_or(Error::NoSuchToken(id))
 }
 
 /// How many tokens of a kind an owner, which must be held alone, has alive, those in the grace of a rotation not counted.
@@ -167,11 +161,7 @@ pub fn count_alive(owner: &PrincipalName, kind: &Text, principal: &Principal) ->
             AND owner_epoch >= $3 AND (NOT dies_with_owner OR owner_epoch >= $4)",
     );
     let (all, revocable) = principal.dead_before();
-    COUNT
-        .first(arguments![owner.text(), kind.clone(), all, revocable], |row| {
-            row.required(1)
-        })
-        .unwrap_or(0)
+    COUNT.first(arguments![owner.text(), kind.clone(), all, revocable], |row| row.required(1)).unwrap_or(0)
 }
 
 /// How many tokens an owner, which must be held alone, has alive; not counted further than `most`.
@@ -189,11 +179,7 @@ pub fn count_alive_of(owner: &PrincipalName, principal: &Principal, most: i64) -
                   LIMIT $4) alive",
     );
     let (all, revocable) = principal.dead_before();
-    COUNT
-        .first(arguments![owner.text(), all, revocable.max(all), most], |row| {
-            row.required(1)
-        })
-        .unwrap_or(0)
+    COUNT.first(arguments![owner.text(), all, revocable.max(all), most], |row| row.required(1)).unwrap_or(0)
 }
 
 /// A token text as it is kept sealed, and the key that opens it.
@@ -234,11 +220,7 @@ pub fn store_sealed(id: Uuid, sealed: &[u8], seal: &str) {
 }
 
 fn read_sealed(row: &Row) -> SealedRow {
-    SealedRow {
-        id: row.required(1),
-        sealed: row.required(2),
-        seal: row.required(3),
-    }
+    SealedRow { id: row.required(1), sealed: row.required(2), seal: row.required(3) }
 }
 
 /// What history says of a token.

@@ -94,9 +94,7 @@ impl New<'_> {
     /// 55000 when the key file cannot be used, or has no seal for a kind that reveals; 58030 when the operating system
     /// gives no random bytes.
     pub fn store(self) -> Result<IssuedFields, Error> {
-        let scopes = self
-            .kind
-            .effective_scopes(self.grant.scopes.as_ref(), &self.principal.permissions);
+        let scopes = self.kind.effective_scopes(self.grant.scopes.as_ref(), &self.principal.permissions);
         let pepper = keys::newest::<Pepper>()?;
         let seal = self.kind.reveal.then(Sealed::key).transpose()?;
         loop {
@@ -155,10 +153,7 @@ impl New<'_> {
             self.kind.dies_with_owner,
             self.name.clone(),
             self.description.clone(),
-            self.grant
-                .scopes
-                .as_ref()
-                .map(|scopes| TextArray::from_iter(scopes.iter())),
+            self.grant.scopes.as_ref().map(|scopes| TextArray::from_iter(scopes.iter())),
             self.grant.data_scopes.as_ref().map(|data| Jsonb::of(&data.to_value())),
             self.created_at,
             self.expires_at,

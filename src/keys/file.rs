@@ -63,9 +63,7 @@ impl KeyFile {
         check(&file.metadata().map_err(Fault::unreadable)?, server)?;
         // All the room from the start: growing would leave keys in freed memory.
         let mut text = Zeroizing::new(Vec::with_capacity(MOST_BYTES + 1));
-        file.take(MOST_BYTES as u64 + 1)
-            .read_to_end(&mut text)
-            .map_err(Fault::unreadable)?;
+        file.take(MOST_BYTES as u64 + 1).read_to_end(&mut text).map_err(Fault::unreadable)?;
         if text.len() > MOST_BYTES {
             return Err(Fault::TooLong);
         }
@@ -111,11 +109,7 @@ pub fn find<'a, K>(keys: &'a [Rc<Key<K>>], id: &[u8]) -> Option<&'a Rc<Key<K>>> 
 
 impl<K> Key<K> {
     fn new(id: &str, key: &[u8; KEY_LEN], make: impl FnOnce(&[u8; KEY_LEN]) -> K) -> Rc<Self> {
-        Rc::new(Key {
-            id: id.into(),
-            check_value: check_value(key),
-            key: make(key),
-        })
+        Rc::new(Key { id: id.into(), check_value: check_value(key), key: make(key) })
     }
 }
 
@@ -135,9 +129,7 @@ fn check(file: &Metadata, server: u32) -> Result<(), Fault> {
 /// An id: rows, messages and events name a key by it.
 fn key_id(id: &[u8]) -> Option<&str> {
     let is_allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"_.-".contains(byte);
-    (id.len() <= MOST_ID && id.iter().all(is_allowed))
-        .then(|| str::from_utf8(id).ok())
-        .flatten()
+    (id.len() <= MOST_ID && id.iter().all(is_allowed)).then(|| str::from_utf8(id).ok()).flatten()
 }
 
 fn key(digits: &[u8]) -> Option<Zeroizing<[u8; KEY_LEN]>> {
@@ -249,20 +241,13 @@ mod tests {
             format!("pepper \u{e9} {HEX}"),
             format!("pepper {} {HEX}", "i".repeat(MOST_ID + 1)),
         ] {
-            assert_eq!(
-                ids(&format!("pepper first {HEX}\n{line}\n")),
-                Err(Fault::Line(2)),
-                "{line}"
-            );
+            assert_eq!(ids(&format!("pepper first {HEX}\n{line}\n")), Err(Fault::Line(2)), "{line}");
         }
     }
 
     #[test]
     fn an_id_stands_for_one_key() {
-        assert_eq!(
-            ids(&format!("pepper k {HEX}\n\npepper k {HEX}")),
-            Err(Fault::Repeated(3))
-        );
+        assert_eq!(ids(&format!("pepper k {HEX}\n\npepper k {HEX}")), Err(Fault::Repeated(3)));
         assert_eq!(ids(&format!("pepper k {HEX}\nseal k {HEX}")), Err(Fault::Repeated(2)));
     }
 
@@ -325,10 +310,7 @@ mod tests {
             let text = format!("pepper p {HEX}\n");
             let inside = place.write("data/keys", &text, 0o600);
             assert_eq!(place.fault(&inside), Some(Fault::InDataDirectory));
-            assert_eq!(
-                place.fault(&place.0.join("data/../data/keys")),
-                Some(Fault::InDataDirectory)
-            );
+            assert_eq!(place.fault(&place.0.join("data/../data/keys")), Some(Fault::InDataDirectory));
             symlink(&inside, place.0.join("link")).unwrap();
             assert_eq!(place.fault(&place.0.join("link")), Some(Fault::InDataDirectory));
         }
@@ -337,10 +319,7 @@ mod tests {
         fn what_is_no_key_file_is_refused() {
             let place = Place::new("no-file");
             assert_eq!(place.fault(Path::new("keys")), Some(Fault::NotAbsolute));
-            assert_eq!(
-                place.fault(&place.0.join("absent")),
-                Some(Fault::Unreadable(io::ErrorKind::NotFound))
-            );
+            assert_eq!(place.fault(&place.0.join("absent")), Some(Fault::Unreadable(io::ErrorKind::NotFound)));
             assert_eq!(place.fault(&std::env::temp_dir()), Some(Fault::NoFile));
             assert_eq!(place.fault(Path::new("/dev/null")), Some(Fault::NoFile));
             let long = "#".repeat(MOST_BYTES + 1);

@@ -72,10 +72,7 @@ fn check(row: &Row) -> Result<(), Error> {
             }
         }
     }
-    for (name, column) in [
-        ("default_lifetime", column::DEFAULT_LIFETIME),
-        ("max_lifetime", column::MAX_LIFETIME),
-    ] {
+    for (name, column) in [("default_lifetime", column::DEFAULT_LIFETIME), ("max_lifetime", column::MAX_LIFETIME)] {
         if row
             .optional::<Interval>(column)
             .is_some_and(|lifetime| is_positive(&lifetime) && has_negative_part(&lifetime))
@@ -86,10 +83,9 @@ fn check(row: &Row) -> Result<(), Error> {
     if let Some(ceiling) = row.optional::<TextArray>(column::CEILING) {
         argument::scopes("ceiling", &ceiling)?;
     }
-    for (of, column) in [
-        ("issue_permission", column::ISSUE_PERMISSION),
-        ("manage_permission", column::MANAGE_PERMISSION),
-    ] {
+    for (of, column) in
+        [("issue_permission", column::ISSUE_PERMISSION), ("manage_permission", column::MANAGE_PERMISSION)]
+    {
         if let Some(permission) = row.bytes(column) {
             Scope::parse(permission).map_err(|why| Error::Permission { of, why })?;
         }
@@ -111,17 +107,13 @@ fn keep_what_tokens_depend_on(old: &Row, new: &Row) -> Result<(), Error> {
     let kind: Text = old.required(column::NAME);
     lock_against_issue(Some(&kind))?;
     if has_tokens(&kind) {
-        return Err(Error::KindInUse {
-            kind: kind.shown(),
-            column,
-        });
+        return Err(Error::KindInUse { kind: kind.shown(), column });
     }
     Ok(())
 }
 
 fn is_made_here(row: &Row) -> bool {
-    row.optional(column::CREATED_AT)
-        .is_some_and(|made: Timestamp| made >= Timestamp::transaction_start())
+    row.optional(column::CREATED_AT).is_some_and(|made: Timestamp| made >= Timestamp::transaction_start())
 }
 
 fn record(event: &'static str, row: &Row, before: Option<Argument>, after: Option<Argument>) -> Result<(), Error> {

@@ -29,9 +29,7 @@ impl Client {
         let text = str::from_utf8(text.trim_ascii()).ok()?;
         let address = match text.strip_prefix('[') {
             Some(rest) => read_bracketed(rest)?,
-            None => read_with_port(text)
-                .or_else(|| read_ipv6(text))
-                .or_else(|| read_single_host(text))?,
+            None => read_with_port(text).or_else(|| read_ipv6(text)).or_else(|| read_single_host(text))?,
         };
         Some(Self(address.to_canonical()))
     }

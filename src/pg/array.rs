@@ -36,19 +36,13 @@ impl TextArray {
 
 impl<'a> FromIterator<&'a str> for TextArray {
     fn from_iter<I: IntoIterator<Item = &'a str>>(texts: I) -> Self {
-        TextArray {
-            elements: texts.into_iter().map(|text| Some(Text::from(text))).collect(),
-            nested: false,
-        }
+        TextArray { elements: texts.into_iter().map(|text| Some(Text::from(text))).collect(), nested: false }
     }
 }
 
 impl FromIterator<Text> for TextArray {
     fn from_iter<I: IntoIterator<Item = Text>>(texts: I) -> Self {
-        TextArray {
-            elements: texts.into_iter().map(Some).collect(),
-            nested: false,
-        }
+        TextArray { elements: texts.into_iter().map(Some).collect(), nested: false }
     }
 }
 
@@ -99,10 +93,7 @@ impl_sql_translatable!(TextArray, "text[]");
 unsafe impl<'fcx> ArgAbi<'fcx> for TextArray {
     unsafe fn unbox_arg_unchecked(arg: Arg<'_, 'fcx>) -> Self {
         // SAFETY: forwarded from the caller.
-        unsafe { arg.unbox_arg_using_from_datum() }.unwrap_or(TextArray {
-            elements: Vec::new(),
-            nested: false,
-        })
+        unsafe { arg.unbox_arg_using_from_datum() }.unwrap_or(TextArray { elements: Vec::new(), nested: false })
     }
 
     unsafe fn unbox_nullable_arg(arg: Arg<'_, 'fcx>) -> Nullable<Self> {

@@ -42,15 +42,8 @@ impl Timestamp {
     /// beyond the year 9999.
     pub fn plus(self, interval: &Interval) -> Option<Self> {
         // Bounded before PostgreSQL adds: its own overflow is an error of another code.
-        let (months, days, micros) = (
-            i64::from(interval.months()),
-            i64::from(interval.days()),
-            interval.micros(),
-        );
-        let about = months
-            .checked_mul(31 * DAY)?
-            .checked_add(days.checked_mul(DAY)?)?
-            .checked_add(micros)?;
+        let (months, days, micros) = (i64::from(interval.months()), i64::from(interval.days()), interval.micros());
+        let about = months.checked_mul(31 * DAY)?.checked_add(days.checked_mul(DAY)?)?.checked_add(micros)?;
         if about.checked_abs()? > END_OF_9999 {
             return None;
         }

@@ -34,10 +34,7 @@ impl<const N: usize> Fields<N> {
         // SAFETY: the descriptor has N columns of the values' types, by the caller's word; the formed tuple is palloc'd.
         unsafe {
             let descriptor = result_descriptor(fcinfo);
-            assert!(
-                (*descriptor).natts as usize == N,
-                "composite type does not have {N} fields"
-            );
+            assert!((*descriptor).natts as usize == N, "composite type does not have {N} fields");
             (*pg_sys::heap_form_tuple(descriptor, values.as_mut_ptr(), nulls.as_mut_ptr())).t_data
         }
     }
@@ -279,8 +276,7 @@ unsafe impl BoxRet for TokensRows {
             pg_sys::InitMaterializedSRF(call, 0);
             let answer: *mut pg_sys::ReturnSetInfo = (*call).resultinfo.cast();
             let store = (*answer).setResult;
-            self.statement
-                .each(&self.arguments, |tuple, _| pg_sys::tuplestore_puttuple(store, tuple));
+            self.statement.each(&self.arguments, |tuple, _| pg_sys::tuplestore_puttuple(store, tuple));
         }
         fcinfo.return_null()
     }

@@ -33,20 +33,13 @@ pub fn shown(bytes: &[u8]) -> String {
     if is_utf8() {
         String::from_utf8_lossy(&bytes).into_owned()
     } else {
-        bytes
-            .iter()
-            .map(|&byte| if byte.is_ascii() { char::from(byte) } else { '?' })
-            .collect()
+        bytes.iter().map(|&byte| if byte.is_ascii() { char::from(byte) } else { '?' }).collect()
     }
 }
 
 /// A hint in the server encoding: its `…` becomes `...` where the server may not be able to write it.
 pub fn hint(hint: String) -> Text {
-    if is_utf8() {
-        hint.into_bytes().into()
-    } else {
-        hint.replace('…', "...").into_bytes().into()
-    }
+    if is_utf8() { hint.into_bytes().into() } else { hint.replace('…', "...").into_bytes().into() }
 }
 
 /// The text in UTF-8.

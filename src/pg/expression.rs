@@ -25,23 +25,12 @@ pub fn is_expression(text: &[u8]) -> bool {
             && select.op == pg_sys::SetOperation::SETOP_NONE
             && select.intoClause.is_null()
             && select.withClause.is_null()
-            && [
-                select.whereClause,
-                select.havingClause,
-                select.limitOffset,
-                select.limitCount,
-            ]
-            .iter()
-            .all(|clause| clause.is_null())
-            && [
-                select.fromClause,
-                select.groupClause,
-                select.windowClause,
-                select.sortClause,
-                select.lockingClause,
-            ]
-            .iter()
-            .all(|clause| clause.is_null())
+            && [select.whereClause, select.havingClause, select.limitOffset, select.limitCount]
+                .iter()
+                .all(|clause| clause.is_null())
+            && [select.fromClause, select.groupClause, select.windowClause, select.sortClause, select.lockingClause]
+                .iter()
+                .all(|clause| clause.is_null())
     }
 }
 

@@ -104,10 +104,7 @@ pub fn register() {
 unsafe extern "C-unwind" fn forget(_argument: pg_sys::Datum, relation: pg_sys::Oid) {
     WATCHED.with_borrow_mut(|watched| {
         if relation == pg_sys::InvalidOid || watched.tables.contains(&relation) {
-            *watched = Watched {
-                signal: None,
-                tables: Vec::new(),
-            };
+            *watched = Watched { signal: None, tables: Vec::new() };
             ROWS.set(ROWS.get() + 1);
             NAMES.set(NAMES.get() + 1);
         } else if watched.signal == Some(relation) {

@@ -44,12 +44,7 @@ pub enum Key<'a> {
 impl Indexed {
     /// The `table` of our schema and its unique `index` on the column with this number.
     pub const fn new(table: &'static CStr, index: &'static CStr, column: pg_sys::AttrNumber) -> Self {
-        Indexed {
-            table,
-            index,
-            column,
-            found: Cell::new(None),
-        }
+        Indexed { table, index, column, found: Cell::new(None) }
     }
 
     /// Reads the row with this key, as the snapshot shows it.
@@ -84,11 +79,7 @@ impl Indexed {
         if let Some(found) = self.found.get().filter(|found| found.generation == generation) {
             return found;
         }
-        let found = Found {
-            table: relation(self.table),
-            index: relation(self.index),
-            generation,
-        };
+        let found = Found { table: relation(self.table), index: relation(self.index), generation };
         invalidation::watch_table(found.table);
         self.found.set(Some(found));
         found

@@ -20,15 +20,8 @@ impl Row {
     pub(super) unsafe fn new(tuple: pg_sys::HeapTuple, descriptor: pg_sys::TupleDesc) -> Self {
         // SAFETY: valid by the caller's word.
         let columns = usize::try_from(unsafe { (*descriptor).natts }).unwrap_or_default();
-        assert!(
-            columns <= MOST_COLUMNS,
-            "row has {columns} columns, expected {MOST_COLUMNS} at most"
-        );
-        let mut row = Row {
-            values: [pg_sys::Datum::null(); MOST_COLUMNS],
-            nulls: [true; MOST_COLUMNS],
-            columns,
-        };
+        assert!(columns <= MOST_COLUMNS, "row has {columns} columns, expected {MOST_COLUMNS} at most");
+        let mut row = Row { values: [pg_sys::Datum::null(); MOST_COLUMNS], nulls: [true; MOST_COLUMNS], columns };
         // SAFETY: both arrays have room for `columns` entries.
         unsafe {
             pg_sys::heap_deform_tuple(tuple, descriptor, row.values.as_mut_ptr(), row.nulls.as_mut_ptr());
@@ -46,15 +39,8 @@ impl Row {
                 pg_sys::slot_getsomeattrs_int(slot, natts);
             }
             let columns = usize::try_from(natts).unwrap_or_default();
-            assert!(
-                columns <= MOST_COLUMNS,
-                "row has {columns} columns, expected {MOST_COLUMNS} at most"
-            );
-            let mut row = Row {
-                values: [pg_sys::Datum::null(); MOST_COLUMNS],
-                nulls: [true; MOST_COLUMNS],
-                columns,
-            };
+            assert!(columns <= MOST_COLUMNS, "row has {columns} columns, expected {MOST_COLUMNS} at most");
+            let mut row = Row { values: [pg_sys::Datum::null(); MOST_COLUMNS], nulls: [true; MOST_COLUMNS], columns };
             row.values[..columns].copy_from_slice(std::slice::from_raw_parts((*slot).tts_values, columns));
             row.nulls[..columns].copy_from_slice(std::slice::from_raw_parts((*slot).tts_isnull, columns));
             row
@@ -74,8 +60,7 @@ impl Row {
     /// # Panics
     /// When it is NULL all the same: the table is then not the one this library was built for.
     pub fn required<T: FromDatum>(&self, column: usize) -> T {
-        self.optional(column)
-            .unwrap_or_else(|| panic!("unexpected null in column {column}"))
+        self.optional(column).unwrap_or_else(|| panic!("unexpected null in column {column}"))
     }
 
     /// All values and which of them are NULL.

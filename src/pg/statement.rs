@@ -22,17 +22,11 @@ pub struct Argument {
 impl Argument {
     /// Of any value that has an SQL type; `None` is NULL.
     pub fn of<T: IntoDatum>(value: T) -> Self {
-        Argument {
-            oid: T::type_oid(),
-            datum: value.into_datum(),
-        }
+        Argument { oid: T::type_oid(), datum: value.into_datum() }
     }
 
     pub(super) fn of_datum(oid: pg_sys::Oid, datum: pg_sys::Datum) -> Self {
-        Argument {
-            oid,
-            datum: Some(datum),
-        }
+        Argument { oid, datum: Some(datum) }
     }
 
     pub(super) fn into_datum(self) -> Option<pg_sys::Datum> {
@@ -67,11 +61,7 @@ unsafe impl Sync for Statement {}
 impl Statement {
     /// Of this text, with `$1`, `$2`, … for the arguments.
     pub const fn new(sql: &'static str) -> Self {
-        Statement {
-            sql,
-            plan: Cell::new(ptr::null_mut()),
-            types: RefCell::new(Vec::new()),
-        }
+        Statement { sql, plan: Cell::new(ptr::null_mut()), types: RefCell::new(Vec::new()) }
     }
 
     /// Runs it and answers how many rows it wrote or found.
@@ -99,10 +89,7 @@ impl Statement {
         let spi = Spi::connect();
         rows.register();
         let found = spi.execute(self, arguments, 0);
-        (0..found)
-            .filter_map(|index| spi.row(index))
-            .map(|row| read(&row))
-            .collect()
+        (0..found).filter_map(|index| spi.row(index)).map(|row| read(&row)).collect()
     }
 
     /// Runs it and reads the first row.
@@ -116,10 +103,7 @@ impl Statement {
     pub fn all<T>(&self, arguments: &[Argument], mut read: impl FnMut(&Row) -> T) -> Vec<T> {
         let spi = Spi::connect();
         let found = spi.execute(self, arguments, 0);
-        (0..found)
-            .filter_map(|index| spi.row(index))
-            .map(|row| read(&row))
-            .collect()
+        (0..found).filter_map(|index| spi.row(index)).map(|row| read(&row)).collect()
     }
 
     /// Runs it and hands every row, as a tuple, to `take`.
@@ -142,11 +126,7 @@ impl Statement {
         // the connection was opened.
         let value = unsafe {
             let value = pg_sys::SPI_getbinval(tuple, descriptor, 1, &mut is_null);
-            if is_null {
-                value
-            } else {
-                pg_sys::SPI_datumTransfer(value, false, -1)
-            }
+            if is_null { value } else { pg_sys::SPI_datumTransfer(value, false, -1) }
         };
         (!is_null).then_some(value)
     }
@@ -194,14 +174,10 @@ impl Spi {
 
     fn execute(&self, statement: &Statement, arguments: &[Argument], most: c_long) -> u64 {
         let plan = statement.plan(arguments);
-        let mut values: Vec<pg_sys::Datum> = arguments
-            .iter()
-            .map(|argument| argument.datum.unwrap_or(pg_sys::Datum::null()))
-            .collect();
-        let nulls: Vec<c_char> = arguments
-            .iter()
-            .map(|argument| if argument.datum.is_none() { b'n' } else { b' ' } as c_char)
-            .collect();
+        let mut values: Vec<pg_sys::Datum> =
+            arguments.iter().map(|argument| argument.datum.unwrap_or(pg_sys::Datum::null())).collect();
+        let nulls: Vec<c_char> =
+            arguments.iter().map(|argument| if argument.datum.is_none() { b'n' } else { b' ' } as c_char).collect();
         let snapshot = Latest::take();
         // SAFETY: plan, values and nulls agree in number and types, since the plan was made from the first such call.
         // Not read-only, so that the command counter moves and what this transaction did a moment ago is seen.
@@ -226,17 +202,14 @@ impl Spi {
         // SAFETY: the table of the last statement lives until the connection ends; `numvals` bounds it.
         unsafe {
             let table = pg_sys::SPI_tuptable.as_ref()?;
-            let index = usize::try_from(index)
-                .ok()
-                .filter(|&index| (index as u64) < table.numvals)?;
+            let index = usize::try_from(index).ok().filter(|&index| (index as u64) < table.numvals)?;
             Some((*table.vals.add(index), table.tupdesc))
         }
     }
 
     fn row(&self, index: u64) -> Option<Row> {
         // SAFETY: tuple and descriptor belong together and live as long as this connection.
-        self.tuple(index)
-            .map(|(tuple, descriptor)| unsafe { Row::new(tuple, descriptor) })
+        self.tuple(index).map(|(tuple, descriptor)| unsafe { Row::new(tuple, descriptor) })
     }
 }
 

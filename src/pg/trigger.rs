@@ -65,11 +65,7 @@ impl TriggerCall {
     /// Whether it is about this table.
     pub fn is_on(&self, table: &Indexed) -> bool {
         // SAFETY: `self.0` is the trigger manager's, or null; the trigger's relation is open.
-        unsafe {
-            self.0
-                .as_ref()
-                .is_some_and(|data| (*data.tg_relation).rd_id == table.table_oid())
-        }
+        unsafe { self.0.as_ref().is_some_and(|data| (*data.tg_relation).rd_id == table.table_oid()) }
     }
 
     /// The change, if the function is called as a row trigger of this table.
@@ -79,16 +75,12 @@ impl TriggerCall {
         if !self.is_on(table) || data.tg_event & pg_sys::TRIGGER_EVENT_ROW == 0 {
             return None;
         }
-        let tuple = |tuple| TriggerTuple {
-            tuple,
-            relation: data.tg_relation,
-        };
+        let tuple = |tuple| TriggerTuple { tuple, relation: data.tg_relation };
         match data.tg_event & pg_sys::TRIGGER_EVENT_OPMASK {
             pg_sys::TRIGGER_EVENT_INSERT => Some(RowChange::Insert(tuple(data.tg_trigtuple))),
-            pg_sys::TRIGGER_EVENT_UPDATE => Some(RowChange::Update {
-                old: tuple(data.tg_trigtuple),
-                new: tuple(data.tg_newtuple),
-            }),
+            pg_sys::TRIGGER_EVENT_UPDATE => {
+                Some(RowChange::Update { old: tuple(data.tg_trigtuple), new: tuple(data.tg_newtuple) })
+            }
             pg_sys::TRIGGER_EVENT_DELETE => Some(RowChange::Delete(tuple(data.tg_trigtuple))),
             _ => None,
         }
@@ -136,11 +128,7 @@ impl TriggerCall {
             let given = if is_row { !tuple.is_null() } else { !store.is_null() };
             // SAFETY: both are the trigger manager's, of this table, and live as long as the call.
             (is_after && given).then(|| unsafe {
-                if is_row {
-                    Rows::of_tuple(name, table, tuple)
-                } else {
-                    Rows::of_transition(name, table, store)
-                }
+                if is_row { Rows::of_tuple(name, table, tuple) } else { Rows::of_transition(name, table, store) }
             })
         };
         let what = match data.tg_event & pg_sys::TRIGGER_EVENT_OPMASK {
@@ -158,12 +146,7 @@ impl TriggerCall {
             .map(|index| unsafe { CStr::from_ptr(*trigger.tgargs.add(index)) })
             .map(|argument| Text::from(argument.to_bytes().to_vec()))
             .collect();
-        Some(Firing {
-            trigger: trigger.tgoid,
-            table,
-            arguments,
-            what,
-        })
+        Some(Firing { trigger: trigger.tgoid, table, arguments, what })
     }
 }
 
@@ -202,11 +185,7 @@ unsafe impl<'fcx> ArgAbi<'fcx> for TriggerCall {
             let call = pg_sys::FunctionCallInfo::unbox_arg_unchecked(arg);
             let context: *mut pg_sys::Node = (*call).context;
             let is_trigger = !context.is_null() && (*context).type_ == pg_sys::NodeTag::T_TriggerData;
-            TriggerCall(if is_trigger {
-                context.cast()
-            } else {
-                std::ptr::null_mut()
-            })
+            TriggerCall(if is_trigger { context.cast() } else { std::ptr::null_mut() })
         }
     }
 

@@ -29,10 +29,7 @@ impl ActingAs {
     }
 
     fn switch(to: pg_sys::Oid, restriction: c_int) -> Self {
-        let mut former = ActingAs {
-            user: pg_sys::InvalidOid,
-            context: 0,
-        };
+        let mut former = ActingAs { user: pg_sys::InvalidOid, context: 0 };
         // SAFETY: sets this backend's user as fmgr_security_definer and ri_PerformCheck do; SECURITY_LOCAL_USERID_CHANGE
         // keeps SET ROLE from taking hold meanwhile.
         unsafe {

@@ -36,13 +36,7 @@ fn deactivate(principal: Option<Text>, reason: default!(Option<Text>, "NULL")) -
     let before = principal::described(&name);
     DEACTIVATE.run(arguments![name.text(), reason.clone()]);
     kill_revocable(&name, &actor, reason.as_ref());
-    event::of_principal(
-        "principal.deactivated",
-        &name,
-        &actor,
-        before,
-        principal::described(&name),
-    )?;
+    event::of_principal("principal.deactivated", &name, &actor, before, principal::described(&name))?;
     Ok(true)
 }
 
@@ -63,24 +57,13 @@ fn activate(principal: Option<Text>) -> Result<bool, ErrorReport> {
     }
     let before = principal::described(&name);
     ACTIVATE.run(arguments![name.text()]);
-    event::of_principal(
-        "principal.activated",
-        &name,
-        &actor,
-        before,
-        principal::described(&name),
-    )?;
+    event::of_principal("principal.activated", &name, &actor, before, principal::described(&name))?;
     Ok(true)
 }
 
 /// What both set.
-const ACTIVE: Supplied = Supplied {
-    active: true,
-    permissions: false,
-    data_scopes: false,
-    display_name: false,
-    state_reason: false,
-};
+const ACTIVE: Supplied =
+    Supplied { active: true, permissions: false, data_scopes: false, display_name: false, state_reason: false };
 
 /// Kills the tokens that deactivation of their owner, which must be held alone, revokes.
 pub fn kill_revocable(name: &PrincipalName, actor: &Actor, reason: Option<&Text>) {

@@ -35,11 +35,7 @@ fn add_member(
     let before = member::put(&org, &member, &permissions);
     let after = permissions.iter().collect();
     if before.as_ref() != Some(&after) {
-        let event = if before.is_some() {
-            "member.changed"
-        } else {
-            "member.added"
-        };
+        let event = if before.is_some() { "member.changed" } else { "member.added" };
         record(event, &org, &member, before, Some(after), &actor)?;
     }
     Ok(())
@@ -90,12 +86,5 @@ fn record(
         DESCRIBE.first(arguments![member.text(), permissions], |row| row.required(1))
     };
     let (before, after) = (before.and_then(described), after.and_then(described));
-    Event {
-        event,
-        owner: Some(org.text()),
-        before,
-        after,
-        ..Event::default()
-    }
-    .record(actor)
+    Event { event, owner: Some(org.text()), before, after, ..Event::default() }.record(actor)
 }

@@ -28,10 +28,7 @@ impl PrincipalName {
     /// # Errors
     /// A [`PrincipalNameError`] that says which part is at fault.
     pub fn parse(text: &[u8]) -> Result<Self, PrincipalNameError> {
-        let colon = text
-            .iter()
-            .position(|&byte| byte == b':')
-            .ok_or(PrincipalNameError::NoColon)?;
+        let colon = text.iter().position(|&byte| byte == b':').ok_or(PrincipalNameError::NoColon)?;
         let (principal_type, id) = (&text[..colon], &text[colon + 1..]);
         if !is_type(principal_type) {
             return Err(PrincipalNameError::Type);
@@ -40,10 +37,7 @@ impl PrincipalName {
             return Err(PrincipalNameError::IdLength);
         }
         let principal_type = str::from_utf8(principal_type).map_err(|_| PrincipalNameError::Type)?;
-        Ok(Self {
-            whole: text.into(),
-            principal_type: principal_type.into(),
-        })
+        Ok(Self { whole: text.into(), principal_type: principal_type.into() })
     }
 
     /// The whole name, in the encoding it came in.
@@ -83,11 +77,7 @@ impl fmt::Display for PrincipalNameError {
                  and \"_\", the first one a letter",
                 PrincipalName::MAX_TYPE_LENGTH
             ),
-            Self::IdLength => write!(
-                f,
-                "the id of a principal has 1 to {} bytes",
-                PrincipalName::MAX_ID_LENGTH
-            ),
+            Self::IdLength => write!(f, "the id of a principal has 1 to {} bytes", PrincipalName::MAX_ID_LENGTH),
         }
     }
 }
@@ -98,9 +88,7 @@ impl error::Error for PrincipalNameError {}
 pub fn is_type(text: &[u8]) -> bool {
     text.len() <= PrincipalName::MAX_TYPE_LENGTH
         && text.first().is_some_and(u8::is_ascii_lowercase)
-        && text
-            .iter()
-            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || *byte == b'_')
+        && text.iter().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || *byte == b'_')
 }
 
 #[cfg(test)]

@@ -36,9 +36,7 @@ fn put_principal(
 ) -> Result<(), ErrorReport> {
     let actor = Actor::session()?;
     let name = PrincipalName::given("principal", principal)?;
-    let permissions = permissions
-        .map(|held| argument::scopes("permissions", &held))
-        .transpose()?;
+    let permissions = permissions.map(|held| argument::scopes("permissions", &held)).transpose()?;
     let data_scopes = data_scopes.as_ref().map(argument::data_scopes).transpose()?;
     refuse_supplied(
         &name,

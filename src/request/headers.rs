@@ -42,9 +42,7 @@ impl<'a> Credential<'a> {
         };
         let is_read = |name: &str| match only {
             Some(only) => name.eq_ignore_ascii_case(only),
-            None => [AUTHORIZATION, API_KEY]
-                .iter()
-                .any(|read| name.eq_ignore_ascii_case(read)),
+            None => [AUTHORIZATION, API_KEY].iter().any(|read| name.eq_ignore_ascii_case(read)),
         };
         headers
             .iter()
@@ -109,10 +107,7 @@ mod tests {
 
     #[track_caller]
     fn presents_in(only: &str, headers: Value, expected: Credential<'_>) {
-        assert!(
-            Credential::find(&headers, Some(only)) == expected,
-            "{headers} in {only}"
-        );
+        assert!(Credential::find(&headers, Some(only)) == expected, "{headers} in {only}");
     }
 
     #[test]
@@ -120,10 +115,7 @@ mod tests {
         presents(json!({"Authorization": "Bearer ps_usr_1"}), Token("ps_usr_1"));
         presents(json!({"X-API-Key": "ps_usr_1"}), Token("ps_usr_1"));
         presents(json!({"x-api-key": "Bearer ps_usr_1"}), Token("ps_usr_1"));
-        presents(
-            json!({"host": "a", "accept": "*/*", "authorization": "Bearer a"}),
-            Token("a"),
-        );
+        presents(json!({"host": "a", "accept": "*/*", "authorization": "Bearer a"}), Token("a"));
     }
 
     #[test]
@@ -134,14 +126,9 @@ mod tests {
 
     #[test]
     fn credentials_of_other_schemes_are_no_token() {
-        for value in [
-            "Basic dXNlcjpwYXNz",
-            "Digest username=\"a\", realm=\"b\"",
-            "a",
-            "BearerX a",
-            "Bearer\u{a0}a",
-            "Token a",
-        ] {
+        for value in
+            ["Basic dXNlcjpwYXNz", "Digest username=\"a\", realm=\"b\"", "a", "BearerX a", "Bearer\u{a0}a", "Token a"]
+        {
             presents(json!({"Authorization": value}), Missing);
             presents(json!({"Authorization": value, "X-API-Key": "k"}), Token("k"));
         }
@@ -161,14 +148,8 @@ mod tests {
         presents(json!({"Authorization": "Bearer a", "X-API-Key": "a"}), Token("a"));
         presents(json!({"Authorization": "Bearer a", "X-API-Key": "b"}), Ambiguous);
         presents(json!({"Authorization": "Bearer a", "X-API-Key": "A"}), Ambiguous);
-        presents(
-            json!({"Authorization": "Bearer a", "authorization": "Bearer b"}),
-            Ambiguous,
-        );
-        presents(
-            json!({"authorization": "Bearer a", "AUTHORIZATION": "Bearer a"}),
-            Token("a"),
-        );
+        presents(json!({"Authorization": "Bearer a", "authorization": "Bearer b"}), Ambiguous);
+        presents(json!({"authorization": "Bearer a", "AUTHORIZATION": "Bearer a"}), Token("a"));
         presents(json!({"X-API-Key": ["a", "b", "a"]}), Ambiguous);
     }
 
@@ -194,23 +175,10 @@ mod tests {
 
     #[test]
     fn values_of_other_shapes_present_nothing() {
-        for headers in [
-            json!(null),
-            json!("Bearer a"),
-            json!(["authorization", "Bearer a"]),
-            json!(7),
-            json!({}),
-        ] {
+        for headers in [json!(null), json!("Bearer a"), json!(["authorization", "Bearer a"]), json!(7), json!({})] {
             presents(headers, Missing);
         }
-        for value in [
-            json!(null),
-            json!(7),
-            json!(true),
-            json!({"Bearer": "a"}),
-            json!([]),
-            json!([["Bearer a"]]),
-        ] {
+        for value in [json!(null), json!(7), json!(true), json!({"Bearer": "a"}), json!([]), json!([["Bearer a"]])] {
             presents(json!({"Authorization": value}), Missing);
         }
         presents(json!({"Authorization": [7, "Bearer a", null]}), Token("a"));
@@ -218,29 +186,16 @@ mod tests {
 
     #[test]
     fn names_that_only_resemble_are_other_headers() {
-        for name in [
-            "authorization ",
-            "authori\u{17f}ation",
-            "x_api_key",
-            "x-api-\u{212a}ey",
-            "proxy-authorization",
-            "",
-        ] {
+        for name in
+            ["authorization ", "authori\u{17f}ation", "x_api_key", "x-api-\u{212a}ey", "proxy-authorization", ""]
+        {
             presents(json!({name: "Bearer a"}), Missing);
         }
     }
 
     #[test]
     fn what_the_token_holds_is_left_for_its_parser_to_refuse() {
-        for token in [
-            "a b",
-            "a\nb",
-            "\u{202e}a",
-            "a\0",
-            "\u{ff21}",
-            "\u{a0}a\u{a0}",
-            "'; DROP TABLE token; --",
-        ] {
+        for token in ["a b", "a\nb", "\u{202e}a", "a\0", "\u{ff21}", "\u{a0}a\u{a0}", "'; DROP TABLE token; --"] {
             presents(json!({"X-API-Key": token}), Token(token));
         }
     }

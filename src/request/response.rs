@@ -85,10 +85,7 @@ impl Response<'_> {
             Verdict::OwnerInactive => "The account owning this token has been deactivated".into(),
             Verdict::NetworkDenied => "This token is not accepted from this network".into(),
             Verdict::InsufficientScope if !self.missing.is_empty() => {
-                format!(
-                    "This token lacks the required scope: {}",
-                    self.missing.iter().collect::<Vec<_>>().join(", ")
-                )
+                format!("This token lacks the required scope: {}", self.missing.iter().collect::<Vec<_>>().join(", "))
             }
             Verdict::InsufficientScope => "This token lacks a required scope".into(),
             verdict => uniform(verdict.http_status()).1.into(),
@@ -99,10 +96,7 @@ impl Response<'_> {
 /// Error and message for a status, the same whatever led to it.
 fn uniform(status: u16) -> (&'static str, &'static str) {
     match status {
-        400 => (
-            "invalid_request",
-            "The request presents more than one authentication token",
-        ),
+        400 => ("invalid_request", "The request presents more than one authentication token"),
         403 => ("forbidden", "This token does not permit the request"),
         429 => ("too_many_requests", "Too many requests with this token"),
         _ => ("unauthorized", "Invalid or expired authentication token"),
@@ -136,9 +130,7 @@ mod tests {
     }
 
     fn refused_by(status: u16) -> impl Iterator<Item = Verdict> {
-        Verdict::ALL
-            .into_iter()
-            .filter(move |verdict| verdict.http_status() == status)
+        Verdict::ALL.into_iter().filter(move |verdict| verdict.http_status() == status)
     }
 
     #[test]
@@ -224,10 +216,7 @@ mod tests {
     #[test]
     fn missing_scopes_are_told_where_they_are_the_reason() {
         let message = |verdict| answer(verdict, ErrorStyle::Coded)["body"]["message"].clone();
-        assert_eq!(
-            message(Verdict::InsufficientScope),
-            "This token lacks the required scope: devices:write, sites:*"
-        );
+        assert_eq!(message(Verdict::InsufficientScope), "This token lacks the required scope: devices:write, sites:*");
         for verdict in Verdict::ALL {
             let told = answer(verdict, ErrorStyle::Coded).to_string().contains("devices:write");
             assert_eq!(told, verdict == Verdict::InsufficientScope, "{verdict}");
@@ -238,11 +227,7 @@ mod tests {
     fn only_a_limited_rate_says_when_to_try_again() {
         for verdict in Verdict::ALL {
             let retry_after = &answer(verdict, ErrorStyle::Uniform)["headers"]["Retry-After"];
-            let expected = if verdict == Verdict::RateLimited {
-                json!("7")
-            } else {
-                Value::Null
-            };
+            let expected = if verdict == Verdict::RateLimited { json!("7") } else { Value::Null };
             assert_eq!(*retry_after, expected, "{verdict}");
         }
     }

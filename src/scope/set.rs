@@ -82,19 +82,13 @@ impl Scopes {
         if other.within(self) {
             return other.clone();
         }
-        let common = self
-            .0
-            .iter()
-            .flat_map(|ours| other.0.iter().filter_map(|theirs| ours.intersect(theirs)));
+        let common = self.0.iter().flat_map(|ours| other.0.iter().filter_map(|theirs| ours.intersect(theirs)));
         Self::normalise(common.collect())
     }
 
     /// The place, counted from 1 in byte order, of the first pattern that the other does not cover.
     pub fn first_not_in(&self, other: &Self) -> Option<usize> {
-        self.0
-            .iter()
-            .position(|pattern| !other.covers(pattern))
-            .map(|index| index + 1)
+        self.0.iter().position(|pattern| !other.covers(pattern)).map(|index| index + 1)
     }
 
     /// What either grants.
@@ -119,9 +113,7 @@ impl Scopes {
         // intersection of two sets of 256 has up to 65,536 elements, for which the pairs would take
         // some 40 s instead of 30 ms.
         let known: HashSet<&str> = patterns.iter().map(Scope::as_str).collect();
-        let kept = patterns
-            .iter()
-            .filter(|pattern| !pattern.has_wider(|wider| known.contains(wider)));
+        let kept = patterns.iter().filter(|pattern| !pattern.has_wider(|wider| known.contains(wider)));
         Self(kept.cloned().collect())
     }
 }
@@ -167,14 +159,7 @@ mod tests {
 
     #[test]
     fn duplicates_and_covered_patterns_are_dropped_and_the_rest_is_in_byte_order() {
-        let set = scopes(&[
-            "sites:read",
-            "Devices",
-            "devices:*",
-            "devices:read",
-            "sites:read",
-            "devices:*:x",
-        ]);
+        let set = scopes(&["sites:read", "Devices", "devices:*", "devices:read", "sites:read", "devices:*:x"]);
         assert_eq!(texts(&set), ["Devices", "devices:*", "sites:read"]);
         assert_eq!(scopes(&["a", "*", "a:b"]), Scopes::everything());
     }
@@ -182,13 +167,7 @@ mod tests {
     #[test]
     fn an_error_names_the_place_and_never_the_value() {
         let error = Scopes::parse([&b"devices:read"[..], b"hunter2!"]).unwrap_err();
-        assert_eq!(
-            error,
-            ScopesError::Malformed {
-                index: 2,
-                error: ScopeError::ForbiddenCharacter
-            }
-        );
+        assert_eq!(error, ScopesError::Malformed { index: 2, error: ScopeError::ForbiddenCharacter });
         assert!(error.to_string().starts_with("element 2 is malformed: "));
         assert!(!error.to_string().contains("hunter2"));
     }
@@ -223,10 +202,7 @@ mod tests {
     }
 
     fn meaning(scopes: &Scopes) -> u128 {
-        scopes
-            .0
-            .iter()
-            .fold(0, |bits, pattern| bits | universe::meaning(pattern))
+        scopes.0.iter().fold(0, |bits, pattern| bits | universe::meaning(pattern))
     }
 
     fn any_patterns() -> impl Strategy<Value = Vec<Scope>> {

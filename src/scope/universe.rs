@@ -37,18 +37,11 @@ fn stands_for(pattern: &[&str], scope: &[&str]) -> bool {
 fn texts(alphabet: &[&str]) -> impl Iterator<Item = String> {
     (1..=Scope::MAX_SEGMENTS).flat_map(move |length| {
         repeat_n(alphabet, length).fold(vec![String::new()], |texts, alphabet| {
-            texts
-                .iter()
-                .flat_map(|text| alphabet.iter().map(move |segment| join(text, segment)))
-                .collect()
+            texts.iter().flat_map(|text| alphabet.iter().map(move |segment| join(text, segment))).collect()
         })
     })
 }
 
 fn join(text: &str, segment: &str) -> String {
-    if text.is_empty() {
-        segment.to_owned()
-    } else {
-        format!("{text}:{segment}")
-    }
+    if text.is_empty() { segment.to_owned() } else { format!("{text}:{segment}") }
 }

@@ -50,8 +50,7 @@ pub(super) fn decode<const N: usize>(digits: &[u8; N]) -> Option<u64> {
 /// Looks at all of them instead of stopping at the first that is not: the loop then has no branch and
 /// the compiler turns it into vector instructions.
 pub(super) fn is_base62(text: &[u8]) -> bool {
-    text.iter()
-        .fold(true, |so_far, byte| so_far & byte.is_ascii_alphanumeric())
+    text.iter().fold(true, |so_far, byte| so_far & byte.is_ascii_alphanumeric())
 }
 
 #[cfg(test)]
@@ -75,11 +74,7 @@ mod tests {
     fn a_byte_is_a_digit_exactly_when_it_is_an_ascii_letter_or_number() {
         for byte in 0..=u8::MAX {
             assert_eq!(decode(&[byte]).is_some(), byte.is_ascii_alphanumeric(), "{byte:#04x}");
-            assert_eq!(
-                is_base62(&[b'0', byte, b'z']),
-                byte.is_ascii_alphanumeric(),
-                "{byte:#04x}"
-            );
+            assert_eq!(is_base62(&[b'0', byte, b'z']), byte.is_ascii_alphanumeric(), "{byte:#04x}");
         }
     }
 

@@ -53,10 +53,7 @@ impl Digest {
     /// [`MalformedDigest::Length`] for anything but 32 or 64 bytes.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, MalformedDigest> {
         let short = bytes.try_into().map(Bytes::Short);
-        short
-            .or_else(|_| bytes.try_into().map(Bytes::Long))
-            .map(Self)
-            .map_err(|_| MalformedDigest::Length)
+        short.or_else(|_| bytes.try_into().map(Bytes::Long)).map(Self).map_err(|_| MalformedDigest::Length)
     }
 
     /// A digest of this algorithm in hex, upper or lower case, as older systems keep them.
@@ -156,10 +153,7 @@ mod tests {
     #[test]
     fn known_keys_have_their_known_check_values() {
         for case in vectors::cases("hmac_sha256.json", "check_values") {
-            assert_eq!(
-                check_value(&vectors::array(&case["key"])),
-                *vectors::bytes(&case["check_value"])
-            );
+            assert_eq!(check_value(&vectors::array(&case["key"])), *vectors::bytes(&case["check_value"]));
         }
     }
 

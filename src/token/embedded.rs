@@ -63,10 +63,7 @@ fn last_token(text: &[u8]) -> Option<Range<usize>> {
 
 /// `text`, which ends with a run of base62 characters, without that run.
 fn before_last_run(text: &[u8]) -> &[u8] {
-    let start = text
-        .iter()
-        .rposition(|byte| !byte.is_ascii_alphanumeric())
-        .map_or(0, |before| before + 1);
+    let start = text.iter().rposition(|byte| !byte.is_ascii_alphanumeric()).map_or(0, |before| before + 1);
     &text[..start]
 }
 
@@ -74,22 +71,10 @@ fn before_last_run(text: &[u8]) -> &[u8] {
 ///
 /// Should several prefixes fit the checksum, the shortest is taken: what is hidden is the same for all.
 fn start_of_token(text: &[u8]) -> Option<usize> {
-    let Parts {
-        before,
-        covered,
-        checksum,
-        ..
-    } = Parts::of(text).ok()?;
-    let longest_prefix = before
-        .iter()
-        .rev()
-        .take(MAX_PREFIX_LEN)
-        .take_while(|byte| prefix::is_word_byte(byte))
-        .count();
+    let Parts { before, covered, checksum, .. } = Parts::of(text).ok()?;
+    let longest_prefix = before.iter().rev().take(MAX_PREFIX_LEN).take_while(|byte| prefix::is_word_byte(byte)).count();
     let earliest = before.len() - longest_prefix;
-    checksum::starts(&covered[earliest..], checksum)
-        .map(|start| earliest + start)
-        .find(|start| *start <= before.len())
+    checksum::starts(&covered[earliest..], checksum).map(|start| earliest + start).find(|start| *start <= before.len())
 }
 
 #[cfg(test)]
@@ -100,10 +85,7 @@ mod tests {
     use crate::token::{BODY_LEN, MAX_LEN, NewToken, Prefix, Presented, vectors};
 
     fn token(prefix: &str) -> String {
-        NewToken::generate(&Prefix::parse(prefix.as_bytes()).unwrap())
-            .unwrap()
-            .expose()
-            .to_owned()
+        NewToken::generate(&Prefix::parse(prefix.as_bytes()).unwrap()).unwrap().expose().to_owned()
     }
 
     fn found(text: &[u8]) -> Vec<&[u8]> {
@@ -156,9 +138,7 @@ mod tests {
 
     #[test]
     fn a_token_whose_prefix_reaches_into_another_hides_neither() {
-        let first = iter::repeat_with(|| token("ps_"))
-            .find(|token| token.ends_with('s'))
-            .unwrap();
+        let first = iter::repeat_with(|| token("ps_")).find(|token| token.ends_with('s')).unwrap();
         let second = token("s_");
         let text = format!("{first}{}", &second[1..]);
         assert_eq!(found(text.as_bytes()), [first.as_bytes(), second.as_bytes()]);
@@ -170,13 +150,7 @@ mod tests {
     fn ten_megabytes_of_hostile_text_are_read_in_linear_time() {
         let run_of_49 = "0".repeat(BODY_LEN);
         let token = token("_-_-");
-        for unit in [
-            "0",
-            "_",
-            "0_",
-            &format!("{run_of_49}_"),
-            &format!("{}{run_of_49}-", "_".repeat(32)),
-        ] {
+        for unit in ["0", "_", "0_", &format!("{run_of_49}_"), &format!("{}{run_of_49}-", "_".repeat(32))] {
             let mut text = unit.repeat((10 << 20) / unit.len()).into_bytes();
             assert_eq!(mask_in_place(&mut text), 0);
         }

@@ -135,9 +135,7 @@ mod tests {
     fn known_random_bytes_make_known_tokens() {
         for case in vectors::cases("tokens.json", "drawn") {
             let source = script(vectors::bytes(&case["random"]));
-            let token = NewToken::draw(&prefix(vectors::text(&case["prefix"])), source)
-                .ok()
-                .unwrap();
+            let token = NewToken::draw(&prefix(vectors::text(&case["prefix"])), source).ok().unwrap();
             assert_eq!(token.expose(), vectors::text(&case["text"]));
             assert_eq!(token.hint(), vectors::text(&case["hint"]));
         }
@@ -146,10 +144,7 @@ mod tests {
     #[test]
     fn without_randomness_there_is_no_token() {
         for given in [0, 7, 8, 47] {
-            assert_eq!(
-                NewToken::draw(&prefix("sk_"), script(vec![0; given])).err(),
-                Some("used up")
-            );
+            assert_eq!(NewToken::draw(&prefix("sk_"), script(vec![0; given])).err(), Some("used up"));
         }
     }
 
@@ -173,10 +168,7 @@ mod tests {
     #[test]
     fn no_two_tokens_share_lookup_or_secret() {
         let tokens: Vec<_> = (0..1000).map(|_| NewToken::generate(&prefix("sk_")).unwrap()).collect();
-        assert_eq!(
-            tokens.iter().map(NewToken::lookup).collect::<HashSet<_>>().len(),
-            tokens.len()
-        );
+        assert_eq!(tokens.iter().map(NewToken::lookup).collect::<HashSet<_>>().len(), tokens.len());
         assert_eq!(tokens.iter().map(secret).collect::<HashSet<_>>().len(), tokens.len());
     }
 
@@ -203,10 +195,7 @@ mod tests {
         characters.for_each(|character| counts[usize::from(character)] += 1);
         let expected = f64::from(counts.iter().sum::<u32>()) / 62.0;
         let of_digits = base62::DIGITS.map(|digit| f64::from(counts[usize::from(digit)]));
-        of_digits
-            .map(|count| (count - expected).powi(2) / expected)
-            .iter()
-            .sum()
+        of_digits.map(|count| (count - expected).powi(2) / expected).iter().sum()
     }
 
     #[test]

@@ -33,11 +33,6 @@ impl<'a> Parts<'a> {
         let lookup = Lookup::decode(lookup)?;
         let checksum = base62::decode(checksum).ok_or(Malformed::Alphabet)?;
         let checksum = u32::try_from(checksum).map_err(|_| Malformed::Checksum)?;
-        Ok(Self {
-            before,
-            covered,
-            lookup,
-            checksum,
-        })
+        Ok(Self { before, covered, lookup, checksum })
     }
 }

@@ -68,11 +68,7 @@ mod tests {
     #[test]
     fn any_other_byte_is_refused() {
         for byte in (0..=u8::MAX).filter(|byte| !is_word_byte(byte)) {
-            assert_eq!(
-                Prefix::parse(&[b'a', byte, b'_']),
-                Err(Malformed::Alphabet),
-                "{byte:#04x}"
-            );
+            assert_eq!(Prefix::parse(&[b'a', byte, b'_']), Err(Malformed::Alphabet), "{byte:#04x}");
         }
     }
 }

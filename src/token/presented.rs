@@ -30,11 +30,7 @@ impl<'a> Presented<'a> {
         if checksum::of(parts.covered) != parts.checksum {
             return Err(Malformed::Checksum);
         }
-        Ok(Self {
-            text,
-            prefix: parts.before,
-            lookup: parts.lookup,
-        })
+        Ok(Self { text, prefix: parts.before, lookup: parts.lookup })
     }
 
     /// What stands before the lookup: at most 32 of `[A-Za-z0-9_-]`.
@@ -70,10 +66,7 @@ mod tests {
         for case in vectors::cases("tokens.json", "well_formed") {
             let presented = Presented::parse(vectors::text(&case["text"]).as_bytes()).unwrap();
             assert_eq!(presented.prefix(), vectors::text(&case["prefix"]).as_bytes());
-            assert_eq!(
-                presented.lookup().to_bigint().to_string(),
-                vectors::text(&case["bigint"])
-            );
+            assert_eq!(presented.lookup().to_bigint().to_string(), vectors::text(&case["bigint"]));
             assert_eq!(presented.hint(), vectors::text(&case["hint"]));
             assert_eq!(presented.digest().as_bytes(), vectors::bytes(&case["sha256"]));
         }
@@ -108,11 +101,7 @@ mod tests {
             for at in 0..original.len() {
                 let in_prefix = at < original.len() - BODY_LEN;
                 let also = if in_prefix { b"_-".as_slice() } else { b"" };
-                for &digit in base62::DIGITS
-                    .iter()
-                    .chain(also)
-                    .filter(|&&digit| digit != original[at])
-                {
+                for &digit in base62::DIGITS.iter().chain(also).filter(|&&digit| digit != original[at]) {
                     let mut changed = original.to_vec();
                     changed[at] = digit;
                     assert!(Presented::parse(&changed).is_err(), "position {at}");

@@ -24,10 +24,7 @@ impl<'a> PublicPart<'a> {
         }
         let (before, digits) = text.split_last_chunk::<LOOKUP_LEN>().ok_or(Malformed::Length)?;
         prefix::validate(before)?;
-        Ok(Self {
-            prefix: before,
-            lookup: Lookup::decode(digits)?,
-        })
+        Ok(Self { prefix: before, lookup: Lookup::decode(digits)? })
     }
 
     /// What stands before the lookup: at most 32 of `[A-Za-z0-9_-]`.

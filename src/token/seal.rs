@@ -45,9 +45,7 @@ impl Seal {
             return None;
         }
         let mut text = Zeroizing::new(text.to_vec());
-        self.0
-            .decrypt_in_place_detached(XNonce::from_slice(nonce), token, &mut text, Tag::from_slice(tag))
-            .ok()?;
+        self.0.decrypt_in_place_detached(XNonce::from_slice(nonce), token, &mut text, Tag::from_slice(tag)).ok()?;
         Some(text)
     }
 
@@ -83,17 +81,9 @@ mod tests {
         for case in vectors::cases("xchacha20_poly1305.json", "draft") {
             let seal = Seal::new(&vectors::array(&case["key"]));
             let nonce = vectors::array(&case["nonce"]);
-            let sealed = seal.close_with(
-                &nonce,
-                &vectors::bytes(&case["plaintext"]),
-                &vectors::bytes(&case["aad"]),
-            );
-            let expected = [
-                vec![VERSION],
-                nonce.to_vec(),
-                vectors::bytes(&case["ciphertext"]),
-                vectors::bytes(&case["tag"]),
-            ];
+            let sealed = seal.close_with(&nonce, &vectors::bytes(&case["plaintext"]), &vectors::bytes(&case["aad"]));
+            let expected =
+                [vec![VERSION], nonce.to_vec(), vectors::bytes(&case["ciphertext"]), vectors::bytes(&case["tag"])];
             assert_eq!(sealed, expected.concat());
         }
     }
@@ -104,14 +94,8 @@ mod tests {
             let seal = Seal::new(&vectors::array(&case["key"]));
             let (text, token) = (vectors::text(&case["text"]), vectors::array(&case["id"]));
             let sealed = vectors::bytes(&case["sealed"]);
-            assert_eq!(
-                seal.close_with(&vectors::array(&case["nonce"]), text.as_bytes(), &token),
-                sealed
-            );
-            assert_eq!(
-                seal.open(&sealed, &token).as_deref().map(Vec::as_slice),
-                Some(text.as_bytes())
-            );
+            assert_eq!(seal.close_with(&vectors::array(&case["nonce"]), text.as_bytes(), &token), sealed);
+            assert_eq!(seal.open(&sealed, &token).as_deref().map(Vec::as_slice), Some(text.as_bytes()));
         }
     }
 

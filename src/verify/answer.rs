@@ -63,13 +63,7 @@ impl Answer {
         token: Option<(Uuid, Text, Option<Text>)>,
         granted: Option<Granted>,
     ) -> Result<Self, Error> {
-        Ok(Answer {
-            verdict,
-            token,
-            granted,
-            detail: None,
-            correlation_id: correlation::new()?,
-        })
+        Ok(Answer { verdict, token, granted, detail: None, correlation_id: correlation::new()? })
     }
 
     /// With the reason for which the owner is inactive.
@@ -97,9 +91,7 @@ impl Answer {
     }
 
     fn into_fields(self) -> Fields<15> {
-        let (id, kind, name) = self
-            .token
-            .map_or((None, None, None), |(id, kind, name)| (Some(id), Some(kind), name));
+        let (id, kind, name) = self.token.map_or((None, None, None), |(id, kind, name)| (Some(id), Some(kind), name));
         let status = i32::from(self.verdict.http_status());
         let granted = self.granted.map(|granted| {
             // Stored names parse.
@@ -140,9 +132,5 @@ impl Answer {
 }
 
 fn json_of(data_scopes: &DataScopes) -> Jsonb {
-    if data_scopes.is_unrestricted() {
-        Jsonb::empty_object()
-    } else {
-        Jsonb::of(&data_scopes.to_value())
-    }
+    if data_scopes.is_unrestricted() { Jsonb::empty_object() } else { Jsonb::of(&data_scopes.to_value()) }
 }

@@ -98,9 +98,8 @@ pub fn answer(lookup: Lookup, digest: &Digest, question: &Question) -> Result<Op
     if let Some(answer) = hot.and_then(|hot| hot.answer(digest, question).transpose()) {
         return answer.map(Some);
     }
-    let (resolved, generation) = settled(generation, |snapshot, generation| {
-        read(lookup, digest, snapshot, Some(generation))
-    });
+    let (resolved, generation) =
+        settled(generation, |snapshot, generation| read(lookup, digest, snapshot, Some(generation)));
     let Some(resolved) = resolved? else {
         return Ok(None);
     };
@@ -171,14 +170,8 @@ fn read(
         return Ok(None);
     };
     let (owner, kind) = match generation {
-        None => (
-            find_owner(&token.owner, snapshot).map(Rc::new),
-            find_kind(&token.kind, snapshot).map(Rc::new),
-        ),
-        Some(generation) => (
-            owner(&token.owner, snapshot, generation),
-            kind_of(&token.kind, snapshot, generation),
-        ),
+        None => (find_owner(&token.owner, snapshot).map(Rc::new), find_kind(&token.kind, snapshot).map(Rc::new)),
+        Some(generation) => (owner(&token.owner, snapshot, generation), kind_of(&token.kind, snapshot, generation)),
     };
     // Nothing of ours removes either. Were they not there, the token would be refused as unknown.
     Ok(owner.zip(kind).map(|(owner, kind)| Resolved { token, owner, kind }))
@@ -221,10 +214,7 @@ fn owner(name: &Text, snapshot: &Latest, generation: u64) -> Option<Rc<Principal
         MEMORY.with_borrow_mut(|memory| {
             let principals = &mut memory.at(generation).principals;
             if principals.wants(key) {
-                let entry = Rc::new(Owner {
-                    name: name.clone(),
-                    principal: Rc::clone(&found),
-                });
+                let entry = Rc::new(Owner { name: name.clone(), principal: Rc::clone(&found) });
                 // Half for owners, so that they never crowd out all tokens.
                 principals.store(key, &entry, settings::cache_size() / 2);
             }

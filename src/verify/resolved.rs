@@ -102,18 +102,12 @@ impl TokenRow {
             rotated: !row.is_null(column::ROTATED_TO),
             expires_at: row.optional(column::EXPIRES_AT),
             not_before: row.optional(column::NOT_BEFORE),
-            scopes: row
-                .optional::<TextArray>(column::SCOPES)
-                .map(|list| stored_scopes(&list)),
-            data_scopes: row
-                .optional::<Jsonb>(column::DATA_SCOPES)
-                .map(|stored| stored_data_scopes(&stored)),
+            scopes: row.optional::<TextArray>(column::SCOPES).map(|list| stored_scopes(&list)),
+            data_scopes: row.optional::<Jsonb>(column::DATA_SCOPES).map(|stored| stored_data_scopes(&stored)),
             // What somebody has written past our functions and cannot be read admits nobody.
-            networks: row.optional::<TextArray>(column::NETWORKS).map(|list| {
-                list.stored()
-                    .filter_map(|network| Network::parse(network).ok())
-                    .collect()
-            }),
+            networks: row
+                .optional::<TextArray>(column::NETWORKS)
+                .map(|list| list.stored().filter_map(|network| Network::parse(network).ok()).collect()),
             metadata: row.optional(column::METADATA),
         }
     }
@@ -143,9 +137,9 @@ impl Resolved {
                 None => self.valid()?.formed(),
             },
             Verdict::OwnerInactive => refused()?.because(self.owner.state_reason.as_ref()).formed(),
-            Verdict::InsufficientScope => refused()?
-                .missing(question.require.each().filter(|scope| !self.grants(scope)))
-                .formed(),
+            Verdict::InsufficientScope => {
+                refused()?.missing(question.require.each().filter(|scope| !self.grants(scope))).formed()
+            }
             _ => refused()?.formed(),
         }
     }
@@ -154,12 +148,8 @@ impl Resolved {
         let token = &self.token;
         let granted = Granted {
             owner: token.owner.clone(),
-            scopes: self
-                .kind
-                .effective_scopes(token.scopes.as_ref(), &self.owner.permissions),
-            data_scopes: self
-                .kind
-                .effective_data_scopes(token.data_scopes.as_ref(), &self.owner.data_scopes),
+            scopes: self.kind.effective_scopes(token.scopes.as_ref(), &self.owner.permissions),
+            data_scopes: self.kind.effective_data_scopes(token.data_scopes.as_ref(), &self.owner.data_scopes),
             expires_at: token.expires_at,
             metadata: token.metadata.clone(),
         };
@@ -188,31 +178,17 @@ impl Resolved {
     }
 
     fn is_dead(&self) -> bool {
-        self.token.revoked
-            || self
-                .owner
-                .has_killed(self.token.owner_epoch, self.token.dies_with_owner)
+        self.token.revoked || self.owner.has_killed(self.token.owner_epoch, self.token.dies_with_owner)
     }
 
     fn grants(&self, scope: &Scope) -> bool {
-        self.kind
-            .grants(scope, self.token.scopes.as_ref(), &self.owner.permissions)
+        self.kind.grants(scope, self.token.scopes.as_ref(), &self.owner.permissions)
     }
 
     /// What is worth remembering of it: nothing that only time or an edit can make valid.
     pub fn hot(&self) -> Option<Hot> {
-        let TokenRow {
-            id,
-            digest,
-            pepper,
-            disabled,
-            rotated,
-            expires_at,
-            not_before,
-            scopes,
-            networks,
-            ..
-        } = &self.token;
+        let TokenRow { id, digest, pepper, disabled, rotated, expires_at, not_before, scopes, networks, .. } =
+            &self.token;
         if self.is_dead() || *disabled || !self.owner.active {
             return None;
         }
@@ -238,25 +214,10 @@ impl Resolved {
         const OVERHEAD: usize = 16 + 2 * 8;
         /// The header and the fields of the image that have one size.
         const IMAGE: usize = 128;
-        let TokenRow {
-            owner,
-            name,
-            metadata,
-            scopes,
-            networks,
-            ..
-        } = &self.token;
-        let own = scopes
-            .iter()
-            .flat_map(Scopes::iter)
-            .map(|scope| scope.len() + 32)
-            .sum::<usize>()
+        let TokenRow { owner, name, metadata, scopes, networks, .. } = &self.token;
+        let own = scopes.iter().flat_map(Scopes::iter).map(|scope| scope.len() + 32).sum::<usize>()
             + networks.as_ref().map_or(0, |networks| size_of_val(&**networks));
-        let granted = scopes
-            .as_ref()
-            .unwrap_or(&self.owner.permissions)
-            .iter()
-            .map(|scope| scope.len() + 8);
+        let granted = scopes.as_ref().unwrap_or(&self.owner.permissions).iter().map(|scope| scope.len() + 8);
         let shown = name.as_ref().map_or(0, |name| name.as_bytes().len())
             + metadata.as_ref().map_or(0, Jsonb::len)
             + 2 * owner.as_bytes().len()

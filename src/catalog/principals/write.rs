@@ -57,11 +57,7 @@ impl Changes {
                 xact::mark_death();
             }
         }
-        Outcome {
-            created,
-            changed,
-            dropped,
-        }
+        Outcome { created, changed, dropped }
     }
 
     /// Leaves a tombstone of each that is gone.
@@ -173,9 +169,7 @@ impl Outcome {
             [self.created, self.changed, self.dropped].map(|count| i64::try_from(count).unwrap_or(i64::MAX));
         Event {
             event,
-            after: DESCRIBE.first(arguments![source.clone(), created, changed, dropped], |row| {
-                row.required(1)
-            }),
+            after: DESCRIBE.first(arguments![source.clone(), created, changed, dropped], |row| row.required(1)),
             ..Event::default()
         }
         .record(actor)

@@ -26,11 +26,7 @@ pub(super) fn challenge(verdict: Verdict, missing: &Scopes) -> Option<String> {
 fn insufficient_scope(missing: &Scopes) -> String {
     let error = r#"Bearer error="insufficient_scope""#;
     let scope = missing.iter().collect::<Vec<_>>().join(" ");
-    if (1..=MAX_SCOPE_LENGTH).contains(&scope.len()) {
-        format!(r#"{error}, scope="{scope}""#)
-    } else {
-        error.into()
-    }
+    if (1..=MAX_SCOPE_LENGTH).contains(&scope.len()) { format!(r#"{error}, scope="{scope}""#) } else { error.into() }
 }
 
 #[cfg(test)]

@@ -44,10 +44,7 @@ impl str::FromStr for ErrorStyle {
     type Err = UnknownErrorStyle;
 
     fn from_str(name: &str) -> Result<Self, UnknownErrorStyle> {
-        Self::ALL
-            .into_iter()
-            .find(|style| style.as_str() == name)
-            .ok_or(UnknownErrorStyle)
+        Self::ALL.into_iter().find(|style| style.as_str() == name).ok_or(UnknownErrorStyle)
     }
 }
 

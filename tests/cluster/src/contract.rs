@@ -23,30 +23,17 @@ pub fn prepare(client: &mut Client) {
 
 /// Issues a token of kind `key`.
 pub fn issue(client: &mut Client, owner: &str) -> Issued {
-    let row = client
-        .query_one(
-            "SELECT token, id::text FROM tokenauth.issue(kind => 'key', owner => $1)",
-            &[&owner],
-        )
-        .unwrap();
-    Issued {
-        token: row.get(0),
-        id: row.get(1),
-    }
+    let row =
+        client.query_one("SELECT token, id::text FROM tokenauth.issue(kind => 'key', owner => $1)", &[&owner]).unwrap();
+    Issued { token: row.get(0), id: row.get(1) }
 }
 
 /// Revokes the token and returns whether it was alive.
 pub fn revoke(client: &mut Client, issued: &Issued) -> bool {
-    client
-        .query_one("SELECT tokenauth.revoke($1::text::uuid)", &[&issued.id])
-        .unwrap()
-        .get(0)
+    client.query_one("SELECT tokenauth.revoke($1::text::uuid)", &[&issued.id]).unwrap().get(0)
 }
 
 /// What verification says of the token.
 pub fn verdict(client: &mut Client, token: &str) -> String {
-    client
-        .query_one("SELECT verdict FROM tokenauth.verify($1)", &[&token])
-        .unwrap()
-        .get(0)
+    client.query_one("SELECT verdict FROM tokenauth.verify($1)", &[&token]).unwrap().get(0)
 }

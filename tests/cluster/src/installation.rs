@@ -19,19 +19,13 @@ pub fn program(name: &str) -> Command {
 pub fn temporary_directory() -> PathBuf {
     // In /tmp whatever TMPDIR says: the path of a socket is limited to 107 bytes.
     let output = finish(as_server(Path::new("mktemp")).args(["-d", "/tmp/tokenauth.XXXXXX"]));
-    PathBuf::from(
-        String::from_utf8(output.stdout)
-            .expect("mktemp prints a path")
-            .trim_end(),
-    )
+    PathBuf::from(String::from_utf8(output.stdout).expect("mktemp prints a path").trim_end())
 }
 
 /// Runs the command to its end, which must be a good one.
 pub fn finish(command: &mut Command) -> Output {
-    let output = command
-        .stdin(Stdio::null())
-        .output()
-        .unwrap_or_else(|error| panic!("could not run {command:?}: {error}"));
+    let output =
+        command.stdin(Stdio::null()).output().unwrap_or_else(|error| panic!("could not run {command:?}: {error}"));
     assert_success(command, &output);
     output
 }
@@ -49,18 +43,12 @@ pub fn assert_success(command: &Command, output: &Output) {
 fn as_server(program: &Path) -> Command {
     let mut command = Command::new(program);
     if geteuid().is_root() {
-        let user = User::from_name("postgres")
-            .ok()
-            .flatten()
-            .expect("as root, there is a user postgres to run servers as");
+        let user =
+            User::from_name("postgres").ok().flatten().expect("as root, there is a user postgres to run servers as");
         command.uid(user.uid.as_raw()).gid(user.gid.as_raw());
     }
     // The directory of the tests may be one that the server's user cannot enter.
-    command
-        .env_clear()
-        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-        .env("LC_ALL", "C")
-        .current_dir("/");
+    command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("LC_ALL", "C").current_dir("/");
     command
 }
 
@@ -69,10 +57,6 @@ fn bin_directory() -> &'static PathBuf {
     BIN_DIRECTORY.get_or_init(|| {
         let pg_config = std::env::var_os("PG_CONFIG").unwrap_or_else(|| "pg_config".into());
         let output = finish(Command::new(pg_config).arg("--bindir"));
-        PathBuf::from(
-            String::from_utf8(output.stdout)
-                .expect("pg_config prints a path")
-                .trim_end(),
-        )
+        PathBuf::from(String::from_utf8(output.stdout).expect("pg_config prints a path").trim_end())
     })
 }

@@ -51,19 +51,12 @@ impl Server {
     #[must_use]
     pub fn standby(&self) -> Self {
         let mut standby = Self::stopped();
-        finish(
-            program("pg_basebackup")
-                .arg("--pgdata")
-                .arg(standby.data())
-                .arg("--host")
-                .arg(&self.directory)
-                .args([
-                    "--username=postgres",
-                    "--checkpoint=fast",
-                    "--write-recovery-conf",
-                    "--no-sync",
-                ]),
-        );
+        finish(program("pg_basebackup").arg("--pgdata").arg(standby.data()).arg("--host").arg(&self.directory).args([
+            "--username=postgres",
+            "--checkpoint=fast",
+            "--write-recovery-conf",
+            "--no-sync",
+        ]));
         standby.configure(&[]);
         standby.start_again();
         standby
@@ -71,17 +64,11 @@ impl Server {
 
     /// Returns when this standby has replayed all that the primary has written until now.
     pub fn catch_up_with(&self, primary: &Self) {
-        let written: String = primary
-            .connect("postgres")
-            .query_one("SELECT pg_current_wal_lsn()::text", &[])
-            .unwrap()
-            .get(0);
+        let written: String =
+            primary.connect("postgres").query_one("SELECT pg_current_wal_lsn()::text", &[]).unwrap().get(0);
         let mut client = self.connect("postgres");
         wait_until("the standby to catch up", || {
-            client
-                .query_one("SELECT pg_last_wal_replay_lsn() >= $1::text::pg_lsn", &[&written])
-                .unwrap()
-                .get(0)
+            client.query_one("SELECT pg_last_wal_replay_lsn() >= $1::text::pg_lsn", &[&written]).unwrap().get(0)
         });
     }
 
@@ -94,9 +81,7 @@ impl Server {
 
     /// Makes a database; the options are those of `CREATE DATABASE`, as in `TEMPLATE template0 ENCODING 'LATIN1'`.
     pub fn create_database(&self, name: &str, options: &str) {
-        self.connect("postgres")
-            .batch_execute(&format!("CREATE DATABASE {name} {options}"))
-            .unwrap();
+        self.connect("postgres").batch_execute(&format!("CREATE DATABASE {name} {options}")).unwrap();
     }
 
     /// Starts the server after one of the ways to end it; recovery included, it accepts connections on return.
@@ -142,9 +127,7 @@ impl Server {
         let backend: i32 = victim.query_one("SELECT pg_backend_pid()", &[]).unwrap().get(0);
         let mut witness = self.connect("postgres");
         signal(Pid::from_raw(backend), Signal::SIGKILL);
-        wait_until("the server to notice the crash", || {
-            witness.batch_execute("SELECT").is_err()
-        });
+        wait_until("the server to notice the crash", || witness.batch_execute("SELECT").is_err());
         wait_until("the server to recover", || connect(&self.directory, "postgres").is_ok());
     }
 
@@ -152,11 +135,7 @@ impl Server {
     #[must_use]
     pub fn dump(&self, database: &str, options: &[&str]) -> Vec<u8> {
         finish(
-            program("pg_dump")
-                .args(options)
-                .arg("--host")
-                .arg(&self.directory)
-                .args(["--username=postgres", database]),
+            program("pg_dump").args(options).arg("--host").arg(&self.directory).args(["--username=postgres", database]),
         )
         .stdout
     }
@@ -168,10 +147,7 @@ impl Server {
             .args(["--exit-on-error", "--username=postgres", "--dbname", database])
             .arg("--host")
             .arg(&self.directory);
-        command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("pg_restore starts");
         // A pg_restore that gives up closes the pipe; what it says is worth more than that.
         let _ = child.stdin.take().expect("its input is a pipe").write_all(dump);
@@ -217,26 +193,15 @@ impl Server {
     }
 
     fn configure(&self, settings: &[&str]) {
-        let mut file = OpenOptions::new()
-            .append(true)
-            .open(self.data().join("postgresql.conf"))
-            .unwrap();
-        writeln!(
-            file,
-            "listen_addresses = ''\nunix_socket_directories = '{}'",
-            self.directory.display()
-        )
-        .unwrap();
+        let mut file = OpenOptions::new().append(true).open(self.data().join("postgresql.conf")).unwrap();
+        writeln!(file, "listen_addresses = ''\nunix_socket_directories = '{}'", self.directory.display()).unwrap();
         for line in settings {
             writeln!(file, "{line}").unwrap();
         }
     }
 
     fn stopped() -> Self {
-        Self {
-            directory: temporary_directory(),
-            postmaster: None,
-        }
+        Self { directory: temporary_directory(), postmaster: None }
     }
 
     fn end_by(&mut self, how: Signal) {
@@ -267,11 +232,7 @@ impl Drop for Server {
 }
 
 fn connect(directory: &Path, database: &str) -> Result<Client, postgres::Error> {
-    postgres::Config::new()
-        .host_path(directory)
-        .user("postgres")
-        .dbname(database)
-        .connect(NoTls)
+    postgres::Config::new().host_path(directory).user("postgres").dbname(database).connect(NoTls)
 }
 
 fn pid(process: &Child) -> Pid {
@@ -287,9 +248,7 @@ fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
 }
 
 fn tail(log: &Path) -> String {
-    let text = fs::read(log)
-        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
-        .unwrap_or_default();
+    let text = fs::read(log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
     let lines: Vec<&str> = text.lines().collect();
     lines[lines.len().saturating_sub(30)..].join("\n")
 }

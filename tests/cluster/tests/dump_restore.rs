@@ -8,11 +8,7 @@ fn tokens_issued_before_a_dump_have_the_same_verdicts_after_the_restore() {
     let server = Server::start(FAST);
     let mut client = server.connect("postgres");
     prepare(&mut client);
-    let tokens = [
-        issue(&mut client, "user:1"),
-        issue(&mut client, "user:1"),
-        issue(&mut client, "user:1"),
-    ];
+    let tokens = [issue(&mut client, "user:1"), issue(&mut client, "user:1"), issue(&mut client, "user:1")];
     assert!(revoke(&mut client, &tokens[1]));
     let events = "SELECT count(*) FROM tokenauth.events";
     let events_before: i64 = client.query_one(events, &[]).unwrap().get(0);
@@ -30,11 +26,7 @@ fn tokens_issued_before_a_dump_have_the_same_verdicts_after_the_restore() {
     assert_eq!(verdict(&mut restored, &newer.token), "valid");
     assert!(revoke(&mut restored, &tokens[0]));
     assert_eq!(verdict(&mut restored, &tokens[0].token), "revoked");
-    assert_eq!(
-        verdict(&mut client, &tokens[0].token),
-        "valid",
-        "the database that was dumped is another one"
-    );
+    assert_eq!(verdict(&mut client, &tokens[0].token), "valid", "the database that was dumped is another one");
 }
 
 #[test]

@@ -11,10 +11,7 @@ const DEATHS: &[(&str, &str)] = &[
     ("SELECT tokenauth.disable('$id')", "disabled"),
     ("SELECT tokenauth.delete('$id')", "revoked"),
     ("SELECT tokenauth.drop_principal('$owner')", "revoked"),
-    (
-        "BEGIN; SELECT tokenauth.revoke('$id'); SET LOCAL synchronous_commit = off; COMMIT",
-        "revoked",
-    ),
+    ("BEGIN; SELECT tokenauth.revoke('$id'); SET LOCAL synchronous_commit = off; COMMIT", "revoked"),
 ];
 
 #[test]
@@ -24,11 +21,7 @@ fn a_killed_token_stays_dead_when_the_server_is_killed_right_after() {
     let mut client = server.connect("postgres");
     prepare(&mut client);
     client.batch_execute("CREATE TABLE control (round int)").unwrap();
-    let rounds = if std::env::var_os("TOKENAUTH_SOAK").is_some() {
-        200
-    } else {
-        10
-    };
+    let rounds = if std::env::var_os("TOKENAUTH_SOAK").is_some() { 200 } else { 10 };
 
     for (round, (death, expected)) in (0..rounds).zip(DEATHS.iter().cycle()) {
         let mut client = server.connect("postgres");
@@ -38,35 +31,18 @@ fn a_killed_token_stays_dead_when_the_server_is_killed_right_after() {
         let other = issue(&mut client, "user:1");
 
         client.batch_execute("SET synchronous_commit = off").unwrap();
-        client
-            .batch_execute(&death.replace("$id", &issued.id).replace("$owner", &owner))
-            .unwrap();
+        client.batch_execute(&death.replace("$id", &issued.id).replace("$owner", &owner)).unwrap();
         client.execute("INSERT INTO control VALUES ($1)", &[&round]).unwrap();
         server.kill();
         server.start_again();
 
         let mut client = server.connect("postgres");
-        assert_eq!(
-            verdict(&mut client, &issued.token),
-            *expected,
-            "round {round}, after {death}"
-        );
-        assert_eq!(
-            verdict(&mut client, &other.token),
-            "valid",
-            "round {round}, a token that nobody killed"
-        );
+        assert_eq!(verdict(&mut client, &issued.token), *expected, "round {round}, after {death}");
+        assert_eq!(verdict(&mut client, &other.token), "valid", "round {round}, a token that nobody killed");
     }
 
-    let survived: i64 = server
-        .connect("postgres")
-        .query_one("SELECT count(*) FROM control", &[])
-        .unwrap()
-        .get(0);
-    assert!(
-        survived < i64::from(rounds),
-        "the crashes lost nothing at all, so they prove nothing"
-    );
+    let survived: i64 = server.connect("postgres").query_one("SELECT count(*) FROM control", &[]).unwrap().get(0);
+    assert!(survived < i64::from(rounds), "the crashes lost nothing at all, so they prove nothing");
 }
 
 #[test]

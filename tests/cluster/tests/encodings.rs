@@ -5,20 +5,14 @@ use tokenauth_cluster::contract::{issue, prepare, revoke, verdict};
 use tokenauth_cluster::{FAST, Server};
 
 /// An encoding, and a name for a token in bytes of it.
-const ENCODINGS: [(&str, &[u8]); 3] = [
-    ("UTF8", "Zo\u{eb} \u{2713}".as_bytes()),
-    ("LATIN1", b"caf\xe9 \xff"),
-    ("SQL_ASCII", b"\xff\xfe \xc3"),
-];
+const ENCODINGS: [(&str, &[u8]); 3] =
+    [("UTF8", "Zo\u{eb} \u{2713}".as_bytes()), ("LATIN1", b"caf\xe9 \xff"), ("SQL_ASCII", b"\xff\xfe \xc3")];
 
 fn in_each_encoding(test: impl Fn(&mut Client, &str, &[u8])) {
     let server = Server::start(FAST);
     for (encoding, name) in ENCODINGS {
         let database = encoding.to_lowercase();
-        server.create_database(
-            &database,
-            &format!("TEMPLATE template0 ENCODING '{encoding}' LOCALE 'C'"),
-        );
+        server.create_database(&database, &format!("TEMPLATE template0 ENCODING '{encoding}' LOCALE 'C'"));
         let mut client = server.connect(&database);
         prepare(&mut client);
         test(&mut client, encoding, name);
@@ -46,10 +40,7 @@ fn a_name_keeps_its_bytes() {
             )
             .unwrap();
         let stored: Vec<u8> = client
-            .query_one(
-                "SELECT convert_to(name, $1::text::name) FROM tokenauth.tokens",
-                &[&encoding],
-            )
+            .query_one("SELECT convert_to(name, $1::text::name) FROM tokenauth.tokens", &[&encoding])
             .unwrap()
             .get(0);
         assert_eq!(stored, name, "in {encoding}");
@@ -60,19 +51,13 @@ fn a_name_keeps_its_bytes() {
 fn a_hint_can_be_read_where_its_ellipsis_does_not_exist() {
     in_each_encoding(|client, encoding, _| {
         let issued = issue(client, "user:1");
-        let hint: String = client
-            .query_one("SELECT hint FROM tokenauth.tokens", &[])
-            .unwrap()
-            .get(0);
+        let hint: String = client.query_one("SELECT hint FROM tokenauth.tokens", &[]).unwrap().get(0);
         let body = issued.token.strip_prefix("key_").unwrap();
         let ellipsis = hint
             .strip_prefix("key_")
             .and_then(|hint| hint.strip_prefix(&body[..8]))
             .and_then(|hint| hint.strip_suffix(&body[body.len() - 4..]));
-        assert!(
-            matches!(ellipsis, Some("\u{2026}" | "...")),
-            "in {encoding} the hint is {hint}"
-        );
+        assert!(matches!(ellipsis, Some("\u{2026}" | "...")), "in {encoding} the hint is {hint}");
     });
 }
 

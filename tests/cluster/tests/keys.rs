@@ -16,10 +16,7 @@ const TWO: &str = "2222222222222222222222222222222222222222222222222222222222222
 
 /// Makes these lines the key file, and the server read it.
 fn keys(server: &Server, lines: &[(&str, &str, &str)]) {
-    let lines: Vec<String> = lines
-        .iter()
-        .map(|(purpose, id, key)| format!("{purpose} {id} {key}"))
-        .collect();
+    let lines: Vec<String> = lines.iter().map(|(purpose, id, key)| format!("{purpose} {id} {key}")).collect();
     server.write_file("keys", &lines.join("\n"), 0o600);
     use_file(server, server.file("keys").to_str().unwrap());
 }
@@ -70,18 +67,12 @@ fn assert_key_refused(client: &mut Client, token: &str, message: &str) {
 fn a_pepper_that_is_added_is_over_new_tokens_and_old_ones_go_on() {
     let (server, mut client) = prepared();
     let bare = issue(&mut client, "user:1");
-    assert_eq!(
-        stored(&mut client, &bare.id, &bare.token),
-        ("sha256".to_owned(), None, true)
-    );
+    assert_eq!(stored(&mut client, &bare.id, &bare.token), ("sha256".to_owned(), None, true));
 
     // The session that is open hears of it too.
     keys(&server, &[("pepper", "one", ONE)]);
     let under_one = issue(&mut client, "user:1");
-    keys(
-        &server,
-        &[("pepper", "one", ONE), ("seal", "s", ONE), ("pepper", "two", TWO)],
-    );
+    keys(&server, &[("pepper", "one", ONE), ("seal", "s", ONE), ("pepper", "two", TWO)]);
     let under_two = issue(&mut client, "user:1");
     for (issued, pepper) in [(&under_one, "one"), (&under_two, "two")] {
         assert_eq!(
@@ -111,16 +102,10 @@ fn a_pepper_that_is_added_is_over_new_tokens_and_old_ones_go_on() {
                 &[&under_one.token, &under_one.id],
             )
             .unwrap();
-        assert_eq!(
-            stolen.get::<_, String>(0),
-            "unknown",
-            "who has read the table has nothing to present"
-        );
+        assert_eq!(stolen.get::<_, String>(0), "unknown", "who has read the table has nothing to present");
     }
 
-    client
-        .query_one("SELECT tokenauth.revoke_presented($1)", &[&under_one.token])
-        .unwrap();
+    client.query_one("SELECT tokenauth.revoke_presented($1)", &[&under_one.token]).unwrap();
     assert_eq!(verdict(&mut client, &under_one.token), "revoked");
     assert_eq!(verdict(&mut client, &under_two.token), "valid");
 }
@@ -210,22 +195,13 @@ fn a_file_that_others_could_have_read_or_written_is_not_used() {
         use_file(&server, &path);
         for client in [&mut client, &mut server.connect("postgres")] {
             assert_key_refused(client, &issued.token, "key file cannot be used");
-            let error = client
-                .query("SELECT tokenauth.issue('key', 'user:1')", &[])
-                .unwrap_err();
+            let error = client.query("SELECT tokenauth.issue('key', 'user:1')", &[]).unwrap_err();
             let error = error.as_db_error().unwrap();
             assert_eq!(error.code(), &STATE);
-            assert!(
-                error.detail().unwrap().starts_with(detail),
-                "{path}: {}",
-                error.detail().unwrap()
-            );
+            assert!(error.detail().unwrap().starts_with(detail), "{path}: {}", error.detail().unwrap());
         }
         let log = server.log_text()[logged..].to_owned();
-        assert!(
-            log.contains("WARNING:  key file cannot be used") && log.contains(detail),
-            "{path}: {log}"
-        );
+        assert!(log.contains("WARNING:  key file cannot be used") && log.contains(detail), "{path}: {log}");
     }
     assert!(!server.log_text().contains(&ONE[1..]), "no key is ever logged");
 
@@ -250,11 +226,7 @@ fn a_server_that_has_loaded_the_library_warns_when_it_starts() {
     assert_eq!(warnings(&server), 1, "once, by the server, and not in each session");
 
     server.write_file("keys", &format!("pepper one {ONE}\n"), 0o600);
-    assert_eq!(
-        verdict(&mut client, &issued.token),
-        "valid",
-        "a call that needs it looks again"
-    );
+    assert_eq!(verdict(&mut client, &issued.token), "valid", "a call that needs it looks again");
     server.reconfigure(&[]);
     assert_eq!(warnings(&server), 1);
     assert_eq!(verdict(&mut client, &issued.token), "valid");
@@ -269,11 +241,7 @@ fn a_standby_needs_the_keys_as_well() {
     let standby = server.standby();
     standby.catch_up_with(&server);
     let mut reader = standby.connect("postgres");
-    assert_eq!(
-        verdict(&mut reader, &issued.token),
-        "valid",
-        "its configuration came along"
-    );
+    assert_eq!(verdict(&mut reader, &issued.token), "valid", "its configuration came along");
 
     standby.reconfigure(&["tokenauth.key_file = ''"]);
     let verify = "SELECT tokenauth.verify($1)";
@@ -303,20 +271,13 @@ fn a_dump_has_no_key_and_without_the_key_it_verifies_nothing() {
 /// Makes a kind that keeps texts, and two tokens of it.
 fn prepared_to_reveal(server: &Server, client: &mut Client) -> [Issued; 2] {
     keys(server, &[("seal", "one", ONE)]);
-    client
-        .batch_execute("INSERT INTO tokenauth.kind (name, prefix, reveal) VALUES ('shown', 'shown_', true)")
-        .unwrap();
+    client.batch_execute("INSERT INTO tokenauth.kind (name, prefix, reveal) VALUES ('shown', 'shown_', true)").unwrap();
     [(); 2].map(|()| issue_shown(client))
 }
 
 fn issue_shown(client: &mut Client) -> Issued {
-    let row = client
-        .query_one("SELECT token, id::text FROM tokenauth.issue('shown', 'user:1')", &[])
-        .unwrap();
-    Issued {
-        token: row.get(0),
-        id: row.get(1),
-    }
+    let row = client.query_one("SELECT token, id::text FROM tokenauth.issue('shown', 'user:1')", &[]).unwrap();
+    Issued { token: row.get(0), id: row.get(1) }
 }
 
 const REVEAL: &str = "SELECT tokenauth.reveal($1::text::uuid)";
@@ -328,10 +289,7 @@ fn revealed(client: &mut Client, issued: &Issued) -> String {
 /// Id of the seal of a token, and how many bytes are sealed.
 fn kept(client: &mut Client, issued: &Issued) -> (Option<String>, Option<i32>) {
     let row = client
-        .query_one(
-            "SELECT seal, octet_length(sealed) FROM tokenauth.token WHERE id = $1::text::uuid",
-            &[&issued.id],
-        )
+        .query_one("SELECT seal, octet_length(sealed) FROM tokenauth.token WHERE id = $1::text::uuid", &[&issued.id])
         .unwrap();
     (row.get(0), row.get(1))
 }
@@ -362,9 +320,7 @@ fn a_sealed_text_is_shown_as_long_as_its_token_works() {
         client.batch_execute(change).unwrap();
         assert_eq!(kept(&mut client, &first).0.as_deref(), Some("one"), "{change}");
     }
-    client
-        .batch_execute("SELECT tokenauth.enable(id) FROM tokenauth.tokens")
-        .unwrap();
+    client.batch_execute("SELECT tokenauth.enable(id) FROM tokenauth.tokens").unwrap();
     assert_eq!(revealed(&mut client, &first), first.token);
     for death in [
         "SELECT tokenauth.revoke($1::text::uuid)",
@@ -372,10 +328,7 @@ fn a_sealed_text_is_shown_as_long_as_its_token_works() {
         "SELECT tokenauth.revoke_all(kind => 'shown') WHERE $1 <> ''",
     ] {
         let issued = issue_shown(&mut client);
-        assert_eq!(
-            kept(&mut client, &issued).1,
-            Some(1 + 24 + i32::try_from(issued.token.len()).unwrap() + 16)
-        );
+        assert_eq!(kept(&mut client, &issued).1, Some(1 + 24 + i32::try_from(issued.token.len()).unwrap() + 16));
         client.query(death, &[&issued.id]).unwrap();
         assert_eq!(kept(&mut client, &issued), (None, None), "{death}");
         assert!(client.query(REVEAL, &[&issued.id]).is_err());
@@ -396,11 +349,7 @@ fn a_sealed_text_opens_only_whole_in_its_own_row_and_with_its_key() {
         let (state, message) = refusal(&mut client, REVEAL, &issued.id);
         assert_eq!(state, SqlState::DATA_CORRUPTED);
         assert_eq!(message, format!("sealed text of token \"{}\" does not open", issued.id));
-        assert_eq!(
-            verdict(&mut client, &issued.token),
-            "valid",
-            "the token itself works on"
-        );
+        assert_eq!(verdict(&mut client, &issued.token), "valid", "the token itself works on");
     }
     client
         .batch_execute(
@@ -409,26 +358,17 @@ fn a_sealed_text_opens_only_whole_in_its_own_row_and_with_its_key() {
         )
         .unwrap();
     assert_eq!(refusal(&mut client, REVEAL, &first.id).0, SqlState::DATA_CORRUPTED);
-    client
-        .batch_execute("UPDATE tokenauth.token t SET sealed = s.sealed FROM saved s WHERE s.id = t.id")
-        .unwrap();
+    client.batch_execute("UPDATE tokenauth.token t SET sealed = s.sealed FROM saved s WHERE s.id = t.id").unwrap();
     assert_eq!(revealed(&mut client, &first), first.token);
 
     for (lines, message) in [
         (&[("seal", "two", TWO)][..], "key \"one\" is not in the key file"),
-        (
-            &[("seal", "one", TWO)],
-            "key \"one\" in the key file is not the key of that name",
-        ),
+        (&[("seal", "one", TWO)], "key \"one\" in the key file is not the key of that name"),
         (&[("pepper", "one", ONE)], "key \"one\" is not in the key file"),
     ] {
         keys(&server, lines);
         assert_eq!(refusal(&mut client, REVEAL, &first.id), (STATE, message.to_owned()));
-        assert_eq!(
-            verdict(&mut client, &first.token),
-            "valid",
-            "verification needs no seal"
-        );
+        assert_eq!(verdict(&mut client, &first.token), "valid", "verification needs no seal");
     }
 }
 
@@ -447,16 +387,10 @@ fn texts_are_sealed_anew_until_an_older_key_can_go() {
     let mut holder = server.connect("postgres");
     let mut transaction = holder.transaction().unwrap();
     transaction
-        .execute(
-            "SELECT FROM tokenauth.token WHERE id = $1::text::uuid FOR NO KEY UPDATE",
-            &[&before[0].id],
-        )
+        .execute("SELECT FROM tokenauth.token WHERE id = $1::text::uuid FOR NO KEY UPDATE", &[&before[0].id])
         .unwrap();
     let left = |client: &mut Client, most: i64| -> i64 {
-        client
-            .query_one("SELECT tokenauth.reseal($1)", &[&most])
-            .unwrap()
-            .get(0)
+        client.query_one("SELECT tokenauth.reseal($1)", &[&most]).unwrap().get(0)
     };
     assert_eq!(left(&mut client, 1), 1);
     assert_eq!(left(&mut client, 1000), 1);
@@ -469,10 +403,7 @@ fn texts_are_sealed_anew_until_an_older_key_can_go() {
         assert_eq!(revealed(&mut client, issued), issued.token, "the older key is gone");
     }
     let events: Vec<String> = client
-        .query(
-            "SELECT after::text FROM tokenauth.events WHERE event = 'tokens.resealed' ORDER BY id",
-            &[],
-        )
+        .query("SELECT after::text FROM tokenauth.events WHERE event = 'tokens.resealed' ORDER BY id", &[])
         .unwrap()
         .iter()
         .map(|row| row.get(0))
@@ -484,9 +415,7 @@ fn texts_are_sealed_anew_until_an_older_key_can_go() {
 fn tokens_are_revealed_and_verified_at_every_moment_while_keys_change() {
     let (server, mut client) = prepared();
     keys(&server, &[("pepper", "p-one", ONE), ("seal", "one", ONE)]);
-    client
-        .batch_execute("INSERT INTO tokenauth.kind (name, prefix, reveal) VALUES ('shown', 'shown_', true)")
-        .unwrap();
+    client.batch_execute("INSERT INTO tokenauth.kind (name, prefix, reveal) VALUES ('shown', 'shown_', true)").unwrap();
     let issued: Vec<Issued> = (0..50).map(|_| issue_shown(&mut client)).collect();
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
@@ -506,12 +435,7 @@ fn tokens_are_revealed_and_verified_at_every_moment_while_keys_change() {
         let older = [("pepper", "p-one", ONE), ("seal", "one", ONE)];
         let newer = [("pepper", "p-two", TWO), ("seal", "two", TWO)];
         keys(&server, &[older, newer].concat());
-        while client
-            .query_one("SELECT tokenauth.reseal(7)", &[])
-            .unwrap()
-            .get::<_, i64>(0)
-            > 0
-        {}
+        while client.query_one("SELECT tokenauth.reseal(7)", &[]).unwrap().get::<_, i64>(0) > 0 {}
         // Peppers are not moved: the texts are not there. The older seal can go.
         keys(&server, &[&older[..1], &newer].concat());
         done.store(true, Ordering::Relaxed);
@@ -547,9 +471,6 @@ fn a_standby_reveals_nothing() {
     standby.catch_up_with(&server);
     let mut reader = standby.connect("postgres");
     // It could not record it.
-    assert_eq!(
-        refusal(&mut reader, REVEAL, &first.id).0,
-        SqlState::READ_ONLY_SQL_TRANSACTION
-    );
+    assert_eq!(refusal(&mut reader, REVEAL, &first.id).0, SqlState::READ_ONLY_SQL_TRANSACTION);
     assert_eq!(verdict(&mut reader, &first.token), "valid");
 }

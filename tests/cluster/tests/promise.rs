@@ -23,16 +23,8 @@ struct Token {
 
 impl Owner {
     fn fresh() -> Self {
-        let token = Token {
-            revoked: false,
-            disabled: false,
-        };
-        Owner {
-            active: true,
-            dropped: false,
-            may_write: true,
-            tokens: [token; 2],
-        }
+        let token = Token { revoked: false, disabled: false };
+        Owner { active: true, dropped: false, may_write: true, tokens: [token; 2] }
     }
 
     /// The verdict on the token with `require => '{write}'`.
@@ -143,13 +135,7 @@ const LEVELS: [&str; 5] = [
 ];
 
 fn verdict(client: &mut Client, token: &str) -> String {
-    client
-        .query_one(
-            "SELECT verdict FROM tokenauth.verify($1, require => '{write}')",
-            &[&token],
-        )
-        .unwrap()
-        .get(0)
+    client.query_one("SELECT verdict FROM tokenauth.verify($1, require => '{write}')", &[&token]).unwrap().get(0)
 }
 
 #[test]
@@ -168,27 +154,17 @@ fn every_verification_answers_from_what_is_committed_and_from_its_own_transactio
         )
         .unwrap();
     let mut verifiers: Vec<Client> = LEVELS.iter().map(|_| server.connect("postgres")).collect();
-    let schedules = if std::env::var_os("TOKENAUTH_SOAK").is_some() {
-        1_000
-    } else {
-        200
-    };
+    let schedules = if std::env::var_os("TOKENAUTH_SOAK").is_some() { 1_000 } else { 200 };
 
     for schedule in 0..schedules {
         let mut random = Random(((schedule + 1) * 0x9E37_79B9) | 1);
         let owner = format!("user:{schedule}");
-        killer
-            .execute(
-                "SELECT tokenauth.put_principal($1, permissions => '{read,write}')",
-                &[&owner],
-            )
-            .unwrap();
+        killer.execute("SELECT tokenauth.put_principal($1, permissions => '{read,write}')", &[&owner]).unwrap();
         let tokens: Vec<(String, String)> = ["key", "seat"]
             .iter()
             .map(|kind| {
-                let row = killer
-                    .query_one("SELECT token, id::text FROM tokenauth.issue($1, $2)", &[kind, &owner])
-                    .unwrap();
+                let row =
+                    killer.query_one("SELECT token, id::text FROM tokenauth.issue($1, $2)", &[kind, &owner]).unwrap();
                 (row.get(0), row.get(1))
             })
             .collect();
@@ -215,10 +191,7 @@ fn every_verification_answers_from_what_is_committed_and_from_its_own_transactio
                 }
                 40..50 if states.len() == 1 => {
                     states.push(states[0].clone());
-                    format!(
-                        "BEGIN ISOLATION LEVEL {}",
-                        LEVELS[[0, 2, 3][usize::try_from(random.below(3)).unwrap()]]
-                    )
+                    format!("BEGIN ISOLATION LEVEL {}", LEVELS[[0, 2, 3][usize::try_from(random.below(3)).unwrap()]])
                 }
                 40..50 => {
                     states.push(states.last().unwrap().clone());
@@ -254,10 +227,7 @@ fn every_verification_answers_from_what_is_committed_and_from_its_own_transactio
                         // DEFERRABLE waits for others that are SERIALIZABLE to end, before it begins.
                         continue;
                     } else {
-                        format!(
-                            "BEGIN ISOLATION LEVEL {}; SELECT count(*) FROM tokenauth.token",
-                            LEVELS[which]
-                        )
+                        format!("BEGIN ISOLATION LEVEL {}; SELECT count(*) FROM tokenauth.token", LEVELS[which])
                     };
                     open[which] = !open[which];
                     verifiers[which]
@@ -271,24 +241,16 @@ fn every_verification_answers_from_what_is_committed_and_from_its_own_transactio
             if !step.is_empty() {
                 // The text of the token stays out of what a failure prints.
                 story.push(step.replace(&tokens[token].0, "$token"));
-                killer
-                    .batch_execute(&step)
-                    .unwrap_or_else(|error| panic!("schedule {schedule}: {error}: {story:#?}"));
+                killer.batch_execute(&step).unwrap_or_else(|error| panic!("schedule {schedule}: {error}: {story:#?}"));
             }
             for (index, (text, _)) in tokens.iter().enumerate() {
                 let own = verdict(&mut killer, text);
                 let expected = states.last().unwrap().verdict(index);
-                assert_eq!(
-                    own, expected,
-                    "schedule {schedule}, token {index}, the killer: {story:#?}"
-                );
+                assert_eq!(own, expected, "schedule {schedule}, token {index}, the killer: {story:#?}");
                 for (client, level) in verifiers.iter_mut().zip(LEVELS) {
                     let seen = verdict(client, text);
                     let expected = states[0].verdict(index);
-                    assert_eq!(
-                        seen, expected,
-                        "schedule {schedule}, token {index}, {level}: {story:#?}"
-                    );
+                    assert_eq!(seen, expected, "schedule {schedule}, token {index}, {level}: {story:#?}");
                 }
             }
         }

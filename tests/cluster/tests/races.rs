@@ -17,11 +17,7 @@ use tokenauth_cluster::{FAST, Server};
 const LEVELS: [&str; 3] = ["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"];
 
 fn rounds(short: u32, long: u32) -> u32 {
-    if std::env::var_os("TOKENAUTH_SOAK").is_some() {
-        long
-    } else {
-        short
-    }
+    if std::env::var_os("TOKENAUTH_SOAK").is_some() { long } else { short }
 }
 
 /// xorshift64*: what the threads do is to differ, not to be secret.
@@ -55,11 +51,7 @@ impl Random {
 fn start() -> Server {
     // A call that waits for ever fails instead; two that wait for each other are found out at once.
     let mut settings = FAST.to_vec();
-    settings.extend([
-        "deadlock_timeout = 20ms",
-        "statement_timeout = 120s",
-        "max_connections = 40",
-    ]);
+    settings.extend(["deadlock_timeout = 20ms", "statement_timeout = 120s", "max_connections = 40"]);
     let server = Server::start(&settings);
     server
         .connect("postgres")
@@ -81,9 +73,7 @@ fn transact(client: &mut Client, random: &mut Random, level: &str, sql: &str) ->
     };
     let mut transaction = client.transaction().unwrap();
     transaction
-        .batch_execute(&format!(
-            "SET TRANSACTION ISOLATION LEVEL {level}; SELECT count(*) FROM tokenauth.kind"
-        ))
+        .batch_execute(&format!("SET TRANSACTION ISOLATION LEVEL {level}; SELECT count(*) FROM tokenauth.kind"))
         .map_err(code)?;
     random.jitter(300);
     let rows = transaction.query(sql, &[]).map_err(code)?;
@@ -130,9 +120,7 @@ fn no_token_survives_the_deactivation_that_raced_its_issue() {
         for round in 0..rounds {
             let kind = ["key", "seat", "few"][usize::try_from(round / 3 % 3).unwrap()];
             let dropped = round % 3 == 2;
-            admin
-                .execute("SELECT tokenauth.put_principal($1)", &[&format!("user:{round}")])
-                .unwrap();
+            admin.execute("SELECT tokenauth.put_principal($1)", &[&format!("user:{round}")]).unwrap();
             begin.send(round).unwrap();
             random.jitter(1_000);
             let level = *random.pick(&LEVELS);
@@ -148,11 +136,8 @@ fn no_token_survives_the_deactivation_that_raced_its_issue() {
                 }
                 Err(code) => {
                     refused += 1;
-                    let expected = if dropped {
-                        SqlState::UNDEFINED_OBJECT
-                    } else {
-                        SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE
-                    };
+                    let expected =
+                        if dropped { SqlState::UNDEFINED_OBJECT } else { SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE };
                     assert!(
                         code == expected || level != LEVELS[0] && code == SqlState::T_R_SERIALIZATION_FAILURE,
                         "round {round}, {level}: {code:?}"
@@ -164,18 +149,9 @@ fn no_token_survives_the_deactivation_that_raced_its_issue() {
             let expected = if suspended { "owner_inactive" } else { "revoked" };
             assert_eq!(verdict(&mut admin, &token), expected, "round {round}, {kind}, {level}");
             // What is dead stays dead when the owner is there again.
-            admin
-                .execute(
-                    "SELECT tokenauth.put_principal($1, active => true)",
-                    &[&format!("user:{round}")],
-                )
-                .unwrap();
+            admin.execute("SELECT tokenauth.put_principal($1, active => true)", &[&format!("user:{round}")]).unwrap();
             let expected = if suspended { "valid" } else { "revoked" };
-            assert_eq!(
-                verdict(&mut admin, &token),
-                expected,
-                "round {round}, {kind}, {level}, back again"
-            );
+            assert_eq!(verdict(&mut admin, &token), expected, "round {round}, {kind}, {level}, back again");
         }
         drop(begin);
         killer.join().unwrap();
@@ -251,10 +227,7 @@ fn calls_on_the_same_owners_kinds_and_tokens_never_deadlock() {
     // A call per transaction; each session has its own, so that all of them meet, and some of any kind.
     const CALLS: &[&[&str]] = &[
         &["SELECT tokenauth.revoke_all(owner => '$owner')"],
-        &[
-            "SELECT tokenauth.deactivate('$owner')",
-            "SELECT tokenauth.activate('$owner')",
-        ],
+        &["SELECT tokenauth.deactivate('$owner')", "SELECT tokenauth.activate('$owner')"],
         &["SELECT tokenauth.issue('$kind', '$owner')"],
         &[
             "SELECT tokenauth.edit('$id', name => 'n$n', scopes => '{a}', expires_in => '1 day')",
@@ -278,9 +251,7 @@ fn calls_on_the_same_owners_kinds_and_tokens_never_deadlock() {
     let mut admin = server.connect("postgres");
     let owners = ["user:1", "user:2"];
     for owner in owners {
-        admin
-            .execute("SELECT tokenauth.put_principal($1, permissions => '{a,b}')", &[&owner])
-            .unwrap();
+        admin.execute("SELECT tokenauth.put_principal($1, permissions => '{a,b}')", &[&owner]).unwrap();
     }
     let rounds = rounds(2_000, 10_000);
     let answers = thread::scope(|scope| {
@@ -319,25 +290,15 @@ fn calls_on_the_same_owners_kinds_and_tokens_never_deadlock() {
                 })
             })
             .collect();
-        sessions
-            .into_iter()
-            .flat_map(|session| session.join().unwrap())
-            .collect::<Vec<_>>()
+        sessions.into_iter().flat_map(|session| session.join().unwrap()).collect::<Vec<_>>()
     });
     // Refusals that a single call may meet here: inactive or dead, limit reached, dropped or deleted, no longer held.
     let refusals = ["55000", "53400", "42704", "42501"];
-    let others: Vec<_> = answers
-        .iter()
-        .filter(|((_, answer), _)| answer != "done" && !refusals.contains(&answer.as_str()))
-        .collect();
+    let others: Vec<_> =
+        answers.iter().filter(|((_, answer), _)| answer != "done" && !refusals.contains(&answer.as_str())).collect();
     assert!(others.is_empty(), "{others:?}");
     for call in CALLS.iter().copied().flatten() {
-        assert!(
-            answers
-                .iter()
-                .any(|((made, answer), _)| made == call && answer == "done"),
-            "never took place: {call}"
-        );
+        assert!(answers.iter().any(|((made, answer), _)| made == call && answer == "done"), "never took place: {call}");
     }
 }
 
@@ -352,12 +313,7 @@ fn no_verification_that_starts_after_the_acknowledged_death_is_valid() {
         ("SELECT tokenauth.delete('$id')", "revoked"),
         ("SELECT tokenauth.drop_principal('$owner')", "revoked"),
     ];
-    const VERIFIERS: [&str; 4] = [
-        "READ COMMITTED",
-        "REPEATABLE READ",
-        "SERIALIZABLE",
-        "REPEATABLE READ, READ ONLY",
-    ];
+    const VERIFIERS: [&str; 4] = ["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE", "REPEATABLE READ, READ ONLY"];
     let server = start();
     let mut killer = server.connect("postgres");
     let mut random = Random::new(7);
@@ -366,9 +322,7 @@ fn no_verification_that_starts_after_the_acknowledged_death_is_valid() {
     for (round, (death, dead)) in (0..rounds(200, 5_000)).zip(DEATHS.iter().cycle()) {
         let owner = format!("user:{round}");
         killer.execute("SELECT tokenauth.put_principal($1)", &[&owner]).unwrap();
-        let row = killer
-            .query_one("SELECT token, id::text FROM tokenauth.issue('key', $1)", &[&owner])
-            .unwrap();
+        let row = killer.query_one("SELECT token, id::text FROM tokenauth.issue('key', $1)", &[&owner]).unwrap();
         let (token, id): (String, String) = (row.get(0), row.get(1));
         let sql = death.replace("$owner", &owner).replace("$id", &id);
         // Set when COMMIT has returned to the killer, and by the first verifier that was told of the death: what one
@@ -382,9 +336,7 @@ fn no_verification_that_starts_after_the_acknowledged_death_is_valid() {
                 let (acknowledged, stop, ready) = (&acknowledged, &stop, ready.clone());
                 scope.spawn(move || {
                     client
-                        .batch_execute(&format!(
-                            "BEGIN ISOLATION LEVEL {level}; SELECT count(*) FROM tokenauth.token"
-                        ))
+                        .batch_execute(&format!("BEGIN ISOLATION LEVEL {level}; SELECT count(*) FROM tokenauth.token"))
                         .unwrap();
                     assert_eq!(verdict(client, token), "valid", "round {round}, {level}: before {sql}");
                     drop(ready);

@@ -34,16 +34,9 @@ fn a_standby_issues_and_revokes_nothing() {
     let standby = primary.standby();
     standby.catch_up_with(&primary);
     let mut on_standby = standby.connect("postgres");
-    for statement in [
-        "SELECT tokenauth.issue('key', 'user:1')",
-        &format!("SELECT tokenauth.revoke('{}')", issued.id),
-    ] {
+    for statement in ["SELECT tokenauth.issue('key', 'user:1')", &format!("SELECT tokenauth.revoke('{}')", issued.id)] {
         let error = on_standby.batch_execute(statement).expect_err(statement);
-        assert_eq!(
-            error.code(),
-            Some(&SqlState::READ_ONLY_SQL_TRANSACTION),
-            "{statement}: {error}"
-        );
+        assert_eq!(error.code(), Some(&SqlState::READ_ONLY_SQL_TRANSACTION), "{statement}: {error}");
     }
     assert_eq!(verdict(&mut on_standby, &issued.token), "valid");
 }
