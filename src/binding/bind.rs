@@ -26,7 +26,6 @@ use crate::pg::text::Text;
 /// temporary tables and inheritance; `21000` when several rows are the same principal.
 #[expect(clippy::too_many_arguments, reason = "the contract's signature; SQL calls it with named arguments")]
 // Written by hand, since pgrx would call the second argument "r#type".
-#[expect(clippy::too_many_arguments, reason = "the contract's signature; SQL calls it with named arguments")]
 #[pg_extern(
     schema = "tokenauth",
     sql = r#"
