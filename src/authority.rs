@@ -102,11 +102,11 @@ impl Authority {
         let manages = |held: &Scopes| kind.manage_permission.as_ref().is_some_and(|needed| held.covers(needed));
         let Principal { permissions, data_scopes, .. } = acting;
         let scopes = if is_owner {
-            permissions.clone()
+            Scopes::clone(permissions)
         } else {
             match membership() {
                 Some(there) if manages(&there) || manages(permissions) => permissions.union(&there),
-                None if manages(permissions) => permissions.clone(),
+                None if manages(permissions) => Scopes::clone(permissions),
                 _ => return Authority::Nothing,
             }
         };

@@ -109,6 +109,8 @@ impl Kind {
         match (self.permission_mode, granted) {
             (PermissionMode::Live, _) => self.cut(permissions.clone()),
             (PermissionMode::All, _) => self.cut(Scopes::everything()),
+            // Mostly the owner still holds what it chose.
+            (PermissionMode::Intersect, Some(granted)) if granted.within(permissions) => self.cut(granted.clone()),
             (PermissionMode::Intersect, Some(granted)) => self.cut(granted.intersect(permissions)),
             (PermissionMode::Snapshot, Some(granted)) => self.cut(granted.clone()),
             (PermissionMode::Intersect | PermissionMode::Snapshot, None) => Scopes::nothing(),

@@ -21,6 +21,7 @@ mod grants;
 mod handing_out;
 mod id;
 mod import;
+mod interned;
 mod issue;
 mod keys;
 mod kind;

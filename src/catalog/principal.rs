@@ -1,8 +1,11 @@
 //! Rows of `tokenauth.principal`.
 
+use std::rc::Rc;
+
 use crate::catalog::kind::stored_scopes;
 use crate::data_scope::DataScopes;
 use crate::error::Error;
+use crate::interned;
 use crate::pg::array::TextArray;
 use crate::pg::jsonb::Jsonb;
 use crate::pg::probe::{Indexed, Key};
@@ -35,7 +38,7 @@ pub struct Principal {
     /// How many mass deaths its tokens have seen.
     pub epoch: i64,
     /// What it holds.
-    pub permissions: Scopes,
+    pub permissions: Rc<Scopes>,
     /// Why it is inactive.
     pub state_reason: Option<Text>,
     /// Whether it was dropped.
@@ -54,11 +57,10 @@ impl Principal {
             || self.dropped
     }
 
-    /// About how many bytes it takes to remember it.
+    /// About how many bytes it takes to remember it, its permissions apart, which are shared.
     pub fn size(&self) -> usize {
         let reason = self.state_reason.as_ref().map_or(0, |reason| reason.as_bytes().len());
-        let permissions: usize = self.permissions.iter().map(|scope| scope.len() + 32).sum();
-        size_of::<Self>() + 64 + reason + permissions + self.data_scopes.size()
+        size_of::<Self>() + 64 + reason + self.data_scopes.size()
     }
 
     /// The epochs before which its tokens are dead: all of them, and those that die when it is deactivated.
@@ -108,7 +110,9 @@ fn read(row: &Row) -> Principal {
     Principal {
         active: row.required(column::ACTIVE),
         epoch: row.required(column::EPOCH),
-        permissions: stored_scopes(&row.required::<TextArray>(column::PERMISSIONS)),
+        permissions: interned::scopes(row.bytes(column::PERMISSIONS).unwrap_or_default(), || {
+            stored_scopes(&row.required::<TextArray>(column::PERMISSIONS))
+        }),
         state_reason: row.optional(column::STATE_REASON),
         dropped: !row.is_null(column::DROPPED_AT),
         data_scopes: stored_data_scopes(&row.required(column::DATA_SCOPES)),

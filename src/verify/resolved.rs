@@ -13,6 +13,7 @@ use crate::catalog::token::{BY_LOOKUP, column};
 use crate::correlation;
 use crate::data_scope::DataScopes;
 use crate::error::Error;
+use crate::interned;
 use crate::keys;
 use crate::kind::Kind;
 use crate::network::{Client, Network};
@@ -60,7 +61,7 @@ pub struct TokenRow {
     rotated: bool,
     expires_at: Option<Timestamp>,
     not_before: Option<Timestamp>,
-    scopes: Option<Scopes>,
+    scopes: Option<Rc<Scopes>>,
     data_scopes: Option<DataScopes>,
     networks: Option<Box<[Network]>>,
     metadata: Option<Jsonb>,
@@ -102,7 +103,9 @@ impl TokenRow {
             rotated: !row.is_null(column::ROTATED_TO),
             expires_at: row.optional(column::EXPIRES_AT),
             not_before: row.optional(column::NOT_BEFORE),
-            scopes: row.optional::<TextArray>(column::SCOPES).map(|list| stored_scopes(&list)),
+            scopes: row
+                .bytes(column::SCOPES)
+                .map(|stored| interned::scopes(stored, || stored_scopes(&row.required::<TextArray>(column::SCOPES)))),
             data_scopes: row.optional::<Jsonb>(column::DATA_SCOPES).map(|stored| stored_data_scopes(&stored)),
             // What somebody has written past our functions and cannot be read admits nobody.
             networks: row
@@ -148,7 +151,7 @@ impl Resolved {
         let token = &self.token;
         let granted = Granted {
             owner: token.owner.clone(),
-            scopes: self.kind.effective_scopes(token.scopes.as_ref(), &self.owner.permissions),
+            scopes: self.kind.effective_scopes(token.scopes.as_deref(), &self.owner.permissions),
             data_scopes: self.kind.effective_data_scopes(token.data_scopes.as_ref(), &self.owner.data_scopes),
             expires_at: token.expires_at,
             metadata: token.metadata.clone(),
@@ -182,7 +185,7 @@ impl Resolved {
     }
 
     fn grants(&self, scope: &Scope) -> bool {
-        self.kind.grants(scope, self.token.scopes.as_ref(), &self.owner.permissions)
+        self.kind.grants(scope, self.token.scopes.as_deref(), &self.owner.permissions)
     }
 
     /// What is worth remembering of it: nothing that only time or an edit can make valid.
@@ -215,9 +218,8 @@ impl Resolved {
         /// The header and the fields of the image that have one size.
         const IMAGE: usize = 128;
         let TokenRow { owner, name, metadata, scopes, networks, .. } = &self.token;
-        let own = scopes.iter().flat_map(Scopes::iter).map(|scope| scope.len() + 32).sum::<usize>()
-            + networks.as_ref().map_or(0, |networks| size_of_val(&**networks));
-        let granted = scopes.as_ref().unwrap_or(&self.owner.permissions).iter().map(|scope| scope.len() + 8);
+        let own = networks.as_ref().map_or(0, |networks| size_of_val(&**networks));
+        let granted = scopes.as_deref().unwrap_or(&self.owner.permissions).iter().map(|scope| scope.len() + 8);
         let shown = name.as_ref().map_or(0, |name| name.as_bytes().len())
             + metadata.as_ref().map_or(0, Jsonb::len)
             + 2 * owner.as_bytes().len()
@@ -239,7 +241,7 @@ pub struct Hot {
     pepper: Option<Rc<Peppering>>,
     expires_at: Timestamp,
     not_before: Timestamp,
-    scopes: Option<Scopes>,
+    scopes: Option<Rc<Scopes>>,
     networks: Option<Box<[Network]>>,
     owner: Rc<Principal>,
     kind: Rc<Kind>,
@@ -259,7 +261,7 @@ impl Hot {
             && question
                 .require
                 .each()
-                .all(|scope| self.kind.grants(scope, self.scopes.as_ref(), &self.owner.permissions));
+                .all(|scope| self.kind.grants(scope, self.scopes.as_deref(), &self.owner.permissions));
         if !is_valid {
             return Ok(None);
         }
