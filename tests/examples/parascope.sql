@@ -14,7 +14,8 @@ INSERT INTO tokenauth.kind (name, prefix, owner_types, permission_mode, self_ser
     ('admin', 'ps_adm_', '{user}', 'live', true, 'keys:admin', 'keys:admin', NULL, true),
     ('read-only', 'ps_ro_', '{user}', 'live', true, 'keys:admin', 'keys:admin', '{*:read}', true);
 
--- the application's own table of users, kept in step by a trigger of its own
+-- the application's own table of users is what says who is active and who may do what; "inheriting that user's permissions and
+-- data scopes": no sites is every site
 CREATE TABLE users (
     id integer PRIMARY KEY,
     name text NOT NULL,
@@ -22,17 +23,10 @@ CREATE TABLE users (
     permissions text[] NOT NULL DEFAULT '{}',
     sites text[]
 );
-CREATE FUNCTION keep_principal() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    PERFORM tokenauth.put_principal('user:' || NEW.id, NEW.permissions,
-        CASE WHEN NEW.sites IS NULL THEN '{}' ELSE jsonb_build_object('site', NEW.sites) END, NEW.is_active, display_name => NEW.name);
-    RETURN NULL;
-END
-$$;
-CREATE TRIGGER keep_principal AFTER INSERT OR UPDATE ON users FOR EACH ROW EXECUTE FUNCTION keep_principal();
-INSERT INTO users (id, name, permissions, sites) VALUES
-    (1, 'Ada', '{*}', NULL),
-    (2, 'Bo', '{ci:read,ci:write}', '{nyc,lon}');
+INSERT INTO users (id, name, permissions) VALUES (1, 'Ada', '{*}');
+SELECT tokenauth.bind_principals('users', 'user', 'id', active => 'is_active', permissions => 'permissions',
+    data_scopes => $$CASE WHEN sites IS NULL THEN '{}' ELSE jsonb_build_object('site', sites) END$$, display_name => 'name');
+INSERT INTO users (id, name, permissions, sites) VALUES (2, 'Bo', '{ci:read,ci:write}', '{nyc,lon}');
 SELECT tokenauth.put_principal('service:discovery', '{ci:*}');
 
 -- "Enter a name for the token (e.g., "Monitoring Script", "CI/CD Pipeline")"
@@ -81,7 +75,9 @@ SELECT verdict, http_status FROM tokenauth.verify(:'token');
 SELECT name, status FROM tokenauth.tokens WHERE owner = 'user:2' ORDER BY name;
 SELECT tokenauth.issue('personal', 'user:2', 'while away', actor => 'user:2');
 \echo :SQLSTATE
--- … for good
+-- … for good; and only the table says who is active, no call by hand
+SELECT tokenauth.activate('user:2');
+\echo :SQLSTATE
 UPDATE users SET is_active = true WHERE id = 2;
 SELECT verdict, http_status FROM tokenauth.verify(:'token');
 -- … and the deactivation that is taken back has revoked nothing
@@ -91,6 +87,16 @@ UPDATE users SET is_active = false WHERE id = 2;
 SELECT verdict FROM tokenauth.verify(:'third');
 ROLLBACK;
 SELECT verdict FROM tokenauth.verify(:'third');
+-- … of however many users at once
+BEGIN;
+UPDATE users SET is_active = false;
+SELECT count(*) AS alive FROM tokenauth.tokens WHERE owner LIKE 'user:%' AND status = 'active';
+ROLLBACK;
+-- … nor does a row that is deleted leave a token behind
+BEGIN;
+DELETE FROM users WHERE id = 2;
+SELECT verdict, http_status FROM tokenauth.verify(:'third');
+ROLLBACK;
 
 -- "Service Keys: Pre-provisioned keys used by automated integrations and service-to-service communication. These don't expire and
 -- aren't tied to a user account."

@@ -125,3 +125,62 @@ SELECT tokenauth.revoke_all('service:farm');
 -- one event for each call
 SELECT kind, owner, after - 'issued_before' AS after, after ? 'issued_before' AS with_time
   FROM tokenauth.events WHERE event = 'tokens.revoked' ORDER BY id;
+
+-- an actor kills what it could revoke one by one: its own tokens always, those of others where it manages them
+INSERT INTO tokenauth.kind (name, prefix, owner_types, issue_permission, manage_permission) VALUES
+    ('managed', 'managed_', '{user,org}', NULL, 'tokens:manage'), ('gated', 'gated_', '{user,org}', 'tokens:issue', 'tokens:manage'),
+    ('private', 'private_', '{user,org}', NULL, NULL);
+SELECT count(tokenauth.put_principal(principal, permissions)) FROM (VALUES
+    ('user:owner', '{devices:*}'::text[]), ('org:acme', '{devices:*}'), ('user:manager', '{tokens:manage}'), ('user:chief', '{tokens:*}'),
+    ('user:member', '{}'), ('user:plain', '{}'), ('user:stranger', '{devices:*}'), ('user:asleep', '{*}')) AS p (principal, permissions);
+SELECT tokenauth.add_member('org:acme', 'user:member', '{tokens:manage}'), tokenauth.add_member('org:acme', 'user:plain', '{devices:*}');
+SELECT tokenauth.deactivate('user:asleep');
+CREATE TABLE issued AS
+SELECT k.kind, o.owner, i.id FROM unnest('{managed,gated,private}'::text[]) k (kind),
+       unnest('{user:owner,org:acme,user:manager,user:member,user:stranger}'::text[]) o (owner), LATERAL tokenauth.issue(k.kind, o.owner) i;
+CREATE FUNCTION attempt(owner text, kind text, issued_before timestamptz, actor text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    died bigint;
+    which text;
+BEGIN
+    died := tokenauth.revoke_all(owner, kind, issued_before, actor => actor);
+    SELECT string_agg(t.owner || ' ' || t.kind, ', ' ORDER BY t.owner, t.kind) INTO which
+      FROM issued JOIN tokenauth.tokens t USING (id) WHERE t.status = 'revoked' AND t.revoked_by = actor;
+    RAISE SQLSTATE 'RB000' USING MESSAGE = format('%s: %s', died, coalesce(which, 'none'));
+EXCEPTION WHEN OTHERS THEN
+    RETURN CASE SQLSTATE WHEN 'RB000' THEN SQLERRM ELSE SQLSTATE END;
+END
+$$;
+CREATE TABLE actor (number integer GENERATED ALWAYS AS IDENTITY, name text);
+INSERT INTO actor (name) VALUES ('user:owner'), ('user:manager'), ('user:chief'), ('user:member'), ('user:plain'), ('user:stranger'), ('org:acme'),
+    ('user:asleep'), ('user:nobody');
+-- … of an owner: who may revoke nothing of it is refused
+SELECT name AS actor, attempt('user:owner', '*', 'infinity', name) FROM actor ORDER BY number;
+SELECT name AS actor, attempt('org:acme', '*', 'infinity', name) FROM actor ORDER BY number;
+-- … its own always, of every kind, and only while it is active
+SELECT name AS actor, attempt(name, '*', 'infinity', name) FROM actor ORDER BY number;
+SELECT name AS actor, attempt(name, 'private', 'infinity', name) FROM actor ORDER BY number;
+SELECT name AS actor, attempt(name, '*', clock_timestamp(), name) FROM actor WHERE name IN ('user:owner', 'user:asleep', 'user:nobody') ORDER BY number;
+-- … of a kind: as much as it reaches, be it nothing
+SELECT name AS actor, attempt('*', 'managed', 'infinity', name) FROM actor ORDER BY number;
+SELECT name AS actor, attempt('*', 'gated', 'infinity', name) FROM actor ORDER BY number;
+SELECT name AS actor, attempt('*', 'private', 'infinity', name) FROM actor ORDER BY number;
+-- … of a time
+SELECT name AS actor, attempt('*', '*', clock_timestamp(), name) FROM actor ORDER BY number;
+-- … of a kind and an owner
+SELECT name AS actor, attempt('org:acme', 'managed', 'infinity', name) FROM actor ORDER BY number;
+-- … nothing selected, an unknown owner or kind: no actor changes that
+SELECT o.owner, o.kind, attempt(o.owner, o.kind, 'infinity', 'user:chief') AS chief, attempt(o.owner, o.kind, 'infinity', 'user:stranger') AS stranger
+  FROM (VALUES ('*', '*'), ('user:nobody', '*'), ('*', 'robot'), ('user:nobody', 'managed')) o (owner, kind);
+-- … one that is no longer a member reaches nothing there
+SELECT tokenauth.remove_member('org:acme', 'user:member');
+SELECT attempt('org:acme', '*', 'infinity', 'user:member') AS named, attempt('*', 'managed', 'infinity', 'user:member') AS of_a_kind;
+-- … what is refused says so, and kills nothing
+SELECT tokenauth.revoke_all('user:owner', actor => 'user:stranger');
+SELECT tokenauth.revoke_all('user:owner', actor => 'user:asleep');
+SELECT tokenauth.revoke_all('user:owner', actor => 'user:nobody');
+SELECT count(*) FROM issued JOIN tokenauth.tokens USING (id) WHERE status <> 'active';
+-- … and what is done is recorded in the actor's name
+SELECT tokenauth.revoke_all('user:owner', reason => 'leaving', actor => 'user:manager');
+SELECT kind, status, revoked_by, revoke_reason FROM tokenauth.tokens WHERE owner = 'user:owner' ORDER BY kind;
+SELECT owner, actor, after FROM tokenauth.events WHERE event = 'tokens.revoked' ORDER BY id DESC LIMIT 1;
