@@ -14,6 +14,7 @@ use crate::network::{Client, Network};
 use crate::pg::array::TextArray;
 use crate::pg::clock::Timestamp;
 use crate::pg::encoding;
+use crate::pg::row::Row;
 use crate::pg::snapshot::Latest;
 use crate::pg::statement::{Statement, arguments};
 use crate::pg::text::{Presented, Text};
@@ -69,6 +70,9 @@ impl Report {
             (Some(_), false) => self.add("known", true, "its digest is that of a token imported here".into()),
             (Some(_), true) => self.add("known", true, "its digest is that of a token issued here".into()),
             (None, true) => self.add("known", false, "no token issued here has its digest".into()),
+            (None, false) if verify::may_be_imported(given) => {
+                self.add("known", false, "no imported token has its digest".into());
+            }
             (None, false) => {}
         }
         Ok(found)
@@ -90,7 +94,7 @@ impl Report {
             if token.disabled { "it is disabled; enable() ends that" } else { "it is not disabled" }.into(),
         );
         self.times(&token, now);
-        self.owner(&token, &owner);
+        self.owner(&token, &owner, now);
         self.network(id, client)?;
         for scope in require.each() {
             self.scope(scope, &kind, &token, &owner);
@@ -99,24 +103,34 @@ impl Report {
     }
 
     fn death(&mut self, token: &Token, owner: &Principal, now: Timestamp) {
-        static DEATH: Statement = Statement::new(
-            "SELECT revoked_at, revoked_by, revoke_reason FROM tokenauth.tokens WHERE id = $1 AND revoked_at IS NOT NULL",
+        static ALONE: Statement =
+            Statement::new("SELECT revoked_at, revoked_by, revoke_reason FROM tokenauth.token WHERE id = $1");
+        static WITH_OTHERS: Statement = Statement::new(
+            "SELECT at, by, reason, covers = 'all'
+               FROM tokenauth.mass_death
+              WHERE owner = $1 AND epoch > $2 AND (covers = 'all' OR $3)
+              ORDER BY epoch
+              LIMIT 1",
         );
-        if token.deleted {
-            return self.add("alive", false, "it was deleted".into());
-        }
-        if !token.revoked && !owner.has_killed(token.owner_epoch, token.dies_with_owner) {
+        let reason = if token.deleted {
+            "it was deleted".into()
+        } else if token.revoked {
+            let how = ALONE.first(arguments![token.id], |row| how(row, now)).unwrap_or_default();
+            format!("it was revoked {how}")
+        } else if owner.has_killed(token.owner_epoch, token.dies_with_owner) {
+            let name = token.owner.shown();
+            let found = arguments![token.owner.clone(), token.owner_epoch, token.dies_with_owner];
+            match WITH_OTHERS.first(found, |row| (how(row, now), row.required(4))) {
+                Some((how, true)) => format!("all tokens of owner {name} were revoked {how}"),
+                Some((how, false)) => {
+                    format!("owner {name} was deactivated {how}; that revoked it for good, whatever the owner is now")
+                }
+                None => format!("it died with owner {name}"),
+            }
+        } else {
             return self.add("alive", true, "it was never revoked, nor were all tokens of its owner since".into());
-        }
-        let how = DEATH.first(arguments![token.id], |row| {
-            let by: Option<Text> = row.optional(2);
-            let reason: Option<Text> = row.optional(3);
-            let by = by.map_or(String::new(), |by| format!(" by {}", by.shown()));
-            let reason = reason.map_or(String::new(), |reason| format!(": {}", reason.shown()));
-            format!("{}{by}{reason}", ago(row.required(1), now))
-        });
-        let whose = if token.revoked { "it was revoked" } else { "all such tokens of its owner were revoked" };
-        self.add("alive", false, format!("{whose} {}", how.unwrap_or_else(|| "with its owner".into())));
+        };
+        self.add("alive", false, reason);
     }
 
     fn times(&mut self, token: &Token, now: Timestamp) {
@@ -133,16 +147,20 @@ impl Report {
         }
     }
 
-    fn owner(&mut self, token: &Token, owner: &Principal) {
+    fn owner(&mut self, token: &Token, owner: &Principal, now: Timestamp) {
+        static SINCE: Statement = Statement::new(
+            "SELECT at, by, reason FROM tokenauth.mass_death WHERE owner = $1 ORDER BY epoch DESC LIMIT 1",
+        );
         let name = token.owner.shown();
-        let because = owner.state_reason.as_ref().map_or(String::new(), |why| format!(": {}", why.shown()));
-        match (owner.dropped, owner.active) {
-            (true, _) => self.add("owner active", false, format!("owner {name} was dropped")),
-            (false, true) => self.add("owner active", true, format!("owner {name} is active")),
-            (false, false) => {
-                self.add("owner active", false, format!("owner {name} is inactive{because}; activate() ends that"))
-            }
-        }
+        let reason = match (owner.dropped, owner.active) {
+            (true, _) => format!("owner {name} was dropped"),
+            (false, true) => return self.add("owner active", true, format!("owner {name} is active")),
+            (false, false) => match SINCE.first(arguments![token.owner.clone()], |row| how(row, now)) {
+                Some(how) => format!("owner {name} was deactivated {how}"),
+                None => format!("owner {name} is inactive"),
+            },
+        };
+        self.add("owner active", false, reason);
     }
 
     fn network(&mut self, id: Uuid, client: Option<Option<Client>>) -> Result<(), Error> {
@@ -184,6 +202,13 @@ impl Report {
             Some(lacks) => self.add("scope", false, format!("scope {scope} {lacks}")),
         }
     }
+}
+
+/// When, by whom and why, from the first three columns.
+fn how(row: &Row, now: Timestamp) -> String {
+    let by = row.optional::<Text>(2).map_or(String::new(), |by| format!(" by {}", by.shown()));
+    let reason = row.optional::<Text>(3).map_or(String::new(), |reason| format!(": {}", reason.shown()));
+    format!("{}{by}{reason}", ago(row.required(1), now))
 }
 
 /// The id that a text is.

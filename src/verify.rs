@@ -90,6 +90,11 @@ fn verify_request(
     Ok(question.answer(claim)?)
 }
 
+/// Whether a text, which has not the form of our tokens, is looked for among those of older systems.
+pub fn may_be_imported(text: &PresentedText<'_>) -> bool {
+    matches!(Claim::of_text(Some(text.bytes())), Claim::Foreign(_))
+}
+
 /// The token that a text is, alive or not.
 ///
 /// # Errors

@@ -42,7 +42,7 @@ impl Reach {
         may: impl Fn(Authority, &crate::kind::Kind) -> bool,
     ) -> Result<Self, Error> {
         let acting = acting(name, hold)?;
-        let memberships = member::organisations(name);
+        let memberships = member::organisations(name, hold);
         let mut reach = Reach::default();
         for kind in kind::all() {
             let reaches = |is_owner, membership| may(Authority::weigh(&kind, is_owner, &acting, || membership), &kind);

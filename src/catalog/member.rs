@@ -19,11 +19,14 @@ pub fn lock(org: &PrincipalName, member: &PrincipalName, hold: Hold) -> Option<S
     lock.first(arguments![org.text(), member.text()], |row| stored_scopes(&row.required::<TextArray>(1)))
 }
 
-/// The organisations of a member, with what it holds there.
-pub fn organisations(member: &PrincipalName) -> Vec<(Text, Scopes)> {
-    static FIND: Statement =
+/// The organisations of a member, with what it holds there, held as [`lock`] does.
+pub fn organisations(member: &PrincipalName, hold: Hold) -> Vec<(Text, Scopes)> {
+    static LOOK: Statement =
         Statement::new("SELECT org, permissions FROM tokenauth.member WHERE member = $1 ORDER BY org");
-    FIND.all(arguments![member.text()], |row| (row.required(1), stored_scopes(&row.required::<TextArray>(2))))
+    static LOCK: Statement =
+        Statement::new("SELECT org, permissions FROM tokenauth.member WHERE member = $1 ORDER BY org FOR SHARE");
+    let lock = if hold == Hold::Look { &LOOK } else { &LOCK };
+    lock.all(arguments![member.text()], |row| (row.required(1), stored_scopes(&row.required::<TextArray>(2))))
 }
 
 /// Adds a member, or changes what it holds; answers what it held before.

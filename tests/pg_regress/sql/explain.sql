@@ -79,7 +79,7 @@ BEGIN;
 SELECT tokenauth.deactivate('user:1', 'left the company');
 SELECT step, passed, regexp_replace(replace(reason, session_user, 'ME'), '\d+ seconds', 'N seconds') AS reason FROM tokenauth.explain(:'token') WHERE NOT passed;
 SELECT agree(:'token', :'token');
-SELECT e.step, e.reason, agree(h.token, h.token) FROM held h, LATERAL tokenauth.explain(h.token) e WHERE h.kind = 'patient' AND NOT e.passed;
+SELECT e.step, regexp_replace(replace(e.reason, session_user, 'ME'), '\d+ seconds', 'N seconds') AS reason, agree(h.token, h.token) FROM held h, LATERAL tokenauth.explain(h.token) e WHERE h.kind = 'patient' AND NOT e.passed;
 -- … active again, the one that died stays dead
 SELECT tokenauth.activate('user:1');
 SELECT step, passed, regexp_replace(replace(reason, session_user, 'ME'), '\d+ seconds', 'N seconds') AS reason FROM tokenauth.explain(:'token') WHERE NOT passed;
