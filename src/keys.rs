@@ -96,6 +96,23 @@ pub fn fault(path: &CStr) -> Option<Fault> {
     KeyFile::read(path_of(path), data_directory()).err()
 }
 
+/// What is wrong with the keys that tokens of this database need: the file itself, or each key that is missing or another.
+pub fn faults() -> Vec<Error> {
+    let file = match read() {
+        Ok(file) => file,
+        Err(why) => return vec![why],
+    };
+    catalog::key::needed()
+        .into_iter()
+        .filter_map(|(id, known)| {
+            let found = file::find(&file.peppers, &id)
+                .map(|key| key.must_be(known))
+                .or_else(|| file::find(&file.seals, &id).map(|key| key.must_be(known)));
+            found.unwrap_or_else(|| Err(Error::KeyMissing(String::from_utf8_lossy(&id).into_owned()))).err()
+        })
+        .collect()
+}
+
 /// The file as it was when the configuration was last loaded, or when it was first needed.
 fn known() -> Result<Rc<KeyFile>, Error> {
     let (path, now) = (settings::key_file(), reloaded_at());

@@ -22,19 +22,20 @@ ALTER TABLE tokenauth.event ENABLE ALWAYS TRIGGER append_only;
 
 COMMENT ON TRIGGER append_only ON tokenauth.event IS 'Refuses every change of history';
 
--- Backends remember what verification reads; this tells them to forget. Statement triggers, so that a mass change costs
+-- Backends remember what verification reads; this tells them to forget. BEFORE, so that nothing is remembered of rows that
+-- the statement itself shows to functions called in it, and that are gone if it fails. Statement triggers, so that a mass change costs
 -- one message; logical apply fires none of those, so it has row triggers of its own.
 CREATE TRIGGER signal
-    AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON tokenauth.kind
+    BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON tokenauth.kind
     FOR EACH STATEMENT EXECUTE FUNCTION tokenauth.signal_change();
 CREATE TRIGGER signal
-    AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON tokenauth.principal
+    BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON tokenauth.principal
     FOR EACH STATEMENT EXECUTE FUNCTION tokenauth.signal_change();
 CREATE TRIGGER signal
-    AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON tokenauth.token
+    BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON tokenauth.token
     FOR EACH STATEMENT EXECUTE FUNCTION tokenauth.signal_change();
 CREATE TRIGGER signal
-    AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON tokenauth.import
+    BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON tokenauth.import
     FOR EACH STATEMENT EXECUTE FUNCTION tokenauth.signal_change();
 CREATE TRIGGER signal_apply
     AFTER UPDATE OR DELETE ON tokenauth.kind

@@ -249,7 +249,11 @@ fn place(definition: &Definition, source: &Text) -> BoundRow {
 fn caught<T>(run: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
     PgTryBuilder::new(AssertUnwindSafe(run))
         .catch_others(|caught| match caught {
-            CaughtError::PostgresError(raised) => Err(Error::Expression(Box::new(raised))),
+            CaughtError::PostgresError(raised)
+                if raised.sql_error_code() != pgrx::PgSqlErrorCode::ERRCODE_QUERY_CANCELED =>
+            {
+                Err(Error::Expression(Box::new(raised)))
+            }
             other => other.rethrow(),
         })
         .execute()

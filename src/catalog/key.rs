@@ -23,3 +23,19 @@ pub fn store(id: &str, check_value: &[u8; 32]) {
         Statement::new("INSERT INTO tokenauth.key (id, check_value) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING");
     STORE.run(arguments![id, check_value.as_slice()]);
 }
+
+/// Keys that tokens which are not revoked were digested or sealed with, each with its check value if it is known.
+pub fn needed() -> Vec<(Vec<u8>, Option<[u8; 32]>)> {
+    static NEEDED: Statement = Statement::new(
+        "SELECT needed.id, key.check_value
+           FROM (SELECT pepper AS id FROM tokenauth.token WHERE pepper IS NOT NULL AND revoked_at IS NULL
+                 UNION
+                 SELECT seal FROM tokenauth.token WHERE seal IS NOT NULL) needed
+           LEFT JOIN tokenauth.key ON key.id = needed.id
+          ORDER BY needed.id",
+    );
+    NEEDED.all(arguments![], |row| {
+        let id = row.bytes(1).unwrap_or_default().to_vec();
+        (id, row.bytes(2).and_then(|stored| stored.try_into().ok()))
+    })
+}

@@ -13,7 +13,7 @@ use super::probe;
 use super::settings::reloaded_at;
 
 thread_local! {
-    static WATCHED: RefCell<Watched> = const { RefCell::new(Watched { signal: None, tables: Vec::new() }) };
+    static WATCHED: RefCell<Watched> = const { RefCell::new(Watched { signal: None, signals: Vec::new(), tables: Vec::new() }) };
     /// Moves whenever rows that are remembered may have changed.
     static ROWS: Cell<u64> = const { Cell::new(0) };
     /// Moves whenever names of tables and indexes may stand for others.
@@ -26,7 +26,11 @@ thread_local! {
 
 /// Relations whose invalidation matters.
 struct Watched {
+    /// As it was looked up last, if nothing has happened to it since.
     signal: Option<pg_sys::Oid>,
+    /// Every oid it has had. None is ever let go: a message that came between two look-ups would go unnoticed.
+    signals: Vec<pg_sys::Oid>,
+    /// Every oid that one of our tables has had.
     tables: Vec<pg_sys::Oid>,
 }
 
@@ -71,7 +75,12 @@ pub fn watch_signal() -> pg_sys::Oid {
         return signal;
     }
     let signal = probe::relation(c"signal");
-    WATCHED.with_borrow_mut(|watched| watched.signal = Some(signal));
+    WATCHED.with_borrow_mut(|watched| {
+        watched.signal = Some(signal);
+        if !watched.signals.contains(&signal) {
+            watched.signals.push(signal);
+        }
+    });
     signal
 }
 
@@ -104,11 +113,10 @@ pub fn register() {
 unsafe extern "C-unwind" fn forget(_argument: pg_sys::Datum, relation: pg_sys::Oid) {
     WATCHED.with_borrow_mut(|watched| {
         if relation == pg_sys::InvalidOid || watched.tables.contains(&relation) {
-            *watched = Watched { signal: None, tables: Vec::new() };
+            watched.signal = None;
             ROWS.set(ROWS.get() + 1);
             NAMES.set(NAMES.get() + 1);
-        } else if watched.signal == Some(relation) {
-            // It may also have been dropped, with the extension: whoever watches next looks it up by name.
+        } else if watched.signals.contains(&relation) {
             watched.signal = None;
             ROWS.set(ROWS.get() + 1);
         }

@@ -52,7 +52,7 @@ impl Indexed {
     /// # Errors
     /// Raises 55000 when the table is not there: the library is loaded and the extension is not, or of another version.
     pub fn find<T>(&self, key: Key<'_>, snapshot: &Latest, read: impl FnOnce(&Row) -> T) -> Option<T> {
-        let scan = Scan::begin(self.found(), self.column, key, snapshot);
+        let scan = Scan::begin(self, key, snapshot);
         let tuple = scan.next()?;
         // SAFETY: the tuple is of the relation being scanned and lives until the scan goes on or ends.
         let row = unsafe { Row::new(tuple, scan.descriptor()) };
@@ -70,7 +70,7 @@ impl Indexed {
         snapshot: &Latest,
         take: impl FnOnce(pg_sys::Relation, pg_sys::HeapTuple) -> T,
     ) -> Option<T> {
-        let scan = Scan::begin(self.found(), self.column, key, snapshot);
+        let scan = Scan::begin(self, key, snapshot);
         scan.next().map(|tuple| take(scan.table, tuple))
     }
 
@@ -83,6 +83,23 @@ impl Indexed {
         invalidation::watch_table(found.table);
         self.found.set(Some(found));
         found
+    }
+}
+
+impl Indexed {
+    /// The table, open and locked, with what is then known of it.
+    fn open(&self) -> (Found, pg_sys::Relation) {
+        loop {
+            let found = self.found();
+            // SAFETY: raises when the table is gone; waits for whoever changes it, and takes in what that has changed.
+            let table = unsafe { pg_sys::table_open(found.table, pg_sys::AccessShareLock as c_int) };
+            // REINDEX CONCURRENTLY may have ended while the lock was waited for, and its old index with it.
+            if invalidation::names() == found.generation {
+                return (found, table);
+            }
+            // SAFETY: opened above.
+            unsafe { pg_sys::table_close(table, pg_sys::AccessShareLock as c_int) };
+        }
     }
 }
 
@@ -114,7 +131,7 @@ struct Scan {
 }
 
 impl Scan {
-    fn begin(found: Found, column: pg_sys::AttrNumber, key: Key<'_>, snapshot: &Latest) -> Self {
+    fn begin(indexed: &Indexed, key: Key<'_>, snapshot: &Latest) -> Self {
         let (procedure, argument) = match key {
             Key::Bigint(key) => (pg_sys::F_INT8EQ, key.into_datum()),
             Key::Uuid(key) => (pg_sys::F_UUID_EQ, key.into_datum()),
@@ -126,12 +143,12 @@ impl Scan {
         unsafe {
             pg_sys::ScanKeyInit(
                 &mut scan_key,
-                column,
+                indexed.column,
                 pg_sys::BTEqualStrategyNumber as pg_sys::StrategyNumber,
                 procedure.into(),
                 argument.unwrap_or(pg_sys::Datum::null()),
             );
-            let table = pg_sys::table_open(found.table, pg_sys::AccessShareLock as c_int);
+            let (found, table) = indexed.open();
             let scan = pg_sys::systable_beginscan(table, found.index, true, snapshot.as_ptr(), 1, &mut scan_key);
             Scan { table, scan }
         }

@@ -86,10 +86,10 @@ impl Query {
 
 impl Drop for Query {
     fn drop(&mut self) {
-        if !std::thread::panicking() {
-            // SAFETY: kept by `prepare`, freed only here; an execution under way holds the plan itself.
-            unsafe { pg_sys::SPI_freeplan(self.0) };
-        }
+        // After an error too: a kept plan belongs to the session, and no abort frees it.
+        // SAFETY: kept by `prepare`, freed only here, which touches nothing but memory; an execution under way holds the
+        // plan itself.
+        unsafe { pg_sys::SPI_freeplan(self.0) };
     }
 }
 

@@ -16,14 +16,14 @@ pub fn attempt<T, E: ToString>(attempt: impl FnOnce() -> Result<T, E>) -> Result
         pg_sys::MemoryContextSwitchTo(before.0);
         before
     };
-    let outcome = PgTryBuilder::new(AssertUnwindSafe(|| attempt().map_err(|error| error.to_string())))
+    let outcome = PgTryBuilder::new(AssertUnwindSafe(|| attempt().map_err(|error| Failure::Told(error.to_string()))))
         .catch_others(|caught| match caught {
             CaughtError::PostgresError(raised) | CaughtError::ErrorReport(raised)
                 if raised.sql_error_code() != pgrx::PgSqlErrorCode::ERRCODE_QUERY_CANCELED =>
             {
-                Err(raised.message().to_owned())
+                Err(Failure::Told(raised.message().to_owned()))
             }
-            other => other.rethrow(),
+            other => Err(Failure::Passed(other)),
         })
         .execute();
     // SAFETY: ends the subtransaction that was begun above; nested ones have ended before it.
@@ -36,5 +36,13 @@ pub fn attempt<T, E: ToString>(attempt: impl FnOnce() -> Result<T, E>) -> Result
         pg_sys::MemoryContextSwitchTo(context);
         pg_sys::CurrentResourceOwner = owner;
     }
-    outcome
+    outcome.map_err(|failure| match failure {
+        Failure::Told(message) => message,
+        Failure::Passed(error) => error.rethrow(),
+    })
+}
+
+enum Failure {
+    Told(String),
+    Passed(CaughtError),
 }

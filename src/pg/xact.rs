@@ -68,8 +68,9 @@ pub fn without_haste<T>(write: impl FnOnce() -> T) -> T {
     let position = || unsafe { pg_sys::XactLastRecEnd };
     let (before, hasteless) = (position(), HASTELESS.get());
     let answer = write();
-    if before == 0 || hasteless == Some(before) {
-        HASTELESS.set(Some(position()));
+    let after = position();
+    if after != before && (before == 0 || hasteless == Some(before)) {
+        HASTELESS.set(Some(after));
     }
     answer
 }
