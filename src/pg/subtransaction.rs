@@ -23,7 +23,7 @@ pub fn attempt<T, E: ToString>(attempt: impl FnOnce() -> Result<T, E>) -> Result
             {
                 Err(Failure::Told(raised.message().to_owned()))
             }
-            other => Err(Failure::Passed(other)),
+            other => Err(Failure::Passed(Box::new(other))),
         })
         .execute();
     // SAFETY: ends the subtransaction that was begun above; nested ones have ended before it.
@@ -44,5 +44,5 @@ pub fn attempt<T, E: ToString>(attempt: impl FnOnce() -> Result<T, E>) -> Result
 
 enum Failure {
     Told(String),
-    Passed(CaughtError),
+    Passed(Box<CaughtError>),
 }

@@ -140,11 +140,17 @@ fn generation() -> Option<u64> {
 }
 
 /// Reads until the generation has not moved meanwhile, and answers what was read with the generation that it is of.
+///
+/// Where it never stands still, what was read last is answered: it is of a snapshot taken after the call began. Whatever is
+/// then remembered is of a generation that is over, and forgotten by the next call.
 fn settled<T>(mut generation: u64, read: impl Fn(&Latest, u64) -> T) -> (T, u64) {
+    const MOST_ROUNDS: usize = 16;
+    let mut rounds = 0;
     loop {
         let found = read(&Latest::take(), generation);
         let now = invalidation::generation();
-        if now == generation {
+        rounds += 1;
+        if now == generation || rounds == MOST_ROUNDS {
             return (found, generation);
         }
         invalidation::watch_signal();
