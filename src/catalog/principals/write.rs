@@ -3,7 +3,7 @@
 use super::{Changes, How, Outcome, Touched};
 use crate::actor::Actor;
 use crate::catalog::event::{self, Event};
-use crate::catalog::principal;
+use crate::catalog::{member, principal};
 use crate::error::Error;
 use crate::pg::jsonb::Jsonb;
 use crate::pg::snapshot::Latest;
@@ -26,7 +26,7 @@ impl Changes {
         let actor = Actor::Trusted;
         let one = match (&self.touched, how) {
             (Touched::Nobody, How::Written) => return Ok(Outcome::default()),
-            (Touched::One(name), How::Written) => Some((name, described(name))),
+            (Touched::One(name), How::Written) => Some((name, self.described(name))),
             _ => None,
         };
         let outcome = self.write(&actor.recorded());
@@ -34,7 +34,7 @@ impl Changes {
             xact::mark_narrowing();
         }
         match one {
-            Some((name, before)) => record_one(name, before, &actor)?,
+            Some((name, before)) => self.record_one(name, before, &actor)?,
             None => outcome.record(how, source, &actor)?,
         }
         Ok(outcome)
@@ -60,7 +60,7 @@ impl Changes {
         Outcome { created, changed, dropped }
     }
 
-    /// Leaves a tombstone of each that is gone.
+    /// Leaves a tombstone of each that is gone, and no membership.
     fn bury(&self, by: &Text) -> u64 {
         static BURY: Statement = Statement::new(
             "UPDATE tokenauth.principal p
@@ -79,6 +79,13 @@ impl Changes {
                 AND EXISTS (SELECT FROM tokenauth.token t WHERE t.owner = p.principal AND t.owner_epoch < p.epoch)
              ON CONFLICT DO NOTHING",
         );
+        // Once they are buried, and so nobody can add another.
+        static IN_ORGANISATIONS: Statement = Statement::new(
+            "DELETE FROM tokenauth.member m USING tokenauth_gone g WHERE m.member = g.principal COLLATE \"C\"",
+        );
+        static OF_ORGANISATIONS: Statement = Statement::new(
+            "DELETE FROM tokenauth.member m USING tokenauth_gone g WHERE m.org = g.principal COLLATE \"C\"",
+        );
         if self.gone.is_empty() {
             return 0;
         }
@@ -86,6 +93,8 @@ impl Changes {
         if buried > 0 {
             xact::mark_death();
             RECORD.run_over(&self.gone, arguments![by.clone(), GONE]);
+            IN_ORGANISATIONS.run_over(&self.gone, &[]);
+            OF_ORGANISATIONS.run_over(&self.gone, &[]);
         }
         buried
     }
@@ -153,6 +162,25 @@ impl Changes {
         );
         RECORD.run_over(&self.put, arguments![by.clone()])
     }
+
+    /// A principal that exists, as history describes it; with its memberships when they go with it.
+    fn described(&self, name: &PrincipalName) -> Option<Jsonb> {
+        principal::find(name.as_bytes(), &Latest::take())
+            .filter(|found| !found.dropped)
+            .and_then(|_| if self.gone.is_empty() { principal::described(name) } else { member::described_with(name) })
+    }
+
+    fn record_one(&self, name: &PrincipalName, before: Option<Jsonb>, actor: &Actor) -> Result<(), Error> {
+        let after = self.described(name);
+        let event = match (&before, &after) {
+            (None, None) => return Ok(()),
+            (Some(before), Some(after)) if before == after => return Ok(()),
+            (None, Some(_)) => "principal.created",
+            (Some(_), None) => "principal.dropped",
+            (Some(_), Some(_)) => "principal.changed",
+        };
+        event::of_principal(event, name, actor, before, after)
+    }
 }
 
 impl Outcome {
@@ -174,25 +202,6 @@ impl Outcome {
         }
         .record(actor)
     }
-}
-
-/// A principal that exists, as history describes it.
-fn described(name: &PrincipalName) -> Option<Jsonb> {
-    principal::find(name.as_bytes(), &Latest::take())
-        .filter(|found| !found.dropped)
-        .and_then(|_| principal::described(name))
-}
-
-fn record_one(name: &PrincipalName, before: Option<Jsonb>, actor: &Actor) -> Result<(), Error> {
-    let after = described(name);
-    let event = match (&before, &after) {
-        (None, None) => return Ok(()),
-        (Some(before), Some(after)) if before == after => return Ok(()),
-        (None, Some(_)) => "principal.created",
-        (Some(_), None) => "principal.dropped",
-        (Some(_), Some(_)) => "principal.changed",
-    };
-    event::of_principal(event, name, actor, before, after)
 }
 
 /// Records that a table is bound no more.
