@@ -14,7 +14,8 @@ SELECT proname AS function,
 -- every definer has exactly the search path of the contract, and no invoker has a setting
 SELECT proname FROM pg_proc
  WHERE pronamespace = 'tokenauth'::regnamespace
-   AND proconfig IS DISTINCT FROM CASE WHEN prosecdef THEN ARRAY['search_path=pg_catalog, pg_temp'] END;
+   AND proconfig IS DISTINCT FROM CASE WHEN prosecdef THEN ARRAY['search_path=pg_catalog, pg_temp'] END
+ ORDER BY proname;
 
 -- all are of this library, none is text that a caller's names could capture
 SELECT l.lanname, p.probin, count(*) FROM pg_proc p JOIN pg_language l ON l.oid = p.prolang
