@@ -10,6 +10,7 @@ use pgrx::Uuid;
 pub use pgrx::pg_sys::panic::{ErrorReport, ErrorReportWithLevel};
 use pgrx::prelude::*;
 
+use crate::binding::BoundTo;
 use crate::data_scope::DataScopeError;
 use crate::keys::Fault;
 use crate::network::NetworkError;
@@ -166,14 +167,16 @@ pub enum Error {
     NotTableOwner(String),
     /// A table that cannot be bound.
     CannotBind { table: String, why: &'static str },
-    /// The table, or the type of principals if it is given, is bound already.
-    AlreadyBound { table: String, principal_type: Option<String> },
+    /// The table is bound already; or, if it is given, what it would be bound to.
+    AlreadyBound { table: String, to: Option<BoundTo> },
     /// A table that is not bound.
     NotBound(String),
-    /// Several rows of a bound table are the same principal.
-    SeveralRows { table: String, principal: String },
+    /// Several rows of a bound table are the same principal, or the same member of an organisation.
+    SeveralRows { table: String, principal: String, org: Option<String> },
     /// A field that a binding supplies, set by hand.
     SuppliedByBinding { field: &'static str, principal_type: String, table: String },
+    /// A membership that a binding supplies, changed by hand.
+    MembershipsBound(String),
     /// What a bound expression has raised.
     Expression(Box<ErrorReportWithLevel>),
     /// Any of these, met at a row of a bound table.
@@ -187,9 +190,9 @@ pub enum Error {
 pub struct BoundRow {
     /// The table, quoted.
     pub table: String,
-    /// The type of principals that it is bound to.
-    pub principal_type: String,
-    /// The principal, or the number of the row; `None` before any row is looked at.
+    /// What it is bound to.
+    pub to: BoundTo,
+    /// The principal or the membership, or the number of the row; `None` before any row is looked at.
     pub row: Option<String>,
 }
 
@@ -391,7 +394,7 @@ impl Error {
             )
             .detail(
                 "They are the type of the principals, then expressions for id, active, permissions, data_scopes, \
-                 display_name and state_reason; '' leaves one out.",
+                 display_name and state_reason; or '', then those for org, member and permissions. '' leaves one out.",
             ),
             Error::TriggerTiming => Told::new(
                 State::ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED,
@@ -402,28 +405,36 @@ impl Error {
             Error::NotTableOwner(table) => Told::new(DENIED, format!("must be owner of table {table}")),
             Error::CannotBind { table, why } => Told::new(
                 State::ERRCODE_FEATURE_NOT_SUPPORTED,
-                format!("{table} cannot be bound to principals"),
+                format!("{table} cannot be bound"),
             )
             .detail(why),
             Error::AlreadyBound {
                 table,
-                principal_type: Some(principal_type),
+                to: Some(to),
             } => Told::new(
                 State::ERRCODE_DUPLICATE_OBJECT,
-                format!("principals of type \"{principal_type}\" are already bound to table {table}"),
+                format!("{to} are already bound to table {table}"),
             )
             .hint("Use tokenauth.unbind_principals() first."),
             Error::AlreadyBound {
                 table,
-                principal_type: None,
+                to: None,
             } => Told::new(State::ERRCODE_DUPLICATE_OBJECT, format!("table {table} is already bound"))
                 .hint("Use tokenauth.unbind_principals() first."),
-            Error::NotBound(table) => Told::new(UNKNOWN, format!("table {table} is not bound to principals")),
-            Error::SeveralRows { table, principal } => Told::new(
+            Error::NotBound(table) => Told::new(UNKNOWN, format!("table {table} is not bound")),
+            Error::SeveralRows { table, principal, org: None } => Told::new(
                 State::ERRCODE_CARDINALITY_VIOLATION,
                 format!("several rows of table {table} are principal \"{principal}\""),
             )
             .hint("The expression for id must be unique."),
+            Error::SeveralRows { table, principal, org: Some(org) } => Told::new(
+                State::ERRCODE_CARDINALITY_VIOLATION,
+                format!("several rows of table {table} are member \"{principal}\" of \"{org}\""),
+            )
+            .hint("The expressions for org and member must be unique together."),
+            Error::MembershipsBound(table) => Told::new(STATE, "memberships cannot be changed by hand")
+                .detail(format!("They come from table {table}."))
+                .hint("Change the rows of that table."),
             Error::SuppliedByBinding {
                 field,
                 principal_type,
@@ -474,7 +485,7 @@ impl fmt::Display for Error {
 
 impl fmt::Display for BoundRow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "In the binding of table {} to principals of type \"{}\"", self.table, self.principal_type)?;
+        write!(f, "In the binding of table {} to {}", self.table, self.to)?;
         match &self.row {
             Some(row) => write!(f, ", row {row}."),
             None => f.write_str("."),

@@ -69,6 +69,7 @@ impl Access {
                 "EXECUTE ON FUNCTION tokenauth.add_member",
                 "EXECUTE ON FUNCTION tokenauth.remove_member",
                 "EXECUTE ON FUNCTION tokenauth.bind_principals",
+                "EXECUTE ON FUNCTION tokenauth.bind_members",
                 "EXECUTE ON FUNCTION tokenauth.unbind_principals",
                 "EXECUTE ON FUNCTION tokenauth.sync_principals",
                 "EXECUTE ON FUNCTION tokenauth.sync_principal",

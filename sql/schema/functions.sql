@@ -9,9 +9,10 @@ COMMENT ON FUNCTION tokenauth.grantable IS 'The scopes that an actor could grant
 COMMENT ON FUNCTION tokenauth.rotate IS 'Issues a successor; the token itself works until the end of grace';
 COMMENT ON FUNCTION tokenauth.rotation_status IS 'How far a rotation has come, by the id of either token';
 COMMENT ON FUNCTION tokenauth.bind_principals IS 'Makes the rows of a table principals, from now on; returns how many it has copied';
-COMMENT ON FUNCTION tokenauth.unbind_principals IS 'Removes a binding; the principals stay as they are';
-COMMENT ON FUNCTION tokenauth.sync_principals IS 'Repairs drift between a bound table and its principals; returns how many it put right';
-COMMENT ON FUNCTION tokenauth.sync_principal IS 'Trigger: keeps principals in step with a table';
+COMMENT ON FUNCTION tokenauth.bind_members IS 'Makes the rows of a table memberships, from now on; returns how many it has copied';
+COMMENT ON FUNCTION tokenauth.unbind_principals IS 'Removes a binding; its principals or memberships stay as they are';
+COMMENT ON FUNCTION tokenauth.sync_principals IS 'Repairs drift between a bound table and its principals or memberships; returns how many it put right';
+COMMENT ON FUNCTION tokenauth.sync_principal IS 'Trigger: keeps principals, or memberships, in step with a table';
 COMMENT ON FUNCTION tokenauth.doctor IS 'Tells what is not as it ought to be, and what to do about it';
 COMMENT ON FUNCTION tokenauth.issue IS 'Issues a token and returns it, with its text, this once';
 COMMENT ON FUNCTION tokenauth.import IS 'Takes over a token of an older system by its digest, so that its holder can go on using it';

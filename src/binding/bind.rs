@@ -1,11 +1,12 @@
-//! `bind_principals` and `unbind_principals`.
+//! `bind_principals`, `bind_members` and `unbind_principals`.
 
 use pgrx::prelude::*;
 
+use super::BoundTo;
 use super::definition::Definition;
 use super::evaluation::settled;
 use super::source::Source;
-use super::sync::copy;
+use super::sync::{bound_as, copy};
 use super::triggers;
 use crate::actor::Actor;
 use crate::catalog::principals::{How, record_unbound};
@@ -24,7 +25,6 @@ use crate::pg::text::Text;
 /// `22004` for a NULL source, type or id and for a row whose id is NULL; `42501` for anybody but the owner of the table;
 /// `42601` for what is not an expression; `42710` when type or table are bound already; `0A000` for views, foreign and
 /// temporary tables and inheritance; `21000` when several rows are the same principal.
-#[expect(clippy::too_many_arguments, reason = "the contract's signature; SQL calls it with named arguments")]
 // Written by hand, since pgrx would call the second argument "r#type".
 #[pg_extern(
     schema = "tokenauth",
@@ -55,9 +55,36 @@ fn bind_principals(
     state_reason: Option<Text>,
 ) -> Result<i64, ErrorReport> {
     Actor::session()?;
+    let fields = [active, permissions, data_scopes, display_name, state_reason];
+    bind(source, || Definition::new(principal_type, id, fields))
+}
+
+/// Makes the rows of a table memberships, from now on, and returns how many it has copied.
+///
+/// Each text is an SQL expression over a row of the table, as for `bind_principals`; those for `org` and `member` name whole
+/// principals, such as `'org:' || org_id`, which must exist before the row does. Permissions that were given and are NULL
+/// are none; left out, they are set by `add_member`. What a row gives or takes is in force from the end of the statement.
+///
+/// # Errors
+/// `22004` for a NULL source, organisation or member, also in a row; `42704` for a row of an unknown organisation or member;
+/// `22023` for a row whose organisation is the member; `21000` when several rows are the same membership; `42710` when
+/// memberships or the table are bound already; else as `bind_principals`.
+#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
+#[search_path(pg_catalog, pg_temp)]
+fn bind_members(
+    source: Option<Table>,
+    org: Option<Text>,
+    member: Option<Text>,
+    permissions: default!(Option<Text>, "NULL"),
+) -> Result<i64, ErrorReport> {
+    Actor::session()?;
+    bind(source, || Definition::of_memberships(org, member, permissions))
+}
+
+fn bind(source: Option<Table>, define: impl FnOnce() -> Result<Definition, Error>) -> Result<i64, ErrorReport> {
+    // Whether a text is an expression may depend on settings, too.
     let _settled = settled();
-    let definition =
-        Definition::new(principal_type, id, [active, permissions, data_scopes, display_name, state_reason])?;
+    let definition = define()?;
     let source = Source::owned(source)?;
     lock_bindings();
     refuse_second(&source, &definition)?;
@@ -69,22 +96,23 @@ fn bind_principals(
 }
 
 /// # Errors
-/// 42710 when the table or the type is bound already.
+/// 42710 when the table, the type or memberships are bound already.
 fn refuse_second(source: &Source, definition: &Definition) -> Result<(), Error> {
     for binding in triggers::bindings() {
-        let bound_type = Definition::of_arguments(&binding.arguments);
-        let is_same_type = bound_type.is_ok_and(|bound| bound.principal_type() == definition.principal_type());
-        if is_same_type || binding.table == source.table {
+        let bound = Definition::of_arguments(&binding.arguments);
+        let is_same = bound.is_ok_and(|bound| bound.to() == definition.to());
+        if is_same || binding.table == source.table {
             return Err(Error::AlreadyBound {
                 table: binding.table_name.shown(),
-                principal_type: is_same_type.then(|| definition.principal_type().to_owned()),
+                to: is_same.then(|| definition.to().clone()),
             });
         }
     }
     Ok(())
 }
 
-/// Removes the triggers by which a table is bound. Its principals stay as they are, and are set by hand from now on.
+/// Removes the triggers by which a table is bound. Its principals or memberships stay as they are, and are set by hand from
+/// now on.
 ///
 /// # Errors
 /// `22004` for NULL, `42501` for anybody but the owner of the table, `42704` when it is not bound.
@@ -94,8 +122,10 @@ fn unbind_principals(source: Option<Table>) -> Result<(), ErrorReport> {
     Actor::session()?;
     let source = Source::owned(source)?;
     lock_bindings();
+    let is_of_memberships = bound_as(&source).is_ok_and(|definition| *definition.to() == BoundTo::Memberships);
     if triggers::drop(&source) == 0 {
         Err(Error::NotBound(source.qualified.shown()))?;
     }
-    Ok(record_unbound(&source.qualified)?)
+    let event = if is_of_memberships { "members.unbound" } else { "principals.unbound" };
+    Ok(record_unbound(&source.qualified, event)?)
 }

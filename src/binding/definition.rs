@@ -1,6 +1,7 @@
-//! How a row becomes a principal: the arguments of `bind_principals`, which are those of the triggers.
+//! How a row becomes a principal or a membership: the arguments of `bind_principals` and `bind_members`, which are those
+//! of the triggers.
 
-use super::Supplied;
+use super::{BoundTo, Supplied};
 use crate::error::Error;
 use crate::pg::expression::is_expression;
 use crate::pg::text::Text;
@@ -24,8 +25,11 @@ struct Field {
 /// What a binding says.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Definition {
-    principal_type: String,
+    to: BoundTo,
+    /// The principal's id, or the whole member.
     id: Text,
+    /// The whole organisation, of a member.
+    org: Option<Text>,
     fields: [Option<Text>; FIELDS.len()],
 }
 
@@ -43,47 +47,68 @@ impl Definition {
         if !PrincipalName::is_type(principal_type.as_bytes()) {
             return Err(Error::BoundType);
         }
-        let definition =
-            Definition { principal_type: principal_type.shown(), id: id.ok_or(Error::Absent("id"))?, fields };
-        let fields = FIELDS.iter().map(|field| field.name).zip(&definition.fields);
-        for (name, expression) in [("id", &Some(definition.id.clone()))].into_iter().chain(fields) {
-            let is_blank = |text: &Text| text.as_bytes().trim_ascii().is_empty();
-            if expression.as_ref().is_some_and(|text| is_blank(text) || !is_expression(text.as_bytes())) {
-                return Err(Error::NotAnExpression(name));
-            }
+        let id = expression("id", id)?.ok_or(Error::Absent("id"))?;
+        let mut checked = [const { None }; FIELDS.len()];
+        for ((checked, given), field) in checked.iter_mut().zip(fields).zip(&FIELDS) {
+            *checked = expression(field.name, given)?;
         }
-        Ok(definition)
+        Ok(Definition { to: BoundTo::Principals(principal_type.shown()), id, org: None, fields: checked })
     }
 
-    /// From the arguments of a trigger: type, id, active, permissions, data_scopes, display_name, state_reason; what is
-    /// left out or `''` is absent.
+    /// From the arguments of `bind_members`.
     ///
     /// # Errors
-    /// 39P01 when type or id are missing or there are too many; else as [`new`](Self::new).
+    /// 22004 for an absent organisation or member, 42601 for what is not an expression.
+    pub fn of_memberships(org: Option<Text>, member: Option<Text>, permissions: Option<Text>) -> Result<Self, Error> {
+        let org = expression("org", org)?.ok_or(Error::Absent("org"))?;
+        let id = expression("member", member)?.ok_or(Error::Absent("member"))?;
+        let permissions = expression("permissions", permissions)?;
+        Ok(Definition { to: BoundTo::Memberships, id, org: Some(org), fields: [None, permissions, None, None, None] })
+    }
+
+    /// From the arguments of a trigger: type, id, active, permissions, data_scopes, display_name, state_reason; or, since a
+    /// membership has no type, `''`, org, member, permissions. What is left out or `''` is absent.
+    ///
+    /// # Errors
+    /// 39P01 when one that is needed is missing or there are too many; else as [`new`](Self::new) and
+    /// [`of_memberships`](Self::of_memberships).
     pub fn of_arguments(arguments: &[Text]) -> Result<Self, Error> {
-        let ([principal_type, id], rest) = arguments.split_first_chunk().ok_or(Error::TriggerArguments)?;
-        if rest.len() > FIELDS.len() || id.is_empty() {
-            return Err(Error::TriggerArguments);
+        let given = |text: &Text| Some(text.clone()).filter(|text| !text.is_empty());
+        match arguments {
+            [no_type, org, member, rest @ ..] if no_type.is_empty() && rest.len() <= 1 => {
+                let (org, member) = given(org).zip(given(member)).ok_or(Error::TriggerArguments)?;
+                Self::of_memberships(Some(org), Some(member), rest.first().and_then(given))
+            }
+            [principal_type, id, rest @ ..] if !principal_type.is_empty() && rest.len() <= FIELDS.len() => {
+                let id = given(id).ok_or(Error::TriggerArguments)?;
+                let mut fields = [const { None }; FIELDS.len()];
+                for (field, argument) in fields.iter_mut().zip(rest) {
+                    *field = given(argument);
+                }
+                Self::new(Some(principal_type.clone()), Some(id), fields)
+            }
+            _ => Err(Error::TriggerArguments),
         }
-        let mut fields = [const { None }; FIELDS.len()];
-        for (field, argument) in fields.iter_mut().zip(rest) {
-            *field = Some(argument.clone()).filter(|text| !text.is_empty());
-        }
-        Self::new(Some(principal_type.clone()), Some(id.clone()), fields)
     }
 
     /// The arguments of its triggers; inverse of [`of_arguments`](Self::of_arguments).
     pub fn arguments(&self) -> Vec<Text> {
         let field = |text: &Option<Text>| text.clone().unwrap_or_else(|| Text::from(""));
-        [Text::from(self.principal_type.as_str()), self.id.clone()]
-            .into_iter()
-            .chain(self.fields.iter().map(field))
-            .collect()
+        match &self.to {
+            BoundTo::Principals(principal_type) => [Text::from(principal_type.as_str()), self.id.clone()]
+                .into_iter()
+                .chain(self.fields.iter().map(field))
+                .collect(),
+            BoundTo::Memberships => {
+                let [_, permissions, ..] = &self.fields;
+                vec![Text::from(""), field(&self.org), self.id.clone(), field(permissions)]
+            }
+        }
     }
 
-    /// The type of principals.
-    pub fn principal_type(&self) -> &str {
-        &self.principal_type
+    /// What a row becomes.
+    pub fn to(&self) -> &BoundTo {
+        &self.to
     }
 
     /// Which fields it supplies.
@@ -94,13 +119,17 @@ impl Definition {
     }
 
     /// The query that evaluates it over the rows of `relation`, called `alias` in the expressions, both quoted: the whole
-    /// principal and the five fields.
+    /// principal, the whole organisation and the five fields.
     ///
     /// The expressions stand alone in a subquery and under COALESCE, where neither an aggregate over the rows nor a
     /// set-returning function is accepted: one row stays one principal. The rows stand in a subquery too, so that an
     /// expression sees the same whether they come from a transition table, from a single row or from the table itself.
     pub fn query(&self, relation: &[u8], alias: &[u8]) -> Vec<u8> {
-        let mut sql = format!("SELECT '{}:' || \"tokenauth row\".id", self.principal_type).into_bytes();
+        let prefix = match &self.to {
+            BoundTo::Principals(principal_type) => format!("'{principal_type}:' || "),
+            BoundTo::Memberships => String::new(),
+        };
+        let mut sql = format!("SELECT {prefix}\"tokenauth row\".id, \"tokenauth row\".org").into_bytes();
         for field in &FIELDS {
             sql.extend_from_slice(format!(", \"tokenauth row\".{}", field.name).as_bytes());
         }
@@ -110,7 +139,12 @@ impl Definition {
         sql.extend_from_slice(alias);
         sql.extend_from_slice(b" CROSS JOIN LATERAL (SELECT ");
         push(&mut sql, &self.id, "text", "NULL");
-        sql.extend_from_slice(b" AS id");
+        sql.extend_from_slice(b" AS id, ");
+        match &self.org {
+            Some(org) => push(&mut sql, org, "text", "NULL"),
+            None => sql.extend_from_slice(b"NULL::text"),
+        }
+        sql.extend_from_slice(b" AS org");
         for (field, expression) in FIELDS.iter().zip(&self.fields) {
             sql.extend_from_slice(b", ");
             match expression {
@@ -123,10 +157,22 @@ impl Definition {
         sql
     }
 
-    /// The same, of the principals' names alone.
+    /// The same, of the names of principals and organisations alone.
     pub fn names_query(&self, relation: &[u8], alias: &[u8]) -> Vec<u8> {
         let only_id = Definition { fields: [const { None }; FIELDS.len()], ..self.clone() };
         only_id.query(relation, alias)
+    }
+}
+
+/// An argument that is one expression, or absent.
+///
+/// # Errors
+/// 42601 for anything else.
+fn expression(name: &'static str, text: Option<Text>) -> Result<Option<Text>, Error> {
+    let is_blank = |text: &Text| text.as_bytes().trim_ascii().is_empty();
+    match text {
+        Some(text) if is_blank(&text) || !is_expression(text.as_bytes()) => Err(Error::NotAnExpression(name)),
+        text => Ok(text),
     }
 }
 

@@ -24,8 +24,8 @@ struct Finding {
 /// Columns: `area`, what was looked at; `object`, where; `finding`, what is the matter; `hint`, what to do about it.
 ///
 /// For now it looks at bindings: whether each trigger is there and as it was installed, whether each row is a principal
-/// as the binding says, and whether each principal has a row. For that it reads every bound table, its expressions run as
-/// the owner of the table.
+/// or a membership as the binding says, and whether each of these has a row. For that it reads every bound table, its
+/// expressions run as the owner of the table.
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
 #[search_path(pg_catalog, pg_temp)]
 #[allow(clippy::type_complexity, reason = "pgrx reads the columns from the type as it is written")]
@@ -49,12 +49,13 @@ fn examine(binding: &Bound, findings: &mut Vec<Finding>) {
     for fault in triggers::faults(binding) {
         findings.push(Finding { object: fault.trigger.shown(), finding: fault.finding.shown(), hint: hint.clone() });
     }
+    let noun = Definition::of_arguments(&binding.arguments).map_or("principals", |definition| definition.to().noun());
     match attempt(|| drift(binding)) {
         Ok(drift) => {
             let counted = [
-                (drift.absent, "rows that are no principals"),
-                (drift.different, "rows that differ from their principals"),
-                (drift.rowless, "principals without a row"),
+                (drift.absent, format!("rows that are no {noun}")),
+                (drift.different, format!("rows that differ from their {noun}")),
+                (drift.rowless, format!("{noun} without a row")),
             ];
             for (count, what) in counted.into_iter().filter(|(count, _)| *count > 0) {
                 findings.push(Finding {
@@ -66,7 +67,7 @@ fn examine(binding: &Bound, findings: &mut Vec<Finding>) {
         }
         Err(raised) => findings.push(Finding {
             object: table,
-            finding: format!("could not be compared with its principals: {raised}"),
+            finding: format!("could not be compared with its {noun}: {raised}"),
             hint: "Use tokenauth.unbind_principals() and bind it anew.".to_owned(),
         }),
     }
@@ -75,7 +76,6 @@ fn examine(binding: &Bound, findings: &mut Vec<Finding>) {
 fn drift(binding: &Bound) -> Result<Drift, Error> {
     let definition = Definition::of_arguments(&binding.arguments)?;
     let source = Source::of(binding.table)?;
-    let principal_type = definition.principal_type().to_owned();
     let _settings = Meanwhile::set(&[(c"row_security", c"off"), (c"synchronize_seqscans", c"off")]);
     let changes = {
         let _owner = ActingAs::owner_of(binding.table.oid());
@@ -84,5 +84,5 @@ fn drift(binding: &Bound) -> Result<Drift, Error> {
         evaluation.put_all(None, &mut changes)?;
         changes
     };
-    Ok(changes.drift(&principal_type))
+    Ok(changes.drift())
 }

@@ -8,6 +8,7 @@ use pgrx::{PgTryBuilder, pg_sys};
 
 use super::definition::Definition;
 use super::source::Source;
+use super::{BoundTo, Subject};
 use crate::argument::{self, MOST_NAME, MOST_PROSE};
 use crate::catalog::principals::{Changes, Put};
 use crate::error::{BoundRow, Error};
@@ -24,11 +25,12 @@ use crate::principal::PrincipalName;
 /// The answer of a binding's query, by column.
 mod column {
     pub const PRINCIPAL: usize = 1;
-    pub const ACTIVE: usize = 2;
-    pub const PERMISSIONS: usize = 3;
-    pub const DATA_SCOPES: usize = 4;
-    pub const DISPLAY_NAME: usize = 5;
-    pub const STATE_REASON: usize = 6;
+    pub const ORG: usize = 2;
+    pub const ACTIVE: usize = 3;
+    pub const PERMISSIONS: usize = 4;
+    pub const DATA_SCOPES: usize = 5;
+    pub const DISPLAY_NAME: usize = 6;
+    pub const STATE_REASON: usize = 7;
 }
 
 /// Settings on which the meaning of an expression depends, how it is read and how its values turn into text, so that it
@@ -51,7 +53,7 @@ pub struct Evaluation {
     source: Text,
     values: Query,
     names: Query,
-    /// Whether a row whose values are the same now as before need not be compared with its principal: where an expression
+    /// Whether a row whose values are the same now as before need not be compared with what is stored: where an expression
     /// reads other tables or the clock, both may have changed since.
     is_of_row_alone: bool,
 }
@@ -98,31 +100,31 @@ impl Evaluation {
 
     /// No changes yet.
     pub fn no_changes(&self) -> Changes {
-        Changes::new(self.definition.supplied())
+        Changes::new(self.definition.to().clone(), self.definition.supplied())
     }
 
-    /// Each row is a principal.
+    /// Each row is a principal or a membership.
     ///
     /// # Errors
-    /// Those of expressions, 22004 for a NULL id, 22023 for what is none.
+    /// Those of expressions, 22004 for a NULL name, 22023 for what is none.
     pub fn put_all(&self, rows: Option<&Rows>, changes: &mut Changes) -> Result<(), Error> {
         // Names first, so that an error of another expression can name its row.
         let names = self.stored(&self.names, rows)?;
         self.each(&self.values, rows, Some(&names), |number, new| {
-            let name = self.name(new, number)?;
-            changes.put(&name, self.put(&name, new)?, None);
+            let subject = self.subject(new, number)?;
+            changes.put(&subject, self.put(&subject, new)?, None);
             Ok(())
         })
     }
 
-    /// Each row was a principal and is none any more.
+    /// Each row was a principal or a membership and is none any more.
     ///
     /// # Errors
-    /// Those of the expression for the id.
+    /// Those of the expressions for names.
     pub fn all_gone(&self, rows: Option<&Rows>, changes: &mut Changes) -> Result<(), Error> {
         self.each(&self.names, rows, None, |_, old| {
-            if let Some(name) = parsed(old) {
-                changes.gone(&name);
+            if let Some(subject) = self.parsed(old) {
+                changes.gone(&subject);
             }
             Ok(())
         })
@@ -140,16 +142,16 @@ impl Evaluation {
             if self.is_of_row_alone && old.as_ref().is_some_and(|old| is_same(old, new)) {
                 return Ok(());
             }
-            let name = self.name(new, number).map_err(|error| match old.as_ref().and_then(parsed) {
+            let former = old.as_ref().and_then(|old| self.parsed(old));
+            let subject = self.subject(new, number).map_err(|error| match &former {
                 Some(former) => error.in_row(former.shown()),
                 None => error,
             })?;
-            match old.as_ref().and_then(parsed) {
-                Some(former) if former != name => changes.gone(&former),
-                _ => {}
+            if let Some(former) = former.filter(|former| *former != subject) {
+                changes.gone(&former);
             }
             let was_active = old.and_then(|old| old.optional(column::ACTIVE));
-            changes.put(&name, self.put(&name, new)?, was_active);
+            changes.put(&subject, self.put(&subject, new)?, was_active);
             Ok(())
         })
     }
@@ -160,6 +162,7 @@ impl Evaluation {
             c"tokenauth_before",
             &[
                 (c"principal", pg_sys::TEXTOID),
+                (c"org", pg_sys::TEXTOID),
                 (c"active", pg_sys::BOOLOID),
                 (c"permissions", pg_sys::TEXTARRAYOID),
                 (c"data_scopes", pg_sys::JSONBOID),
@@ -205,7 +208,14 @@ impl Evaluation {
             for _ in 1..number {
                 reader.next()?;
             }
-            reader.next()?.bytes(column::PRINCIPAL).map(encoding::shown)
+            let row = reader.next()?;
+            let name = |column| row.bytes(column).map(encoding::shown);
+            match self.definition.to() {
+                BoundTo::Principals(_) => name(column::PRINCIPAL),
+                BoundTo::Memberships => {
+                    name(column::PRINCIPAL).zip(name(column::ORG)).map(|(member, org)| format!("{member} in {org}"))
+                }
+            }
         });
         self.bound_row(name.unwrap_or_else(|| format!("number {number}")))
     }
@@ -214,13 +224,34 @@ impl Evaluation {
         BoundRow { row: Some(row), ..place(&self.definition, &self.source) }
     }
 
-    fn name(&self, row: &Row, number: u64) -> Result<PrincipalName, Error> {
-        PrincipalName::given("id", row.optional(column::PRINCIPAL))
+    /// Whom a row is about.
+    fn subject(&self, row: &Row, number: u64) -> Result<Subject, Error> {
+        self.named(row)
             .map_err(|why| Error::InBinding { row: self.bound_row(format!("number {number}")), why: Box::new(why) })
     }
 
-    fn put(&self, name: &PrincipalName, row: &Row) -> Result<Put, Error> {
-        self.checked(row).map_err(|why| Error::InBinding { row: self.bound_row(name.shown()), why: Box::new(why) })
+    /// Whom a row was about, if it could be about anybody.
+    fn parsed(&self, row: &Row) -> Option<Subject> {
+        self.named(row).ok()
+    }
+
+    fn named(&self, row: &Row) -> Result<Subject, Error> {
+        let name = |what, column| PrincipalName::given(what, row.optional(column));
+        match self.definition.to() {
+            BoundTo::Principals(_) => Ok(Subject { principal: name("id", column::PRINCIPAL)?, org: None }),
+            BoundTo::Memberships => {
+                let (org, member) = (name("org", column::ORG)?, name("member", column::PRINCIPAL)?);
+                if org == member {
+                    Err(Error::MemberOfItself)
+                } else {
+                    Ok(Subject { principal: member, org: Some(org) })
+                }
+            }
+        }
+    }
+
+    fn put(&self, subject: &Subject, row: &Row) -> Result<Put, Error> {
+        self.checked(row).map_err(|why| Error::InBinding { row: self.bound_row(subject.shown()), why: Box::new(why) })
     }
 
     fn checked(&self, row: &Row) -> Result<Put, Error> {
@@ -242,7 +273,7 @@ impl Evaluation {
 
 /// A binding, as errors name it.
 fn place(definition: &Definition, source: &Text) -> BoundRow {
-    BoundRow { table: source.shown(), principal_type: definition.principal_type().to_owned(), row: None }
+    BoundRow { table: source.shown(), to: definition.to().clone(), row: None }
 }
 
 /// Runs what may raise errors of expressions.
@@ -259,15 +290,17 @@ fn caught<T>(run: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
         .execute()
 }
 
-/// The principal that a row was, if it could be one.
-fn parsed(row: &Row) -> Option<PrincipalName> {
-    row.bytes(column::PRINCIPAL).and_then(|name| PrincipalName::parse(name).ok())
-}
-
 /// Whether two answers are the same, byte by byte.
 fn is_same(old: &Row, new: &Row) -> bool {
     old.optional::<bool>(column::ACTIVE) == new.optional(column::ACTIVE)
-        && [column::PRINCIPAL, column::PERMISSIONS, column::DATA_SCOPES, column::DISPLAY_NAME, column::STATE_REASON]
-            .iter()
-            .all(|&column| old.bytes(column) == new.bytes(column))
+        && [
+            column::PRINCIPAL,
+            column::ORG,
+            column::PERMISSIONS,
+            column::DATA_SCOPES,
+            column::DISPLAY_NAME,
+            column::STATE_REASON,
+        ]
+        .iter()
+        .all(|&column| old.bytes(column) == new.bytes(column))
 }

@@ -1,9 +1,11 @@
-//! Which fields of principals a binding supplies, and so nobody sets by hand.
+//! What of principals and memberships a binding supplies, and so nobody sets by hand.
 
+use super::BoundTo;
 use super::definition::Definition;
 use super::triggers;
 use crate::error::Error;
 use crate::pg::statement::Argument;
+use crate::pg::text::Text;
 use crate::principal::PrincipalName;
 
 /// Fields of a principal: those that a binding supplies, or that a call sets.
@@ -46,22 +48,38 @@ pub fn refuse_supplied(name: &PrincipalName, set: Supplied) -> Result<(), Error>
     if set == Supplied::default() {
         return Ok(());
     }
-    for binding in triggers::bindings() {
-        let Ok(definition) = Definition::of_arguments(&binding.arguments) else {
-            continue;
-        };
-        if definition.principal_type() != name.principal_type() {
-            continue;
-        }
+    for (table, definition) in definitions_to(&BoundTo::Principals(name.principal_type().to_owned())) {
         let supplied = definition.supplied().named();
         let clash = set.named().into_iter().zip(supplied).find(|((_, set), (_, supplied))| *set && *supplied);
         if let Some(((field, _), _)) = clash {
             return Err(Error::SuppliedByBinding {
                 field,
                 principal_type: name.principal_type().to_owned(),
-                table: binding.table_name.shown(),
+                table: table.shown(),
             });
         }
     }
     Ok(())
+}
+
+/// Refuses to change a membership by hand while a table is bound to them; but what an existing one holds may be set where
+/// the binding does not supply it.
+///
+/// # Errors
+/// 55000 when it comes from a bound table.
+pub fn refuse_membership(sets_only_permissions: bool) -> Result<(), Error> {
+    match definitions_to(&BoundTo::Memberships)
+        .find(|(_, definition)| !sets_only_permissions || definition.supplied().permissions)
+    {
+        Some((table, _)) => Err(Error::MembershipsBound(table.shown())),
+        None => Ok(()),
+    }
+}
+
+/// The tables that are bound to this, and how.
+fn definitions_to(to: &BoundTo) -> impl Iterator<Item = (Text, Definition)> {
+    triggers::bindings().into_iter().filter_map(move |binding| {
+        let definition = Definition::of_arguments(&binding.arguments).ok()?;
+        (definition.to() == to).then_some((binding.table_name, definition))
+    })
 }

@@ -1,4 +1,4 @@
-//! `sync_principals`: a bound table and its principals brought together again.
+//! `sync_principals`: a bound table and its principals or memberships brought together again.
 
 use pgrx::prelude::*;
 
@@ -13,15 +13,15 @@ use crate::pg::meanwhile::Meanwhile;
 use crate::pg::table::Table;
 use crate::pg::user::ActingAs;
 
-/// Repairs drift between a bound table and its principals, and triggers that are missing, such as those of a new
-/// partition; returns how many principals it put right.
+/// Repairs drift between a bound table and its principals or memberships, and triggers that are missing, such as those of a
+/// new partition; returns how many of them it put right.
 ///
-/// Afterwards each row is a principal as the binding says, and every other principal of the type is dropped: its row was
-/// removed while no trigger saw it. The expressions run as the owner of the table.
+/// Afterwards each row is a principal or a membership as the binding says. Every other membership is ended, and every other
+/// principal of the type dropped: its row was removed while no trigger saw it. The expressions run as the owner of the table.
 ///
 /// # Errors
-/// `22004` for NULL, `42501` for anybody but the owner of the table, `42704` when it is not bound, `21000` when several
-/// rows are the same principal.
+/// `22004` for NULL, `42501` for anybody but the owner of the table, `42704` when it is not bound or a row names an
+/// unknown organisation or member, `21000` when several rows are the same principal or membership.
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 #[search_path(pg_catalog, pg_temp)]
 fn sync_principals(source: Option<Table>) -> Result<i64, ErrorReport> {
@@ -30,20 +30,19 @@ fn sync_principals(source: Option<Table>) -> Result<i64, ErrorReport> {
     let source = Source::owned(source)?;
     let definition = bound_as(&source)?;
     triggers::install(&source, &definition);
-    let principal_type = definition.principal_type().to_owned();
     let mut changes = {
         let _owner = ActingAs::owner_of(source.table.oid());
         copy(definition, &source)?
     };
-    changes.others_gone(&principal_type);
+    changes.others_gone();
     let outcome = changes.apply(How::Synced, &source.qualified)?;
     Ok(i64::try_from(outcome.total()).unwrap_or(i64::MAX))
 }
 
-/// Every row of the table as a principal, all of them or an error: a policy hides none.
+/// Every row of the table as a principal or a membership, all of them or an error: a policy hides none.
 ///
 /// # Errors
-/// Those of expressions, and 21000 when several rows are the same principal.
+/// Those of expressions, and 21000 when several rows are the same one.
 pub fn copy(definition: Definition, source: &Source) -> Result<Changes, Error> {
     // Rows are read twice and must come in the same order.
     let _settings = Meanwhile::set(&[(c"row_security", c"off"), (c"synchronize_seqscans", c"off")]);
@@ -51,7 +50,11 @@ pub fn copy(definition: Definition, source: &Source) -> Result<Changes, Error> {
     let mut changes = evaluation.no_changes();
     evaluation.put_all(None, &mut changes)?;
     match changes.claimed_twice() {
-        Some(principal) => Err(Error::SeveralRows { table: source.qualified.shown(), principal: principal.shown() }),
+        Some((principal, org)) => Err(Error::SeveralRows {
+            table: source.qualified.shown(),
+            principal: principal.shown(),
+            org: org.map(|org| org.shown()),
+        }),
         None => Ok(changes),
     }
 }

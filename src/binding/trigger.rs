@@ -1,4 +1,4 @@
-//! `sync_principal()`: the trigger that keeps principals in step with a table.
+//! `sync_principal()`: the trigger that keeps principals, or memberships, in step with a table.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -19,19 +19,21 @@ use crate::pg::trigger::{Fired, Firing, TriggerAnswer, TriggerCall};
 /// What the triggers' rows are called in SQL.
 const ROWS: &std::ffi::CStr = c"tokenauth_rows";
 
-/// Keeps principals in step with a table, as a trigger for INSERT, UPDATE, DELETE and TRUNCATE.
+/// Keeps principals, or memberships, in step with a table, as a trigger for INSERT, UPDATE, DELETE and TRUNCATE.
 ///
-/// `bind_principals` installs it; by hand it is written
+/// `bind_principals` and `bind_members` install it; by hand it is written
 /// `EXECUTE FUNCTION tokenauth.sync_principal('user', 'id', 'is_active')`: the type, then expressions for id, active,
-/// permissions, data_scopes, display_name and state_reason, `''` for those that are absent. Row triggers and statement
-/// triggers must be AFTER, and statement triggers have their transition tables; BEFORE TRUNCATE drops the principals of
-/// the rows that are there, AFTER TRUNCATE all of the type.
+/// permissions, data_scopes, display_name and state_reason, `''` for those that are absent. A membership has no type:
+/// `tokenauth.sync_principal('', '''org:'' || org_id', '''user:'' || user_id', 'permissions')`. Row triggers and statement
+/// triggers must be AFTER, and statement triggers have their transition tables; BEFORE TRUNCATE drops the principals or
+/// memberships of the rows that are there, AFTER TRUNCATE all of the type, or all memberships.
 ///
 /// SECURITY INVOKER: the expressions run as whoever writes the table, and only the write to our tables as their owner.
 ///
 /// # Errors
-/// `39P01` for any other use, `22004` for a NULL id, `22023` for a malformed permission or data scope; what an expression
-/// raises, as `38000` where its code is not one of PostgreSQL's.
+/// `39P01` for any other use, `22004` for a NULL id, organisation or member, `42704` for a membership of or in an unknown
+/// principal, `22023` for a malformed permission or data scope; what an expression raises, as `38000` where its code is not
+/// one of PostgreSQL's.
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 #[search_path(pg_catalog, pg_temp)]
 fn sync_principal(call: TriggerCall) -> Result<TriggerAnswer, ErrorReport> {
@@ -72,9 +74,9 @@ fn collect(
 fn truncate(firing: &Firing) -> Result<(), Error> {
     let source = Source::of(Table::of(firing.table))?;
     let definition = Definition::of_arguments(&firing.arguments)?;
-    let mut changes = Changes::new(definition.supplied());
+    let mut changes = Changes::new(definition.to().clone(), definition.supplied());
     if let Fired::Truncated = firing.what {
-        changes.all_gone(definition.principal_type());
+        changes.all_gone();
     } else {
         // A policy that hides rows must not keep their tokens alive: with this it is an error.
         let _row_security = Meanwhile::set(&[(c"row_security", c"off")]);

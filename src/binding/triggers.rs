@@ -14,7 +14,7 @@ pub struct Bound {
     pub table_name: Text,
     /// What the triggers are given.
     pub arguments: Vec<Text>,
-    /// Whether `bind_principals` has made them; else they are written by hand.
+    /// Whether `bind_principals` or `bind_members` has made them; else they are written by hand.
     pub is_installed: bool,
 }
 

@@ -49,6 +49,15 @@ pub fn remove(org: &PrincipalName, member: &PrincipalName) -> Option<TextArray> 
     REMOVE.first(arguments![org.text(), member.text()], |row| row.required(1))
 }
 
+/// What history says of a membership; `None` when there is none.
+pub fn described(org: &PrincipalName, member: &PrincipalName) -> Option<Jsonb> {
+    static DESCRIBE: Statement = Statement::new(
+        "SELECT jsonb_build_object('member', member, 'permissions', permissions)
+           FROM tokenauth.member WHERE org = $1 AND member = $2",
+    );
+    DESCRIBE.first(arguments![org.text(), member.text()], |row| row.required(1))
+}
+
 /// What history says of a principal that goes, with its memberships.
 pub fn described_with(principal: &PrincipalName) -> Option<Jsonb> {
     static DESCRIBE: Statement = Statement::new(

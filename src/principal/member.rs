@@ -5,6 +5,7 @@ use pgrx::prelude::*;
 use super::PrincipalName;
 use crate::actor::Actor;
 use crate::argument;
+use crate::binding::refuse_membership;
 use crate::catalog::event::Event;
 use crate::catalog::member;
 use crate::catalog::principal::{Hold, lock_existing};
@@ -19,7 +20,7 @@ use crate::pg::xact;
 ///
 /// # Errors
 /// `22004` for a NULL argument, `22023` for a malformed principal or permission, or an organisation that would be a member
-/// of itself, `42704` when either does not exist.
+/// of itself, `42704` when either does not exist, `55000` for what a bound table supplies.
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
 #[search_path(pg_catalog, pg_temp)]
 fn add_member(
@@ -30,6 +31,8 @@ fn add_member(
     let actor = Actor::session()?;
     let (org, member) = parties(org, member)?;
     let permissions = argument::scopes("permissions", &argument::given("permissions", permissions)?)?;
+    let is_member = member::lock(&org, &member, Hold::Look).is_some();
+    refuse_membership(is_member)?;
     // What is taken away from a member is as urgent as what is revoked.
     xact::mark_narrowing();
     let before = member::put(&org, &member, &permissions);
@@ -45,12 +48,14 @@ fn add_member(
 /// live on.
 ///
 /// # Errors
-/// `22004` for a NULL argument, `22023` for a malformed principal, `42704` when either does not exist.
+/// `22004` for a NULL argument, `22023` for a malformed principal, `42704` when either does not exist, `55000` when
+/// memberships come from a bound table.
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
 #[search_path(pg_catalog, pg_temp)]
 fn remove_member(org: Option<Text>, member: Option<Text>) -> Result<bool, ErrorReport> {
     let actor = Actor::session()?;
     let (org, member) = parties(org, member)?;
+    refuse_membership(false)?;
     xact::mark_narrowing();
     let before = member::remove(&org, &member);
     let was_member = before.is_some();

@@ -2,8 +2,9 @@
 
 use super::{Changes, How, Outcome, Touched};
 use crate::actor::Actor;
+use crate::binding::{BoundTo, Subject};
 use crate::catalog::event::{self, Event};
-use crate::catalog::principal;
+use crate::catalog::{member, principal};
 use crate::error::Error;
 use crate::pg::jsonb::Jsonb;
 use crate::pg::snapshot::Latest;
@@ -11,7 +12,6 @@ use crate::pg::statement::{Argument, Statement, arguments};
 use crate::pg::text::Text;
 use crate::pg::user::ActingAs;
 use crate::pg::xact;
-use crate::principal::PrincipalName;
 
 /// Why the tokens of one that is gone are dead.
 const GONE: &str = "owner dropped";
@@ -20,22 +20,25 @@ impl Changes {
     /// Does it, as the owner of our tables, whoever the current user is, and records it as one event.
     ///
     /// # Errors
-    /// 58030 when no identifier for the event can be drawn.
+    /// 42704 for a membership of or in an unknown principal; 58030 when no identifier for the event can be drawn.
     pub fn apply(self, how: How, source: &Text) -> Result<Outcome, Error> {
         let _owner = ActingAs::owner_of_ours();
         let actor = Actor::Trusted;
         let one = match (&self.touched, how) {
             (Touched::Nobody, How::Written) => return Ok(Outcome::default()),
-            (Touched::One(name), How::Written) => Some((name, described(name))),
+            (Touched::One(subject), How::Written) => Some((subject, self.described(subject))),
             _ => None,
         };
-        let outcome = self.write(&actor.recorded());
+        let outcome = match &self.to {
+            BoundTo::Principals(_) => self.write(&actor.recorded()),
+            BoundTo::Memberships => self.write_members(source)?,
+        };
         if outcome.total() > 0 {
             xact::mark_narrowing();
         }
         match one {
-            Some((name, before)) => record_one(name, before, &actor)?,
-            None => outcome.record(how, source, &actor)?,
+            Some((subject, before)) => self.record_one(subject, before, &actor)?,
+            None => outcome.record(&self.to, how, source, &actor)?,
         }
         Ok(outcome)
     }
@@ -60,7 +63,7 @@ impl Changes {
         Outcome { created, changed, dropped }
     }
 
-    /// Leaves a tombstone of each that is gone.
+    /// Leaves a tombstone of each that is gone, and no membership.
     fn bury(&self, by: &Text) -> u64 {
         static BURY: Statement = Statement::new(
             "UPDATE tokenauth.principal p
@@ -79,6 +82,13 @@ impl Changes {
                 AND EXISTS (SELECT FROM tokenauth.token t WHERE t.owner = p.principal AND t.owner_epoch < p.epoch)
              ON CONFLICT DO NOTHING",
         );
+        // Once they are buried, and so nobody can add another.
+        static IN_ORGANISATIONS: Statement = Statement::new(
+            "DELETE FROM tokenauth.member m USING tokenauth_gone g WHERE m.member = g.principal COLLATE \"C\"",
+        );
+        static OF_ORGANISATIONS: Statement = Statement::new(
+            "DELETE FROM tokenauth.member m USING tokenauth_gone g WHERE m.org = g.principal COLLATE \"C\"",
+        );
         if self.gone.is_empty() {
             return 0;
         }
@@ -86,6 +96,8 @@ impl Changes {
         if buried > 0 {
             xact::mark_death();
             RECORD.run_over(&self.gone, arguments![by.clone(), GONE]);
+            IN_ORGANISATIONS.run_over(&self.gone, &[]);
+            OF_ORGANISATIONS.run_over(&self.gone, &[]);
         }
         buried
     }
@@ -153,17 +165,51 @@ impl Changes {
         );
         RECORD.run_over(&self.put, arguments![by.clone()])
     }
+
+    /// What exists, as history describes it: a membership, or a principal, with its memberships when they go with it.
+    fn described(&self, Subject { principal, org }: &Subject) -> Option<Jsonb> {
+        match org {
+            Some(org) => member::described(org, principal),
+            None => {
+                principal::find(principal.as_bytes(), &Latest::take()).filter(|found| !found.dropped).and_then(|_| {
+                    if self.gone.is_empty() {
+                        principal::described(principal)
+                    } else {
+                        member::described_with(principal)
+                    }
+                })
+            }
+        }
+    }
+
+    fn record_one(&self, subject: &Subject, before: Option<Jsonb>, actor: &Actor) -> Result<(), Error> {
+        let after = self.described(subject);
+        let event = match (&before, &after, &self.to) {
+            (None, None, _) => return Ok(()),
+            (Some(before), Some(after), _) if before == after => return Ok(()),
+            (None, Some(_), BoundTo::Principals(_)) => "principal.created",
+            (Some(_), None, BoundTo::Principals(_)) => "principal.dropped",
+            (Some(_), Some(_), BoundTo::Principals(_)) => "principal.changed",
+            (None, Some(_), BoundTo::Memberships) => "member.added",
+            (Some(_), None, BoundTo::Memberships) => "member.removed",
+            (Some(_), Some(_), BoundTo::Memberships) => "member.changed",
+        };
+        event::of_principal(event, subject.org.as_ref().unwrap_or(&subject.principal), actor, before, after)
+    }
 }
 
 impl Outcome {
-    fn record(self, how: How, source: &Text, actor: &Actor) -> Result<(), Error> {
+    fn record(self, to: &BoundTo, how: How, source: &Text, actor: &Actor) -> Result<(), Error> {
         static DESCRIBE: Statement =
             Statement::new("SELECT jsonb_build_object('source', $1, 'created', $2, 'changed', $3, 'dropped', $4)");
-        let event = match how {
-            How::Written if self.total() == 0 => return Ok(()),
-            How::Written => "principals.changed",
-            How::Bound => "principals.bound",
-            How::Synced => "principals.synced",
+        let event = match (how, to) {
+            (How::Written, _) if self.total() == 0 => return Ok(()),
+            (How::Written, BoundTo::Principals(_)) => "principals.changed",
+            (How::Bound, BoundTo::Principals(_)) => "principals.bound",
+            (How::Synced, BoundTo::Principals(_)) => "principals.synced",
+            (How::Written, BoundTo::Memberships) => "members.changed",
+            (How::Bound, BoundTo::Memberships) => "members.bound",
+            (How::Synced, BoundTo::Memberships) => "members.synced",
         };
         let [created, changed, dropped] =
             [self.created, self.changed, self.dropped].map(|count| i64::try_from(count).unwrap_or(i64::MAX));
@@ -176,36 +222,13 @@ impl Outcome {
     }
 }
 
-/// A principal that exists, as history describes it.
-fn described(name: &PrincipalName) -> Option<Jsonb> {
-    principal::find(name.as_bytes(), &Latest::take())
-        .filter(|found| !found.dropped)
-        .and_then(|_| principal::described(name))
-}
-
-fn record_one(name: &PrincipalName, before: Option<Jsonb>, actor: &Actor) -> Result<(), Error> {
-    let after = described(name);
-    let event = match (&before, &after) {
-        (None, None) => return Ok(()),
-        (Some(before), Some(after)) if before == after => return Ok(()),
-        (None, Some(_)) => "principal.created",
-        (Some(_), None) => "principal.dropped",
-        (Some(_), Some(_)) => "principal.changed",
-    };
-    event::of_principal(event, name, actor, before, after)
-}
-
 /// Records that a table is bound no more.
 ///
 /// # Errors
 /// 58030 when no identifier for the event can be drawn.
-pub fn record_unbound(source: &Text) -> Result<(), Error> {
+pub fn record_unbound(source: &Text, event: &'static str) -> Result<(), Error> {
     static DESCRIBE: Statement = Statement::new("SELECT jsonb_build_object('source', $1)");
     let _owner = ActingAs::owner_of_ours();
-    Event {
-        event: "principals.unbound",
-        after: DESCRIBE.first(&[Argument::of(source.clone())], |row| row.required(1)),
-        ..Event::default()
-    }
-    .record(&Actor::Trusted)
+    Event { event, after: DESCRIBE.first(&[Argument::of(source.clone())], |row| row.required(1)), ..Event::default() }
+        .record(&Actor::Trusted)
 }

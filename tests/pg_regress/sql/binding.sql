@@ -114,8 +114,12 @@ DELETE FROM users WHERE id = 6;
 SELECT verdict FROM tokenauth.verify(:'patient');
 SELECT active, permissions, display_name, gone FROM principals WHERE principal = 'user:6';
 SELECT event, before, after FROM tokenauth.events ORDER BY id DESC LIMIT 1;
--- … and the same id later starts empty
-INSERT INTO users VALUES (6, 'Grace', true);
+-- … and no membership, so that the same id later starts empty
+SELECT tokenauth.put_principal('org:acme'), tokenauth.add_member('org:acme', 'user:5', '{devices:read}');
+DELETE FROM users WHERE id = 5;
+SELECT event, before -> 'memberships' AS memberships FROM tokenauth.events ORDER BY id DESC LIMIT 1;
+INSERT INTO users VALUES (5, 'Eve', true), (6, 'Grace', true);
+SELECT count(*) AS memberships FROM tokenauth.member;
 SELECT verdict FROM tokenauth.verify(:'patient');
 SELECT verdict FROM tokenauth.issue('patient', 'user:6') i, tokenauth.verify(i.token);
 

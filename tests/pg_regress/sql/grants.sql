@@ -34,7 +34,7 @@ CREATE TEMPORARY TABLE promised (access text, functions text[]);
 INSERT INTO promised VALUES
     ('verify', '{verify,verify_digest,verify_request,error_response,revoke_presented,contains_token,mask}'),
     ('self', '{issue,edit,revoke,disable,enable,delete,list,grantable,rotate,rotation_status,reveal}'),
-    ('manage', '{revoke_all,put_principal,deactivate,activate,drop_principal,add_member,remove_member,import,bind_principals,unbind_principals,sync_principals,sync_principal}'),
+    ('manage', '{revoke_all,put_principal,deactivate,activate,drop_principal,add_member,remove_member,import,bind_principals,bind_members,unbind_principals,sync_principals,sync_principal}'),
     ('observe', '{explain,doctor}'),
     ('admin', '{reseal}');
 CREATE TEMPORARY TABLE includes (access text, included text[]);

@@ -1,0 +1,125 @@
+//! Memberships, written and compared.
+
+use super::{Changes, Drift, Outcome};
+use crate::error::{BoundRow, Error};
+use crate::pg::encoding;
+use crate::pg::statement::{Statement, arguments};
+use crate::pg::text::Text;
+
+impl Changes {
+    /// # Errors
+    /// 42704 for a membership of or in a principal that does not exist.
+    pub(super) fn write_members(&self, source: &Text) -> Result<Outcome, Error> {
+        let supplies = self.supplied.permissions;
+        // In the order in which everybody locks who weighs a membership: principals first.
+        self.hold_parties();
+        let dropped = self.remove();
+        if self.put.is_empty() {
+            return Ok(Outcome { dropped, ..Outcome::default() });
+        }
+        self.refuse_unknown(source)?;
+        let changed = if supplies { self.change() } else { 0 };
+        Ok(Outcome { created: self.add(), changed, dropped })
+    }
+
+    /// Locks the principals of new memberships, so that none is dropped meanwhile. What is gone may come again at once: two
+    /// members who swap their ids are both gone and new.
+    fn hold_parties(&self) {
+        static HOLD: Statement = Statement::new(
+            "SELECT FROM (SELECT DISTINCT n.name
+                            FROM tokenauth_put c
+                           CROSS JOIN LATERAL (VALUES (c.org COLLATE \"C\"), (c.principal COLLATE \"C\")) AS n (name)
+                           WHERE $1 OR NOT EXISTS (SELECT FROM tokenauth.member m
+                                                    WHERE m.org = c.org COLLATE \"C\" AND m.member = c.principal COLLATE \"C\")
+                           ORDER BY n.name) n
+               JOIN tokenauth.principal p ON p.principal = n.name
+                FOR SHARE OF p",
+        );
+        if !self.put.is_empty() {
+            HOLD.run_over(&self.put, arguments![!self.gone.is_empty()]);
+        }
+    }
+
+    fn remove(&self) -> u64 {
+        static REMOVE: Statement = Statement::new(
+            "DELETE FROM tokenauth.member m
+              USING (SELECT DISTINCT org COLLATE \"C\" AS org, principal COLLATE \"C\" AS member
+                       FROM tokenauth_gone ORDER BY 1, 2) g
+              WHERE m.org = g.org AND m.member = g.member",
+        );
+        if self.gone.is_empty() { 0 } else { REMOVE.run_over(&self.gone, &[]) }
+    }
+
+    /// A membership that exists has principals that do: they would have taken it along.
+    fn refuse_unknown(&self, source: &Text) -> Result<(), Error> {
+        static FIND: Statement = Statement::new(
+            "SELECT n.name, c.principal, c.org
+               FROM tokenauth_put c
+              CROSS JOIN LATERAL (VALUES (1, c.org COLLATE \"C\"), (2, c.principal COLLATE \"C\")) AS n (place, name)
+              WHERE NOT EXISTS (SELECT FROM tokenauth.member m
+                                 WHERE m.org = c.org COLLATE \"C\" AND m.member = c.principal COLLATE \"C\")
+                AND NOT EXISTS (SELECT FROM tokenauth.principal p WHERE p.principal = n.name AND p.dropped_at IS NULL)
+              ORDER BY c.place, n.place
+              LIMIT 1",
+        );
+        let shown = |name: Text| encoding::shown(name.as_bytes());
+        let unknown =
+            FIND.first_over(&self.put, &[], |row| [row.required(1), row.required(2), row.required(3)].map(shown));
+        match unknown {
+            None => Ok(()),
+            Some([name, member, org]) => Err(Error::InBinding {
+                row: BoundRow { table: source.shown(), to: self.to.clone(), row: Some(format!("{member} in {org}")) },
+                why: Box::new(Error::NoSuchPrincipal(name)),
+            }),
+        }
+    }
+
+    fn change(&self) -> u64 {
+        static CHANGE: Statement = Statement::new(
+            "UPDATE tokenauth.member m
+                SET permissions = c.permissions
+               FROM (SELECT DISTINCT ON (org COLLATE \"C\", principal COLLATE \"C\") * FROM tokenauth_put
+                      ORDER BY org COLLATE \"C\", principal COLLATE \"C\", place DESC) c
+              WHERE m.org = c.org COLLATE \"C\" AND m.member = c.principal COLLATE \"C\"
+                AND m.permissions <> c.permissions",
+        );
+        CHANGE.run_over(&self.put, &[])
+    }
+
+    /// Joined with their principals again, since those of a membership that was there a moment ago were not locked: whoever
+    /// has dropped one meanwhile has taken the membership along, and it must not come back.
+    fn add(&self) -> u64 {
+        static ADD: Statement = Statement::new(
+            "INSERT INTO tokenauth.member (org, member, permissions)
+             SELECT DISTINCT ON (c.org COLLATE \"C\", c.principal COLLATE \"C\")
+                    c.org, c.principal, coalesce(c.permissions, '{}')
+               FROM tokenauth_put c
+               JOIN tokenauth.principal o ON o.principal = c.org COLLATE \"C\" AND o.dropped_at IS NULL
+               JOIN tokenauth.principal p ON p.principal = c.principal COLLATE \"C\" AND p.dropped_at IS NULL
+              WHERE NOT EXISTS (SELECT FROM tokenauth.member m
+                                 WHERE m.org = c.org COLLATE \"C\" AND m.member = c.principal COLLATE \"C\")
+              ORDER BY c.org COLLATE \"C\", c.principal COLLATE \"C\", c.place DESC
+             ON CONFLICT (org, member) DO UPDATE SET permissions = excluded.permissions
+              WHERE $1 AND member.permissions <> excluded.permissions",
+        );
+        ADD.run_over(&self.put, arguments![self.supplied.permissions])
+    }
+
+    pub(super) fn drift_of_members(&self) -> Drift {
+        static COMPARE: Statement = Statement::new(
+            "SELECT count(*) FILTER (WHERE m.org IS NULL),
+                    count(*) FILTER (WHERE $1 AND m.permissions <> c.permissions)
+               FROM tokenauth_put c
+               LEFT JOIN tokenauth.member m ON m.org = c.org COLLATE \"C\" AND m.member = c.principal COLLATE \"C\"",
+        );
+        static ROWLESS: Statement = Statement::new(
+            "SELECT count(*)
+               FROM (SELECT org, member FROM tokenauth.member EXCEPT SELECT org, principal FROM tokenauth_put) m",
+        );
+        let (absent, different) = COMPARE
+            .first_over(&self.put, arguments![self.supplied.permissions], |row| (row.required(1), row.required(2)))
+            .unwrap_or_default();
+        let rowless = ROWLESS.first_over(&self.put, &[], |row| row.required(1)).unwrap_or_default();
+        Drift { absent, different, rowless }
+    }
+}
