@@ -16,5 +16,6 @@ mod sync;
 mod trigger;
 mod triggers;
 
+pub use drift::findings;
 pub use subject::{BoundTo, Subject};
 pub use supplied::{Supplied, refuse_membership, refuse_supplied};

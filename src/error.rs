@@ -3,6 +3,9 @@
 //! Messages follow the server's style guide (PostgreSQL manual, "Error Message Style Guide"). None carries a secret, a
 //! digest or a token text; names of kinds and principals are the only input that is ever repeated.
 
+mod bound_row;
+mod told;
+
 use std::borrow::Cow;
 use std::fmt;
 
@@ -17,6 +20,8 @@ use crate::network::NetworkError;
 use crate::principal::PrincipalNameError;
 use crate::scope::{ScopeError, ScopesError};
 use crate::token::{Algorithm, MalformedDigest, RandomError};
+pub use bound_row::BoundRow;
+use told::{Told, sentence};
 
 /// Everything a function of this extension refuses, or fails at.
 #[derive(Debug)]
@@ -183,39 +188,6 @@ pub enum Error {
     InBinding { row: BoundRow, why: Box<Error> },
     /// The operating system gave no random bytes.
     Random,
-}
-
-/// A row of a bound table, as errors name it.
-#[derive(Debug)]
-pub struct BoundRow {
-    /// The table, quoted.
-    pub table: String,
-    /// What it is bound to.
-    pub to: BoundTo,
-    /// The principal or the membership, or the number of the row; `None` before any row is looked at.
-    pub row: Option<String>,
-}
-
-/// How an error is told.
-struct Told {
-    state: PgSqlErrorCode,
-    message: String,
-    detail: Option<String>,
-    hint: Option<Cow<'static, str>>,
-}
-
-impl Told {
-    fn new(state: PgSqlErrorCode, message: impl Into<String>) -> Self {
-        Told { state, message: message.into(), detail: None, hint: None }
-    }
-
-    fn detail(self, detail: impl fmt::Display) -> Self {
-        Told { detail: Some(detail.to_string()), ..self }
-    }
-
-    fn hint(self, hint: impl Into<Cow<'static, str>>) -> Self {
-        Told { hint: Some(hint.into()), ..self }
-    }
 }
 
 impl Error {
@@ -476,30 +448,23 @@ impl Error {
     }
 }
 
+impl Error {
+    /// Its primary line and its DETAIL, for telling it as a finding.
+    pub fn whole(&self) -> String {
+        let told = self.told();
+        told.detail.map_or(told.message.clone(), |detail| format!("{}: {detail}", told.message))
+    }
+
+    /// Its HINT.
+    pub fn hint(&self) -> String {
+        self.told().hint.unwrap_or_default().into_owned()
+    }
+}
+
 /// Its primary line.
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.told().message)
-    }
-}
-
-impl fmt::Display for BoundRow {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "In the binding of table {} to {}", self.table, self.to)?;
-        match &self.row {
-            Some(row) => write!(f, ", row {row}."),
-            None => f.write_str("."),
-        }
-    }
-}
-
-/// As a whole sentence, which DETAIL is made of.
-fn sentence(why: &impl fmt::Display) -> String {
-    let why = why.to_string();
-    let mut characters = why.chars();
-    match characters.next() {
-        Some(first) => format!("{}{}.", first.to_uppercase(), characters.as_str()),
-        None => why,
     }
 }
 

@@ -13,6 +13,7 @@ use std::rc::Rc;
 pub use file::{Fault, Key};
 
 use crate::catalog;
+use crate::catalog::key::Needed;
 use crate::error::Error;
 use crate::pg::settings::{data_directory, path_of, reloaded_at};
 use crate::pg::snapshot::Latest;
@@ -102,15 +103,15 @@ pub fn faults() -> Vec<Error> {
         Ok(file) => file,
         Err(why) => return vec![why],
     };
-    catalog::key::needed()
-        .into_iter()
-        .filter_map(|(id, known)| {
-            let found = file::find(&file.peppers, &id)
-                .map(|key| key.must_be(known))
-                .or_else(|| file::find(&file.seals, &id).map(|key| key.must_be(known)));
-            found.unwrap_or_else(|| Err(Error::KeyMissing(String::from_utf8_lossy(&id).into_owned()))).err()
-        })
-        .collect()
+    let is_there = |needed: &Needed| {
+        let found = if needed.is_pepper {
+            file::find(&file.peppers, &needed.id).map(|key| key.must_be(needed.check_value))
+        } else {
+            file::find(&file.seals, &needed.id).map(|key| key.must_be(needed.check_value))
+        };
+        found.unwrap_or_else(|| Err(Error::KeyMissing(String::from_utf8_lossy(&needed.id).into_owned())))
+    };
+    catalog::key::needed().iter().filter_map(|needed| is_there(needed).err()).collect()
 }
 
 /// The file as it was when the configuration was last loaded, or when it was first needed.

@@ -12,6 +12,7 @@ mod catalog;
 mod correlation;
 pub mod data_scope;
 mod disable;
+mod doctor;
 mod edit;
 mod error;
 mod event;

@@ -25,6 +25,7 @@ use crate::pg::text::Text;
 /// `22004` for a NULL source, type or id and for a row whose id is NULL; `42501` for anybody but the owner of the table;
 /// `42601` for what is not an expression; `42710` when type or table are bound already; `0A000` for views, foreign and
 /// temporary tables and inheritance; `21000` when several rows are the same principal.
+#[expect(clippy::too_many_arguments, reason = "the contract's signature; SQL calls it with named arguments")]
 // Written by hand, since pgrx would call the second argument "r#type".
 #[pg_extern(
     schema = "tokenauth",

@@ -1,53 +1,31 @@
-//! `doctor()`: what is not as it ought to be. For now, of bindings.
-
-use pgrx::prelude::*;
+//! How far bound tables and what they are bound to have drifted apart, for `doctor()`.
 
 use super::definition::Definition;
 use super::evaluation::{Evaluation, settled};
 use super::source::Source;
 use super::triggers::{self, Bound};
 use crate::catalog::principals::Drift;
-use crate::error::{Error, ErrorReport};
+use crate::doctor::Finding;
+use crate::error::Error;
 use crate::pg::meanwhile::Meanwhile;
 use crate::pg::subtransaction::attempt;
 use crate::pg::user::ActingAs;
 
-/// What is the matter, where, and what to do about it.
-struct Finding {
-    object: String,
-    finding: String,
-    hint: String,
-}
-
-/// Tells what is not as it ought to be, one row for each finding; none when all is well.
-///
-/// Columns: `area`, what was looked at; `object`, where; `finding`, what is the matter; `hint`, what to do about it.
-///
-/// For now it looks at bindings: whether each trigger is there and as it was installed, whether each row is a principal
-/// or a membership as the binding says, and whether each of these has a row. For that it reads every bound table, its
-/// expressions run as the owner of the table.
-#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
-#[search_path(pg_catalog, pg_temp)]
-#[allow(clippy::type_complexity, reason = "pgrx reads the columns from the type as it is written")]
-fn doctor() -> Result<
-    TableIterator<'static, (name!(area, String), name!(object, String), name!(finding, String), name!(hint, String))>,
-    ErrorReport,
-> {
+/// What is the matter with bindings, whose tables are read with their expressions run as the owner of each.
+pub fn findings() -> Vec<Finding> {
     let _settled = settled();
     let mut findings = Vec::new();
     for binding in triggers::bindings().iter().filter(|binding| binding.is_installed) {
         examine(binding, &mut findings);
     }
-    Ok(TableIterator::new(
-        findings.into_iter().map(|found| ("binding".to_owned(), found.object, found.finding, found.hint)),
-    ))
+    findings
 }
 
 fn examine(binding: &Bound, findings: &mut Vec<Finding>) {
     let table = binding.table_name.shown();
     let hint = format!("Use tokenauth.sync_principals('{}').", table.replace('\'', "''"));
     for fault in triggers::faults(binding) {
-        findings.push(Finding { object: fault.trigger.shown(), finding: fault.finding.shown(), hint: hint.clone() });
+        findings.push(finding(fault.trigger.shown(), fault.finding.shown(), &hint));
     }
     let noun = Definition::of_arguments(&binding.arguments).map_or("principals", |definition| definition.to().noun());
     match attempt(|| drift(binding)) {
@@ -58,19 +36,19 @@ fn examine(binding: &Bound, findings: &mut Vec<Finding>) {
                 (drift.rowless, format!("{noun} without a row")),
             ];
             for (count, what) in counted.into_iter().filter(|(count, _)| *count > 0) {
-                findings.push(Finding {
-                    object: table.clone(),
-                    finding: format!("{what}: {count}"),
-                    hint: hint.clone(),
-                });
+                findings.push(finding(table.clone(), format!("{what}: {count}"), &hint));
             }
         }
-        Err(raised) => findings.push(Finding {
-            object: table,
-            finding: format!("could not be compared with its {noun}: {raised}"),
-            hint: "Use tokenauth.unbind_principals() and bind it anew.".to_owned(),
-        }),
+        Err(raised) => findings.push(finding(
+            table,
+            format!("could not be compared with its {noun}: {raised}"),
+            "Use tokenauth.unbind_principals() and bind it anew.",
+        )),
     }
+}
+
+fn finding(object: String, finding: String, hint: &str) -> Finding {
+    Finding { area: "binding", object, finding, hint: hint.to_owned() }
 }
 
 fn drift(binding: &Bound) -> Result<Drift, Error> {

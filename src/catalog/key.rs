@@ -24,18 +24,30 @@ pub fn store(id: &str, check_value: &[u8; 32]) {
     STORE.run(arguments![id, check_value.as_slice()]);
 }
 
-/// Keys that tokens which are not revoked were digested or sealed with, each with its check value if it is known.
-pub fn needed() -> Vec<(Vec<u8>, Option<[u8; 32]>)> {
+/// A key that tokens need.
+pub struct Needed {
+    /// What the rows call it.
+    pub id: Vec<u8>,
+    /// Whether it is a pepper; else it is a seal.
+    pub is_pepper: bool,
+    /// Its check value, if it is known.
+    pub check_value: Option<[u8; 32]>,
+}
+
+/// The peppers of tokens that are not revoked, and the seals of texts that are kept.
+pub fn needed() -> Vec<Needed> {
     static NEEDED: Statement = Statement::new(
-        "SELECT needed.id, key.check_value
-           FROM (SELECT pepper AS id FROM tokenauth.token WHERE pepper IS NOT NULL AND revoked_at IS NULL
+        "SELECT needed.id, needed.is_pepper, key.check_value
+           FROM (SELECT pepper AS id, true AS is_pepper
+                   FROM tokenauth.token WHERE pepper IS NOT NULL AND revoked_at IS NULL
                  UNION
-                 SELECT seal FROM tokenauth.token WHERE seal IS NOT NULL) needed
+                 SELECT seal, false FROM tokenauth.token WHERE seal IS NOT NULL) needed
            LEFT JOIN tokenauth.key ON key.id = needed.id
-          ORDER BY needed.id",
+          ORDER BY needed.id, needed.is_pepper",
     );
-    NEEDED.all(arguments![], |row| {
-        let id = row.bytes(1).unwrap_or_default().to_vec();
-        (id, row.bytes(2).and_then(|stored| stored.try_into().ok()))
+    NEEDED.all(arguments![], |row| Needed {
+        id: row.bytes(1).unwrap_or_default().to_vec(),
+        is_pepper: row.required(2),
+        check_value: row.bytes(3).and_then(|stored| stored.try_into().ok()),
     })
 }

@@ -134,6 +134,8 @@ fn a_missing_or_wrong_key_is_an_error_of_its_own() {
             assert_key_refused(client, &issued.token, message);
             assert_eq!(verdict(client, &bare.token), "valid", "it needs no key");
             assert_eq!(verdict(client, "key_junk"), "malformed");
+            let told = client.query_one("SELECT finding FROM tokenauth.doctor() WHERE area = 'keys'", &[]).unwrap();
+            assert!(told.get::<_, String>(0).starts_with(message), "doctor() tells of it too");
         }
     }
     use_file(&server, "");
@@ -146,6 +148,7 @@ fn a_missing_or_wrong_key_is_an_error_of_its_own() {
 
     keys(&server, &[("pepper", "one", ONE)]);
     assert_eq!(verdict(&mut client, &issued.token), "valid");
+    assert!(client.query("SELECT FROM tokenauth.doctor()", &[]).unwrap().is_empty());
 }
 
 #[test]

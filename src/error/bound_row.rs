@@ -1,0 +1,26 @@
+//! Where in a binding something went wrong.
+
+use std::fmt;
+
+use crate::binding::BoundTo;
+
+/// A row of a bound table, as errors name it.
+#[derive(Debug)]
+pub struct BoundRow {
+    /// The table, quoted.
+    pub table: String,
+    /// What it is bound to.
+    pub to: BoundTo,
+    /// The principal or the membership, or the number of the row; `None` before any row is looked at.
+    pub row: Option<String>,
+}
+
+impl fmt::Display for BoundRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "In the binding of table {} to {}", self.table, self.to)?;
+        match &self.row {
+            Some(row) => write!(f, ", row {row}."),
+            None => f.write_str("."),
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! The parts of an error message.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use pgrx::PgSqlErrorCode;
+
+/// How an error is told.
+pub struct Told {
+    /// Its SQLSTATE.
+    pub state: PgSqlErrorCode,
+    /// Its primary line.
+    pub message: String,
+    /// Facts, in whole sentences.
+    pub detail: Option<String>,
+    /// What to do.
+    pub hint: Option<Cow<'static, str>>,
+}
+
+impl Told {
+    /// With a primary line.
+    pub fn new(state: PgSqlErrorCode, message: impl Into<String>) -> Self {
+        Told { state, message: message.into(), detail: None, hint: None }
+    }
+
+    /// With facts.
+    pub fn detail(self, detail: impl fmt::Display) -> Self {
+        Told { detail: Some(detail.to_string()), ..self }
+    }
+
+    /// With what to do.
+    pub fn hint(self, hint: impl Into<Cow<'static, str>>) -> Self {
+        Told { hint: Some(hint.into()), ..self }
+    }
+}
+
+/// As a whole sentence, which DETAIL is made of.
+pub fn sentence(why: &impl fmt::Display) -> String {
+    let why = why.to_string();
+    let mut characters = why.chars();
+    match characters.next() {
+        Some(first) => format!("{}{}.", first.to_uppercase(), characters.as_str()),
+        None => why,
+    }
+}
