@@ -276,6 +276,8 @@ mod tests {
 
             fn write(&self, name: &str, text: &str, mode: u32) -> PathBuf {
                 let path = self.0.join(name);
+                // One that may only be read is in the way, unless one is root.
+                let _ = fs::remove_file(&path);
                 fs::write(&path, text).unwrap();
                 fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
                 path
