@@ -9,7 +9,7 @@ use crate::catalog::token::Token;
 use crate::catalog::{self, token};
 use crate::data_scope::DataScopes;
 use crate::error::Error;
-use crate::kind::Kind;
+use crate::kind::{Expiry, Kind};
 use crate::pg::clock::Timestamp;
 use crate::pg::text::Text;
 use crate::principal::PrincipalName;
@@ -139,6 +139,62 @@ impl Kind {
             }
             _ => Ok(()),
         }
+    }
+}
+
+/// A kind and an owner between which a new token may come to be, locked until the transaction ends.
+pub struct Admission {
+    /// The kind.
+    pub kind: Kind,
+    /// The owner.
+    pub principal: Principal,
+    /// The moment from which lifetimes count.
+    pub now: Timestamp,
+    /// When the token would stop working.
+    pub expires_at: Option<Timestamp>,
+    authority: Authority,
+}
+
+impl Admission {
+    /// Locks both, always in this order, kind before principals before token, so that two calls never wait for each other;
+    /// and judges whatever does not depend on scopes.
+    ///
+    /// # Errors
+    /// 22004 for a missing name or lifetime, 22023 for a lifetime out of bounds or an owner of the wrong type, 42501 when
+    /// the actor may not hand out, 42704 for an unknown kind, owner or actor, 55000 for an inactive owner.
+    pub fn new(
+        actor: &Actor,
+        kind: &Text,
+        owner: &PrincipalName,
+        name: Option<&Text>,
+        asked: &Expiry,
+    ) -> Result<Self, Error> {
+        let kind = catalog::kind::lock(kind)?;
+        let Parties { owner: principal, authority } = Parties::lock(actor, &kind, owner)?.existing(owner)?;
+        authority.may_hand_out(&kind)?;
+        let now = Timestamp::now();
+        kind.accepts(owner, &principal)?;
+        kind.accepts_name(name)?;
+        let expires_at = kind.expiry(asked, now)?;
+        Ok(Admission { kind, principal, now, expires_at, authority })
+    }
+
+    /// What the token is given: what is chosen, or all that the owner holds.
+    ///
+    /// # Errors
+    /// 22023 when nothing can be chosen or the choice is beyond the ceiling, 42501 when owner or actor do not hold it, 53400
+    /// when the owner has as many tokens as it may.
+    pub fn grant(
+        &self,
+        owner: &PrincipalName,
+        scopes: Option<Scopes>,
+        data_scopes: Option<DataScopes>,
+    ) -> Result<Grant, Error> {
+        let Admission { kind, principal, authority, .. } = self;
+        let grant = Grant::chosen(kind, principal, scopes, data_scopes)?.or_all(kind, principal)?;
+        grant.within(kind, principal, authority)?;
+        kind.has_room(owner, principal)?;
+        Ok(grant)
     }
 }
 

@@ -5,11 +5,9 @@ use pgrx::prelude::*;
 
 use crate::actor::Actor;
 use crate::argument::{self, MOST_NAME};
-use crate::authority::Parties;
-use crate::catalog;
 use crate::catalog::import::Imports;
 use crate::error::{Error, ErrorReport};
-use crate::handing_out::Grant;
+use crate::handing_out::Admission;
 use crate::id;
 use crate::issue::{Credential, New};
 use crate::kind::Expiry;
@@ -57,19 +55,10 @@ fn import(
     let metadata = argument::metadata(metadata)?.filter(|metadata| !metadata.is_empty_object());
     let asked = Expiry::asked(None, expires_at)?;
 
-    // Locked and judged as by `issue`, in the same order.
-    let kind = catalog::kind::lock(&kind)?;
-    let Parties { owner: principal, authority } = Parties::lock(&actor, &kind, &owner)?.existing(&owner)?;
-    authority.may_hand_out(&kind)?;
-
-    let now = Timestamp::now();
-    kind.accepts(&owner, &principal)?;
-    kind.accepts_name(name.as_ref())?;
-    let expires_at = kind.expiry(&asked, now)?;
-    let created_at = created(created_at, now)?;
-    let grant = Grant::chosen(&kind, &principal, chosen, None)?.or_all(&kind, &principal)?;
-    grant.within(&kind, &principal, &authority)?;
-    kind.has_room(&owner, &principal)?;
+    let admission = Admission::new(&actor, &kind, &owner, name.as_ref(), &asked)?;
+    let created_at = created(created_at, admission.now)?;
+    let grant = admission.grant(&owner, chosen, None)?;
+    let Admission { kind, principal, now, expires_at, .. } = admission;
 
     let new = New {
         id: id::new(now)?,

@@ -9,10 +9,8 @@ use pgrx::prelude::*;
 
 use crate::actor::Actor;
 use crate::argument::{self, MOST_NAME, MOST_PROSE};
-use crate::authority::Parties;
-use crate::catalog;
 use crate::error::{Error, ErrorReport};
-use crate::handing_out::Grant;
+use crate::handing_out::Admission;
 use crate::id;
 use crate::kind::Expiry;
 use crate::pg::array::TextArray;
@@ -60,19 +58,10 @@ fn issue(
     let metadata = argument::metadata(metadata)?.filter(|metadata| !metadata.is_empty_object());
     let asked = Expiry::asked(expires_in, expires_at)?;
 
-    // Always in this order, kind before principals before token, so that two calls never wait for each other.
-    let kind = catalog::kind::lock(&kind)?;
-    let Parties { owner: principal, authority } = Parties::lock(&actor, &kind, &owner)?.existing(&owner)?;
-    authority.may_hand_out(&kind)?;
-
-    let now = Timestamp::now();
-    kind.accepts(&owner, &principal)?;
-    kind.accepts_name(name.as_ref())?;
-    let expires_at = kind.expiry(&asked, now)?;
-    let not_before = starting(not_before, expires_at)?;
-    let grant = Grant::chosen(&kind, &principal, chosen, chosen_data)?.or_all(&kind, &principal)?;
-    grant.within(&kind, &principal, &authority)?;
-    kind.has_room(&owner, &principal)?;
+    let admission = Admission::new(&actor, &kind, &owner, name.as_ref(), &asked)?;
+    let not_before = starting(not_before, admission.expires_at)?;
+    let grant = admission.grant(&owner, chosen, chosen_data)?;
+    let Admission { kind, principal, now, expires_at, .. } = admission;
 
     let new = New {
         id: id::new(now)?,
