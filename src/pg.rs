@@ -13,6 +13,7 @@ pub mod encoding;
 pub mod expression;
 pub mod invalidation;
 pub mod jsonb;
+pub mod kept;
 pub mod meanwhile;
 pub mod probe;
 pub mod query;

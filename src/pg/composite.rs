@@ -9,6 +9,7 @@ use pgrx::datum::Datum;
 use pgrx::nullable::Nullable;
 use pgrx::{FromDatum, impl_sql_translatable, pg_sys, varsize_any};
 
+use super::kept::Kept;
 use super::row::Row;
 use super::statement::{Argument, Statement};
 
@@ -96,18 +97,15 @@ pub trait Pictured {
     fn image(&self) -> &Image;
 }
 
-/// A verification that was answered once, to be answered again by copying it: everything but the correlation id is the
-/// same.
+/// A verification that was answered once, to be answered again by copying it: everything but the correlation id, which
+/// comes last, is the same.
 #[derive(Default)]
-pub struct Image {
-    // In words, for the alignment that PostgreSQL expects of a tuple.
-    tuple: OnceCell<Box<[u64]>>,
-}
+pub struct Image(OnceCell<Kept>);
 
 impl Image {
     /// Whether there is something to copy.
     pub fn is_taken(&self) -> bool {
-        self.tuple.get().is_some()
+        self.0.get().is_some()
     }
 
     /// Keeps a copy of a formed tuple.
@@ -115,32 +113,8 @@ impl Image {
     /// # Safety
     /// `formed` must be a composite datum that ends with a correlation id.
     unsafe fn take(&self, formed: pg_sys::HeapTupleHeader) {
-        self.tuple.get_or_init(|| {
-            // SAFETY: a composite datum begins with its size; the copy has room for it.
-            unsafe {
-                let size = varsize_any(formed.cast());
-                let mut words = vec![0_u64; size.div_ceil(size_of::<u64>())].into_boxed_slice();
-                ptr::copy_nonoverlapping(formed.cast::<u8>(), words.as_mut_ptr().cast(), size);
-                words
-            }
-        });
-    }
-
-    /// A copy in the current memory context, with another correlation id.
-    ///
-    /// # Safety
-    /// Something must have been taken.
-    unsafe fn again(&self, correlation: [u8; CORRELATION]) -> Option<pg_sys::Datum> {
-        let words = self.tuple.get()?;
-        // SAFETY: the words begin with a composite datum of `size` bytes, whose last field is the correlation id: text,
-        // of which the tuple holds a length and then just these bytes.
-        unsafe {
-            let size = varsize_any(words.as_ptr().cast());
-            let copy: *mut u8 = pg_sys::palloc(size).cast();
-            ptr::copy_nonoverlapping(words.as_ptr().cast(), copy, size);
-            ptr::copy_nonoverlapping(correlation.as_ptr(), copy.add(size - CORRELATION), CORRELATION);
-            Some(pg_sys::Datum::from(copy))
-        }
+        // SAFETY: a composite datum is a varlena; of its last field, text, the tuple holds a length and then these bytes.
+        self.0.get_or_init(|| unsafe { Kept::copy(formed.cast(), CORRELATION) });
     }
 }
 
@@ -159,8 +133,8 @@ unsafe impl BoxRet for Verification {
                     owner.image().take(formed);
                     pg_sys::HeapTupleHeaderGetDatum(formed)
                 }
-                Verification::Again(owner, correlation) => match owner.image().again(correlation) {
-                    Some(copy) => copy,
+                Verification::Again(owner, correlation) => match owner.image().0.get() {
+                    Some(image) => image.restored(&correlation),
                     None => return fcinfo.return_null(),
                 },
             };

@@ -55,6 +55,13 @@ impl Scopes {
         self.0.len()
     }
 
+    /// About how many bytes it takes to remember the set.
+    pub fn size(&self) -> usize {
+        /// What an allocator adds to each.
+        const OVERHEAD: usize = 16;
+        OVERHEAD + self.0.iter().map(|scope| size_of::<Scope>() + OVERHEAD + scope.as_str().len()).sum::<usize>()
+    }
+
     /// Whether every scope that the pattern stands for is granted. No allocation: this is the path
     /// of verification.
     pub fn covers(&self, pattern: &Scope) -> bool {

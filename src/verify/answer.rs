@@ -1,69 +1,103 @@
-//! The answer of a verification, as the composite `tokenauth.verification`.
+//! What came of a verification, and how it is answered: as the composite `tokenauth.verification`.
 
 use std::rc::Rc;
 
 use pgrx::Uuid;
 use serde_json::json;
 
+use super::accepted::Accepted;
 use crate::correlation;
 use crate::data_scope::DataScopes;
 use crate::error::Error;
-use crate::pg::array::TextArray;
 use crate::pg::clock::Timestamp;
-use crate::pg::composite::{Fields, Pictured, Verification};
+use crate::pg::composite::{Fields, Verification};
 use crate::pg::encoding;
 use crate::pg::jsonb::Jsonb;
+use crate::pg::kept::KeptTexts;
 use crate::pg::statement::fields;
 use crate::pg::text::Text;
 use crate::principal::PrincipalName;
-use crate::scope::{Scope, Scopes};
+use crate::scope::Scope;
 use crate::verdict::Verdict;
 
-/// What a valid token grants.
-pub struct Granted {
-    /// The principal it acts for.
-    pub owner: Text,
-    /// What it may do.
-    pub scopes: Scopes,
-    /// On which data.
-    pub data_scopes: DataScopes,
-    /// Until when.
+/// What came of a verification.
+pub enum Outcome {
+    /// The token is good for what was asked; with what only an answer shows, unless an image of the answer is there.
+    Accepted(Rc<Accepted>, Option<Shown>),
+    /// It is not, or there is none.
+    Refused(Refused),
+}
+
+/// What an answer shows of an accepted token and nothing else needs.
+pub struct Shown {
+    pub name: Option<Text>,
     pub expires_at: Option<Timestamp>,
-    /// The application's own.
     pub metadata: Option<Jsonb>,
+    /// Whether the accepted token is remembered, so that an image of the answer is worth taking.
+    pub is_kept: bool,
 }
 
-/// An answer.
-pub struct Answer {
-    verdict: Verdict,
+/// A refusal.
+pub struct Refused {
+    /// Why.
+    pub verdict: Verdict,
+    /// Id, kind and name are told for the logs.
     token: Option<(Uuid, Text, Option<Text>)>,
-    granted: Option<Granted>,
     detail: Option<Jsonb>,
-    correlation_id: [u8; correlation::LENGTH],
 }
 
-impl Answer {
-    /// About nothing that is known.
-    pub fn without_token(verdict: Verdict) -> Result<Self, Error> {
-        Answer::new(verdict, None, None)
+impl Outcome {
+    /// No, and nothing is known of a token.
+    pub fn without_token(verdict: Verdict) -> Self {
+        Outcome::Refused(Refused { verdict, token: None, detail: None })
     }
 
-    /// No, about a token whose id, kind and name are told for the logs.
-    pub fn refused(verdict: Verdict, id: Uuid, kind: Text, name: Option<Text>) -> Result<Self, Error> {
-        Answer::new(verdict, Some((id, kind, name)), None)
+    /// As the composite.
+    ///
+    /// # Errors
+    /// 58030 when the operating system gives no random bytes.
+    pub fn answer(self) -> Result<Verification, Error> {
+        let correlation_id = correlation::new()?;
+        Ok(match self {
+            Outcome::Refused(refused) => Verification::Formed(refused.fields(correlation_id)),
+            Outcome::Accepted(accepted, None) => Verification::Again(accepted, correlation_id),
+            Outcome::Accepted(accepted, Some(shown)) => {
+                let is_kept = shown.is_kept;
+                let fields = shown.fields(&accepted, correlation_id);
+                if is_kept { Verification::Pictured(fields, accepted) } else { Verification::Formed(fields) }
+            }
+        })
     }
+}
 
-    /// Yes.
-    pub fn valid(id: Uuid, kind: Text, name: Option<Text>, granted: Granted) -> Result<Self, Error> {
-        Answer::new(Verdict::Valid, Some((id, kind, name)), Some(granted))
+impl Shown {
+    fn fields(self, accepted: &Accepted, correlation_id: [u8; correlation::LENGTH]) -> Fields<15> {
+        // Stored names parse.
+        let owner = PrincipalName::parse(&accepted.owner).ok();
+        Fields::new(fields![
+            Verdict::Valid.as_str(),
+            Verdict::Valid.ok(),
+            i32::from(Verdict::Valid.http_status()),
+            accepted.id,
+            accepted.effective.kind().name.as_bytes(),
+            &*accepted.owner,
+            owner.as_ref().map(PrincipalName::principal_type),
+            owner.as_ref().map(PrincipalName::id),
+            self.name,
+            KeptTexts(accepted.effective.array()),
+            json_of(accepted.data_scopes()),
+            self.expires_at,
+            self.metadata,
+            None::<Jsonb>,
+            &correlation_id[..],
+        ])
     }
+}
 
-    fn new(
-        verdict: Verdict,
-        token: Option<(Uuid, Text, Option<Text>)>,
-        granted: Option<Granted>,
-    ) -> Result<Self, Error> {
-        Ok(Answer { verdict, token, granted, detail: None, correlation_id: correlation::new()? })
+impl Refused {
+    /// Of a token that there is.
+    pub fn token(verdict: Verdict, id: Uuid, kind: Text, name: Option<Text>) -> Self {
+        Refused { verdict, token: Some((id, kind, name)), detail: None }
     }
 
     /// With the reason for which the owner is inactive.
@@ -74,63 +108,37 @@ impl Answer {
     }
 
     /// With the scopes that were required and are not granted.
-    pub fn missing<'a>(mut self, scopes: impl Iterator<Item = &'a Scope>) -> Self {
-        let missing: Vec<&str> = scopes.map(Scope::as_str).collect();
+    pub fn missing(mut self, scopes: &[&Scope]) -> Self {
+        let missing: Vec<&str> = scopes.iter().map(|scope| scope.as_str()).collect();
         self.detail = Some(Jsonb::of(&json!({ "missing": missing })));
         self
     }
 
-    /// As the composite.
-    pub fn formed(self) -> Result<Verification, Error> {
-        Ok(Verification::Formed(self.into_fields()))
-    }
-
-    /// As the composite, of which an image is taken for its owner.
-    pub fn pictured(self, owner: Rc<dyn Pictured>) -> Result<Verification, Error> {
-        Ok(Verification::Pictured(self.into_fields(), owner))
-    }
-
-    fn into_fields(self) -> Fields<15> {
+    fn fields(self, correlation_id: [u8; correlation::LENGTH]) -> Fields<15> {
         let (id, kind, name) = self.token.map_or((None, None, None), |(id, kind, name)| (Some(id), Some(kind), name));
-        let status = i32::from(self.verdict.http_status());
-        let granted = self.granted.map(|granted| {
-            // Stored names parse.
-            let name = PrincipalName::parse(granted.owner.as_bytes()).ok();
-            let owner_type = name.as_ref().map(|name| Text::from(name.principal_type()));
-            (granted, owner_type, name.map(|name| Text::from(name.id().to_vec())))
-        });
-        let (owner, owner_type, owner_id, scopes, data_scopes, expires_at, metadata) = match granted {
-            None => (None, None, None, None, None, None, None),
-            Some((granted, owner_type, owner_id)) => (
-                Some(granted.owner),
-                owner_type,
-                owner_id,
-                Some(TextArray::from_iter(granted.scopes.iter())),
-                Some(json_of(&granted.data_scopes)),
-                granted.expires_at,
-                granted.metadata,
-            ),
-        };
         Fields::new(fields![
             self.verdict.as_str(),
             self.verdict.ok(),
-            status,
+            i32::from(self.verdict.http_status()),
             id,
             kind,
-            owner,
-            owner_type,
-            owner_id,
+            None::<Text>,
+            None::<Text>,
+            None::<Text>,
             name,
-            scopes,
-            data_scopes,
-            expires_at,
-            metadata,
+            None::<Text>,
+            None::<Jsonb>,
+            None::<Timestamp>,
+            None::<Jsonb>,
             self.detail,
-            Text::from(self.correlation_id.to_vec()),
+            &correlation_id[..],
         ])
     }
 }
 
-fn json_of(data_scopes: &DataScopes) -> Jsonb {
-    if data_scopes.is_unrestricted() { Jsonb::empty_object() } else { Jsonb::of(&data_scopes.to_value()) }
+fn json_of(data_scopes: Option<&DataScopes>) -> Jsonb {
+    match data_scopes {
+        Some(restricted) if !restricted.is_unrestricted() => Jsonb::of(&restricted.to_value()),
+        _ => Jsonb::empty_object(),
+    }
 }

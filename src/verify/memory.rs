@@ -12,26 +12,32 @@ use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
 
 use super::Question;
-use super::resolved::{Hot, Peppering, Resolved, TokenRow};
+use super::accepted::{Accepted, Peppering};
+use super::answer::Outcome;
+use super::effective::{Combinations, Effective};
+use super::resolved::{Resolved, TokenRow};
 use crate::catalog::import::Imports;
 use crate::catalog::kind;
 use crate::catalog::principal::{self, Principal};
 use crate::error::Error;
+use crate::interned;
 use crate::keys;
 use crate::kind::Kind;
-use crate::pg::composite::Verification;
+use crate::pg::clock::Timestamp;
 use crate::pg::invalidation;
 use crate::pg::snapshot::Latest;
 use crate::pg::text::Text;
 use crate::remembered::{Remembered, Weigh};
 use crate::settings;
 use crate::token::{Digest, Lookup};
+use crate::usage;
 
 /// All that this backend remembers, of one generation.
 struct Memory {
     generation: u64,
-    tokens: Remembered<Hot>,
+    tokens: Remembered<Accepted>,
     principals: Remembered<Owner>,
+    combinations: Combinations,
     kinds: HashMap<Text, Rc<Kind>>,
     /// Those that were needed, with their check values compared.
     peppers: Vec<Rc<Peppering>>,
@@ -39,15 +45,51 @@ struct Memory {
     hasher: Option<RandomState>,
 }
 
+/// How the bytes of `tokenauth.cache_size` are shared out.
+mod share {
+    use crate::interned;
+    use crate::settings;
+
+    /// Of combinations, as many as of the lists that they are made of.
+    pub fn combinations() -> usize {
+        settings::cache_size() / interned::SHARE
+    }
+
+    /// Of tokens and principals together.
+    pub fn rows() -> usize {
+        settings::cache_size() - 2 * combinations()
+    }
+
+    /// Of tokens: for them principals make room, since a remembered token needs no principal.
+    pub fn tokens() -> usize {
+        settings::cache_size() / 8 * 7
+    }
+
+    /// That principals make at a time, so that it is not done for each token.
+    pub fn room() -> usize {
+        settings::cache_size() / 64
+    }
+
+    /// Of principals, as long as tokens do not need it: of tokens that come once each, the owners come again.
+    pub fn principals() -> usize {
+        settings::cache_size() / 2
+    }
+}
+
 /// A principal by its name, whose hash is its key.
-struct Owner {
+pub struct Owner {
     name: Text,
-    principal: Rc<Principal>,
+    /// The principal.
+    pub principal: Principal,
 }
 
 impl Weigh for Owner {
+    const USUAL: usize = 192;
+
     fn weight(&self) -> usize {
-        size_of::<Self>() + 64 + self.name.as_bytes().len() + self.principal.size()
+        /// The two counts of an `Rc`, and what the allocator adds to it and to the name.
+        const OVERHEAD: usize = 16 + 2 * 16;
+        size_of::<Self>() + OVERHEAD + self.name.as_bytes().len() + self.principal.size()
     }
 }
 
@@ -59,6 +101,7 @@ thread_local! {
         generation: 0,
         tokens: Remembered::new(),
         principals: Remembered::new(),
+        combinations: Combinations::default(),
         kinds: HashMap::new(),
         peppers: Vec::new(),
         imports: None,
@@ -73,9 +116,11 @@ impl Memory {
             self.generation = generation;
             self.tokens.clear();
             self.principals.clear();
+            self.combinations = Combinations::default();
             self.kinds.clear();
             self.peppers.clear();
             self.imports = None;
+            interned::clear();
         }
         self
     }
@@ -83,37 +128,66 @@ impl Memory {
     fn key(&mut self, name: &Text) -> u64 {
         self.hasher.get_or_insert_with(RandomState::new).hash_one(name)
     }
+
+    /// Remembers a token that was accepted, if it has come before, and tells whether it does.
+    fn keep(&mut self, key: u64, accepted: &Rc<Accepted>) -> bool {
+        if accepted.digest.is_none() || !self.tokens.wants(key, share::tokens()) {
+            return false;
+        }
+        if self.tokens.size() + accepted.weight() <= share::tokens() {
+            let both = self.tokens.size() + self.principals.size() + accepted.weight();
+            if both > share::rows() {
+                self.principals.let_go(share::room());
+            }
+        }
+        let most = share::tokens().min(share::rows().saturating_sub(self.principals.size()));
+        self.tokens.store(key, accepted, most)
+    }
 }
 
 /// Answers a question about the token with this lookup and digest, which are compared in constant time; `None` when there
 /// is none.
-pub fn answer(lookup: Lookup, digest: &Digest, question: &Question) -> Result<Option<Verification>, Error> {
+pub fn ask(lookup: Lookup, digest: &Digest, question: &Question) -> Result<Option<Outcome>, Error> {
     let key = lookup.to_bigint().cast_unsigned();
     let Some(generation) = generation() else {
-        return read(lookup, digest, &Latest::take(), None)?
-            .map(|resolved| resolved.answer(question, None))
-            .transpose();
+        let resolved = read(lookup, digest, &Latest::take(), None)?;
+        return Ok(resolved.map(|resolved| {
+            resolved.judge(question, |token| {
+                Combinations::default().effective(
+                    &token.kind,
+                    token.token.scopes.as_ref(),
+                    &token.owner.principal.permissions,
+                    0,
+                )
+            })
+        }));
     };
-    let hot = MEMORY.with_borrow_mut(|memory| memory.at(generation).tokens.find(key).map(Rc::clone));
-    if let Some(answer) = hot.and_then(|hot| hot.answer(digest, question).transpose()) {
-        return answer.map(Some);
+    let known = MEMORY.with_borrow_mut(|memory| memory.at(generation).tokens.find(key).map(Rc::clone));
+    if let Some(known) = known.filter(|known| question.is_answered_by(known)) {
+        let now = Timestamp::now();
+        // If it is not, the rows have to say what is wrong.
+        if known.is_still(digest, question, now) {
+            usage::count(known.id, true, known.rotated, now);
+            return Ok(Some(Outcome::Accepted(known, None)));
+        }
     }
     let (resolved, generation) =
         settled(generation, |snapshot, generation| read(lookup, digest, snapshot, Some(generation)));
-    let Some(resolved) = resolved? else {
-        return Ok(None);
-    };
-    let hot = MEMORY.with_borrow_mut(|memory| {
-        let most = settings::cache_size().saturating_sub(memory.principals.size());
-        let tokens = &mut memory.at(generation).tokens;
-        if !tokens.wants(key) {
-            return None;
+    let outcome = resolved?.map(|resolved| resolved.judge(question, |token| effective(token, generation)));
+    Ok(outcome.map(|mut outcome| {
+        if let Outcome::Accepted(accepted, Some(shown)) = &mut outcome {
+            shown.is_kept = MEMORY.with_borrow_mut(|memory| memory.at(generation).keep(key, accepted));
         }
-        let hot = Rc::new(resolved.hot()?);
-        tokens.store(key, &hot, most);
-        Some(hot)
-    });
-    resolved.answer(question, hot).map(Some)
+        outcome
+    }))
+}
+
+fn effective(resolved: &Resolved, generation: u64) -> Rc<Effective> {
+    let Resolved { token, owner, kind } = resolved;
+    MEMORY.with_borrow_mut(|memory| {
+        let combinations = &mut memory.at(generation).combinations;
+        combinations.effective(kind, token.scopes.as_ref(), &owner.principal.permissions, share::combinations())
+    })
 }
 
 /// Which imports there are.
@@ -176,7 +250,7 @@ fn read(
         return Ok(None);
     };
     let (owner, kind) = match generation {
-        None => (find_owner(&token.owner, snapshot).map(Rc::new), find_kind(&token.kind, snapshot).map(Rc::new)),
+        None => (find_owner(&token.owner, snapshot), find_kind(&token.kind, snapshot).map(Rc::new)),
         Some(generation) => (owner(&token.owner, snapshot, generation), kind_of(&token.kind, snapshot, generation)),
     };
     // Nothing of ours removes either. Were they not there, the token would be refused as unknown.
@@ -198,31 +272,30 @@ fn pepper(id: &[u8], snapshot: &Latest, generation: u64) -> Result<Rc<Peppering>
     Ok(found)
 }
 
-fn find_owner(name: &Text, snapshot: &Latest) -> Option<Principal> {
-    principal::find(name.as_bytes(), snapshot)
+fn find_owner(name: &Text, snapshot: &Latest) -> Option<Rc<Owner>> {
+    principal::find(name.as_bytes(), snapshot).map(|principal| Rc::new(Owner { name: name.clone(), principal }))
 }
 
 fn find_kind(name: &Text, snapshot: &Latest) -> Option<Kind> {
     kind::find(name.as_bytes(), snapshot)
 }
 
-fn owner(name: &Text, snapshot: &Latest, generation: u64) -> Option<Rc<Principal>> {
+fn owner(name: &Text, snapshot: &Latest, generation: u64) -> Option<Rc<Owner>> {
     let (key, remembered) = MEMORY.with_borrow_mut(|memory| {
         let key = memory.key(name);
         (key, memory.at(generation).principals.find(key).map(Rc::clone))
     });
-    if let Some(entry) = remembered.filter(|entry| entry.name == *name) {
-        return Some(Rc::clone(&entry.principal));
+    if let Some(owner) = remembered.filter(|owner| owner.name == *name) {
+        return Some(owner);
     }
-    let found = Rc::new(find_owner(name, snapshot)?);
+    let found = find_owner(name, snapshot)?;
     // As for tokens: what was read under a generation that has moved since may be of before the change.
     if invalidation::generation() == generation {
         MEMORY.with_borrow_mut(|memory| {
-            let principals = &mut memory.at(generation).principals;
-            if principals.wants(key) {
-                let entry = Rc::new(Owner { name: name.clone(), principal: Rc::clone(&found) });
-                // Half for owners, so that they never crowd out all tokens.
-                principals.store(key, &entry, settings::cache_size() / 2);
+            let memory = memory.at(generation);
+            let most = share::principals().min(share::rows().saturating_sub(memory.tokens.size()));
+            if memory.principals.wants(key, most) {
+                memory.principals.store(key, &found, most);
             }
         });
     }

@@ -1,46 +1,34 @@
 //! A token with its owner and kind, and the verdict on it: each check in the order of the contract.
 
-use std::borrow::Cow;
 use std::rc::Rc;
 
 use pgrx::Uuid;
 
 use super::Question;
-use super::answer::{Answer, Granted};
+use super::accepted::{Accepted, Conditions, Peppering, admits, under};
+use super::answer::{Outcome, Refused, Shown};
+use super::effective::Effective;
+use super::memory::Owner;
 use crate::catalog::kind::stored_scopes;
-use crate::catalog::principal::{Principal, stored_data_scopes};
+use crate::catalog::principal::stored_data_scopes;
 use crate::catalog::token::{BY_LOOKUP, column};
-use crate::correlation;
 use crate::data_scope::DataScopes;
 use crate::error::Error;
 use crate::interned;
-use crate::keys;
 use crate::kind::Kind;
-use crate::network::{Client, Network};
+use crate::network::Network;
 use crate::pg::array::TextArray;
 use crate::pg::clock::Timestamp;
-use crate::pg::composite::{Image, Pictured, Verification};
+use crate::pg::composite::Image;
 use crate::pg::jsonb::Jsonb;
 use crate::pg::probe::Key;
 use crate::pg::row::Row;
 use crate::pg::snapshot::Latest;
 use crate::pg::text::Text;
-use crate::remembered::Weigh;
 use crate::scope::{Scope, Scopes};
-use crate::token::{Digest, Lookup, Pepper};
+use crate::token::{Digest, Lookup};
 use crate::usage;
 use crate::verdict::Verdict;
-
-/// A pepper with its id.
-pub type Peppering = keys::Key<Pepper>;
-
-/// The digest as it is stored under this pepper.
-pub fn under<'a>(pepper: Option<&Peppering>, digest: &'a Digest) -> Cow<'a, Digest> {
-    match pepper {
-        None => Cow::Borrowed(digest),
-        Some(pepper) => Cow::Owned(digest.peppered(&pepper.key)),
-    }
-}
 
 /// What verification reads of a token.
 pub struct TokenRow {
@@ -61,7 +49,8 @@ pub struct TokenRow {
     rotated: bool,
     expires_at: Option<Timestamp>,
     not_before: Option<Timestamp>,
-    scopes: Option<Rc<Scopes>>,
+    /// Chosen when it was issued.
+    pub scopes: Option<Rc<Scopes>>,
     data_scopes: Option<DataScopes>,
     networks: Option<Box<[Network]>>,
     metadata: Option<Jsonb>,
@@ -121,42 +110,56 @@ pub struct Resolved {
     /// The token.
     pub token: TokenRow,
     /// Its owner.
-    pub owner: Rc<Principal>,
+    pub owner: Rc<Owner>,
     /// Its kind.
     pub kind: Rc<Kind>,
 }
 
 impl Resolved {
-    /// Judges the token, counts the use and answers; an image of the answer is left with `hot`, if it is valid.
-    pub fn answer(self, question: &Question, hot: Option<Rc<Hot>>) -> Result<Verification, Error> {
+    /// Judges the token, and counts the use.
+    ///
+    /// What it grants is asked for by kind, chosen scopes and permissions, and only if it is accepted.
+    pub fn judge(self, question: &Question, effective: impl FnOnce(&Self) -> Rc<Effective>) -> Outcome {
         let now = Timestamp::now();
         let verdict = self.verdict(question, now);
         usage::count(self.token.id, verdict.ok(), self.token.rotated, now);
-        let TokenRow { id, name, .. } = &self.token;
-        let refused = || Answer::refused(verdict, *id, self.token.kind.clone(), name.clone());
+        let refused = |token: TokenRow| Refused::token(verdict, token.id, token.kind, token.name);
         match verdict {
-            Verdict::Valid => match hot {
-                Some(hot) => self.valid()?.pictured(hot),
-                None => self.valid()?.formed(),
-            },
-            Verdict::OwnerInactive => refused()?.because(self.owner.state_reason.as_ref()).formed(),
-            Verdict::InsufficientScope => {
-                refused()?.missing(question.require.each().filter(|scope| !self.grants(scope))).formed()
+            Verdict::Valid => {
+                let effective = effective(&self);
+                self.accepted(effective)
             }
-            _ => refused()?.formed(),
+            Verdict::OwnerInactive => {
+                Outcome::Refused(refused(self.token).because(self.owner.principal.state_reason.as_ref()))
+            }
+            Verdict::InsufficientScope => {
+                let missing: Vec<&Scope> = question.require.each().filter(|scope| !self.grants(scope)).collect();
+                Outcome::Refused(refused(self.token).missing(&missing))
+            }
+            _ => Outcome::Refused(refused(self.token)),
         }
     }
 
-    fn valid(&self) -> Result<Answer, Error> {
-        let token = &self.token;
-        let granted = Granted {
-            owner: token.owner.clone(),
-            scopes: self.kind.effective_scopes(token.scopes.as_deref(), &self.owner.permissions),
-            data_scopes: self.kind.effective_data_scopes(token.data_scopes.as_ref(), &self.owner.data_scopes),
-            expires_at: token.expires_at,
-            metadata: token.metadata.clone(),
+    fn accepted(self, effective: Rc<Effective>) -> Outcome {
+        let data_scopes =
+            self.kind.effective_data_scopes(self.token.data_scopes.as_ref(), &self.owner.principal.data_scopes);
+        let TokenRow { owner, id, digest, pepper, name, rotated, expires_at, not_before, networks, metadata, .. } =
+            self.token;
+        let shown = name.as_ref().map_or(0, |name| name.as_bytes().len())
+            + metadata.as_ref().map_or(0, Jsonb::len)
+            + data_scopes.size();
+        let accepted = Accepted {
+            id,
+            digest: digest.as_bytes().try_into().ok(),
+            rotated,
+            expires_at: expires_at.unwrap_or(Timestamp::INFINITY),
+            owner: owner.as_bytes().into(),
+            effective,
+            conditions: Conditions { pepper, not_before, networks, data_scopes }.boxed(),
+            image: Image::default(),
+            weight: 0,
         };
-        Answer::valid(token.id, token.kind.clone(), token.name.clone(), granted)
+        Outcome::Accepted(Rc::new(accepted.weighed(shown)), Some(Shown { name, expires_at, metadata, is_kept: false }))
     }
 
     fn verdict(&self, question: &Question, now: Timestamp) -> Verdict {
@@ -169,7 +172,7 @@ impl Resolved {
             Verdict::NotYetValid
         } else if token.expires_at.is_some_and(|end| end <= now) {
             Verdict::Expired
-        } else if !self.owner.active {
+        } else if !self.owner.principal.active {
             Verdict::OwnerInactive
         } else if !admits(token.networks.as_deref(), question.client) {
             Verdict::NetworkDenied
@@ -181,103 +184,10 @@ impl Resolved {
     }
 
     fn is_dead(&self) -> bool {
-        self.token.revoked || self.owner.has_killed(self.token.owner_epoch, self.token.dies_with_owner)
+        self.token.revoked || self.owner.principal.has_killed(self.token.owner_epoch, self.token.dies_with_owner)
     }
 
     fn grants(&self, scope: &Scope) -> bool {
-        self.kind.grants(scope, self.token.scopes.as_deref(), &self.owner.permissions)
-    }
-
-    /// What is worth remembering of it: nothing that only time or an edit can make valid.
-    pub fn hot(&self) -> Option<Hot> {
-        let TokenRow { id, digest, pepper, disabled, rotated, expires_at, not_before, scopes, networks, .. } =
-            &self.token;
-        if self.is_dead() || *disabled || !self.owner.active {
-            return None;
-        }
-        Some(Hot {
-            id: *id,
-            digest: digest.as_bytes().try_into().ok()?,
-            rotated: *rotated,
-            pepper: pepper.clone(),
-            expires_at: expires_at.unwrap_or(Timestamp::INFINITY),
-            not_before: not_before.unwrap_or(Timestamp::MINUS_INFINITY),
-            scopes: scopes.clone(),
-            networks: networks.clone(),
-            owner: Rc::clone(&self.owner),
-            kind: Rc::clone(&self.kind),
-            image: Image::default(),
-            weight: self.weight(),
-        })
-    }
-
-    /// What remembering it takes. The image is not there yet, but what it will show is.
-    fn weight(&self) -> usize {
-        /// The two counts of an `Rc`, and what the allocator adds to it and to the image.
-        const OVERHEAD: usize = 16 + 2 * 8;
-        /// The header and the fields of the image that have one size.
-        const IMAGE: usize = 128;
-        let TokenRow { owner, name, metadata, scopes, networks, .. } = &self.token;
-        let own = networks.as_ref().map_or(0, |networks| size_of_val(&**networks));
-        let granted = scopes.as_deref().unwrap_or(&self.owner.permissions).iter().map(|scope| scope.len() + 8);
-        let shown = name.as_ref().map_or(0, |name| name.as_bytes().len())
-            + metadata.as_ref().map_or(0, Jsonb::len)
-            + 2 * owner.as_bytes().len()
-            + granted.sum::<usize>();
-        size_of::<Hot>() + OVERHEAD + IMAGE + own + shown
-    }
-}
-
-fn admits(networks: Option<&[Network]>, client: Option<Client>) -> bool {
-    networks.is_none_or(|networks| client.is_some_and(|client| networks.iter().any(|network| network.contains(client))))
-}
-
-/// A token that was valid, as it is remembered: what can still change its verdict without any row changing, and the
-/// answer. Small, because there are thousands of them in each backend.
-pub struct Hot {
-    id: Uuid,
-    digest: [u8; 32],
-    rotated: bool,
-    pepper: Option<Rc<Peppering>>,
-    expires_at: Timestamp,
-    not_before: Timestamp,
-    scopes: Option<Rc<Scopes>>,
-    networks: Option<Box<[Network]>>,
-    owner: Rc<Principal>,
-    kind: Rc<Kind>,
-    image: Image,
-    weight: usize,
-}
-
-impl Hot {
-    /// Answers at once if the token is valid, and counts the use; otherwise the rows have to say what is wrong.
-    pub fn answer(self: Rc<Self>, digest: &Digest, question: &Question) -> Result<Option<Verification>, Error> {
-        let now = Timestamp::now();
-        let is_valid = self.image.is_taken()
-            && under(self.pepper.as_deref(), digest).matches(&self.digest)
-            && self.not_before <= now
-            && now < self.expires_at
-            && admits(self.networks.as_deref(), question.client)
-            && question
-                .require
-                .each()
-                .all(|scope| self.kind.grants(scope, self.scopes.as_deref(), &self.owner.permissions));
-        if !is_valid {
-            return Ok(None);
-        }
-        usage::count(self.id, true, self.rotated, now);
-        Ok(Some(Verification::Again(self, correlation::new()?)))
-    }
-}
-
-impl Pictured for Hot {
-    fn image(&self) -> &Image {
-        &self.image
-    }
-}
-
-impl Weigh for Hot {
-    fn weight(&self) -> usize {
-        self.weight
+        self.kind.grants(scope, self.token.scopes.as_deref(), &self.owner.principal.permissions)
     }
 }

@@ -1,0 +1,56 @@
+//! A value that outlives the call that made it: copied out of PostgreSQL's memory once, and back in at each use.
+
+use std::ptr;
+
+use pgrx::{IntoDatum, pg_sys, varsize_any};
+
+/// A copy of a value of a type of varying length.
+pub struct Kept(Box<[u8]>);
+
+impl Kept {
+    /// A copy of what this becomes as a datum, which must be of a type of varying length; `None` for NULL.
+    pub fn of<T: IntoDatum>(value: T) -> Option<Self> {
+        // SAFETY: `type_oid` names a varlena type, or the assertion fails.
+        assert!(unsafe { pg_sys::get_typlen(T::type_oid()) } == -1, "only values of varying length are kept");
+        // SAFETY: a datum of a varlena type that was just made points to such a value, not toasted.
+        value.into_datum().map(|datum| unsafe { Kept::copy(datum.cast_mut_ptr(), 0) })
+    }
+
+    /// A copy of the value but for its last bytes.
+    ///
+    /// # Safety
+    /// `value` must be a varlena value that lies where it points, with at least so many bytes after its header.
+    pub(super) unsafe fn copy(value: *const pg_sys::varlena, but_for: usize) -> Self {
+        // SAFETY: by the caller's word the value is as long as its header says.
+        unsafe { Kept(std::slice::from_raw_parts(value.cast::<u8>(), varsize_any(value) - but_for).into()) }
+    }
+
+    /// How many bytes it takes.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The value in the current memory context, with these bytes after those that are kept.
+    pub(super) fn restored(&self, rest: &[u8]) -> pg_sys::Datum {
+        // SAFETY: palloc raises or answers room for both parts, aligned for any type.
+        unsafe {
+            let copy: *mut u8 = pg_sys::palloc(self.0.len() + rest.len()).cast();
+            ptr::copy_nonoverlapping(self.0.as_ptr(), copy, self.0.len());
+            ptr::copy_nonoverlapping(rest.as_ptr(), copy.add(self.0.len()), rest.len());
+            pg_sys::Datum::from(copy)
+        }
+    }
+}
+
+/// A kept `text[]`, as a field or an argument.
+pub struct KeptTexts<'a>(pub &'a Kept);
+
+impl IntoDatum for KeptTexts<'_> {
+    fn into_datum(self) -> Option<pg_sys::Datum> {
+        Some(self.0.restored(&[]))
+    }
+
+    fn type_oid() -> pg_sys::Oid {
+        pg_sys::TEXTARRAYOID
+    }
+}

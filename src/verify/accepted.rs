@@ -1,0 +1,125 @@
+//! A token that was accepted: what an identity is made of, and what can still change the verdict without any row changing.
+
+use std::borrow::Cow;
+use std::rc::Rc;
+
+use pgrx::Uuid;
+
+use super::Question;
+use super::effective::Effective;
+use crate::data_scope::DataScopes;
+use crate::keys;
+use crate::network::{Client, Network};
+use crate::pg::clock::Timestamp;
+use crate::pg::composite::{Image, Pictured};
+use crate::remembered::Weigh;
+use crate::token::{Digest, Pepper};
+
+/// A pepper with its id.
+pub type Peppering = keys::Key<Pepper>;
+
+/// The digest as it is stored under this pepper.
+pub fn under<'a>(pepper: Option<&Peppering>, digest: &'a Digest) -> Cow<'a, Digest> {
+    match pepper {
+        None => Cow::Borrowed(digest),
+        Some(pepper) => Cow::Owned(digest.peppered(&pepper.key)),
+    }
+}
+
+/// A token that was accepted. Small, because each backend remembers thousands of them.
+pub struct Accepted {
+    /// The token.
+    pub id: Uuid,
+    /// As it is stored, if it can be remembered: the long digests of imports are not.
+    pub(super) digest: Option<[u8; 32]>,
+    /// Whether it has a successor.
+    pub(super) rotated: bool,
+    pub(super) expires_at: Timestamp,
+    /// Its owner.
+    pub(super) owner: Box<[u8]>,
+    /// What it grants.
+    pub(super) effective: Rc<Effective>,
+    pub(super) conditions: Option<Box<Conditions>>,
+    pub(super) image: Image,
+    pub(super) weight: u32,
+}
+
+/// What few tokens have.
+pub struct Conditions {
+    pub(super) pepper: Option<Rc<Peppering>>,
+    pub(super) not_before: Option<Timestamp>,
+    pub(super) networks: Option<Box<[Network]>>,
+    pub(super) data_scopes: DataScopes,
+}
+
+impl Conditions {
+    /// Of a token that has any.
+    pub(super) fn boxed(self) -> Option<Box<Self>> {
+        let Conditions { pepper, not_before, networks, data_scopes } = &self;
+        let has_any = pepper.is_some() || not_before.is_some() || networks.is_some() || !data_scopes.is_unrestricted();
+        has_any.then(|| Box::new(self))
+    }
+
+    fn size(&self) -> usize {
+        size_of::<Self>()
+            + self.networks.as_ref().map_or(0, |networks| size_of_val(&**networks))
+            + self.data_scopes.size()
+    }
+}
+
+impl Accepted {
+    /// On which data; `None`: on all.
+    pub fn data_scopes(&self) -> Option<&DataScopes> {
+        self.conditions.as_ref().map(|conditions| &conditions.data_scopes)
+    }
+
+    /// Whether this is the token with that digest and it is good for what is asked now: nothing of ours was changed since
+    /// it was accepted.
+    pub(super) fn is_still(&self, digest: &Digest, question: &Question, now: Timestamp) -> bool {
+        let conditions = self.conditions.as_deref();
+        let pepper = conditions.and_then(|conditions| conditions.pepper.as_deref());
+        self.digest.is_some_and(|stored| under(pepper, digest).matches(&stored))
+            && now < self.expires_at
+            && conditions.is_none_or(|conditions| conditions.admit(question.client, now))
+            && self.effective.grants(&question.require)
+    }
+
+    /// With what remembering it takes: the image is not there yet, but what it will show is.
+    pub(super) fn weighed(mut self, shown: usize) -> Self {
+        /// The two counts of an `Rc`, and what the allocator adds to it, to the owner, the conditions and the image.
+        const OVERHEAD: usize = 16 + 4 * 16;
+        /// The header and the fields of the image that have one size.
+        const IMAGE: usize = 80;
+        let unshared = if Rc::strong_count(&self.effective) == 1 { self.effective.size() } else { 0 };
+        let shown = shown + 2 * self.owner.len() + self.effective.array().len();
+        let conditions = self.conditions.as_ref().map_or(0, |conditions| conditions.size());
+        let weight = size_of::<Self>() + OVERHEAD + IMAGE + self.owner.len() + unshared + shown + conditions;
+        self.weight = u32::try_from(weight).unwrap_or(u32::MAX);
+        self
+    }
+}
+
+impl Conditions {
+    fn admit(&self, client: Option<Client>, now: Timestamp) -> bool {
+        self.not_before.is_none_or(|start| start <= now) && admits(self.networks.as_deref(), client)
+    }
+}
+
+/// Whether a client may use a token that is bound to these networks, or to none.
+pub fn admits(networks: Option<&[Network]>, client: Option<Client>) -> bool {
+    networks.is_none_or(|networks| client.is_some_and(|client| networks.iter().any(|network| network.contains(client))))
+}
+
+impl Pictured for Accepted {
+    fn image(&self) -> &Image {
+        &self.image
+    }
+}
+
+impl Weigh for Accepted {
+    const USUAL: usize = 256;
+
+    fn weight(&self) -> usize {
+        self.weight as usize
+    }
+}

@@ -1,0 +1,95 @@
+//! What tokens grant now, made once for each combination of kind, chosen scopes and owner's permissions.
+//!
+//! A million tokens have a few combinations between them. Both the set, which is asked about, and the array, which is
+//! answered, are shared by all that have the same.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use crate::kind::Kind;
+use crate::pg::array::TextArray;
+use crate::pg::kept::Kept;
+use crate::scope::{Scope, Scopes};
+
+/// What a token grants, and its kind.
+pub struct Effective {
+    kind: Rc<Kind>,
+    scopes: Scopes,
+    array: Kept,
+}
+
+impl Effective {
+    fn of(kind: &Rc<Kind>, chosen: Option<&Scopes>, permissions: &Scopes) -> Self {
+        let scopes = kind.effective_scopes(chosen, permissions);
+        let array = Kept::of(TextArray::from_iter(scopes.iter())).expect("an array is not null");
+        Effective { kind: Rc::clone(kind), scopes, array }
+    }
+
+    /// The kind.
+    pub fn kind(&self) -> &Kind {
+        &self.kind
+    }
+
+    /// The scopes as `text[]`.
+    pub fn array(&self) -> &Kept {
+        &self.array
+    }
+
+    /// Whether all of these are granted.
+    pub fn grants(&self, required: &Scopes) -> bool {
+        required.each().all(|scope: &Scope| self.scopes.covers(scope))
+    }
+
+    /// About how many bytes it takes, the kind apart.
+    pub fn size(&self) -> usize {
+        /// What maps and allocators add.
+        const OVERHEAD: usize = 128;
+        OVERHEAD + size_of::<Self>() + self.scopes.size() + self.array.len()
+    }
+}
+
+/// The combinations met so far.
+#[derive(Default)]
+pub struct Combinations {
+    known: HashMap<Addresses, Known>,
+    size: usize,
+}
+
+/// Where the parts of a combination lie: equal parts that lie elsewhere only cost another entry.
+type Addresses = (usize, usize, usize);
+
+/// An entry, which keeps its parts where they lie.
+struct Known {
+    effective: Rc<Effective>,
+    _chosen: Option<Rc<Scopes>>,
+    _permissions: Rc<Scopes>,
+}
+
+impl Combinations {
+    /// What such a token grants; shared with others unless all combinations would then take more than `most` bytes.
+    pub fn effective(
+        &mut self,
+        kind: &Rc<Kind>,
+        chosen: Option<&Rc<Scopes>>,
+        permissions: &Rc<Scopes>,
+        most: usize,
+    ) -> Rc<Effective> {
+        let address = |scopes: &Rc<Scopes>| Rc::as_ptr(scopes).addr();
+        let addresses = (Rc::as_ptr(kind).addr(), chosen.map_or(0, address), address(permissions));
+        if let Some(known) = self.known.get(&addresses) {
+            return Rc::clone(&known.effective);
+        }
+        let effective = Rc::new(Effective::of(kind, chosen.map(Rc::as_ref), permissions));
+        let size = self.size + size_of::<Known>() + effective.size();
+        if size <= most {
+            self.size = size;
+            let known = Known {
+                effective: Rc::clone(&effective),
+                _chosen: chosen.map(Rc::clone),
+                _permissions: Rc::clone(permissions),
+            };
+            self.known.insert(addresses, known);
+        }
+        effective
+    }
+}
