@@ -150,6 +150,14 @@ pub enum Error {
     NotExtensionOwner,
     /// An access that does not exist.
     NoSuchAccess,
+    /// A token that does not authenticate, for whatever reason.
+    NotAccepted,
+    /// A token that does not grant what is required.
+    ScopeNotGranted,
+    /// A second identity for a transaction, or one after it was closed for them.
+    SecondIdentity,
+    /// The identity, asked for where nothing is known of it.
+    InWorker,
     /// A column of a kind that its tokens depend on.
     KindInUse { kind: String, column: &'static str },
     /// A kind that has tokens.
@@ -341,7 +349,22 @@ impl Error {
                 .hint("The role needs \"manage\" access; see tokenauth.grant_access()."),
             Error::NotExtensionOwner => Told::new(DENIED, "must be owner of extension \"tokenauth\""),
             Error::NoSuchAccess => Told::new(INVALID, "access does not exist")
-                .hint("Accesses are verify, self, manage, observe and admin."),
+                .hint("Accesses are identity, verify, self, manage, observe and admin."),
+            Error::NotAccepted => {
+                Told::new(State::ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION, "token is not accepted")
+            }
+            Error::ScopeNotGranted => Told::new(DENIED, "token does not grant what is required"),
+            Error::SecondIdentity => Told::new(
+                State::ERRCODE_ACTIVE_SQL_TRANSACTION,
+                "transaction cannot be authenticated by another token",
+            )
+            .detail("It has an identity, or an attempt has failed, or sign_out() was called.")
+            .hint("Begin another transaction."),
+            Error::InWorker => Told::new(
+                State::ERRCODE_INVALID_TRANSACTION_STATE,
+                "parallel workers do not know who is authenticated",
+            )
+            .hint("Declare the functions that ask for it PARALLEL RESTRICTED."),
             Error::KindInUse { kind, column } => {
                 Told::new(STATE, format!("{column} of token kind \"{kind}\" cannot be changed"))
                     .detail("The kind has tokens, whose text or validity depends on it.")

@@ -15,6 +15,7 @@ use crate::pg::text::Text;
 /// includes all.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Access {
+    Identity,
     Verify,
     Own,
     Manage,
@@ -25,6 +26,7 @@ enum Access {
 impl Access {
     fn parse(name: &[u8]) -> Option<Self> {
         match name {
+            b"identity" => Some(Access::Identity),
             b"verify" => Some(Access::Verify),
             b"self" => Some(Access::Own),
             b"manage" => Some(Access::Manage),
@@ -37,7 +39,25 @@ impl Access {
     /// What it adds to those it includes.
     const fn adds(self) -> &'static [&'static str] {
         match self {
+            Access::Identity => &[
+                "EXECUTE ON FUNCTION tokenauth.current_owner",
+                "EXECUTE ON FUNCTION tokenauth.current_owner_type",
+                "EXECUTE ON FUNCTION tokenauth.current_owner_id",
+                "EXECUTE ON FUNCTION tokenauth.current_token_id",
+                "EXECUTE ON FUNCTION tokenauth.current_kind",
+                "EXECUTE ON FUNCTION tokenauth.current_scopes",
+                "EXECUTE ON FUNCTION tokenauth.has_scope",
+                "EXECUTE ON FUNCTION tokenauth.data_scope",
+                "EXECUTE ON FUNCTION tokenauth.in_data_scope",
+                "EXECUTE ON FUNCTION tokenauth.sign_out",
+            ],
             Access::Verify => &[
+                "EXECUTE ON FUNCTION tokenauth.authenticate",
+                "EXECUTE ON FUNCTION tokenauth.authenticate_digest",
+                "EXECUTE ON FUNCTION tokenauth.authenticate_request",
+                "EXECUTE ON FUNCTION tokenauth.sign_in",
+                "EXECUTE ON FUNCTION tokenauth.sign_in_digest",
+                "EXECUTE ON FUNCTION tokenauth.sign_in_request",
                 "EXECUTE ON FUNCTION tokenauth.verify",
                 "EXECUTE ON FUNCTION tokenauth.verify_digest",
                 "EXECUTE ON FUNCTION tokenauth.verify_request",
@@ -88,16 +108,19 @@ impl Access {
     /// Itself and the accesses it includes.
     const fn includes(self) -> &'static [Access] {
         match self {
-            Access::Verify => &[Access::Verify],
-            Access::Own => &[Access::Verify, Access::Own],
-            Access::Manage => &[Access::Verify, Access::Own, Access::Manage],
-            Access::Observe => &[Access::Verify, Access::Observe],
-            Access::Admin => &[Access::Verify, Access::Own, Access::Manage, Access::Observe, Access::Admin],
+            Access::Identity => &[Access::Identity],
+            Access::Verify => &[Access::Identity, Access::Verify],
+            Access::Own => &[Access::Identity, Access::Verify, Access::Own],
+            Access::Manage => &[Access::Identity, Access::Verify, Access::Own, Access::Manage],
+            Access::Observe => &[Access::Identity, Access::Verify, Access::Observe],
+            Access::Admin => {
+                &[Access::Identity, Access::Verify, Access::Own, Access::Manage, Access::Observe, Access::Admin]
+            }
         }
     }
 }
 
-/// Grants a role an access: `verify`, `self`, `manage`, `observe` or `admin`.
+/// Grants a role an access: `identity`, `verify`, `self`, `manage`, `observe` or `admin`.
 ///
 /// # Errors
 /// `22004` for a NULL argument, `22023` for an unknown access, `42501` for anybody but the extension's owner.

@@ -21,6 +21,7 @@ mod grantable;
 mod grants;
 mod handing_out;
 mod id;
+mod identity;
 mod import;
 mod interned;
 mod issue;
@@ -76,4 +77,5 @@ pub extern "C-unwind" fn _PG_init() {
     pg::xact::register();
     pg::invalidation::register();
     pg::table::register();
+    identity::listen();
 }

@@ -15,7 +15,7 @@ static USAGE_TRACKING: GucSetting<bool> = GucSetting::<bool>::new(true);
 /// `tokenauth.default_error_style`. `uniform`, because it tells a stranger least.
 static DEFAULT_ERROR_STYLE: GucSetting<Style> = GucSetting::<Style>::new(Style::uniform);
 
-/// `tokenauth.cache_size`, in kilobytes. 4 MB hold some seven thousand tokens; with a hundred backends that is 400 MB at
+/// `tokenauth.cache_size`, in kilobytes. 4 MB hold some ten thousand tokens; with a hundred backends that is 400 MB at
 /// the worst.
 static CACHE_SIZE: GucSetting<i32> = GucSetting::<i32>::new(4096);
 

@@ -31,7 +31,7 @@ use crate::scope::Scopes;
 use crate::token::{Digest, Lookup, Presented, PublicPart};
 use crate::verdict::Verdict;
 use accepted::Accepted;
-use answer::Outcome;
+pub use answer::Outcome;
 use resolved::TokenRow;
 
 /// Verifies a token and returns the verdict with what the application needs to go on.
@@ -83,14 +83,7 @@ fn verify_request(
     header: default!(Option<Text>, "NULL"),
 ) -> Result<Verification, ErrorReport> {
     let question = Question::new(require, client)?;
-    let headers = headers.map(|headers| headers.lossy_object()).unwrap_or_default();
-    let header = header.map(|header| String::from_utf8_lossy(header.as_bytes()).into_owned());
-    let claim = match Credential::find(&headers, header.as_deref()) {
-        Credential::Missing => Claim::Bad(Verdict::Missing),
-        Credential::Ambiguous => Claim::Bad(Verdict::Ambiguous),
-        Credential::Token(token) => Claim::of_text(Some(Some(token.as_bytes()))),
-    };
-    Ok(question.ask(claim)?.answer()?)
+    Ok(Claim::of_request(headers, header, |claim| question.ask(claim))?.answer()?)
 }
 
 /// Whether a text, which has not the form of our tokens, is looked for among those of older systems.
@@ -121,7 +114,7 @@ fn identify_digest(lookup: Lookup, digest: &Digest) -> Result<Option<Uuid>, Erro
 }
 
 /// What is presented.
-enum Claim<'a> {
+pub enum Claim<'a> {
     /// Something that no table need be read for.
     Bad(Verdict),
     /// A digest to be found and compared.
@@ -135,7 +128,7 @@ const FOREIGN: RangeInclusive<usize> = 8..=PresentedText::LONGEST;
 
 impl<'a> Claim<'a> {
     /// Of a text: `None` for NULL, `Some(None)` for one that is too long to be a token.
-    fn of_text(text: Option<Option<&'a [u8]>>) -> Self {
+    pub fn of_text(text: Option<Option<&'a [u8]>>) -> Self {
         match text {
             None => Claim::Bad(Verdict::Missing),
             Some(None) => Claim::Bad(Verdict::Malformed),
@@ -147,7 +140,11 @@ impl<'a> Claim<'a> {
         }
     }
 
-    fn of_digest(lookup: Option<&[u8]>, digest: Option<&[u8]>) -> Result<Self, Error> {
+    /// Of a digest, with what is public of its token; `None` for NULL.
+    ///
+    /// # Errors
+    /// 22023 for a digest that has not the length of one.
+    pub fn of_digest(lookup: Option<&[u8]>, digest: Option<&[u8]>) -> Result<Self, Error> {
         let Some(digest) = digest else {
             return Ok(Claim::Bad(Verdict::Missing));
         };
@@ -158,28 +155,54 @@ impl<'a> Claim<'a> {
             Some(Err(_)) => Claim::Bad(Verdict::Malformed),
         })
     }
+
+    /// Of the headers of a request, or the one of them that is named.
+    pub fn of_request<T>(headers: Option<Jsonb>, header: Option<Text>, ask: impl FnOnce(Claim<'_>) -> T) -> T {
+        let headers = headers.map(|headers| headers.lossy_object()).unwrap_or_default();
+        let header = header.map(|header| String::from_utf8_lossy(header.as_bytes()).into_owned());
+        match Credential::find(&headers, header.as_deref()) {
+            Credential::Missing => ask(Claim::Bad(Verdict::Missing)),
+            Credential::Ambiguous => ask(Claim::Bad(Verdict::Ambiguous)),
+            Credential::Token(token) => ask(Claim::of_text(Some(Some(token.as_bytes())))),
+        }
+    }
 }
 
 /// What the token must be good for.
-struct Question {
+pub struct Question {
     require: Scopes,
     client: Option<Client>,
+    is_for_an_identity: bool,
 }
 
 impl Question {
-    fn new(require: Option<TextArray>, client: Option<Text>) -> Result<Self, Error> {
+    /// That is answered by a verification.
+    ///
+    /// # Errors
+    /// 22004 for a NULL `require`, 22023 for a malformed one.
+    pub fn new(require: Option<TextArray>, client: Option<Text>) -> Result<Self, Error> {
         let require = argument::given("require", require)?;
         let require = if require.is_empty() { Scopes::nothing() } else { argument::scopes("require", &require)? };
         // An address that cannot be read counts as not given: a token bound to networks is then refused.
-        Ok(Question { require, client: client.and_then(|client| Client::parse(client.as_bytes())) })
+        let client = client.and_then(|client| Client::parse(client.as_bytes()));
+        Ok(Question { require, client, is_for_an_identity: false })
+    }
+
+    /// Whose outcome is not answered, but what a transaction is authenticated by.
+    pub fn for_an_identity(self) -> Self {
+        Question { is_for_an_identity: true, ..self }
     }
 
     /// Whether a token that is remembered can be answered for without its row: a verification copies an image.
     fn is_answered_by(&self, known: &Accepted) -> bool {
-        known.image.is_taken()
+        self.is_for_an_identity || known.image.is_taken()
     }
 
-    fn ask(&self, claim: Claim<'_>) -> Result<Outcome, Error> {
+    /// Asks it about what is presented.
+    ///
+    /// # Errors
+    /// 55000 when the token's digest has a pepper that is not in the key file.
+    pub fn ask(&self, claim: Claim<'_>) -> Result<Outcome, Error> {
         let verdict = match claim {
             Claim::Bad(verdict) => verdict,
             Claim::Token { lookup, digest } => match memory::ask(lookup, &digest, self)? {

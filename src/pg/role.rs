@@ -11,12 +11,21 @@ use super::text::Text;
 /// Name of the role that logged in: what history records, whoever the function runs as.
 pub fn session() -> Text {
     // SAFETY: the session's role exists for as long as the session does; the name is palloc'd and copied.
-    let name = unsafe { CStr::from_ptr(pg_sys::GetUserNameFromId(pg_sys::GetSessionUserId(), false)) };
+    let name = unsafe { CStr::from_ptr(pg_sys::GetUserNameFromId(session_id(), false)) };
     Text::from(name.to_bytes().to_vec())
 }
 
+/// A role.
+pub type Id = pg_sys::Oid;
+
+/// The role that logged in, or that SET SESSION AUTHORIZATION has put in its place.
+pub fn session_id() -> Id {
+    // SAFETY: reads this backend's state.
+    unsafe { pg_sys::GetSessionUserId() }
+}
+
 /// The role that calls, outside of all SECURITY DEFINER functions.
-pub fn outer() -> pg_sys::Oid {
+pub fn outer() -> Id {
     // SAFETY: reads this backend's state.
     unsafe { pg_sys::GetOuterUserId() }
 }

@@ -22,6 +22,42 @@ thread_local! {
     static HASTELESS: Cell<Option<pg_sys::XLogRecPtr>> = const { Cell::new(None) };
     /// How many transactions and subtransactions of this backend were rolled back.
     static ROLLBACKS: Cell<u64> = const { Cell::new(0) };
+    /// Who else is told of ends.
+    static LISTENER: Cell<Option<fn(End)>> = const { Cell::new(None) };
+}
+
+/// What ends, with the nesting level of a subtransaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// A transaction, by whatever: also PREPARE.
+    Transaction,
+    /// A subtransaction, which becomes part of the level above.
+    Committed(i32),
+    /// A subtransaction, which is taken back.
+    Aborted(i32),
+}
+
+/// Tells this function of each end, from within the server's own callbacks: it must not raise.
+pub fn tell_end(listener: fn(End)) {
+    LISTENER.set(Some(listener));
+}
+
+fn tell(end: End) {
+    if let Some(listener) = LISTENER.get() {
+        listener(end);
+    }
+}
+
+/// How deep the current subtransaction is nested; 1: the transaction itself.
+pub fn nesting_level() -> i32 {
+    // SAFETY: reads this backend's transaction state.
+    unsafe { pg_sys::GetCurrentTransactionNestLevel() }
+}
+
+/// Whether this process works on a part of another's query.
+pub fn is_parallel_worker() -> bool {
+    // SAFETY: reads this process's state.
+    unsafe { pg_sys::ParallelWorkerNumber >= 0 }
 }
 
 /// Says that this transaction narrows what a token may do: its commit is durable, but it may be prepared, since COMMIT
@@ -35,8 +71,7 @@ pub fn mark_narrowing() {
 /// Says that this transaction kills: its commit is durable, and it cannot be prepared.
 pub fn mark_death() {
     mark_narrowing();
-    // SAFETY: reads this backend's transaction state.
-    let level = unsafe { pg_sys::GetCurrentTransactionNestLevel() };
+    let level = nesting_level();
     match KILLED_AT.get() {
         0 => KILLED_AT.set(level),
         shallowest => KILLED_AT.set(shallowest.min(level)),
@@ -116,6 +151,7 @@ fn end() {
     KILLED_AT.set(0);
     NARROWED.set(false);
     HASTELESS.set(None);
+    tell(End::Transaction);
 }
 
 #[pg_guard]
@@ -125,16 +161,22 @@ unsafe extern "C-unwind" fn at_subtransaction(
     _parent: pg_sys::SubTransactionId,
     _argument: *mut c_void,
 ) {
-    // SAFETY: reads this backend's transaction state; at both events the level is still the subtransaction's.
-    let level = unsafe { pg_sys::GetCurrentTransactionNestLevel() };
+    // At both events it is still the subtransaction's.
+    let level = nesting_level();
     match event {
-        // What was killed in it is its parent's now.
-        pg_sys::SubXactEvent::SUBXACT_EVENT_COMMIT_SUB if KILLED_AT.get() == level => KILLED_AT.set(level - 1),
+        pg_sys::SubXactEvent::SUBXACT_EVENT_COMMIT_SUB => {
+            // What was killed in it is its parent's now.
+            if KILLED_AT.get() == level {
+                KILLED_AT.set(level - 1);
+            }
+            tell(End::Committed(level));
+        }
         pg_sys::SubXactEvent::SUBXACT_EVENT_ABORT_SUB => {
             if KILLED_AT.get() >= level {
                 KILLED_AT.set(0);
             }
             ROLLBACKS.set(ROLLBACKS.get() + 1);
+            tell(End::Aborted(level));
         }
         _ => {}
     }

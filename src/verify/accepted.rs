@@ -12,6 +12,7 @@ use crate::keys;
 use crate::network::{Client, Network};
 use crate::pg::clock::Timestamp;
 use crate::pg::composite::{Image, Pictured};
+use crate::pg::text::Text;
 use crate::remembered::Weigh;
 use crate::token::{Digest, Pepper};
 
@@ -68,6 +69,16 @@ impl Conditions {
 }
 
 impl Accepted {
+    /// The owner.
+    pub fn owner(&self) -> Text {
+        Text::from(self.owner.to_vec())
+    }
+
+    /// What it grants.
+    pub fn effective(&self) -> &Effective {
+        &self.effective
+    }
+
     /// On which data; `None`: on all.
     pub fn data_scopes(&self) -> Option<&DataScopes> {
         self.conditions.as_ref().map(|conditions| &conditions.data_scopes)

@@ -30,6 +30,11 @@ impl Effective {
         &self.kind
     }
 
+    /// The scopes.
+    pub fn scopes(&self) -> &Scopes {
+        &self.scopes
+    }
+
     /// The scopes as `text[]`.
     pub fn array(&self) -> &Kept {
         &self.array

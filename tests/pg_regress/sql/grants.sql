@@ -4,10 +4,11 @@ CREATE EXTENSION tokenauth;
 \set SHOW_CONTEXT never
 \pset null (null)
 SET client_min_messages = warning;
-DROP ROLE IF EXISTS regress_tokenauth_none, regress_tokenauth_verify, regress_tokenauth_self, regress_tokenauth_manage, regress_tokenauth_observe,
+DROP ROLE IF EXISTS regress_tokenauth_none, regress_tokenauth_identity, regress_tokenauth_verify, regress_tokenauth_self, regress_tokenauth_manage, regress_tokenauth_observe,
     regress_tokenauth_admin, regress_tokenauth_member, regress_tokenauth_noinherit, "regress tokenauth ""odd"";--";
 RESET client_min_messages;
 CREATE ROLE regress_tokenauth_none;
+CREATE ROLE regress_tokenauth_identity;
 CREATE ROLE regress_tokenauth_verify;
 CREATE ROLE regress_tokenauth_self;
 CREATE ROLE regress_tokenauth_manage;
@@ -27,21 +28,22 @@ RESET ROLE;
 
 -- each access to a role of its own
 SELECT tokenauth.grant_access(('regress_tokenauth_' || access)::regrole, access)
-  FROM unnest('{verify,self,manage,observe,admin}'::text[]) AS access;
+  FROM unnest('{identity,verify,self,manage,observe,admin}'::text[]) AS access;
 
 -- what the contract says of functions, and what the catalog says
 CREATE TEMPORARY TABLE promised (access text, functions text[]);
 INSERT INTO promised VALUES
-    ('verify', '{verify,verify_digest,verify_request,error_response,revoke_presented,contains_token,mask}'),
+    ('identity', '{current_owner,current_owner_type,current_owner_id,current_token_id,current_kind,current_scopes,has_scope,data_scope,in_data_scope,sign_out}'),
+    ('verify', '{authenticate,authenticate_digest,authenticate_request,sign_in,sign_in_digest,sign_in_request,verify,verify_digest,verify_request,error_response,revoke_presented,contains_token,mask}'),
     ('self', '{issue,edit,revoke,disable,enable,delete,list,grantable,rotate,rotation_status,reveal}'),
     ('manage', '{revoke_all,put_principal,deactivate,activate,drop_principal,add_member,remove_member,import,bind_principals,bind_members,unbind_principals,sync_principals,sync_principal}'),
     ('observe', '{explain,doctor}'),
     ('admin', '{reseal}');
 CREATE TEMPORARY TABLE includes (access text, included text[]);
-INSERT INTO includes VALUES ('verify', '{verify}'), ('self', '{verify,self}'), ('manage', '{verify,self,manage}'), ('observe', '{verify,observe}'),
-    ('admin', '{verify,self,manage,observe,admin}'), ('none', '{}');
+INSERT INTO includes VALUES ('identity', '{identity}'), ('verify', '{identity,verify}'), ('self', '{identity,verify,self}'), ('manage', '{identity,verify,self,manage}'),
+    ('observe', '{identity,verify,observe}'), ('admin', '{identity,verify,self,manage,observe,admin}'), ('none', '{}');
 -- … the whole matrix
-SELECT p.proname AS function, string_agg(i.access, ' ' ORDER BY array_position('{none,verify,self,manage,observe,admin}', i.access)) AS granted_to
+SELECT p.proname AS function, string_agg(i.access, ' ' ORDER BY array_position('{none,identity,verify,self,manage,observe,admin}', i.access)) AS granted_to
   FROM pg_proc p LEFT JOIN includes i ON has_function_privilege('regress_tokenauth_' || i.access, p.oid, 'EXECUTE')
  WHERE p.pronamespace = 'tokenauth'::regnamespace
  GROUP BY p.proname ORDER BY p.proname;
@@ -68,7 +70,7 @@ SELECT object, grantee, privilege_type, is_grantable
  ORDER BY object;
 SELECT i.access, has_schema_privilege('regress_tokenauth_' || i.access, 'tokenauth', 'USAGE') AS usage,
        has_schema_privilege('regress_tokenauth_' || i.access, 'tokenauth', 'CREATE') AS create
-  FROM includes i ORDER BY array_position('{none,verify,self,manage,observe,admin}', i.access);
+  FROM includes i ORDER BY array_position('{none,identity,verify,self,manage,observe,admin}', i.access);
 
 -- a role with verify
 SET ROLE regress_tokenauth_verify;
@@ -236,7 +238,7 @@ SELECT tokenauth.grant_access(4294967295::oid::regrole, 'verify');
 
 DROP FUNCTION app.issue();
 DROP SCHEMA app;
-DROP OWNED BY regress_tokenauth_none, regress_tokenauth_verify, regress_tokenauth_self, regress_tokenauth_manage, regress_tokenauth_observe,
+DROP OWNED BY regress_tokenauth_none, regress_tokenauth_identity, regress_tokenauth_verify, regress_tokenauth_self, regress_tokenauth_manage, regress_tokenauth_observe,
     regress_tokenauth_admin, regress_tokenauth_member, regress_tokenauth_noinherit, "regress tokenauth ""odd"";--";
-DROP ROLE regress_tokenauth_none, regress_tokenauth_verify, regress_tokenauth_self, regress_tokenauth_manage, regress_tokenauth_observe,
+DROP ROLE regress_tokenauth_none, regress_tokenauth_identity, regress_tokenauth_verify, regress_tokenauth_self, regress_tokenauth_manage, regress_tokenauth_observe,
     regress_tokenauth_admin, regress_tokenauth_member, regress_tokenauth_noinherit, "regress tokenauth ""odd"";--";

@@ -1,0 +1,145 @@
+//! `authenticate`, `sign_in` and `sign_out`: how a transaction gets its identity, and how it loses it.
+
+use pgrx::prelude::*;
+
+use super::state::{self, Attempt, Identity};
+use crate::error::{Error, ErrorReport};
+use crate::pg::array::TextArray;
+use crate::pg::composite::Verification;
+use crate::pg::jsonb::Jsonb;
+use crate::pg::text::{Presented, Text};
+use crate::verdict::Verdict;
+use crate::verify::{Claim, Outcome, Question};
+
+/// Authenticates the transaction by a token and returns the owner, or raises.
+///
+/// `require` and `client` are as in `verify`. The identity ends with the transaction, and with the savepoint after which
+/// it was set.
+///
+/// # Errors
+/// `28000` for a token that is not accepted, whatever the reason; `42501` when it does not grant what is required; `25001`
+/// when the transaction has another identity or was closed for identities; those of `verify`.
+#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
+fn authenticate(
+    token: Option<Presented>,
+    require: default!(Option<TextArray>, "'{}'"),
+    client: default!(Option<Text>, "NULL"),
+) -> Result<Text, ErrorReport> {
+    let attempt = Attempt::begin()?;
+    let question = Question::new(require, client)?.for_an_identity();
+    Ok(owner(attempt, question.ask(Claim::of_text(token.as_ref().map(Presented::bytes)))?)?)
+}
+
+/// As `authenticate`, by the digest of a token; see `verify_digest`.
+///
+/// # Errors
+/// As `authenticate` and `verify_digest`.
+#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
+fn authenticate_digest(
+    lookup: Option<Text>,
+    digest: Option<&[u8]>,
+    require: default!(Option<TextArray>, "'{}'"),
+    client: default!(Option<Text>, "NULL"),
+) -> Result<Text, ErrorReport> {
+    let attempt = Attempt::begin()?;
+    let question = Question::new(require, client)?.for_an_identity();
+    Ok(owner(attempt, question.ask(Claim::of_digest(lookup.as_ref().map(Text::as_bytes), digest)?)?)?)
+}
+
+/// As `authenticate`, by the headers of an HTTP request; see `verify_request`.
+///
+/// # Errors
+/// As `authenticate`.
+#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
+fn authenticate_request(
+    headers: Option<Jsonb>,
+    require: default!(Option<TextArray>, "'{}'"),
+    client: default!(Option<Text>, "NULL"),
+    header: default!(Option<Text>, "NULL"),
+) -> Result<Text, ErrorReport> {
+    let attempt = Attempt::begin()?;
+    let question = Question::new(require, client)?.for_an_identity();
+    let outcome = Claim::of_request(headers, header, |claim| question.ask(claim))?;
+    Ok(owner(attempt, outcome)?)
+}
+
+/// Verifies a token as `verify` does; if it is valid, the transaction is authenticated by it, otherwise by nobody.
+///
+/// For callers that answer with `error_response` and let policies deny the rest.
+///
+/// # Errors
+/// `25001` as `authenticate`; those of `verify`.
+#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, requires = ["types"])]
+fn sign_in(
+    token: Option<Presented>,
+    require: default!(Option<TextArray>, "'{}'"),
+    client: default!(Option<Text>, "NULL"),
+) -> Result<Verification, ErrorReport> {
+    let attempt = Attempt::begin()?;
+    let question = Question::new(require, client)?;
+    Ok(answer(attempt, question.ask(Claim::of_text(token.as_ref().map(Presented::bytes)))?)?)
+}
+
+/// As `sign_in`, by the digest of a token; see `verify_digest`.
+///
+/// # Errors
+/// As `sign_in` and `verify_digest`.
+#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, requires = ["types"])]
+fn sign_in_digest(
+    lookup: Option<Text>,
+    digest: Option<&[u8]>,
+    require: default!(Option<TextArray>, "'{}'"),
+    client: default!(Option<Text>, "NULL"),
+) -> Result<Verification, ErrorReport> {
+    let attempt = Attempt::begin()?;
+    let question = Question::new(require, client)?;
+    Ok(answer(attempt, question.ask(Claim::of_digest(lookup.as_ref().map(Text::as_bytes), digest)?)?)?)
+}
+
+/// As `sign_in`, by the headers of an HTTP request; see `verify_request`.
+///
+/// # Errors
+/// As `sign_in`.
+#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, requires = ["types"])]
+fn sign_in_request(
+    headers: Option<Jsonb>,
+    require: default!(Option<TextArray>, "'{}'"),
+    client: default!(Option<Text>, "NULL"),
+    header: default!(Option<Text>, "NULL"),
+) -> Result<Verification, ErrorReport> {
+    let attempt = Attempt::begin()?;
+    let question = Question::new(require, client)?;
+    let outcome = Claim::of_request(headers, header, |claim| question.ask(claim))?;
+    Ok(answer(attempt, outcome)?)
+}
+
+/// Ends the identity of the transaction, which gets no other.
+///
+/// # Errors
+/// `25000` in a parallel worker.
+#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
+fn sign_out() -> Result<(), ErrorReport> {
+    state::current()?;
+    state::close();
+    Ok(())
+}
+
+fn owner(attempt: Attempt, outcome: Outcome) -> Result<Text, Error> {
+    match outcome {
+        Outcome::Accepted(identity, _) => {
+            let owner = identity.owner();
+            attempt.succeed(identity)?;
+            Ok(owner)
+        }
+        Outcome::Refused(refused) if refused.verdict == Verdict::InsufficientScope => Err(Error::ScopeNotGranted),
+        // One text for every reason: it may reach whoever guesses.
+        Outcome::Refused(_) => Err(Error::NotAccepted),
+    }
+}
+
+fn answer(attempt: Attempt, outcome: Outcome) -> Result<Verification, Error> {
+    if let Outcome::Accepted(accepted, _) = &outcome {
+        attempt.succeed(Identity::clone(accepted))?;
+    }
+    outcome.answer()
+}

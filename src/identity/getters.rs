@@ -1,0 +1,119 @@
+//! What policies ask: who is authenticated, and what it may do.
+//!
+//! STABLE, so that a policy that wraps them in `(SELECT …)` calls them once per query. Not IMMUTABLE, which would serve the
+//! rows of one user to another; not LEAKPROOF; and PARALLEL RESTRICTED, since workers know of no identity.
+
+use pgrx::Uuid;
+use pgrx::prelude::*;
+
+use super::state::{self, Identity};
+use crate::data_scope::DataScopes;
+use crate::error::{Error, ErrorReport};
+use crate::pg::array::TextArray;
+use crate::pg::encoding;
+use crate::pg::text::Text;
+use crate::principal::PrincipalName;
+use crate::scope::Scope;
+
+/// The principal that the transaction acts for, `type:id`; NULL when nobody is authenticated.
+///
+/// # Errors
+/// `25000` in a parallel worker, like all of these functions.
+#[pg_extern(schema = "tokenauth", stable, parallel_restricted)]
+fn current_owner() -> Result<Option<Text>, ErrorReport> {
+    Ok(state::current()?.map(|identity| identity.owner()))
+}
+
+/// The type of the principal that the transaction acts for, such as `user`.
+///
+/// # Errors
+/// `25000` in a parallel worker.
+#[pg_extern(schema = "tokenauth", stable, parallel_restricted)]
+fn current_owner_type() -> Result<Option<Text>, ErrorReport> {
+    Ok(of_owner(|owner| Text::from(owner.principal_type()))?)
+}
+
+/// The id of the principal that the transaction acts for, without its type.
+///
+/// # Errors
+/// `25000` in a parallel worker.
+#[pg_extern(schema = "tokenauth", stable, parallel_restricted)]
+fn current_owner_id() -> Result<Option<Text>, ErrorReport> {
+    Ok(of_owner(|owner| Text::from(owner.id().to_vec()))?)
+}
+
+/// The token that the transaction is authenticated by.
+///
+/// # Errors
+/// `25000` in a parallel worker.
+#[pg_extern(schema = "tokenauth", stable, parallel_restricted)]
+fn current_token_id() -> Result<Option<Uuid>, ErrorReport> {
+    Ok(state::current()?.map(|identity| identity.id))
+}
+
+/// The kind of that token.
+///
+/// # Errors
+/// `25000` in a parallel worker.
+#[pg_extern(schema = "tokenauth", stable, parallel_restricted)]
+fn current_kind() -> Result<Option<Text>, ErrorReport> {
+    Ok(state::current()?.map(|identity| identity.effective().kind().name.clone()))
+}
+
+/// What that token grants, as it was when it was accepted.
+///
+/// # Errors
+/// `25000` in a parallel worker.
+#[pg_extern(schema = "tokenauth", stable, parallel_restricted)]
+fn current_scopes() -> Result<Option<TextArray>, ErrorReport> {
+    Ok(state::current()?.map(|identity| identity.effective().scopes().iter().collect()))
+}
+
+/// Whether the transaction is authenticated by a token that grants this scope, a pattern wholly.
+///
+/// # Errors
+/// `22023` for a malformed scope, whoever is authenticated; `25000` in a parallel worker.
+#[pg_extern(schema = "tokenauth", stable, parallel_restricted)]
+fn has_scope(scope: Option<Text>) -> Result<bool, ErrorReport> {
+    let identity = state::current()?;
+    let Some(scope) = scope else {
+        return Ok(false);
+    };
+    let scope = Scope::parse(scope.as_bytes()).map_err(|why| Error::Permission { of: "argument", why })?;
+    Ok(identity.is_some_and(|identity| identity.effective().scopes().covers(&scope)))
+}
+
+/// The allowed values of a dimension, in byte order: NULL when it is unrestricted, none when nobody is authenticated.
+///
+/// # Errors
+/// `25000` in a parallel worker.
+#[pg_extern(schema = "tokenauth", stable, parallel_restricted)]
+fn data_scope(dimension: Option<Text>) -> Result<Option<TextArray>, ErrorReport> {
+    let (Some(identity), Some(dimension)) = (state::current()?, dimension) else {
+        return Ok(Some(TextArray::from_iter(std::iter::empty::<Text>())));
+    };
+    let dimension = encoding::to_utf8(dimension.as_bytes());
+    let allowed = identity.data_scopes().and_then(|scopes| scopes.allowed(&dimension));
+    Ok(allowed.map(|values| values.iter().map(|value| Text::from(encoding::from_utf8(value))).collect()))
+}
+
+/// Whether the transaction is authenticated by a token that may reach this value of a dimension.
+///
+/// # Errors
+/// `25000` in a parallel worker.
+#[pg_extern(schema = "tokenauth", stable, parallel_restricted)]
+fn in_data_scope(dimension: Option<Text>, value: Option<Text>) -> Result<bool, ErrorReport> {
+    let (Some(identity), Some(dimension), Some(value)) = (state::current()?, dimension, value) else {
+        return Ok(false);
+    };
+    let allows = |scopes: &DataScopes| {
+        scopes.allows(&encoding::to_utf8(dimension.as_bytes()), &encoding::to_utf8(value.as_bytes()))
+    };
+    Ok(identity.data_scopes().is_none_or(allows))
+}
+
+fn of_owner<T>(part: impl FnOnce(&PrincipalName) -> T) -> Result<Option<T>, Error> {
+    // Stored names parse.
+    let name = |identity: Identity| PrincipalName::parse(identity.owner().as_bytes()).ok();
+    Ok(state::current()?.and_then(name).as_ref().map(part))
+}
