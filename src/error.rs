@@ -168,6 +168,10 @@ pub enum Error {
     TriggerTiming,
     /// A table that does not exist any more.
     NoSuchTable,
+    /// A column that does not exist.
+    NoSuchColumn(String),
+    /// A column whose type holds no text.
+    NoText { column: String, column_type: String },
     /// A table of somebody else.
     NotTableOwner(String),
     /// A table that cannot be bound.
@@ -374,6 +378,14 @@ impl Error {
             )
             .detail("It must be an AFTER trigger and, for each statement, name its transition tables with REFERENCING."),
             Error::NoSuchTable => Told::new(State::ERRCODE_UNDEFINED_TABLE, "source does not exist"),
+            Error::NoSuchColumn(column) => {
+                Told::new(State::ERRCODE_UNDEFINED_COLUMN, format!("column \"{column}\" of source does not exist"))
+            }
+            Error::NoText { column, column_type } => {
+                Told::new(State::ERRCODE_DATATYPE_MISMATCH, format!("column \"{column}\" does not hold text"))
+                    .detail(format!("It is of type {column_type}."))
+                    .hint("Text, JSON, XML, arrays of these and bytea can be scanned; for other types make a view that casts.")
+            }
             Error::NotTableOwner(table) => Told::new(DENIED, format!("must be owner of table {table}")),
             Error::CannotBind { table, why } => Told::new(
                 State::ERRCODE_FEATURE_NOT_SUPPORTED,

@@ -6,6 +6,7 @@
 //! whatever the abort cleans up by itself.
 #![allow(unsafe_code)]
 
+pub mod answer;
 pub mod array;
 pub mod clock;
 pub mod composite;
