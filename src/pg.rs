@@ -15,6 +15,7 @@ pub mod expression;
 pub mod invalidation;
 pub mod jsonb;
 pub mod kept;
+pub mod log_hook;
 pub mod meanwhile;
 pub mod probe;
 pub mod query;
