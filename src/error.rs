@@ -16,6 +16,7 @@ use pgrx::prelude::*;
 use crate::binding::BoundTo;
 use crate::data_scope::DataScopeError;
 use crate::keys::Fault;
+use crate::masking;
 use crate::network::NetworkError;
 use crate::principal::PrincipalNameError;
 use crate::scope::{ScopeError, ScopesError};
@@ -435,9 +436,10 @@ impl Error {
                     State::ERRCODE_INTERNAL_ERROR => State::ERRCODE_EXTERNAL_ROUTINE_EXCEPTION,
                     code => code,
                 },
-                message: raised.message().to_owned(),
-                detail: raised.detail().map(str::to_owned),
-                hint: raised.hint().map(|hint| Cow::Owned(hint.to_owned())),
+                // The server repeats values, and a column may hold what was pasted into it.
+                message: masking::masked(raised.message()),
+                detail: raised.detail().map(masking::masked),
+                hint: raised.hint().map(|hint| Cow::Owned(masking::masked(hint))),
             },
             Error::InBinding { row, why } => {
                 let told = why.told();
