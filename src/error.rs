@@ -16,6 +16,7 @@ use pgrx::prelude::*;
 use crate::binding::BoundTo;
 use crate::data_scope::DataScopeError;
 use crate::keys::Fault;
+use crate::masking;
 use crate::network::NetworkError;
 use crate::principal::PrincipalNameError;
 use crate::scope::{ScopeError, ScopesError};
@@ -176,6 +177,10 @@ pub enum Error {
     TriggerTiming,
     /// A table that does not exist any more.
     NoSuchTable,
+    /// A column that does not exist.
+    NoSuchColumn(String),
+    /// A column whose type holds no text.
+    NoText { column: String, column_type: String },
     /// A table of somebody else.
     NotTableOwner(String),
     /// A table that cannot be bound.
@@ -397,6 +402,14 @@ impl Error {
             )
             .detail("It must be an AFTER trigger and, for each statement, name its transition tables with REFERENCING."),
             Error::NoSuchTable => Told::new(State::ERRCODE_UNDEFINED_TABLE, "source does not exist"),
+            Error::NoSuchColumn(column) => {
+                Told::new(State::ERRCODE_UNDEFINED_COLUMN, format!("column \"{column}\" of source does not exist"))
+            }
+            Error::NoText { column, column_type } => {
+                Told::new(State::ERRCODE_DATATYPE_MISMATCH, format!("column \"{column}\" does not hold text"))
+                    .detail(format!("It is of type {column_type}."))
+                    .hint("Text, JSON, XML, arrays of these and bytea can be scanned; for other types make a view that casts.")
+            }
             Error::NotTableOwner(table) => Told::new(DENIED, format!("must be owner of table {table}")),
             Error::CannotBind { table, why } => Told::new(
                 State::ERRCODE_FEATURE_NOT_SUPPORTED,
@@ -446,9 +459,10 @@ impl Error {
                     State::ERRCODE_INTERNAL_ERROR => State::ERRCODE_EXTERNAL_ROUTINE_EXCEPTION,
                     code => code,
                 },
-                message: raised.message().to_owned(),
-                detail: raised.detail().map(str::to_owned),
-                hint: raised.hint().map(|hint| Cow::Owned(hint.to_owned())),
+                // The server repeats values, and a column may hold what was pasted into it.
+                message: masking::masked(raised.message()),
+                detail: raised.detail().map(masking::masked),
+                hint: raised.hint().map(|hint| Cow::Owned(masking::masked(hint))),
             },
             Error::InBinding { row, why } => {
                 let told = why.told();

@@ -97,6 +97,7 @@ impl Access {
             Access::Observe => &[
                 "EXECUTE ON FUNCTION tokenauth.explain",
                 "EXECUTE ON FUNCTION tokenauth.doctor",
+                "EXECUTE ON FUNCTION tokenauth.scan_column",
                 "SELECT ON tokenauth.tokens",
                 "SELECT ON tokenauth.events",
                 "SELECT ON tokenauth.kind",

@@ -39,6 +39,7 @@ mod reveal;
 mod revoke;
 mod revoke_all;
 mod rotate;
+mod scan_column;
 pub mod scope;
 mod settings;
 mod signal;

@@ -18,3 +18,11 @@ fn mask(text: Text) -> Text {
     embedded::mask_in_place(&mut bytes);
     bytes.into()
 }
+
+/// As `mask`, for text on its way into a message.
+pub fn masked(text: &str) -> String {
+    let mut bytes = text.as_bytes().to_vec();
+    embedded::mask_in_place(&mut bytes);
+    // Nothing but ASCII was overwritten, and by ASCII.
+    String::from_utf8_lossy(&bytes).into_owned()
+}

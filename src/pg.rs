@@ -6,6 +6,7 @@
 //! whatever the abort cleans up by itself.
 #![allow(unsafe_code)]
 
+pub mod answer;
 pub mod array;
 pub mod clock;
 pub mod composite;
@@ -14,6 +15,7 @@ pub mod expression;
 pub mod invalidation;
 pub mod jsonb;
 pub mod kept;
+pub mod log_hook;
 pub mod meanwhile;
 pub mod probe;
 pub mod query;

@@ -23,6 +23,10 @@ static CACHE_SIZE: GucSetting<i32> = GucSetting::<i32>::new(4096);
 /// pepper and no token can be revealed.
 static KEY_FILE: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
 
+/// `tokenauth.mask_logs`. Off, because it changes what the server logs and what clients are told of errors, and finds only
+/// tokens that are whole: certainty is in `verify_digest`.
+static MASK_LOGS: GucSetting<bool> = GucSetting::<bool>::new(false);
+
 /// Values of `tokenauth.default_error_style`, named as they are written.
 #[derive(Clone, Copy, PostgresGucEnum)]
 #[expect(non_camel_case_types, reason = "the variants' names are the setting's values")]
@@ -66,6 +70,12 @@ pub fn define() {
         c"An absolute path outside the data directory, mode 0600; read when a key is needed and after each reload.",
         &KEY_FILE,
         look_at_key_file,
+    );
+    crate::pg::log_hook::define_setting(
+        c"tokenauth.mask_logs",
+        c"Hides the tokens in what is written to the server's log.",
+        c"Best effort, in processes that have loaded the library: add it to shared_preload_libraries.",
+        &MASK_LOGS,
     );
     crate::pg::settings::reserve(PREFIX);
 }

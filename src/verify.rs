@@ -107,7 +107,11 @@ pub fn identify(text: &PresentedText<'_>) -> Result<Option<Uuid>, Error> {
     }
 }
 
-fn identify_digest(lookup: Lookup, digest: &Digest) -> Result<Option<Uuid>, Error> {
+/// The token with this digest, alive or not.
+///
+/// # Errors
+/// As [`identify`].
+pub fn identify_digest(lookup: Lookup, digest: &Digest) -> Result<Option<Uuid>, Error> {
     let snapshot = Latest::take();
     let found = TokenRow::find(lookup, digest, &snapshot, |id| keys::named(id, &snapshot))?;
     Ok(found.map(|token| token.id))

@@ -49,6 +49,7 @@ COMMENT ON FUNCTION tokenauth.explain IS 'Why a token is accepted or refused, ch
 COMMENT ON FUNCTION tokenauth.error_response IS 'What to answer over HTTP: status, headers and body';
 COMMENT ON FUNCTION tokenauth.contains_token IS 'Whether a text holds a token';
 COMMENT ON FUNCTION tokenauth.mask IS 'The text with every token in it hidden but for its hint';
+COMMENT ON FUNCTION tokenauth.scan_column IS 'Finds tokens in a column of a table or view: where each is, and whose';
 COMMENT ON FUNCTION tokenauth.grant_access IS 'Grants a role an access: verify, self, manage, observe or admin';
 COMMENT ON FUNCTION tokenauth.revoke_access IS 'Takes from a role what an access adds to those it includes';
 COMMENT ON FUNCTION tokenauth.strip_grants IS 'Internal: takes back grants by default privileges, while the extension is created';

@@ -42,6 +42,15 @@ pub fn hint(hint: String) -> Text {
     if is_utf8() { hint.into_bytes().into() } else { hint.replace('…', "...").into_bytes().into() }
 }
 
+/// How many characters these bytes of a text are.
+pub fn characters(bytes: &[u8]) -> usize {
+    // A text has less than a gigabyte.
+    let length = c_int::try_from(bytes.len()).unwrap_or(c_int::MAX);
+    // SAFETY: `bytes` is valid for `length` bytes, and no more are read. Raises 22021 for what no text can hold.
+    let characters = unsafe { pg_sys::pg_mbstrlen_with_len(bytes.as_ptr().cast(), length) };
+    usize::try_from(characters).unwrap_or_default()
+}
+
 /// The text in UTF-8.
 ///
 /// # Errors

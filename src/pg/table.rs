@@ -1,13 +1,14 @@
 //! Tables of the application: as an argument, locked, and watched for changes of their form.
 
 use std::cell::{Cell, RefCell};
-use std::ffi::c_int;
+use std::ffi::{CStr, c_char, c_int};
 
 use pgrx::callconv::{Arg, ArgAbi};
 use pgrx::nullable::Nullable;
 use pgrx::{FromDatum, IntoDatum, impl_sql_translatable, pg_guard, pg_sys};
 
 use super::probe;
+use super::text::Text;
 
 /// A `regclass` argument.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -28,6 +29,45 @@ impl Table {
     pub fn lock_against_writers(self) {
         // SAFETY: takes a heavyweight lock; a table that is gone is noticed by whoever looks at it next.
         unsafe { pg_sys::LockRelationOid(self.0, pg_sys::ShareRowExclusiveLock as c_int) };
+    }
+}
+
+/// A `name` argument: that of a column.
+pub struct ColumnName(Text);
+
+impl ColumnName {
+    /// As text.
+    pub fn text(&self) -> &Text {
+        &self.0
+    }
+}
+
+/// How a column is read that may hold text.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum TextForm {
+    /// By its cast to `text`.
+    Cast,
+    /// As the bytes that a `bytea` is.
+    Bytes,
+}
+
+/// How a column of this type is read as text; `None` for types that hold none. Domains count as what they are made of,
+/// arrays as their elements.
+pub fn text_form(column_type: pg_sys::Oid) -> Option<TextForm> {
+    // SAFETY: syscache look-ups; the type is that of a column, which keeps it from being dropped.
+    let (base, element, is_string) = unsafe {
+        let base = pg_sys::getBaseType(column_type);
+        let element = pg_sys::get_base_element_type(base);
+        let element = if element == pg_sys::InvalidOid { base } else { pg_sys::getBaseType(element) };
+        let mut category: c_char = 0;
+        let mut is_preferred = false;
+        pg_sys::get_type_category_preferred(element, &mut category, &mut is_preferred);
+        (base, element, category as u8 == pg_sys::TYPCATEGORY_STRING)
+    };
+    match element {
+        pg_sys::BYTEAOID if base == element => Some(TextForm::Bytes),
+        pg_sys::JSONOID | pg_sys::JSONBOID | pg_sys::XMLOID => Some(TextForm::Cast),
+        _ => is_string.then_some(TextForm::Cast),
     }
 }
 
@@ -94,6 +134,28 @@ unsafe impl<'fcx> ArgAbi<'fcx> for Table {
     unsafe fn unbox_arg_unchecked(arg: Arg<'_, 'fcx>) -> Self {
         // SAFETY: forwarded from the caller.
         unsafe { arg.unbox_arg_using_from_datum() }.unwrap_or(Table(pg_sys::InvalidOid))
+    }
+
+    unsafe fn unbox_nullable_arg(arg: Arg<'_, 'fcx>) -> Nullable<Self> {
+        // SAFETY: forwarded from the caller.
+        unsafe { arg.unbox_arg_using_from_datum() }.into()
+    }
+}
+
+impl FromDatum for ColumnName {
+    unsafe fn from_polymorphic_datum(datum: pg_sys::Datum, is_null: bool, _oid: pg_sys::Oid) -> Option<Self> {
+        // SAFETY: the caller vouches for a name, which is a zero-terminated string; it is copied.
+        (!is_null).then(|| unsafe { ColumnName(CStr::from_ptr(datum.cast_mut_ptr()).to_bytes().to_vec().into()) })
+    }
+}
+
+impl_sql_translatable!(ColumnName, "name");
+
+// SAFETY: a name argument is unboxed by FromDatum above.
+unsafe impl<'fcx> ArgAbi<'fcx> for ColumnName {
+    unsafe fn unbox_arg_unchecked(arg: Arg<'_, 'fcx>) -> Self {
+        // SAFETY: forwarded from the caller, who has excluded NULL.
+        unsafe { arg.unbox_arg_using_from_datum() }.unwrap_or_else(|| panic!("unexpected null argument"))
     }
 
     unsafe fn unbox_nullable_arg(arg: Arg<'_, 'fcx>) -> Nullable<Self> {

@@ -8,7 +8,7 @@
 use std::iter;
 use std::ops::Range;
 
-use super::{MAX_PREFIX_LEN, checksum, hint, parts::Parts, prefix};
+use super::{BODY_LEN, MAX_PREFIX_LEN, checksum, hint, parts::Parts, prefix};
 
 /// What hides a character.
 const MASK: u8 = b'*';
@@ -51,13 +51,28 @@ pub fn mask_in_place(text: &mut [u8]) -> usize {
 /// The last token in `text`. The end of `text` is taken for the end of a run.
 fn last_token(text: &[u8]) -> Option<Range<usize>> {
     let mut unread = text;
-    loop {
-        let end = unread.iter().rposition(u8::is_ascii_alphanumeric)? + 1;
+    while let Some(end) = end_of_last_long_run(unread) {
         let through_run = &unread[..end];
         if let Some(start) = start_of_token(through_run) {
             return Some(start..end);
         }
         unread = before_last_run(through_run);
+    }
+    None
+}
+
+/// Where the last run ends that is long enough to hold what a token has after its prefix.
+///
+/// Prose has no such runs, and most of it is never looked at: a byte that is not of a run rules out all ends up to 49
+/// bytes behind it, so the search goes on at the first such byte of the 49 before the end that it has come to.
+fn end_of_last_long_run(text: &[u8]) -> Option<usize> {
+    let mut end = text.len();
+    loop {
+        let start = end.checked_sub(BODY_LEN)?;
+        match text[start..end].iter().position(|byte| !byte.is_ascii_alphanumeric()) {
+            None => return Some(end),
+            Some(gap) => end = start + gap,
+        }
     }
 }
 
@@ -82,7 +97,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::token::{BODY_LEN, MAX_LEN, NewToken, Prefix, Presented, vectors};
+    use crate::token::{MAX_LEN, NewToken, Prefix, Presented, vectors};
 
     fn token(prefix: &str) -> String {
         NewToken::generate(&Prefix::parse(prefix.as_bytes()).unwrap()).unwrap().expose().to_owned()
@@ -193,6 +208,23 @@ mod tests {
             prop_assert_eq!(once.len(), text.len());
             prop_assert!(!contains(once.as_bytes()));
             prop_assert_eq!(masked(&once), once);
+        }
+
+        #[test]
+        fn the_last_long_run_is_the_one_that_reading_every_byte_finds(
+            pieces in proptest::collection::vec("[a-z]{0,3}|[a-z]{45,55}|[ _é]{0,2}", 0..8),
+        ) {
+            let text = pieces.concat().into_bytes();
+            let mut end = 0;
+            let mut found = None;
+            for run in text.split(|byte| !byte.is_ascii_alphanumeric()) {
+                end += run.len();
+                if run.len() >= BODY_LEN {
+                    found = Some(end);
+                }
+                end += 1;
+            }
+            prop_assert_eq!(end_of_last_long_run(&text), found);
         }
 
         #[test]

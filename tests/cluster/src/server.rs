@@ -105,8 +105,13 @@ impl Server {
 
     /// A clean stop and a start.
     pub fn restart(&mut self) {
-        self.end_by(Signal::SIGINT);
+        self.stop();
         self.start_again();
+    }
+
+    /// A clean stop.
+    pub fn stop(&mut self) {
+        self.end_by(Signal::SIGINT);
     }
 
     /// A stop without a checkpoint, as by an operator in a hurry.
@@ -124,7 +129,12 @@ impl Server {
     /// SIGKILL to one backend, on which the server ends all others and recovers; it accepts connections on return.
     pub fn crash(&mut self) {
         let mut victim = self.connect("postgres");
-        let backend: i32 = victim.query_one("SELECT pg_backend_pid()", &[]).unwrap().get(0);
+        let backend = victim.query_one("SELECT pg_backend_pid()", &[]).unwrap().get(0);
+        self.crash_at(backend);
+    }
+
+    /// The same by this backend.
+    pub fn crash_at(&self, backend: i32) {
         let mut witness = self.connect("postgres");
         signal(Pid::from_raw(backend), Signal::SIGKILL);
         wait_until("the server to notice the crash", || witness.batch_execute("SELECT").is_err());

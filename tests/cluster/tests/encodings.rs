@@ -48,6 +48,24 @@ fn a_name_keeps_its_bytes() {
 }
 
 #[test]
+fn a_pasted_token_is_found_among_bytes_of_any_encoding() {
+    in_each_encoding(|client, encoding, bytes| {
+        let token = issue(client, "user:1").token;
+        let text = [bytes, b": ", token.as_bytes(), b" ", bytes].concat();
+        client.batch_execute("CREATE TABLE ticket (body text)").unwrap();
+        client.execute("INSERT INTO ticket VALUES (convert_from($1, $2::text::name))", &[&text, &encoding]).unwrap();
+        let found = client
+            .query_one(
+                "SELECT owner, position = length(convert_from($1, $2::text::name)) + 1
+                   FROM tokenauth.scan_column('ticket', 'body')",
+                &[&[bytes, b": "].concat(), &encoding],
+            )
+            .unwrap_or_else(|error| panic!("in {encoding}: {error}"));
+        assert_eq!((found.get(0), found.get(1)), ("user:1", true), "in {encoding}");
+    });
+}
+
+#[test]
 fn a_hint_can_be_read_where_its_ellipsis_does_not_exist() {
     in_each_encoding(|client, encoding, _| {
         let issued = issue(client, "user:1");

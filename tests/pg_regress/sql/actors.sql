@@ -260,4 +260,5 @@ SELECT tokenauth.grantable('plain', 'user:owner', 'user:owner');
 RESET ROLE;
 SELECT tokenauth.revoke_access('regress_tokenauth_actor', 'self'), tokenauth.revoke_access('regress_tokenauth_actor', 'verify');
 REVOKE USAGE ON SCHEMA tokenauth FROM regress_tokenauth_actor;
+DROP OWNED BY regress_tokenauth_actor;
 DROP ROLE regress_tokenauth_actor;

@@ -474,4 +474,5 @@ DROP FUNCTION whoami();
 SELECT tokenauth.revoke_access('regress_tokenauth_app', 'verify'), tokenauth.revoke_access('regress_tokenauth_app', 'self'),
        tokenauth.revoke_access('regress_tokenauth_app', 'manage');
 REVOKE ALL ON SCHEMA tokenauth, public FROM regress_tokenauth_app;
+DROP OWNED BY regress_tokenauth_app, regress_tokenauth_writer;
 DROP ROLE regress_tokenauth_app, regress_tokenauth_writer;

@@ -37,4 +37,5 @@ RESET search_path;
 SELECT tokenauth.revoke_access('regress_tokenauth_observer', 'observe');
 SELECT tokenauth.revoke_access('regress_tokenauth_observer', 'verify');
 REVOKE USAGE ON SCHEMA tokenauth FROM regress_tokenauth_observer;
+DROP OWNED BY regress_tokenauth_observer;
 DROP ROLE regress_tokenauth_observer;

@@ -166,4 +166,5 @@ SELECT tokenauth.import('key', 'user:1', repeat('b', 64), 'sha256');
 RESET ROLE;
 SELECT tokenauth.revoke_access('regress_tokenauth_self', access) FROM unnest('{self,verify}'::text[]) access;
 REVOKE USAGE ON SCHEMA tokenauth FROM regress_tokenauth_self;
+DROP OWNED BY regress_tokenauth_self;
 DROP ROLE regress_tokenauth_self;

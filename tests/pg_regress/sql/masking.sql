@@ -33,6 +33,21 @@ SELECT tokenauth.contains_token(repeat('a', 5000000)) AS run, tokenauth.contains
        tokenauth.contains_token(repeat('x ', 1000000) || :'token' || repeat(' x', 1000000)) AS found,
        length(tokenauth.mask(repeat(:'token' || ' ', 1000))) AS masked;
 
+-- what the server logs is masked when a superuser switches it on, and for nobody else to switch
+SHOW tokenauth.mask_logs;
+SET client_min_messages = warning;
+DROP ROLE IF EXISTS regress_tokenauth_visitor;
+RESET client_min_messages;
+CREATE ROLE regress_tokenauth_visitor;
+SET ROLE regress_tokenauth_visitor;
+SET tokenauth.mask_logs = on;
+\echo :SQLSTATE
+RESET ROLE;
+DROP ROLE regress_tokenauth_visitor;
+SET tokenauth.mask_logs = on;
+SHOW tokenauth.mask_logs;
+RESET tokenauth.mask_logs;
+
 -- they are pure: usable in an index or a CHECK that keeps tokens out of a column
 CREATE TABLE note (text text, CONSTRAINT note_holds_no_token CHECK (NOT tokenauth.contains_token(text)));
 INSERT INTO note VALUES ('no token');

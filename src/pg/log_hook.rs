@@ -1,0 +1,145 @@
+//! Messages on their way into the server's log, and the tokens in them.
+//!
+//! The hook runs in whatever process has something to log, the postmaster too, at any moment: while an error is being
+//! handled, in the middle of a commit, when memory has run out. So it allocates nothing, takes no lock, looks nothing up and
+//! raises nothing. It overwrites bytes in place, in the same number, and it is only there while the setting is on.
+
+use std::cell::Cell;
+use std::ffi::{CStr, c_char, c_int, c_void};
+use std::{ptr, slice};
+
+use pgrx::guc::{GucContext, GucFlags, GucRegistry, GucSetting};
+use pgrx::{pg_guard, pg_sys};
+
+use crate::token::embedded;
+
+// Const and without a destructor: reading these allocates nothing.
+thread_local! {
+    static IS_ON: Cell<bool> = const { Cell::new(false) };
+    static IS_INSTALLED: Cell<bool> = const { Cell::new(false) };
+    /// Whose turn it is after ours.
+    static NEXT: Cell<pg_sys::emit_log_hook_type> = const { Cell::new(None) };
+    static MASKED: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Defines the setting that masks the log, once, from `_PG_init`.
+///
+/// With the library in `shared_preload_libraries` the postmaster assigns it before it has children; every process then
+/// follows the configuration file by itself.
+pub fn define_setting(
+    name: &'static CStr,
+    short: &'static CStr,
+    long: &'static CStr,
+    setting: &'static GucSetting<bool>,
+) {
+    // SAFETY: the hook is a static function, guarded, that keeps nothing of what it is passed.
+    unsafe {
+        GucRegistry::define_bool_guc_with_hooks(
+            name,
+            short,
+            long,
+            setting,
+            GucContext::Suset,
+            GucFlags::default(),
+            None,
+            Some(assigned),
+            None,
+        );
+    }
+}
+
+/// How many tokens this process has kept out of the log, whole statements that it has hidden included.
+#[expect(dead_code, reason = "statistics over all processes are not here yet")]
+pub fn masked() -> u64 {
+    MASKED.get()
+}
+
+#[pg_guard]
+unsafe extern "C-unwind" fn assigned(is_on: bool, _extra: *mut c_void) {
+    IS_ON.set(is_on);
+    // SAFETY: a variable of this process, which has one thread.
+    unsafe {
+        if is_on && !IS_INSTALLED.get() {
+            NEXT.set(pg_sys::emit_log_hook);
+            pg_sys::emit_log_hook = Some(mask);
+            IS_INSTALLED.set(true);
+        } else if !is_on && IS_INSTALLED.get() && pg_sys::emit_log_hook.is_some_and(is_ours) {
+            // Where somebody else has come after us, ours stays, and does nothing but pass on.
+            pg_sys::emit_log_hook = NEXT.get();
+            IS_INSTALLED.set(false);
+        }
+    }
+}
+
+type Hook = unsafe extern "C-unwind" fn(*mut pg_sys::ErrorData);
+
+fn is_ours(hook: Hook) -> bool {
+    ptr::fn_addr_eq(hook, mask as Hook)
+}
+
+/// Not guarded: a guard is there to turn panics into errors, and an error of the log's own would be logged.
+unsafe extern "C-unwind" fn mask(report: *mut pg_sys::ErrorData) {
+    if IS_ON.get() {
+        // SAFETY: the server hands over the report that it is about to write.
+        if let Some(report) = unsafe { report.as_mut() } {
+            // SAFETY: as above.
+            let masked = unsafe { mask_fields(report) + hide_statement(report) };
+            MASKED.set(MASKED.get().saturating_add(masked as u64));
+        }
+    }
+    // Last, so that whoever ships the log elsewhere gets it masked.
+    if let Some(next) = NEXT.get() {
+        // SAFETY: handed on as it came. Nothing here has a destructor that an error of it would skip.
+        unsafe { next(report) };
+    }
+}
+
+/// Overwrites the tokens in every field that a log shows; how many there were. The client gets the same message.
+///
+/// # Safety
+/// `report` must be one that is about to be written.
+unsafe fn mask_fields(report: &mut pg_sys::ErrorData) -> usize {
+    let pg_sys::ErrorData { message, detail, detail_log, hint, context, backtrace, internalquery, .. } = *report;
+    [message, detail, detail_log, hint, context, backtrace, internalquery]
+        .into_iter()
+        .filter(|field| !field.is_null())
+        .map(|field| {
+            // SAFETY: fields that are not declared const are palloc'd, zero-terminated strings of this report alone (elog.h).
+            let bytes =
+                unsafe { slice::from_raw_parts_mut(field.cast::<u8>(), CStr::from_ptr(field).to_bytes().len()) };
+            embedded::mask_in_place(bytes)
+        })
+        .sum()
+}
+
+/// Keeps the statement off the log if it would be there and holds a token; how many it holds.
+///
+/// Its text is what the server goes on executing and shows in its views: it is read, never overwritten.
+///
+/// # Safety
+/// `report` must be one that is about to be written.
+unsafe fn hide_statement(report: &mut pg_sys::ErrorData) -> usize {
+    // SAFETY: reads this process's state; the text is NULL or a zero-terminated string.
+    let statement: *const c_char = unsafe { pg_sys::debug_query_string };
+    if report.hide_stmt || statement.is_null() || !is_logged(report.elevel) {
+        return 0;
+    }
+    // SAFETY: as above.
+    let found = embedded::find(unsafe { CStr::from_ptr(statement) }.to_bytes()).count();
+    report.hide_stmt = found > 0;
+    found
+}
+
+/// Whether the statement is logged with messages of this level, as `is_log_level_output` of elog.c has it.
+fn is_logged(level: c_int) -> bool {
+    const LOG: c_int = pg_sys::LOG as c_int;
+    const LOG_SERVER_ONLY: c_int = pg_sys::LOG_SERVER_ONLY as c_int;
+    const ERROR: c_int = pg_sys::PGERROR as c_int;
+    const FATAL: c_int = pg_sys::FATAL as c_int;
+    // SAFETY: reads this process's setting.
+    match (level, unsafe { pg_sys::log_min_error_statement }) {
+        (LOG | LOG_SERVER_ONLY, least) => least == LOG || least <= ERROR,
+        (level, LOG) => level >= FATAL,
+        (level, least) => level >= least,
+    }
+}

@@ -1,0 +1,71 @@
+//! The column that is scanned, and the query that reads it.
+
+use crate::error::Error;
+use crate::pg::query::Query;
+use crate::pg::statement::{Statement, arguments};
+use crate::pg::table::{Table, TextForm, text_form};
+use crate::pg::text::Text;
+
+/// The answer of the query, by column.
+pub const RELATION: usize = 1;
+/// The row.
+pub const CTID: usize = 2;
+/// What the column holds.
+pub const TEXT: usize = 3;
+
+/// A column that holds text.
+pub struct Column {
+    /// How it is read.
+    pub form: TextForm,
+    table: Table,
+    /// Name of the table with its schema, quoted.
+    qualified: Text,
+    /// Name of the column, quoted.
+    name: Text,
+    /// Whether rows have a place of their own, in a table or partition that they name.
+    is_stored: bool,
+}
+
+impl Column {
+    /// # Errors
+    /// 42P01 and 42703 when table or column do not exist, 42804 when the column's type holds no text.
+    pub fn find(table: Table, name: &Text) -> Result<Self, Error> {
+        static TABLE: Statement = Statement::new(
+            "SELECT format('%I.%I', n.nspname, c.relname), c.relkind NOT IN ('v', 'f')
+               FROM pg_class c
+               JOIN pg_namespace n ON n.oid = c.relnamespace
+              WHERE c.oid = $1",
+        );
+        static COLUMN: Statement = Statement::new(
+            "SELECT quote_ident(attname), atttypid, format_type(atttypid, atttypmod)
+               FROM pg_attribute
+              WHERE attrelid = $1 AND attname = $2 AND attnum > 0 AND NOT attisdropped",
+        );
+        let (qualified, is_stored) =
+            TABLE.first(arguments![table.oid()], |row| (row.required(1), row.required(2))).ok_or(Error::NoSuchTable)?;
+        let (quoted, column_type, type_name) = COLUMN
+            .first(arguments![table.oid(), name.clone()], |row| {
+                (row.required(1), row.required(2), row.required::<Text>(3))
+            })
+            .ok_or_else(|| Error::NoSuchColumn(name.shown()))?;
+        let form = text_form(column_type)
+            .ok_or_else(|| Error::NoText { column: name.shown(), column_type: type_name.shown() })?;
+        Ok(Column { form, table, qualified, name: quoted, is_stored })
+    }
+
+    /// Reads it, as whoever the current user is.
+    pub fn query(&self) -> Query {
+        let place = match self.is_stored {
+            true => "source.tableoid, source.ctid".to_owned(),
+            false => format!("{}::oid, NULL::tid", self.table.oid().to_u32()),
+        };
+        let cast: &[u8] = match self.form {
+            TextForm::Cast => b"::text",
+            TextForm::Bytes => b"",
+        };
+        let (name, qualified) = (self.name.as_bytes(), self.qualified.as_bytes());
+        let sql =
+            [b"SELECT ", place.as_bytes(), b", source.", name, cast, b" FROM ", qualified, b" AS source"].concat();
+        Query::prepare(&sql, None)
+    }
+}

@@ -1,0 +1,67 @@
+//! Whose a token is that was found, remembered for the next place where it was pasted.
+
+use std::collections::HashMap;
+
+use pgrx::Uuid;
+
+use crate::catalog::token;
+use crate::error::Error;
+use crate::pg::statement::{Statement, arguments};
+use crate::pg::text::Text;
+use crate::token::Presented;
+use crate::verify::identify_digest;
+
+/// A token that was found.
+#[derive(Clone)]
+pub struct Whose {
+    /// Its id; `None` when it is not one of this database.
+    pub id: Option<Uuid>,
+    /// Its owner.
+    pub owner: Option<Text>,
+    /// Its kind.
+    pub kind: Option<Text>,
+    /// As in `tokenauth.tokens`, or `unknown`.
+    pub status: Text,
+}
+
+/// The tokens found so far.
+#[derive(Default)]
+pub struct Known(HashMap<Vec<u8>, Whose>);
+
+/// How many are remembered, in a megabyte or so.
+const MOST: usize = 4096;
+
+impl Known {
+    /// Whose this token is.
+    ///
+    /// # Errors
+    /// 55000 when its pepper is missing, or another key under its id.
+    pub fn whose(&mut self, presented: &Presented) -> Result<Whose, Error> {
+        let digest = presented.digest();
+        if let Some(whose) = self.0.get(digest.as_bytes()) {
+            return Ok(whose.clone());
+        }
+        let whose = match identify_digest(presented.lookup(), &digest)? {
+            Some(id) => described(id),
+            None => Whose { id: None, owner: None, kind: None, status: Text::from("unknown") },
+        };
+        if self.0.len() >= MOST {
+            self.0.clear();
+        }
+        self.0.insert(digest.as_bytes().to_vec(), whose.clone());
+        Ok(whose)
+    }
+}
+
+fn described(id: Uuid) -> Whose {
+    static STATUS: Statement = Statement::new("SELECT status FROM tokenauth.tokens WHERE id = $1");
+    let token = token::find(id);
+    let status = STATUS.first(arguments![id], |row| row.required(1));
+    Whose {
+        id: Some(id),
+        owner: token.as_ref().map(|token| token.owner.clone()),
+        kind: token.map(|token| token.kind),
+        // The view has every token but deleted ones.
+        status: status.unwrap_or_else(|| Text::from("revoked")),
+    }
+}

@@ -1,0 +1,148 @@
+//! `tokenauth.mask_logs`: what is written to the log, whatever its form and length, holds no token but says where one was.
+
+use std::fs;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use postgres::Client;
+use tokenauth_cluster::contract::{issue, prepare};
+use tokenauth_cluster::{FAST, Server};
+
+/// All three forms of log, in `logs/server.*`.
+const LOGGING: &[&str] = &[
+    "log_destination = 'stderr,csvlog,jsonlog'",
+    "logging_collector = on",
+    "log_directory = '../logs'",
+    "log_filename = 'server.log'",
+    "log_rotation_size = 0",
+    "log_min_error_statement = error",
+];
+
+const LOGS: [&str; 3] = ["logs/server.log", "logs/server.csv", "logs/server.json"];
+
+const PRELOADED: &str = "shared_preload_libraries = 'tokenauth'";
+
+fn started(settings: &[&str]) -> (Server, Client, String) {
+    let server = Server::start(&[FAST, LOGGING, settings].concat());
+    let mut client = server.connect("postgres");
+    prepare(&mut client);
+    let token = issue(&mut client, "user:1").token;
+    (server, client, token)
+}
+
+/// The token as the log may show it.
+fn masked(token: &str) -> String {
+    let (head, tail) = (token.len() - 41, token.len() - 4);
+    format!("{}{}{}", &token[..head], "*".repeat(tail - head), &token[tail..])
+}
+
+/// The three logs, once this mark has reached them all.
+fn logs(server: &Server, client: &mut Client, mark: &str) -> [String; 3] {
+    client.batch_execute(&format!("DO $$ BEGIN RAISE LOG 'end of {mark}.'; END $$")).unwrap();
+    let end = format!("end of {mark}.");
+    LOGS.map(|log| {
+        let start = Instant::now();
+        loop {
+            let text = fs::read(server.file(log)).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+            match text {
+                Ok(text) if text.contains(&end) => return text,
+                _ => assert!(start.elapsed() < Duration::from_secs(60), "waited a minute for {log}"),
+            }
+            sleep(Duration::from_millis(20));
+        }
+    })
+}
+
+#[test]
+fn ten_thousand_messages_are_masked_in_every_field_and_lose_nothing_else() {
+    let (server, mut client, token) = started(&[PRELOADED, "tokenauth.mask_logs = on"]);
+    // Message, detail and hint; and as often in the context, which quotes the statement that raises. The outermost
+    // statement, which every message would repeat, holds the token as well.
+    let sql = format!(
+        "DO $outer$ BEGIN
+             FOR number IN 1..10000 LOOP
+                 EXECUTE format('DO $inner$ BEGIN RAISE LOG ''number {{%s}} of {token}'' USING DETAIL = ''a {token} b'', HINT = ''c {token} d''; END $inner$',
+                                number);
+             END LOOP;
+         END $outer$"
+    );
+    client.batch_execute(&sql).unwrap();
+    for log in logs(&server, &mut client, "ten thousand") {
+        assert!(!log.contains(&token));
+        assert_eq!(log.matches(&masked(&token)).count(), 60_000);
+        assert_eq!(log.matches(&format!("{{10000}} of {}", masked(&token))).count(), 2, "the message and its context");
+        assert!(!log.contains("$outer$"), "no statement that holds a token is logged");
+    }
+}
+
+#[test]
+fn a_message_of_any_length_is_masked_and_stays_whole() {
+    let (server, mut client, token) = started(&[PRELOADED, "tokenauth.mask_logs = on"]);
+    let sql = "SELECT $1 || repeat(' before', 20000) || ' ' || $2 || repeat(' after', 20000)";
+    let message: String = client.query_one(sql, &[&"long", &token]).unwrap().get(0);
+    client
+        .batch_execute("CREATE FUNCTION tell(text) RETURNS void LANGUAGE plpgsql AS 'BEGIN RAISE LOG ''%'', $1; END'")
+        .unwrap();
+    client.execute("SELECT tell($1)", &[&message]).unwrap();
+    for log in logs(&server, &mut client, "length") {
+        assert!(log.contains(&message.replace(&token, &masked(&token))));
+        assert!(!log.contains(&token));
+    }
+}
+
+#[test]
+fn an_error_is_masked_for_the_client_too_and_the_statement_goes_on_with_the_token() {
+    let (server, mut client, token) = started(&[PRELOADED, "tokenauth.mask_logs = on"]);
+    let error = client.batch_execute(&format!("SELECT 'x {token}'::integer")).unwrap_err();
+    let message = error.as_db_error().unwrap().message().to_owned();
+    assert_eq!(message, format!("invalid input syntax for type integer: \"x {}\"", masked(&token)));
+    // A message in the middle of the statement hides its text, of which the rest still has to be run.
+    let sql = format!(
+        "DO $$ BEGIN RAISE LOG 'before'; END $$ /* {token} */; CREATE TABLE kept AS SELECT '{token}'::text AS token"
+    );
+    client.batch_execute(&sql).unwrap();
+    let kept: String = client.query_one("SELECT token FROM kept", &[]).unwrap().get(0);
+    assert_eq!(kept, token);
+    for log in logs(&server, &mut client, "errors") {
+        assert!(!log.contains(&token));
+    }
+}
+
+/// Whether the log shows the token of an error in this session, both in the message and in the statement.
+fn shows(server: &Server, client: &mut Client, token: &str, mark: &str) -> bool {
+    client.batch_execute(&format!("SELECT '{mark} {token}'::integer")).unwrap_err();
+    let shown = logs(server, client, mark).map(|log| log.contains(&format!("{mark} {token}")));
+    assert!(shown == [true; 3] || shown == [false; 3], "the three logs agree");
+    shown[0]
+}
+
+#[test]
+fn masking_is_there_exactly_while_it_is_on() {
+    let (server, mut client, token) = started(&[PRELOADED]);
+    assert!(shows(&server, &mut client, &token, "default"));
+    client.batch_execute("SET tokenauth.mask_logs = on").unwrap();
+    assert!(!shows(&server, &mut client, &token, "on"));
+    assert!(shows(&server, &mut server.connect("postgres"), &token, "another session"));
+    client.batch_execute("SET tokenauth.mask_logs = off").unwrap();
+    assert!(shows(&server, &mut client, &token, "off"));
+    client.batch_execute("BEGIN; SET LOCAL tokenauth.mask_logs = on; ROLLBACK").unwrap();
+    assert!(shows(&server, &mut client, &token, "rolled back"));
+    client.batch_execute("RESET tokenauth.mask_logs").unwrap();
+    server.reconfigure(&["tokenauth.mask_logs = on"]);
+    assert!(!shows(&server, &mut client, &token, "reloaded"));
+    assert!(!shows(&server, &mut server.connect("postgres"), &token, "a new session"));
+    server.reconfigure(&["tokenauth.mask_logs = off"]);
+    assert!(shows(&server, &mut client, &token, "off again"));
+}
+
+#[test]
+fn a_session_that_has_not_loaded_the_library_masks_nothing() {
+    let (server, client, token) = started(&["tokenauth.mask_logs = on"]);
+    drop(client);
+    let mut client = server.connect("postgres");
+    assert!(shows(&server, &mut client, &token, "nothing loaded it"));
+    client.batch_execute("LOAD 'tokenauth'").unwrap();
+    assert!(!shows(&server, &mut client, &token, "after LOAD"));
+    server.reconfigure(&["session_preload_libraries = 'tokenauth'"]);
+    assert!(!shows(&server, &mut server.connect("postgres"), &token, "by each session"));
+}
