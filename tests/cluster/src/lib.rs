@@ -6,6 +6,8 @@
 pub mod contract;
 mod installation;
 mod processes;
+mod random;
 mod server;
 
+pub use random::{Random, rounds};
 pub use server::{FAST, Server};
