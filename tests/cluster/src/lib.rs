@@ -8,6 +8,8 @@ mod installation;
 mod processes;
 mod random;
 mod server;
+mod verifier;
 
 pub use random::{Random, rounds};
 pub use server::{FAST, Server};
+pub use verifier::{By, Verifier};
