@@ -90,9 +90,8 @@ impl Memory {
 pub fn answer(lookup: Lookup, digest: &Digest, question: &Question) -> Result<Option<Verification>, Error> {
     let key = lookup.to_bigint().cast_unsigned();
     let Some(generation) = generation() else {
-        return read(lookup, digest, &Latest::take(), None)?
-            .map(|resolved| resolved.answer(question, None))
-            .transpose();
+        let (resolved, _) = settled(invalidation::generation(), |snapshot, _| read(lookup, digest, snapshot, None));
+        return resolved?.map(|resolved| resolved.answer(question, None)).transpose();
     };
     let hot = MEMORY.with_borrow_mut(|memory| memory.at(generation).tokens.find(key).map(Rc::clone));
     if let Some(answer) = hot.and_then(|hot| hot.answer(digest, question).transpose()) {
@@ -119,7 +118,7 @@ pub fn answer(lookup: Lookup, digest: &Digest, question: &Question) -> Result<Op
 /// Which imports there are.
 pub fn imports() -> Imports {
     let Some(generation) = generation() else {
-        return Imports::read(&Latest::take());
+        return settled(invalidation::generation(), |snapshot, _| Imports::read(snapshot)).0;
     };
     if let Some(imports) = MEMORY.with_borrow_mut(|memory| memory.at(generation).imports) {
         return imports;
@@ -140,6 +139,8 @@ fn generation() -> Option<u64> {
 }
 
 /// Reads until the generation has not moved meanwhile, and answers what was read with the generation that it is of.
+///
+/// Whoever remembers nothing needs this too: a table that was rewritten after the snapshot, as by ALTER TABLE, is empty to it.
 ///
 /// Where it never stands still, what was read last is answered: it is of a snapshot taken after the call began. Whatever is
 /// then remembered is of a generation that is over, and forgotten by the next call.

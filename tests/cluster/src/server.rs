@@ -161,10 +161,10 @@ impl Server {
         self.directory.join(name)
     }
 
-    /// Writes a file that belongs to the server's user.
-    pub fn write_file(&self, name: &str, content: &str, mode: u32) {
+    /// Writes a file that belongs to the server's user; one of this name that is there is another one from then on.
+    pub fn write_file(&self, name: &str, content: &(impl AsRef<[u8]> + ?Sized), mode: u32) {
         let path = self.file(name);
-        // What is there may be read-only.
+        // What is there may be read-only, or in use.
         let _ = fs::remove_file(&path);
         fs::write(&path, content).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
