@@ -72,6 +72,16 @@ impl Server {
         });
     }
 
+    /// Returns when every subscriber has applied all that this publisher has written until now.
+    pub fn wait_for_subscribers(&self) {
+        let mut client = self.connect("postgres");
+        let written: String = client.query_one("SELECT pg_current_wal_lsn()::text", &[]).unwrap().get(0);
+        // The walsender of a subscriber that is making its first copy comes and goes.
+        let sql = "SELECT count(*) = (SELECT count(*) FROM pg_replication_slots)
+                     FROM pg_stat_replication WHERE state = 'streaming' AND replay_lsn >= $1::text::pg_lsn";
+        wait_until("the subscribers to apply", || client.query_one(sql, &[&written]).unwrap().get(0));
+    }
+
     /// A connection as superuser.
     #[must_use]
     pub fn connect(&self, database: &str) -> Client {
