@@ -37,9 +37,19 @@ struct Watched {
 /// Takes in what other sessions have committed, and tells the generation of what may be remembered.
 ///
 /// Whoever finds it moved since it began must begin again.
+///
+/// # Errors
+/// Raises 55000 when the extension's tables are not there.
 pub fn generation() -> u64 {
-    // SAFETY: reads the shared queue; callbacks run inside, `forget` below among them.
-    unsafe { pg_sys::AcceptInvalidationMessages() };
+    loop {
+        // SAFETY: reads the shared queue; callbacks run inside, `forget` below among them.
+        unsafe { pg_sys::AcceptInvalidationMessages() };
+        if WATCHED.with_borrow(|watched| watched.signal.is_some()) {
+            break;
+        }
+        // What has just come may be of a signal made anew. Nothing is read, and so remembered, before that one is watched.
+        watch_signal();
+    }
     // The key file may be another one since the last reload, and what is remembered was read with its keys.
     let reloaded = reloaded_at();
     if RELOADED.replace(reloaded) != reloaded {

@@ -91,14 +91,15 @@ impl Indexed {
     fn open(&self) -> (Found, pg_sys::Relation) {
         loop {
             let found = self.found();
-            // SAFETY: raises when the table is gone; waits for whoever changes it, and takes in what that has changed.
-            let table = unsafe { pg_sys::table_open(found.table, pg_sys::AccessShareLock as c_int) };
-            // REINDEX CONCURRENTLY may have ended while the lock was waited for, and its old index with it.
+            // SAFETY: waits for whoever changes or drops the table, and takes in what that has changed.
+            unsafe { pg_sys::LockRelationOid(found.table, pg_sys::AccessShareLock as c_int) };
+            // While the lock was waited for the table may have gone, or REINDEX CONCURRENTLY ended and its old index with it.
             if invalidation::names() == found.generation {
-                return (found, table);
+                // SAFETY: locked above, and there. Closing it gives the lock back.
+                return (found, unsafe { pg_sys::table_open(found.table, pg_sys::NoLock as c_int) });
             }
-            // SAFETY: opened above.
-            unsafe { pg_sys::table_close(table, pg_sys::AccessShareLock as c_int) };
+            // SAFETY: locked above.
+            unsafe { pg_sys::UnlockRelationOid(found.table, pg_sys::AccessShareLock as c_int) };
         }
     }
 }

@@ -150,8 +150,8 @@ impl Memory {
 pub fn ask(lookup: Lookup, digest: &Digest, question: &Question) -> Result<Option<Outcome>, Error> {
     let key = lookup.to_bigint().cast_unsigned();
     let Some(generation) = generation() else {
-        let resolved = read(lookup, digest, &Latest::take(), None)?;
-        return Ok(resolved.map(|resolved| {
+        let (resolved, _) = settled(invalidation::generation(), |snapshot, _| read(lookup, digest, snapshot, None));
+        return Ok(resolved?.map(|resolved| {
             resolved.judge(question, |token| {
                 Combinations::default().effective(
                     &token.kind,
@@ -193,7 +193,7 @@ fn effective(resolved: &Resolved, generation: u64) -> Rc<Effective> {
 /// Which imports there are.
 pub fn imports() -> Imports {
     let Some(generation) = generation() else {
-        return Imports::read(&Latest::take());
+        return settled(invalidation::generation(), |snapshot, _| Imports::read(snapshot)).0;
     };
     if let Some(imports) = MEMORY.with_borrow_mut(|memory| memory.at(generation).imports) {
         return imports;
@@ -214,6 +214,8 @@ fn generation() -> Option<u64> {
 }
 
 /// Reads until the generation has not moved meanwhile, and answers what was read with the generation that it is of.
+///
+/// Whoever remembers nothing needs this too: a table that was rewritten after the snapshot, as by ALTER TABLE, is empty to it.
 ///
 /// Where it never stands still, what was read last is answered: it is of a snapshot taken after the call began. Whatever is
 /// then remembered is of a generation that is over, and forgotten by the next call.

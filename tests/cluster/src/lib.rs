@@ -4,8 +4,14 @@
 //! sees to both. Whatever does not work panics with what the program or server said.
 
 pub mod contract;
+mod end;
 mod installation;
 mod processes;
+mod random;
 mod server;
+mod verifier;
 
+pub use end::End;
+pub use random::{Random, rounds};
 pub use server::{FAST, Server};
+pub use verifier::{By, Verifier};

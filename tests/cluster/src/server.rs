@@ -72,6 +72,16 @@ impl Server {
         });
     }
 
+    /// Returns when every subscriber has applied all that this publisher has written until now.
+    pub fn wait_for_subscribers(&self) {
+        let mut client = self.connect("postgres");
+        let written: String = client.query_one("SELECT pg_current_wal_lsn()::text", &[]).unwrap().get(0);
+        // The walsender of a subscriber that is making its first copy comes and goes.
+        let sql = "SELECT count(*) = (SELECT count(*) FROM pg_replication_slots)
+                     FROM pg_stat_replication WHERE state = 'streaming' AND replay_lsn >= $1::text::pg_lsn";
+        wait_until("the subscribers to apply", || client.query_one(sql, &[&written]).unwrap().get(0));
+    }
+
     /// A connection as superuser.
     #[must_use]
     pub fn connect(&self, database: &str) -> Client {
@@ -171,10 +181,10 @@ impl Server {
         self.directory.join(name)
     }
 
-    /// Writes a file that belongs to the server's user.
-    pub fn write_file(&self, name: &str, content: &str, mode: u32) {
+    /// Writes a file that belongs to the server's user; one of this name that is there is another one from then on.
+    pub fn write_file(&self, name: &str, content: &(impl AsRef<[u8]> + ?Sized), mode: u32) {
         let path = self.file(name);
-        // What is there may be read-only.
+        // What is there may be read-only, or in use.
         let _ = fs::remove_file(&path);
         fs::write(&path, content).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();

@@ -4,7 +4,7 @@
 //! `TOKENAUTH_SOAK` makes the long form.
 
 use postgres::Client;
-use tokenauth_cluster::{FAST, Server};
+use tokenauth_cluster::{FAST, Random, Server, rounds};
 
 /// What the model knows of an owner and its two tokens, one that dies with the owner and one that is suspended.
 #[derive(Clone)]
@@ -114,18 +114,6 @@ impl Owner {
     }
 }
 
-/// xorshift64*: schedules are to differ, and to be the same in every run.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) % limit
-    }
-}
-
 const LEVELS: [&str; 5] = [
     "READ COMMITTED",
     "READ COMMITTED, READ ONLY",
@@ -154,10 +142,9 @@ fn every_verification_answers_from_what_is_committed_and_from_its_own_transactio
         )
         .unwrap();
     let mut verifiers: Vec<Client> = LEVELS.iter().map(|_| server.connect("postgres")).collect();
-    let schedules = if std::env::var_os("TOKENAUTH_SOAK").is_some() { 1_000 } else { 200 };
 
-    for schedule in 0..schedules {
-        let mut random = Random(((schedule + 1) * 0x9E37_79B9) | 1);
+    for schedule in 0..rounds(200, 1_000) {
+        let mut random = Random::new(u64::from(schedule));
         let owner = format!("user:{schedule}");
         killer.execute("SELECT tokenauth.put_principal($1, permissions => '{read,write}')", &[&owner]).unwrap();
         let tokens: Vec<(String, String)> = ["key", "seat"]
@@ -175,7 +162,7 @@ fn every_verification_answers_from_what_is_committed_and_from_its_own_transactio
 
         for _ in 0..40 {
             let choice = random.below(100);
-            let token = usize::try_from(random.below(2)).unwrap();
+            let token = random.index(2);
             let step = match choice {
                 0..40 => {
                     let mut after = states.last().unwrap().clone();
@@ -191,7 +178,7 @@ fn every_verification_answers_from_what_is_committed_and_from_its_own_transactio
                 }
                 40..50 if states.len() == 1 => {
                     states.push(states[0].clone());
-                    format!("BEGIN ISOLATION LEVEL {}", LEVELS[[0, 2, 3][usize::try_from(random.below(3)).unwrap()]])
+                    format!("BEGIN ISOLATION LEVEL {}", random.pick(&[LEVELS[0], LEVELS[2], LEVELS[3]]))
                 }
                 40..50 => {
                     states.push(states.last().unwrap().clone());
@@ -199,7 +186,7 @@ fn every_verification_answers_from_what_is_committed_and_from_its_own_transactio
                 }
                 50..56 if states.len() > 2 => {
                     // To a savepoint, not necessarily the last; it stays.
-                    let kept = 3 + usize::try_from(random.below(states.len() as u64 - 2)).unwrap();
+                    let kept = 3 + random.index(states.len() - 2);
                     states.truncate(kept);
                     states[kept - 1] = states[kept - 2].clone();
                     format!("ROLLBACK TO s{kept}")
@@ -220,7 +207,7 @@ fn every_verification_answers_from_what_is_committed_and_from_its_own_transactio
                 }
                 70..75 => {
                     // A verifier begins, with a snapshot, or ends.
-                    let which = usize::try_from(random.below(LEVELS.len() as u64)).unwrap();
+                    let which = random.index(LEVELS.len());
                     let command = if open[which] {
                         "COMMIT".to_owned()
                     } else if which == 4 && (states.len() > 1 || open[3]) {

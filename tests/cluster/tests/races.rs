@@ -12,41 +12,9 @@ use std::time::Duration;
 use postgres::Client;
 use postgres::error::SqlState;
 use tokenauth_cluster::contract::verdict;
-use tokenauth_cluster::{FAST, Server};
+use tokenauth_cluster::{FAST, Random, Server, rounds};
 
 const LEVELS: [&str; 3] = ["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"];
-
-fn rounds(short: u32, long: u32) -> u32 {
-    if std::env::var_os("TOKENAUTH_SOAK").is_some() { long } else { short }
-}
-
-/// xorshift64*: what the threads do is to differ, not to be secret.
-struct Random(u64);
-
-impl Random {
-    fn new(seed: u64) -> Self {
-        Random(seed.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
-    }
-
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) % limit
-    }
-
-    fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
-        let index = usize::try_from(self.below(from.len() as u64)).unwrap();
-        &from[index]
-    }
-
-    /// A pause of less than this, often none: which of two calls comes first is to be open.
-    fn jitter(&mut self, micros: u64) {
-        if self.below(3) > 0 {
-            sleep(Duration::from_micros(self.below(micros)));
-        }
-    }
-}
 
 fn start() -> Server {
     // A call that waits for ever fails instead; two that wait for each other are found out at once.

@@ -1,8 +1,17 @@
 //! A hot standby verifies, and follows its primary.
 
+use std::thread;
+
 use postgres::error::SqlState;
 use tokenauth_cluster::contract::{issue, prepare, revoke, verdict};
-use tokenauth_cluster::{FAST, Server};
+use tokenauth_cluster::{By, FAST, Server, Verifier};
+
+/// A primary that keeps the rows that transactions of its standbys may see, and can prepare transactions.
+fn primary() -> Server {
+    let mut settings = FAST.to_vec();
+    settings.extend(["hot_standby_feedback = on", "max_prepared_transactions = 2"]);
+    Server::start(&settings)
+}
 
 #[test]
 fn a_standby_verifies_and_refuses_what_the_primary_revoked_once_that_is_replayed() {
@@ -24,19 +33,196 @@ fn a_standby_verifies_and_refuses_what_the_primary_revoked_once_that_is_replayed
     assert_eq!(verdict(&mut on_standby, &kept.token), "valid");
 }
 
+/// What a primary may do to a token `$id` of `user:$n`, and how a line of the answer begins once that is replayed.
+const CHANGES: &[(&str, &str)] = &[
+    ("SELECT tokenauth.revoke('$id')", "verdict revoked"),
+    ("SELECT tokenauth.disable('$id')", "verdict disabled"),
+    ("SELECT tokenauth.deactivate('user:$n')", "verdict revoked"),
+    ("SELECT tokenauth.revoke_all(kind => 'key')", "verdict revoked"),
+    ("SELECT tokenauth.edit('$id', metadata => '{\"team\": \"a\"}')", "metadata {\"team\": \"a\"}"),
+    ("SELECT tokenauth.put_principal('user:$n', permissions => '{}')", "scopes {}"),
+    (
+        "BEGIN; SELECT tokenauth.put_principal('user:$n', permissions => '{}'); PREPARE TRANSACTION 'p'; COMMIT PREPARED 'p'",
+        "scopes {}",
+    ),
+    ("BEGIN; SAVEPOINT s; UPDATE tokenauth.token SET name = 'x'; RELEASE s; COMMIT", "name x"),
+    (
+        "SET session_replication_role = replica; DELETE FROM tokenauth.token; RESET session_replication_role",
+        "verdict unknown",
+    ),
+    ("UPDATE tokenauth.kind SET ceiling = '{sites:read}'", "scopes {}"),
+    ("TRUNCATE tokenauth.token", "verdict unknown"),
+];
+
 #[test]
-fn a_standby_issues_and_revokes_nothing() {
+fn sessions_of_a_standby_that_answer_from_memory_hear_of_every_replayed_change() {
+    let primary = primary();
+    let mut on_primary = primary.connect("postgres");
+    prepare(&mut on_primary);
+    let standby = primary.standby();
+    standby.catch_up_with(&primary);
+    let mut verifiers = Verifier::each(&standby);
+
+    for (number, (change, then)) in (2..).zip(CHANGES) {
+        let owner = format!("user:{number}");
+        on_primary.execute("SELECT tokenauth.put_principal($1, permissions => '{devices:read}')", &[&owner]).unwrap();
+        let issued = issue(&mut on_primary, &owner);
+        let told = |answer: &str| answer.lines().any(|line| line.starts_with(then));
+        let change = change.replace("$id", &issued.id).replace("$n", &number.to_string());
+        standby.catch_up_with(&primary);
+        for verifier in &mut verifiers {
+            let before = verifier.heat(&issued.token);
+            assert!(before.starts_with("verdict valid") && !told(&before), "{change}: {:?}: {before}", verifier.name);
+        }
+        if !change.contains("PREPARE") {
+            on_primary.batch_execute(&format!("BEGIN; {}; ROLLBACK", change.replace("COMMIT", "SELECT"))).unwrap();
+            standby.catch_up_with(&primary);
+            for verifier in &mut verifiers {
+                let answer = verifier.heat(&issued.token);
+                assert!(!told(&answer), "{change}, rolled back: {:?}: {answer}", verifier.name);
+            }
+        }
+        for sql in change.split("; ") {
+            on_primary.batch_execute(sql).unwrap();
+        }
+        standby.catch_up_with(&primary);
+        for verifier in &mut verifiers {
+            let answer = verifier.ask(&issued.token);
+            assert!(told(&answer), "{change}: {:?}: {answer}", verifier.name);
+        }
+    }
+}
+
+#[test]
+fn sessions_of_a_standby_go_on_when_it_is_promoted() {
+    let mut primary = primary();
+    let mut on_primary = primary.connect("postgres");
+    prepare(&mut on_primary);
+    let (killed_before, killed_after) = (issue(&mut on_primary, "user:1"), issue(&mut on_primary, "user:1"));
+    let standby = primary.standby();
+    standby.catch_up_with(&primary);
+    let mut verifiers = Verifier::each(&standby);
+    let mut admin = standby.connect("postgres");
+    for verifier in &mut verifiers {
+        verifier.heat(&killed_before.token);
+        verifier.heat(&killed_after.token);
+    }
+
+    assert!(revoke(&mut on_primary, &killed_before));
+    standby.catch_up_with(&primary);
+    primary.kill();
+    assert!(admin.query_one("SELECT pg_promote()", &[]).unwrap().get::<_, bool>(0));
+    for verifier in &mut verifiers {
+        assert!(verifier.heat(&killed_before.token).starts_with("verdict revoked"), "{:?}", verifier.name);
+        assert!(verifier.heat(&killed_after.token).starts_with("verdict valid"), "{:?}", verifier.name);
+    }
+    // One that was connected while it was a standby kills, and one of them at once verifies a new token.
+    assert!(revoke(&mut admin, &killed_after));
+    let issued = issue(&mut admin, "user:1");
+    for verifier in &mut verifiers {
+        assert!(verifier.ask(&killed_after.token).starts_with("verdict revoked"), "{:?}", verifier.name);
+        assert!(verifier.heat(&issued.token).starts_with("verdict valid"), "{:?}", verifier.name);
+    }
+}
+
+#[test]
+fn a_standby_reads_what_can_be_read_and_refuses_what_would_write() {
     let primary = Server::start(FAST);
     let mut on_primary = primary.connect("postgres");
     prepare(&mut on_primary);
     let issued = issue(&mut on_primary, "user:1");
-
+    on_primary
+        .batch_execute(
+            "CREATE TABLE people (id int PRIMARY KEY);
+             SELECT tokenauth.bind_principals('people', 'person', 'id'), tokenauth.put_principal('org:1');",
+        )
+        .unwrap();
     let standby = primary.standby();
     standby.catch_up_with(&primary);
     let mut on_standby = standby.connect("postgres");
-    for statement in ["SELECT tokenauth.issue('key', 'user:1')", &format!("SELECT tokenauth.revoke('{}')", issued.id)] {
-        let error = on_standby.batch_execute(statement).expect_err(statement);
-        assert_eq!(error.code(), Some(&SqlState::READ_ONLY_SQL_TRANSACTION), "{statement}: {error}");
+    let named = |sql: &str| format!("SELECT {sql}").replace("$id", &issued.id).replace("$token", &issued.token);
+
+    for call in [
+        "tokenauth.verify('$token')",
+        "tokenauth.verify_digest(left('$token', 15), sha256('$token'))",
+        "tokenauth.verify_request('{\"X-API-Key\": \"$token\"}')",
+        "tokenauth.error_response(v) FROM tokenauth.verify('x') v",
+        "* FROM tokenauth.explain('$token')",
+        "* FROM tokenauth.list()",
+        "* FROM tokenauth.list(actor => 'user:1')",
+        "* FROM tokenauth.tokens",
+        "* FROM tokenauth.events",
+        "* FROM tokenauth.rotation_status('$id')",
+        "tokenauth.grantable('key', 'user:1')",
+        "tokenauth.contains_token('$token')",
+        "tokenauth.mask('$token')",
+        "* FROM tokenauth.doctor()",
+    ] {
+        on_standby.batch_execute(&named(call)).unwrap_or_else(|error| panic!("{call}: {error:?}"));
+    }
+    for call in [
+        "tokenauth.issue('key', 'user:1')",
+        "tokenauth.import('key', 'user:1', encode(sha256('x'), 'hex'), 'sha256')",
+        "tokenauth.edit('$id', name => 'x')",
+        "tokenauth.rotate('$id')",
+        "tokenauth.revoke('$id')",
+        "tokenauth.revoke_presented('$token')",
+        "tokenauth.revoke_all(owner => 'user:1')",
+        "tokenauth.disable('$id')",
+        "tokenauth.delete('$id')",
+        "tokenauth.put_principal('user:2')",
+        "tokenauth.put_principal('user:1', active => false)",
+        "tokenauth.deactivate('user:1')",
+        "tokenauth.drop_principal('user:1')",
+        "tokenauth.add_member('org:1', 'user:1')",
+        "tokenauth.grant_access('pg_monitor', 'verify')",
+    ] {
+        let error = on_standby.batch_execute(&named(call)).expect_err(call);
+        assert_eq!(error.code(), Some(&SqlState::READ_ONLY_SQL_TRANSACTION), "{call}: {error:?}");
+    }
+    // PostgreSQL itself refuses the lock on the bound table that they begin with.
+    for call in ["tokenauth.sync_principals('people')", "tokenauth.unbind_principals('people')"] {
+        let error = on_standby.batch_execute(&named(call)).expect_err(call);
+        assert_eq!(error.code(), Some(&SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE), "{call}: {error:?}");
     }
     assert_eq!(verdict(&mut on_standby, &issued.token), "valid");
+}
+
+#[test]
+fn a_verification_that_recovery_cancels_may_be_tried_again() {
+    // The lock tells that it runs: between two messages of a client a session would be ended, not a statement cancelled.
+    const LONG: &str =
+        "SELECT count(*) FROM pg_advisory_xact_lock(7), generate_series(1, 10000) a, generate_series(1, 10000) b,
+                                             LATERAL tokenauth.verify(CASE WHEN a + b > 0 THEN $1 END) v WHERE v.ok";
+    const RUNS: &str = "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory')";
+    let mut settings = FAST.to_vec();
+    settings.push("max_standby_streaming_delay = 0");
+    let primary = Server::start(&settings);
+    let mut on_primary = primary.connect("postgres");
+    prepare(&mut on_primary);
+    let issued = issue(&mut on_primary, "user:1");
+    let standby = primary.standby();
+    standby.catch_up_with(&primary);
+
+    for mut verifier in [Verifier::connect(&standby, "", By::Text), Verifier::without_memory(&standby)] {
+        verifier.heat(&issued.token);
+        let error = thread::scope(|scope| {
+            let running = scope.spawn(|| verifier.client.query(LONG, &[&issued.token]).map(drop).unwrap_err());
+            while !standby.connect("postgres").query_one(RUNS, &[]).unwrap().get::<_, bool>(0) {}
+            // Row versions that the standby's statement may still see are cleaned away.
+            while !running.is_finished() {
+                on_primary.batch_execute("UPDATE tokenauth.principal SET display_name = 'x'").unwrap();
+                on_primary.batch_execute("VACUUM tokenauth.principal").unwrap();
+            }
+            running.join().unwrap()
+        });
+        assert_eq!(error.code(), Some(&SqlState::T_R_SERIALIZATION_FAILURE), "{error:?}");
+        standby.catch_up_with(&primary);
+        assert!(verifier.heat(&issued.token).starts_with("verdict valid"));
+    }
+    let mut verifier = Verifier::connect(&standby, "", By::Digest);
+    verifier.heat(&issued.token);
+    assert!(revoke(&mut on_primary, &issued));
+    standby.catch_up_with(&primary);
+    assert!(verifier.ask(&issued.token).starts_with("verdict revoked"));
 }

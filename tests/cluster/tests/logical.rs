@@ -1,0 +1,119 @@
+//! A subscriber whose tables follow those of another database: its sessions hear of what is applied, whoever wrote it.
+
+use postgres::Client;
+use tokenauth_cluster::contract::{Issued, issue, prepare};
+use tokenauth_cluster::{FAST, Server, Verifier};
+
+/// The tables that verification reads, and all there are.
+const PUBLICATIONS: [&str; 2] = [
+    "FOR TABLE tokenauth.kind, tokenauth.principal, tokenauth.token, tokenauth.import, tokenauth.usage",
+    "FOR ALL TABLES",
+];
+
+/// What the publisher does to a token `$id` of `user:1`, one after the other, and how a line of the subscriber's answer
+/// begins once that is applied.
+const CHANGES: &[(&str, &str)] = &[
+    ("SELECT tokenauth.edit('$id', name => 'phone')", "name phone"),
+    ("SELECT tokenauth.edit('$id', metadata => '{\"team\": \"a\"}')", "metadata {\"team\": \"a\"}"),
+    ("UPDATE tokenauth.kind SET ceiling = '{sites:read}'", "scopes {}"),
+    ("UPDATE tokenauth.kind SET ceiling = NULL", "scopes {devices:read}"),
+    ("SELECT tokenauth.put_principal('user:1', permissions => '{}')", "scopes {}"),
+    ("SELECT tokenauth.put_principal('user:1', permissions => '{devices:*}')", "scopes {devices:read}"),
+    ("SELECT tokenauth.disable('$id')", "verdict disabled"),
+    ("SELECT tokenauth.enable('$id')", "verdict valid"),
+    ("SELECT tokenauth.revoke('$id')", "verdict revoked"),
+    ("UPDATE tokenauth.token SET revoked_at = NULL", "verdict valid"),
+    ("SELECT tokenauth.revoke_all(owner => 'user:1')", "verdict revoked"),
+    ("UPDATE tokenauth.principal SET all_dead_before_epoch = 0, revocable_dead_before_epoch = 0", "verdict valid"),
+    ("BEGIN; SELECT tokenauth.deactivate('user:1'); COMMIT", "verdict revoked"),
+    ("UPDATE tokenauth.principal SET active = true, revocable_dead_before_epoch = 0", "verdict valid"),
+    ("DELETE FROM tokenauth.token", "verdict unknown"),
+];
+
+fn start(settings: &[&str]) -> (Server, Client) {
+    let mut all = FAST.to_vec();
+    all.extend(settings);
+    let server = Server::start(&all);
+    let client = server.connect("postgres");
+    (server, client)
+}
+
+fn count(client: &mut Client, table: &str) -> i64 {
+    client.query_one(&format!("SELECT count(*) FROM {table}"), &[]).unwrap().get(0)
+}
+
+/// Has the verifiers told of a change that they have answered otherwise before, from memory.
+fn change(publisher: (&Server, &mut Client), verifiers: &mut [Verifier; 3], issued: &Issued, sql: &str, then: &str) {
+    let told = |answer: &str| answer.lines().any(|line| line.starts_with(then));
+    for verifier in &mut *verifiers {
+        let before = verifier.heat(&issued.token);
+        assert!(!told(&before), "{sql}: {:?} says so before: {before:?}", verifier.name);
+    }
+    for sql in sql.replace("$id", &issued.id).split("; ") {
+        publisher.1.batch_execute(sql).unwrap();
+    }
+    publisher.0.wait_for_subscribers();
+    for verifier in verifiers {
+        let answer = verifier.ask(&issued.token);
+        assert!(told(&answer), "{sql}: {:?}: {answer:?}", verifier.name);
+    }
+}
+
+#[test]
+fn sessions_of_a_subscriber_that_answer_from_memory_hear_of_every_applied_change() {
+    for publication in PUBLICATIONS {
+        let (publisher, mut on_publisher) = start(&["wal_level = logical"]);
+        prepare(&mut on_publisher);
+        let first = issue(&mut on_publisher, "user:1");
+        on_publisher.batch_execute(&format!("CREATE PUBLICATION p {publication}")).unwrap();
+
+        let (subscriber, mut on_subscriber) = start(&["wal_retrieve_retry_interval = 100ms"]);
+        let connection = format!("host={} user=postgres dbname=postgres", publisher.file("").display());
+        on_subscriber.batch_execute("CREATE EXTENSION tokenauth").unwrap();
+        on_subscriber.batch_execute(&format!("CREATE SUBSCRIPTION s CONNECTION '{connection}' PUBLICATION p")).unwrap();
+        while count(&mut on_subscriber, "pg_subscription_rel WHERE srsubstate <> 'r'") > 0 {}
+        publisher.wait_for_subscribers();
+
+        let mut verifiers = Verifier::each(&subscriber);
+        for (sql, then) in CHANGES {
+            change((&publisher, &mut on_publisher), &mut verifiers, &first, sql, then);
+        }
+        // Of a token that comes while they remember its owner and kind, too.
+        let second = issue(&mut on_publisher, "user:1");
+        publisher.wait_for_subscribers();
+        for verifier in &mut verifiers {
+            assert!(verifier.heat(&second.token).starts_with("verdict valid"), "{:?}", verifier.name);
+        }
+        change((&publisher, &mut on_publisher), &mut verifiers, &second, "TRUNCATE tokenauth.token", "verdict unknown");
+
+        // What is applied is recorded where it was done, not again where it is applied.
+        let events = "tokenauth.event";
+        let expected = if publication == PUBLICATIONS[1] { count(&mut on_publisher, events) } else { 0 };
+        assert_eq!(count(&mut on_subscriber, events), expected, "{publication}");
+    }
+}
+
+#[test]
+fn an_import_that_is_applied_is_found_by_sessions_that_knew_of_none() {
+    const TEXT: &str = "the secret of an older system";
+    let (publisher, mut on_publisher) = start(&["wal_level = logical"]);
+    prepare(&mut on_publisher);
+    on_publisher.batch_execute("CREATE PUBLICATION p FOR ALL TABLES").unwrap();
+    let (subscriber, mut on_subscriber) = start(&["wal_retrieve_retry_interval = 100ms"]);
+    on_subscriber.batch_execute("CREATE EXTENSION tokenauth").unwrap();
+    let connection = format!("host={} user=postgres dbname=postgres", publisher.file("").display());
+    on_subscriber.batch_execute(&format!("CREATE SUBSCRIPTION s CONNECTION '{connection}' PUBLICATION p")).unwrap();
+    while count(&mut on_subscriber, "pg_subscription_rel WHERE srsubstate <> 'r'") > 0 {}
+
+    let mut verifiers = Verifier::each(&subscriber);
+    verifiers.swap(1, 2);
+    for verifier in &mut verifiers[..2] {
+        assert_eq!(verifier.heat(TEXT), "verdict malformed");
+    }
+    let import = "SELECT tokenauth.import('key', 'user:1', encode(sha256($1::text::bytea), 'hex'), 'sha256')";
+    on_publisher.execute(import, &[&TEXT]).unwrap();
+    publisher.wait_for_subscribers();
+    for verifier in &mut verifiers[..2] {
+        assert!(verifier.ask(TEXT).starts_with("verdict valid"), "{:?}", verifier.name);
+    }
+}

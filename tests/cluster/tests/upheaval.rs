@@ -1,0 +1,172 @@
+//! What happens to sessions that answer from memory when what they remember, or what they read it from, goes through more
+//! than a change of rows: lost messages, rebuilt indexes and tables, reset sessions.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::thread;
+
+use postgres::Client;
+use tokenauth_cluster::contract::{Issued, issue, prepare, revoke};
+use tokenauth_cluster::{By, End, FAST, Server, Verifier, rounds};
+
+fn start() -> (Server, Client, Issued) {
+    let mut settings = FAST.to_vec();
+    settings.push("statement_timeout = 60s");
+    let server = Server::start(&settings);
+    let mut client = server.connect("postgres");
+    prepare(&mut client);
+    let issued = issue(&mut client, "user:1");
+    (server, client, issued)
+}
+
+fn rename(client: &mut Client, issued: &Issued, name: &str) {
+    client.execute("SELECT tokenauth.edit($1::text::uuid, name => $2)", &[&issued.id, &name]).unwrap();
+}
+
+#[test]
+fn a_session_that_has_lost_messages_forgets_everything() {
+    // Far more than the 4096 messages that the server keeps for those who have not read them.
+    const FLOOD: &str = "DO $$ BEGIN
+        FOR number IN 1..1000 LOOP
+            EXECUTE format('CREATE TABLE flood_%1$s (); DROP TABLE flood_%1$s', number);
+        END LOOP;
+    END $$";
+    // It hears of nothing while it waits: the first verification of the statement is before, the second after.
+    const VERIFY: &str = "SELECT v.verdict, w.verdict
+        FROM tokenauth.verify($1) v,
+             tokenauth.verify(CASE WHEN v.ok AND pg_advisory_xact_lock_shared(7) IS NOT NULL THEN $1 END) w";
+    let (server, mut killer, _) = start();
+    for (what, killed_first) in [("killed before the flood", true), ("killed after it", false)] {
+        let issued = issue(&mut killer, "user:1");
+        let mut verifier = Verifier::connect(&server, "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1", By::Text);
+        verifier.heat(&issued.token);
+        verifier.client.batch_execute("SET log_min_messages = debug4").unwrap();
+        killer.batch_execute("SELECT pg_advisory_lock(7)").unwrap();
+        let lost = |server: &Server| server.log_text().matches("cache state reset").count();
+        let before = lost(&server);
+        thread::scope(|scope| {
+            let waiting = scope.spawn(|| verifier.client.query_one(VERIFY, &[&issued.token]).unwrap());
+            let waits = "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted)";
+            while !killer.query_one(waits, &[]).unwrap().get::<_, bool>(0) {}
+            if killed_first {
+                assert!(revoke(&mut killer, &issued));
+            }
+            killer.batch_execute(FLOOD).unwrap();
+            if !killed_first {
+                assert!(revoke(&mut killer, &issued));
+            }
+            killer.batch_execute("SELECT pg_advisory_unlock(7)").unwrap();
+            let row = waiting.join().unwrap();
+            assert_eq!((row.get(0), row.get(1)), ("valid", "revoked"), "{what}");
+        });
+        assert!(lost(&server) > before, "no message was lost, so this proves nothing");
+    }
+}
+
+#[test]
+fn tokens_are_verified_at_every_moment_while_indexes_and_tables_are_rebuilt() {
+    let (server, mut admin, issued) = start();
+    let indexes = admin
+        .query("SELECT indexrelid::regclass::text FROM pg_index WHERE indrelid::regclass::text LIKE 'tokenauth.%'", &[])
+        .unwrap();
+    let mut rebuilds: Vec<String> =
+        indexes.iter().map(|row| format!("REINDEX INDEX CONCURRENTLY {}", row.get::<_, String>(0))).collect();
+    assert!(rebuilds.len() > 8, "{rebuilds:?}");
+    for table in ["token", "principal", "kind", "import", "usage", "signal"] {
+        rebuilds.push(format!("VACUUM FULL tokenauth.{table}"));
+        rebuilds.push(format!("REINDEX TABLE tokenauth.{table}"));
+    }
+    rebuilds.extend(
+        [
+            "REINDEX SCHEMA CONCURRENTLY tokenauth",
+            "CLUSTER tokenauth.token USING token_lookup_key",
+            "CLUSTER tokenauth.principal USING principal_pkey",
+            "ANALYZE tokenauth.token, tokenauth.principal, tokenauth.kind",
+            "VACUUM (FREEZE) tokenauth.token, tokenauth.principal, tokenauth.kind",
+            "ALTER TABLE tokenauth.token SET (fillfactor = 90)",
+            "ALTER TABLE tokenauth.token SET UNLOGGED",
+            "ALTER TABLE tokenauth.token SET LOGGED",
+        ]
+        .map(str::to_owned),
+    );
+    // The last name that was committed: no verification that begins later tells an earlier one.
+    let (committed, done) = (AtomicU32::new(0), AtomicBool::new(false));
+    rename(&mut admin, &issued, "0");
+
+    thread::scope(|scope| {
+        let verifiers = [
+            Verifier::connect(&server, "", By::Text),
+            Verifier::connect(&server, "BEGIN READ ONLY", By::Digest),
+            Verifier::without_memory(&server),
+        ];
+        let verifiers = verifiers.map(|mut verifier| {
+            let (issued, committed, done) = (&issued, &committed, &done);
+            scope.spawn(move || {
+                for round in 1.. {
+                    if done.load(Ordering::SeqCst) {
+                        break;
+                    }
+                    // REINDEX CONCURRENTLY waits for transactions that had a snapshot when it began, this one too.
+                    if round % 32 == 0 && verifier.name.starts_with("BEGIN") {
+                        verifier.client.batch_execute(&format!("COMMIT; {}", verifier.name)).unwrap();
+                    }
+                    let earliest = committed.load(Ordering::SeqCst);
+                    let answer = verifier.ask(&issued.token);
+                    let name = answer
+                        .lines()
+                        .find_map(|line| line.strip_prefix("name "))
+                        .unwrap_or_else(|| panic!("{:?}: {answer:?}", verifier.name));
+                    let name: u32 = name.parse().unwrap();
+                    assert!(name >= earliest, "{:?} tells {name} after {earliest}", verifier.name);
+                }
+            })
+        });
+        let end = End(&done);
+        for (rebuild, number) in (0..rounds(1, 10)).flat_map(|_| &rebuilds).zip(1..) {
+            if verifiers.iter().any(thread::ScopedJoinHandle::is_finished) {
+                break;
+            }
+            admin.batch_execute(rebuild).unwrap_or_else(|error| panic!("{rebuild}: {error:?}"));
+            rename(&mut admin, &issued, &number.to_string());
+            committed.store(number, Ordering::SeqCst);
+        }
+        drop(end);
+        for verifier in verifiers {
+            verifier.join().unwrap();
+        }
+    });
+}
+
+#[test]
+fn a_session_that_is_reset_or_remembers_nothing_for_a_while_misses_no_change() {
+    let (server, mut admin, issued) = start();
+    let mut verifier = Verifier::connect(&server, "", By::Text);
+    // While the name changes, the session does this.
+    for (number, meanwhile) in (0..).zip([
+        &["DISCARD ALL"][..],
+        &["DISCARD PLANS", "DISCARD SEQUENCES", "DISCARD TEMP", "RESET ALL", "DEALLOCATE ALL"],
+        &["SET tokenauth.cache_size = 0"],
+        &["SET tokenauth.cache_size = 0", "SET tokenauth.cache_size = '4MB'"],
+        &["SET tokenauth.cache_size = '4MB'"],
+        &["SET ROLE pg_monitor", "SET SESSION AUTHORIZATION DEFAULT", "RESET ROLE"],
+        &["LOAD 'tokenauth'"],
+        &["CREATE TEMP TABLE t ()", "DISCARD TEMP"],
+    ]) {
+        for when in ["before", "between", "after"] {
+            verifier.heat(&issued.token);
+            let name = format!("{number} {when}");
+            let position = match when {
+                "before" => 0,
+                "between" => 1,
+                _ => meanwhile.len(),
+            };
+            for (at, sql) in (0..).zip(meanwhile.iter().chain([&"SELECT"])) {
+                if at == position {
+                    rename(&mut admin, &issued, &name);
+                }
+                verifier.client.batch_execute(sql).unwrap();
+            }
+            assert!(verifier.ask(&issued.token).contains(&format!("name {name}")), "{meanwhile:?}: {when}");
+            verifier.heat(&issued.token);
+        }
+    }
+}
