@@ -11,9 +11,11 @@ SELECT count(tokenauth.put_principal('user:' || n, permissions => '{devices:read
 FROM generate_series(1, :owners) n;
 
 -- What clients present. The column "broken" is a token with its last character changed: its checksum is wrong.
-CREATE UNLOGGED TABLE bench.presented (n integer PRIMARY KEY, token text NOT NULL, broken text NOT NULL, nothing text NOT NULL);
+CREATE UNLOGGED TABLE bench.presented (
+    n integer PRIMARY KEY, token text NOT NULL, broken text NOT NULL, missing text, digest bytea NOT NULL);
 INSERT INTO bench.presented
-SELECT n, i.token, left(i.token, -1) || CASE right(i.token, 1) WHEN '0' THEN '1' ELSE '0' END, ''
+SELECT n, i.token, left(i.token, -1) || CASE right(i.token, 1) WHEN '0' THEN '1' ELSE '0' END, NULL,
+       sha256(convert_to(i.token, 'UTF8'))
 FROM generate_series(1, :tokens) n,
      LATERAL tokenauth.issue('bench', 'user:' || (n % :owners + 1), scopes => '{devices:read,sites:read}') i;
 
@@ -23,8 +25,9 @@ CREATE UNLOGGED TABLE bench.hot AS
 SELECT p.* FROM bench.presented p, generate_series(1, 10) WHERE p.n <= :hot ORDER BY random();
 CREATE UNLOGGED TABLE bench.shuffled AS
 SELECT p.*, (row_number() OVER (ORDER BY random()) % :rounds + 1)::integer AS round FROM bench.presented p;
-CREATE UNLOGGED TABLE bench.few AS
-SELECT p.* FROM bench.presented p WHERE p.n <= 100;
+-- One token over and over: a transaction has one identity.
+CREATE UNLOGGED TABLE bench.one AS
+SELECT p.token, ''::text AS nothing FROM bench.presented p, generate_series(1, 100000) WHERE p.n = 1;
 
 -- What a product writes by hand: a table of hashes, and a look-up by hash.
 CREATE SCHEMA hand_written;
@@ -96,6 +99,13 @@ BEGIN
 END
 $$;
 
+-- Only the owner, as authenticate() answers it.
+CREATE FUNCTION hand_written.owner_plpgsql(token text) RETURNS text LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    RETURN (SELECT user_id FROM hand_written.verify($1));
+END
+$$;
+
 -- And the same that keeps the list of tokens truthful about their last use.
 CREATE FUNCTION hand_written.verify_and_note(token text)
 RETURNS TABLE (ok boolean, id uuid, user_id bigint, name text, scopes text[], expires_at timestamptz)
@@ -108,7 +118,7 @@ LANGUAGE sql VOLATILE AS $$
 $$;
 
 CREATE TABLE hand_written.password (lookup text PRIMARY KEY, hash text NOT NULL);
-INSERT INTO hand_written.password SELECT left(token, 17), crypt(token, gen_salt('bf', 8)) FROM bench.few;
+INSERT INTO hand_written.password SELECT left(token, 17), crypt(token, gen_salt('bf', 8)) FROM bench.presented WHERE n <= 5;
 CREATE FUNCTION hand_written.verify_bcrypt(token text) RETURNS TABLE (ok boolean) LANGUAGE sql STABLE AS $$
     SELECT true FROM hand_written.password p WHERE p.lookup = left($1, 17) AND p.hash = crypt($1, p.hash)
 $$;

@@ -1,0 +1,55 @@
+# shellcheck shell=bash
+# How scripts/bench measures: each value goes under a key into the file "$measured", and the median counts. Sourced after
+# toolchain.sh, never run.
+# shellcheck disable=SC2154 # The variables that are not set here are the script's.
+
+run_sql() { "$pg_bin/psql" -X -q -At -v ON_ERROR_STOP=1 "$@"; }
+
+# note_value KEY VALUE: one measurement.
+note_value() { printf '%s %s\n' "$1" "$2" >>"$measured"; }
+
+# median KEY
+median() {
+  awk -v key="$1" '$1 == key { print $2 }' "$measured" | sort -g |
+    awk '{ value[NR] = $1 } END { if (NR) print NR % 2 ? value[(NR + 1) / 2] : (value[NR / 2] + value[NR / 2 + 1]) / 2; else print "nan" }'
+}
+
+ratio() { awk -v a="$(median "$1")" -v b="$(median "$2")" 'BEGIN { if (b > 0) printf "%.2f", a / b; else printf "-" }'; }
+rounded() { awk -v value="$(median "$1")" 'BEGIN { printf "%.0f", value }'; }
+fixed() { awk -v value="$(median "$1")" 'BEGIN { printf "%.2f", value }'; }
+
+# Clock ticks that the backends which have ended so far have spent.
+ticks_of_ended_backends() { awk '{ print $16 + $17 }' "/proc/$postmaster/stat"; }
+
+# transactions KEY CLIENTS STATEMENTS SCRIPT [OPTION ...]: how many statements per second, of which the script has so many,
+# in the second half of the time: a pool's connections are not new. Under KEY-cpu the microseconds of CPU that backends
+# have spent on each statement.
+# A single client shares one core with its backend. On two, each waits for the other's core to wake up, which takes longer
+# than a whole query, and twice as long in one run as in the next. (Backends inherit the postmaster's cores.)
+transactions() {
+  local key=$1 clients=$2 statements=$3 script=$4 output tps processed before where=$cores
+  shift 4
+  [ "$clients" -gt 1 ] || where=${cores%%[-,]*}
+  taskset -cp "$where" "$postmaster" >/dev/null
+  before=$(ticks_of_ended_backends)
+  output=$(taskset -c "$where" "$pg_bin/pgbench" -n -M prepared -c "$clients" -j "$clients" -T "$((2 * seconds + 1))" \
+    -P "$seconds" -f "$script" "$@" 2>&1)
+  taskset -cp "$cores" "$postmaster" >/dev/null
+  tps=$(sed -nE 's/^progress: .* s, ([0-9.]+) tps.*/\1/p' <<<"$output" | sed -n 2p)
+  [ -n "$tps" ] || die "pgbench gave no number for $key" "$output"
+  note_value "$key" "$(awk -v tps="$tps" -v statements="$statements" 'BEGIN { print tps * statements }')"
+  processed=$(sed -nE 's/^number of transactions actually processed: ([0-9]+).*/\1/p' <<<"$output")
+  note_value "$key-cpu" "$(awk -v ticks="$(($(ticks_of_ended_backends) - before))" -v hertz="$(getconf CLK_TCK)" \
+    -v processed="$processed" -v statements="$statements" 'BEGIN { print ticks / hertz * 1e6 / processed / statements }')"
+}
+
+# milliseconds: the last "Time: … ms" of psql's output.
+milliseconds() { sed -nE 's/^Time: ([0-9.]+) ms.*/\1/p' | tail -n 1; }
+
+# per_call KEY WARM-UP QUERY CALLS: microseconds of one call among so many in one statement, where no round trip hides
+# them.
+per_call() {
+  local took
+  took=$(run_sql -c "$2" -c '\timing on' -c "$3" | milliseconds)
+  note_value "$1-call" "$(awk -v took="$took" -v calls="$4" 'BEGIN { printf "%.3f", took * 1000 / calls }')"
+}

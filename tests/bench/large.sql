@@ -1,0 +1,25 @@
+-- Real tokens, scattered evenly over a table of :tokens. The others are only in the way, so these rows need no token text:
+-- they are made in one statement, without issue(). Run by scripts/bench after small.sql.
+
+CREATE UNLOGGED TABLE bench.scattered AS
+SELECT i.id, i.token, (n % 10 + 1)::integer AS round
+FROM generate_series(1, 1000000) n, LATERAL tokenauth.issue('bench', 'user:' || (n % 1000 + 1)) i;
+
+CREATE TEMPORARY TABLE kept AS
+SELECT row_number() OVER (ORDER BY random()) * (:tokens / 1000000) AS place, t.*
+FROM tokenauth.token t JOIN bench.scattered USING (id);
+TRUNCATE tokenauth.token;
+INSERT INTO tokenauth.token
+    (id, lookup, digest, algorithm, hint, kind, owner, owner_epoch, dies_with_owner, scopes, data_scopes, created_at, created_by)
+SELECT coalesce(k.id, gen_random_uuid()), coalesce(k.lookup, ('x' || left(md5('bench' || n), 16))::bit(64)::bigint),
+       coalesce(k.digest, sha256(n::text::bytea)), 'sha256', coalesce(k.hint, 'bench_a1b2c3d4…f9g0'), 'bench',
+       coalesce(k.owner, 'user:' || n % 1000 + 1), coalesce(k.owner_epoch, 0), true,
+       coalesce(k.scopes, '{devices:read,sites:read}'), '{}', coalesce(k.created_at, now()), 'bench'
+FROM generate_series(1, :tokens) n LEFT JOIN kept k ON k.place = n
+ON CONFLICT (lookup) DO NOTHING;
+
+CREATE UNLOGGED TABLE bench.random AS SELECT token, round FROM bench.scattered ORDER BY random();
+DROP TABLE bench.scattered;
+ALTER TABLE bench.random RENAME TO scattered;
+VACUUM (ANALYZE);
+CHECKPOINT;
