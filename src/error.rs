@@ -127,6 +127,8 @@ pub enum Error {
     SealBroken(Uuid),
     /// A number that must be positive.
     NotPositive(&'static str),
+    /// A length of time that must not be negative.
+    Negative(&'static str),
     /// `revoke_all` without any selection.
     NothingSelected,
     /// The actor is inactive.
@@ -331,6 +333,7 @@ impl Error {
             .detail("It was damaged, or put there from another token.")
             .hint("The token itself works on; revoke it and issue another to have a text that can be revealed."),
             Error::NotPositive(what) => Told::new(INVALID, format!("{what} must be positive")),
+            Error::Negative(what) => Told::new(INVALID, format!("{what} must not be negative")),
             Error::NothingSelected => Told::new(ABSENT, "revoke_all selects nothing")
                 .hint("Give owner, kind or issued_before; issued_before => now() selects every token issued until now."),
             Error::ActorInactive(actor) => Told::new(DENIED, format!("principal \"{actor}\" is inactive"))

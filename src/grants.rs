@@ -98,6 +98,8 @@ impl Access {
                 "EXECUTE ON FUNCTION tokenauth.explain",
                 "EXECUTE ON FUNCTION tokenauth.doctor",
                 "EXECUTE ON FUNCTION tokenauth.scan_column",
+                "EXECUTE ON FUNCTION tokenauth.expiring",
+                "EXECUTE ON FUNCTION tokenauth.idle",
                 "SELECT ON tokenauth.tokens",
                 "SELECT ON tokenauth.events",
                 "SELECT ON tokenauth.kind",

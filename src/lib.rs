@@ -16,6 +16,7 @@ mod doctor;
 mod edit;
 mod error;
 mod event;
+mod expiring;
 mod explain;
 mod grantable;
 mod grants;

@@ -258,3 +258,20 @@ pub static LISTED_FOR: Statement = Statement::new(
              OR t.kind = ANY ($7))
       ORDER BY t.created_at DESC, t.id DESC",
 );
+
+/// Rows of the view `tokenauth.tokens`, alive, that expire until `$1`, the first to expire first.
+pub static EXPIRING: Statement = Statement::new(
+    "SELECT t.*
+       FROM tokenauth.tokens t
+      WHERE t.expires_at <= $1 AND t.status NOT IN ('revoked', 'expired')
+      ORDER BY t.expires_at, t.id",
+);
+
+/// Rows of the view `tokenauth.tokens`, alive, that were neither issued nor used since `$1`, the longest idle first.
+pub static IDLE: Statement = Statement::new(
+    "SELECT t.*
+       FROM tokenauth.tokens t
+      WHERE t.created_at < $1 AND (t.last_used_at < $1 OR t.last_used_at IS NULL)
+        AND t.status NOT IN ('revoked', 'expired')
+      ORDER BY greatest(t.created_at, t.last_used_at), t.id",
+);
