@@ -2,6 +2,7 @@
 //!
 //! Nothing here decides anything, and no SQL text is ever built from values.
 
+pub mod aged;
 pub mod event;
 pub mod import;
 pub mod key;

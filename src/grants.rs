@@ -104,7 +104,11 @@ impl Access {
                 "SELECT ON tokenauth.events",
                 "SELECT ON tokenauth.kind",
             ],
-            Access::Admin => &["INSERT, UPDATE, DELETE ON tokenauth.kind", "EXECUTE ON FUNCTION tokenauth.reseal"],
+            Access::Admin => &[
+                "INSERT, UPDATE, DELETE ON tokenauth.kind",
+                "EXECUTE ON FUNCTION tokenauth.reseal",
+                "EXECUTE ON FUNCTION tokenauth.purge",
+            ],
         }
     }
 

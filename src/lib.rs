@@ -33,6 +33,7 @@ mod masking;
 pub mod network;
 mod pg;
 mod principal;
+mod purge;
 mod remembered;
 mod request;
 mod reseal;

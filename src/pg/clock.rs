@@ -1,9 +1,11 @@
 //! Points in time as PostgreSQL keeps them: microseconds since 2000-01-01 UTC.
 
+use std::ffi::CStr;
+
 use pgrx::callconv::{Arg, ArgAbi};
 use pgrx::datum::Interval;
 use pgrx::nullable::Nullable;
-use pgrx::{FromDatum, IntoDatum, direct_function_call, impl_sql_translatable, pg_sys};
+use pgrx::{FromDatum, IntoDatum, PgTryBuilder, direct_function_call, impl_sql_translatable, pg_sys};
 
 /// Microseconds of a day.
 const DAY: i64 = 86_400_000_000;
@@ -127,6 +129,18 @@ fn is_within_calendar(interval: &Interval) -> bool {
 fn about(interval: &Interval) -> Option<i64> {
     let (months, days, micros) = (i64::from(interval.months()), i64::from(interval.days()), interval.micros());
     months.checked_mul(31 * DAY)?.checked_add(days.checked_mul(DAY)?)?.checked_add(micros)
+}
+
+/// The interval that a text means to the server; `None` when it means none.
+pub fn parse_interval(text: &CStr) -> Option<Interval> {
+    let arguments = [Some(pg_sys::Datum::from(text.as_ptr())), pg_sys::InvalidOid.into_datum(), (-1_i32).into_datum()];
+    PgTryBuilder::new(|| {
+        // SAFETY: interval_in takes a zero-terminated string, an oid that it ignores, and a type modifier. It holds
+        // nothing that would have to be given back when it raises.
+        unsafe { direct_function_call(pg_sys::interval_in, &arguments) }
+    })
+    .catch_others(|_| None)
+    .execute()
 }
 
 /// Whether an interval is longer than nothing.

@@ -38,7 +38,7 @@ INSERT INTO promised VALUES
     ('self', '{issue,edit,revoke,disable,enable,delete,list,grantable,rotate,rotation_status,reveal}'),
     ('manage', '{revoke_all,put_principal,deactivate,activate,drop_principal,add_member,remove_member,import,bind_principals,bind_members,unbind_principals,sync_principals,sync_principal}'),
     ('observe', '{explain,doctor,expiring,idle,scan_column}'),
-    ('admin', '{reseal}');
+    ('admin', '{reseal,purge}');
 CREATE TEMPORARY TABLE includes (access text, included text[]);
 INSERT INTO includes VALUES ('identity', '{identity}'), ('verify', '{identity,verify}'), ('self', '{identity,verify,self}'), ('manage', '{identity,verify,self,manage}'),
     ('observe', '{identity,verify,observe}'), ('admin', '{identity,verify,self,manage,observe,admin}'), ('none', '{}');
