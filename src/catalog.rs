@@ -10,4 +10,5 @@ pub mod kind;
 pub mod member;
 pub mod principal;
 pub mod principals;
+pub mod revocations;
 pub mod token;

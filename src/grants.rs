@@ -100,6 +100,7 @@ impl Access {
                 "EXECUTE ON FUNCTION tokenauth.scan_column",
                 "EXECUTE ON FUNCTION tokenauth.expiring",
                 "EXECUTE ON FUNCTION tokenauth.idle",
+                "EXECUTE ON FUNCTION tokenauth.export_revocations",
                 "SELECT ON tokenauth.tokens",
                 "SELECT ON tokenauth.events",
                 "SELECT ON tokenauth.kind",
@@ -108,6 +109,7 @@ impl Access {
                 "INSERT, UPDATE, DELETE ON tokenauth.kind",
                 "EXECUTE ON FUNCTION tokenauth.reseal",
                 "EXECUTE ON FUNCTION tokenauth.purge",
+                "EXECUTE ON FUNCTION tokenauth.import_revocations",
             ],
         }
     }

@@ -38,6 +38,7 @@ mod remembered;
 mod request;
 mod reseal;
 mod reveal;
+mod revocations;
 mod revoke;
 mod revoke_all;
 mod rotate;

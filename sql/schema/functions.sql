@@ -25,6 +25,8 @@ COMMENT ON FUNCTION tokenauth.enable IS 'Enables a disabled token; returns wheth
 COMMENT ON FUNCTION tokenauth.delete IS 'Revokes a token for good and takes it off every list';
 COMMENT ON FUNCTION tokenauth.reveal IS 'Shows the text of an active token again, if its kind keeps texts sealed';
 COMMENT ON FUNCTION tokenauth.reseal IS 'Seals token texts anew with the newest key; returns how many are left under older ones';
+COMMENT ON FUNCTION tokenauth.export_revocations IS 'What has died since a moment, for import_revocations() after a restore of an older backup';
+COMMENT ON FUNCTION tokenauth.import_revocations IS 'Makes die here what has died elsewhere; returns how many tokens and principals it has changed';
 COMMENT ON FUNCTION tokenauth.purge IS 'Removes what has been dead for longer than this, at most 100,000 rows at a time; returns how many';
 COMMENT ON FUNCTION tokenauth.list IS 'Rows of tokenauth.tokens that the actor may see, newest first';
 COMMENT ON FUNCTION tokenauth.authenticate IS 'Authenticates the transaction by a token and returns the owner, or raises';

@@ -1,6 +1,6 @@
 //! Points in time as PostgreSQL keeps them: microseconds since 2000-01-01 UTC.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 
 use pgrx::callconv::{Arg, ArgAbi};
 use pgrx::datum::Interval;
@@ -29,6 +29,25 @@ impl Timestamp {
     pub fn now() -> Self {
         // SAFETY: reads the system clock.
         Timestamp(unsafe { pg_sys::GetCurrentTimestamp() })
+    }
+
+    /// The moment that a text means to the server, written in digits and with the years that are; `None` when it means none.
+    pub fn parse(text: &str) -> Option<Self> {
+        // Neither "tomorrow" nor "infinity".
+        if !text.starts_with(|first: char| first.is_ascii_digit()) {
+            return None;
+        }
+        let text = CString::new(text).ok()?;
+        let arguments =
+            [Some(pg_sys::Datum::from(text.as_ptr())), pg_sys::InvalidOid.into_datum(), (-1_i32).into_datum()];
+        PgTryBuilder::new(|| {
+            // SAFETY: timestamptz_in takes a zero-terminated string, an oid that it ignores, and a type modifier. It holds
+            // nothing that would have to be given back when it raises.
+            unsafe { direct_function_call(pg_sys::timestamptz_in, &arguments) }
+        })
+        .catch_others(|_| None)
+        .execute()
+        .filter(|moment: &Self| moment.is_writable())
     }
 
     /// When the current transaction began: SQL's `now()`.

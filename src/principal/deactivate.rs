@@ -23,8 +23,6 @@ use crate::pg::xact;
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
 #[search_path(pg_catalog, pg_temp)]
 fn deactivate(principal: Option<Text>, reason: default!(Option<Text>, "NULL")) -> Result<bool, ErrorReport> {
-    static DEACTIVATE: Statement =
-        Statement::new("UPDATE tokenauth.principal SET active = false, state_reason = $2 WHERE principal = $1");
     let actor = Actor::session()?;
     let name = PrincipalName::given("principal", principal)?;
     let reason = argument::bounded("reason", reason, MOST_PROSE)?;
@@ -34,7 +32,7 @@ fn deactivate(principal: Option<Text>, reason: default!(Option<Text>, "NULL")) -
         return Ok(false);
     }
     let before = principal::described(&name);
-    DEACTIVATE.run(arguments![name.text(), reason.clone()]);
+    principal::set_inactive(&name, reason.as_ref());
     kill_revocable(&name, &actor, reason.as_ref());
     event::of_principal("principal.deactivated", &name, &actor, before, principal::described(&name))?;
     Ok(true)
