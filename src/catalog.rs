@@ -3,6 +3,7 @@
 //! Nothing here decides anything, and no SQL text is ever built from values.
 
 pub mod aged;
+pub mod announced;
 pub mod event;
 pub mod import;
 pub mod key;

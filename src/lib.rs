@@ -31,6 +31,7 @@ mod kind;
 mod list;
 mod masking;
 pub mod network;
+mod notify;
 mod pg;
 mod principal;
 mod purge;

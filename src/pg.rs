@@ -18,6 +18,7 @@ pub mod kept;
 pub mod log_hook;
 pub mod meanwhile;
 pub mod message;
+pub mod notify;
 pub mod probe;
 pub mod query;
 pub mod role;

@@ -15,6 +15,7 @@ use crate::catalog::principal::{self, Hold, lock};
 use crate::catalog::revocations;
 use crate::error::{Error, ErrorReport};
 use crate::id;
+use crate::notify;
 use crate::pg::clock::Timestamp;
 use crate::pg::jsonb::Jsonb;
 use crate::pg::message;
@@ -62,6 +63,9 @@ fn die_again(document: Document, actor: &Actor) -> Result<i64, Error> {
     changed.disabled = revocations::disable(&document.disabled);
     changed.shortened = revocations::shorten(&document.expiries);
     changed.unknown += strangers;
+    if changed.revoked > 0 {
+        notify::all_died();
+    }
     let mut deactivated = 0;
     for (name, reason) in inactive {
         deactivated += i64::from(deactivate(&name, reason.as_ref(), actor)?);
@@ -98,12 +102,12 @@ fn held(mut named: Vec<(PrincipalName, Option<Text>)>) -> (Vec<(PrincipalName, O
 
 /// Deactivates a principal that is held alone, and answers whether it was active.
 fn deactivate(name: &PrincipalName, reason: Option<&Text>, actor: &Actor) -> Result<bool, Error> {
-    if !lock(name, Hold::Alone).is_some_and(|principal| principal.active) {
+    let Some(found) = lock(name, Hold::Alone).filter(|principal| principal.active) else {
         return Ok(false);
-    }
+    };
     let before = principal::described(name);
     principal::set_inactive(name, reason);
-    kill_revocable(name, actor, reason);
+    kill_revocable(name, &found, actor, reason);
     event::of_principal("principal.deactivated", name, actor, before, principal::described(name))?;
     Ok(true)
 }

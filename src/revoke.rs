@@ -10,6 +10,7 @@ use crate::catalog::token::Token;
 use crate::catalog::{principal, token};
 use crate::error::{Error, ErrorReport};
 use crate::handing_out::Held;
+use crate::notify;
 use crate::pg::clock::Timestamp;
 use crate::pg::snapshot::Latest;
 use crate::pg::statement::{Statement, arguments};
@@ -76,6 +77,9 @@ fn delete(id: Option<Uuid>, actor: default!(Option<Text>, "'session'")) -> Resul
         return Ok(false);
     }
     xact::mark_death();
+    if is_alive(&token) {
+        notify::died(id);
+    }
     DELETE.run(arguments![id, actor.recorded()]);
     record("token.deleted", token, None, &actor)?;
     Ok(true)
@@ -99,6 +103,9 @@ fn kill(id: Uuid, reason: Option<Text>, actor: &Actor) -> Result<bool, Error> {
     }
     xact::mark_death();
     let was_alive = is_alive(&token);
+    if was_alive {
+        notify::died(id);
+    }
     mark_revoked(&token, reason.clone(), actor);
     // What had died with others before keeps its first death in the list; this one is recorded all the same.
     record("token.revoked", token, reason, actor)?;

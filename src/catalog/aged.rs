@@ -27,7 +27,8 @@ pub fn remove_tokens(before: Timestamp, most: i64) -> i64 {
                       WHERE t.id = d.id
                         AND (d.id IN (SELECT token_id FROM uses)
                              OR NOT EXISTS (SELECT FROM tokenauth.usage u WHERE u.token_id = d.id))
-                     RETURNING t.id)
+                     RETURNING t.id),
+                 announced AS (DELETE FROM tokenauth.announced a USING gone WHERE a.token_id = gone.id)
                  SELECT count(*) FROM gone"
             )
         };

@@ -3,7 +3,7 @@
 use pgrx::Uuid;
 
 use crate::catalog::kind::stored_scopes;
-use crate::catalog::principal::{Principal, stored_data_scopes};
+use crate::catalog::principal::{Covers, Principal, stored_data_scopes};
 use crate::data_scope::DataScopes;
 use crate::error::Error;
 use crate::pg::array::TextArray;
@@ -180,6 +180,19 @@ pub fn count_alive_of(owner: &PrincipalName, principal: &Principal, most: i64) -
     );
     let (all, revocable) = principal.dead_before();
     COUNT.first(arguments![owner.text(), all, revocable.max(all), most], |row| row.required(1)).unwrap_or(0)
+}
+
+/// Tokens of an owner, which must be held alone, that a mass death would kill now; not more than `most`.
+pub fn alive_of(owner: &PrincipalName, principal: &Principal, covers: Covers, most: i64) -> Vec<Uuid> {
+    static FIND: Statement = Statement::new(
+        "SELECT id
+           FROM tokenauth.token
+          WHERE owner = $1 AND owner_epoch >= $2 AND (dies_with_owner AND owner_epoch >= $3 OR NOT dies_with_owner AND $4)
+            AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > clock_timestamp())
+          LIMIT $5",
+    );
+    let (all, revocable) = principal.dead_before();
+    FIND.all(arguments![owner.text(), all, revocable, covers == Covers::All, most], |row| row.required(1))
 }
 
 /// A token text as it is kept sealed, and the key that opens it.

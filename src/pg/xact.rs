@@ -11,7 +11,7 @@ use std::ptr;
 use pgrx::prelude::*;
 use pgrx::{PgSqlErrorCode, pg_sys};
 
-use super::invalidation;
+use super::{invalidation, notify};
 
 thread_local! {
     /// Shallowest transaction nesting level at which this transaction has killed something; 0: none.
@@ -122,7 +122,10 @@ pub fn register() {
 #[pg_guard]
 unsafe extern "C-unwind" fn at_transaction(event: pg_sys::XactEvent::Type, _argument: *mut c_void) {
     match event {
-        pg_sys::XactEvent::XACT_EVENT_PRE_COMMIT if NARROWED.get() => wait_for_standbys(),
+        pg_sys::XactEvent::XACT_EVENT_PRE_COMMIT if NARROWED.get() => {
+            notify::send_pending();
+            wait_for_standbys();
+        }
         // SAFETY: reads this backend's position: it has moved if anything else was written since.
         pg_sys::XactEvent::XACT_EVENT_PRE_COMMIT if HASTELESS.get() == Some(unsafe { pg_sys::XactLastRecEnd }) => {
             set_for_this_commit(c"off");
@@ -148,6 +151,7 @@ fn refuse_prepare() {
 
 fn end() {
     invalidation::end_transaction();
+    notify::forget();
     KILLED_AT.set(0);
     NARROWED.set(false);
     HASTELESS.set(None);
@@ -169,9 +173,11 @@ unsafe extern "C-unwind" fn at_subtransaction(
             if KILLED_AT.get() == level {
                 KILLED_AT.set(level - 1);
             }
+            notify::merge(level);
             tell(End::Committed(level));
         }
         pg_sys::SubXactEvent::SUBXACT_EVENT_ABORT_SUB => {
+            notify::drop_from(level);
             if KILLED_AT.get() >= level {
                 KILLED_AT.set(0);
             }

@@ -36,6 +36,7 @@ UPDATE tokenauth.token t SET revoked_at = revoked_at - interval '40 days', expir
   FROM held WHERE held.id = t.id AND held.name LIKE '%long ago';
 UPDATE tokenauth.mass_death SET at = at - interval '40 days' WHERE owner IN ('user:bob', 'user:carol', 'user:dora');
 UPDATE tokenauth.principal SET dropped_at = dropped_at - interval '40 days' WHERE principal = 'user:dora';
+INSERT INTO tokenauth.announced SELECT id, now(), '1 day' FROM held WHERE name IN ('alive', 'expired long ago');
 SELECT id, xmin AS version INTO TEMPORARY before FROM tokenauth.token;
 SELECT verdict FROM held, LATERAL tokenauth.verify(token) v WHERE held.name = 'all died long ago';
 
@@ -44,6 +45,7 @@ SELECT tokenauth.purge('30 days');
 SELECT held.name AS gone FROM held LEFT JOIN tokenauth.token t USING (id) WHERE t.id IS NULL ORDER BY held.name;
 SELECT held.name AS left, t.xmin = version AS unwritten FROM held JOIN tokenauth.token t USING (id) JOIN before USING (id) ORDER BY held.name;
 SELECT count(*) AS uses_of_nothing FROM tokenauth.usage WHERE token_id NOT IN (SELECT id FROM tokenauth.token);
+SELECT held.name AS announced FROM tokenauth.announced LEFT JOIN held ON held.id = token_id;
 SELECT count(*) AS without_uses FROM tokenauth.token WHERE id NOT IN (SELECT token_id FROM tokenauth.usage);
 SELECT principal, dropped_at IS NOT NULL AS dropped FROM tokenauth.principal ORDER BY principal;
 SELECT owner, covers FROM tokenauth.mass_death ORDER BY owner;
