@@ -124,6 +124,12 @@ fn read(row: &Row) -> Token {
     }
 }
 
+/// The status of a token that was not deleted, as the view `tokenauth.tokens` shows it.
+pub fn status(id: Uuid) -> Option<Text> {
+    static STATUS: Statement = Statement::new("SELECT status FROM tokenauth.tokens WHERE id = $1");
+    STATUS.first(arguments![id], |row| row.required(1))
+}
+
 /// What people have written on a token, and where it may be used from.
 pub struct Settings {
     /// Its name.

@@ -22,6 +22,8 @@ thread_local! {
     static HASTELESS: Cell<Option<pg_sys::XLogRecPtr>> = const { Cell::new(None) };
     /// How many transactions and subtransactions of this backend were rolled back.
     static ROLLBACKS: Cell<u64> = const { Cell::new(0) };
+    /// How many transactions of this backend have ended.
+    static ENDED: Cell<u64> = const { Cell::new(0) };
     /// Who else is told of ends.
     static LISTENER: Cell<Option<fn(End)>> = const { Cell::new(None) };
 }
@@ -82,6 +84,11 @@ pub fn mark_death() {
 /// something compares this.
 pub fn rollbacks() -> u64 {
     ROLLBACKS.get()
+}
+
+/// How many transactions of this backend have ended: whatever belongs to one compares this.
+pub fn ended() -> u64 {
+    ENDED.get()
 }
 
 /// Whether verification, called now, may write: a read-write READ COMMITTED transaction of a primary. In stricter levels
@@ -152,6 +159,7 @@ fn refuse_prepare() {
 fn end() {
     invalidation::end_transaction();
     notify::forget();
+    ENDED.set(ENDED.get() + 1);
     KILLED_AT.set(0);
     NARROWED.set(false);
     HASTELESS.set(None);
