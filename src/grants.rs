@@ -98,6 +98,7 @@ impl Access {
                 "EXECUTE ON FUNCTION tokenauth.explain",
                 "EXECUTE ON FUNCTION tokenauth.doctor",
                 "EXECUTE ON FUNCTION tokenauth.scan_column",
+                "EXECUTE ON FUNCTION tokenauth.report",
                 "EXECUTE ON FUNCTION tokenauth.expiring",
                 "EXECUTE ON FUNCTION tokenauth.idle",
                 "EXECUTE ON FUNCTION tokenauth.export_revocations",

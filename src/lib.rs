@@ -36,6 +36,7 @@ mod pg;
 mod principal;
 mod purge;
 mod remembered;
+mod report;
 mod request;
 mod reseal;
 mod reveal;
