@@ -1,11 +1,13 @@
 //! Arguments, parsed once at the door.
 
 use pgrx::Uuid;
+use pgrx::datum::Interval;
 
 use crate::data_scope::DataScopes;
 use crate::error::Error;
 use crate::network::Network;
 use crate::pg::array::TextArray;
+use crate::pg::clock::is_negative;
 use crate::pg::jsonb::Jsonb;
 use crate::pg::text::Text;
 use crate::scope::Scopes;
@@ -40,6 +42,12 @@ pub fn metadata(document: Option<Jsonb>) -> Result<Option<Jsonb>, Error> {
         Some(document) if !document.is_object() => Err(Error::Metadata),
         document => Ok(document),
     }
+}
+
+/// A length of time.
+pub fn duration(what: &'static str, length: Option<Interval>) -> Result<Interval, Error> {
+    let length = given(what, length)?;
+    if is_negative(&length) { Err(Error::Negative(what)) } else { Ok(length) }
 }
 
 /// The elements of an array, none of them NULL.

@@ -2,6 +2,8 @@
 //!
 //! Nothing here decides anything, and no SQL text is ever built from values.
 
+pub mod aged;
+pub mod announced;
 pub mod event;
 pub mod import;
 pub mod key;
@@ -9,4 +11,5 @@ pub mod kind;
 pub mod member;
 pub mod principal;
 pub mod principals;
+pub mod revocations;
 pub mod token;

@@ -5,6 +5,7 @@ use pgrx::prelude::*;
 
 use crate::actor::Actor;
 use crate::argument;
+use crate::catalog::token;
 use crate::error::ErrorReport;
 use crate::handing_out::Held;
 use crate::pg::statement::{Statement, arguments};
@@ -29,8 +30,9 @@ fn disable(id: Option<Uuid>, actor: default!(Option<Text>, "'session'")) -> Resu
         return Ok(false);
     }
     xact::mark_death();
+    let before = token::status(id);
     DISABLE.run(arguments![id]);
-    record("token.disabled", held.token, None, &actor)?;
+    record("token.disabled", held.token, before, token::status(id), None, &actor)?;
     Ok(true)
 }
 
@@ -50,7 +52,9 @@ fn enable(id: Option<Uuid>, actor: default!(Option<Text>, "'session'")) -> Resul
     if !held.token.disabled {
         return Ok(false);
     }
-    ENABLE.run(arguments![held.token.id]);
-    record("token.enabled", held.token, None, &actor)?;
+    let id = held.token.id;
+    let before = token::status(id);
+    ENABLE.run(arguments![id]);
+    record("token.enabled", held.token, before, token::status(id), None, &actor)?;
     Ok(true)
 }

@@ -127,6 +127,14 @@ pub enum Error {
     SealBroken(Uuid),
     /// A number that must be positive.
     NotPositive(&'static str),
+    /// A length of time that must not be negative.
+    Negative(&'static str),
+    /// Revocations to import are not such a document.
+    NoRevocations,
+    /// They are of a version that is not known here.
+    RevocationsVersion,
+    /// An element of one of their lists, counted from 1, is malformed.
+    Revocation { of: &'static str, index: usize },
     /// `revoke_all` without any selection.
     NothingSelected,
     /// The actor is inactive.
@@ -331,6 +339,14 @@ impl Error {
             .detail("It was damaged, or put there from another token.")
             .hint("The token itself works on; revoke it and issue another to have a text that can be revealed."),
             Error::NotPositive(what) => Told::new(INVALID, format!("{what} must be positive")),
+            Error::Negative(what) => Told::new(INVALID, format!("{what} must not be negative")),
+            Error::NoRevocations => Told::new(INVALID, "revocations are malformed")
+                .hint("Pass on what tokenauth.export_revocations() answered."),
+            Error::RevocationsVersion => Told::new(INVALID, "revocations are of an unknown version")
+                .hint("Update the extension to the version that exported them."),
+            Error::Revocation { of, index } => Told::new(INVALID, "revocations are malformed")
+                .detail(format!("Element {index} of {of} is not one."))
+                .hint("Pass on what tokenauth.export_revocations() answered."),
             Error::NothingSelected => Told::new(ABSENT, "revoke_all selects nothing")
                 .hint("Give owner, kind or issued_before; issued_before => now() selects every token issued until now."),
             Error::ActorInactive(actor) => Told::new(DENIED, format!("principal \"{actor}\" is inactive"))

@@ -98,11 +98,20 @@ impl Access {
                 "EXECUTE ON FUNCTION tokenauth.explain",
                 "EXECUTE ON FUNCTION tokenauth.doctor",
                 "EXECUTE ON FUNCTION tokenauth.scan_column",
+                "EXECUTE ON FUNCTION tokenauth.report",
+                "EXECUTE ON FUNCTION tokenauth.expiring",
+                "EXECUTE ON FUNCTION tokenauth.idle",
+                "EXECUTE ON FUNCTION tokenauth.export_revocations",
                 "SELECT ON tokenauth.tokens",
                 "SELECT ON tokenauth.events",
                 "SELECT ON tokenauth.kind",
             ],
-            Access::Admin => &["INSERT, UPDATE, DELETE ON tokenauth.kind", "EXECUTE ON FUNCTION tokenauth.reseal"],
+            Access::Admin => &[
+                "INSERT, UPDATE, DELETE ON tokenauth.kind",
+                "EXECUTE ON FUNCTION tokenauth.reseal",
+                "EXECUTE ON FUNCTION tokenauth.purge",
+                "EXECUTE ON FUNCTION tokenauth.import_revocations",
+            ],
         }
     }
 

@@ -11,6 +11,12 @@ use rand::rngs::OsRng;
 use crate::error::Error;
 use crate::pg::clock::Timestamp;
 
+/// The least identifier that something of this moment can have.
+pub fn first(at: Timestamp) -> Uuid {
+    let id = uuid::Builder::from_unix_timestamp_millis(at.unix_millis(), &[0; 10]).into_uuid();
+    Uuid::from_bytes(id.into_bytes())
+}
+
 /// A new identifier for something that happens at this moment.
 ///
 /// # Errors

@@ -17,6 +17,8 @@ pub mod jsonb;
 pub mod kept;
 pub mod log_hook;
 pub mod meanwhile;
+pub mod message;
+pub mod notify;
 pub mod probe;
 pub mod query;
 pub mod role;

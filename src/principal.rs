@@ -6,6 +6,7 @@ mod member;
 mod name;
 mod put;
 
+pub use deactivate::kill_revocable;
 pub use name::{PrincipalName, PrincipalNameError};
 
 use crate::error::Error;

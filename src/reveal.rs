@@ -38,7 +38,7 @@ fn reveal(id: Option<Uuid>, actor: default!(Option<Text>, "'session'")) -> Resul
     held.may_be_revived()?;
     let id = held.token.id;
     let text = token::sealed(id).ok_or(Error::NotSealed(id))?.open()?;
-    record("token.revealed", held.token, None, &actor)?;
+    record("token.revealed", held.token, None, None, None, &actor)?;
     Ok(Plaintext::from(text))
 }
 

@@ -10,7 +10,9 @@ use crate::catalog::token::Token;
 use crate::catalog::{principal, token};
 use crate::error::{Error, ErrorReport};
 use crate::handing_out::Held;
+use crate::notify;
 use crate::pg::clock::Timestamp;
+use crate::pg::jsonb::Jsonb;
 use crate::pg::snapshot::Latest;
 use crate::pg::statement::{Statement, arguments};
 use crate::pg::text::{Presented, Text};
@@ -76,8 +78,12 @@ fn delete(id: Option<Uuid>, actor: default!(Option<Text>, "'session'")) -> Resul
         return Ok(false);
     }
     xact::mark_death();
+    if is_alive(&token) {
+        notify::died(id);
+    }
+    let before = token::status(id);
     DELETE.run(arguments![id, actor.recorded()]);
-    record("token.deleted", token, None, &actor)?;
+    record("token.deleted", token, before, Some("deleted".into()), None, &actor)?;
     Ok(true)
 }
 
@@ -99,9 +105,13 @@ fn kill(id: Uuid, reason: Option<Text>, actor: &Actor) -> Result<bool, Error> {
     }
     xact::mark_death();
     let was_alive = is_alive(&token);
+    if was_alive {
+        notify::died(id);
+    }
+    let before = token::status(id);
     mark_revoked(&token, reason.clone(), actor);
     // What had died with others before keeps its first death in the list; this one is recorded all the same.
-    record("token.revoked", token, reason, actor)?;
+    record("token.revoked", token, before, Some("revoked".into()), reason, actor)?;
     Ok(was_alive)
 }
 
@@ -123,17 +133,27 @@ pub fn mark_revoked(token: &Token, reason: Option<Text>, actor: &Actor) {
     REVOKE.run(arguments![token.id, actor.recorded(), reason]);
 }
 
-/// Records that one token changed its state.
-pub fn record(event: &'static str, token: Token, reason: Option<Text>, actor: &Actor) -> Result<(), Error> {
-    static REASON: Statement = Statement::new("SELECT jsonb_build_object('reason', $1)");
-    let after = reason.and_then(|reason| REASON.first(arguments![reason], |row| row.required(1)));
+/// Records that one token changed its status, or that something was done with it that leaves it as it is.
+pub fn record(
+    event: &'static str,
+    token: Token,
+    before: Option<Text>,
+    after: Option<Text>,
+    reason: Option<Text>,
+    actor: &Actor,
+) -> Result<(), Error> {
+    static DESCRIBE: Statement =
+        Statement::new("SELECT jsonb_strip_nulls(jsonb_build_object('status', $1, 'reason', $2))");
+    let described = |status: Option<Text>, reason: Option<Text>| -> Option<Jsonb> {
+        status.and_then(|status| DESCRIBE.first(arguments![status, reason], |row| row.required(1)))
+    };
     Event {
         event,
         token_id: Some(token.id),
         kind: Some(token.kind),
         owner: Some(token.owner),
-        after,
-        ..Event::default()
+        before: described(before, None),
+        after: described(after, reason),
     }
     .record(actor)
 }

@@ -1,5 +1,6 @@
 //! `revoke_all`: many tokens die at once.
 
+use pgrx::Uuid;
 use pgrx::prelude::*;
 
 use crate::actor::Actor;
@@ -9,6 +10,7 @@ use crate::catalog::event::Event;
 use crate::catalog::principal::{self, Covers, Hold, lock_existing};
 use crate::catalog::{kind, token};
 use crate::error::{Error, ErrorReport};
+use crate::notify;
 use crate::pg::clock::Timestamp;
 use crate::pg::statement::{Argument, Statement, arguments, fields};
 use crate::pg::text::Text;
@@ -65,6 +67,7 @@ fn kill_all_of(owner: &PrincipalName, actor: &Actor, reason: Option<Text>) -> Re
     }
     xact::mark_death();
     let alive = token::count_alive_of(owner, &principal, MOST_COUNTED + 1);
+    notify::owner_dies(owner, &principal, Covers::All);
     principal::begin_epoch(owner, Covers::All, actor.recorded(), reason.as_ref());
     record(Some(owner), None, None, alive, reason, actor)?;
     Ok(alive)
@@ -106,7 +109,10 @@ impl Selection {
                         sealed = NULL, seal = NULL
                    FROM selected
                   WHERE t.id = selected.id)
-             SELECT count(*) FILTER (WHERE alive) FROM selected",
+             SELECT count(*) FILTER (WHERE alive),
+                    -- Who is listened to is told as many as a message lists, and one more if there are more.
+                    CASE WHEN $11 > 0 THEN (SELECT array_agg(id) FROM (SELECT id FROM selected WHERE alive LIMIT $11) listed) END
+               FROM selected",
         );
         if self.owner.is_none() || self.kind.is_some() {
             kind::lock_against_issue(self.kind.as_ref())?;
@@ -145,7 +151,10 @@ impl Selection {
         ]
         .into();
         arguments.extend(reach.arguments());
-        let died = KILL.first(&arguments, |row| row.required(1)).unwrap_or(0);
+        arguments.push(Argument::of(notify::most_listed()));
+        let (died, listed): (i64, Vec<Uuid>) =
+            KILL.first(&arguments, |row| (row.required(1), row.optional(2).unwrap_or_default())).unwrap_or_default();
+        notify::many_died(|_| listed);
         record(self.owner.as_ref(), self.kind, Some(self.issued_before), died, reason, actor)?;
         Ok(died)
     }

@@ -13,6 +13,7 @@ use crate::handing_out::{Grant, Held};
 use crate::id;
 use crate::issue::New;
 use crate::kind::Expiry;
+use crate::notify;
 use crate::pg::clock::{Timestamp, is_negative, is_positive};
 use crate::pg::composite::{IssuedFields, RotationRow};
 use crate::pg::statement::{Statement, arguments};
@@ -117,6 +118,7 @@ fn succeed(held: Held, grace: &Interval, asked: &Expiry, actor: &Actor) -> Resul
         xact::mark_narrowing();
     } else {
         xact::mark_death();
+        notify::died(id);
         mark_revoked(&token, Some("rotated".into()), actor);
     }
     Event {

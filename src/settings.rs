@@ -2,11 +2,13 @@
 
 use std::ffi::{CStr, CString};
 
+use pgrx::datum::Interval;
 use pgrx::guc::{GucContext, GucFlags, GucRegistry, GucSetting};
 use pgrx::prelude::*;
 
 use crate::error::{Error, ErrorReport};
 use crate::keys;
+use crate::pg::clock::parse_interval;
 use crate::request::ErrorStyle;
 
 /// `tokenauth.usage_tracking`. On, because "when was it last used?" is the first question of every token list.
@@ -27,6 +29,11 @@ static KEY_FILE: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::ne
 /// tokens that are whole: certainty is in `verify_digest`.
 static MASK_LOGS: GucSetting<bool> = GucSetting::<bool>::new(false);
 
+/// `tokenauth.notify`. Off, because transactions that notify commit one after the other, in all databases.
+static NOTIFY: GucSetting<bool> = GucSetting::<bool>::new(false);
+
+/// `tokenauth.retention`. None, because nobody's history is removed unasked.
+static RETENTION: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
 /// Values of `tokenauth.default_error_style`, named as they are written.
 #[derive(Clone, Copy, PostgresGucEnum)]
 #[expect(non_camel_case_types, reason = "the variants' names are the setting's values")]
@@ -77,6 +84,20 @@ pub fn define() {
         c"Best effort, in processes that have loaded the library: add it to shared_preload_libraries.",
         &MASK_LOGS,
     );
+    GucRegistry::define_bool_guc(
+        c"tokenauth.notify",
+        c"Tells listeners on the channel \"tokenauth\" which tokens have died or are about to expire.",
+        c"Nothing is told while the server's queue of notifications is half full.",
+        &NOTIFY,
+        GucContext::Suset,
+        GucFlags::default(),
+    );
+    crate::pg::settings::define_interval(
+        c"tokenauth.retention",
+        c"Sets how long dead tokens, tombstones and events are kept.",
+        c"An interval, such as \"1 year\". Empty keeps them; otherwise the worker of a database purges what is older.",
+        &RETENTION,
+    );
     crate::pg::settings::reserve(PREFIX);
 }
 
@@ -91,6 +112,16 @@ pub fn usage_tracking() -> bool {
 /// The file with the keys.
 pub fn key_file() -> Option<CString> {
     KEY_FILE.get().filter(|path| !path.is_empty())
+}
+
+/// Whether listeners are told of deaths and expiries.
+pub fn notify() -> bool {
+    NOTIFY.get()
+}
+
+/// How long what is dead is kept; `None`: for ever.
+pub fn retention() -> Option<Interval> {
+    parse_interval(&RETENTION.get()?)
 }
 
 /// Says at once, in the log of a start or a reload, what every call that needs a key will fail with.

@@ -14,7 +14,7 @@ CREATE TABLE tokenauth.event (
     CONSTRAINT event_pkey PRIMARY KEY (id)
 );
 
-COMMENT ON TABLE tokenauth.event IS 'What was done: one row for each change, written in its transaction, never changed';
+COMMENT ON TABLE tokenauth.event IS 'What was done: one row for each change, written in its transaction, never changed and removed by purge() alone';
 COMMENT ON COLUMN tokenauth.event.id IS 'Identifier, uuid version 7';
 COMMENT ON COLUMN tokenauth.event.at IS 'When';
 COMMENT ON COLUMN tokenauth.event.event IS 'What, such as token.issued';
@@ -26,7 +26,7 @@ COMMENT ON COLUMN tokenauth.event.role IS 'The role that was logged in';
 COMMENT ON COLUMN tokenauth.event.client IS 'Address of the database client; NULL over a Unix socket';
 COMMENT ON COLUMN tokenauth.event.before IS 'What was changed, as it was';
 COMMENT ON COLUMN tokenauth.event.after IS 'What was changed, as it is';
-COMMENT ON COLUMN tokenauth.event.correlation_id IS 'Of the request that caused it';
+COMMENT ON COLUMN tokenauth.event.correlation_id IS 'Of the last verification in the same transaction; NULL: there was none';
 
 SELECT pg_catalog.pg_extension_config_dump('tokenauth.event', '');
 

@@ -25,6 +25,9 @@ COMMENT ON FUNCTION tokenauth.enable IS 'Enables a disabled token; returns wheth
 COMMENT ON FUNCTION tokenauth.delete IS 'Revokes a token for good and takes it off every list';
 COMMENT ON FUNCTION tokenauth.reveal IS 'Shows the text of an active token again, if its kind keeps texts sealed';
 COMMENT ON FUNCTION tokenauth.reseal IS 'Seals token texts anew with the newest key; returns how many are left under older ones';
+COMMENT ON FUNCTION tokenauth.export_revocations IS 'What has died since a moment, for import_revocations() after a restore of an older backup';
+COMMENT ON FUNCTION tokenauth.import_revocations IS 'Makes die here what has died elsewhere; returns how many tokens and principals it has changed';
+COMMENT ON FUNCTION tokenauth.purge IS 'Removes what has been dead for longer than this, at most 100,000 rows at a time; returns how many';
 COMMENT ON FUNCTION tokenauth.list IS 'Rows of tokenauth.tokens that the actor may see, newest first';
 COMMENT ON FUNCTION tokenauth.authenticate IS 'Authenticates the transaction by a token and returns the owner, or raises';
 COMMENT ON FUNCTION tokenauth.authenticate_digest IS 'Authenticates the transaction by the SHA-256 of a token';
@@ -42,6 +45,9 @@ COMMENT ON FUNCTION tokenauth.current_scopes IS 'What the token that the transac
 COMMENT ON FUNCTION tokenauth.has_scope IS 'Whether the transaction is authenticated by a token that grants this scope';
 COMMENT ON FUNCTION tokenauth.data_scope IS 'Allowed values of a dimension; NULL: unrestricted; none when nobody is authenticated';
 COMMENT ON FUNCTION tokenauth.in_data_scope IS 'Whether the transaction is authenticated by a token that may reach this value of a dimension';
+COMMENT ON FUNCTION tokenauth.report IS 'The state of things on one page: tokens by kind, expiring, idle, newly dead, drift, settings';
+COMMENT ON FUNCTION tokenauth.expiring IS 'Tokens alive that expire within this time, the first to expire first';
+COMMENT ON FUNCTION tokenauth.idle IS 'Tokens alive that were neither issued nor used within this time, the longest idle first';
 COMMENT ON FUNCTION tokenauth.verify IS 'Verifies a token, for these scopes and from this client address';
 COMMENT ON FUNCTION tokenauth.verify_digest IS 'Verifies a token by its SHA-256, so that its text never reaches the server';
 COMMENT ON FUNCTION tokenauth.verify_request IS 'Verifies the token in the headers of an HTTP request';

@@ -107,6 +107,21 @@ COMMENT ON COLUMN tokenauth.usage.denied_count IS 'How often it was presented an
 
 SELECT pg_catalog.pg_extension_config_dump('tokenauth.usage', '');
 
+-- When a token's expiry changes, what was announced of it is about another one.
+CREATE TABLE tokenauth.announced (
+    token_id   uuid NOT NULL,
+    expires_at timestamptz NOT NULL,
+    term       interval NOT NULL,
+    CONSTRAINT announced_pkey PRIMARY KEY (token_id)
+);
+
+COMMENT ON TABLE tokenauth.announced IS 'Tokens of which listeners have been told that they are about to expire';
+COMMENT ON COLUMN tokenauth.announced.token_id IS 'The token';
+COMMENT ON COLUMN tokenauth.announced.expires_at IS 'The expiry that was announced';
+COMMENT ON COLUMN tokenauth.announced.term IS 'Within which time it was to expire: a week, then a day';
+
+SELECT pg_catalog.pg_extension_config_dump('tokenauth.announced', '');
+
 -- Never read or written: its invalidation is the message by which backends learn that what they remember is out of date.
 CREATE TABLE tokenauth.signal ();
 

@@ -72,7 +72,7 @@ CREATE VIEW tokenauth.events AS
 SELECT id, at, event, token_id, kind, owner, actor, role, client, before, after, correlation_id
   FROM tokenauth.event;
 
-COMMENT ON VIEW tokenauth.events IS 'Every change of a kind, principal or token';
+COMMENT ON VIEW tokenauth.events IS 'Every change of a kind, principal, membership or token';
 COMMENT ON COLUMN tokenauth.events.id IS 'Identifier, uuid version 7';
 COMMENT ON COLUMN tokenauth.events.at IS 'When';
 COMMENT ON COLUMN tokenauth.events.event IS 'What, such as token.issued';
@@ -84,4 +84,4 @@ COMMENT ON COLUMN tokenauth.events.role IS 'The role that was logged in';
 COMMENT ON COLUMN tokenauth.events.client IS 'Address of the database client; NULL over a Unix socket';
 COMMENT ON COLUMN tokenauth.events.before IS 'What was changed, as it was';
 COMMENT ON COLUMN tokenauth.events.after IS 'What was changed, as it is';
-COMMENT ON COLUMN tokenauth.events.correlation_id IS 'Of the request that caused it';
+COMMENT ON COLUMN tokenauth.events.correlation_id IS 'Of the last verification in the same transaction; NULL: there was none';

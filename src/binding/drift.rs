@@ -48,7 +48,7 @@ fn examine(binding: &Bound, findings: &mut Vec<Finding>) {
 }
 
 fn finding(object: String, finding: String, hint: &str) -> Finding {
-    Finding { area: "binding", object, finding, hint: hint.to_owned() }
+    Finding::new("binding", &object, &finding, hint)
 }
 
 fn drift(binding: &Bound) -> Result<Drift, Error> {

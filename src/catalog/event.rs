@@ -3,6 +3,7 @@
 use pgrx::Uuid;
 
 use crate::actor::Actor;
+use crate::correlation;
 use crate::error::Error;
 use crate::id;
 use crate::pg::clock::Timestamp;
@@ -29,14 +30,15 @@ pub struct Event {
 }
 
 impl Event {
-    /// Writes it, with who did it and from where.
+    /// Writes it, with who did it, from where, and in which request.
     ///
     /// # Errors
     /// 58030 when no identifier can be drawn.
     pub fn record(self, actor: &Actor) -> Result<(), Error> {
         static RECORD: Statement = Statement::new(
-            "INSERT INTO tokenauth.event (id, at, event, token_id, kind, owner, actor, role, client, before, after)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, session_user, host(inet_client_addr()), $8, $9)",
+            "INSERT INTO tokenauth.event (id, at, event, token_id, kind, owner, actor, role, client, before, after,
+                 correlation_id)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, session_user, host(inet_client_addr()), $8, $9, $10)",
         );
         let now = Timestamp::now();
         RECORD.run(arguments![
@@ -49,6 +51,7 @@ impl Event {
             actor.principal(),
             self.before,
             self.after,
+            correlation::of_transaction(),
         ]);
         Ok(())
     }

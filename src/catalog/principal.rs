@@ -158,6 +158,13 @@ pub fn begin_epoch(name: &PrincipalName, covers: Covers, by: Text, reason: Optio
     BEGIN.run(arguments![name.text(), covers, by, reason.cloned()]);
 }
 
+/// Makes a principal, which must be held alone, inactive; its tokens are another matter.
+pub fn set_inactive(name: &PrincipalName, reason: Option<&Text>) {
+    static DEACTIVATE: Statement =
+        Statement::new("UPDATE tokenauth.principal SET active = false, state_reason = $2 WHERE principal = $1");
+    DEACTIVATE.run(arguments![name.text(), reason.cloned()]);
+}
+
 /// What history says of a principal.
 pub fn described(name: &PrincipalName) -> Option<Jsonb> {
     static DESCRIBE: Statement = Statement::new(

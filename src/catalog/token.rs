@@ -3,7 +3,7 @@
 use pgrx::Uuid;
 
 use crate::catalog::kind::stored_scopes;
-use crate::catalog::principal::{Principal, stored_data_scopes};
+use crate::catalog::principal::{Covers, Principal, stored_data_scopes};
 use crate::data_scope::DataScopes;
 use crate::error::Error;
 use crate::pg::array::TextArray;
@@ -124,6 +124,12 @@ fn read(row: &Row) -> Token {
     }
 }
 
+/// The status of a token that was not deleted, as the view `tokenauth.tokens` shows it.
+pub fn status(id: Uuid) -> Option<Text> {
+    static STATUS: Statement = Statement::new("SELECT status FROM tokenauth.tokens WHERE id = $1");
+    STATUS.first(arguments![id], |row| row.required(1))
+}
+
 /// What people have written on a token, and where it may be used from.
 pub struct Settings {
     /// Its name.
@@ -180,6 +186,19 @@ pub fn count_alive_of(owner: &PrincipalName, principal: &Principal, most: i64) -
     );
     let (all, revocable) = principal.dead_before();
     COUNT.first(arguments![owner.text(), all, revocable.max(all), most], |row| row.required(1)).unwrap_or(0)
+}
+
+/// Tokens of an owner, which must be held alone, that a mass death would kill now; not more than `most`.
+pub fn alive_of(owner: &PrincipalName, principal: &Principal, covers: Covers, most: i64) -> Vec<Uuid> {
+    static FIND: Statement = Statement::new(
+        "SELECT id
+           FROM tokenauth.token
+          WHERE owner = $1 AND owner_epoch >= $2 AND (dies_with_owner AND owner_epoch >= $3 OR NOT dies_with_owner AND $4)
+            AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > clock_timestamp())
+          LIMIT $5",
+    );
+    let (all, revocable) = principal.dead_before();
+    FIND.all(arguments![owner.text(), all, revocable, covers == Covers::All, most], |row| row.required(1))
 }
 
 /// A token text as it is kept sealed, and the key that opens it.
@@ -257,4 +276,21 @@ pub static LISTED_FOR: Statement = Statement::new(
              OR (t.owner, t.kind) IN (SELECT * FROM unnest($5::text[], $6::text[]))
              OR t.kind = ANY ($7))
       ORDER BY t.created_at DESC, t.id DESC",
+);
+
+/// Rows of the view `tokenauth.tokens`, alive, that expire until `$1`, the first to expire first.
+pub static EXPIRING: Statement = Statement::new(
+    "SELECT t.*
+       FROM tokenauth.tokens t
+      WHERE t.expires_at <= $1 AND t.status NOT IN ('revoked', 'expired')
+      ORDER BY t.expires_at, t.id",
+);
+
+/// Rows of the view `tokenauth.tokens`, alive, that were neither issued nor used since `$1`, the longest idle first.
+pub static IDLE: Statement = Statement::new(
+    "SELECT t.*
+       FROM tokenauth.tokens t
+      WHERE t.created_at < $1 AND (t.last_used_at < $1 OR t.last_used_at IS NULL)
+        AND t.status NOT IN ('revoked', 'expired')
+      ORDER BY greatest(t.created_at, t.last_used_at), t.id",
 );

@@ -4,6 +4,7 @@ use pgrx::Uuid;
 
 use crate::actor::Actor;
 use crate::catalog::principal::Principal;
+use crate::correlation;
 use crate::error::Error;
 use crate::handing_out::Grant;
 use crate::id;
@@ -78,12 +79,12 @@ static STORE: Statement = Statement::new(
          ON CONFLICT (lookup) DO NOTHING
          RETURNING *),
      usage AS (INSERT INTO tokenauth.usage (token_id) SELECT id FROM token)
-     INSERT INTO tokenauth.event (id, at, event, token_id, kind, owner, actor, role, client, after)
+     INSERT INTO tokenauth.event (id, at, event, token_id, kind, owner, actor, role, client, after, correlation_id)
      SELECT $24, $25, $26, id, kind, owner, $27, session_user, host(inet_client_addr()),
             jsonb_strip_nulls(jsonb_build_object('hint', hint, 'name', name, 'description', description,
                 'scopes', scopes, 'data_scopes', data_scopes, 'expires_at', to_jsonb(expires_at AT TIME ZONE 'UTC') #>> '{}' || '+00:00',
                 'not_before', to_jsonb(not_before AT TIME ZONE 'UTC') #>> '{}' || '+00:00',
-                'networks', networks, 'metadata', metadata, 'rotated_from', rotated_from))
+                'networks', networks, 'metadata', metadata, 'rotated_from', rotated_from)), $28
        FROM token",
 );
 
@@ -166,6 +167,7 @@ impl New<'_> {
             at,
             event,
             self.actor.principal(),
+            correlation::of_transaction(),
         ]);
         Ok(stored == 1)
     }

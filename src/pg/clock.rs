@@ -1,12 +1,16 @@
 //! Points in time as PostgreSQL keeps them: microseconds since 2000-01-01 UTC.
 
+use std::ffi::{CStr, CString};
+
 use pgrx::callconv::{Arg, ArgAbi};
 use pgrx::datum::Interval;
 use pgrx::nullable::Nullable;
-use pgrx::{FromDatum, IntoDatum, direct_function_call, impl_sql_translatable, pg_sys};
+use pgrx::{FromDatum, IntoDatum, PgTryBuilder, direct_function_call, impl_sql_translatable, pg_sys};
 
 /// Microseconds of a day.
 const DAY: i64 = 86_400_000_000;
+/// 0001-01-01 00:00:00 UTC.
+const BEGIN_OF_1: i64 = -63_082_281_600_000_000;
 /// 9999-12-31 23:59:59.999999 UTC.
 const END_OF_9999: i64 = 252_455_615_999_999_999;
 
@@ -27,6 +31,25 @@ impl Timestamp {
         Timestamp(unsafe { pg_sys::GetCurrentTimestamp() })
     }
 
+    /// The moment that a text means to the server, written in digits and with the years that are; `None` when it means none.
+    pub fn parse(text: &str) -> Option<Self> {
+        // Neither "tomorrow" nor "infinity".
+        if !text.starts_with(|first: char| first.is_ascii_digit()) {
+            return None;
+        }
+        let text = CString::new(text).ok()?;
+        let arguments =
+            [Some(pg_sys::Datum::from(text.as_ptr())), pg_sys::InvalidOid.into_datum(), (-1_i32).into_datum()];
+        PgTryBuilder::new(|| {
+            // SAFETY: timestamptz_in takes a zero-terminated string, an oid that it ignores, and a type modifier. It holds
+            // nothing that would have to be given back when it raises.
+            unsafe { direct_function_call(pg_sys::timestamptz_in, &arguments) }
+        })
+        .catch_others(|_| None)
+        .execute()
+        .filter(|moment: &Self| moment.is_writable())
+    }
+
     /// When the current transaction began: SQL's `now()`.
     pub fn transaction_start() -> Self {
         // SAFETY: reads this backend's transaction state.
@@ -35,22 +58,31 @@ impl Timestamp {
 
     /// Whether it lies within the years that every client, log and JSON library can write: 1 to 9999.
     pub fn is_writable(self) -> bool {
-        (-63_082_281_600_000_000..=END_OF_9999).contains(&self.0)
+        (BEGIN_OF_1..=END_OF_9999).contains(&self.0)
     }
 
     /// This moment plus an interval, months and days counted in UTC so that the session's time zone has no say; `None`
     /// beyond the year 9999.
     pub fn plus(self, interval: &Interval) -> Option<Self> {
-        // Bounded before PostgreSQL adds: its own overflow is an error of another code.
-        let (months, days, micros) = (i64::from(interval.months()), i64::from(interval.days()), interval.micros());
-        let about = months.checked_mul(31 * DAY)?.checked_add(days.checked_mul(DAY)?)?.checked_add(micros)?;
-        if about.checked_abs()? > END_OF_9999 {
+        if !is_within_calendar(interval) {
             return None;
         }
         let args = [self.0.into_datum(), (*interval).into_datum()];
         // SAFETY: timestamp_pl_interval takes exactly these two, and a timestamp is the same 64 bits as a timestamptz.
         let sum: i64 = unsafe { direct_function_call(pg_sys::timestamp_pl_interval, &args) }?;
         (sum <= END_OF_9999).then_some(Timestamp(sum))
+    }
+
+    /// This moment less an interval, counted as in [`plus`](Self::plus); `None` before the year 1.
+    pub fn minus(self, interval: &Interval) -> Option<Self> {
+        // The calendar ends later after 2000 than it begins before.
+        if !is_within_calendar(interval) || about(interval)? > self.0.saturating_sub(BEGIN_OF_1) {
+            return None;
+        }
+        let args = [self.0.into_datum(), (*interval).into_datum()];
+        // SAFETY: timestamp_mi_interval takes exactly these two.
+        let difference: i64 = unsafe { direct_function_call(pg_sys::timestamp_mi_interval, &args) }?;
+        (difference >= BEGIN_OF_1).then_some(Timestamp(difference))
     }
 
     /// The first moment of the next day in UTC.
@@ -104,6 +136,30 @@ unsafe impl<'fcx> ArgAbi<'fcx> for Timestamp {
         // SAFETY: forwarded from the caller.
         unsafe { arg.unbox_arg_using_from_datum() }.into()
     }
+}
+
+/// Whether adding an interval can stay between the years that are written. Asked before PostgreSQL adds: its own overflow
+/// is an error of another code.
+fn is_within_calendar(interval: &Interval) -> bool {
+    about(interval).and_then(i64::checked_abs).is_some_and(|length| length <= END_OF_9999)
+}
+
+/// In microseconds, a month counted as 31 days; `None` when that is beyond all time.
+fn about(interval: &Interval) -> Option<i64> {
+    let (months, days, micros) = (i64::from(interval.months()), i64::from(interval.days()), interval.micros());
+    months.checked_mul(31 * DAY)?.checked_add(days.checked_mul(DAY)?)?.checked_add(micros)
+}
+
+/// The interval that a text means to the server; `None` when it means none.
+pub fn parse_interval(text: &CStr) -> Option<Interval> {
+    let arguments = [Some(pg_sys::Datum::from(text.as_ptr())), pg_sys::InvalidOid.into_datum(), (-1_i32).into_datum()];
+    PgTryBuilder::new(|| {
+        // SAFETY: interval_in takes a zero-terminated string, an oid that it ignores, and a type modifier. It holds
+        // nothing that would have to be given back when it raises.
+        unsafe { direct_function_call(pg_sys::interval_in, &arguments) }
+    })
+    .catch_others(|_| None)
+    .execute()
 }
 
 /// Whether an interval is longer than nothing.

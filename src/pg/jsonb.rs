@@ -10,6 +10,7 @@ use pgrx::callconv::{Arg, ArgAbi, BoxRet, FcInfo};
 use pgrx::datum::Datum;
 use pgrx::nullable::Nullable;
 use pgrx::{FromDatum, IntoDatum, impl_sql_translatable, pg_sys};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -29,6 +30,11 @@ impl Jsonb {
     pub fn value(&self) -> Value {
         // What jsonb_out wrote is JSON; numbers beyond serde_json's are the one thing it may refuse.
         serde_json::from_str(&encoding::to_utf8(&self.0)).unwrap_or(Value::Null)
+    }
+
+    /// Parsed as a value of this form; `None` when it is of another.
+    pub fn parsed<T: DeserializeOwned>(&self) -> Option<T> {
+        serde_json::from_str(&encoding::to_utf8(&self.0)).ok()
     }
 
     /// The members of an object, each parsed by itself: one that serde_json cannot hold, such as a value nested a thousand

@@ -9,6 +9,8 @@ use pgrx::guc::{GucContext, GucFlags, GucRegistry, GucSetting};
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 
+use super::clock;
+
 /// Makes an unknown setting of this prefix an error instead of a placeholder that is silently kept.
 pub fn reserve(prefix: &'static CStr) {
     // SAFETY: copies the name.
@@ -61,6 +63,42 @@ pub fn define_file(
             GucFlags::SUPERUSER_ONLY,
             None,
             Some(assigned),
+            None,
+        );
+    }
+}
+
+/// Defines a setting that is an interval, not negative, or nothing when it is empty; set by superusers, per database too.
+pub fn define_interval(
+    name: &'static CStr,
+    short: &'static CStr,
+    long: &'static CStr,
+    setting: &'static GucSetting<Option<CString>>,
+) {
+    #[pg_guard]
+    unsafe extern "C-unwind" fn is_good(
+        value: *mut *mut c_char,
+        _extra: *mut *mut c_void,
+        _source: pg_sys::GucSource::Type,
+    ) -> bool {
+        // SAFETY: the hook is passed the string that would be set, or NULL for none.
+        let text = unsafe { (*value).as_ref().map(|text| CStr::from_ptr(text)) };
+        text.is_none_or(|text| {
+            text.is_empty() || clock::parse_interval(text).is_some_and(|interval| !clock::is_negative(&interval))
+        })
+    }
+
+    // SAFETY: the hook is a static function, guarded, that keeps nothing of what it is passed.
+    unsafe {
+        GucRegistry::define_string_guc_with_hooks(
+            name,
+            short,
+            long,
+            setting,
+            GucContext::Suset,
+            GucFlags::default(),
+            Some(is_good),
+            None,
             None,
         );
     }

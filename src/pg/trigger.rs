@@ -62,6 +62,13 @@ impl TriggerCall {
             .is_some_and(|data| data.tg_event & pg_sys::TRIGGER_EVENT_OPMASK == pg_sys::TRIGGER_EVENT_INSERT)
     }
 
+    /// Whether it is about rows that will not be there any more, TRUNCATE not meant.
+    pub fn is_delete(&self) -> bool {
+        // SAFETY: `self.0` is the trigger manager's, or null.
+        unsafe { self.0.as_ref() }
+            .is_some_and(|data| data.tg_event & pg_sys::TRIGGER_EVENT_OPMASK == pg_sys::TRIGGER_EVENT_DELETE)
+    }
+
     /// Whether it is about this table.
     pub fn is_on(&self, table: &Indexed) -> bool {
         // SAFETY: `self.0` is the trigger manager's, or null; the trigger's relation is open.

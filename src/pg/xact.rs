@@ -11,7 +11,7 @@ use std::ptr;
 use pgrx::prelude::*;
 use pgrx::{PgSqlErrorCode, pg_sys};
 
-use super::invalidation;
+use super::{invalidation, notify};
 
 thread_local! {
     /// Shallowest transaction nesting level at which this transaction has killed something; 0: none.
@@ -22,6 +22,8 @@ thread_local! {
     static HASTELESS: Cell<Option<pg_sys::XLogRecPtr>> = const { Cell::new(None) };
     /// How many transactions and subtransactions of this backend were rolled back.
     static ROLLBACKS: Cell<u64> = const { Cell::new(0) };
+    /// How many transactions of this backend have ended.
+    static ENDED: Cell<u64> = const { Cell::new(0) };
     /// Who else is told of ends.
     static LISTENER: Cell<Option<fn(End)>> = const { Cell::new(None) };
 }
@@ -84,6 +86,11 @@ pub fn rollbacks() -> u64 {
     ROLLBACKS.get()
 }
 
+/// How many transactions of this backend have ended: whatever belongs to one compares this.
+pub fn ended() -> u64 {
+    ENDED.get()
+}
+
 /// Whether verification, called now, may write: a read-write READ COMMITTED transaction of a primary. In stricter levels
 /// a counter's update would raise 40001 (see DESIGN 4), and a standby or a read-only transaction cannot write at all.
 pub fn may_count() -> bool {
@@ -122,7 +129,10 @@ pub fn register() {
 #[pg_guard]
 unsafe extern "C-unwind" fn at_transaction(event: pg_sys::XactEvent::Type, _argument: *mut c_void) {
     match event {
-        pg_sys::XactEvent::XACT_EVENT_PRE_COMMIT if NARROWED.get() => wait_for_standbys(),
+        pg_sys::XactEvent::XACT_EVENT_PRE_COMMIT if NARROWED.get() => {
+            notify::send_pending();
+            wait_for_standbys();
+        }
         // SAFETY: reads this backend's position: it has moved if anything else was written since.
         pg_sys::XactEvent::XACT_EVENT_PRE_COMMIT if HASTELESS.get() == Some(unsafe { pg_sys::XactLastRecEnd }) => {
             set_for_this_commit(c"off");
@@ -148,6 +158,8 @@ fn refuse_prepare() {
 
 fn end() {
     invalidation::end_transaction();
+    notify::forget();
+    ENDED.set(ENDED.get() + 1);
     KILLED_AT.set(0);
     NARROWED.set(false);
     HASTELESS.set(None);
@@ -169,9 +181,11 @@ unsafe extern "C-unwind" fn at_subtransaction(
             if KILLED_AT.get() == level {
                 KILLED_AT.set(level - 1);
             }
+            notify::merge(level);
             tell(End::Committed(level));
         }
         pg_sys::SubXactEvent::SUBXACT_EVENT_ABORT_SUB => {
+            notify::drop_from(level);
             if KILLED_AT.get() >= level {
                 KILLED_AT.set(0);
             }

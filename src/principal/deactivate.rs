@@ -7,8 +7,9 @@ use crate::actor::Actor;
 use crate::argument::{self, MOST_PROSE};
 use crate::binding::{Supplied, refuse_supplied};
 use crate::catalog::event;
-use crate::catalog::principal::{self, Hold, lock_existing};
+use crate::catalog::principal::{self, Hold, Principal, lock_existing};
 use crate::error::ErrorReport;
+use crate::notify;
 use crate::pg::statement::{Statement, arguments};
 use crate::pg::text::Text;
 use crate::pg::xact;
@@ -23,8 +24,6 @@ use crate::pg::xact;
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
 #[search_path(pg_catalog, pg_temp)]
 fn deactivate(principal: Option<Text>, reason: default!(Option<Text>, "NULL")) -> Result<bool, ErrorReport> {
-    static DEACTIVATE: Statement =
-        Statement::new("UPDATE tokenauth.principal SET active = false, state_reason = $2 WHERE principal = $1");
     let actor = Actor::session()?;
     let name = PrincipalName::given("principal", principal)?;
     let reason = argument::bounded("reason", reason, MOST_PROSE)?;
@@ -34,8 +33,8 @@ fn deactivate(principal: Option<Text>, reason: default!(Option<Text>, "NULL")) -
         return Ok(false);
     }
     let before = principal::described(&name);
-    DEACTIVATE.run(arguments![name.text(), reason.clone()]);
-    kill_revocable(&name, &actor, reason.as_ref());
+    principal::set_inactive(&name, reason.as_ref());
+    kill_revocable(&name, &found, &actor, reason.as_ref());
     event::of_principal("principal.deactivated", &name, &actor, before, principal::described(&name))?;
     Ok(true)
 }
@@ -66,7 +65,8 @@ const ACTIVE: Supplied =
     Supplied { active: true, permissions: false, data_scopes: false, display_name: false, state_reason: false };
 
 /// Kills the tokens that deactivation of their owner, which must be held alone, revokes.
-pub fn kill_revocable(name: &PrincipalName, actor: &Actor, reason: Option<&Text>) {
+pub fn kill_revocable(name: &PrincipalName, principal: &Principal, actor: &Actor, reason: Option<&Text>) {
     xact::mark_death();
+    notify::owner_dies(name, principal, principal::Covers::Revocable);
     principal::begin_epoch(name, principal::Covers::Revocable, actor.recorded(), reason);
 }

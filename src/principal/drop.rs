@@ -4,9 +4,10 @@ use pgrx::prelude::*;
 
 use super::PrincipalName;
 use crate::actor::Actor;
-use crate::catalog::principal::{self, Covers, Hold, lock_existing};
+use crate::catalog::principal::{Covers, Hold, begin_epoch, lock_existing};
 use crate::catalog::{event, member};
 use crate::error::ErrorReport;
+use crate::notify;
 use crate::pg::statement::{Statement, arguments};
 use crate::pg::text::Text;
 use crate::pg::xact;
@@ -27,10 +28,11 @@ fn drop_principal(principal: Option<Text>) -> Result<(), ErrorReport> {
     );
     let actor = Actor::session()?;
     let name = PrincipalName::given("principal", principal)?;
-    lock_existing(&name, Hold::Alone)?;
+    let principal = lock_existing(&name, Hold::Alone)?;
     let before = member::described_with(&name);
     xact::mark_death();
-    principal::begin_epoch(&name, Covers::All, actor.recorded(), Some(&Text::from("owner dropped")));
+    notify::owner_dies(&name, &principal, Covers::All);
+    begin_epoch(&name, Covers::All, actor.recorded(), Some(&Text::from("owner dropped")));
     member::remove_all(&name);
     BURY.run(arguments![name.text()]);
     event::of_principal("principal.dropped", &name, &actor, before, None)?;

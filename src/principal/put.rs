@@ -109,11 +109,13 @@ impl Put {
             found => found,
         };
         let known = previous.as_ref().is_some_and(|found| !found.dropped);
-        let was_active = previous.is_some_and(|found| found.active);
+        let was_active = previous.as_ref().is_some_and(|found| found.active);
         let before = principal::described(name).filter(|_| known);
         UPDATE.run(&values(&self));
-        if known && was_active && self.active == Some(false) {
-            kill_revocable(name, actor, self.state_reason.as_ref());
+        if let Some(found) = previous.filter(|found| !found.dropped && found.active)
+            && self.active == Some(false)
+        {
+            kill_revocable(name, &found, actor, self.state_reason.as_ref());
         }
         let after = principal::described(name);
         if before != after {

@@ -1,11 +1,14 @@
 //! Changes written: constant SQL, as the owner of our tables.
 
+use pgrx::Uuid;
+
 use super::{Changes, How, Outcome, Touched};
 use crate::actor::Actor;
 use crate::binding::{BoundTo, Subject};
 use crate::catalog::event::{self, Event};
 use crate::catalog::{member, principal};
 use crate::error::Error;
+use crate::notify;
 use crate::pg::jsonb::Jsonb;
 use crate::pg::snapshot::Latest;
 use crate::pg::statement::{Argument, Statement, arguments};
@@ -44,6 +47,9 @@ impl Changes {
     }
 
     fn write(&self, by: &Text) -> Outcome {
+        if self.inactive || !self.gone.is_empty() {
+            notify::owners_die(self);
+        }
         let dropped = self.bury(by);
         let expected = self.put.len();
         let (mut created, mut changed) = (0, 0);
@@ -61,6 +67,49 @@ impl Changes {
             }
         }
         Outcome { created, changed, dropped }
+    }
+
+    /// Tokens that these changes will kill, at most so many; their owners are locked, so that no other comes to light.
+    pub fn doomed(&self, most: i64) -> Vec<Uuid> {
+        static LOCK_GONE: Statement = Statement::new(
+            "SELECT FROM tokenauth.principal p
+              WHERE p.principal IN (SELECT principal COLLATE \"C\" FROM tokenauth_gone) AND p.dropped_at IS NULL
+              ORDER BY p.principal
+                FOR NO KEY UPDATE",
+        );
+        static OF_GONE: Statement = Statement::new(
+            "SELECT t.id
+               FROM tokenauth.principal p
+               JOIN tokenauth.token t ON t.owner = p.principal
+              WHERE p.principal IN (SELECT principal COLLATE \"C\" FROM tokenauth_gone) AND p.dropped_at IS NULL
+                AND t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > clock_timestamp())
+                AND t.owner_epoch >= p.all_dead_before_epoch
+                AND (NOT t.dies_with_owner OR t.owner_epoch >= p.revocable_dead_before_epoch)
+              LIMIT $1",
+        );
+        static LOCK_INACTIVE: Statement = Statement::new(
+            "SELECT FROM tokenauth.principal p
+              WHERE p.principal IN (SELECT principal COLLATE \"C\" FROM tokenauth_put WHERE NOT active) AND p.active
+              ORDER BY p.principal
+                FOR NO KEY UPDATE",
+        );
+        static OF_INACTIVE: Statement = Statement::new(
+            "SELECT t.id
+               FROM tokenauth.principal p
+               JOIN tokenauth.token t ON t.owner = p.principal
+              WHERE p.principal IN (SELECT principal COLLATE \"C\" FROM tokenauth_put WHERE NOT active) AND p.active
+                AND t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > clock_timestamp())
+                AND t.dies_with_owner AND t.owner_epoch >= p.revocable_dead_before_epoch
+              LIMIT $1",
+        );
+        let mut doomed = Vec::new();
+        for (lock, find, owners) in [(&LOCK_GONE, &OF_GONE, &self.gone), (&LOCK_INACTIVE, &OF_INACTIVE, &self.put)] {
+            if !owners.is_empty() {
+                lock.run_over(owners, &[]);
+                doomed.extend(find.all_over(owners, arguments![most], |row| row.required::<Uuid>(1)));
+            }
+        }
+        doomed
     }
 
     /// Leaves a tombstone of each that is gone, and no membership.

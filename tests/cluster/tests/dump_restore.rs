@@ -44,3 +44,41 @@ fn a_dump_contains_no_secret() {
     let secret = &issued.token[checksum - 32..checksum];
     assert!(!dump.contains(secret));
 }
+
+#[test]
+fn what_died_after_the_dump_dies_again_in_the_restored_copy() {
+    let server = Server::start(FAST);
+    let mut client = server.connect("postgres");
+    prepare(&mut client);
+    client.batch_execute("SELECT tokenauth.put_principal('user:2', permissions => '{devices:read}')").unwrap();
+    let [alive, revoked] = [(); 2].map(|()| issue(&mut client, "user:1"));
+    let of_the_gone = issue(&mut client, "user:2");
+    let dump = server.dump("postgres", &["--format=custom"]);
+    let made: String = client.query_one("SELECT clock_timestamp()::text", &[]).unwrap().get(0);
+    assert!(revoke(&mut client, &revoked));
+    client.batch_execute("SELECT tokenauth.deactivate('user:2')").unwrap();
+    let newer = issue(&mut client, "user:1");
+    assert!(revoke(&mut client, &newer));
+    let exported: String =
+        client.query_one("SELECT tokenauth.export_revocations($1::text::timestamptz)::text", &[&made]).unwrap().get(0);
+
+    server.create_database("restored", "TEMPLATE template0");
+    server.restore("restored", &dump);
+    let mut restored = server.connect("restored");
+    let verdicts =
+        |client: &mut _| [&alive, &revoked, &of_the_gone, &newer].map(|issued| verdict(client, &issued.token));
+    assert_eq!(
+        verdicts(&mut restored),
+        ["valid", "valid", "valid", "unknown"],
+        "a restore brings back what was revoked"
+    );
+
+    let import = || -> i64 {
+        let changed = "SELECT tokenauth.import_revocations($1::text::jsonb)";
+        server.connect("restored").query_one(changed, &[&exported]).unwrap().get(0)
+    };
+    assert_eq!(import(), 3, "two tokens and the owner of one of them");
+    assert_eq!(verdicts(&mut restored), ["valid", "revoked", "revoked", "unknown"]);
+    assert_eq!(import(), 0);
+    assert_eq!(verdicts(&mut client), ["valid", "revoked", "revoked", "revoked"]);
+}

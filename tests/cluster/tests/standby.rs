@@ -226,3 +226,39 @@ fn a_verification_that_recovery_cancels_may_be_tried_again() {
     standby.catch_up_with(&primary);
     assert!(verifier.ask(&issued.token).starts_with("verdict revoked"));
 }
+
+#[test]
+fn an_administrator_sees_on_a_standby_what_the_primary_shows_and_removes_nothing() {
+    let primary = Server::start(FAST);
+    let mut on_primary = primary.connect("postgres");
+    prepare(&mut on_primary);
+    on_primary
+        .batch_execute(
+            "SELECT tokenauth.issue('key', 'user:1', expires_in => '1 hour');
+             CREATE TABLE members (id int PRIMARY KEY, active boolean NOT NULL);
+             INSERT INTO members VALUES (1, true);
+             SELECT tokenauth.bind_principals('members', 'member', 'id::text', active => 'active')",
+        )
+        .unwrap();
+    let killed = issue(&mut on_primary, "user:1");
+    assert!(revoke(&mut on_primary, &killed));
+
+    let standby = primary.standby();
+    standby.catch_up_with(&primary);
+    let mut on_standby = standby.connect("postgres");
+    for seen in [
+        "SELECT count(*)::text FROM tokenauth.expiring('1 day')",
+        "SELECT count(*)::text FROM tokenauth.idle('0')",
+        "SELECT count(*)::text FROM tokenauth.doctor()",
+        "SELECT string_agg(item || ' ' || value, ',' ORDER BY section, item, value) FROM tokenauth.report()",
+        "SELECT (tokenauth.export_revocations('-infinity') -> 'tokens')::text",
+    ] {
+        let [here, there]: [String; 2] =
+            [&mut on_standby, &mut on_primary].map(|client| client.query_one(seen, &[]).unwrap().get(0));
+        assert_eq!(here, there, "{seen}");
+    }
+    for statement in ["SELECT tokenauth.purge('0')", "SELECT tokenauth.import_revocations('{\"version\": 1}')"] {
+        let error = on_standby.batch_execute(statement).expect_err(statement);
+        assert_eq!(error.code(), Some(&SqlState::READ_ONLY_SQL_TRANSACTION), "{statement}: {error}");
+    }
+}

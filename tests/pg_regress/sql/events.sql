@@ -38,6 +38,29 @@ SELECT DISTINCT actor, role = session_user AS by_me, client, at BETWEEN now() - 
 -- ids are in the order of time
 SELECT count(*) AS out_of_order FROM (SELECT at, lag(at) OVER (ORDER BY id) AS previous FROM tokenauth.events) e WHERE at < previous;
 
+-- what a transaction does belongs to the request whose token it has verified last
+SELECT token AS requester FROM tokenauth.issue('api', 'user:alice') \gset
+SELECT tokenauth.put_principal('user:alice', '{devices:read}');
+BEGIN;
+SELECT correlation_id AS refused FROM tokenauth.verify('nothing') \gset
+SELECT correlation_id AS accepted FROM tokenauth.verify(:'requester') \gset
+SELECT id AS made FROM tokenauth.issue('api', 'user:alice') \gset
+SELECT tokenauth.revoke(:'made');
+UPDATE tokenauth.kind SET description = 'For programs' WHERE name = 'api';
+SELECT tokenauth.put_principal('org:acme');
+SELECT tokenauth.add_member('org:acme', 'user:alice');
+SELECT tokenauth.revoke_all('org:acme');
+COMMIT;
+SELECT tokenauth.remove_member('org:acme', 'user:alice');
+SELECT event, CASE correlation_id WHEN :'accepted' THEN 'accepted' WHEN :'refused' THEN 'refused' END AS request
+  FROM tokenauth.events WHERE correlation_id IS NOT NULL OR event = 'member.removed' ORDER BY id;
+-- … and that of another transaction is another one
+BEGIN;
+SELECT verdict FROM tokenauth.verify(:'requester');
+ROLLBACK;
+SELECT tokenauth.drop_principal('org:acme');
+SELECT event, correlation_id FROM tokenauth.events ORDER BY id DESC LIMIT 1;
+
 -- the role that was logged in, whatever SET ROLE says
 SET client_min_messages = warning;
 DROP ROLE IF EXISTS regress_tokenauth_clerk;

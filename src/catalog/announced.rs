@@ -1,0 +1,42 @@
+//! Rows of `tokenauth.announced`: which tokens listeners have been told are about to expire.
+
+use pgrx::Uuid;
+
+use crate::pg::statement::{Statement, arguments};
+
+/// Of each token that works and is about to expire the narrowest term within which it does, unless it was announced for
+/// that one, or was issued for no longer.
+macro_rules! due {
+    ($select:literal) => {
+        concat!(
+            "WITH due AS (
+                 SELECT t.id, t.expires_at, n.term
+                   FROM tokenauth.tokens t
+                   JOIN LATERAL (
+                        SELECT min(term) AS term FROM unnest('{1 day,7 days}'::interval[]) term
+                         WHERE t.expires_at <= clock_timestamp() + term AND t.created_at < t.expires_at - term) n
+                     ON n.term IS NOT NULL
+                  WHERE t.expires_at <= clock_timestamp() + interval '7 days'
+                    AND t.status = 'active'
+                    AND NOT EXISTS (SELECT FROM tokenauth.announced a
+                                     WHERE a.token_id = t.id AND a.expires_at = t.expires_at AND a.term <= n.term)) ",
+            $select
+        )
+    };
+}
+
+/// Tokens to be announced, the first to expire first, at most so many.
+pub fn due(most: i64) -> Vec<Uuid> {
+    static DUE: Statement = Statement::new(due!("SELECT id FROM due ORDER BY expires_at, id LIMIT $1"));
+    DUE.all(arguments![most], |row| row.required(1))
+}
+
+/// Remembers that these were.
+pub fn remember(tokens: &[Uuid]) {
+    static REMEMBER: Statement = Statement::new(due!(
+        "INSERT INTO tokenauth.announced (token_id, expires_at, term)
+         SELECT id, expires_at, term FROM due WHERE id = ANY ($1)
+         ON CONFLICT (token_id) DO UPDATE SET expires_at = excluded.expires_at, term = excluded.term"
+    ));
+    REMEMBER.run(arguments![tokens.to_vec()]);
+}

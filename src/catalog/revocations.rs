@@ -1,0 +1,170 @@
+//! Deaths told to another copy of the database, and carried out there.
+
+use pgrx::Uuid;
+
+use crate::pg::clock::Timestamp;
+use crate::pg::jsonb::Jsonb;
+use crate::pg::rows::Rows;
+use crate::pg::statement::{Statement, arguments};
+
+/// How much of what was told has changed something.
+#[derive(Default)]
+pub struct Changed {
+    /// Tokens that were not dead.
+    pub revoked: i64,
+    /// Tokens that were not disabled.
+    pub disabled: i64,
+    /// Tokens that would have worked longer.
+    pub shortened: i64,
+    /// Tokens and principals that do not exist.
+    pub unknown: i64,
+}
+
+/// All that has died since a moment; `first` is the least identifier that an event of that moment can have.
+pub fn export(since: Timestamp, first: Uuid) -> Option<Jsonb> {
+    macro_rules! utc {
+        ($moment:literal) => {
+            concat!("to_jsonb((", $moment, ") AT TIME ZONE 'UTC') #>> '{}' || '+00:00'")
+        };
+    }
+    static EXPORT: Statement = Statement::new(concat!(
+        "SELECT jsonb_build_object(
+                    'version', 1,
+                    'since', ",
+        utc!("CASE WHEN isfinite($1) THEN $1 END"),
+        ",
+                    'until', ",
+        utc!("clock_timestamp()"),
+        ",
+                    'tokens', coalesce((
+                        SELECT jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
+                                   'id', id, 'at', ",
+        utc!("revoked_at"),
+        ", 'by', revoked_by, 'reason', revoke_reason,
+                                   'deleted', CASE WHEN deleted_at IS NOT NULL THEN true END)) ORDER BY id)
+                          FROM tokenauth.token WHERE revoked_at >= $1 OR deleted_at >= $1), '[]'),
+                    'owners', coalesce((
+                        SELECT jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
+                                   'owner', owner, 'at', ",
+        utc!("at"),
+        ", 'by', by, 'reason', reason, 'covers', covers))
+                                   ORDER BY owner, epoch)
+                          FROM tokenauth.mass_death WHERE at >= $1), '[]'),
+                    'disabled', coalesce((
+                        SELECT jsonb_agg(jsonb_build_object('id', id, 'at', ",
+        utc!("disabled_at"),
+        ") ORDER BY id)
+                          FROM tokenauth.token WHERE disabled_at >= $1 AND revoked_at IS NULL), '[]'),
+                    'expiries', coalesce((
+                        SELECT jsonb_agg(jsonb_build_object('id', t.id, 'at', ",
+        utc!("t.expires_at"),
+        ") ORDER BY t.id)
+                          FROM tokenauth.token t
+                         WHERE t.expires_at IS NOT NULL AND t.revoked_at IS NULL
+                           AND t.id IN (SELECT e.token_id FROM tokenauth.event e
+                                         WHERE e.id >= $2 AND e.event IN ('token.rotated', 'token.edited'))), '[]'),
+                    'inactive', coalesce((
+                        SELECT jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
+                                   'principal', p.principal, 'reason', p.state_reason)) ORDER BY p.principal)
+                          FROM tokenauth.principal p
+                         WHERE NOT p.active
+                           AND EXISTS (SELECT FROM tokenauth.mass_death m
+                                        WHERE m.owner = p.principal AND m.at >= $1)), '[]'))"
+    ));
+    EXPORT.first(arguments![since, first], |row| row.required(1))
+}
+
+/// Kills tokens one by one.
+pub fn kill(dead: &Rows) -> Changed {
+    // Rows are locked in the order of their ids.
+    static KILL: Statement = Statement::new(
+        "WITH told AS MATERIALIZED (SELECT DISTINCT ON (id) * FROM tokenauth_dead ORDER BY id, deleted DESC, at),
+         held AS MATERIALIZED (
+             SELECT t.id, d.at, d.by, d.reason, d.deleted, t.revoked_at IS NULL AS is_new
+               FROM told d
+               JOIN tokenauth.token t ON t.id = d.id
+              WHERE t.revoked_at IS NULL OR d.deleted AND t.deleted_at IS NULL
+              ORDER BY t.id
+                FOR NO KEY UPDATE OF t),
+         killed AS (
+             UPDATE tokenauth.token t
+                SET revoked_at = coalesce(t.revoked_at, h.at),
+                    revoked_by = CASE WHEN t.revoked_at IS NULL THEN h.by ELSE t.revoked_by END,
+                    revoke_reason = CASE WHEN t.revoked_at IS NULL THEN h.reason ELSE t.revoke_reason END,
+                    deleted_at = CASE WHEN h.deleted THEN coalesce(t.deleted_at, h.at) ELSE t.deleted_at END,
+                    sealed = NULL, seal = NULL
+               FROM held h
+              WHERE t.id = h.id)
+         SELECT (SELECT count(*) FROM held),
+                (SELECT count(*) FROM told d WHERE NOT EXISTS (SELECT FROM tokenauth.token t WHERE t.id = d.id))",
+    );
+    KILL.first_over(dead, &[], |row| Changed {
+        revoked: row.required(1),
+        unknown: row.required(2),
+        ..Changed::default()
+    })
+    .unwrap_or_default()
+}
+
+/// Kills the tokens of owners that were issued before a moment; what is dead with others already stays as it is.
+pub fn kill_all(dead: &Rows) -> i64 {
+    // By identifiers, which are drawn when a token comes into being: epochs do not tell what was issued here since.
+    static KILL: Statement = Statement::new(
+        "WITH told AS MATERIALIZED (
+             SELECT DISTINCT ON (t.id) t.id, d.at, d.by, d.reason
+               FROM tokenauth_dead d
+               JOIN tokenauth.principal p ON p.principal = d.owner COLLATE \"C\"
+               JOIN tokenauth.token t ON t.owner = p.principal
+              WHERE t.id < d.first_id
+                AND (d.covers = 'all' OR t.dies_with_owner)
+                AND t.owner_epoch >= p.all_dead_before_epoch
+                AND (NOT t.dies_with_owner OR t.owner_epoch >= p.revocable_dead_before_epoch)
+              ORDER BY t.id, d.at),
+         held AS MATERIALIZED (
+             SELECT t.id, d.at, d.by, d.reason
+               FROM told d
+               JOIN tokenauth.token t ON t.id = d.id
+              WHERE t.revoked_at IS NULL
+              ORDER BY t.id
+                FOR NO KEY UPDATE OF t),
+         killed AS (
+             UPDATE tokenauth.token t
+                SET revoked_at = h.at, revoked_by = h.by, revoke_reason = h.reason, sealed = NULL, seal = NULL
+               FROM held h
+              WHERE t.id = h.id)
+         SELECT count(*) FROM held",
+    );
+    KILL.first_over(dead, &[], |row| row.required(1)).unwrap_or(0)
+}
+
+/// Disables tokens that are alive and not disabled.
+pub fn disable(told: &Rows) -> i64 {
+    static DISABLE: Statement = Statement::new(
+        "WITH held AS MATERIALIZED (
+             SELECT t.id, d.at
+               FROM (SELECT id, min(at) AS at FROM tokenauth_told GROUP BY id) d
+               JOIN tokenauth.token t ON t.id = d.id
+              WHERE t.disabled_at IS NULL AND t.revoked_at IS NULL
+              ORDER BY t.id
+                FOR NO KEY UPDATE OF t),
+         disabled AS (UPDATE tokenauth.token t SET disabled_at = h.at FROM held h WHERE t.id = h.id)
+         SELECT count(*) FROM held",
+    );
+    DISABLE.first_over(told, &[], |row| row.required(1)).unwrap_or(0)
+}
+
+/// Lowers expiries; none is raised.
+pub fn shorten(told: &Rows) -> i64 {
+    static SHORTEN: Statement = Statement::new(
+        "WITH held AS MATERIALIZED (
+             SELECT t.id, d.at
+               FROM (SELECT id, min(at) AS at FROM tokenauth_told GROUP BY id) d
+               JOIN tokenauth.token t ON t.id = d.id
+              WHERE (t.expires_at IS NULL OR t.expires_at > d.at) AND t.revoked_at IS NULL
+              ORDER BY t.id
+                FOR NO KEY UPDATE OF t),
+         shortened AS (UPDATE tokenauth.token t SET expires_at = h.at FROM held h WHERE t.id = h.id)
+         SELECT count(*) FROM held",
+    );
+    SHORTEN.first_over(told, &[], |row| row.required(1)).unwrap_or(0)
+}

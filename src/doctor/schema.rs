@@ -1,0 +1,152 @@
+//! Whether the extension is what it was installed as: its functions, its triggers, and nothing else in its schema.
+//!
+//! Only superusers and the owner of the extension can make it otherwise, by hand or by a restore that disables triggers.
+
+use super::Finding;
+use crate::pg::array::TextArray;
+use crate::pg::statement::{Statement, arguments};
+
+/// Functions that run as whoever calls them, with his settings. All others have a search path of their own and, but for
+/// [`EXPRESSIVE`], are SECURITY DEFINER.
+const PLAIN: &[&str] = &[
+    "authenticate",
+    "authenticate_digest",
+    "authenticate_request",
+    "contains_token",
+    "current_kind",
+    "current_owner",
+    "current_owner_id",
+    "current_owner_type",
+    "current_scopes",
+    "current_token_id",
+    "data_scope",
+    "error_response",
+    "has_scope",
+    "in_data_scope",
+    "mask",
+    "refuse_change",
+    "sign_in",
+    "sign_in_digest",
+    "sign_in_request",
+    "sign_out",
+    "signal_change",
+    "strip_grants",
+    "verify",
+    "verify_digest",
+    "verify_request",
+];
+
+/// Functions that read the application's tables or run its expressions, as whoever calls them.
+const EXPRESSIVE: &[&str] =
+    &["bind_members", "bind_principals", "scan_column", "sync_principal", "sync_principals", "unbind_principals"];
+
+/// What is not as it was installed.
+pub fn findings() -> Vec<Finding> {
+    let mut findings = strangers();
+    findings.extend(creators());
+    findings.extend(altered_functions());
+    findings.extend(altered_triggers());
+    findings
+}
+
+/// Functions, operators and relations in our schema that are not ours: an overload that fits the types of a call better is
+/// called in the place of our function.
+fn strangers() -> Vec<Finding> {
+    static FIND: Statement = Statement::new(
+        "SELECT pg_describe_object(o.classid, o.objid, 0)
+           FROM (SELECT 'pg_proc'::regclass AS classid, oid AS objid
+                   FROM pg_proc WHERE pronamespace = 'tokenauth'::regnamespace
+                 UNION ALL
+                 SELECT 'pg_class'::regclass, oid
+                   FROM pg_class WHERE relnamespace = 'tokenauth'::regnamespace AND relkind IN ('r', 'v', 'm', 'f', 'p', 'S')
+                 UNION ALL
+                 SELECT 'pg_operator'::regclass, oid
+                   FROM pg_operator WHERE oprnamespace = 'tokenauth'::regnamespace) o
+          WHERE NOT EXISTS (SELECT FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid
+                             WHERE d.classid = o.classid AND d.objid = o.objid AND d.deptype = 'e'
+                               AND d.refclassid = 'pg_extension'::regclass AND e.extname = 'tokenauth')
+          ORDER BY 1",
+    );
+    FIND.all(&[], |row| Finding {
+        area: "schema",
+        object: row.required(1),
+        finding: "does not belong to the extension".into(),
+        hint: "It may be taken for one of the extension's own. Drop it, and find out who made it.".into(),
+    })
+}
+
+/// Who could make such.
+fn creators() -> Vec<Finding> {
+    static FIND: Statement = Statement::new(
+        "SELECT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE format('role %s', a.grantee::regrole) END
+           FROM pg_namespace n, aclexplode(n.nspacl) a
+          WHERE n.nspname = 'tokenauth' AND a.privilege_type = 'CREATE' AND a.grantee <> n.nspowner
+          ORDER BY 1",
+    );
+    FIND.all(&[], |row| Finding {
+        area: "schema",
+        object: row.required(1),
+        finding: "may create objects in schema tokenauth".into(),
+        hint: "Use REVOKE CREATE ON SCHEMA tokenauth.".into(),
+    })
+}
+
+fn altered_functions() -> Vec<Finding> {
+    // The function that is running is of our library.
+    static FIND: Statement = Statement::new(
+        "SELECT f.function, f.finding
+           FROM (SELECT p.oid::regprocedure::text AS function,
+                        CASE WHEN p.prolang <> doctor.prolang OR p.probin <> doctor.probin
+                                  OR p.prosrc <> p.proname || '_wrapper'
+                             THEN 'was replaced'
+                             WHEN p.proowner <> e.extowner THEN 'does not belong to the owner of the extension'
+                             WHEN p.prosecdef AND p.proname = ANY ($1 || $2) THEN 'was made SECURITY DEFINER'
+                             WHEN NOT p.prosecdef AND p.proname <> ALL ($1 || $2) THEN 'was made SECURITY INVOKER'
+                             WHEN p.proconfig IS DISTINCT FROM
+                                  CASE WHEN p.proname <> ALL ($1) THEN ARRAY['search_path=pg_catalog, pg_temp'] END
+                             THEN 'has other settings than it was installed with' END AS finding
+                   FROM pg_extension e
+                   JOIN pg_depend d ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid AND d.deptype = 'e'
+                                   AND d.classid = 'pg_proc'::regclass
+                   JOIN pg_proc p ON p.oid = d.objid
+                   JOIN pg_proc doctor ON doctor.proname = 'doctor' AND doctor.pronargs = 0
+                                      AND doctor.pronamespace = 'tokenauth'::regnamespace
+                  WHERE e.extname = 'tokenauth') f
+          WHERE f.finding IS NOT NULL
+          ORDER BY f.function",
+    );
+    let list = |names: &[&'static str]| names.iter().copied().collect::<TextArray>();
+    FIND.all(arguments![list(PLAIN), list(EXPRESSIVE)], |row| Finding {
+        area: "schema",
+        object: row.required(1),
+        finding: row.required(2),
+        hint: "Make it again what it is in a new database with this version of the extension.".into(),
+    })
+}
+
+fn altered_triggers() -> Vec<Finding> {
+    static FIND: Statement = Statement::new(
+        "SELECT format('trigger %I on tokenauth.%I', w.name, w.on_table),
+                CASE WHEN t.oid IS NULL THEN 'is missing'
+                     WHEN t.tgenabled = 'D' THEN 'is disabled'
+                     ELSE 'fires at other times than it was installed for' END,
+                CASE WHEN t.oid IS NULL
+                     THEN 'Make it again what it is in a new database with this version of the extension.'
+                     ELSE format('Use ALTER TABLE tokenauth.%I ENABLE%s TRIGGER %I.', w.on_table,
+                                 CASE w.enabled WHEN 'A' THEN ' ALWAYS' WHEN 'R' THEN ' REPLICA' END, w.name) END
+           FROM (VALUES ('kind', 'guard', 'A'), ('kind', 'record', 'O'), ('event', 'append_only', 'A'),
+                        ('kind', 'signal', 'A'), ('principal', 'signal', 'A'), ('token', 'signal', 'A'),
+                        ('import', 'signal', 'A'), ('kind', 'signal_apply', 'R'), ('principal', 'signal_apply', 'R'),
+                        ('token', 'signal_apply', 'R'), ('import', 'signal_apply', 'R')) w (on_table, name, enabled)
+           JOIN pg_class c ON c.relname = w.on_table AND c.relnamespace = 'tokenauth'::regnamespace
+           LEFT JOIN pg_trigger t ON t.tgrelid = c.oid AND t.tgname = w.name AND NOT t.tgisinternal
+          WHERE t.tgenabled IS DISTINCT FROM w.enabled::\"char\"
+          ORDER BY 1",
+    );
+    FIND.all(&[], |row| Finding {
+        area: "schema",
+        object: row.required(1),
+        finding: row.required(2),
+        hint: row.required(3),
+    })
+}

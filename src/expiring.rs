@@ -1,0 +1,36 @@
+//! `expiring` and `idle`: tokens that somebody ought to look at before a client stops working, or an attacker starts.
+
+use pgrx::datum::Interval;
+use pgrx::prelude::*;
+
+use crate::argument;
+use crate::catalog::token;
+use crate::error::ErrorReport;
+use crate::pg::clock::Timestamp;
+use crate::pg::composite::TokensRows;
+use crate::pg::statement::fields;
+
+/// Tokens alive, neither revoked nor expired, that expire within this time from now, the first to expire first.
+///
+/// # Errors
+/// `22004` for NULL, `22023` for a negative interval.
+#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer, requires = ["views"])]
+#[search_path(pg_catalog, pg_temp)]
+fn expiring(within: Option<Interval>) -> Result<TokensRows, ErrorReport> {
+    let within = argument::duration("within", within)?;
+    let until = Timestamp::now().plus(&within).unwrap_or(Timestamp::INFINITY);
+    Ok(TokensRows { statement: &token::EXPIRING, arguments: fields![until].into() })
+}
+
+/// Tokens alive, neither revoked nor expired, that were neither issued nor used within this time until now, the longest
+/// idle first.
+///
+/// # Errors
+/// `22004` for NULL, `22023` for a negative interval.
+#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer, requires = ["views"])]
+#[search_path(pg_catalog, pg_temp)]
+fn idle(within: Option<Interval>) -> Result<TokensRows, ErrorReport> {
+    let within = argument::duration("within", within)?;
+    let since = Timestamp::now().minus(&within).unwrap_or(Timestamp::MINUS_INFINITY);
+    Ok(TokensRows { statement: &token::IDLE, arguments: fields![since].into() })
+}

@@ -1,0 +1,106 @@
+//! `purge`: what is dead and old leaves the tables.
+//!
+//! One call is one transaction, so it removes a bounded number of rows and is called until it answers 0. It waits for
+//! nobody, locks nothing that is alive, and kills nothing: what it removes had stopped working long before.
+
+use pgrx::datum::Interval;
+use pgrx::prelude::*;
+
+use crate::actor::Actor;
+use crate::argument;
+use crate::catalog::aged;
+use crate::catalog::event::Event;
+use crate::error::{Error, ErrorReport};
+use crate::event::{PURGED, Unlocked};
+use crate::id;
+use crate::pg::clock::Timestamp;
+use crate::pg::meanwhile::Meanwhile;
+use crate::pg::statement::{Statement, arguments};
+use crate::pg::user::ActingAs;
+use crate::settings;
+
+/// How many rows one call removes: about a second of work.
+const MOST: i64 = 100_000;
+
+/// Removes what has been of no use for longer than `keep`, at most 100,000 rows, and returns how many: tokens that died or
+/// expired so long ago, with their uses; tombstones of principals of which no token is left; events. Sealed texts of tokens
+/// that died with others are wiped, however recently.
+///
+/// Called until it answers 0, each time in a transaction of its own (`SELECT tokenauth.purge('1 year') \watch 1`), it has
+/// removed all but what others had locked. A token that is gone is `unknown` to verification and to `import`, and is no
+/// longer among the revocations that can be exported: keep them longer than any backup that may be restored.
+///
+/// # Errors
+/// `22004` for NULL, `22023` for a negative interval, `42501` for a role that may not make trusted calls.
+#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
+#[search_path(pg_catalog, pg_temp)]
+fn purge(keep: Option<Interval>) -> Result<i64, ErrorReport> {
+    let actor = Actor::session()?;
+    let keep = argument::duration("keep", keep)?;
+    Ok(remove(&keep, &actor)?)
+}
+
+/// What the worker of a database calls, in a transaction of its own, again and again until it answers 0: the same, with the
+/// setting `tokenauth.retention`, as the owner of our tables and whatever the search path. Does nothing when it is not set.
+///
+/// # Errors
+/// 58030 when the operating system gives no random bytes.
+#[expect(dead_code, reason = "for the worker")]
+pub fn by_retention() -> Result<i64, Error> {
+    let Some(keep) = settings::retention() else {
+        return Ok(0);
+    };
+    let _path = Meanwhile::set(&[(c"search_path", c"pg_catalog, pg_temp")]);
+    let _owner = ActingAs::owner_of_ours();
+    remove(&keep, &Actor::Trusted)
+}
+
+/// How many rows of what were removed.
+#[derive(Default)]
+struct Removed {
+    tokens: i64,
+    texts: i64,
+    mass_deaths: i64,
+    principals: i64,
+    events: i64,
+}
+
+impl Removed {
+    fn total(&self) -> i64 {
+        self.tokens + self.texts + self.mass_deaths + self.principals + self.events
+    }
+
+    fn room(&self) -> i64 {
+        MOST - self.total()
+    }
+}
+
+fn remove(keep: &Interval, actor: &Actor) -> Result<i64, Error> {
+    let before = Timestamp::now().minus(keep).unwrap_or(Timestamp::MINUS_INFINITY);
+    let first_id = id::first(before);
+    // A tombstone can go once its mass deaths have gone, and those once their tokens have.
+    let mut removed = Removed { tokens: aged::remove_tokens(before, MOST), ..Removed::default() };
+    removed.texts = aged::wipe_sealed(removed.room());
+    removed.mass_deaths = aged::remove_mass_deaths(before, removed.room());
+    removed.principals = aged::remove_tombstones(before, removed.room());
+    let unlocked = Unlocked::new();
+    removed.events = aged::remove_events(before, first_id, removed.room(), &unlocked);
+    if removed.total() > 0 {
+        aged::remove_records(before, first_id, &unlocked);
+        record(&removed, before, actor)?;
+    }
+    Ok(removed.total())
+}
+
+fn record(removed: &Removed, before: Timestamp, actor: &Actor) -> Result<(), Error> {
+    static DESCRIBE: Statement = Statement::new(
+        "SELECT jsonb_strip_nulls(jsonb_build_object(
+                    'before', to_jsonb(nullif($1, '-infinity') AT TIME ZONE 'UTC') #>> '{}' || '+00:00',
+                    'tokens', nullif($2, 0), 'texts', nullif($3, 0), 'mass_deaths', nullif($4, 0),
+                    'principals', nullif($5, 0), 'events', nullif($6, 0)))",
+    );
+    let Removed { tokens, texts, mass_deaths, principals, events } = *removed;
+    let after =
+        DESCRIBE.first(arguments![before, tokens, texts, mass_deaths, principals, events], |row| row.required(1));
+    Event { event: PURGED, after, ..Event::default() }.record(actor)
+}

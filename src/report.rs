@@ -1,0 +1,141 @@
+//! `report()`: the page that whoever runs the database reads on Monday.
+//!
+//! Each section is one statement over what the views show; none decides anything.
+
+use pgrx::prelude::*;
+
+use crate::doctor;
+use crate::error::ErrorReport;
+use crate::pg::statement::{Statement, arguments};
+use crate::pg::text::Text;
+
+/// How many tokens a section lists; of the others it tells how many there are.
+const MOST_LISTED: i64 = 10;
+
+/// One line.
+struct Line {
+    section: &'static str,
+    item: Text,
+    value: Text,
+}
+
+/// Tokens by kind and status; those that expire within a week; those that nobody has used for 90 days; deaths of the last
+/// week by reason; what `doctor()` finds; and the settings.
+///
+/// Columns: `section`, `item`, `value`. It reads every token and, for drift, every bound table.
+#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
+#[search_path(pg_catalog, pg_temp)]
+#[allow(clippy::type_complexity, reason = "pgrx reads the columns from the type as it is written")]
+fn report() -> Result<TableIterator<'static, (name!(section, Text), name!(item, Text), name!(value, Text))>, ErrorReport>
+{
+    let lines = [kinds(), expiring(), idle(), dead(), drift(), settings()];
+    Ok(TableIterator::new(
+        lines.into_iter().flatten().map(|Line { section, item, value }| (Text::from(section), item, value)),
+    ))
+}
+
+fn kinds() -> Vec<Line> {
+    static KINDS: Statement = Statement::new(
+        "SELECT k.name, coalesce(string_agg(s.tokens || ' ' || replace(s.status, '_', ' '), ', ' ORDER BY s.place), 'none')
+           FROM tokenauth.kind k
+           LEFT JOIN (SELECT t.kind, t.status, count(*) AS tokens,
+                             array_position('{active,suspended,disabled,not_yet_valid,expired,revoked}', t.status) AS place
+                        FROM tokenauth.tokens t
+                       GROUP BY t.kind, t.status) s ON s.kind = k.name
+          GROUP BY k.name
+          ORDER BY k.name",
+    );
+    section("tokens", &KINDS, false)
+}
+
+/// A statement that lists tokens: how many there are, then the first of them. A token is called by its name, or else its
+/// hint, and its owner. Columns of `$of`: `t`, a row of the view, and `moment`, by which they are in order.
+macro_rules! listing {
+    ($title:literal, $of:literal) => {
+        concat!(
+            "WITH listed AS MATERIALIZED (",
+            $of,
+            ")
+             SELECT item, value
+               FROM (SELECT 0 AS place, ",
+            $title,
+            " AS item, count(*)::text AS value FROM listed
+                     UNION ALL
+                     SELECT row_number() OVER (ORDER BY moment, (t).id),
+                            format('%s of %s', coalesce((t).name, (t).hint, (t).id::text), (t).owner),
+                            to_char(moment, 'YYYY-MM-DD HH24:MI TZ')
+                       FROM listed) lines
+              WHERE place <= $1
+              ORDER BY place"
+        )
+    };
+}
+
+fn expiring() -> Vec<Line> {
+    static EXPIRING: Statement = Statement::new(listing!(
+        "'within a week'",
+        "SELECT t, t.expires_at AS moment
+           FROM tokenauth.tokens t
+          WHERE t.status NOT IN ('revoked', 'expired') AND t.expires_at <= clock_timestamp() + interval '7 days'"
+    ));
+    section("expiring", &EXPIRING, true)
+}
+
+fn idle() -> Vec<Line> {
+    static IDLE: Statement = Statement::new(listing!(
+        "'neither issued nor used within 90 days'",
+        "SELECT t, greatest(t.created_at, t.last_used_at) AS moment
+           FROM tokenauth.tokens t
+          WHERE t.status NOT IN ('revoked', 'expired')
+            AND greatest(t.created_at, t.last_used_at) < clock_timestamp() - interval '90 days'"
+    ));
+    section("idle", &IDLE, true)
+}
+
+fn dead() -> Vec<Line> {
+    static DEAD: Statement = Statement::new(
+        "SELECT item, value
+           FROM (SELECT 0 AS place, 'revoked within a week' AS item, count(*) AS tokens, count(*)::text AS value
+                   FROM tokenauth.tokens t WHERE t.revoked_at >= clock_timestamp() - interval '7 days'
+                 UNION ALL
+                 SELECT row_number() OVER (ORDER BY count(*) DESC, t.revoke_reason), coalesce(t.revoke_reason, 'no reason given'),
+                        count(*), count(*)::text
+                   FROM tokenauth.tokens t WHERE t.revoked_at >= clock_timestamp() - interval '7 days'
+                  GROUP BY t.revoke_reason) lines
+          WHERE place <= $1
+          ORDER BY place",
+    );
+    section("dead", &DEAD, true)
+}
+
+fn drift() -> Vec<Line> {
+    let findings = doctor::findings();
+    if findings.is_empty() {
+        return vec![Line { section: "drift", item: "doctor()".into(), value: "finds nothing".into() }];
+    }
+    findings.into_iter().map(|found| Line { section: "drift", item: found.object, value: found.finding }).collect()
+}
+
+/// Where the key file lies is for superusers.
+fn settings() -> Vec<Line> {
+    static SETTINGS: Statement = Statement::new(
+        "SELECT name,
+                CASE WHEN name <> 'tokenauth.key_file' THEN coalesce(nullif(current_setting(name), ''), 'not set')
+                     WHEN current_setting(name) <> '' THEN 'set'
+                     ELSE 'not set' END
+           FROM pg_settings
+          WHERE starts_with(name, 'tokenauth.')
+          ORDER BY name",
+    );
+    section("settings", &SETTINGS, false)
+}
+
+/// The lines of a statement; `is_listing`: it is told how many tokens to list.
+fn section(section: &'static str, statement: &Statement, is_listing: bool) -> Vec<Line> {
+    let most = arguments![MOST_LISTED];
+    statement.all(if is_listing { most } else { &[] }, |row| Line {
+        section,
+        item: row.required(1),
+        value: row.required(2),
+    })
+}

@@ -1,0 +1,113 @@
+//! `export_revocations` and `import_revocations`: what died stays dead when a backup of before is restored.
+//!
+//! The document holds ids and names, no secret and no digest. Importing only ever kills, suspends and shortens; done twice
+//! it changes nothing more.
+
+mod document;
+
+use pgrx::prelude::*;
+use serde_json::json;
+
+use crate::actor::Actor;
+use crate::argument;
+use crate::catalog::event::{self, Event};
+use crate::catalog::principal::{self, Hold, lock};
+use crate::catalog::revocations;
+use crate::error::{Error, ErrorReport};
+use crate::id;
+use crate::notify;
+use crate::pg::clock::Timestamp;
+use crate::pg::jsonb::Jsonb;
+use crate::pg::message;
+use crate::pg::text::Text;
+use crate::pg::xact;
+use crate::principal::{PrincipalName, kill_revocable};
+use document::Document;
+
+/// What has died since a moment, as a document for `import_revocations`: tokens revoked and deleted, mass deaths of all
+/// tokens of an owner, owners that are inactive since; also tokens that are disabled, and expiries that were lowered. What
+/// was narrowed otherwise, scopes and networks, is not in it.
+///
+/// # Errors
+/// `22004` for NULL.
+#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
+#[search_path(pg_catalog, pg_temp)]
+fn export_revocations(since: Option<Timestamp>) -> Result<Option<Jsonb>, ErrorReport> {
+    let since = argument::given("since", since)?;
+    Ok(revocations::export(since, id::first(since)))
+}
+
+/// Makes die here what has died elsewhere, as `export_revocations` told it there, and returns how many tokens and
+/// principals it has changed.
+///
+/// A mass death covers the tokens that had been issued before it, so what was issued after the restore lives on. Owners that
+/// had become inactive are deactivated, those of a bound table too: the table, restored as well, then differs from them until
+/// the application has said so again. What is not here, such as tokens issued after the backup, is counted and told.
+///
+/// # Errors
+/// `22004` for NULL, `22023` for a document of another form, `42501` for a role that may not make trusted calls.
+#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
+#[search_path(pg_catalog, pg_temp)]
+fn import_revocations(revocations: Option<Jsonb>) -> Result<i64, ErrorReport> {
+    let actor = Actor::session()?;
+    let document = argument::given("revocations", revocations)?;
+    Ok(die_again(Document::parse(&document)?, &actor)?)
+}
+
+fn die_again(document: Document, actor: &Actor) -> Result<i64, Error> {
+    xact::mark_death();
+    // Principals before tokens, as everybody locks them.
+    let (inactive, strangers) = held(document.inactive);
+    let mut changed = revocations::kill(&document.tokens);
+    changed.revoked += revocations::kill_all(&document.owners);
+    changed.disabled = revocations::disable(&document.disabled);
+    changed.shortened = revocations::shorten(&document.expiries);
+    changed.unknown += strangers;
+    if changed.revoked > 0 {
+        notify::all_died();
+    }
+    let mut deactivated = 0;
+    for (name, reason) in inactive {
+        deactivated += i64::from(deactivate(&name, reason.as_ref(), actor)?);
+    }
+    let total = changed.revoked + changed.disabled + changed.shortened + deactivated;
+    if total > 0 {
+        Event {
+            event: "revocations.imported",
+            after: Some(Jsonb::of(&json!({
+                "revoked": changed.revoked,
+                "disabled": changed.disabled,
+                "shortened": changed.shortened,
+                "deactivated": deactivated,
+                "unknown": changed.unknown,
+            }))),
+            ..Event::default()
+        }
+        .record(actor)?;
+    }
+    if changed.unknown > 0 {
+        message::notice(format!("tokens and principals that are not in this database: {}", changed.unknown));
+    }
+    Ok(total)
+}
+
+/// Those that exist, held alone in the order of their keys, and how many do not.
+fn held(mut named: Vec<(PrincipalName, Option<Text>)>) -> (Vec<(PrincipalName, Option<Text>)>, i64) {
+    named.sort_by(|one, other| one.0.cmp(&other.0));
+    let all = named.len();
+    named.retain(|(name, _)| lock(name, Hold::Alone).is_some_and(|principal| !principal.dropped));
+    let strangers = i64::try_from(all - named.len()).unwrap_or(i64::MAX);
+    (named, strangers)
+}
+
+/// Deactivates a principal that is held alone, and answers whether it was active.
+fn deactivate(name: &PrincipalName, reason: Option<&Text>, actor: &Actor) -> Result<bool, Error> {
+    let Some(found) = lock(name, Hold::Alone).filter(|principal| principal.active) else {
+        return Ok(false);
+    };
+    let before = principal::described(name);
+    principal::set_inactive(name, reason);
+    kill_revocable(name, &found, actor, reason);
+    event::of_principal("principal.deactivated", name, actor, before, principal::described(name))?;
+    Ok(true)
+}

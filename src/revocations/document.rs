@@ -1,0 +1,181 @@
+//! The document that revocations travel in, parsed once at the door.
+
+use pgrx::pg_sys;
+use serde::Deserialize;
+
+use crate::argument::MOST_PROSE;
+use crate::error::Error;
+use crate::id;
+use crate::pg::clock::Timestamp;
+use crate::pg::encoding;
+use crate::pg::jsonb::Jsonb;
+use crate::pg::rows::Rows;
+use crate::pg::statement::fields;
+use crate::pg::text::Text;
+use crate::principal::PrincipalName;
+
+/// The version that is written, and the one that is read.
+pub const VERSION: u32 = 1;
+
+/// Revocations, as rows for statements that carry them out.
+pub struct Document {
+    /// Tokens that died alone: `id`, `at`, `by`, `reason`, `deleted`.
+    pub tokens: Rows,
+    /// Mass deaths: `owner`, `first_id` that a token issued later can have, `at`, `by`, `reason`, `covers`.
+    pub owners: Rows,
+    /// Tokens that were disabled: `id`, `at`.
+    pub disabled: Rows,
+    /// Expiries that were lowered: `id`, `at`.
+    pub expiries: Rows,
+    /// Owners that had become inactive, and why.
+    pub inactive: Vec<(PrincipalName, Option<Text>)>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    version: u32,
+    #[serde(rename = "since")]
+    _since: Option<String>,
+    #[serde(rename = "until")]
+    _until: Option<String>,
+    #[serde(default)]
+    tokens: Vec<WrittenToken>,
+    #[serde(default)]
+    owners: Vec<WrittenOwner>,
+    #[serde(default)]
+    disabled: Vec<WrittenMoment>,
+    #[serde(default)]
+    expiries: Vec<WrittenMoment>,
+    #[serde(default)]
+    inactive: Vec<WrittenInactive>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenToken {
+    id: String,
+    at: String,
+    by: String,
+    reason: Option<String>,
+    #[serde(default)]
+    deleted: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenOwner {
+    owner: String,
+    at: String,
+    by: String,
+    reason: Option<String>,
+    covers: Covers,
+}
+
+#[derive(Deserialize, Clone, Copy)]
+#[serde(rename_all = "lowercase")]
+enum Covers {
+    All,
+    Revocable,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenMoment {
+    id: String,
+    at: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenInactive {
+    principal: String,
+    reason: Option<String>,
+}
+
+impl Document {
+    /// # Errors
+    /// 22023 for another form, another version, or an element that is not what it should be.
+    pub fn parse(document: &Jsonb) -> Result<Self, Error> {
+        let written: Written = document.parsed().ok_or(Error::NoRevocations)?;
+        if written.version != VERSION {
+            return Err(Error::RevocationsVersion);
+        }
+        let uuid = pg_sys::UUIDOID;
+        let (text, moment) = (pg_sys::TEXTOID, pg_sys::TIMESTAMPTZOID);
+        let mut parsed = Document {
+            tokens: Rows::new(
+                c"tokenauth_dead",
+                &[(c"id", uuid), (c"at", moment), (c"by", text), (c"reason", text), (c"deleted", pg_sys::BOOLOID)],
+            ),
+            owners: Rows::new(
+                c"tokenauth_dead",
+                &[
+                    (c"owner", text),
+                    (c"first_id", uuid),
+                    (c"at", moment),
+                    (c"by", text),
+                    (c"reason", text),
+                    (c"covers", text),
+                ],
+            ),
+            disabled: Rows::new(c"tokenauth_told", &[(c"id", uuid), (c"at", moment)]),
+            expiries: Rows::new(c"tokenauth_told", &[(c"id", uuid), (c"at", moment)]),
+            inactive: Vec::new(),
+        };
+        for (index, WrittenToken { id, at, by, reason, deleted }) in numbered(written.tokens) {
+            let why = Error::Revocation { of: "tokens", index };
+            let row = token(&id).zip(past(&at)).zip(prose(Some(by))).zip(prose(reason));
+            let (((id, at), by), reason) = row.ok_or(why)?;
+            parsed.tokens.put(fields![id, at, by, reason, deleted]);
+        }
+        for (index, WrittenOwner { owner, at, by, reason, covers }) in numbered(written.owners) {
+            let why = Error::Revocation { of: "owners", index };
+            let row = principal(&owner).zip(past(&at)).zip(prose(Some(by))).zip(prose(reason));
+            let (((owner, at), by), reason) = row.ok_or(why)?;
+            let covers = match covers {
+                Covers::All => "all",
+                Covers::Revocable => "revocable",
+            };
+            parsed.owners.put(fields![owner.text(), id::first(at), at, by, reason, covers]);
+        }
+        for (of, list, rows) in
+            [("disabled", written.disabled, &mut parsed.disabled), ("expiries", written.expiries, &mut parsed.expiries)]
+        {
+            for (index, WrittenMoment { id, at }) in numbered(list) {
+                let (id, at) = token(&id).zip(Timestamp::parse(&at)).ok_or(Error::Revocation { of, index })?;
+                rows.put(fields![id, at]);
+            }
+        }
+        for (index, WrittenInactive { principal: name, reason }) in numbered(written.inactive) {
+            let row = principal(&name).zip(prose(reason));
+            parsed.inactive.push(row.ok_or(Error::Revocation { of: "inactive", index })?);
+        }
+        Ok(parsed)
+    }
+}
+
+fn numbered<T>(list: Vec<T>) -> impl Iterator<Item = (usize, T)> {
+    (1..).zip(list)
+}
+
+fn token(id: &str) -> Option<pgrx::Uuid> {
+    uuid::Uuid::try_parse(id).ok().map(|id| pgrx::Uuid::from_bytes(id.into_bytes()))
+}
+
+/// A moment that is over: a death to come would be none.
+fn past(moment: &str) -> Option<Timestamp> {
+    Timestamp::parse(moment).filter(|&moment| moment <= Timestamp::now())
+}
+
+fn principal(name: &str) -> Option<PrincipalName> {
+    PrincipalName::parse(&encoding::from_utf8(name)).ok()
+}
+
+/// Text of bearable length, if there is any.
+fn prose(text: Option<String>) -> Option<Option<Text>> {
+    match text {
+        Some(text) if text.len() > MOST_PROSE => None,
+        text => Some(text.map(|text| Text::from(encoding::from_utf8(&text)))),
+    }
+}
