@@ -6,7 +6,7 @@ use std::ptr;
 use pgrx::callconv::{Arg, ArgAbi, BoxRet, FcInfo};
 use pgrx::datum::Datum;
 use pgrx::nullable::Nullable;
-use pgrx::{FromDatum, IntoDatum, impl_sql_translatable, pg_sys};
+use pgrx::{FromDatum, IntoDatum, impl_sql_translatable, pg_sys, varatt_is_4b_u};
 
 use super::text::Text;
 
@@ -51,7 +51,13 @@ impl FromDatum for TextArray {
         if is_null {
             return None;
         }
-        // SAFETY: the caller vouches for a text[]. Detoasting answers the value itself or a palloc'd copy.
+        let value: *mut pg_sys::ArrayType = datum.cast_mut_ptr();
+        // SAFETY: the caller vouches for a text[]; one with a plain header is an array header from its start on. The usual
+        // argument, an empty one, is told from others without a call of the server.
+        if unsafe { varatt_is_4b_u(value.cast()) && (*value).ndim == 0 } {
+            return Some(TextArray { elements: Vec::new(), nested: false });
+        }
+        // SAFETY: as above. Detoasting answers the value itself or a palloc'd copy.
         let array: *mut pg_sys::ArrayType = unsafe { pg_sys::pg_detoast_datum(datum.cast_mut_ptr()) }.cast();
         let (mut datums, mut nulls, mut count): (*mut pg_sys::Datum, *mut bool, c_int) =
             (ptr::null_mut(), ptr::null_mut(), 0);
