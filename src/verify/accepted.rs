@@ -97,10 +97,10 @@ impl Accepted {
 
     /// With what remembering it takes: the image is not there yet, but what it will show is.
     pub(super) fn weighed(mut self, shown: usize) -> Self {
-        /// The two counts of an `Rc`, and what the allocator adds to it, to the owner, the conditions and the image.
-        const OVERHEAD: usize = 16 + 4 * 16;
+        /// The two counts of an `Rc`, and what the allocator adds on average to it, to the owner and to the image.
+        const OVERHEAD: usize = 16 + 3 * 12;
         /// The header and the fields of the image that have one size.
-        const IMAGE: usize = 80;
+        const IMAGE: usize = 72;
         let unshared = if Rc::strong_count(&self.effective) == 1 { self.effective.size() } else { 0 };
         let shown = shown + 2 * self.owner.len() + self.effective.array().len();
         let conditions = self.conditions.as_ref().map_or(0, |conditions| conditions.size());
