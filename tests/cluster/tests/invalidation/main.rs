@@ -6,6 +6,8 @@
 
 mod changes;
 
+use std::time::SystemTime;
+
 use changes::{CHANGES, Change};
 use postgres::Client;
 use postgres::error::SqlState;
@@ -228,5 +230,31 @@ fn that_a_text_is_of_no_older_system_is_forgotten_when_the_first_import_commits(
     writer.client.batch_execute(&import).unwrap();
     for verifier in verifiers.iter_mut().chain([&mut writer]) {
         assert!(verifier.heat(TEXT).starts_with("verdict valid"), "{:?}", verifier.name);
+    }
+}
+
+#[test]
+fn a_token_begins_and_ends_by_the_clock_in_sessions_that_answer_from_memory() {
+    let server = start();
+    let mut admin = server.connect("postgres");
+    Change::default().prepare(&mut admin, 0);
+    let issue = "SELECT token FROM tokenauth.issue('k0', 'user:0', $1, not_before => $2, expires_at => $3)";
+    for (name, mut verifier) in ["text", "digest", "request"].into_iter().zip(Verifier::each(&server)) {
+        let times = "SELECT clock_timestamp() + '0.3 s', clock_timestamp() + '0.6 s'";
+        let times = admin.query_one(times, &[]).unwrap();
+        let (begin, end): (SystemTime, SystemTime) = (times.get(0), times.get(1));
+        let token: String = admin.query_one(issue, &[&name, &begin, &end]).unwrap().get(0);
+        let mut now = || -> SystemTime { admin.query_one("SELECT clock_timestamp()", &[]).unwrap().get(0) };
+        loop {
+            let before = now();
+            let answer = verifier.ask(&token);
+            let after = now();
+            match answer.lines().next() {
+                Some("verdict not_yet_valid") => assert!(before < begin, "{name}: {answer}"),
+                Some("verdict valid") => assert!(after >= begin && before < end, "{name}: {answer}"),
+                Some("verdict expired") => break assert!(after >= end, "{name}: {answer}"),
+                _ => panic!("{name}: {answer}"),
+            }
+        }
     }
 }
