@@ -26,6 +26,7 @@ fn start() -> Server {
 struct Scene {
     writer: Verifier,
     verifiers: [Verifier; 3],
+    authenticator: Verifier,
     tables: Verifier,
     token: String,
     /// For messages.
@@ -39,12 +40,24 @@ impl Scene {
         for verifier in self.verifiers.iter_mut().chain([&mut self.writer]) {
             assert_eq!(verifier.heat(&self.token), right, "{}: {when}: session {:?}", self.change, verifier.name);
         }
+        self.authenticate(&right, when);
         right
+    }
+
+    /// Four times, so that the last two are from memory.
+    fn authenticate(&mut self, right: &str, when: &str) {
+        let accepted: Vec<_> =
+            right.lines().filter(|line| line.starts_with("owner ") || line.starts_with("scopes ")).collect();
+        let accepted = if accepted.is_empty() { "28000".to_owned() } else { accepted.join("\n") };
+        for _ in 0..4 {
+            assert_eq!(self.authenticator.authenticate(&self.token), accepted, "{}: {when}", self.change);
+        }
     }
 
     /// As `heat`, where the answer is known.
     fn expect(&mut self, answer: &str, when: &str) {
         // First those that have something to forget.
+        self.authenticate(answer, when);
         for verifier in self.verifiers.iter_mut().chain([&mut self.writer]) {
             assert_eq!(verifier.ask(&self.token), answer, "{}: {when}: session {:?}", self.change, verifier.name);
         }
@@ -53,6 +66,7 @@ impl Scene {
 
     /// What the others answer while the writer's transaction is open or prepared.
     fn expect_of_others(&mut self, answer: &str, when: &str) {
+        self.authenticate(answer, when);
         for verifier in &mut self.verifiers {
             assert_eq!(verifier.ask(&self.token), answer, "{}: {when}: session {:?}", self.change, verifier.name);
         }
@@ -80,6 +94,7 @@ fn every_change_is_seen_at_its_commit_by_sessions_that_answer_from_memory() {
     let mut scene = Scene {
         writer: Verifier::connect(&server, "SET client_min_messages = error", By::Text),
         verifiers: Verifier::each(&server),
+        authenticator: Verifier::connect(&server, "", By::Text),
         tables: Verifier::without_memory(&server),
         token: String::new(),
         change: "",
