@@ -119,9 +119,14 @@ impl Server {
         self.start_again();
     }
 
-    /// A clean stop.
+    /// A clean stop: all that was written is in the files.
     pub fn stop(&mut self) {
         self.end_by(Signal::SIGINT);
+    }
+
+    /// Has the pages of this server, which is stopped, carry checksums from now on.
+    pub fn enable_checksums(&self) {
+        finish(program("pg_checksums").args(["--enable", "--no-sync", "--pgdata"]).arg(self.data()));
     }
 
     /// A stop without a checkpoint, as by an operator in a hurry.

@@ -65,6 +65,16 @@ impl Verifier {
         rows.unwrap_or_else(|error| panic!("session {:?}: {error:?}", self.name)).iter().map(|row| row.get(0)).collect()
     }
 
+    /// Owner and scopes of the transaction, as lines, once it is authenticated by the token; the SQLSTATE where it is not
+    /// accepted. A session in a transaction of its own each time.
+    pub fn authenticate(&mut self, token: &str) -> String {
+        let sql = "SELECT 'owner ' || tokenauth.authenticate($1, client => $2), 'scopes ' || tokenauth.current_scopes()::text";
+        match self.client.query_one(sql, &[&token, &CLIENT]) {
+            Ok(row) => format!("{}\n{}", row.get::<_, String>(0), row.get::<_, String>(1)),
+            Err(error) => error.code().unwrap_or_else(|| panic!("{error:?}")).code().to_owned(),
+        }
+    }
+
     /// What [`ask`](Self::ask) answers as soon as it answers from memory, which is from the third time on; the answer has
     /// to be the same each time.
     pub fn heat(&mut self, token: &str) -> String {

@@ -42,53 +42,71 @@ fn count(client: &mut Client, table: &str) -> i64 {
     client.query_one(&format!("SELECT count(*) FROM {table}"), &[]).unwrap().get(0)
 }
 
-/// Has the verifiers told of a change that they have answered otherwise before, from memory.
-fn change(publisher: (&Server, &mut Client), verifiers: &mut [Verifier; 3], issued: &Issued, sql: &str, then: &str) {
-    let told = |answer: &str| answer.lines().any(|line| line.starts_with(then));
-    for verifier in &mut *verifiers {
-        let before = verifier.heat(&issued.token);
-        assert!(!told(&before), "{sql}: {:?} says so before: {before:?}", verifier.name);
+struct Publisher {
+    server: Server,
+    client: Client,
+}
+
+impl Publisher {
+    /// Has a principal and a kind, and publishes these tables.
+    fn start(publication: &str) -> Self {
+        let (server, mut client) = start(&["wal_level = logical"]);
+        prepare(&mut client);
+        client.batch_execute(&format!("CREATE PUBLICATION p {publication}")).unwrap();
+        Publisher { server, client }
     }
-    for sql in sql.replace("$id", &issued.id).split("; ") {
-        publisher.1.batch_execute(sql).unwrap();
+
+    /// A server that has all that was there, and follows.
+    fn subscriber(&self) -> (Server, Client) {
+        let (subscriber, mut client) = start(&["wal_retrieve_retry_interval = 100ms"]);
+        let connection = format!("host={} user=postgres dbname=postgres", self.server.file("").display());
+        client.batch_execute("CREATE EXTENSION tokenauth").unwrap();
+        client.batch_execute(&format!("CREATE SUBSCRIPTION s CONNECTION '{connection}' PUBLICATION p")).unwrap();
+        while count(&mut client, "pg_subscription_rel WHERE srsubstate <> 'r'") > 0 {}
+        self.server.wait_for_subscribers();
+        (subscriber, client)
     }
-    publisher.0.wait_for_subscribers();
-    for verifier in verifiers {
-        let answer = verifier.ask(&issued.token);
-        assert!(told(&answer), "{sql}: {:?}: {answer:?}", verifier.name);
+
+    /// Has the verifiers told of a change that they have answered otherwise before, from memory.
+    fn change(&mut self, verifiers: &mut [Verifier; 3], issued: &Issued, sql: &str, then: &str) {
+        let told = |answer: &str| answer.lines().any(|line| line.starts_with(then));
+        for verifier in &mut *verifiers {
+            let before = verifier.heat(&issued.token);
+            assert!(!told(&before), "{sql}: {:?} says so before: {before:?}", verifier.name);
+        }
+        for sql in sql.replace("$id", &issued.id).split("; ") {
+            self.client.batch_execute(sql).unwrap();
+        }
+        self.server.wait_for_subscribers();
+        for verifier in verifiers {
+            let answer = verifier.ask(&issued.token);
+            assert!(told(&answer), "{sql}: {:?}: {answer:?}", verifier.name);
+        }
     }
 }
 
 #[test]
 fn sessions_of_a_subscriber_that_answer_from_memory_hear_of_every_applied_change() {
     for publication in PUBLICATIONS {
-        let (publisher, mut on_publisher) = start(&["wal_level = logical"]);
-        prepare(&mut on_publisher);
-        let first = issue(&mut on_publisher, "user:1");
-        on_publisher.batch_execute(&format!("CREATE PUBLICATION p {publication}")).unwrap();
-
-        let (subscriber, mut on_subscriber) = start(&["wal_retrieve_retry_interval = 100ms"]);
-        let connection = format!("host={} user=postgres dbname=postgres", publisher.file("").display());
-        on_subscriber.batch_execute("CREATE EXTENSION tokenauth").unwrap();
-        on_subscriber.batch_execute(&format!("CREATE SUBSCRIPTION s CONNECTION '{connection}' PUBLICATION p")).unwrap();
-        while count(&mut on_subscriber, "pg_subscription_rel WHERE srsubstate <> 'r'") > 0 {}
-        publisher.wait_for_subscribers();
+        let mut publisher = Publisher::start(publication);
+        let first = issue(&mut publisher.client, "user:1");
+        let (subscriber, mut on_subscriber) = publisher.subscriber();
 
         let mut verifiers = Verifier::each(&subscriber);
         for (sql, then) in CHANGES {
-            change((&publisher, &mut on_publisher), &mut verifiers, &first, sql, then);
+            publisher.change(&mut verifiers, &first, sql, then);
         }
         // Of a token that comes while they remember its owner and kind, too.
-        let second = issue(&mut on_publisher, "user:1");
-        publisher.wait_for_subscribers();
+        let second = issue(&mut publisher.client, "user:1");
+        publisher.server.wait_for_subscribers();
         for verifier in &mut verifiers {
             assert!(verifier.heat(&second.token).starts_with("verdict valid"), "{:?}", verifier.name);
         }
-        change((&publisher, &mut on_publisher), &mut verifiers, &second, "TRUNCATE tokenauth.token", "verdict unknown");
+        publisher.change(&mut verifiers, &second, "TRUNCATE tokenauth.token", "verdict unknown");
 
         // What is applied is recorded where it was done, not again where it is applied.
         let events = "tokenauth.event";
-        let expected = if publication == PUBLICATIONS[1] { count(&mut on_publisher, events) } else { 0 };
+        let expected = if publication == PUBLICATIONS[1] { count(&mut publisher.client, events) } else { 0 };
         assert_eq!(count(&mut on_subscriber, events), expected, "{publication}");
     }
 }
@@ -96,24 +114,17 @@ fn sessions_of_a_subscriber_that_answer_from_memory_hear_of_every_applied_change
 #[test]
 fn an_import_that_is_applied_is_found_by_sessions_that_knew_of_none() {
     const TEXT: &str = "the secret of an older system";
-    let (publisher, mut on_publisher) = start(&["wal_level = logical"]);
-    prepare(&mut on_publisher);
-    on_publisher.batch_execute("CREATE PUBLICATION p FOR ALL TABLES").unwrap();
-    let (subscriber, mut on_subscriber) = start(&["wal_retrieve_retry_interval = 100ms"]);
-    on_subscriber.batch_execute("CREATE EXTENSION tokenauth").unwrap();
-    let connection = format!("host={} user=postgres dbname=postgres", publisher.file("").display());
-    on_subscriber.batch_execute(&format!("CREATE SUBSCRIPTION s CONNECTION '{connection}' PUBLICATION p")).unwrap();
-    while count(&mut on_subscriber, "pg_subscription_rel WHERE srsubstate <> 'r'") > 0 {}
-
-    let mut verifiers = Verifier::each(&subscriber);
-    verifiers.swap(1, 2);
-    for verifier in &mut verifiers[..2] {
+    let mut publisher = Publisher::start("FOR ALL TABLES");
+    let (subscriber, _) = publisher.subscriber();
+    // Not the one that verifies digests of texts of our form.
+    let [mut text, _, mut request] = Verifier::each(&subscriber);
+    for verifier in [&mut text, &mut request] {
         assert_eq!(verifier.heat(TEXT), "verdict malformed");
     }
     let import = "SELECT tokenauth.import('key', 'user:1', encode(sha256($1::text::bytea), 'hex'), 'sha256')";
-    on_publisher.execute(import, &[&TEXT]).unwrap();
-    publisher.wait_for_subscribers();
-    for verifier in &mut verifiers[..2] {
+    publisher.client.execute(import, &[&TEXT]).unwrap();
+    publisher.server.wait_for_subscribers();
+    for verifier in [&mut text, &mut request] {
         assert!(verifier.ask(TEXT).starts_with("verdict valid"), "{:?}", verifier.name);
     }
 }

@@ -6,6 +6,8 @@
 
 mod changes;
 
+use std::time::SystemTime;
+
 use changes::{CHANGES, Change};
 use postgres::Client;
 use postgres::error::SqlState;
@@ -24,6 +26,7 @@ fn start() -> Server {
 struct Scene {
     writer: Verifier,
     verifiers: [Verifier; 3],
+    authenticator: Verifier,
     tables: Verifier,
     token: String,
     /// For messages.
@@ -37,12 +40,24 @@ impl Scene {
         for verifier in self.verifiers.iter_mut().chain([&mut self.writer]) {
             assert_eq!(verifier.heat(&self.token), right, "{}: {when}: session {:?}", self.change, verifier.name);
         }
+        self.authenticate(&right, when);
         right
+    }
+
+    /// Four times, so that the last two are from memory.
+    fn authenticate(&mut self, right: &str, when: &str) {
+        let accepted: Vec<_> =
+            right.lines().filter(|line| line.starts_with("owner ") || line.starts_with("scopes ")).collect();
+        let accepted = if accepted.is_empty() { "28000".to_owned() } else { accepted.join("\n") };
+        for _ in 0..4 {
+            assert_eq!(self.authenticator.authenticate(&self.token), accepted, "{}: {when}", self.change);
+        }
     }
 
     /// As `heat`, where the answer is known.
     fn expect(&mut self, answer: &str, when: &str) {
         // First those that have something to forget.
+        self.authenticate(answer, when);
         for verifier in self.verifiers.iter_mut().chain([&mut self.writer]) {
             assert_eq!(verifier.ask(&self.token), answer, "{}: {when}: session {:?}", self.change, verifier.name);
         }
@@ -51,6 +66,7 @@ impl Scene {
 
     /// What the others answer while the writer's transaction is open or prepared.
     fn expect_of_others(&mut self, answer: &str, when: &str) {
+        self.authenticate(answer, when);
         for verifier in &mut self.verifiers {
             assert_eq!(verifier.ask(&self.token), answer, "{}: {when}: session {:?}", self.change, verifier.name);
         }
@@ -78,6 +94,7 @@ fn every_change_is_seen_at_its_commit_by_sessions_that_answer_from_memory() {
     let mut scene = Scene {
         writer: Verifier::connect(&server, "SET client_min_messages = error", By::Text),
         verifiers: Verifier::each(&server),
+        authenticator: Verifier::connect(&server, "", By::Text),
         tables: Verifier::without_memory(&server),
         token: String::new(),
         change: "",
@@ -228,5 +245,31 @@ fn that_a_text_is_of_no_older_system_is_forgotten_when_the_first_import_commits(
     writer.client.batch_execute(&import).unwrap();
     for verifier in verifiers.iter_mut().chain([&mut writer]) {
         assert!(verifier.heat(TEXT).starts_with("verdict valid"), "{:?}", verifier.name);
+    }
+}
+
+#[test]
+fn a_token_begins_and_ends_by_the_clock_in_sessions_that_answer_from_memory() {
+    let server = start();
+    let mut admin = server.connect("postgres");
+    Change::default().prepare(&mut admin, 0);
+    let issue = "SELECT token FROM tokenauth.issue('k0', 'user:0', $1, not_before => $2, expires_at => $3)";
+    for (name, mut verifier) in ["text", "digest", "request"].into_iter().zip(Verifier::each(&server)) {
+        let times = "SELECT clock_timestamp() + '0.3 s', clock_timestamp() + '0.6 s'";
+        let times = admin.query_one(times, &[]).unwrap();
+        let (begin, end): (SystemTime, SystemTime) = (times.get(0), times.get(1));
+        let token: String = admin.query_one(issue, &[&name, &begin, &end]).unwrap().get(0);
+        let mut now = || -> SystemTime { admin.query_one("SELECT clock_timestamp()", &[]).unwrap().get(0) };
+        loop {
+            let before = now();
+            let answer = verifier.ask(&token);
+            let after = now();
+            match answer.lines().next() {
+                Some("verdict not_yet_valid") => assert!(before < begin, "{name}: {answer}"),
+                Some("verdict valid") => assert!(after >= begin && before < end, "{name}: {answer}"),
+                Some("verdict expired") => break assert!(after >= end, "{name}: {answer}"),
+                _ => panic!("{name}: {answer}"),
+            }
+        }
     }
 }
