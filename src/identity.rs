@@ -8,4 +8,4 @@ mod authenticate;
 mod getters;
 mod state;
 
-pub use state::listen;
+pub use state::{Identity, Standing, listen, standing};

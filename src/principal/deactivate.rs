@@ -25,7 +25,7 @@ use crate::pg::xact;
 fn deactivate(principal: Option<Text>, reason: default!(Option<Text>, "NULL")) -> Result<bool, ErrorReport> {
     static DEACTIVATE: Statement =
         Statement::new("UPDATE tokenauth.principal SET active = false, state_reason = $2 WHERE principal = $1");
-    let actor = Actor::session()?;
+    let actor = Actor::application()?;
     let name = PrincipalName::given("principal", principal)?;
     let reason = argument::bounded("reason", reason, MOST_PROSE)?;
     refuse_supplied(&name, ACTIVE)?;
@@ -49,7 +49,7 @@ fn deactivate(principal: Option<Text>, reason: default!(Option<Text>, "NULL")) -
 fn activate(principal: Option<Text>) -> Result<bool, ErrorReport> {
     static ACTIVATE: Statement =
         Statement::new("UPDATE tokenauth.principal SET active = true, state_reason = NULL WHERE principal = $1");
-    let actor = Actor::session()?;
+    let actor = Actor::application()?;
     let name = PrincipalName::given("principal", principal)?;
     refuse_supplied(&name, ACTIVE)?;
     if lock_existing(&name, Hold::Alone)?.active {
