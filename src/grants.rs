@@ -56,6 +56,7 @@ impl Access {
                 "EXECUTE ON FUNCTION tokenauth.authenticate",
                 "EXECUTE ON FUNCTION tokenauth.authenticate_digest",
                 "EXECUTE ON FUNCTION tokenauth.authenticate_request",
+                "EXECUTE ON FUNCTION tokenauth.pre_request",
                 "EXECUTE ON FUNCTION tokenauth.sign_in",
                 "EXECUTE ON FUNCTION tokenauth.sign_in_digest",
                 "EXECUTE ON FUNCTION tokenauth.sign_in_request",

@@ -19,6 +19,7 @@ pub mod log_hook;
 pub mod meanwhile;
 pub mod probe;
 pub mod query;
+pub mod raise;
 pub mod role;
 pub mod row;
 pub mod rows;
