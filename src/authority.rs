@@ -4,8 +4,10 @@
 //! Nothing is assumed: an actor without standing does not even see the token, and whatever hands out, widens or revives is
 //! measured by what the actor holds itself.
 
+mod acting;
 mod reach;
 
+pub use acting::Acting;
 pub use reach::Reach;
 
 use crate::actor::Actor;
@@ -14,6 +16,7 @@ use crate::catalog::principal::{self, Hold, Principal};
 use crate::data_scope::DataScopes;
 use crate::error::Error;
 use crate::kind::{Kind, PermissionMode};
+use crate::pg::text::Text;
 use crate::principal::PrincipalName;
 use crate::scope::{Scope, Scopes};
 
@@ -21,7 +24,7 @@ use crate::scope::{Scope, Scopes};
 pub enum Authority {
     /// The application's own trusted call: everything that is not against the owner.
     Trusted,
-    /// A principal's.
+    /// A principal's, by itself or by a token.
     Principal(Holding),
     /// None: to this actor there are no such tokens.
     Nothing,
@@ -32,6 +35,7 @@ pub struct Holding {
     is_owner: bool,
     scopes: Scopes,
     data_scopes: DataScopes,
+    presented: Option<Text>,
 }
 
 /// An owner, and what the actor may do with its tokens. Neither can change until the transaction ends.
@@ -46,7 +50,8 @@ impl Parties {
     /// Locks owner, actor and membership, in the order of their keys, and weighs what they are worth for this kind.
     ///
     /// # Errors
-    /// 42704 when owner or actor do not exist, 42501 when the actor is inactive.
+    /// 42704 when owner or actor do not exist, 42501 when the actor is inactive, 28000 when it acts by a token that is not
+    /// accepted any more.
     pub fn lock(actor: &Actor, kind: &Kind, owner: &PrincipalName) -> Result<Self, Error> {
         let hold = if kind.max_active_per_owner.is_some() { Hold::Alone } else { Hold::Share };
         Parties::weigh(actor, kind, owner, hold, Hold::Share)
@@ -62,17 +67,14 @@ impl Parties {
 
     fn weigh(actor: &Actor, kind: &Kind, owner: &PrincipalName, hold: Hold, hold_actor: Hold) -> Result<Self, Error> {
         let lock_owner = || principal::lock(owner, hold).ok_or_else(|| Error::NoSuchPrincipal(owner.shown()));
-        let name = match actor {
-            Actor::Trusted => {
-                return Ok(Parties { owner: lock_owner()?, authority: Authority::Trusted });
-            }
-            Actor::Principal(name) => name,
+        let Some(name) = actor.name() else {
+            return Ok(Parties { owner: lock_owner()?, authority: Authority::Trusted });
         };
         let (locked_owner, acting) = if name < owner {
-            let acting = acting(name, hold_actor)?;
+            let acting = Acting::lock(actor, name, hold_actor)?;
             (lock_owner()?, acting)
         } else {
-            (lock_owner()?, acting(name, hold_actor)?)
+            (lock_owner()?, Acting::lock(actor, name, hold_actor)?)
         };
         let authority = Authority::weigh(kind, name == owner, &acting, || member::lock(owner, name, hold_actor));
         Ok(Parties { owner: locked_owner, authority })
@@ -87,30 +89,26 @@ impl Parties {
     }
 }
 
-/// The principal that acts.
-///
-/// # Errors
-/// 42704 when it does not exist, 42501 when it is inactive.
-fn acting(name: &PrincipalName, hold: Hold) -> Result<Principal, Error> {
-    let acting = principal::lock_existing(name, hold)?;
-    if acting.active { Ok(acting) } else { Err(Error::ActorInactive(name.shown())) }
-}
-
 impl Authority {
-    /// Of an acting principal over tokens of this kind: its own, or of an owner in which it may have a membership.
-    pub fn weigh(kind: &Kind, is_owner: bool, acting: &Principal, membership: impl FnOnce() -> Option<Scopes>) -> Self {
+    /// Of whoever acts over tokens of this kind: its own, or of an owner in which it may have a membership.
+    pub fn weigh(kind: &Kind, is_owner: bool, acting: &Acting, membership: impl FnOnce() -> Option<Scopes>) -> Self {
         let manages = |held: &Scopes| kind.manage_permission.as_ref().is_some_and(|needed| held.covers(needed));
-        let Principal { permissions, data_scopes, .. } = acting;
-        let scopes = if is_owner {
-            Scopes::clone(permissions)
-        } else {
-            match membership() {
-                Some(there) if manages(&there) || manages(permissions) => permissions.union(&there),
-                None if manages(permissions) => Scopes::clone(permissions),
-                _ => return Authority::Nothing,
-            }
+        let there = if is_owner { None } else { membership() };
+        if !is_owner && !there.as_ref().is_some_and(manages) && !manages(&acting.scopes) {
+            return Authority::Nothing;
+        }
+        let scopes = match there {
+            // A token hands out what it grants itself, whatever else its owner holds.
+            Some(there) if acting.presented.is_none() => acting.scopes.union(&there),
+            _ => Scopes::clone(&acting.scopes),
         };
-        Authority::Principal(Holding { is_owner, scopes, data_scopes: data_scopes.clone() })
+        let Acting { data_scopes, presented, .. } = acting;
+        Authority::Principal(Holding {
+            is_owner,
+            scopes,
+            data_scopes: data_scopes.clone(),
+            presented: presented.clone(),
+        })
     }
 
     /// Whether the actor may see such tokens and do what neither hands out nor widens.
@@ -152,20 +150,22 @@ impl Authority {
     /// is the gate, and nothing is compared.
     ///
     /// # Errors
-    /// 42501 when it is not.
+    /// 42501 when it is not, or when the actor acts by a token of another kind and what this one carries is not chosen:
+    /// it may grow.
     pub fn covers(&self, kind: &Kind, scopes: &Scopes, data_scopes: &DataScopes) -> Result<(), Error> {
-        match self {
-            Authority::Principal(holding) if kind.permission_mode != PermissionMode::All => {
-                if !scopes.within(&holding.scopes) {
-                    Err(Error::NotHeldByActor("scopes"))
-                } else if !data_scopes.within(&holding.data_scopes) {
-                    Err(Error::NotHeldByActor("data scopes"))
-                } else {
-                    Ok(())
-                }
-            }
-            Authority::Trusted | Authority::Principal(_) => Ok(()),
-            Authority::Nothing => Err(Error::NotAllowed(kind.name.shown())),
+        let holding = match self {
+            Authority::Trusted => return Ok(()),
+            Authority::Principal(holding) => holding,
+            Authority::Nothing => return Err(Error::NotAllowed(kind.name.shown())),
+        };
+        if !kind.permission_mode.is_chosen() && holding.presented.as_ref().is_some_and(|by| *by != kind.name) {
+            return Err(Error::OnlyBySameKind(kind.name.shown()));
+        }
+        match kind.permission_mode {
+            PermissionMode::All => Ok(()),
+            _ if !scopes.within(&holding.scopes) => Err(Error::NotHeldByActor("scopes")),
+            _ if !data_scopes.within(&holding.data_scopes) => Err(Error::NotHeldByActor("data scopes")),
+            _ => Ok(()),
         }
     }
 

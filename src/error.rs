@@ -145,6 +145,8 @@ pub enum Error {
     NotAllowedFor(String),
     /// The actor does not hold what the token would grant.
     NotHeldByActor(&'static str),
+    /// A token by which a token of another kind, one that grows with its owner, would be handed out.
+    OnlyBySameKind(String),
     /// An organisation as its own member.
     MemberOfItself,
     /// The token was rotated.
@@ -155,6 +157,12 @@ pub enum Error {
     Grace,
     /// A trusted call by a role without `manage` access.
     NotTrusted,
+    /// Another actor than the identity of the transaction.
+    OtherActor,
+    /// What nobody does under an identity.
+    UnderIdentity,
+    /// A call after an identity was refused or has ended.
+    IdentityLost,
     /// `grant_access` or `revoke_access` by somebody else than the owner of the extension.
     NotExtensionOwner,
     /// An access that does not exist.
@@ -358,6 +366,10 @@ impl Error {
             }
             Error::NotHeldByActor(what) => Told::new(DENIED, format!("{what} of a token must be held by the actor"))
                 .detail("The token would grant more than the actor holds now."),
+            Error::OnlyBySameKind(kind) => {
+                Told::new(DENIED, format!("token of kind \"{kind}\" can be handed out only by a token of that kind"))
+                    .detail("What it grants is not chosen, and may become more than the token presented grants now.")
+            }
             Error::MemberOfItself => Told::new(INVALID, "principal cannot be a member of itself"),
             Error::TokenRotated(id) => Told::new(STATE, format!("token \"{id:-x}\" was rotated"))
                 .detail("A token has one successor, and its expiry is not raised again.")
@@ -368,6 +380,14 @@ impl Error {
             Error::Grace => Told::new(INVALID, "grace must not be negative or beyond the year 9999"),
             Error::NotTrusted => Told::new(DENIED, "permission denied for trusted calls")
                 .hint("The role needs \"manage\" access; see tokenauth.grant_access()."),
+            Error::OtherActor => Told::new(DENIED, "actor must be the identity of the transaction")
+                .detail("Who presents a token acts for its owner and for nobody else."),
+            Error::UnderIdentity => Told::new(DENIED, "permission denied under an identity")
+                .detail("The transaction is authenticated by a token, and no token changes kinds, principals, members, bindings, history or grants.")
+                .hint("Call this in a transaction that is not authenticated."),
+            Error::IdentityLost => Told::new(DENIED, "permission denied after authentication has failed or ended")
+                .detail("What comes after that in the transaction is not taken for the application's own call.")
+                .hint("Begin another transaction."),
             Error::NotExtensionOwner => Told::new(DENIED, "must be owner of extension \"tokenauth\""),
             Error::NoSuchAccess => Told::new(INVALID, "access does not exist")
                 .hint("Accesses are identity, verify, self, manage, observe and admin."),

@@ -5,6 +5,7 @@
 
 use pgrx::prelude::*;
 
+use crate::actor::refuse_identity;
 use crate::argument;
 use crate::error::{Error, ErrorReport};
 use crate::pg::role::{self, Role};
@@ -55,6 +56,7 @@ impl Access {
                 "EXECUTE ON FUNCTION tokenauth.authenticate",
                 "EXECUTE ON FUNCTION tokenauth.authenticate_digest",
                 "EXECUTE ON FUNCTION tokenauth.authenticate_request",
+                "EXECUTE ON FUNCTION tokenauth.pre_request",
                 "EXECUTE ON FUNCTION tokenauth.sign_in",
                 "EXECUTE ON FUNCTION tokenauth.sign_in_digest",
                 "EXECUTE ON FUNCTION tokenauth.sign_in_request",
@@ -133,7 +135,8 @@ impl Access {
 /// Grants a role an access: `identity`, `verify`, `self`, `manage`, `observe` or `admin`.
 ///
 /// # Errors
-/// `22004` for a NULL argument, `22023` for an unknown access, `42501` for anybody but the extension's owner.
+/// `22004` for a NULL argument, `22023` for an unknown access, `42501` for anybody but the extension's owner, and for it too
+/// under an identity.
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
 #[search_path(pg_catalog, pg_temp)]
 fn grant_access(to_role: Option<Role>, access: Option<Text>) -> Result<(), ErrorReport> {
@@ -163,6 +166,7 @@ fn revoke_access(from_role: Option<Role>, access: Option<Text>) -> Result<(), Er
 fn asked(what: &'static str, role: Option<Role>, access: Option<Text>) -> Result<(String, Access), Error> {
     static MAY_GRANT: Statement =
         Statement::new("SELECT pg_has_role($1, extowner, 'USAGE') FROM pg_extension WHERE extname = 'tokenauth'");
+    refuse_identity()?;
     let role = argument::given(what, role)?;
     let access = argument::given("access", access)?;
     if !MAY_GRANT.first(arguments![role::outer()], |row| row.required(1)).unwrap_or(false) {

@@ -6,6 +6,7 @@
 
 mod authenticate;
 mod getters;
+mod pre_request;
 mod state;
 
-pub use state::listen;
+pub use state::{Identity, Standing, listen, standing};

@@ -26,11 +26,11 @@ fn list(
     let any = |text: Text| Some(text).filter(|text| text.as_bytes() != b"*");
     let owner = any(argument::given("owner", owner)?);
     let kind = any(argument::given("kind", kind)?);
-    Ok(match actor {
-        Actor::Trusted => TokensRows { statement: &token::LISTED, arguments: fields![owner, kind].into() },
-        Actor::Principal(name) => {
+    Ok(match actor.name() {
+        None => TokensRows { statement: &token::LISTED, arguments: fields![owner, kind].into() },
+        Some(name) => {
             let mut arguments: Vec<Argument> = fields![owner, kind, name.text()].into();
-            arguments.extend(Reach::to_see(&name)?.arguments());
+            arguments.extend(Reach::to_see(&actor, name)?.arguments());
             TokensRows { statement: &token::LISTED_FOR, arguments }
         }
     })

@@ -21,6 +21,7 @@ pub mod message;
 pub mod notify;
 pub mod probe;
 pub mod query;
+pub mod raise;
 pub mod role;
 pub mod row;
 pub mod rows;

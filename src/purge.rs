@@ -35,7 +35,7 @@ const MOST: i64 = 100_000;
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
 #[search_path(pg_catalog, pg_temp)]
 fn purge(keep: Option<Interval>) -> Result<i64, ErrorReport> {
-    let actor = Actor::session()?;
+    let actor = Actor::application()?;
     let keep = argument::duration("keep", keep)?;
     Ok(remove(&keep, &actor)?)
 }

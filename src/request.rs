@@ -8,7 +8,7 @@ use pgrx::prelude::*;
 pub use headers::Credential;
 pub use response::ErrorStyle;
 
-use crate::catalog::kind;
+use crate::catalog;
 use crate::error::{Error, ErrorReport};
 use crate::pg::composite::VerificationArgument;
 use crate::pg::encoding;
@@ -39,22 +39,34 @@ fn error_response(v: VerificationArgument) -> Result<Jsonb, ErrorReport> {
         .bytes(field::VERDICT)
         .and_then(|verdict| str::from_utf8(verdict).ok()?.parse().ok())
         .ok_or(Error::NoSuchVerdict)?;
-    let style = fields
-        .bytes(field::KIND)
-        .and_then(|name| kind::find(name, &Latest::take()))
-        .map_or_else(settings::default_error_style, |kind| kind.error_style);
     let correlation_id = fields.bytes(field::CORRELATION_ID).map(encoding::to_utf8).unwrap_or_default();
-    let detail = fields.optional::<Jsonb>(field::DETAIL).map(|detail| detail.value()).unwrap_or_default();
+    let detail = fields.optional::<Jsonb>(field::DETAIL);
+    let kind = fields.bytes(field::KIND);
+    let response = respond(verdict, kind, detail.as_ref(), &correlation_id, |response| response.to_value());
+    Ok(Jsonb::of(&response))
+}
+
+/// Tells what to answer to a refusal, of a token of this kind if there is one, with what else is known of the reason.
+pub fn respond<T>(
+    verdict: Verdict,
+    kind: Option<&[u8]>,
+    detail: Option<&Jsonb>,
+    correlation_id: &str,
+    tell: impl FnOnce(Response<'_>) -> T,
+) -> T {
+    let style = kind
+        .and_then(|name| catalog::kind::find(name, &Latest::take()))
+        .map_or_else(settings::default_error_style, |kind| kind.error_style);
+    let detail = detail.map(Jsonb::value).unwrap_or_default();
     let missing = detail["missing"]
         .as_array()
         .map(|scopes| Scopes::parse(scopes.iter().filter_map(|scope| scope.as_str()).map(str::as_bytes)));
-    let response = Response {
+    tell(Response {
         verdict,
         style,
-        correlation_id: &correlation_id,
+        correlation_id,
         state_reason: detail["state_reason"].as_str(),
         missing: &missing.and_then(Result::ok).unwrap_or_else(Scopes::nothing),
         retry_after: detail["retry_after"].as_u64(),
-    };
-    Ok(Jsonb::of(&response.to_value()))
+    })
 }

@@ -23,7 +23,7 @@ use crate::reveal::Sealed;
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
 #[search_path(pg_catalog, pg_temp)]
 fn reseal(at_most: default!(Option<i64>, 10000)) -> Result<i64, ErrorReport> {
-    let actor = Actor::session()?;
+    let actor = Actor::application()?;
     let at_most = argument::given("at_most", at_most)?;
     if at_most < 1 {
         Err(Error::NotPositive("at_most"))?;

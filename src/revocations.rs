@@ -49,7 +49,7 @@ fn export_revocations(since: Option<Timestamp>) -> Result<Option<Jsonb>, ErrorRe
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
 #[search_path(pg_catalog, pg_temp)]
 fn import_revocations(revocations: Option<Jsonb>) -> Result<i64, ErrorReport> {
-    let actor = Actor::session()?;
+    let actor = Actor::application()?;
     let document = argument::given("revocations", revocations)?;
     Ok(die_again(Document::parse(&document)?, &actor)?)
 }

@@ -35,11 +35,11 @@ fn revoke(
     let actor = Actor::resolve(actor)?;
     let id = argument::token_id(id)?;
     let reason = argument::bounded("reason", reason, MOST_PROSE)?;
-    Ok(kill(id, reason, &actor)?)
+    Ok(kill(lock(id, &actor)?, reason, &actor)?)
 }
 
 /// Revokes the token that is presented (RFC 7009). True also when there is no such token: whoever holds a text that is no
-/// token has nothing left to revoke, and learns nothing by asking.
+/// token has nothing left to revoke, and learns nothing by asking. The text is the right to do it, under an identity too.
 ///
 /// # Errors
 /// `22004` for a NULL token, `55000` when its digest has a pepper that is not in the key file.
@@ -49,7 +49,7 @@ fn revoke_presented(token: Option<Presented>, reason: default!(Option<Text>, "NU
     let presented = argument::given("token", token)?;
     let reason = argument::bounded("reason", reason, MOST_PROSE)?;
     if let Some(id) = verify::identify(&presented)? {
-        kill(id, reason, &Actor::Trusted)?;
+        kill(token::lock(id)?, reason, &Actor::behind()?)?;
     }
     Ok(true)
 }
@@ -98,17 +98,16 @@ fn lock(id: Uuid, actor: &Actor) -> Result<Token, Error> {
     Ok(held.token)
 }
 
-fn kill(id: Uuid, reason: Option<Text>, actor: &Actor) -> Result<bool, Error> {
-    let token = lock(id, actor)?;
+fn kill(token: Token, reason: Option<Text>, actor: &Actor) -> Result<bool, Error> {
     if token.revoked {
         return Ok(false);
     }
     xact::mark_death();
     let was_alive = is_alive(&token);
     if was_alive {
-        notify::died(id);
+        notify::died(token.id);
     }
-    let before = token::status(id);
+    let before = token::status(token.id);
     mark_revoked(&token, reason.clone(), actor);
     // What had died with others before keeps its first death in the list; this one is recorded all the same.
     record("token.revoked", token, before, Some("revoked".into()), reason, actor)?;

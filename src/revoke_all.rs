@@ -5,7 +5,7 @@ use pgrx::prelude::*;
 
 use crate::actor::Actor;
 use crate::argument::{self, MOST_PROSE};
-use crate::authority::Reach;
+use crate::authority::{Acting, Reach};
 use crate::catalog::event::Event;
 use crate::catalog::principal::{self, Covers, Hold, lock_existing};
 use crate::catalog::{kind, token};
@@ -62,8 +62,9 @@ fn revoke_all(
 /// All tokens of an owner: one row is written, however many there are.
 fn kill_all_of(owner: &PrincipalName, actor: &Actor, reason: Option<Text>) -> Result<i64, Error> {
     let principal = lock_existing(owner, Hold::Alone)?;
-    if *actor != Actor::Trusted && !principal.active {
-        return Err(Error::ActorInactive(owner.shown()));
+    if let Some(name) = actor.name() {
+        // It is the owner, which is held already.
+        Acting::lock(actor, name, Hold::Look)?;
     }
     xact::mark_death();
     let alive = token::count_alive_of(owner, &principal, MOST_COUNTED + 1);
@@ -118,13 +119,13 @@ impl Selection {
             kind::lock_against_issue(self.kind.as_ref())?;
         }
         let lock_owner = || self.owner.as_ref().map(|owner| lock_existing(owner, Hold::Alone)).transpose();
-        let weigh = || match actor {
-            Actor::Trusted => Ok(Reach::default()),
-            Actor::Principal(name) => Reach::to_revoke(name),
+        let weigh = || match actor.name() {
+            None => Ok(Reach::default()),
+            Some(name) => Reach::to_revoke(actor, name),
         };
         // Principals are locked in the order of their keys.
-        let reach = match (actor, &self.owner) {
-            (Actor::Principal(name), Some(owner)) if name < owner => {
+        let reach = match (actor.name(), &self.owner) {
+            (Some(name), Some(owner)) if name < owner => {
                 let reach = weigh()?;
                 lock_owner()?;
                 reach

@@ -6,8 +6,10 @@ use pgrx::prelude::*;
 
 use crate::actor::Actor;
 use crate::argument;
+use crate::authority::Parties;
 use crate::catalog::event::Event;
-use crate::catalog::token::{self, Settings};
+use crate::catalog::kind;
+use crate::catalog::token::{self, Settings, Token};
 use crate::error::{Error, ErrorReport};
 use crate::handing_out::{Grant, Held};
 use crate::id;
@@ -16,9 +18,11 @@ use crate::kind::Expiry;
 use crate::notify;
 use crate::pg::clock::{Timestamp, is_negative, is_positive};
 use crate::pg::composite::{IssuedFields, RotationRow};
+use crate::pg::snapshot::Latest;
 use crate::pg::statement::{Statement, arguments};
 use crate::pg::text::Text;
 use crate::pg::xact;
+use crate::principal::PrincipalName;
 use crate::revoke::mark_revoked;
 
 /// Issues a successor with the same settings and returns it; the token itself works until the end of `grace`, and is
@@ -48,7 +52,7 @@ fn rotate(
 /// How far a rotation has come, by the id of either token; NULL for a token that was not rotated.
 ///
 /// # Errors
-/// `22004` for a NULL id, `42704` when no such token exists.
+/// `22004` for a NULL id, `42704` when no such token exists, or the identity of the transaction may not see it.
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer, requires = ["types"])]
 #[search_path(pg_catalog, pg_temp)]
 fn rotation_status(id: Option<Uuid>) -> Result<Option<RotationRow>, ErrorReport> {
@@ -64,10 +68,28 @@ fn rotation_status(id: Option<Uuid>) -> Result<Option<RotationRow>, ErrorReport>
            LEFT JOIN tokenauth.tokens seen ON seen.id = old.id
           WHERE given.id = $1",
     );
-    Actor::session()?;
+    let actor = Actor::session()?;
     let id = argument::token_id(id)?;
-    token::find(id).filter(|token| !token.deleted).ok_or(Error::NoSuchToken(id))?;
+    let token = token::find(id).filter(|token| !token.deleted).ok_or(Error::NoSuchToken(id))?;
+    if !may_see(&actor, &token)? {
+        Err(Error::NoSuchToken(id))?;
+    }
     Ok(RotationRow::from_first(&STATUS, arguments![id]))
+}
+
+/// Whether the actor would find the token in its list. A successor has the same kind and owner.
+///
+/// # Errors
+/// 28000 when it acts by a token that is not accepted any more.
+fn may_see(actor: &Actor, token: &Token) -> Result<bool, Error> {
+    if *actor == Actor::Trusted {
+        return Ok(true);
+    }
+    let Some(kind) = kind::find(token.kind.as_bytes(), &Latest::take()) else {
+        return Ok(false);
+    };
+    let owner = PrincipalName::given("owner", Some(token.owner.clone()))?;
+    Ok(Parties::look(actor, &kind, &owner)?.authority.may_manage(&kind).is_ok())
 }
 
 fn succeed(held: Held, grace: &Interval, asked: &Expiry, actor: &Actor) -> Result<IssuedFields, Error> {

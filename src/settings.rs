@@ -5,10 +5,12 @@ use std::ffi::{CStr, CString};
 use pgrx::datum::Interval;
 use pgrx::guc::{GucContext, GucFlags, GucRegistry, GucSetting};
 use pgrx::prelude::*;
+use serde_json::Value;
 
 use crate::error::{Error, ErrorReport};
 use crate::keys;
 use crate::pg::clock::parse_interval;
+use crate::pg::jsonb::lossy_object;
 use crate::request::ErrorStyle;
 
 /// `tokenauth.usage_tracking`. On, because "when was it last used?" is the first question of every token list.
@@ -34,6 +36,9 @@ static NOTIFY: GucSetting<bool> = GucSetting::<bool>::new(false);
 
 /// `tokenauth.retention`. None, because nobody's history is removed unasked.
 static RETENTION: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
+/// `tokenauth.request_header`. None, because a token is looked for where clients put it: `Authorization` and `X-API-Key`.
+static REQUEST_HEADER: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
+
 /// Values of `tokenauth.default_error_style`, named as they are written.
 #[derive(Clone, Copy, PostgresGucEnum)]
 #[expect(non_camel_case_types, reason = "the variants' names are the setting's values")]
@@ -68,6 +73,14 @@ pub fn define() {
         c"Sets the body of error responses where no kind is known.",
         c"As the column error_style of tokenauth.kind does where one is.",
         &DEFAULT_ERROR_STYLE,
+        GucContext::Userset,
+        GucFlags::default(),
+    );
+    GucRegistry::define_string_guc(
+        c"tokenauth.request_header",
+        c"Sets the only header of a request in which tokenauth.pre_request() looks for a token.",
+        c"Empty, it looks in Authorization and X-API-Key; for requests whose Authorization carries something else.",
+        &REQUEST_HEADER,
         GucContext::Userset,
         GucFlags::default(),
     );
@@ -137,6 +150,18 @@ fn look_at_key_file(path: &CStr) {
 /// How many bytes a backend may remember; 0: nothing.
 pub fn cache_size() -> usize {
     usize::try_from(CACHE_SIZE.get()).unwrap_or_default() * 1024
+}
+
+/// The only header in which `pre_request` looks for a token; `None`: where clients usually put one.
+pub fn request_header() -> Option<String> {
+    let header = REQUEST_HEADER.get().filter(|header| !header.is_empty());
+    header.map(|header| header.to_string_lossy().into_owned())
+}
+
+/// The headers of the request that PostgREST is serving, as it says in its setting `request.headers`; none where somebody
+/// else has called.
+pub fn request_headers() -> Value {
+    lossy_object(&crate::pg::settings::value(c"request.headers").unwrap_or_default())
 }
 
 /// Body of error responses where no kind is known.

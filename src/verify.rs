@@ -15,6 +15,7 @@ use std::ops::RangeInclusive;
 
 use pgrx::Uuid;
 use pgrx::prelude::*;
+use serde_json::Value;
 
 use crate::argument;
 use crate::catalog::import::Imports;
@@ -31,7 +32,7 @@ use crate::scope::Scopes;
 use crate::token::{Digest, Lookup, Presented, PublicPart};
 use crate::verdict::Verdict;
 use accepted::Accepted;
-pub use answer::Outcome;
+pub use answer::{Outcome, Refused};
 use resolved::TokenRow;
 
 /// Verifies a token and returns the verdict with what the application needs to go on.
@@ -164,7 +165,12 @@ impl<'a> Claim<'a> {
     pub fn of_request<T>(headers: Option<Jsonb>, header: Option<Text>, ask: impl FnOnce(Claim<'_>) -> T) -> T {
         let headers = headers.map(|headers| headers.lossy_object()).unwrap_or_default();
         let header = header.map(|header| String::from_utf8_lossy(header.as_bytes()).into_owned());
-        match Credential::find(&headers, header.as_deref()) {
+        Claim::of_headers(&headers, header.as_deref(), ask)
+    }
+
+    /// As [`of_request`](Self::of_request), of what was parsed.
+    pub fn of_headers<T>(headers: &Value, header: Option<&str>, ask: impl FnOnce(Claim<'_>) -> T) -> T {
+        match Credential::find(headers, header) {
             Credential::Missing => ask(Claim::Bad(Verdict::Missing)),
             Credential::Ambiguous => ask(Claim::Bad(Verdict::Ambiguous)),
             Credential::Token(token) => ask(Claim::of_text(Some(Some(token.as_bytes())))),
@@ -190,6 +196,11 @@ impl Question {
         // An address that cannot be read counts as not given: a token bound to networks is then refused.
         let client = client.and_then(|client| Client::parse(client.as_bytes()));
         Ok(Question { require, client, is_for_an_identity: false })
+    }
+
+    /// That asks for no scope and knows of no client.
+    pub fn bare() -> Self {
+        Question { require: Scopes::nothing(), client: None, is_for_an_identity: false }
     }
 
     /// Whose outcome is not answered, but what a transaction is authenticated by.

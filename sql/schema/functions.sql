@@ -34,6 +34,7 @@ COMMENT ON FUNCTION tokenauth.authenticate_digest IS 'Authenticates the transact
 COMMENT ON FUNCTION tokenauth.authenticate_request IS 'Authenticates the transaction by the token in the headers of an HTTP request';
 COMMENT ON FUNCTION tokenauth.sign_in IS 'Verifies a token; if it is valid, the transaction is authenticated by it';
 COMMENT ON FUNCTION tokenauth.sign_in_digest IS 'Verifies a token by its SHA-256; if it is valid, the transaction is authenticated by it';
+COMMENT ON FUNCTION tokenauth.pre_request IS 'Authenticates the transaction by the headers of PostgREST''s request, or raises the response: for db-pre-request';
 COMMENT ON FUNCTION tokenauth.sign_in_request IS 'Verifies the token in the headers of an HTTP request; if it is valid, the transaction is authenticated by it';
 COMMENT ON FUNCTION tokenauth.sign_out IS 'Ends the identity of the transaction, which gets no other';
 COMMENT ON FUNCTION tokenauth.current_owner IS 'The principal that the transaction acts for; NULL when nobody is authenticated';

@@ -1,6 +1,7 @@
 //! All the tokens that one principal may see or revoke, whoever owns them.
 
-use super::{Authority, acting};
+use super::{Acting, Authority};
+use crate::actor::Actor;
 use crate::catalog::principal::Hold;
 use crate::catalog::{kind, member};
 use crate::error::Error;
@@ -20,28 +21,29 @@ pub struct Reach {
 }
 
 impl Reach {
-    /// What it may see.
+    /// What an actor of this name may see.
     ///
     /// # Errors
-    /// 42704 when there is no such principal, 42501 when it is inactive.
-    pub fn to_see(name: &PrincipalName) -> Result<Self, Error> {
-        Reach::of(name, Hold::Look, |authority, kind| authority.may_manage(kind).is_ok())
+    /// As [`Acting::lock`].
+    pub fn to_see(actor: &Actor, name: &PrincipalName) -> Result<Self, Error> {
+        Reach::of(actor, name, Hold::Look, |authority, kind| authority.may_manage(kind).is_ok())
     }
 
     /// What it may revoke, which cannot change until the transaction ends.
     ///
     /// # Errors
     /// As [`to_see`](Self::to_see).
-    pub fn to_revoke(name: &PrincipalName) -> Result<Self, Error> {
-        Reach::of(name, Hold::Share, |authority, kind| authority.may_revoke(kind).is_ok())
+    pub fn to_revoke(actor: &Actor, name: &PrincipalName) -> Result<Self, Error> {
+        Reach::of(actor, name, Hold::Share, |authority, kind| authority.may_revoke(kind).is_ok())
     }
 
     fn of(
+        actor: &Actor,
         name: &PrincipalName,
         hold: Hold,
         may: impl Fn(Authority, &crate::kind::Kind) -> bool,
     ) -> Result<Self, Error> {
-        let acting = acting(name, hold)?;
+        let acting = Acting::lock(actor, name, hold)?;
         let memberships = member::organisations(name, hold);
         let mut reach = Reach::default();
         for kind in kind::all() {

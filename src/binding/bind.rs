@@ -55,7 +55,7 @@ fn bind_principals(
     display_name: Option<Text>,
     state_reason: Option<Text>,
 ) -> Result<i64, ErrorReport> {
-    Actor::session()?;
+    Actor::application()?;
     let fields = [active, permissions, data_scopes, display_name, state_reason];
     bind(source, || Definition::new(principal_type, id, fields))
 }
@@ -78,7 +78,7 @@ fn bind_members(
     member: Option<Text>,
     permissions: default!(Option<Text>, "NULL"),
 ) -> Result<i64, ErrorReport> {
-    Actor::session()?;
+    Actor::application()?;
     bind(source, || Definition::of_memberships(org, member, permissions))
 }
 
@@ -120,7 +120,7 @@ fn refuse_second(source: &Source, definition: &Definition) -> Result<(), Error> 
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 #[search_path(pg_catalog, pg_temp)]
 fn unbind_principals(source: Option<Table>) -> Result<(), ErrorReport> {
-    Actor::session()?;
+    Actor::application()?;
     let source = Source::owned(source)?;
     lock_bindings();
     let is_of_memberships = bound_as(&source).is_ok_and(|definition| *definition.to() == BoundTo::Memberships);

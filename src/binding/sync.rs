@@ -25,7 +25,7 @@ use crate::pg::user::ActingAs;
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 #[search_path(pg_catalog, pg_temp)]
 fn sync_principals(source: Option<Table>) -> Result<i64, ErrorReport> {
-    Actor::session()?;
+    Actor::application()?;
     let _settled = settled();
     let source = Source::owned(source)?;
     let definition = bound_as(&source)?;

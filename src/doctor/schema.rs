@@ -24,6 +24,7 @@ const PLAIN: &[&str] = &[
     "has_scope",
     "in_data_scope",
     "mask",
+    "pre_request",
     "refuse_change",
     "sign_in",
     "sign_in_digest",
@@ -97,7 +98,7 @@ fn altered_functions() -> Vec<Finding> {
         "SELECT f.function, f.finding
            FROM (SELECT p.oid::regprocedure::text AS function,
                         CASE WHEN p.prolang <> doctor.prolang OR p.probin <> doctor.probin
-                                  OR p.prosrc <> p.proname || '_wrapper'
+                                  OR p.prosrc <> p.proname || CASE p.proname WHEN 'pre_request' THEN '_raising' ELSE '_wrapper' END
                              THEN 'was replaced'
                              WHEN p.proowner <> e.extowner THEN 'does not belong to the owner of the extension'
                              WHEN p.prosecdef AND p.proname = ANY ($1 || $2) THEN 'was made SECURITY DEFINER'

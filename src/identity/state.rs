@@ -68,6 +68,31 @@ pub fn current() -> Result<Option<Identity>, Error> {
     }))
 }
 
+/// For whom the transaction acts.
+pub enum Standing {
+    /// For the application itself: it has had nothing to do with identities.
+    Application,
+    /// For the one who is authenticated.
+    Identity(Identity),
+    /// For nobody: an attempt has failed, the identity was signed out, or it is another role's.
+    Lost,
+}
+
+/// For whom the transaction acts.
+///
+/// Whoever was not let in, or has gone, is not the application: a call that goes on after a refused `sign_in` must not
+/// become a trusted one.
+///
+/// # Errors
+/// 25000 in a parallel worker.
+pub fn standing() -> Result<Standing, Error> {
+    Ok(match current()? {
+        Some(identity) => Standing::Identity(identity),
+        None if STATE.with_borrow(|state| matches!(state, State::Open)) => Standing::Application,
+        None => Standing::Lost,
+    })
+}
+
 /// Ends the identity, and closes the transaction for others.
 pub fn close() {
     STATE.set(State::Closed);

@@ -3,7 +3,7 @@
 use pgrx::datum::Interval;
 use pgrx::prelude::*;
 
-use crate::actor::Actor;
+use crate::actor::{Actor, refuse_identity};
 use crate::argument;
 use crate::catalog::event::Event;
 use crate::catalog::kind::{BY_NAME, column, has_tokens, lock_against_issue};
@@ -18,11 +18,13 @@ use crate::pg::xact;
 use crate::principal::PrincipalName;
 use crate::scope::Scope;
 
-/// BEFORE INSERT OR UPDATE OR DELETE FOR EACH ROW: refuses what does not parse, and changes that tokens would not survive.
+/// BEFORE INSERT OR UPDATE OR DELETE FOR EACH ROW: refuses what does not parse, changes that
+/// tokens would not survive, and whoever is authenticated by a token.
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
 #[search_path(pg_catalog, pg_temp)]
 fn guard_kind(call: TriggerCall) -> Result<TriggerAnswer, ErrorReport> {
     let change = call.row_change(&BY_NAME).ok_or(Error::TriggerMisuse)?;
+    refuse_identity()?;
     match &change {
         RowChange::Insert(new) => check(&new.row())?,
         RowChange::Update { old, new } => {

@@ -20,6 +20,16 @@ use super::encoding;
 #[derive(Clone, PartialEq, Eq)]
 pub struct Jsonb(Vec<u8>);
 
+/// The members of a JSON object, each parsed by itself: one that serde_json cannot hold, such as a value nested a thousand
+/// deep, is NULL and hides no other. What is no object has none. What is not UTF-8 is replaced: for HTTP headers, of which
+/// only ASCII matters.
+pub fn lossy_object(json: &[u8]) -> Value {
+    let text = String::from_utf8_lossy(json);
+    let members: HashMap<String, &RawValue> = serde_json::from_str(&text).unwrap_or_default();
+    let parse = |value: &RawValue| serde_json::from_str(value.get()).unwrap_or(Value::Null);
+    members.into_iter().map(|(name, value)| (name, parse(value))).collect()
+}
+
 impl Jsonb {
     /// Of a value whose text is ASCII or can be written in the server encoding.
     pub fn of(value: &Value) -> Self {
@@ -37,13 +47,9 @@ impl Jsonb {
         serde_json::from_str(&encoding::to_utf8(&self.0)).ok()
     }
 
-    /// The members of an object, each parsed by itself: one that serde_json cannot hold, such as a value nested a thousand
-    /// deep, is NULL and hides no other. What is not UTF-8 is replaced: for HTTP headers, of which only ASCII matters.
+    /// As [`lossy_object`].
     pub fn lossy_object(&self) -> Value {
-        let text = String::from_utf8_lossy(&self.0);
-        let members: HashMap<String, &RawValue> = serde_json::from_str(&text).unwrap_or_default();
-        let parse = |value: &RawValue| serde_json::from_str(value.get()).unwrap_or(Value::Null);
-        members.into_iter().map(|(name, value)| (name, parse(value))).collect()
+        lossy_object(&self.0)
     }
 
     /// `{}`.

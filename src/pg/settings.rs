@@ -104,6 +104,19 @@ pub fn define_interval(
     }
 }
 
+/// The value of a setting that is somebody else's; `None` where nobody has set it.
+///
+/// # Errors
+/// Raises 42501 for a setting that only superusers may read.
+pub fn value(name: &CStr) -> Option<Vec<u8>> {
+    // SAFETY: with `missing_ok` an unknown name is NULL. A value is a string that lives until the setting changes, or the
+    // next call, and is copied before either.
+    unsafe {
+        let value = pg_sys::GetConfigOption(name.as_ptr(), true, true);
+        (!value.is_null()).then(|| CStr::from_ptr(value).to_bytes().to_vec())
+    }
+}
+
 /// When this process last loaded the configuration file.
 pub fn reloaded_at() -> i64 {
     // SAFETY: a plain variable of this process, which it alone writes.

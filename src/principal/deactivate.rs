@@ -24,7 +24,7 @@ use crate::pg::xact;
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
 #[search_path(pg_catalog, pg_temp)]
 fn deactivate(principal: Option<Text>, reason: default!(Option<Text>, "NULL")) -> Result<bool, ErrorReport> {
-    let actor = Actor::session()?;
+    let actor = Actor::application()?;
     let name = PrincipalName::given("principal", principal)?;
     let reason = argument::bounded("reason", reason, MOST_PROSE)?;
     refuse_supplied(&name, ACTIVE)?;
@@ -48,7 +48,7 @@ fn deactivate(principal: Option<Text>, reason: default!(Option<Text>, "NULL")) -
 fn activate(principal: Option<Text>) -> Result<bool, ErrorReport> {
     static ACTIVATE: Statement =
         Statement::new("UPDATE tokenauth.principal SET active = true, state_reason = NULL WHERE principal = $1");
-    let actor = Actor::session()?;
+    let actor = Actor::application()?;
     let name = PrincipalName::given("principal", principal)?;
     refuse_supplied(&name, ACTIVE)?;
     if lock_existing(&name, Hold::Alone)?.active {

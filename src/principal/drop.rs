@@ -26,7 +26,7 @@ fn drop_principal(principal: Option<Text>) -> Result<(), ErrorReport> {
                 dropped_at = clock_timestamp()
           WHERE principal = $1",
     );
-    let actor = Actor::session()?;
+    let actor = Actor::application()?;
     let name = PrincipalName::given("principal", principal)?;
     let principal = lock_existing(&name, Hold::Alone)?;
     let before = member::described_with(&name);

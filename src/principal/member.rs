@@ -28,7 +28,7 @@ fn add_member(
     member: Option<Text>,
     permissions: default!(Option<TextArray>, "'{}'"),
 ) -> Result<(), ErrorReport> {
-    let actor = Actor::session()?;
+    let actor = Actor::application()?;
     let (org, member) = parties(org, member)?;
     let permissions = argument::scopes("permissions", &argument::given("permissions", permissions)?)?;
     let is_member = member::lock(&org, &member, Hold::Look).is_some();
@@ -53,7 +53,7 @@ fn add_member(
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
 #[search_path(pg_catalog, pg_temp)]
 fn remove_member(org: Option<Text>, member: Option<Text>) -> Result<bool, ErrorReport> {
-    let actor = Actor::session()?;
+    let actor = Actor::application()?;
     let (org, member) = parties(org, member)?;
     refuse_membership(false)?;
     xact::mark_narrowing();

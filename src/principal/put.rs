@@ -34,7 +34,7 @@ fn put_principal(
     state_reason: default!(Option<Text>, "NULL"),
     display_name: default!(Option<Text>, "NULL"),
 ) -> Result<(), ErrorReport> {
-    let actor = Actor::session()?;
+    let actor = Actor::application()?;
     let name = PrincipalName::given("principal", principal)?;
     let permissions = permissions.map(|held| argument::scopes("permissions", &held)).transpose()?;
     let data_scopes = data_scopes.as_ref().map(argument::data_scopes).transpose()?;

@@ -6,6 +6,7 @@
 //! header but numbers and well-formed scopes.
 
 mod challenge;
+mod postgrest;
 mod style;
 
 use serde_json::{Map, Value, json};

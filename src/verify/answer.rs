@@ -114,6 +114,16 @@ impl Refused {
         self
     }
 
+    /// The kind of the token, where there is one.
+    pub fn kind(&self) -> Option<&Text> {
+        self.token.as_ref().map(|(_, kind, _)| kind)
+    }
+
+    /// What else is known of the reason.
+    pub fn detail(&self) -> Option<&Jsonb> {
+        self.detail.as_ref()
+    }
+
     fn fields(self, correlation_id: [u8; correlation::LENGTH]) -> Fields<15> {
         let (id, kind, name) = self.token.map_or((None, None, None), |(id, kind, name)| (Some(id), Some(kind), name));
         Fields::new(fields![

@@ -27,28 +27,51 @@ SELECT v.verdict, tokenauth.error_response(v) -> 'status' AS status, (tokenauth.
   FROM tokenauth.verify_request('{"Content-Type": "application/json"}') v;
 
 -- "You can also manage keys programmatically using the endpoints below."
--- "POST /v1/api-keys: Create a new API key", with a key: who presents it acts
-SELECT i.token AS secret, i.id AS secret_id, i.name
-  FROM tokenauth.verify_request(jsonb_build_object('Authorization', 'Bearer ' || :'token')) v,
-       LATERAL tokenauth.issue('api-key', v.owner, 'Production API Key', actor => v.owner) i \gset
+-- … each request is a transaction that opens with the key and acts as its owner; the API server's role can do nothing else
+SET client_min_messages = warning;
+DROP ROLE IF EXISTS regress_parsesphere_api;
+RESET client_min_messages;
+CREATE ROLE regress_parsesphere_api;
+SELECT tokenauth.grant_access('regress_parsesphere_api', 'self');
+SET ROLE regress_parsesphere_api;
+-- "POST /v1/api-keys: Create a new API key"
+BEGIN;
+SELECT tokenauth.authenticate_request(jsonb_build_object('Authorization', 'Bearer ' || :'token'));
+SELECT token AS secret, id AS secret_id, name FROM tokenauth.issue('api-key', tokenauth.current_owner(), 'Production API Key') \gset
+COMMIT;
 SELECT :'name' AS name;
 -- "The full key (in the secret field) is only shown once." "you won't be able to retrieve it again."
 SELECT verdict FROM tokenauth.verify(:'secret');
-SELECT count(*) AS shown_again FROM tokenauth.list() AS l WHERE strpos(l::text, :'secret') > 0;
 
 -- "GET /v1/api-keys: List all your API keys". "For security, only the key prefix is shown. Full keys are never returned after creation."
-SELECT l.name, l.hint ~ '^sk_[0-9A-Za-z]{8}…[0-9A-Za-z]{4}$' AS prefix, l.status = 'active' AS is_active
-  FROM tokenauth.verify_request(jsonb_build_object('Authorization', 'Bearer ' || :'token')) v, LATERAL tokenauth.list(v.owner) l ORDER BY l.name;
+BEGIN;
+SELECT tokenauth.authenticate_request(jsonb_build_object('Authorization', 'Bearer ' || :'token'));
+SELECT l.name, l.hint ~ '^sk_[0-9A-Za-z]{8}…[0-9A-Za-z]{4}$' AS prefix, l.status = 'active' AS is_active FROM tokenauth.list() l ORDER BY l.name;
+SELECT count(*) AS shown_again FROM tokenauth.list() AS l WHERE strpos(l::text, :'secret') > 0;
+COMMIT;
 
 -- "DELETE /v1/api-keys/{api_key_id}: Revoke an API key"
-SELECT tokenauth.revoke(:'secret_id', 'DELETE /v1/api-keys', v.owner)
-  FROM tokenauth.verify_request(jsonb_build_object('Authorization', 'Bearer ' || :'token')) v;
+BEGIN;
+SELECT tokenauth.authenticate_request(jsonb_build_object('Authorization', 'Bearer ' || :'token'));
+SELECT tokenauth.revoke(:'secret_id', 'DELETE /v1/api-keys');
+COMMIT;
+-- … no key, no management: neither without one, nor with one that was revoked
+\set VERBOSITY sqlstate
+SELECT tokenauth.issue('api-key', 'account:ann', 'without a key');
+SELECT tokenauth.authenticate(:'secret');
+\set VERBOSITY default
+RESET ROLE;
 -- "Revoking a key is immediate. Any applications using it will lose access right away."
 -- "Revoked: Key has been deleted via the DELETE endpoint. Requests return 401 Unauthorized"
 SELECT v.verdict, v.http_status, tokenauth.error_response(v) -> 'body' ->> 'error_code' AS error_code FROM tokenauth.verify(:'secret') v;
 SELECT name, status = 'active' AS is_active FROM tokenauth.list('account:ann') ORDER BY name;
 -- … a key of somebody else is not there to be revoked
+SELECT token AS bens FROM tokenauth.issue('api-key', 'account:ben', 'Ben''s key') \gset
 \set VERBOSITY sqlstate
+BEGIN;
+SELECT tokenauth.authenticate(:'bens');
+SELECT tokenauth.revoke(:'id');
+ROLLBACK;
 SELECT tokenauth.revoke(:'id', actor => 'account:ben');
 \set VERBOSITY default
 
@@ -85,8 +108,12 @@ SELECT tokenauth.grantable('api-key', 'org:acme', 'account:ann') AS ann, tokenau
 SELECT tokenauth.issue('api-key', 'org:acme', 'mine', actor => 'account:ben');
 \echo :SQLSTATE
 SELECT tokenauth.add_member('org:acme', 'account:ben', '{keys:manage}');
-SELECT owner, name FROM tokenauth.list('account:ben') ORDER BY owner, name;
-SELECT name FROM tokenauth.edit(:'org_id', name => 'Acme ingest (Ben)', actor => 'account:ben');
+-- … and by a key of his own
+BEGIN;
+SELECT tokenauth.authenticate(:'bens');
+SELECT owner, name FROM tokenauth.list() ORDER BY owner, name;
+SELECT name FROM tokenauth.edit(:'org_id', name => 'Acme ingest (Ben)');
+COMMIT;
 -- … the organisation's key outlives whoever made it
 SELECT tokenauth.remove_member('org:acme', 'account:ann');
 SELECT tokenauth.deactivate('account:ann');
@@ -115,3 +142,6 @@ SELECT name, status, last_used_at <= clock_timestamp() AS last_used, request_cou
 SELECT tokenauth.revoke_all('account:ann', reason => 'compromised');
 SELECT verdict, http_status FROM tokenauth.verify(:'token');
 SELECT verdict FROM tokenauth.verify(:'new_token');
+
+DROP OWNED BY regress_parsesphere_api;
+DROP ROLE regress_parsesphere_api;

@@ -26,7 +26,7 @@ impl Changes {
     /// 42704 for a membership of or in an unknown principal; 58030 when no identifier for the event can be drawn.
     pub fn apply(self, how: How, source: &Text) -> Result<Outcome, Error> {
         let _owner = ActingAs::owner_of_ours();
-        let actor = Actor::Trusted;
+        let actor = Actor::behind()?;
         let one = match (&self.touched, how) {
             (Touched::Nobody, How::Written) => return Ok(Outcome::default()),
             (Touched::One(subject), How::Written) => Some((subject, self.described(subject))),

@@ -1,0 +1,60 @@
+//! Whoever acts, with what it holds itself: a principal all that is its own, an identity what its token grants now.
+
+use std::rc::Rc;
+
+use crate::actor::{Actor, Presenter};
+use crate::catalog::principal::{self, Hold, Principal};
+use crate::catalog::{kind, token};
+use crate::data_scope::DataScopes;
+use crate::error::Error;
+use crate::pg::clock::Timestamp;
+use crate::pg::snapshot::Latest;
+use crate::pg::text::Text;
+use crate::principal::PrincipalName;
+use crate::scope::Scopes;
+
+/// Whoever acts, with what it holds itself.
+pub struct Acting {
+    pub(super) scopes: Rc<Scopes>,
+    pub(super) data_scopes: DataScopes,
+    /// The kind of the token by which it acts, if it does.
+    pub(super) presented: Option<Text>,
+}
+
+impl Acting {
+    /// The actor of this name, held until the transaction ends.
+    ///
+    /// A token is judged anew, by its rows as they are now and not as they were when it was presented: what was taken away
+    /// since then is not handed on. Only the networks it is bound to are not, since the client is known no more.
+    ///
+    /// # Errors
+    /// 42704 when the principal does not exist, 42501 when it is inactive; 28000, whatever the reason, when it acts by a
+    /// token that is not accepted any more.
+    pub fn lock(actor: &Actor, name: &PrincipalName, hold: Hold) -> Result<Self, Error> {
+        if let Actor::Identity(presenter) = actor {
+            let owner = principal::lock(name, hold).ok_or(Error::NotAccepted)?;
+            return Acting::by_token(presenter, &owner);
+        }
+        let Principal { active, permissions, data_scopes, .. } = principal::lock_existing(name, hold)?;
+        if !active {
+            return Err(Error::ActorInactive(name.shown()));
+        }
+        Ok(Acting { scopes: permissions, data_scopes, presented: None })
+    }
+
+    fn by_token(presenter: &Presenter, owner: &Principal) -> Result<Self, Error> {
+        let now = Timestamp::now();
+        let token = token::find(presenter.token).ok_or(Error::NotAccepted)?;
+        let is_dead = token.revoked || token.deleted || owner.has_killed(token.owner_epoch, token.dies_with_owner);
+        let is_early = token.not_before.is_some_and(|start| now < start);
+        if is_dead || token.disabled || is_early || token.is_expired(now) || !owner.active {
+            return Err(Error::NotAccepted);
+        }
+        let kind = kind::find(token.kind.as_bytes(), &Latest::take()).ok_or(Error::NotAccepted)?;
+        Ok(Acting {
+            scopes: Rc::new(kind.effective_scopes(token.scopes.as_ref(), &owner.permissions)),
+            data_scopes: kind.effective_data_scopes(token.data_scopes.as_ref(), &owner.data_scopes),
+            presented: Some(kind.name),
+        })
+    }
+}
