@@ -22,44 +22,82 @@ fn rename(client: &mut Client, issued: &Issued, name: &str) {
     client.execute("SELECT tokenauth.edit($1::text::uuid, name => $2)", &[&issued.id, &name]).unwrap();
 }
 
+/// Far more than the 4096 messages that the server keeps for those who have not read them.
+const FLOOD: &str = "DO $$ BEGIN
+    FOR number IN 1..1000 LOOP
+        EXECUTE format('CREATE TABLE flood_%1$s (); DROP TABLE flood_%1$s', number);
+    END LOOP;
+END $$";
+
+/// Has a session wait for lock 7 in this statement, where it reads no message, while others do `meanwhile` and messages
+/// are lost; answers what the statement did.
+fn lose_messages<const N: usize>(
+    (server, admin): (&Server, &mut Client),
+    verifier: &mut Verifier,
+    (sql, token): (&str, &str),
+    meanwhile: impl FnOnce(&mut Client),
+) -> [String; N] {
+    let lost = || server.log_text().matches("cache state reset").count();
+    verifier.client.batch_execute("SET log_min_messages = debug4").unwrap();
+    admin.batch_execute("SELECT pg_advisory_lock(7)").unwrap();
+    let before = lost();
+    let row = thread::scope(|scope| {
+        let waiting = scope.spawn(|| verifier.client.query_one(sql, &[&token]).unwrap());
+        let waits = "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted)";
+        while !admin.query_one(waits, &[]).unwrap().get::<_, bool>(0) {}
+        meanwhile(admin);
+        admin.batch_execute("SELECT pg_advisory_unlock(7)").unwrap();
+        waiting.join().unwrap()
+    });
+    verifier.client.batch_execute("RESET log_min_messages").unwrap();
+    assert!(lost() > before, "no message was lost, so this proves nothing");
+    std::array::from_fn(|column| row.get(column))
+}
+
 #[test]
 fn a_session_that_has_lost_messages_forgets_everything() {
-    // Far more than the 4096 messages that the server keeps for those who have not read them.
-    const FLOOD: &str = "DO $$ BEGIN
-        FOR number IN 1..1000 LOOP
-            EXECUTE format('CREATE TABLE flood_%1$s (); DROP TABLE flood_%1$s', number);
-        END LOOP;
-    END $$";
-    // It hears of nothing while it waits: the first verification of the statement is before, the second after.
+    // The first verification of the statement is before, the second after.
     const VERIFY: &str = "SELECT v.verdict, w.verdict
         FROM tokenauth.verify($1) v,
              tokenauth.verify(CASE WHEN v.ok AND pg_advisory_xact_lock_shared(7) IS NOT NULL THEN $1 END) w";
-    let (server, mut killer, _) = start();
-    for (what, killed_first) in [("killed before the flood", true), ("killed after it", false)] {
-        let issued = issue(&mut killer, "user:1");
+    let (server, mut admin, _) = start();
+    for killed_first in [true, false] {
+        let issued = issue(&mut admin, "user:1");
         let mut verifier = Verifier::connect(&server, "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1", By::Text);
         verifier.heat(&issued.token);
-        verifier.client.batch_execute("SET log_min_messages = debug4").unwrap();
-        killer.batch_execute("SELECT pg_advisory_lock(7)").unwrap();
-        let lost = |server: &Server| server.log_text().matches("cache state reset").count();
-        let before = lost(&server);
-        thread::scope(|scope| {
-            let waiting = scope.spawn(|| verifier.client.query_one(VERIFY, &[&issued.token]).unwrap());
-            let waits = "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted)";
-            while !killer.query_one(waits, &[]).unwrap().get::<_, bool>(0) {}
+        let verdicts = lose_messages((&server, &mut admin), &mut verifier, (VERIFY, &issued.token), |killer| {
             if killed_first {
-                assert!(revoke(&mut killer, &issued));
+                assert!(revoke(killer, &issued));
             }
             killer.batch_execute(FLOOD).unwrap();
             if !killed_first {
-                assert!(revoke(&mut killer, &issued));
+                assert!(revoke(killer, &issued));
             }
-            killer.batch_execute("SELECT pg_advisory_unlock(7)").unwrap();
-            let row = waiting.join().unwrap();
-            assert_eq!((row.get(0), row.get(1)), ("valid", "revoked"), "{what}");
         });
-        assert!(lost(&server) > before, "no message was lost, so this proves nothing");
+        assert_eq!(verdicts, ["valid", "revoked"], "killed before the flood: {killed_first}");
     }
+}
+
+#[test]
+fn a_session_that_has_lost_the_news_of_another_extension_hears_of_its_changes() {
+    const WAIT: &str = "SELECT pg_advisory_xact_lock_shared(7)::text || $1::text";
+    let (server, mut admin, old) = start();
+    let mut verifier = Verifier::connect(&server, "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1", By::Text);
+    verifier.heat(&old.token);
+    let mut new = None;
+    let _: [String; 1] = lose_messages((&server, &mut admin), &mut verifier, (WAIT, ""), |admin| {
+        admin.batch_execute("DROP EXTENSION tokenauth").unwrap();
+        prepare(admin);
+        new = Some(issue(admin, "user:1"));
+        admin.batch_execute(FLOOD).unwrap();
+    });
+    let new = new.unwrap();
+    assert_eq!(verifier.heat(&old.token), "verdict unknown");
+    assert!(verifier.heat(&new.token).contains("scopes {devices:read}"));
+    admin.batch_execute("UPDATE tokenauth.kind SET ceiling = '{*:write}'").unwrap();
+    assert!(verifier.heat(&new.token).contains("scopes {}"));
+    assert!(revoke(&mut admin, &new));
+    assert!(verifier.ask(&new.token).starts_with("verdict revoked"));
 }
 
 #[test]

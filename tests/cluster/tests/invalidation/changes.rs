@@ -209,6 +209,14 @@ pub const CHANGES: &[Change] = &[
         ..change("COPY tokenauth.token FROM PROGRAM 'cat kept'", "verdict valid")
     },
     // … and as logical apply does.
+    Change {
+        given: "INSERT INTO kept SELECT * FROM tokenauth.token WHERE id = '$id'; DELETE FROM tokenauth.token WHERE id = '$id'",
+        ..change(
+            "SELECT set_config('session_replication_role', 'replica', true);
+             INSERT INTO tokenauth.token SELECT * FROM kept WHERE id = '$id'",
+            "verdict valid",
+        )
+    },
     change("SELECT set_config('session_replication_role', 'replica', true); UPDATE tokenauth.token SET revoked_at = now() WHERE id = '$id'", REVOKED),
     change("SELECT set_config('session_replication_role', 'replica', true); DELETE FROM tokenauth.token WHERE id = '$id'", "verdict unknown"),
     change(

@@ -184,6 +184,8 @@ fn a_token_whose_issue_was_rolled_back_is_unknown_to_the_session_that_verified_i
     for taken_back in ["ROLLBACK", "ROLLBACK TO s; COMMIT", "PREPARE TRANSACTION 'issue'; ROLLBACK PREPARED 'issue'"] {
         writer.client.batch_execute("BEGIN; SAVEPOINT s").unwrap();
         let token = issue(&mut writer.client);
+        // What is taken back after it takes back nothing of it.
+        writer.client.batch_execute("SAVEPOINT t; ROLLBACK TO t").unwrap();
         assert!(writer.heat(&token).contains("verdict valid"));
         assert_eq!(other.heat(&token), "verdict unknown");
         for sql in taken_back.split("; ") {
