@@ -34,4 +34,5 @@ pub mod text;
 pub mod touch;
 pub mod trigger;
 pub mod user;
+mod varlena;
 pub mod xact;

@@ -80,7 +80,7 @@ pub fn signal() {
 }
 
 /// Watches the signal, without which nothing may be remembered.
-pub fn watch_signal() -> pg_sys::Oid {
+fn watch_signal() -> pg_sys::Oid {
     if let Some(signal) = WATCHED.with_borrow(|watched| watched.signal) {
         return signal;
     }

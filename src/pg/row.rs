@@ -2,6 +2,8 @@
 
 use pgrx::{FromDatum, pg_sys};
 
+use super::varlena;
+
 /// Most columns a row read here has.
 const MOST_COLUMNS: usize = 32;
 
@@ -76,6 +78,6 @@ impl Row {
     /// The bytes of a `text` or `bytea` column, borrowed.
     pub fn bytes(&self, column: usize) -> Option<&[u8]> {
         // SAFETY: as in `optional`; what has to be detoasted is palloc'd in a context that outlives the row.
-        unsafe { <&[u8]>::from_datum(self.values[column - 1], self.nulls[column - 1]) }
+        (!self.nulls[column - 1]).then(|| unsafe { varlena::bytes(self.values[column - 1]) })
     }
 }

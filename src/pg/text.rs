@@ -3,16 +3,13 @@
 //! A `text` value holds whatever the server encoding allows: Latin-1, or in an SQL_ASCII database any byte at all.
 //! pgrx's `&str` panics on such values, so nothing here assumes UTF-8.
 
-use std::slice;
-
 use pgrx::callconv::{Arg, ArgAbi, BoxRet, FcInfo};
 use pgrx::datum::Datum;
 use pgrx::nullable::Nullable;
-use pgrx::varlena::{vardata_any, varsize_any_exhdr};
-use pgrx::{FromDatum, IntoDatum, impl_sql_translatable, pg_sys, varatt_is_1b, varatt_is_1b_e, varatt_is_4b_u};
+use pgrx::{FromDatum, IntoDatum, impl_sql_translatable, pg_sys};
 use zeroize::Zeroizing;
 
-use super::encoding;
+use super::{encoding, varlena};
 
 /// A `text` value, in the server encoding.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -51,13 +48,12 @@ impl From<&str> for Text {
 }
 
 impl FromDatum for Text {
-    unsafe fn from_polymorphic_datum(datum: pg_sys::Datum, is_null: bool, oid: pg_sys::Oid) -> Option<Self> {
+    unsafe fn from_polymorphic_datum(datum: pg_sys::Datum, is_null: bool, _oid: pg_sys::Oid) -> Option<Self> {
         if is_null {
             return None;
         }
         // SAFETY: the caller vouches that the datum is a text; the bytes are copied before anything can free them.
-        let bytes = unsafe { in_line(datum).or_else(|| <&[u8]>::from_polymorphic_datum(datum, false, oid)) };
-        bytes.map(|bytes| Text(bytes.to_vec()))
+        Some(Text(unsafe { varlena::bytes(datum) }.to_vec()))
     }
 }
 
@@ -135,12 +131,12 @@ impl<'fcx> Presented<'fcx> {
 }
 
 impl FromDatum for Presented<'_> {
-    unsafe fn from_polymorphic_datum(datum: pg_sys::Datum, is_null: bool, oid: pg_sys::Oid) -> Option<Self> {
+    unsafe fn from_polymorphic_datum(datum: pg_sys::Datum, is_null: bool, _oid: pg_sys::Oid) -> Option<Self> {
         if is_null {
             return None;
         }
         // SAFETY: the caller vouches for a text datum.
-        if let Some(bytes) = unsafe { in_line(datum) } {
+        if let Some(bytes) = unsafe { varlena::in_line(datum) } {
             return Some(Presented(Some(bytes).filter(|bytes| bytes.len() <= Self::LONGEST)));
         }
         // SAFETY: as above; its size is read from its header or its toast pointer.
@@ -148,21 +144,7 @@ impl FromDatum for Presented<'_> {
             return Some(Presented(None));
         }
         // SAFETY: as above. What has to be detoasted is palloc'd for as long as the call's argument lives.
-        unsafe { <&[u8]>::from_polymorphic_datum(datum, false, oid) }.map(|bytes| Presented(Some(bytes)))
-    }
-}
-
-/// The bytes of a value that is neither compressed nor out of line, where they lie: without a call of the server, which
-/// costs more than anything else that is done with a short argument.
-///
-/// # Safety
-/// `datum` must be a value of a type of varying length that outlives the answer.
-unsafe fn in_line<'a>(datum: pg_sys::Datum) -> Option<&'a [u8]> {
-    let value: *const pg_sys::varlena = datum.cast_mut_ptr();
-    // SAFETY: the header says how the value is stored, and then how long it is.
-    unsafe {
-        let is_in_line = varatt_is_4b_u(value) || varatt_is_1b(value) && !varatt_is_1b_e(value);
-        is_in_line.then(|| slice::from_raw_parts(vardata_any(value).cast(), varsize_any_exhdr(value)))
+        Some(Presented(Some(unsafe { varlena::bytes(datum) })))
     }
 }
 
