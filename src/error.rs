@@ -207,6 +207,8 @@ pub enum Error {
     Expression(Box<ErrorReportWithLevel>),
     /// Any of these, met at a row of a bound table.
     InBinding { row: BoundRow, why: Box<Error> },
+    /// Something needs shared memory, which there is only where the library is preloaded.
+    NotPreloaded(&'static str),
     /// The operating system gave no random bytes.
     Random,
 }
@@ -485,6 +487,9 @@ impl Error {
                 let detail: Vec<String> = told.detail.clone().into_iter().chain([row.to_string()]).collect();
                 told.detail(detail.join("\n"))
             }
+            Error::NotPreloaded(what) => Told::new(STATE, format!("{what} needs tokenauth to be preloaded"))
+                .detail("What it is about is kept in shared memory.")
+                .hint("Add \"tokenauth\" to shared_preload_libraries and restart the server."),
             Error::Random => Told::new(State::ERRCODE_IO_ERROR, "could not draw random bytes")
                 .detail("The operating system's generator failed; nothing was issued."),
         }
@@ -506,6 +511,11 @@ impl Error {
     pub fn whole(&self) -> String {
         let told = self.told();
         told.detail.map_or(told.message.clone(), |detail| format!("{}: {detail}", told.message))
+    }
+
+    /// Tells it to the log, where there is nobody to raise it to.
+    pub fn log(self) {
+        ErrorReport::from(self).report(PgLogLevel::LOG);
     }
 
     /// Its HINT.

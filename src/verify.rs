@@ -29,6 +29,7 @@ use crate::pg::text::{Presented as PresentedText, Text};
 use crate::request::Credential;
 use crate::scope::Scopes;
 use crate::token::{Digest, Lookup, Presented, PublicPart};
+use crate::usage;
 use crate::verdict::Verdict;
 use accepted::Accepted;
 pub use answer::Outcome;
@@ -224,6 +225,6 @@ impl Question {
                 verdict
             }
         };
-        Ok(Outcome::without_token(verdict))
+        Ok(Outcome::without_token(verdict, usage::count_without_token(verdict, self.client)))
     }
 }

@@ -119,9 +119,16 @@ impl Server {
         self.start_again();
     }
 
-    /// A clean stop.
+    /// A clean stop; [`start_again`](Self::start_again) starts it.
     pub fn stop(&mut self) {
         self.end_by(Signal::SIGINT);
+    }
+
+    /// A clean restart with more settings.
+    pub fn configure_and_restart(&mut self, settings: &[&str]) {
+        self.stop();
+        self.configure(settings);
+        self.start_again();
     }
 
     /// A stop without a checkpoint, as by an operator in a hurry.
@@ -259,7 +266,8 @@ fn pid(process: &Child) -> Pid {
     Pid::from_raw(process.id().try_into().expect("process numbers are small"))
 }
 
-fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
+/// Waits for what takes a moment, and panics when it takes a minute.
+pub fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
     let start = Instant::now();
     while !done() {
         assert!(start.elapsed() < PATIENCE, "waited {PATIENCE:?} for {what}");
