@@ -209,6 +209,10 @@ pub enum Error {
     InBinding { row: BoundRow, why: Box<Error> },
     /// Something needs shared memory, which there is only where the library is preloaded.
     NotPreloaded(&'static str),
+    /// Usage of a server that writes it itself.
+    NotStandby,
+    /// Usage that is not as it was handed out.
+    NotUsage,
     /// The operating system gave no random bytes.
     Random,
 }
@@ -490,6 +494,10 @@ impl Error {
             Error::NotPreloaded(what) => Told::new(STATE, format!("{what} needs tokenauth to be preloaded"))
                 .detail("What it is about is kept in shared memory.")
                 .hint("Add \"tokenauth\" to shared_preload_libraries and restart the server."),
+            Error::NotStandby => Told::new(STATE, "usage is handed out on standbys only")
+                .detail("This server writes its usage to tables itself."),
+            Error::NotUsage => Told::new(INVALID, "batch is not a batch of usage")
+                .hint("Pass on what tokenauth.usage_export() answered."),
             Error::Random => Told::new(State::ERRCODE_IO_ERROR, "could not draw random bytes")
                 .detail("The operating system's generator failed; nothing was issued."),
         }

@@ -104,6 +104,8 @@ impl Access {
                 "EXECUTE ON FUNCTION tokenauth.export_revocations",
                 "EXECUTE ON FUNCTION tokenauth.recent_usage",
                 "EXECUTE ON FUNCTION tokenauth.stats",
+                "EXECUTE ON FUNCTION tokenauth.unusual_activity",
+                "EXECUTE ON FUNCTION tokenauth.usage_export",
                 "SELECT ON tokenauth.usage_hourly",
                 "SELECT ON tokenauth.tokens",
                 "SELECT ON tokenauth.events",
@@ -114,6 +116,7 @@ impl Access {
                 "EXECUTE ON FUNCTION tokenauth.reseal",
                 "EXECUTE ON FUNCTION tokenauth.purge",
                 "EXECUTE ON FUNCTION tokenauth.import_revocations",
+                "EXECUTE ON FUNCTION tokenauth.usage_import",
             ],
         }
     }

@@ -4,6 +4,8 @@
 //! transaction is and becomes, on standbys too; workers write it to tables. Otherwise `in_transaction` does what can be
 //! done without. Verification never fails for it and never waits for the disk or a lock on a row.
 
+mod batch;
+mod export;
 mod findings;
 mod in_memory;
 mod in_transaction;
@@ -11,6 +13,7 @@ mod kept;
 mod launcher;
 pub mod seen;
 pub mod slots;
+mod unusual;
 mod worker;
 
 use pgrx::Uuid;

@@ -134,8 +134,8 @@ pub fn remove_hours(before: Timestamp, most: i64) -> u64 {
     REMOVE.run(arguments![before, most])
 }
 
-/// Forgets up to which batch memories have come that have sent none since this moment.
-pub fn remove_batches(before: Timestamp) -> u64 {
-    static REMOVE: Statement = Statement::new("DELETE FROM tokenauth.usage_batch WHERE at < $1");
-    REMOVE.run(arguments![before])
+/// Forgets up to which batch memories other than this one have come that have sent none since this moment.
+pub fn remove_batches(before: Timestamp, node: [u8; 16]) -> u64 {
+    static REMOVE: Statement = Statement::new("DELETE FROM tokenauth.usage_batch WHERE at < $1 AND node <> $2");
+    REMOVE.run(arguments![before, Uuid::from_bytes(node)])
 }

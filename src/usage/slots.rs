@@ -258,24 +258,42 @@ impl<'a> Slots<'a> {
     /// Takes what is waiting in a database into a batch, beginning at the place `from`, until `most` are taken or more;
     /// the place to go on from, `None` at the end.
     pub fn take(&self, database: u32, batch: u64, from: usize, most: usize, taken: &mut Vec<Taken>) -> Option<usize> {
+        self.gather(database, from, most, taken, |slot| slot.depart(batch))
+    }
+
+    /// What a batch has taken that is still open.
+    pub fn departed(&self, database: u32, batch: u64) -> Vec<Taken> {
+        let mut departed = Vec::new();
+        self.gather(database, 0, usize::MAX, &mut departed, |slot| slot.departed(batch));
+        departed
+    }
+
+    fn gather(
+        &self,
+        database: u32,
+        from: usize,
+        most: usize,
+        gathered: &mut Vec<Taken>,
+        read: impl Fn(&Slot) -> Option<Record>,
+    ) -> Option<usize> {
         let mut at = from;
         loop {
             let stretch = self.stretch(at)?;
-            if taken.len() >= most {
+            if gathered.len() >= most {
                 return Some(at);
             }
             // No allocation under a flag.
-            taken.reserve(stretch.slots.len());
+            gathered.reserve(stretch.slots.len());
             if let Some(_held) = stretch.flag.hold() {
                 for (way, slot) in stretch.slots.iter().enumerate() {
                     if stretch.tags[way].load(Relaxed) == 0 {
                         continue;
                     }
                     if slot.database() == database
-                        && let Some(record) = slot.depart(batch)
+                        && let Some(record) = read(slot)
                     {
-                        taken.push(Taken { token: slot.key().token, record, place: at + way });
-                    } else if stretch.is_overflow && !slot.is_waiting() && !slot.is_in_open_flight() {
+                        gathered.push(Taken { token: slot.key().token, record, place: at + way });
+                    } else if stretch.is_overflow && !slot.is_worth_keeping() {
                         stretch.tags[way].store(0, Relaxed);
                         let free = &self.header.overflow.free;
                         free.store(free.load(Relaxed) + 1, Relaxed);

@@ -6,11 +6,11 @@
 //! nobody; what is left then is the next one's.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use super::batch::Batch;
 use super::in_memory;
-use super::slots::{Database, OpenBatch, Record, Slots, Taken};
+use super::slots::{Database, OpenBatch, Slots, Taken};
 use crate::catalog::usage;
 use crate::error::Error;
 use crate::pg::clock::Timestamp;
@@ -31,7 +31,7 @@ const KEPT: i64 = 90 * 86_400_000_000;
 const REMOVED: i64 = 10_000;
 
 /// What the transaction at hand has taken.
-struct Batch {
+struct AtHand {
     slots: Slots<'static>,
     database: &'static Database,
     /// Since when its uses have waited.
@@ -41,7 +41,7 @@ struct Batch {
 }
 
 thread_local! {
-    static BATCH_AT_HAND: RefCell<Option<Batch>> = const { RefCell::new(None) };
+    static AT_HAND: RefCell<Option<AtHand>> = const { RefCell::new(None) };
 }
 
 /// A worker's whole life, in the database of this object identifier.
@@ -70,11 +70,11 @@ pub fn run(database: u32) {
         place = process::in_transaction(|| write(slots, database, since, from));
     }
     process::in_transaction(|| record_denials(slots, database)).unwrap_or_else(|error| error.log());
-    process::in_transaction(remove_old);
+    process::in_transaction(|| remove_old(slots));
 }
 
 fn ended(committed: bool) {
-    if let Some(Batch { slots, database, since, number, taken }) = BATCH_AT_HAND.take() {
+    if let Some(AtHand { slots, database, since, number, taken }) = AT_HAND.take() {
         if committed {
             slots.settle(number, &taken);
         } else {
@@ -87,19 +87,15 @@ fn ended(committed: bool) {
 /// Writes one batch, taken from this place on; the place to go on from.
 fn write(slots: Slots<'static>, database: &'static Database, since: i64, from: usize) -> Option<usize> {
     let number = slots.next_batch();
-    let (place, batch) = BATCH_AT_HAND.with_borrow_mut(|at_hand| {
+    let (place, batch) = AT_HAND.with_borrow_mut(|at_hand| {
         // Put away before anything is taken: what raises from here on gives it back.
-        let batch = at_hand.insert(Batch { slots, database, since, number, taken: Vec::with_capacity(2 * BATCH) });
+        let batch = at_hand.insert(AtHand { slots, database, since, number, taken: Vec::with_capacity(2 * BATCH) });
         let place = slots.take(database.oid(), number, from, BATCH, &mut batch.taken);
-        let mut merged: BTreeMap<[u8; 16], Record> = BTreeMap::new();
-        for Taken { token, record, .. } in &batch.taken {
-            merged.entry(*token).or_default().merge(record);
-        }
-        (place, merged)
+        (place, Batch::of(OpenBatch { node: slots.node(), batch: number }, &batch.taken))
     });
-    if !batch.is_empty() {
-        usage::enter_batch(OpenBatch { node: slots.node(), batch: number });
-        usage::add(&batch);
+    if !batch.uses.is_empty() {
+        usage::enter_batch(batch.open);
+        usage::add(&batch.uses);
     }
     place
 }
@@ -123,9 +119,9 @@ fn record_denials(slots: Slots<'static>, database: &Database) -> Result<(), Erro
     slots.header.samples.take(database.oid()).iter().try_for_each(usage::record_denial)
 }
 
-fn remove_old() {
+fn remove_old(slots: Slots<'static>) {
     if let Some(before) = Timestamp::of_micros(Timestamp::now().micros() - KEPT) {
         usage::remove_hours(before, REMOVED);
-        usage::remove_batches(before);
+        usage::remove_batches(before, slots.node());
     }
 }

@@ -95,6 +95,13 @@ impl Record {
         self.networks.iter().filter_map(|&network| network_text(network))
     }
 
+    /// With where it was used from.
+    pub fn from(mut self, client: Option<Address>, networks: impl IntoIterator<Item = Address>) -> Self {
+        self.client = client.map_or([0; 3], Address::words);
+        self.networks.iter_mut().zip(networks).for_each(|(word, network)| *word = network.network());
+        self
+    }
+
     /// With the uses of another record of the same token.
     pub fn merge(&mut self, other: &Record) {
         let last = |record: &Record| record.last_use.max(record.last_denial);
@@ -308,6 +315,15 @@ impl Slot {
         word[word::DENIALS].set(0);
         word[word::SEEN].set(seen & !0xFF | (seen & 0xF) << NETWORKS);
         Some(self.record(requests, denials, seen))
+    }
+
+    /// What is in the open flight of this batch.
+    pub fn departed(&self, batch: u64) -> Option<Record> {
+        let word = &self.0;
+        (self.open_flight() == Some(batch)).then(|| {
+            let (requests, denials) = (word[word::FLIGHT_REQUESTS].get(), word[word::FLIGHT_DENIALS].get());
+            self.record(requests, denials, word[word::SEEN].get() >> NETWORKS)
+        })
     }
 
     pub(super) fn settle(&self, batch: u64) {

@@ -43,6 +43,7 @@ fn uses_are_taken_once_and_seen_all_the_time() {
 
     let taken = take_all(&slots, 1);
     let [one] = &taken[..] else { panic!("one token") };
+    assert_eq!(slots.departed(DATABASE, 1)[0].record, one.record, "read as often as one likes");
     let record = Record { first_use: 1, last_use: 3, last_denial: 5, requests: 3, denials: 2, ..Record::default() };
     assert_eq!((one.token, one.record), (key(1).token, record));
     assert!(take_all(&slots, 2).is_empty());

@@ -89,6 +89,12 @@ impl Server {
             .unwrap_or_else(|error| panic!("could not connect to database {database}: {error}"))
     }
 
+    /// How programs of its own machine connect to it as superuser.
+    #[must_use]
+    pub fn connection_string(&self, database: &str) -> String {
+        format!("host={} user=postgres dbname={database}", self.directory.display())
+    }
+
     /// Makes a database; the options are those of `CREATE DATABASE`, as in `TEMPLATE template0 ENCODING 'LATIN1'`.
     pub fn create_database(&self, name: &str, options: &str) {
         self.connect("postgres").batch_execute(&format!("CREATE DATABASE {name} {options}")).unwrap();

@@ -3,6 +3,7 @@
 use std::thread;
 
 use postgres::Client;
+use postgres::error::SqlState;
 use tokenauth_cluster::contract::{Issued, issue, prepare, revoke, verdict};
 use tokenauth_cluster::{FAST, Server, wait_until};
 
@@ -386,4 +387,157 @@ fn a_rate_is_kept_for_each_token_by_itself() {
     assert_eq!(verdict(&mut second, &one_token.token), "revoked");
     client.batch_execute("UPDATE tokenauth.kind SET rate_limit = NULL, rate_interval = NULL").unwrap();
     assert_eq!(verdict(&mut second, &other.token), "valid");
+}
+
+/// What the README says the primary's DBA runs, by a timer.
+const PULL: &str = "SELECT tokenauth.usage_import(batch)
+  FROM dblink('$standby', 'SELECT tokenauth.usage_export()') AS pulled (batch jsonb)
+ WHERE batch IS NOT NULL";
+
+#[test]
+fn usage_of_a_standby_is_pulled_once_however_often_it_is_asked_for() {
+    let primary = server(&[]);
+    let mut on_primary = primary.connect("postgres");
+    prepare(&mut on_primary);
+    on_primary.batch_execute("CREATE EXTENSION dblink").unwrap();
+    let issued = issue(&mut on_primary, "user:1");
+    let mut standby = primary.standby();
+    standby.catch_up_with(&primary);
+    let pull = PULL.replace("$standby", &standby.connection_string("postgres"));
+    let pull = |client: &mut Client| -> Option<i64> { client.query_opt(&pull, &[]).unwrap().map(|row| row.get(0)) };
+
+    let mut on_standby = standby.connect("postgres");
+    assert_eq!(pull(&mut on_primary), None, "nothing was used");
+    verify_often(&mut on_standby, &issued, 6);
+    verify_often(&mut on_primary, &issued, 4);
+    // The answer is lost on its way, and what is used meanwhile is of the next batch.
+    on_standby.batch_execute("SELECT tokenauth.usage_export()").unwrap();
+    verify_often(&mut on_standby, &issued, 1);
+    assert_eq!(counts(&mut on_standby, &issued).0 - written(&mut on_standby, &issued), 7);
+    assert_eq!(pull(&mut on_primary), Some(1));
+    // Before the standby has replayed that, it hands out the same.
+    on_standby.batch_execute("SELECT pg_wal_replay_pause()").unwrap();
+    let again = pull(&mut on_primary);
+    assert!(matches!(again, Some(0 | 1)), "the same, or the next if the standby was fast: {again:?}");
+    on_standby.batch_execute("SELECT pg_wal_replay_resume()").unwrap();
+    standby.catch_up_with(&primary);
+    pull(&mut on_primary);
+    wait_until("all of both", || counts(&mut on_primary, &issued) == (11, 0));
+    standby.catch_up_with(&primary);
+    wait_until("the standby to see the same", || counts(&mut on_standby, &issued) == (11, 0));
+
+    // What is out survives a restart of the standby, and what it hands out then is the same batch.
+    verify_often(&mut on_standby, &issued, 5);
+    let batch = "SELECT tokenauth.usage_export()::text";
+    let out: String = one(&mut on_standby, batch);
+    standby.restart();
+    let mut on_standby = standby.connect("postgres");
+    assert_eq!(one::<String>(&mut on_standby, batch), out);
+    assert_eq!(counts(&mut on_standby, &issued), (16, 0));
+    assert_eq!(pull(&mut on_primary), Some(1));
+    let import = "SELECT tokenauth.usage_import($1::text::jsonb)";
+    assert_eq!(on_primary.query_one(import, &[&out]).unwrap().get::<_, i64>(0), 0);
+    assert_eq!(counts(&mut on_primary, &issued), (16, 0));
+
+    // A batch that is out when the standby is promoted is written by it, and cannot be brought in any more.
+    standby.catch_up_with(&primary);
+    verify_often(&mut on_standby, &issued, 2);
+    let out: String = one(&mut on_standby, batch);
+    on_standby.batch_execute("SELECT pg_promote()").unwrap();
+    wait_until("the promoted server to write", || written(&mut on_standby, &issued) == 18);
+    assert_eq!(counts(&mut on_standby, &issued), (18, 0));
+    assert_eq!(on_standby.query_one(import, &[&out]).unwrap().get::<_, i64>(0), 0);
+}
+
+#[test]
+fn usage_that_is_not_as_it_was_handed_out_is_refused() {
+    let server = server(&[]);
+    let mut client = server.connect("postgres");
+    prepare(&mut client);
+    let error = client.batch_execute("SELECT tokenauth.usage_export()").unwrap_err();
+    assert_eq!(error.code().map(SqlState::code), Some("55000"));
+    for batch in [
+        "NULL",
+        "'[]'",
+        "'{}'",
+        r#"'{"node": "x", "batch": 1, "tokens": []}'"#,
+        r#"'{"node": "0198f0a0-0000-7000-8000-000000000000", "batch": 0, "tokens": []}'"#,
+        r#"'{"node": "0198f0a0-0000-7000-8000-000000000000", "batch": 1, "tokens": [{}]}'"#,
+    ] {
+        let error = client.batch_execute(&format!("SELECT tokenauth.usage_import({batch})")).unwrap_err();
+        let expected = if batch == "NULL" { "22004" } else { "22023" };
+        assert_eq!(error.code().map(SqlState::code), Some(expected), "{batch}");
+    }
+}
+
+/// Signals of a token, in order.
+fn signals(client: &mut Client, token: &Issued) -> Vec<String> {
+    let rows = client
+        .query("SELECT signal FROM tokenauth.unusual_activity() WHERE token = $1::text::uuid", &[&token.id])
+        .unwrap();
+    rows.iter().map(|row| row.get(0)).collect()
+}
+
+/// Real traffic of a moment ago becomes that of `days` days ago.
+fn age(client: &mut Client, days: i32) {
+    wait_until("the flush", || {
+        let waiting = "SELECT bool_and(t.request_count = u.request_count AND t.denied_count = u.denied_count)
+                         FROM tokenauth.tokens t JOIN tokenauth.usage u ON u.token_id = t.id";
+        one(client, waiting)
+    });
+    let older = "UPDATE tokenauth.usage_hourly SET hour = hour - make_interval(days => $1)";
+    client.execute(older, &[&days]).unwrap();
+}
+
+#[test]
+fn unusual_activity_shows_each_signal_with_its_evidence() {
+    let server = server(&[]);
+    let mut client = server.connect("postgres");
+    prepare(&mut client);
+    let tokens: Vec<Issued> = (0..6).map(|_| issue(&mut client, "user:1")).collect();
+    let [usual, network, spike, dormant, denied, dead] = &tokens[..] else { panic!("six tokens") };
+    let verify = |client: &mut Client, token: &Issued, from: &str, times: i32| {
+        let query = "SELECT tokenauth.verify($1, client => $2) FROM generate_series(1, $3)";
+        client.query(query, &[&token.token, &from, &times]).unwrap();
+    };
+    // Some days of the same: tokens used from one network, ten times each.
+    for _ in 0..3 {
+        for token in [usual, network, spike, dead] {
+            verify(&mut client, token, "10.0.0.1", 10);
+        }
+        age(&mut client, 2);
+    }
+    verify(&mut client, dormant, "10.0.0.1", 10);
+    age(&mut client, 40);
+    for token in [usual, network, spike, dead] {
+        verify(&mut client, token, "10.0.0.1", 10);
+    }
+    age(&mut client, 2);
+    // The history of the others is forty days older now, and would wake as well: one more day of it.
+    verify(&mut client, usual, "10.0.0.99", 12);
+    verify(&mut client, network, "10.0.0.1", 10);
+    verify(&mut client, network, "192.0.2.7", 1);
+    verify(&mut client, spike, "10.0.0.1", 150);
+    verify(&mut client, dormant, "10.0.0.1", 1);
+    client.query("SELECT tokenauth.verify($1, '{nothing}') FROM generate_series(1, 25)", &[&denied.token]).unwrap();
+    assert!(revoke(&mut client, dead));
+    verify(&mut client, dead, "198.51.100.1", 1);
+    age(&mut client, 0);
+
+    assert_eq!(signals(&mut client, usual), [""; 0]);
+    assert_eq!(signals(&mut client, network), ["new_network"]);
+    assert_eq!(signals(&mut client, spike), ["spike"]);
+    assert_eq!(signals(&mut client, dormant), ["dormant_woke"]);
+    assert_eq!(signals(&mut client, denied), ["denied_burst"]);
+    assert_eq!(signals(&mut client, dead), ["used_after_death"]);
+    let evidence =
+        |signal: &str| format!("SELECT evidence::text FROM tokenauth.unusual_activity() WHERE signal = '{signal}'");
+    let shown: String = one(&mut client, &evidence("new_network"));
+    assert!(
+        shown.contains(r#""known": ["10.0.0.0/24"]"#) && shown.contains(r#""networks": ["192.0.2.0/24"]"#),
+        "{shown}"
+    );
+    assert!(one::<String>(&mut client, &evidence("spike")).contains(r#""usual": 10.0"#));
+    assert!(one::<String>(&mut client, &evidence("denied_burst")).contains(r#""denials": 25"#));
+    assert!(one::<String>(&mut client, &evidence("used_after_death")).contains(r#""client": "198.51.100.1""#));
 }

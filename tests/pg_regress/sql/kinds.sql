@@ -107,9 +107,6 @@ UPDATE tokenauth.kind SET rate_interval = '1 hour' WHERE name = 'rated';
 UPDATE tokenauth.kind SET rate_limit = 2 WHERE name = 'rated';
 SELECT object, finding, hint FROM tokenauth.doctor();
 ROLLBACK;
--- … nor are there statistics
-SELECT * FROM tokenauth.stats();
-\echo :SQLSTATE
 
 -- no kind was made by any refused statement
 SELECT count(*) FROM tokenauth.kind WHERE name IN ('k', '');
