@@ -10,6 +10,7 @@ use crate::error::{Error, ErrorReport};
 use crate::pg::role::{self, Role};
 use crate::pg::statement::{Statement, arguments, run_command};
 use crate::pg::text::Text;
+use crate::usage;
 
 /// What a role may be given. Each includes the one before it, but `observe`, which stands on `verify`, and `admin`, which
 /// includes all.
@@ -239,5 +240,6 @@ fn strip_grants() -> Result<(), ErrorReport> {
     for command in GRANTED.all(&[], |row| row.required::<Text>(1)) {
         run_command(command.as_bytes());
     }
+    usage::say_what_is_missing();
     Ok(())
 }

@@ -18,6 +18,7 @@ mod worker;
 
 use pgrx::Uuid;
 
+use crate::error::Error;
 use crate::network::Client;
 use crate::pg::clock::Timestamp;
 use crate::pg::shared_memory;
@@ -80,6 +81,13 @@ fn rated(judge: impl FnOnce(Slots<'static>) -> Result<(), i64>) -> Result<(), Re
 /// Whether there is shared memory.
 pub fn is_preloaded() -> bool {
     shared_memory::slots().is_some()
+}
+
+/// Tells the log, once for each installation, that usage is not what it could be.
+pub fn say_what_is_missing() {
+    if !is_preloaded() {
+        Error::NotPreloaded("exact usage").log();
+    }
 }
 
 /// What the launcher does.

@@ -21,7 +21,8 @@
 //! committed) or given back. A settled flight stays in its slot until the next one, so that a reader whose snapshot is
 //! older than the commit still finds it, and one whose snapshot is newer sees in the table that the batch is in. A slot is
 //! taken for another token only when nothing of it is in an open flight; if uses are waiting in it, they move to the
-//! overflow, which the next batch empties. If that is full as well, the newcomer's use is dropped and counted.
+//! overflow, which the next batch empties. Where all eight are in open flights, the newcomer itself goes there. If the
+//! overflow is full as well, its use is dropped and counted.
 
 mod address;
 mod database;
@@ -65,6 +66,20 @@ struct Overflow {
     next: AtomicU32,
     tags: [AtomicU32; OVERFLOW],
     slots: [Slot; OVERFLOW],
+}
+
+impl Overflow {
+    /// A free place, from now on that of a key with this tag. Under the flag.
+    fn claim(&self, tag: u32) -> Option<usize> {
+        let free = self.free.load(Relaxed).checked_sub(1)?;
+        let first = self.next.load(Relaxed) as usize;
+        let mut places = (0..OVERFLOW).map(|step| (first + step) % OVERFLOW);
+        let place = places.find(|&at| self.tags[at].load(Relaxed) == 0)?;
+        self.tags[place].store(tag, Relaxed);
+        self.next.store(((place + 1) % OVERFLOW) as u32, Relaxed);
+        self.free.store(free, Relaxed);
+        Some(place)
+    }
 }
 
 /// What there is one of.
@@ -173,15 +188,32 @@ impl<'a> Slots<'a> {
 
     fn with_slot<T>(&self, key: &Key, act: impl FnOnce(&Slot) -> T) -> Option<T> {
         let hash = key.hash();
-        let set = self.set(hash);
-        let _held = set.flag.hold()?;
         let tag = tag(hash);
+        let set = self.set(hash);
+        let held = set.flag.hold()?;
         let found = (0..WAYS).find(|&way| set.tags[way].load(Relaxed) == tag && set.slots[way].is(key));
-        let way = match found {
-            Some(way) => way,
-            None => self.make_room(set, key, tag)?,
-        };
-        Some(act(&set.slots[way]))
+        match found.or_else(|| self.make_room(set, key, tag)) {
+            Some(way) => Some(act(&set.slots[way])),
+            None => {
+                drop(held);
+                self.with_overflow(key, tag, act)
+            }
+        }
+    }
+
+    /// The same where a set is full of what a batch is about to settle.
+    #[cold]
+    fn with_overflow<T>(&self, key: &Key, tag: u32, act: impl FnOnce(&Slot) -> T) -> Option<T> {
+        let overflow = &self.header.overflow;
+        let _held = overflow.flag.hold()?;
+        let mut places = (0..OVERFLOW).filter(|&at| overflow.tags[at].load(Relaxed) == tag);
+        let found = places.find(|&at| overflow.slots[at].is(key) && !overflow.slots[at].is_in_open_flight());
+        let place = found.or_else(|| {
+            let place = overflow.claim(tag)?;
+            overflow.slots[place].begin(key);
+            Some(place)
+        })?;
+        Some(act(&overflow.slots[place]))
     }
 
     /// A way for a token that has none, in a set whose flag is held: a free one, or that of the token used longest ago.
@@ -210,27 +242,18 @@ impl<'a> Slots<'a> {
 
     fn move_to_overflow(&self, slot: &Slot) -> bool {
         let overflow = &self.header.overflow;
+        // Looked at without the flag first, for when memory is full.
         if overflow.free.load(Relaxed) == 0 {
             return false;
         }
         let Some(_held) = overflow.flag.hold() else {
             return false;
         };
-        let free = overflow.free.load(Relaxed);
-        if free == 0 {
-            return false;
+        let place = overflow.claim(tag(slot.key().hash()));
+        if let Some(place) = place {
+            overflow.slots[place].copy(slot);
         }
-        let first = overflow.next.load(Relaxed) as usize;
-        let Some(place) =
-            (0..OVERFLOW).map(|step| (first + step) % OVERFLOW).find(|&at| overflow.tags[at].load(Relaxed) == 0)
-        else {
-            return false;
-        };
-        overflow.slots[place].copy(slot);
-        overflow.tags[place].store(tag(slot.key().hash()), Relaxed);
-        overflow.next.store(((place + 1) % OVERFLOW) as u32, Relaxed);
-        overflow.free.store(free - 1, Relaxed);
-        true
+        place.is_some()
     }
 
     /// What is known of a token.
@@ -362,7 +385,8 @@ impl<'a> Slots<'a> {
     }
 
     fn set(&self, hash: u64) -> &'a Set {
-        &self.sets[(hash >> 32) as usize % self.sets.len()]
+        // As even as the remainder of a division, and several times as fast.
+        &self.sets[((hash >> 32) as usize * self.sets.len()) >> 32]
     }
 
     /// The slots from a place on that are under one flag: a part of the overflow, then the sets.

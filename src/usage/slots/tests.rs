@@ -113,6 +113,23 @@ fn when_there_is_no_room_at_all_uses_are_dropped_and_counted() {
 }
 
 #[test]
+fn a_set_full_of_open_flights_loses_no_newcomer() {
+    let slots = on_heap(WAYS);
+    for number in 0..WAYS as u64 {
+        slots.count(&key(number), &valid(1 + number as i64));
+    }
+    let taken = take_all(&slots, 1);
+    for at in 0..3 {
+        slots.count(&key(100), &valid(20 + at));
+    }
+    assert_eq!((slots.dropped(), slots.recent(&key(100)).record.requests), (0, 3));
+    slots.settle(1, &taken);
+    slots.count(&key(100), &valid(30));
+    let requests: Vec<u64> = take_all(&slots, 2).iter().map(|taken| taken.record.requests).collect();
+    assert_eq!(requests, [3, 1], "from where it waited, and from its slot");
+}
+
+#[test]
 fn the_last_client_and_the_networks_of_a_batch_are_kept() {
     let slots = on_heap(8);
     for (at, client) in (1..).zip(["10.0.0.1", "10.0.0.2", "2001:db8::1", "10.9.0.1"]) {

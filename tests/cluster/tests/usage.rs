@@ -389,6 +389,37 @@ fn a_rate_is_kept_for_each_token_by_itself() {
     assert_eq!(verdict(&mut second, &other.token), "valid");
 }
 
+#[test]
+fn a_fast_shutdown_waits_for_no_standby_and_no_lock_of_ours() {
+    let mut server = server(&[]);
+    let mut client = server.connect("postgres");
+    prepare(&mut client);
+    let issued = issue(&mut client, "user:1");
+    // From now on every commit of anybody else waits for a standby that does not exist.
+    server.reconfigure(&["synchronous_standby_names = 'nobody'"]);
+    verify_often(&mut client, &issued, 10);
+    wait_until("the flush", || written(&mut client, &issued) == 10);
+    let mut holder = server.connect("postgres");
+    holder.batch_execute("BEGIN; LOCK TABLE tokenauth.usage").unwrap();
+    verify_often(&mut client, &issued, 10);
+    process(&mut client, "tokenauth usage");
+    // Returns when the server has ended.
+    server.configure_and_restart(&["synchronous_standby_names = ''"]);
+    let mut client = server.connect("postgres");
+    wait_until("the flush after it", || written(&mut client, &issued) == 20);
+}
+
+#[test]
+fn the_log_says_once_that_the_library_is_not_preloaded() {
+    let server = Server::start(FAST);
+    let mut client = server.connect("postgres");
+    prepare(&mut client);
+    let issued = issue(&mut client, "user:1");
+    assert_eq!(verdict(&mut client, &issued.token), "valid");
+    assert_eq!(verdict(&mut server.connect("postgres"), &issued.token), "valid");
+    assert_eq!(server.log_text().matches("exact usage needs tokenauth to be preloaded").count(), 1);
+}
+
 /// What the README says the primary's DBA runs, by a timer.
 const PULL: &str = "SELECT tokenauth.usage_import(batch)
   FROM dblink('$standby', 'SELECT tokenauth.usage_export()') AS pulled (batch jsonb)
