@@ -62,7 +62,7 @@ impl Launcher {
                 continue;
             }
             last = Instant::now();
-            if !database::is_in_recovery() && !self.round(slots) {
+            if !self.round(slots) {
                 return;
             }
         }
@@ -70,13 +70,13 @@ impl Launcher {
 
     /// One worker for each database that needs one; false when the launcher is to end.
     fn round(&mut self, slots: Slots<'static>) -> bool {
-        for database in slots.header.databases.each().filter(|database| database.waiting_since().is_some()) {
-            let oid = database.oid();
-            if process::in_transaction(|| process::database_exists(oid)) {
-                self.flush(oid);
-            } else {
+        for found in slots.header.databases.each().filter(|found| found.waiting_since().is_some()) {
+            let oid = found.oid();
+            if !process::in_transaction(|| process::database_exists(oid)) {
                 slots.forget(oid);
-                slots.header.databases.forget(database);
+                slots.header.databases.forget(found);
+            } else if !database::is_in_recovery() {
+                self.flush(oid);
             }
             // Asked without waiting, between two workers.
             if !BackgroundWorker::wait_latch(Some(Duration::from_millis(1))) {
