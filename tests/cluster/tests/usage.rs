@@ -172,6 +172,20 @@ fn uses_count_whatever_the_transaction_is_and_becomes() {
 }
 
 #[test]
+fn authentication_counts_as_verification_does_though_it_raises() {
+    let server = server(&[]);
+    let mut client = server.connect("postgres");
+    prepare(&mut client);
+    let issued = issue(&mut client, "user:1");
+    client.query("SELECT tokenauth.authenticate($1)", &[&issued.token]).unwrap();
+    client.query("SELECT tokenauth.sign_in($1)", &[&issued.token]).unwrap();
+    client.query("SELECT tokenauth.authenticate($1, '{nothing}')", &[&issued.token]).unwrap_err();
+    assert_eq!(counts(&mut client, &issued), (2, 1));
+    let denied = "SELECT count(*) FROM tokenauth.events WHERE event = 'token.denied' AND correlation_id IS NULL";
+    wait_until("the event", || one::<i64>(&mut client, denied) == 1);
+}
+
+#[test]
 fn with_tracking_off_nothing_is_counted() {
     let server = server(&[]);
     let mut client = server.connect("postgres");
@@ -209,7 +223,7 @@ fn a_crash_loses_no_more_than_what_was_not_written_and_counts_nothing_twice() {
 
 #[test]
 fn a_worker_that_is_killed_or_ended_loses_and_doubles_nothing_that_was_written() {
-    let mut server = server(&[]);
+    let server = server(&[]);
     let mut client = server.connect("postgres");
     prepare(&mut client);
     let issued = issue(&mut client, "user:1");
