@@ -1,5 +1,5 @@
 //! The launcher: one process of the server, connected to no database, that starts a worker for each database with usage to
-//! be written, one after the other.
+//! be written, and for each every hour, one after the other.
 //!
 //! It outlives whatever happens to databases and workers: a database that is gone is forgotten, a worker that fails has
 //! given back what it took, and where there is no free place for a worker it tries again. On a standby nothing can be
@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use pgrx::bgworkers::{BackgroundWorker, BackgroundWorkerBuilder, BgWorkerStartTime};
 use pgrx::prelude::*;
 
-use super::slots::Slots;
+use super::slots::{Database, Slots};
+use crate::pg::clock::Timestamp;
 use crate::pg::{database, entry, process, shared_memory};
 use crate::settings;
 
@@ -70,7 +71,9 @@ impl Launcher {
 
     /// One worker for each database that needs one; false when the launcher is to end.
     fn round(&mut self, slots: Slots<'static>) -> bool {
-        for found in slots.header.databases.each().filter(|found| found.waiting_since().is_some()) {
+        let now = Timestamp::now().micros();
+        let is_due = |found: &&Database| found.waiting_since().is_some() || found.is_due(now);
+        for found in slots.header.databases.each().filter(is_due) {
             let oid = found.oid();
             if !process::in_transaction(|| process::database_exists(oid)) {
                 slots.forget(oid);

@@ -3,7 +3,7 @@
 //! It takes batches, each in a transaction of its own that also enters the batch as written. The commit decides: the
 //! callback of its end settles what was taken or gives it back, whether the transaction was rolled back by an error, by
 //! SIGTERM or by anything else. It stays connected for two seconds at most, so that DROP DATABASE, which waits five, finds
-//! nobody; what is left then is the next one's.
+//! nobody; what is left then is the next one's. Every hour it also does what needs no use: see `tend`.
 
 use std::cell::RefCell;
 use std::time::{Duration, Instant};
@@ -17,9 +17,10 @@ use crate::pg::clock::Timestamp;
 use crate::pg::process;
 use crate::pg::shared_memory;
 use crate::pg::snapshot::Latest;
+use crate::{notify, purge};
 
 /// When a worker begins no other batch. A batch takes a fraction of a second, or fails at a lock.
-const LONG_ENOUGH: Duration = Duration::from_millis(1200);
+const LONG_ENOUGH: Duration = Duration::from_millis(1000);
 
 /// Tokens of a batch, or a few more.
 const BATCH: usize = 5000;
@@ -69,8 +70,11 @@ pub fn run(database: u32) {
         }
         place = process::in_transaction(|| write(slots, database, since, from));
     }
-    process::in_transaction(|| record_denials(slots, database)).unwrap_or_else(|error| error.log());
-    process::in_transaction(|| remove_old(slots));
+    process::in_transaction(|| record_denials(slots, database)).unwrap_or_else(Error::log);
+    let now = Timestamp::now().micros();
+    if database.is_due(now) && tend(slots, start) {
+        database.set_tended(now);
+    }
 }
 
 fn ended(committed: bool) {
@@ -119,9 +123,33 @@ fn record_denials(slots: Slots<'static>, database: &Database) -> Result<(), Erro
     slots.header.samples.take(database.oid()).iter().try_for_each(usage::record_denial)
 }
 
-fn remove_old(slots: Slots<'static>) {
+/// What is done every hour: listeners hear of tokens that are about to expire, and what is old is removed. Whether there is
+/// nothing left to do.
+fn tend(slots: Slots<'static>, start: Instant) -> bool {
+    let is_over = || start.elapsed() > LONG_ENOUGH;
+    while process::in_transaction(notify::expiring) {
+        if is_over() {
+            return false;
+        }
+    }
     if let Some(before) = Timestamp::of_micros(Timestamp::now().micros() - KEPT) {
-        usage::remove_hours(before, REMOVED);
-        usage::remove_batches(before, slots.node());
+        process::in_transaction(|| {
+            usage::remove_hours(before, REMOVED);
+            usage::remove_batches(before, slots.node());
+        });
+    }
+    loop {
+        // One round takes up to a second.
+        if is_over() {
+            return false;
+        }
+        match process::in_transaction(purge::by_retention) {
+            Ok(0) => return true,
+            Ok(_) => {}
+            Err(error) => {
+                error.log();
+                return true;
+            }
+        }
     }
 }

@@ -25,6 +25,7 @@ struct Stripe([AtomicU64; VERDICTS]);
 pub struct Database {
     oid: AtomicU32,
     waiting_since: AtomicU64,
+    tended: AtomicU64,
     /// Held while an export is made, which happens to be in one go.
     pub exporting: Flag,
     reset: Word,
@@ -76,6 +77,7 @@ impl Databases {
     pub fn forget(&self, database: &Database) {
         let _held = self.flag.hold();
         database.waiting_since.store(0, Relaxed);
+        database.tended.store(0, Relaxed);
         database.sampled.store(0, Relaxed);
         database.set_open(None);
         database.stripes.iter().flat_map(|stripe| &stripe.0).for_each(|count| count.store(0, Relaxed));
@@ -128,6 +130,17 @@ impl Database {
     /// Says that they are about to be: before they are taken, so that one that comes meanwhile is not missed.
     pub fn begin_writing(&self) {
         self.waiting_since.store(0, Release);
+    }
+
+    /// Whether it is time again for what is done every hour, whether or not anything is used.
+    pub fn is_due(&self, now: i64) -> bool {
+        const HOUR: i64 = 3_600_000_000;
+        now - self.tended.load(Relaxed).cast_signed() >= HOUR
+    }
+
+    /// Says that it is done.
+    pub fn set_tended(&self, now: i64) {
+        self.tended.store(now.cast_unsigned(), Relaxed);
     }
 
     /// Whether a denial of no token that is known, at this moment, becomes an event: one in ten seconds.

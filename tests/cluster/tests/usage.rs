@@ -434,6 +434,34 @@ fn the_log_says_once_that_the_library_is_not_preloaded() {
     assert_eq!(server.log_text().matches("exact usage needs tokenauth to be preloaded").count(), 1);
 }
 
+#[test]
+fn the_worker_removes_what_is_old_and_announces_what_expires() {
+    let mut server = server(&["tokenauth.notify = on"]);
+    let mut client = server.connect("postgres");
+    prepare(&mut client);
+    let (kept, killed) = (issue(&mut client, "user:1"), issue(&mut client, "user:1"));
+    verify_often(&mut client, &kept, 1);
+    assert!(revoke(&mut client, &killed));
+    let expiring: String =
+        one(&mut client, "SELECT id::text FROM tokenauth.issue('key', 'user:1', expires_in => '30 days')");
+    client
+        .batch_execute(
+            "UPDATE tokenauth.token
+                SET created_at = created_at - interval '25 days', expires_at = expires_at - interval '25 days'
+              WHERE expires_at IS NOT NULL",
+        )
+        .unwrap();
+    // Once an hour, and once after each start.
+    server.configure_and_restart(&["tokenauth.retention = '1 millisecond'"]);
+    let mut client = server.connect("postgres");
+    client.batch_execute("LISTEN tokenauth").unwrap();
+    wait_until("the killed token to go", || one::<i64>(&mut client, "SELECT count(*) FROM tokenauth.token") == 2);
+    let announced: String = one(&mut client, "SELECT token_id::text FROM tokenauth.announced");
+    assert_eq!(announced, expiring);
+    assert_eq!(verdict(&mut client, &kept.token), "valid");
+    assert_eq!(verdict(&mut client, &killed.token), "unknown");
+}
+
 /// What the README says the primary's DBA runs, by a timer.
 const PULL: &str = "SELECT tokenauth.usage_import(batch)
   FROM dblink('$standby', 'SELECT tokenauth.usage_export()') AS pulled (batch jsonb)
