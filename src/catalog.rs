@@ -13,3 +13,4 @@ pub mod principal;
 pub mod principals;
 pub mod revocations;
 pub mod token;
+pub mod usage;

@@ -10,6 +10,7 @@ use crate::error::ErrorReport;
 use crate::keys;
 use crate::pg::encoding;
 use crate::pg::text::Text;
+use crate::usage;
 
 /// What is the matter, where, and what to do about it.
 pub struct Finding {
@@ -38,8 +39,9 @@ impl Finding {
 /// It looks at bindings: whether each trigger is there and as it was installed, whether each row is a principal or a
 /// membership as the binding says, and whether each of these has a row. For that it reads every bound table, its
 /// expressions run as the owner of the table. At keys: whether the key file can be used, and has every key that tokens need.
-/// At the schema: whether functions and triggers are as they were installed, and no others among them. And at locks: who
-/// makes a deactivation wait.
+/// At the schema: whether functions and triggers are as they were installed, and no others among them. At locks: who makes a
+/// deactivation wait. And at usage: whether there is shared memory for it, whether it is large enough and written to tables
+/// in time.
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
 #[search_path(pg_catalog, pg_temp)]
 #[allow(clippy::type_complexity, reason = "pgrx reads the columns from the type as it is written")]
@@ -60,5 +62,6 @@ pub fn findings() -> Vec<Finding> {
     );
     findings.extend(schema::findings());
     findings.extend(locks::findings());
+    findings.extend(usage::findings());
     findings
 }

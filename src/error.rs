@@ -215,6 +215,12 @@ pub enum Error {
     Expression(Box<ErrorReportWithLevel>),
     /// Any of these, met at a row of a bound table.
     InBinding { row: BoundRow, why: Box<Error> },
+    /// Something needs shared memory, which there is only where the library is preloaded.
+    NotPreloaded(&'static str),
+    /// Usage of a server that writes it itself.
+    NotStandby,
+    /// Usage that is not as it was handed out.
+    NotUsage,
     /// The operating system gave no random bytes.
     Random,
 }
@@ -505,6 +511,13 @@ impl Error {
                 let detail: Vec<String> = told.detail.clone().into_iter().chain([row.to_string()]).collect();
                 told.detail(detail.join("\n"))
             }
+            Error::NotPreloaded(what) => Told::new(STATE, format!("{what} needs tokenauth to be preloaded"))
+                .detail("What it is about is kept in shared memory.")
+                .hint("Add \"tokenauth\" to shared_preload_libraries and restart the server."),
+            Error::NotStandby => Told::new(STATE, "usage is handed out on standbys only")
+                .detail("This server writes its usage to tables itself."),
+            Error::NotUsage => Told::new(INVALID, "batch is not a batch of usage")
+                .hint("Pass on what tokenauth.usage_export() answered."),
             Error::Random => Told::new(State::ERRCODE_IO_ERROR, "could not draw random bytes")
                 .detail("The operating system's generator failed; nothing was issued."),
         }
@@ -526,6 +539,11 @@ impl Error {
     pub fn whole(&self) -> String {
         let told = self.told();
         told.detail.map_or(told.message.clone(), |detail| format!("{}: {detail}", told.message))
+    }
+
+    /// Tells it to the log, where there is nobody to raise it to.
+    pub fn log(self) {
+        ErrorReport::from(self).report(PgLogLevel::LOG);
     }
 
     /// Its HINT.

@@ -19,6 +19,7 @@ use crate::pg::snapshot::Latest;
 use crate::pg::statement::{Statement, arguments};
 use crate::pg::text::{Presented, Text};
 use crate::scope::{Scope, Scopes};
+use crate::usage::{self, RetryAfter};
 use crate::verify;
 
 /// Each check that verification makes, in its order, with the reason in a sentence; a uuid is read as the id of a token.
@@ -96,6 +97,7 @@ impl Report {
         self.times(&token, now);
         self.owner(&token, &owner, now);
         self.network(id, client)?;
+        self.rate(id, &kind, now);
         for scope in require.each() {
             self.scope(scope, &kind, &token, &owner);
         }
@@ -183,6 +185,21 @@ impl Report {
         };
         self.add("network", passed, reason);
         Ok(())
+    }
+
+    /// Asking takes nothing from the allowance.
+    fn rate(&mut self, id: Uuid, kind: &Kind, now: Timestamp) {
+        let Some(rate) = kind.rate else { return };
+        match usage::would_admit(id, rate, now) {
+            Ok(()) => self.add("rate", true, "it was not used too often on this server".into()),
+            Err(RetryAfter { seconds }) => {
+                self.add(
+                    "rate",
+                    false,
+                    format!("it was used too often on this server; try again in {seconds} seconds"),
+                );
+            }
+        }
     }
 
     fn scope(&mut self, scope: &Scope, kind: &Kind, token: &Token, owner: &Principal) {

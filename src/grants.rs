@@ -11,6 +11,7 @@ use crate::error::{Error, ErrorReport};
 use crate::pg::role::{self, Role};
 use crate::pg::statement::{Statement, arguments, run_command};
 use crate::pg::text::Text;
+use crate::usage;
 
 /// What a role may be given. Each includes the one before it, but `observe`, which stands on `verify`, and `admin`, which
 /// includes all.
@@ -104,6 +105,11 @@ impl Access {
                 "EXECUTE ON FUNCTION tokenauth.expiring",
                 "EXECUTE ON FUNCTION tokenauth.idle",
                 "EXECUTE ON FUNCTION tokenauth.export_revocations",
+                "EXECUTE ON FUNCTION tokenauth.recent_usage",
+                "EXECUTE ON FUNCTION tokenauth.stats",
+                "EXECUTE ON FUNCTION tokenauth.unusual_activity",
+                "EXECUTE ON FUNCTION tokenauth.usage_export",
+                "SELECT ON tokenauth.usage_hourly",
                 "SELECT ON tokenauth.tokens",
                 "SELECT ON tokenauth.events",
                 "SELECT ON tokenauth.kind",
@@ -113,6 +119,7 @@ impl Access {
                 "EXECUTE ON FUNCTION tokenauth.reseal",
                 "EXECUTE ON FUNCTION tokenauth.purge",
                 "EXECUTE ON FUNCTION tokenauth.import_revocations",
+                "EXECUTE ON FUNCTION tokenauth.usage_import",
             ],
         }
     }
@@ -237,5 +244,6 @@ fn strip_grants() -> Result<(), ErrorReport> {
     for command in GRANTED.all(&[], |row| row.required::<Text>(1)) {
         run_command(command.as_bytes());
     }
+    usage::say_what_is_missing();
     Ok(())
 }

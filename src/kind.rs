@@ -13,6 +13,7 @@ use crate::pg::text::Text;
 use crate::request::ErrorStyle;
 use crate::scope::{Scope, Scopes};
 use crate::token::Prefix;
+use crate::usage::Rate;
 
 /// Where the scopes of a token come from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -79,6 +80,8 @@ pub struct Kind {
     pub manage_permission: Option<Scope>,
     /// How many tokens one owner may have alive; `None`: any number.
     pub max_active_per_owner: Option<i32>,
+    /// How often each token may be used; `None`: as often as it likes.
+    pub rate: Option<Rate>,
     /// Body of error responses.
     pub error_style: ErrorStyle,
 }

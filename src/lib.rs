@@ -66,7 +66,7 @@ extension_sql_file!("../sql/schema/kind.sql", name = "kind", requires = ["schema
 extension_sql_file!("../sql/schema/principal.sql", name = "principal", requires = ["kind"]);
 extension_sql_file!("../sql/schema/token.sql", name = "token", requires = ["principal"]);
 extension_sql_file!("../sql/schema/event.sql", name = "event", requires = ["token"]);
-extension_sql_file!("../sql/schema/views.sql", name = "views", requires = ["event"]);
+extension_sql_file!("../sql/schema/views.sql", name = "views", requires = ["event", usage::seen::recent_usage]);
 extension_sql_file!("../sql/schema/types.sql", name = "types", requires = ["views"]);
 extension_sql_file!(
     "../sql/schema/triggers.sql",
@@ -84,4 +84,7 @@ pub extern "C-unwind" fn _PG_init() {
     pg::invalidation::register();
     pg::table::register();
     identity::listen();
+    if pg::shared_memory::is_preloading() {
+        usage::preload();
+    }
 }

@@ -57,7 +57,6 @@ pub fn owners_die(changes: &Changes) {
 /// tells of tokens that expire within a week, and within a day, each once for either and once more when the expiry has been
 /// changed; as the owner of our tables and whatever the search path. Tokens that were issued for less than a week, or a day,
 /// are no news then. Does nothing when the setting is off or the queue half full.
-#[expect(dead_code, reason = "for the worker")]
 pub fn expiring() -> bool {
     if !settings::notify() {
         return false;

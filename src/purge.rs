@@ -8,8 +8,8 @@ use pgrx::prelude::*;
 
 use crate::actor::Actor;
 use crate::argument;
-use crate::catalog::aged;
 use crate::catalog::event::Event;
+use crate::catalog::{aged, usage};
 use crate::error::{Error, ErrorReport};
 use crate::event::{PURGED, Unlocked};
 use crate::id;
@@ -23,7 +23,7 @@ use crate::settings;
 const MOST: i64 = 100_000;
 
 /// Removes what has been of no use for longer than `keep`, at most 100,000 rows, and returns how many: tokens that died or
-/// expired so long ago, with their uses; tombstones of principals of which no token is left; events. Sealed texts of tokens
+/// expired so long ago, with their uses; tombstones of principals of which no token is left; events; hours of usage. Sealed texts of tokens
 /// that died with others are wiped, however recently.
 ///
 /// Called until it answers 0, each time in a transaction of its own (`SELECT tokenauth.purge('1 year') \watch 1`), it has
@@ -45,7 +45,6 @@ fn purge(keep: Option<Interval>) -> Result<i64, ErrorReport> {
 ///
 /// # Errors
 /// 58030 when the operating system gives no random bytes.
-#[expect(dead_code, reason = "for the worker")]
 pub fn by_retention() -> Result<i64, Error> {
     let Some(keep) = settings::retention() else {
         return Ok(0);
@@ -63,11 +62,12 @@ struct Removed {
     mass_deaths: i64,
     principals: i64,
     events: i64,
+    hours: i64,
 }
 
 impl Removed {
     fn total(&self) -> i64 {
-        self.tokens + self.texts + self.mass_deaths + self.principals + self.events
+        self.tokens + self.texts + self.mass_deaths + self.principals + self.events + self.hours
     }
 
     fn room(&self) -> i64 {
@@ -85,6 +85,7 @@ fn remove(keep: &Interval, actor: &Actor) -> Result<i64, Error> {
     removed.principals = aged::remove_tombstones(before, removed.room());
     let unlocked = Unlocked::new();
     removed.events = aged::remove_events(before, first_id, removed.room(), &unlocked);
+    removed.hours = usage::remove_hours(before, removed.room()).cast_signed();
     if removed.total() > 0 {
         aged::remove_records(before, first_id, &unlocked);
         record(&removed, before, actor)?;
@@ -97,10 +98,10 @@ fn record(removed: &Removed, before: Timestamp, actor: &Actor) -> Result<(), Err
         "SELECT jsonb_strip_nulls(jsonb_build_object(
                     'before', to_jsonb(nullif($1, '-infinity') AT TIME ZONE 'UTC') #>> '{}' || '+00:00',
                     'tokens', nullif($2, 0), 'texts', nullif($3, 0), 'mass_deaths', nullif($4, 0),
-                    'principals', nullif($5, 0), 'events', nullif($6, 0)))",
+                    'principals', nullif($5, 0), 'events', nullif($6, 0), 'hours', nullif($7, 0)))",
     );
-    let Removed { tokens, texts, mass_deaths, principals, events } = *removed;
-    let after =
-        DESCRIBE.first(arguments![before, tokens, texts, mass_deaths, principals, events], |row| row.required(1));
+    let Removed { tokens, texts, mass_deaths, principals, events, hours } = *removed;
+    let after = DESCRIBE
+        .first(arguments![before, tokens, texts, mass_deaths, principals, events, hours], |row| row.required(1));
     Event { event: PURGED, after, ..Event::default() }.record(actor)
 }

@@ -1,6 +1,7 @@
 //! Every setting, why it defaults to what it does, and how it is read.
 
 use std::ffi::{CStr, CString};
+use std::time::Duration;
 
 use pgrx::datum::Interval;
 use pgrx::guc::{GucContext, GucFlags, GucRegistry, GucSetting};
@@ -11,10 +12,17 @@ use crate::error::{Error, ErrorReport};
 use crate::keys;
 use crate::pg::clock::parse_interval;
 use crate::pg::jsonb::lossy_object;
+use crate::pg::shared_memory;
 use crate::request::ErrorStyle;
 
 /// `tokenauth.usage_tracking`. On, because "when was it last used?" is the first question of every token list.
 static USAGE_TRACKING: GucSetting<bool> = GucSetting::<bool>::new(true);
+
+/// `tokenauth.usage_slots`. 65,536 tokens take some 12 MB.
+static USAGE_SLOTS: GucSetting<i32> = GucSetting::<i32>::new(65_536);
+
+/// `tokenauth.usage_flush_interval`, in seconds. What a crash may lose at most.
+static USAGE_FLUSH_INTERVAL: GucSetting<i32> = GucSetting::<i32>::new(10);
 
 /// `tokenauth.default_error_style`. `uniform`, because it tells a stranger least.
 static DEFAULT_ERROR_STYLE: GucSetting<Style> = GucSetting::<Style>::new(Style::uniform);
@@ -57,6 +65,28 @@ pub fn define() {
         &USAGE_TRACKING,
         GucContext::Suset,
         GucFlags::default(),
+    );
+    if shared_memory::is_preloading() {
+        GucRegistry::define_int_guc(
+            c"tokenauth.usage_slots",
+            c"Sets for how many tokens usage is kept in shared memory.",
+            c"The tokens used longest ago give their places to others.",
+            &USAGE_SLOTS,
+            8,
+            16 * 1024 * 1024,
+            GucContext::Postmaster,
+            GucFlags::default(),
+        );
+    }
+    GucRegistry::define_int_guc(
+        c"tokenauth.usage_flush_interval",
+        c"Sets how often usage is written from shared memory to tables.",
+        c"A crash loses at most what was used in this time.",
+        &USAGE_FLUSH_INTERVAL,
+        1,
+        3600,
+        GucContext::Sighup,
+        GucFlags::UNIT_S,
     );
     GucRegistry::define_int_guc(
         c"tokenauth.cache_size",
@@ -120,6 +150,16 @@ const PREFIX: &CStr = c"tokenauth";
 /// Whether uses are recorded.
 pub fn usage_tracking() -> bool {
     USAGE_TRACKING.get()
+}
+
+/// For how many tokens there is room in shared memory.
+pub fn usage_slots() -> usize {
+    usize::try_from(USAGE_SLOTS.get()).unwrap_or_default()
+}
+
+/// How often usage is written to tables.
+pub fn usage_flush_interval() -> Duration {
+    Duration::from_secs(u64::try_from(USAGE_FLUSH_INTERVAL.get()).unwrap_or(1))
 }
 
 /// The file with the keys.

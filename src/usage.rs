@@ -1,161 +1,107 @@
-//! When and how often a token was used.
+//! When and how often tokens are used, counted without a write.
 //!
-//! This is the form for a library that is not preloaded: the row of the table `usage` that was made with the token is
-//! rewritten in the verifying transaction, at most once a minute for each token and backend, and only when that can be
-//! done at once: in a read-write READ COMMITTED transaction, with the row free. Uses between two writes are counted here
-//! and added to the next one. Verification never waits and never fails for it.
+//! Where the library is preloaded, verification counts into shared memory (`slots`, which states the locking), whatever the
+//! transaction is and becomes, on standbys too; workers write it to tables. Otherwise `in_transaction` does what can be
+//! done without. Verification never fails for it and never waits for the disk or a lock on a row.
 
-use std::cell::RefCell;
+mod batch;
+mod export;
+mod findings;
+mod in_memory;
+mod in_transaction;
+mod kept;
+mod launcher;
+pub mod seen;
+pub mod slots;
+mod unusual;
+mod worker;
 
 use pgrx::Uuid;
 
+use crate::error::Error;
+use crate::network::Client;
 use crate::pg::clock::Timestamp;
-use crate::pg::probe::{Indexed, Key};
-use crate::pg::snapshot::Latest;
-use crate::pg::statement::Argument;
-use crate::pg::touch::{Touched, touch};
-use crate::pg::xact;
+use crate::pg::shared_memory;
 use crate::settings;
+use crate::verdict::Verdict;
 
-/// The table by its primary key.
-static BY_TOKEN: Indexed = Indexed::new(c"usage", c"usage_pkey", 1);
+pub use findings::findings;
+pub use in_memory::Denial;
+pub use slots::Rate;
+use slots::Slots;
 
-/// Columns, in the order of the table.
-mod column {
-    pub const LAST_USED_AT: usize = 2;
-    pub const REQUEST_COUNT: usize = 3;
-    pub const DENIED_COUNT: usize = 4;
-}
-
-/// Shortest time between two writes of a row, in microseconds.
-const INTERVAL: i64 = 60_000_000;
-
-/// Counts one verification of a token that exists.
+/// Counts one verification of a token that exists; a denial that is to become an event is handed back, to be given the
+/// correlation id that the caller is told.
 ///
-/// The first use of a token after its rotation is written at once: whether the old token is still in use is what decides
-/// when it may go.
-pub fn count(token: Uuid, valid: bool, rotated: bool, now: Timestamp) {
+/// Without shared memory, the first use of a token after its rotation is written at once: whether the old token is still
+/// in use is what decides when it may go.
+#[inline]
+pub fn count(token: Uuid, verdict: Verdict, rotated: bool, client: Option<Client>, now: Timestamp) -> Option<Denial> {
     if !settings::usage_tracking() {
-        return;
+        return None;
     }
-    RECENT.with_borrow_mut(|recent| {
-        let recent = recent.entry(token);
-        recent.pending.add(valid, now);
-        let is_first_since_rotation = valid && rotated && !recent.rotation_seen;
-        if (is_first_since_rotation || recent.is_due(valid, now)) && xact::may_count() {
-            recent.write(valid, is_first_since_rotation, now);
-        }
-    });
-}
-
-/// Uses that are not written yet.
-#[derive(Clone, Copy, Default)]
-struct Pending {
-    requests: i64,
-    denials: i64,
-    last_used_at: Option<Timestamp>,
-}
-
-impl Pending {
-    fn add(&mut self, valid: bool, now: Timestamp) {
-        if valid {
-            self.requests += 1;
-            self.last_used_at = Some(now);
-        } else {
-            self.denials += 1;
+    match shared_memory::slots() {
+        Some(slots) => in_memory::count(slots, token, verdict, client, now),
+        None => {
+            in_transaction::count(token, verdict.ok(), rotated, now);
+            None
         }
     }
 }
 
-/// What this backend knows of the uses of one token.
-#[derive(Clone, Copy)]
-struct Recent {
-    token: Uuid,
-    pending: Pending,
-    /// When a valid use was last written, or found written by another backend.
-    request_written: Option<Timestamp>,
-    /// When a denial was.
-    denial_written: Option<Timestamp>,
-    /// Whether a use was written after the token had been rotated.
-    rotation_seen: bool,
-    /// How many rollbacks there had been by then: one more, and what was written may be gone.
-    rollbacks: u64,
+/// Counts one verification of what is no token that exists.
+pub fn count_without_token(verdict: Verdict, client: Option<Client>) -> Option<Denial> {
+    let slots = shared_memory::slots().filter(|_| settings::usage_tracking())?;
+    in_memory::count_without_token(slots, verdict, client)
 }
 
-impl Recent {
-    fn new(token: Uuid) -> Self {
-        Recent {
-            token,
-            pending: Pending::default(),
-            request_written: None,
-            denial_written: None,
-            rotation_seen: false,
-            rollbacks: 0,
-        }
-    }
+/// How long until a token may be used again.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct RetryAfter {
+    /// Whole seconds, as `Retry-After` has them.
+    pub seconds: u64,
+}
 
-    /// Requests and denials are due apart, so that a denial never hides that the token is in use.
-    fn is_due(&self, valid: bool, now: Timestamp) -> bool {
-        let written = if valid { self.request_written } else { self.denial_written };
-        self.rollbacks != xact::rollbacks() || written.is_none_or(|written| now.micros_since(written) >= INTERVAL)
-    }
+/// Takes one from the allowance of a token of a kind with a rate, or says when there is one again. Each server counts by
+/// itself; without shared memory there is nothing to count in, and everybody is admitted.
+pub fn admit(token: Uuid, rate: Rate, now: Timestamp) -> Result<(), RetryAfter> {
+    rated(|slots| slots.admit(&in_memory::key(token), rate, now.micros()))
+}
 
-    fn write(&mut self, valid: bool, is_first_since_rotation: bool, now: Timestamp) {
-        let pending = self.pending;
-        let update = || {
-            touch(&BY_TOKEN, Key::Uuid(self.token), &Latest::take(), |row| {
-                let last_used_at: Option<Timestamp> = row.optional(column::LAST_USED_AT);
-                // Another backend has just written it.
-                if valid
-                    && !is_first_since_rotation
-                    && last_used_at.is_some_and(|last| now.micros_since(last) < INTERVAL)
-                {
-                    return None;
-                }
-                let requests: i64 = row.required(column::REQUEST_COUNT);
-                let denials: i64 = row.required(column::DENIED_COUNT);
-                Some([
-                    (column::LAST_USED_AT, Argument::of(pending.last_used_at.or(last_used_at))),
-                    (column::REQUEST_COUNT, Argument::of(requests + pending.requests)),
-                    (column::DENIED_COUNT, Argument::of(denials + pending.denials)),
-                ])
-            })
-        };
-        let touched = xact::without_haste(update);
-        if touched == Touched::Skipped {
-            return;
-        }
-        if touched == Touched::Written {
-            self.pending = Pending::default();
-        }
-        *(if valid { &mut self.request_written } else { &mut self.denial_written }) = Some(now);
-        self.rotation_seen |= is_first_since_rotation;
-        self.rollbacks = xact::rollbacks();
+/// Whether there is one, without taking it.
+pub fn would_admit(token: Uuid, rate: Rate, now: Timestamp) -> Result<(), RetryAfter> {
+    rated(|slots| slots.would_admit(&in_memory::key(token), rate, now.micros()))
+}
+
+fn rated(judge: impl FnOnce(Slots<'static>) -> Result<(), i64>) -> Result<(), RetryAfter> {
+    let judged = shared_memory::slots().map_or(Ok(()), judge);
+    judged.map_err(|micros| RetryAfter { seconds: u64::try_from(micros).unwrap_or_default().div_ceil(1_000_000) })
+}
+
+/// Whether there is shared memory.
+pub fn is_preloaded() -> bool {
+    shared_memory::slots().is_some()
+}
+
+/// Tells the log, once for each installation, that usage is not what it could be.
+pub fn say_what_is_missing() {
+    if !is_preloaded() {
+        Error::NotPreloaded("exact usage").log();
     }
 }
 
-/// The tokens that this backend has seen lately: a fixed table, in which a newcomer takes the place of whoever was there.
-struct Table {
-    slots: Vec<Option<Recent>>,
+/// What the launcher does.
+pub fn launch() -> ! {
+    launcher::run()
 }
 
-impl Table {
-    const SLOTS: usize = 16384;
-
-    fn entry(&mut self, token: Uuid) -> &mut Recent {
-        if self.slots.is_empty() {
-            self.slots = vec![None; Self::SLOTS];
-        }
-        // The last bytes of a version 7 uuid are random.
-        let bytes = token.as_bytes();
-        let slot = &mut self.slots[usize::from(u16::from_be_bytes([bytes[14], bytes[15]])) % Self::SLOTS];
-        if slot.is_none_or(|recent| recent.token != token) {
-            *slot = None;
-        }
-        slot.get_or_insert(Recent::new(token))
-    }
+/// What a worker does in its database.
+pub fn flush(database: u32) {
+    worker::run(database);
 }
 
-thread_local! {
-    static RECENT: RefCell<Table> = const { RefCell::new(Table { slots: Vec::new() }) };
+/// Called once, while the postmaster loads the library.
+pub fn preload() {
+    shared_memory::register(shared_memory::Hooks { begin: kept::begin, end: kept::end });
+    launcher::register();
 }

@@ -30,6 +30,7 @@ use crate::pg::text::{Presented as PresentedText, Text};
 use crate::request::Credential;
 use crate::scope::Scopes;
 use crate::token::{Digest, Lookup, Presented, PublicPart};
+use crate::usage;
 use crate::verdict::Verdict;
 use accepted::Accepted;
 pub use answer::{Outcome, Refused};
@@ -235,6 +236,6 @@ impl Question {
                 verdict
             }
         };
-        Ok(Outcome::without_token(verdict))
+        Ok(Outcome::without_token(verdict, usage::count_without_token(verdict, self.client)))
     }
 }

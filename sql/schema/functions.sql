@@ -54,6 +54,11 @@ COMMENT ON FUNCTION tokenauth.verify_digest IS 'Verifies a token by its SHA-256,
 COMMENT ON FUNCTION tokenauth.verify_request IS 'Verifies the token in the headers of an HTTP request';
 COMMENT ON FUNCTION tokenauth.explain IS 'Why a token is accepted or refused, check by check';
 COMMENT ON FUNCTION tokenauth.error_response IS 'What to answer over HTTP: status, headers and body';
+COMMENT ON FUNCTION tokenauth.recent_usage IS 'Internal: what shared memory knows of the usage of a token, for the view tokens';
+COMMENT ON FUNCTION tokenauth.stats IS 'How often each verdict was given in this database, on this server';
+COMMENT ON FUNCTION tokenauth.unusual_activity IS 'What was unusual in the use of tokens lately, with its evidence';
+COMMENT ON FUNCTION tokenauth.usage_export IS 'Hands out the usage that this standby has counted, for usage_import on the primary; NULL: none';
+COMMENT ON FUNCTION tokenauth.usage_import IS 'Brings in usage of a standby, each batch once; returns of how many tokens it was';
 COMMENT ON FUNCTION tokenauth.contains_token IS 'Whether a text holds a token';
 COMMENT ON FUNCTION tokenauth.mask IS 'The text with every token in it hidden but for its hint';
 COMMENT ON FUNCTION tokenauth.scan_column IS 'Finds tokens in a column of a table or view: where each is, and whose';

@@ -37,9 +37,10 @@ CREATE TABLE tokenauth.kind (
     CONSTRAINT kind_default_lifetime_within_max CHECK (default_lifetime <= max_lifetime),
     CONSTRAINT kind_owner_inactive_known CHECK (owner_inactive IN ('revoke', 'suspend')),
     CONSTRAINT kind_max_active_per_owner_positive CHECK (max_active_per_owner > 0),
-    CONSTRAINT kind_error_style_known CHECK (error_style IN ('uniform', 'coded', 'problem')),
-    -- No promise is stored that this release does not keep.
-    CONSTRAINT kind_rate_limit_not_yet CHECK (rate_limit IS NULL AND rate_interval IS NULL)
+    CONSTRAINT kind_rate_limit_positive CHECK (rate_limit > 0),
+    CONSTRAINT kind_rate_interval_positive CHECK (rate_interval > '0'),
+    CONSTRAINT kind_rate_is_whole CHECK ((rate_limit IS NULL) = (rate_interval IS NULL)),
+    CONSTRAINT kind_error_style_known CHECK (error_style IN ('uniform', 'coded', 'problem'))
 );
 
 COMMENT ON TABLE tokenauth.kind IS 'Policies: each token belongs to one kind; written by INSERT and UPDATE';
@@ -60,8 +61,8 @@ COMMENT ON COLUMN tokenauth.kind.self_service IS 'Whether owners may hand out, e
 COMMENT ON COLUMN tokenauth.kind.issue_permission IS 'Permission an actor needs for everything on tokens of this kind but revoking its own';
 COMMENT ON COLUMN tokenauth.kind.manage_permission IS 'Permission that lets an actor see and manage tokens of others';
 COMMENT ON COLUMN tokenauth.kind.max_active_per_owner IS 'How many tokens of this kind one owner may have alive at once; NULL: unlimited';
-COMMENT ON COLUMN tokenauth.kind.rate_limit IS 'Reserved: verifications allowed per rate_interval';
-COMMENT ON COLUMN tokenauth.kind.rate_interval IS 'Reserved: see rate_limit';
+COMMENT ON COLUMN tokenauth.kind.rate_limit IS 'How often each of its tokens may be verified within rate_interval, and at once after as long a rest; needs the library preloaded; NULL: unlimited';
+COMMENT ON COLUMN tokenauth.kind.rate_interval IS 'See rate_limit; each server counts by itself';
 COMMENT ON COLUMN tokenauth.kind.error_style IS 'Body of error_response(): uniform, coded, or problem (RFC 9457)';
 COMMENT ON COLUMN tokenauth.kind.created_at IS 'When the kind was made';
 

@@ -92,10 +92,13 @@ SELECT pg_catalog.pg_extension_config_dump('tokenauth.import', '');
 
 -- Made with the token and apart from it: counting a use never locks or rewrites what verification reads.
 CREATE TABLE tokenauth.usage (
-    token_id      uuid NOT NULL,
-    last_used_at  timestamptz,
-    request_count bigint NOT NULL DEFAULT 0,
-    denied_count  bigint NOT NULL DEFAULT 0,
+    token_id       uuid NOT NULL,
+    last_used_at   timestamptz,
+    request_count  bigint NOT NULL DEFAULT 0,
+    denied_count   bigint NOT NULL DEFAULT 0,
+    first_used_at  timestamptz,
+    last_denied_at timestamptz,
+    last_client    text,
     CONSTRAINT usage_pkey PRIMARY KEY (token_id)
 ) WITH (fillfactor = 50, vacuum_truncate = off);
 
@@ -104,6 +107,9 @@ COMMENT ON COLUMN tokenauth.usage.token_id IS 'The token';
 COMMENT ON COLUMN tokenauth.usage.last_used_at IS 'When it was last presented and found valid';
 COMMENT ON COLUMN tokenauth.usage.request_count IS 'How often it was valid';
 COMMENT ON COLUMN tokenauth.usage.denied_count IS 'How often it was presented and denied';
+COMMENT ON COLUMN tokenauth.usage.first_used_at IS 'When it was first found valid; NULL where the library is not preloaded';
+COMMENT ON COLUMN tokenauth.usage.last_denied_at IS 'When it was last presented and denied; NULL where the library is not preloaded';
+COMMENT ON COLUMN tokenauth.usage.last_client IS 'The client address that it was last presented from; NULL where none was given, or the library is not preloaded';
 
 SELECT pg_catalog.pg_extension_config_dump('tokenauth.usage', '');
 
@@ -121,6 +127,55 @@ COMMENT ON COLUMN tokenauth.announced.expires_at IS 'The expiry that was announc
 COMMENT ON COLUMN tokenauth.announced.term IS 'Within which time it was to expire: a week, then a day';
 
 SELECT pg_catalog.pg_extension_config_dump('tokenauth.announced', '');
+
+-- Written with usage, from shared memory.
+CREATE TABLE tokenauth.usage_hourly (
+    token_id      uuid NOT NULL,
+    hour          timestamptz NOT NULL,
+    request_count bigint NOT NULL,
+    denied_count  bigint NOT NULL,
+    networks      text[] NOT NULL,
+    CONSTRAINT usage_hourly_pkey PRIMARY KEY (token_id, hour)
+) WITH (fillfactor = 70, vacuum_truncate = off);
+
+CREATE INDEX usage_hourly_hour_idx ON tokenauth.usage_hourly (hour);
+
+COMMENT ON TABLE tokenauth.usage_hourly IS 'How often tokens were used in each hour, and from which networks; needs the library preloaded';
+COMMENT ON INDEX tokenauth.usage_hourly_hour_idx IS 'Finds what happened lately, and what is old';
+COMMENT ON COLUMN tokenauth.usage_hourly.token_id IS 'The token';
+COMMENT ON COLUMN tokenauth.usage_hourly.hour IS 'When the hour began, in UTC';
+COMMENT ON COLUMN tokenauth.usage_hourly.request_count IS 'How often it was valid';
+COMMENT ON COLUMN tokenauth.usage_hourly.denied_count IS 'How often it was presented and denied';
+COMMENT ON COLUMN tokenauth.usage_hourly.networks IS 'Networks of the clients it was used by, /24 of IPv4 and /48 of IPv6; at most 32, and four between two flushes';
+
+SELECT pg_catalog.pg_extension_config_dump('tokenauth.usage_hourly', '');
+
+-- Up to which batch usage of each server's memory is in the tables: written in the transaction that brings a batch in, so
+-- that none is brought in twice, and a reader knows whether what it finds in memory is in what it reads.
+CREATE TABLE tokenauth.usage_batch (
+    node  uuid NOT NULL,
+    batch bigint NOT NULL,
+    at    timestamptz NOT NULL,
+    CONSTRAINT usage_batch_pkey PRIMARY KEY (node)
+) WITH (fillfactor = 50, vacuum_truncate = off);
+
+COMMENT ON TABLE tokenauth.usage_batch IS 'Internal: up to which batch usage of each server is in the tables';
+COMMENT ON COLUMN tokenauth.usage_batch.node IS 'A random number for the memory of one server, from one start to the next';
+COMMENT ON COLUMN tokenauth.usage_batch.batch IS 'The last batch';
+COMMENT ON COLUMN tokenauth.usage_batch.at IS 'When it came';
+
+SELECT pg_catalog.pg_extension_config_dump('tokenauth.usage_batch', '');
+
+CREATE TYPE tokenauth.recent_usage AS (
+    last_used_at  timestamptz,
+    request_count bigint,
+    denied_count  bigint
+);
+
+COMMENT ON TYPE tokenauth.recent_usage IS 'What shared memory knows of the usage of a token beyond the table';
+COMMENT ON COLUMN tokenauth.recent_usage.last_used_at IS 'When it was last found valid';
+COMMENT ON COLUMN tokenauth.recent_usage.request_count IS 'How often it was valid since the table was written';
+COMMENT ON COLUMN tokenauth.recent_usage.denied_count IS 'How often it was denied since the table was written';
 
 -- Never read or written: its invalidation is the message by which backends learn that what they remember is out of date.
 CREATE TABLE tokenauth.signal ();

@@ -13,9 +13,9 @@ SELECT CASE
        t.name,
        t.kind,
        t.expires_at,
-       u.last_used_at,
-       coalesce(u.request_count, 0) AS request_count,
-       coalesce(u.denied_count, 0) AS denied_count,
+       greatest(u.last_used_at, (m.recent).last_used_at) AS last_used_at,
+       coalesce(u.request_count, 0) + coalesce((m.recent).request_count, 0) AS request_count,
+       coalesce(u.denied_count, 0) + coalesce((m.recent).denied_count, 0) AS denied_count,
        t.created_at,
        t.created_by,
        t.description,
@@ -33,6 +33,8 @@ SELECT CASE
   FROM tokenauth.token t
   JOIN tokenauth.principal p ON p.principal = t.owner
   LEFT JOIN tokenauth.usage u ON u.token_id = t.id
+ -- Once for a token, not once for each column.
+ CROSS JOIN LATERAL (SELECT tokenauth.recent_usage(t.id) AS recent OFFSET 0) m
   CROSS JOIN (SELECT pg_catalog.clock_timestamp() AS now) c
   LEFT JOIN LATERAL (
        SELECT m.owner, m.at, m.by, m.reason

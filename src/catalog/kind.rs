@@ -1,8 +1,11 @@
 //! Rows of `tokenauth.kind`.
 
+use pgrx::datum::Interval;
+
 use crate::error::Error;
 use crate::kind::{Kind, PermissionMode};
 use crate::pg::array::TextArray;
+use crate::pg::clock::micros;
 use crate::pg::probe::{Indexed, Key};
 use crate::pg::row::Row;
 use crate::pg::snapshot::Latest;
@@ -11,6 +14,7 @@ use crate::pg::text::Text;
 use crate::request::ErrorStyle;
 use crate::scope::{Scope, Scopes};
 use crate::token::Prefix;
+use crate::usage::Rate;
 
 /// The table by its primary key.
 pub static BY_NAME: Indexed = Indexed::new(c"kind", c"kind_pkey", column::NAME as i16);
@@ -33,6 +37,8 @@ pub mod column {
     pub const ISSUE_PERMISSION: usize = 15;
     pub const MANAGE_PERMISSION: usize = 16;
     pub const MAX_ACTIVE_PER_OWNER: usize = 17;
+    pub const RATE_LIMIT: usize = 18;
+    pub const RATE_INTERVAL: usize = 19;
     pub const ERROR_STYLE: usize = 20;
     pub const CREATED_AT: usize = 21;
 }
@@ -107,11 +113,19 @@ fn read(row: &Row) -> Kind {
         issue_permission: permission(column::ISSUE_PERMISSION),
         manage_permission: permission(column::MANAGE_PERMISSION),
         max_active_per_owner: row.optional(column::MAX_ACTIVE_PER_OWNER),
+        rate: rate(row),
         error_style: row
             .bytes(column::ERROR_STYLE)
             .and_then(|style| str::from_utf8(style).ok()?.parse().ok())
             .unwrap_or(ErrorStyle::Uniform),
     }
+}
+
+/// How often each token may be used.
+fn rate(row: &Row) -> Option<Rate> {
+    let limit: i32 = row.optional(column::RATE_LIMIT)?;
+    let interval: Interval = row.optional(column::RATE_INTERVAL)?;
+    Some(Rate { limit: u32::try_from(limit).ok()?, interval: micros(&interval) })
 }
 
 /// Scopes as our functions have stored them. What somebody else has written past them and does not parse grants nothing.

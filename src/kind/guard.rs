@@ -17,6 +17,7 @@ use crate::pg::trigger::{RowChange, TriggerAnswer, TriggerCall};
 use crate::pg::xact;
 use crate::principal::PrincipalName;
 use crate::scope::Scope;
+use crate::usage;
 
 /// BEFORE INSERT OR UPDATE OR DELETE FOR EACH ROW: refuses what does not parse, changes that
 /// tokens would not survive, and whoever is authenticated by a token.
@@ -26,10 +27,14 @@ fn guard_kind(call: TriggerCall) -> Result<TriggerAnswer, ErrorReport> {
     let change = call.row_change(&BY_NAME).ok_or(Error::TriggerMisuse)?;
     refuse_identity()?;
     match &change {
-        RowChange::Insert(new) => check(&new.row())?,
+        RowChange::Insert(new) => {
+            check(&new.row())?;
+            warn_of_rate(None, &new.row());
+        }
         RowChange::Update { old, new } => {
             check(&new.row())?;
             keep_what_tokens_depend_on(&old.row(), &new.row())?;
+            warn_of_rate(Some(&old.row()), &new.row());
             // A lower ceiling narrows every token of the kind.
             xact::mark_narrowing();
         }
@@ -93,6 +98,14 @@ fn check(row: &Row) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// A rate is counted in shared memory, and without it nobody is refused for having used a token too often.
+fn warn_of_rate(old: Option<&Row>, new: &Row) {
+    let rate = |row: &Row| row.optional::<i32>(column::RATE_LIMIT);
+    if rate(new).is_some() && old.and_then(rate) != rate(new) && !usage::is_preloaded() {
+        ErrorReport::from(Error::NotPreloaded("rate_limit")).report(PgLogLevel::WARNING);
+    }
 }
 
 /// # Errors

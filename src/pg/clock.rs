@@ -2,8 +2,8 @@
 
 use std::ffi::{CStr, CString};
 
-use pgrx::callconv::{Arg, ArgAbi};
-use pgrx::datum::Interval;
+use pgrx::callconv::{Arg, ArgAbi, BoxRet, FcInfo};
+use pgrx::datum::{Datum, Interval};
 use pgrx::nullable::Nullable;
 use pgrx::{FromDatum, IntoDatum, PgTryBuilder, direct_function_call, impl_sql_translatable, pg_sys};
 
@@ -54,6 +54,16 @@ impl Timestamp {
     pub fn transaction_start() -> Self {
         // SAFETY: reads this backend's transaction state.
         Timestamp(unsafe { pg_sys::GetCurrentTransactionStartTimestamp() })
+    }
+
+    /// Microseconds since 2000.
+    pub fn micros(self) -> i64 {
+        self.0
+    }
+
+    /// So many microseconds after 2000 began; `None` for 0, which stands for no moment.
+    pub fn of_micros(micros: i64) -> Option<Self> {
+        (micros != 0).then_some(Timestamp(micros))
     }
 
     /// Whether it lies within the years that every client, log and JSON library can write: 1 to 9999.
@@ -138,6 +148,14 @@ unsafe impl<'fcx> ArgAbi<'fcx> for Timestamp {
     }
 }
 
+// SAFETY: `into_datum` answers the 64 bits of a timestamptz.
+unsafe impl BoxRet for Timestamp {
+    unsafe fn box_into<'fcx>(self, fcinfo: &mut FcInfo<'fcx>) -> Datum<'fcx> {
+        // SAFETY: as above.
+        unsafe { fcinfo.return_raw_datum(pg_sys::Datum::from(self.0)) }
+    }
+}
+
 /// Whether adding an interval can stay between the years that are written. Asked before PostgreSQL adds: its own overflow
 /// is an error of another code.
 fn is_within_calendar(interval: &Interval) -> bool {
@@ -175,6 +193,11 @@ pub fn is_negative(interval: &Interval) -> bool {
 /// Whether a part of an interval is negative, so that it may be longer than nothing from one day and shorter from another.
 pub fn has_negative_part(interval: &Interval) -> bool {
     interval.months() < 0 || interval.days() < 0 || interval.micros() < 0
+}
+
+/// Its length in microseconds, a month counted as 30 days; the longest there is for anything longer.
+pub fn micros(interval: &Interval) -> i64 {
+    i64::try_from(length(interval)).unwrap_or(i64::MAX)
 }
 
 /// In microseconds, a month counted as 30 days, as PostgreSQL compares intervals.

@@ -78,6 +78,25 @@ unsafe impl BoxRet for IssuedFields {
     }
 }
 
+/// Answer of type `tokenauth.recent_usage`; NULL when nothing is known.
+pub struct RecentUsage(pub Option<Fields<3>>);
+
+impl_sql_translatable!(RecentUsage, "tokenauth.recent_usage");
+
+// SAFETY: the datum is of the type that the function declares.
+unsafe impl BoxRet for RecentUsage {
+    unsafe fn box_into<'fcx>(self, fcinfo: &mut FcInfo<'fcx>) -> Datum<'fcx> {
+        match self.0 {
+            None => fcinfo.return_null(),
+            // SAFETY: called with the fcinfo of a function that returns this type.
+            Some(fields) => unsafe {
+                let formed = fields.form(fcinfo);
+                fcinfo.return_raw_datum(pg_sys::HeapTupleHeaderGetDatum(formed))
+            },
+        }
+    }
+}
+
 /// Length of a correlation id, the last field of a verification.
 pub const CORRELATION: usize = 32;
 

@@ -16,6 +16,12 @@ impl Latest {
         Latest(unsafe { pg_sys::RegisterSnapshot(pg_sys::GetLatestSnapshot()) })
     }
 
+    /// That of the statement that is running: for what must agree with what the statement itself reads.
+    pub fn of_statement() -> Self {
+        // SAFETY: a function called in a statement has an active snapshot; pinned as above.
+        Latest(unsafe { pg_sys::RegisterSnapshot(pg_sys::GetActiveSnapshot()) })
+    }
+
     pub(super) fn as_ptr(&self) -> pg_sys::Snapshot {
         self.0
     }

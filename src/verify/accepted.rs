@@ -15,6 +15,7 @@ use crate::pg::composite::{Image, Pictured};
 use crate::pg::text::Text;
 use crate::remembered::Weigh;
 use crate::token::{Digest, Pepper};
+use crate::usage;
 
 /// A pepper with its id.
 pub type Peppering = keys::Key<Pepper>;
@@ -93,6 +94,11 @@ impl Accepted {
             && now < self.expires_at
             && conditions.is_none_or(|conditions| conditions.admit(question.client, now))
             && self.effective.grants(&question.require)
+    }
+
+    /// Whether its kind allows another use now, which is then taken from the allowance: the last thing to be asked.
+    pub(super) fn is_admitted(&self, now: Timestamp) -> bool {
+        self.effective.kind().rate.is_none_or(|rate| usage::admit(self.id, rate, now).is_ok())
     }
 
     /// With what remembering it takes: the image is not there yet, but what it will show is.

@@ -18,6 +18,7 @@ use crate::pg::statement::fields;
 use crate::pg::text::Text;
 use crate::principal::PrincipalName;
 use crate::scope::Scope;
+use crate::usage::{Denial, RetryAfter};
 use crate::verdict::Verdict;
 
 /// What came of a verification.
@@ -44,12 +45,14 @@ pub struct Refused {
     /// Id, kind and name are told for the logs.
     token: Option<(Uuid, Text, Option<Text>)>,
     detail: Option<Jsonb>,
+    /// What becomes of it as an event.
+    denial: Option<Denial>,
 }
 
 impl Outcome {
     /// No, and nothing is known of a token.
-    pub fn without_token(verdict: Verdict) -> Self {
-        Outcome::Refused(Refused { verdict, token: None, detail: None })
+    pub fn without_token(verdict: Verdict, denial: Option<Denial>) -> Self {
+        Outcome::Refused(Refused { verdict, token: None, detail: None, denial })
     }
 
     /// As the composite.
@@ -96,14 +99,20 @@ impl Shown {
 
 impl Refused {
     /// Of a token that there is.
-    pub fn token(verdict: Verdict, id: Uuid, kind: Text, name: Option<Text>) -> Self {
-        Refused { verdict, token: Some((id, kind, name)), detail: None }
+    pub fn token(verdict: Verdict, id: Uuid, kind: Text, name: Option<Text>, denial: Option<Denial>) -> Self {
+        Refused { verdict, token: Some((id, kind, name)), detail: None, denial }
     }
 
     /// With the reason for which the owner is inactive.
     pub fn because(mut self, state_reason: Option<&Text>) -> Self {
         self.detail =
             state_reason.map(|reason| Jsonb::of(&json!({"state_reason": encoding::to_utf8(reason.as_bytes())})));
+        self
+    }
+
+    /// With the time after which to try again.
+    pub fn not_before(mut self, retry_after: Option<RetryAfter>) -> Self {
+        self.detail = retry_after.map(|after| Jsonb::of(&json!({"retry_after": after.seconds})));
         self
     }
 
@@ -125,6 +134,9 @@ impl Refused {
     }
 
     fn fields(self, correlation_id: [u8; correlation::LENGTH]) -> Fields<15> {
+        if let Some(denial) = self.denial {
+            denial.told_by(&correlation_id);
+        }
         let (id, kind, name) = self.token.map_or((None, None, None), |(id, kind, name)| (Some(id), Some(kind), name));
         Fields::new(fields![
             self.verdict.as_str(),

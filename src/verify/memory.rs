@@ -31,6 +31,7 @@ use crate::remembered::{Remembered, Weigh};
 use crate::settings;
 use crate::token::{Digest, Lookup};
 use crate::usage;
+use crate::verdict::Verdict;
 
 /// All that this backend remembers, of one generation.
 struct Memory {
@@ -166,8 +167,8 @@ pub fn ask(lookup: Lookup, digest: &Digest, question: &Question) -> Result<Optio
     if let Some(known) = known.filter(|known| question.is_answered_by(known)) {
         let now = Timestamp::now();
         // If it is not, the rows have to say what is wrong.
-        if known.is_still(digest, question, now) {
-            usage::count(known.id, true, known.rotated, now);
+        if known.is_still(digest, question, now) && known.is_admitted(now) {
+            usage::count(known.id, Verdict::Valid, known.rotated, question.client, now);
             return Ok(Some(Outcome::Accepted(known, None)));
         }
     }

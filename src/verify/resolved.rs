@@ -27,7 +27,7 @@ use crate::pg::snapshot::Latest;
 use crate::pg::text::Text;
 use crate::scope::{Scope, Scopes};
 use crate::token::{Digest, Lookup};
-use crate::usage;
+use crate::usage::{self, RetryAfter};
 use crate::verdict::Verdict;
 
 /// What verification reads of a token.
@@ -121,9 +121,9 @@ impl Resolved {
     /// What it grants is asked for by kind, chosen scopes and permissions, and only if it is accepted.
     pub fn judge(self, question: &Question, effective: impl FnOnce(&Self) -> Rc<Effective>) -> Outcome {
         let now = Timestamp::now();
-        let verdict = self.verdict(question, now);
-        usage::count(self.token.id, verdict.ok(), self.token.rotated, now);
-        let refused = |token: TokenRow| Refused::token(verdict, token.id, token.kind, token.name);
+        let (verdict, retry_after) = self.verdict(question, now);
+        let denial = usage::count(self.token.id, verdict, self.token.rotated, question.client, now);
+        let refused = |token: TokenRow| Refused::token(verdict, token.id, token.kind, token.name, denial);
         match verdict {
             Verdict::Valid => {
                 let effective = effective(&self);
@@ -136,6 +136,7 @@ impl Resolved {
                 let missing: Vec<&Scope> = question.require.each().filter(|scope| !self.grants(scope)).collect();
                 Outcome::Refused(refused(self.token).missing(&missing))
             }
+            Verdict::RateLimited => Outcome::Refused(refused(self.token).not_before(retry_after)),
             _ => Outcome::Refused(refused(self.token)),
         }
     }
@@ -162,9 +163,24 @@ impl Resolved {
         Outcome::Accepted(Rc::new(accepted.weighed(shown)), Some(Shown { name, expires_at, metadata, is_kept: false }))
     }
 
-    fn verdict(&self, question: &Question, now: Timestamp) -> Verdict {
+    /// The verdict, and how long to wait if that is the matter.
+    fn verdict(&self, question: &Question, now: Timestamp) -> (Verdict, Option<RetryAfter>) {
+        if let Some(verdict) = self.refusal(question, now) {
+            return (verdict, None);
+        }
+        if let Some(rate) = self.kind.rate
+            && let Err(retry_after) = usage::admit(self.token.id, rate, now)
+        {
+            return (Verdict::RateLimited, Some(retry_after));
+        }
+        let grants_all = question.require.each().all(|scope| self.grants(scope));
+        (if grants_all { Verdict::Valid } else { Verdict::InsufficientScope }, None)
+    }
+
+    /// Why the token is not accepted, whatever it is to be good for.
+    fn refusal(&self, question: &Question, now: Timestamp) -> Option<Verdict> {
         let token = &self.token;
-        if self.is_dead() {
+        Some(if self.is_dead() {
             Verdict::Revoked
         } else if token.disabled {
             Verdict::Disabled
@@ -176,11 +192,9 @@ impl Resolved {
             Verdict::OwnerInactive
         } else if !admits(token.networks.as_deref(), question.client) {
             Verdict::NetworkDenied
-        } else if !question.require.each().all(|scope| self.grants(scope)) {
-            Verdict::InsufficientScope
         } else {
-            Verdict::Valid
-        }
+            return None;
+        })
     }
 
     fn is_dead(&self) -> bool {

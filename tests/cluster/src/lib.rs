@@ -13,5 +13,5 @@ mod verifier;
 
 pub use end::End;
 pub use random::{Random, rounds};
-pub use server::{FAST, Server};
+pub use server::{FAST, Server, wait_until};
 pub use verifier::{By, Verifier};

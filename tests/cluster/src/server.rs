@@ -89,6 +89,12 @@ impl Server {
             .unwrap_or_else(|error| panic!("could not connect to database {database}: {error}"))
     }
 
+    /// How programs of its own machine connect to it as superuser.
+    #[must_use]
+    pub fn connection_string(&self, database: &str) -> String {
+        format!("host={} user=postgres dbname={database}", self.directory.display())
+    }
+
     /// Makes a database; the options are those of `CREATE DATABASE`, as in `TEMPLATE template0 ENCODING 'LATIN1'`.
     pub fn create_database(&self, name: &str, options: &str) {
         self.connect("postgres").batch_execute(&format!("CREATE DATABASE {name} {options}")).unwrap();
@@ -119,7 +125,7 @@ impl Server {
         self.start_again();
     }
 
-    /// A clean stop: all that was written is in the files.
+    /// A clean stop; [`start_again`](Self::start_again) starts it.
     pub fn stop(&mut self) {
         self.end_by(Signal::SIGINT);
     }
@@ -127,6 +133,13 @@ impl Server {
     /// Has the pages of this server, which is stopped, carry checksums from now on.
     pub fn enable_checksums(&self) {
         finish(program("pg_checksums").args(["--enable", "--no-sync", "--pgdata"]).arg(self.data()));
+    }
+
+    /// A clean restart with more settings.
+    pub fn configure_and_restart(&mut self, settings: &[&str]) {
+        self.stop();
+        self.configure(settings);
+        self.start_again();
     }
 
     /// A stop without a checkpoint, as by an operator in a hurry.
@@ -264,7 +277,8 @@ fn pid(process: &Child) -> Pid {
     Pid::from_raw(process.id().try_into().expect("process numbers are small"))
 }
 
-fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
+/// Waits for what takes a moment, and panics when it takes a minute.
+pub fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
     let start = Instant::now();
     while !done() {
         assert!(start.elapsed() < PATIENCE, "waited {PATIENCE:?} for {what}");

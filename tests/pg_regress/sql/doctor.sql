@@ -8,7 +8,7 @@ RESET client_min_messages;
 CREATE ROLE regress_tokenauth_intruder;
 
 -- as installed there is nothing to tell
-SELECT * FROM tokenauth.doctor();
+SELECT * FROM tokenauth.doctor() WHERE area <> 'usage';
 
 -- somebody may create objects in the schema, and has: an overload that is called in the place of the extension's own
 GRANT USAGE, CREATE ON SCHEMA tokenauth TO regress_tokenauth_intruder;
@@ -19,20 +19,20 @@ CREATE OPERATOR tokenauth.=== (FUNCTION = tokenauth.same, LEFTARG = text, RIGHTA
 CREATE TABLE tokenauth.copy (token text);
 CREATE VIEW tokenauth.lookout AS SELECT 1;
 RESET ROLE;
-SELECT area, object, finding, hint FROM tokenauth.doctor();
+SELECT area, object, finding, hint FROM tokenauth.doctor() WHERE area <> 'usage';
 DROP VIEW tokenauth.lookout;
 DROP TABLE tokenauth.copy;
 DROP OPERATOR tokenauth.=== (text, text);
 DROP FUNCTION tokenauth.same(text, text);
 DROP FUNCTION tokenauth.verify(varchar);
 REVOKE ALL ON SCHEMA tokenauth FROM regress_tokenauth_intruder;
-SELECT * FROM tokenauth.doctor();
+SELECT * FROM tokenauth.doctor() WHERE area <> 'usage';
 
 -- … also when it was made a member of the extension
 BEGIN;
 CREATE FUNCTION tokenauth.verify(token varchar) RETURNS text LANGUAGE sql AS $$SELECT 'valid'$$;
 ALTER EXTENSION tokenauth ADD FUNCTION tokenauth.verify(varchar);
-SELECT object, finding, hint FROM tokenauth.doctor();
+SELECT object, finding, hint FROM tokenauth.doctor() WHERE area <> 'usage';
 ROLLBACK;
 
 -- functions were altered or replaced
@@ -45,7 +45,7 @@ ALTER FUNCTION tokenauth.verify(text, text[], text) SECURITY DEFINER;
 ALTER FUNCTION tokenauth.mask SET search_path = public;
 ALTER FUNCTION tokenauth.edit OWNER TO regress_tokenauth_intruder;
 CREATE OR REPLACE FUNCTION tokenauth.contains_token(text text) RETURNS boolean LANGUAGE sql AS 'SELECT false';
-SELECT area, object, finding FROM tokenauth.doctor();
+SELECT area, object, finding FROM tokenauth.doctor() WHERE area <> 'usage';
 ROLLBACK;
 
 -- triggers were dropped or disabled, or enabled as a restore with --disable-triggers leaves them
@@ -53,7 +53,7 @@ BEGIN;
 ALTER TABLE tokenauth.event DISABLE TRIGGER append_only;
 DROP TRIGGER signal ON tokenauth.token;
 ALTER TABLE tokenauth.kind DISABLE TRIGGER ALL, ENABLE TRIGGER ALL;
-SELECT object, finding, hint FROM tokenauth.doctor();
+SELECT object, finding, hint FROM tokenauth.doctor() WHERE area <> 'usage';
 ROLLBACK;
 
 -- a prepared transaction holds a principal
@@ -61,9 +61,9 @@ SELECT tokenauth.put_principal('user:alice', '{devices:read}');
 BEGIN;
 SELECT tokenauth.put_principal('user:alice', '{devices:write}');
 PREPARE TRANSACTION 'user''s change';
-SELECT area, object, finding, hint FROM tokenauth.doctor();
+SELECT area, object, finding, hint FROM tokenauth.doctor() WHERE area <> 'usage';
 ROLLBACK PREPARED 'user''s change';
-SELECT * FROM tokenauth.doctor();
+SELECT * FROM tokenauth.doctor() WHERE area <> 'usage';
 
 DROP OWNED BY regress_tokenauth_intruder;
 DROP ROLE regress_tokenauth_intruder;

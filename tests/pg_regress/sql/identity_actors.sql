@@ -227,6 +227,7 @@ INSERT INTO operation (what, statement) VALUES
     ('sync_principals', $$SELECT tokenauth.sync_principals('account')$$),
     ('reseal', $$SELECT tokenauth.reseal()$$),
     ('purge', $$SELECT tokenauth.purge('1 year')$$),
+    ('usage_import', $$SELECT tokenauth.usage_import('{}')$$),
     ('import_revocations', $$SELECT tokenauth.import_revocations('{}')$$),
     ('grant_access', $$SELECT tokenauth.grant_access('regress_tokenauth_client', 'admin')$$),
     ('revoke_access', $$SELECT tokenauth.revoke_access('regress_tokenauth_client', 'self')$$),

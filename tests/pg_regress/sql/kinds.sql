@@ -95,9 +95,18 @@ INSERT INTO tokenauth.kind (name, prefix, owner_inactive) VALUES ('k', 'k_', 'de
 INSERT INTO tokenauth.kind (name, prefix, error_style) VALUES ('k', 'k_', 'html');
 INSERT INTO tokenauth.kind (name, prefix, max_active_per_owner) VALUES ('k', 'k_', 0);
 
--- what this release does not do is not stored as if it did
-INSERT INTO tokenauth.kind (name, prefix, rate_limit, rate_interval) VALUES ('k', 'k_', 100, '1 minute');
+-- a rate has both of its parts
 INSERT INTO tokenauth.kind (name, prefix, rate_interval) VALUES ('k', 'k_', '1 minute');
+INSERT INTO tokenauth.kind (name, prefix, rate_limit) VALUES ('k', 'k_', 100);
+INSERT INTO tokenauth.kind (name, prefix, rate_limit, rate_interval) VALUES ('k', 'k_', 0, '1 minute');
+INSERT INTO tokenauth.kind (name, prefix, rate_limit, rate_interval) VALUES ('k', 'k_', 100, '-1 minute');
+-- … and has no effect where the library is not preloaded, as here: whoever writes it is told, and doctor() tells it
+BEGIN;
+INSERT INTO tokenauth.kind (name, prefix, rate_limit, rate_interval) VALUES ('rated', 'rated_', 1, '1 minute');
+UPDATE tokenauth.kind SET rate_interval = '1 hour' WHERE name = 'rated';
+UPDATE tokenauth.kind SET rate_limit = 2 WHERE name = 'rated';
+SELECT object, finding, hint FROM tokenauth.doctor();
+ROLLBACK;
 
 -- no kind was made by any refused statement
 SELECT count(*) FROM tokenauth.kind WHERE name IN ('k', '');

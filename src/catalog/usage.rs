@@ -1,0 +1,141 @@
+//! Rows of `tokenauth.usage`, `usage_hourly` and `usage_batch`, written in batches from shared memory.
+
+use std::ffi::CStr;
+
+use pgrx::{Uuid, pg_sys};
+
+use crate::pg::array::TextArray;
+use crate::pg::clock::Timestamp;
+use crate::pg::jsonb::Jsonb;
+use crate::pg::probe::{Indexed, Key};
+use crate::pg::rows::Rows;
+use crate::pg::snapshot::Latest;
+use crate::pg::statement::{Statement, arguments, fields};
+use crate::pg::text::Text;
+use crate::usage::slots::{OpenBatch, Record, Sample};
+use crate::{error::Error, id};
+
+/// Batches by the memory that they are of.
+static BY_NODE: Indexed = Indexed::new(c"usage_batch", c"usage_batch_pkey", 1);
+
+/// The last batch of a memory that is in the tables, as the snapshot shows them.
+pub fn last_batch(node: [u8; 16], snapshot: &Latest) -> Option<u64> {
+    let batch: i64 = BY_NODE.find(Key::Uuid(Uuid::from_bytes(node)), snapshot, |row| row.required(2))?;
+    u64::try_from(batch).ok()
+}
+
+/// Says that a batch is in the tables from the commit on, and that no other of this memory up to it will be; false, and
+/// nothing changed, when one of them is.
+pub fn enter_batch(batch: OpenBatch) -> bool {
+    static ENTER: Statement = Statement::new(
+        "INSERT INTO tokenauth.usage_batch AS b (node, batch, at) VALUES ($1, $2, clock_timestamp())
+         ON CONFLICT (node) DO UPDATE SET batch = excluded.batch, at = excluded.at WHERE b.batch < excluded.batch",
+    );
+    ENTER.run(arguments![Uuid::from_bytes(batch.node), batch.batch.cast_signed()]) > 0
+}
+
+/// Columns of the rows that `add` reads.
+const COLUMNS: [(&CStr, pg_sys::Oid); 9] = [
+    (c"token_id", pg_sys::UUIDOID),
+    (c"first_used_at", pg_sys::TIMESTAMPTZOID),
+    (c"last_used_at", pg_sys::TIMESTAMPTZOID),
+    (c"last_denied_at", pg_sys::TIMESTAMPTZOID),
+    (c"request_count", pg_sys::INT8OID),
+    (c"denied_count", pg_sys::INT8OID),
+    (c"last_client", pg_sys::TEXTOID),
+    (c"networks", pg_sys::TEXTARRAYOID),
+    (c"hour", pg_sys::TIMESTAMPTZOID),
+];
+
+/// Adds uses of tokens, each token once, in the order of their ids: two that write at once then wait for each other in one
+/// direction only. Tokens that are gone are passed over. How many there were.
+pub fn add<'a>(uses: impl IntoIterator<Item = (&'a [u8; 16], &'a Record)>) -> u64 {
+    static TOTAL: Statement = Statement::new(
+        "INSERT INTO tokenauth.usage AS u
+                (token_id, first_used_at, last_used_at, last_denied_at, request_count, denied_count, last_client)
+         SELECT r.token_id, r.first_used_at, r.last_used_at, r.last_denied_at, r.request_count, r.denied_count,
+                r.last_client
+           FROM recent r
+          WHERE EXISTS (SELECT FROM tokenauth.usage known WHERE known.token_id = r.token_id)
+          ORDER BY r.token_id
+         ON CONFLICT (token_id) DO UPDATE
+            SET first_used_at = least(u.first_used_at, excluded.first_used_at),
+                last_client = CASE WHEN greatest(u.last_used_at, u.last_denied_at)
+                                        > greatest(excluded.last_used_at, excluded.last_denied_at) THEN u.last_client
+                                   ELSE coalesce(excluded.last_client, u.last_client) END,
+                last_used_at = greatest(u.last_used_at, excluded.last_used_at),
+                last_denied_at = greatest(u.last_denied_at, excluded.last_denied_at),
+                request_count = u.request_count + excluded.request_count,
+                denied_count = u.denied_count + excluded.denied_count",
+    );
+    static HOURLY: Statement = Statement::new(
+        "INSERT INTO tokenauth.usage_hourly AS h (token_id, hour, request_count, denied_count, networks)
+         SELECT r.token_id, r.hour, r.request_count, r.denied_count, r.networks
+           FROM recent r
+          WHERE EXISTS (SELECT FROM tokenauth.usage known WHERE known.token_id = r.token_id)
+          ORDER BY r.token_id, r.hour
+         ON CONFLICT (token_id, hour) DO UPDATE
+            SET request_count = h.request_count + excluded.request_count,
+                denied_count = h.denied_count + excluded.denied_count,
+                networks = CASE WHEN h.networks @> excluded.networks OR cardinality(h.networks) >= 32 THEN h.networks
+                                ELSE ARRAY(SELECT DISTINCT n FROM unnest(h.networks || excluded.networks) n ORDER BY n)
+                           END",
+    );
+    const HOUR: i64 = 3_600_000_000;
+    let mut rows = Rows::new(c"recent", &COLUMNS);
+    for (token, record) in uses {
+        let last = record.last_use.max(record.last_denial);
+        rows.put(fields![
+            Uuid::from_bytes(*token),
+            Timestamp::of_micros(record.first_use),
+            Timestamp::of_micros(record.last_use),
+            Timestamp::of_micros(record.last_denial),
+            record.requests.cast_signed(),
+            record.denials.cast_signed(),
+            record.client().map(|client| Text::from(client.text().as_str())),
+            record.networks().map(|network| Text::from(network.as_str())).collect::<TextArray>(),
+            Timestamp::of_micros(last - last.rem_euclid(HOUR)),
+        ]);
+    }
+    HOURLY.run_over(&rows, &[]);
+    TOTAL.run_over(&rows, &[])
+}
+
+/// Records a denial as an event.
+///
+/// # Errors
+/// 58030 when no identifier can be drawn.
+pub fn record_denial(sample: &Sample) -> Result<(), Error> {
+    static RECORD: Statement = Statement::new(
+        "INSERT INTO tokenauth.event (id, at, event, token_id, kind, owner, role, client, after, correlation_id)
+         SELECT $1, $2, 'token.denied', $3, t.kind, t.owner, pg_get_userbyid($4), $5, $6, $7
+           FROM (VALUES (true)) one LEFT JOIN tokenauth.token t ON t.id = $3",
+    );
+    let at = Timestamp::of_micros(sample.at).unwrap_or_else(Timestamp::now);
+    RECORD.run(arguments![
+        id::new(at)?,
+        at,
+        sample.token.map(Uuid::from_bytes),
+        pg_sys::Oid::from(sample.role),
+        sample.client.map(|client| Text::from(client.text().as_str())),
+        Jsonb::of(&serde_json::json!({ "verdict": sample.verdict.as_str() })),
+        // What was raised and not answered has none.
+        (sample.correlation != [0; 16]).then(|| Text::from(hex::encode(sample.correlation).as_str())),
+    ]);
+    Ok(())
+}
+
+/// Removes hours before this moment, at most so many; how many there were.
+pub fn remove_hours(before: Timestamp, most: i64) -> u64 {
+    static REMOVE: Statement = Statement::new(
+        "DELETE FROM tokenauth.usage_hourly
+          WHERE ctid = ANY (ARRAY(SELECT ctid FROM tokenauth.usage_hourly WHERE hour < $1 LIMIT $2))",
+    );
+    REMOVE.run(arguments![before, most])
+}
+
+/// Forgets up to which batch memories other than this one have come that have sent none since this moment.
+pub fn remove_batches(before: Timestamp, node: [u8; 16]) -> u64 {
+    static REMOVE: Statement = Statement::new("DELETE FROM tokenauth.usage_batch WHERE at < $1 AND node <> $2");
+    REMOVE.run(arguments![before, Uuid::from_bytes(node)])
+}

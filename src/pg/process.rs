@@ -1,0 +1,139 @@
+//! Processes of our own: what a worker needs of the server beyond a session's.
+
+use std::ffi::c_int;
+use std::ptr;
+
+use pgrx::bgworkers::{BackgroundWorker, SignalWakeFlags};
+use pgrx::{pg_guard, pg_sys};
+
+/// The number of this process.
+pub fn id() -> i32 {
+    // SAFETY: set once, when the process begins.
+    unsafe { pg_sys::MyProcPid }
+}
+
+/// Whether the server is being upgraded, which nothing must disturb.
+pub fn is_upgrade() -> bool {
+    // SAFETY: a plain variable of this process.
+    unsafe { pg_sys::IsBinaryUpgrade }
+}
+
+/// Makes this worker one without a database, that ends when it is asked to.
+pub fn connect_to_none() {
+    BackgroundWorker::attach_signal_handlers(SignalWakeFlags::SIGHUP | SignalWakeFlags::SIGTERM);
+    // SAFETY: once, at the beginning of a worker that was registered with a database connection.
+    unsafe { pg_sys::BackgroundWorkerInitializeConnectionByOid(pg_sys::InvalidOid, pg_sys::InvalidOid, 0) };
+}
+
+/// Makes this worker one of this database, as the superuser that the server was made with, whoever may connect; it ends at
+/// once when it is asked to, and waits for no lock for long.
+pub fn connect_to(database: u32) {
+    /// Settings that nobody's ALTER DATABASE or ALTER ROLE changes for this worker.
+    const SETTINGS: [(&std::ffi::CStr, &std::ffi::CStr); 8] = [
+        (c"search_path", c"pg_catalog, pg_temp"),
+        (c"default_transaction_isolation", c"read committed"),
+        (c"default_transaction_read_only", c"off"),
+        // Local, so that no standby that is away holds up a shutdown, but no crash takes back what was written.
+        (c"synchronous_commit", c"local"),
+        (c"lock_timeout", c"500ms"),
+        (c"session_replication_role", c"origin"),
+        // The rows to be written are looked up one by one, however few the planner expects.
+        (c"enable_seqscan", c"off"),
+        (c"jit", c"off"),
+    ];
+    // SAFETY: once, at the beginning of a worker that was registered with a database connection. `die` raises at the next
+    // safe point; the abort that follows gives back what was taken.
+    unsafe {
+        let terminated = pg_sys::SIGTERM as c_int;
+        #[cfg(not(feature = "pg18"))]
+        pg_sys::pqsignal(terminated, Some(die));
+        #[cfg(feature = "pg18")]
+        pg_sys::pqsignal_be(terminated, Some(die));
+        pg_sys::BackgroundWorkerUnblockSignals();
+        pg_sys::BackgroundWorkerInitializeConnectionByOid(
+            pg_sys::Oid::from(database),
+            pg_sys::InvalidOid,
+            pg_sys::BGWORKER_BYPASS_ALLOWCONN,
+        );
+        for (name, value) in SETTINGS {
+            pg_sys::SetConfigOption(
+                name.as_ptr(),
+                value.as_ptr(),
+                pg_sys::GucContext::PGC_SUSET,
+                pg_sys::GucSource::PGC_S_OVERRIDE,
+            );
+        }
+    }
+}
+
+/// Not guarded: a signal handler that only sets flags.
+unsafe extern "C-unwind" fn die(signal: c_int) {
+    // SAFETY: the server's own handler.
+    unsafe { pg_sys::die(signal) };
+}
+
+/// Runs something in a transaction of its own. An error ends the worker, and the transaction with it.
+pub fn in_transaction<T>(act: impl FnOnce() -> T) -> T {
+    // SAFETY: a worker outside of any transaction.
+    unsafe {
+        pg_sys::SetCurrentStatementStartTimestamp();
+        pg_sys::StartTransactionCommand();
+        let answer = act();
+        pg_sys::CommitTransactionCommand();
+        answer
+    }
+}
+
+/// Reads the configuration file again if that was asked for.
+pub fn reload_if_asked() {
+    if BackgroundWorker::sighup_received() {
+        // SAFETY: outside of any transaction, as in the server's own loops.
+        unsafe { pg_sys::ProcessConfigFile(pg_sys::GucContext::PGC_SIGHUP) };
+    }
+}
+
+/// Ends this process, to be started again unless the server ends.
+pub fn leave() -> ! {
+    // SAFETY: nothing is held; the server's own callbacks clean up.
+    unsafe { pg_sys::proc_exit(1) }
+}
+
+/// Whether a database exists. Inside a transaction.
+pub fn database_exists(database: u32) -> bool {
+    // SAFETY: a look-up in the system cache, which works without a database too; the name is palloc'd.
+    unsafe {
+        let name = pg_sys::get_database_name(pg_sys::Oid::from(database));
+        if name.is_null() {
+            return false;
+        }
+        pg_sys::pfree(name.cast());
+    }
+    true
+}
+
+/// Whether our tables are here: the extension is installed in this database.
+pub fn is_installed() -> bool {
+    // SAFETY: syscache look-ups of names; an absent one answers InvalidOid.
+    unsafe {
+        let schema = pg_sys::get_namespace_oid(c"tokenauth".as_ptr(), true);
+        schema != pg_sys::InvalidOid && pg_sys::get_relname_relid(c"usage_batch".as_ptr(), schema) != pg_sys::InvalidOid
+    }
+}
+
+static AT_END: std::sync::OnceLock<fn(bool)> = std::sync::OnceLock::new();
+
+/// Tells of the end of each transaction from now on, and whether it has committed.
+pub fn at_transaction_end(tell: fn(bool)) {
+    #[pg_guard]
+    unsafe extern "C-unwind" fn ended(event: pg_sys::XactEvent::Type, _argument: *mut std::ffi::c_void) {
+        let Some(tell) = AT_END.get() else { return };
+        match event {
+            pg_sys::XactEvent::XACT_EVENT_COMMIT => tell(true),
+            pg_sys::XactEvent::XACT_EVENT_ABORT => tell(false),
+            _ => {}
+        }
+    }
+    AT_END.get_or_init(|| tell);
+    // SAFETY: the callback is a static function that lives as long as the process.
+    unsafe { pg_sys::RegisterXactCallback(Some(ended), ptr::null_mut()) };
+}

@@ -1,0 +1,101 @@
+//! A batch of usage as JSON.
+
+use std::collections::BTreeMap;
+
+use pgrx::Uuid;
+use serde_json::{Value, json};
+
+use super::slots::{Address, OpenBatch, Record, Taken};
+use crate::pg::clock::Timestamp;
+use crate::pg::jsonb::Jsonb;
+
+/// Uses of tokens, and which batch of which memory they are.
+pub struct Batch {
+    /// Which.
+    pub open: OpenBatch,
+    /// By token.
+    pub uses: BTreeMap<[u8; 16], Record>,
+}
+
+impl Batch {
+    /// Of what was taken into it.
+    pub fn of(open: OpenBatch, taken: &[Taken]) -> Self {
+        let mut uses: BTreeMap<[u8; 16], Record> = BTreeMap::new();
+        for Taken { token, record, .. } in taken {
+            uses.entry(*token).or_default().merge(record);
+        }
+        Batch { open, uses }
+    }
+
+    /// As it is handed out. Moments are microseconds since 2000.
+    pub fn to_jsonb(&self) -> Jsonb {
+        let tokens: Vec<Value> = self
+            .uses
+            .iter()
+            .map(|(token, record)| {
+                json!({
+                    "id": text(*token),
+                    "first_use": record.first_use,
+                    "last_use": record.last_use,
+                    "last_denial": record.last_denial,
+                    "requests": record.requests,
+                    "denials": record.denials,
+                    "client": record.client().map(Address::text),
+                    "networks": record.networks().collect::<Vec<_>>(),
+                })
+            })
+            .collect();
+        Jsonb::of(&json!({"node": text(self.open.node), "batch": self.open.batch, "tokens": tokens}))
+    }
+
+    /// As it was handed out; `None` for anything else.
+    pub fn of_jsonb(json: &Jsonb) -> Option<Self> {
+        let json = json.value();
+        let batch = count(&json["batch"]).filter(|&batch| batch > 0)?;
+        let open = OpenBatch { node: id(&json["node"])?, batch };
+        let uses = json["tokens"]
+            .as_array()?
+            .iter()
+            .map(|token| Some((id(&token["id"])?, record(token)?)))
+            .collect::<Option<_>>()?;
+        Some(Batch { open, uses })
+    }
+}
+
+fn record(token: &Value) -> Option<Record> {
+    let client = match &token["client"] {
+        Value::Null => None,
+        client => Some(address(client.as_str()?)?),
+    };
+    let networks = token["networks"].as_array()?.iter();
+    let networks = networks.map(|network| address(network.as_str()?.split('/').next()?)).collect::<Option<Vec<_>>>()?;
+    let mut record = Record::default().from(client, networks);
+    record.first_use = moment(&token["first_use"])?;
+    record.last_use = moment(&token["last_use"])?;
+    record.last_denial = moment(&token["last_denial"])?;
+    record.requests = count(&token["requests"])?;
+    record.denials = count(&token["denials"])?;
+    Some(record).filter(|record| record.last_use.max(record.last_denial) > 0)
+}
+
+/// 0, which is none, or one that can be written.
+fn moment(value: &Value) -> Option<i64> {
+    value.as_i64().filter(|&micros| micros >= 0 && Timestamp::of_micros(micros).is_none_or(Timestamp::is_writable))
+}
+
+/// What a `bigint` can hold, with room to add to it.
+fn count(value: &Value) -> Option<u64> {
+    value.as_u64().filter(|&count| count <= u64::from(u32::MAX) << 16)
+}
+
+fn address(text: &str) -> Option<Address> {
+    text.parse().ok().map(Address::of)
+}
+
+fn id(value: &Value) -> Option<[u8; 16]> {
+    Some(uuid::Uuid::try_parse(value.as_str()?).ok()?.into_bytes())
+}
+
+fn text(id: [u8; 16]) -> String {
+    format!("{:-x}", Uuid::from_bytes(id))
+}

@@ -1,0 +1,56 @@
+//! What `doctor()` tells of usage.
+
+use super::{in_memory, shared_memory};
+use crate::catalog::kind;
+use crate::doctor::Finding;
+use crate::error::Error;
+use crate::pg::clock::Timestamp;
+use crate::pg::database;
+use crate::settings;
+
+/// After how many intervals without a flush something must be wrong.
+const MISSED: u32 = 3;
+
+/// Whether usage is kept as promised, and whether rates are.
+pub fn findings() -> Vec<Finding> {
+    let finding = |object: &str, finding: String, hint: &str| Finding::new("usage", object, &finding, hint);
+    let Some(slots) = shared_memory::slots() else {
+        let hint = Error::NotPreloaded("usage").hint();
+        let mut findings = vec![finding(
+            "shared_preload_libraries",
+            "tokenauth is not preloaded: usage is approximate and costs writes".to_owned(),
+            &hint,
+        )];
+        findings.extend(kind::all().into_iter().filter(|kind| kind.rate.is_some()).map(|kind| {
+            let what = "its rate_limit has no effect: tokenauth is not preloaded".to_owned();
+            finding(&format!("kind {}", kind.name.shown()), what, &hint)
+        }));
+        return findings;
+    };
+    let mut findings = Vec::new();
+    let waits_for = in_memory::database(slots)
+        .filter(|_| !database::is_in_recovery())
+        .and_then(|database| Timestamp::of_micros(database.waiting_since()?))
+        .map(|since| Timestamp::now().micros_since(since) / 1_000_000);
+    let patience = (settings::usage_flush_interval() * MISSED).as_secs().cast_signed();
+    if let Some(seconds) = waits_for.filter(|&seconds| seconds > patience) {
+        findings.push(finding(
+            "tokenauth launcher",
+            format!("usage has waited {seconds} seconds to be written to tables"),
+            "The server's log says why; max_worker_processes must leave room for the launcher and one worker.",
+        ));
+    }
+    let (dropped, evicted) = (slots.dropped(), slots.evicted());
+    // Evictions alone lose nothing.
+    if dropped > 0 {
+        findings.push(finding(
+            "tokenauth.usage_slots",
+            format!(
+                "memory was short since the server started: {dropped} uses were not counted, and {evicted} times a token \
+                 gave its place to another before its usage was written"
+            ),
+            "Raise tokenauth.usage_slots above the number of tokens used within tokenauth.usage_flush_interval.",
+        ));
+    }
+    findings
+}

@@ -1,0 +1,111 @@
+//! Uses where the library is preloaded: this backend's way into the shared slots.
+
+use std::cell::Cell;
+
+use pgrx::Uuid;
+
+use super::slots::{Address, Database, Key, OpenBatch, Sample, Slots, Use};
+use crate::network::Client;
+use crate::pg::clock::Timestamp;
+use crate::pg::database;
+use crate::verdict::Verdict;
+
+thread_local! {
+    /// This backend's database. A process is connected to one, and as long as it is, the database cannot go.
+    static DATABASE: Cell<Option<&'static Database>> = const { Cell::new(None) };
+}
+
+/// This backend's database; `None` when there are too many.
+#[inline]
+pub fn database(slots: Slots<'static>) -> Option<&'static Database> {
+    DATABASE.get().or_else(|| {
+        let found = slots.header.databases.find(database::current(), Timestamp::now().micros());
+        DATABASE.set(found);
+        found
+    })
+}
+
+/// The key of a token of this database.
+#[inline]
+pub fn key(token: Uuid) -> Key {
+    Key { database: database::current(), token: *token.as_bytes() }
+}
+
+/// Counts a verification of a token.
+#[inline]
+pub fn count(
+    slots: Slots<'static>,
+    token: Uuid,
+    verdict: Verdict,
+    client: Option<Client>,
+    now: Timestamp,
+) -> Option<Denial> {
+    let client = client.map(|client| Address::of(client.address()));
+    let is_sample = slots.count(&key(token), &Use { at: now.micros(), valid: verdict.ok(), client });
+    let database = database(slots)?;
+    database.count(verdict, database::process());
+    database.wait(now.micros());
+    is_sample.then(|| Denial::new(slots, Some(token), verdict, client, now))
+}
+
+/// Counts a verification of what is no token.
+pub fn count_without_token(slots: Slots<'static>, verdict: Verdict, client: Option<Client>) -> Option<Denial> {
+    let database = database(slots)?;
+    database.count(verdict, database::process());
+    let now = Timestamp::now();
+    // Who presents nothing is not denied anything.
+    if verdict == Verdict::Missing || !database.is_sample(now.micros()) {
+        return None;
+    }
+    database.wait(now.micros());
+    let client = client.map(|client| Address::of(client.address()));
+    Some(Denial::new(slots, None, verdict, client, now))
+}
+
+/// A denial that becomes an event, when it is dropped at the latest: whether it is answered or raised.
+pub struct Denial {
+    slots: Slots<'static>,
+    sample: Sample,
+}
+
+impl Denial {
+    #[cold]
+    fn new(
+        slots: Slots<'static>,
+        token: Option<Uuid>,
+        verdict: Verdict,
+        client: Option<Address>,
+        now: Timestamp,
+    ) -> Self {
+        let sample = Sample {
+            database: database::current(),
+            role: database::session_role(),
+            token: token.map(|token| *token.as_bytes()),
+            verdict,
+            at: now.micros(),
+            client,
+            correlation: [0; 16],
+        };
+        Denial { slots, sample }
+    }
+
+    /// With the id by which the caller knows it, 32 hexadecimal digits.
+    pub fn told_by(mut self, correlation: &[u8]) {
+        // Ours always are; otherwise it has none.
+        let _ = hex::decode_to_slice(correlation, &mut self.sample.correlation);
+    }
+}
+
+impl Drop for Denial {
+    fn drop(&mut self) {
+        self.slots.header.samples.put(&self.sample);
+    }
+}
+
+/// Which batch of this database a flight is of: an open one that was handed out may be of a memory of before a restart.
+pub fn batch(slots: Slots<'static>, batch: u64) -> OpenBatch {
+    database(slots)
+        .and_then(Database::open)
+        .filter(|open| open.batch == batch)
+        .unwrap_or_else(|| OpenBatch { node: slots.node(), batch })
+}

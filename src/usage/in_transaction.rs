@@ -1,0 +1,157 @@
+//! Uses where the library is not preloaded.
+//!
+//! The row of the table `usage` that was made with the token is rewritten in the verifying transaction, at most once a
+//! minute for each token and backend, and only when that can be done at once: in a read-write READ COMMITTED transaction,
+//! with the row free. Uses between two writes are counted here and added to the next one. Verification never waits and
+//! never fails for it.
+
+use std::cell::RefCell;
+
+use pgrx::Uuid;
+
+use crate::pg::clock::Timestamp;
+use crate::pg::probe::{Indexed, Key};
+use crate::pg::snapshot::Latest;
+use crate::pg::statement::Argument;
+use crate::pg::touch::{Touched, touch};
+use crate::pg::xact;
+
+/// The table by its primary key.
+static BY_TOKEN: Indexed = Indexed::new(c"usage", c"usage_pkey", 1);
+
+/// Columns, in the order of the table.
+mod column {
+    pub const LAST_USED_AT: usize = 2;
+    pub const REQUEST_COUNT: usize = 3;
+    pub const DENIED_COUNT: usize = 4;
+}
+
+/// Shortest time between two writes of a row, in microseconds.
+const INTERVAL: i64 = 60_000_000;
+
+/// Counts one verification of a token that exists.
+///
+/// The first use of a token after its rotation is written at once: whether the old token is still in use is what decides
+/// when it may go.
+pub fn count(token: Uuid, valid: bool, rotated: bool, now: Timestamp) {
+    RECENT.with_borrow_mut(|recent| {
+        let recent = recent.entry(token);
+        recent.pending.add(valid, now);
+        let is_first_since_rotation = valid && rotated && !recent.rotation_seen;
+        if (is_first_since_rotation || recent.is_due(valid, now)) && xact::may_count() {
+            recent.write(valid, is_first_since_rotation, now);
+        }
+    });
+}
+
+/// Uses that are not written yet.
+#[derive(Clone, Copy, Default)]
+struct Pending {
+    requests: i64,
+    denials: i64,
+    last_used_at: Option<Timestamp>,
+}
+
+impl Pending {
+    fn add(&mut self, valid: bool, now: Timestamp) {
+        if valid {
+            self.requests += 1;
+            self.last_used_at = Some(now);
+        } else {
+            self.denials += 1;
+        }
+    }
+}
+
+/// What this backend knows of the uses of one token.
+#[derive(Clone, Copy)]
+struct Recent {
+    token: Uuid,
+    pending: Pending,
+    /// When a valid use was last written, or found written by another backend.
+    request_written: Option<Timestamp>,
+    /// When a denial was.
+    denial_written: Option<Timestamp>,
+    /// Whether a use was written after the token had been rotated.
+    rotation_seen: bool,
+    /// How many rollbacks there had been by then: one more, and what was written may be gone.
+    rollbacks: u64,
+}
+
+impl Recent {
+    fn new(token: Uuid) -> Self {
+        Recent {
+            token,
+            pending: Pending::default(),
+            request_written: None,
+            denial_written: None,
+            rotation_seen: false,
+            rollbacks: 0,
+        }
+    }
+
+    /// Requests and denials are due apart, so that a denial never hides that the token is in use.
+    fn is_due(&self, valid: bool, now: Timestamp) -> bool {
+        let written = if valid { self.request_written } else { self.denial_written };
+        self.rollbacks != xact::rollbacks() || written.is_none_or(|written| now.micros_since(written) >= INTERVAL)
+    }
+
+    fn write(&mut self, valid: bool, is_first_since_rotation: bool, now: Timestamp) {
+        let pending = self.pending;
+        let update = || {
+            touch(&BY_TOKEN, Key::Uuid(self.token), &Latest::take(), |row| {
+                let last_used_at: Option<Timestamp> = row.optional(column::LAST_USED_AT);
+                // Another backend has just written it.
+                if valid
+                    && !is_first_since_rotation
+                    && last_used_at.is_some_and(|last| now.micros_since(last) < INTERVAL)
+                {
+                    return None;
+                }
+                let requests: i64 = row.required(column::REQUEST_COUNT);
+                let denials: i64 = row.required(column::DENIED_COUNT);
+                Some([
+                    (column::LAST_USED_AT, Argument::of(pending.last_used_at.or(last_used_at))),
+                    (column::REQUEST_COUNT, Argument::of(requests + pending.requests)),
+                    (column::DENIED_COUNT, Argument::of(denials + pending.denials)),
+                ])
+            })
+        };
+        let touched = xact::without_haste(update);
+        if touched == Touched::Skipped {
+            return;
+        }
+        if touched == Touched::Written {
+            self.pending = Pending::default();
+        }
+        *(if valid { &mut self.request_written } else { &mut self.denial_written }) = Some(now);
+        self.rotation_seen |= is_first_since_rotation;
+        self.rollbacks = xact::rollbacks();
+    }
+}
+
+/// The tokens that this backend has seen lately: a fixed table, in which a newcomer takes the place of whoever was there.
+struct Table {
+    slots: Vec<Option<Recent>>,
+}
+
+impl Table {
+    const SLOTS: usize = 16384;
+
+    fn entry(&mut self, token: Uuid) -> &mut Recent {
+        if self.slots.is_empty() {
+            self.slots = vec![None; Self::SLOTS];
+        }
+        // The last bytes of a version 7 uuid are random.
+        let bytes = token.as_bytes();
+        let slot = &mut self.slots[usize::from(u16::from_be_bytes([bytes[14], bytes[15]])) % Self::SLOTS];
+        if slot.is_none_or(|recent| recent.token != token) {
+            *slot = None;
+        }
+        slot.get_or_insert(Recent::new(token))
+    }
+}
+
+thread_local! {
+    static RECENT: RefCell<Table> = const { RefCell::new(Table { slots: Vec::new() }) };
+}

@@ -1,0 +1,85 @@
+//! What a clean stop must not lose: a file, written when the server has ended and read, and removed, when it starts.
+//!
+//! A file that is not wholly as it was written is not trusted at all: the server says so in its log and starts with
+//! nothing. After a crash there is none.
+
+mod image;
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use pgrx::{PgLogLevel, PgSqlErrorCode};
+use rand::TryRngCore;
+use rand::rngs::OsRng;
+
+use super::slots::Slots;
+use crate::error::ErrorReport;
+use crate::pg::settings::data_directory;
+use image::Image;
+
+/// Below the data directory, where the server keeps its own statistics over a stop.
+const NAME: &str = "pg_stat/tokenauth.stat";
+
+/// Makes new memory ready, with what the last stop has left.
+pub fn begin(slots: Slots<'static>) {
+    let mut node = [0; 16];
+    if OsRng.try_fill_bytes(&mut node).is_err() {
+        complain("could not draw random bytes", "Batches of usage may be taken for those of another server.");
+    }
+    // A batch that two servers would both call theirs might be lost: a copied directory starts as another one.
+    slots.begin(node);
+    let path = path();
+    match fs::read(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => complain("could not read usage of tokens kept at the last stop", &error.to_string()),
+        Ok(bytes) => match Image::of_bytes(&bytes) {
+            None => complain("usage of tokens kept at the last stop is damaged", "It is passed over."),
+            Some(image) => {
+                let lost = image.restore(slots);
+                if lost > 0 {
+                    complain(
+                        "there is no room for all usage of tokens kept at the last stop",
+                        &format!("That of {lost} tokens is lost; tokenauth.usage_slots is smaller than it was."),
+                    );
+                }
+            }
+        },
+    }
+    // Were it read again after a crash, uses would count twice.
+    if let Err(error) = fs::remove_file(&path)
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        complain("could not remove usage of tokens kept at the last stop", &error.to_string());
+    }
+}
+
+/// Writes it, when every other process has ended.
+pub fn end(slots: Slots<'static>) {
+    if let Err(error) = write(&path(), &Image::of(slots).to_bytes()) {
+        complain("could not keep usage of tokens", &error.to_string());
+    }
+}
+
+fn path() -> PathBuf {
+    data_directory().join(NAME)
+}
+
+/// Under another name first, so that there is a whole file or none.
+fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let unfinished = path.with_extension("tmp");
+    let mut file = File::create(&unfinished)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&unfinished, path)?;
+    match path.parent() {
+        Some(directory) => File::open(directory)?.sync_all(),
+        None => Ok(()),
+    }
+}
+
+fn complain(what: &'static str, detail: &str) {
+    ErrorReport::new(PgSqlErrorCode::ERRCODE_IO_ERROR, what, "tokenauth")
+        .set_detail(detail.to_owned())
+        .report(PgLogLevel::LOG);
+}

@@ -1,0 +1,116 @@
+//! The launcher: one process of the server, connected to no database, that starts a worker for each database with usage to
+//! be written, and for each every hour, one after the other.
+//!
+//! It outlives whatever happens to databases and workers: a database that is gone is forgotten, a worker that fails has
+//! given back what it took, and where there is no free place for a worker it tries again. On a standby nothing can be
+//! written; usage stays in memory, and is written from the promotion on.
+
+use std::time::{Duration, Instant};
+
+use pgrx::bgworkers::{BackgroundWorker, BackgroundWorkerBuilder, BgWorkerStartTime};
+use pgrx::prelude::*;
+
+use super::slots::{Database, Slots};
+use crate::pg::clock::Timestamp;
+use crate::pg::{database, entry, process, shared_memory};
+use crate::settings;
+
+/// How long the server waits before it starts a launcher that has failed anew.
+const RESTART: Duration = Duration::from_secs(5);
+
+/// Registers it, while the postmaster loads the library.
+pub fn register() {
+    if process::is_upgrade() {
+        return;
+    }
+    worker("tokenauth launcher", entry::LAUNCH)
+        // On a standby too: it is there when that is promoted.
+        .set_start_time(BgWorkerStartTime::ConsistentState)
+        .set_restart_time(Some(RESTART))
+        .load();
+}
+
+fn worker(name: &str, function: &str) -> BackgroundWorkerBuilder {
+    BackgroundWorkerBuilder::new(name).set_library("tokenauth").set_function(function).enable_spi_access()
+}
+
+/// The launcher's whole life.
+pub fn run() -> ! {
+    process::connect_to_none();
+    let mut launcher = Launcher { has_complained: false };
+    if let Some(slots) = shared_memory::slots() {
+        launcher.run(slots);
+    }
+    // Not a return: whoever ends it by hand gets it back, and the server, when it ends, does not ask.
+    process::leave()
+}
+
+struct Launcher {
+    /// Whether it was said that there is no place for workers; said once until there is one again.
+    has_complained: bool,
+}
+
+impl Launcher {
+    fn run(&mut self, slots: Slots<'static>) {
+        let mut last = Instant::now();
+        loop {
+            let rest = settings::usage_flush_interval().saturating_sub(last.elapsed());
+            if !rest.is_zero() {
+                if !BackgroundWorker::wait_latch(Some(rest)) {
+                    return;
+                }
+                process::reload_if_asked();
+                continue;
+            }
+            last = Instant::now();
+            if !self.round(slots) {
+                return;
+            }
+        }
+    }
+
+    /// One worker for each database that needs one; false when the launcher is to end.
+    fn round(&mut self, slots: Slots<'static>) -> bool {
+        let now = Timestamp::now().micros();
+        let is_due = |found: &&Database| found.waiting_since().is_some() || found.is_due(now);
+        for found in slots.header.databases.each().filter(is_due) {
+            let oid = found.oid();
+            if !process::in_transaction(|| process::database_exists(oid)) {
+                slots.forget(oid);
+                slots.header.databases.forget(found);
+            } else if !database::is_in_recovery() {
+                self.flush(oid);
+            }
+            // Asked without waiting, between two workers.
+            if !BackgroundWorker::wait_latch(Some(Duration::from_millis(1))) {
+                return false;
+            }
+            process::reload_if_asked();
+        }
+        true
+    }
+
+    fn flush(&mut self, oid: u32) {
+        let started = worker("tokenauth usage", entry::FLUSH)
+            .set_argument(pg_sys::Oid::from(oid).into_datum())
+            .set_notify_pid(process::id())
+            .load_dynamic();
+        match started {
+            Ok(worker) => {
+                self.has_complained = false;
+                // Whatever became of it, what it did not write is still in memory.
+                let _ = worker.wait_for_shutdown();
+            }
+            Err(_) if self.has_complained => {}
+            Err(_) => {
+                self.has_complained = true;
+                ereport!(
+                    PgLogLevel::LOG,
+                    PgSqlErrorCode::ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
+                    "could not start a worker to write usage of tokens",
+                    "Usage stays in memory until there is a free place for one; max_worker_processes is the limit."
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! What people see of usage: tables and shared memory together.
+
+use pgrx::Uuid;
+use pgrx::prelude::*;
+
+use super::in_memory;
+use crate::catalog::usage;
+use crate::error::{Error, ErrorReport};
+use crate::pg::clock::Timestamp;
+use crate::pg::composite::{Fields, RecentUsage};
+use crate::pg::shared_memory;
+use crate::pg::snapshot::Latest;
+use crate::pg::statement::fields;
+use crate::verdict::Verdict;
+
+/// What shared memory knows of the usage of a token beyond the table, as the running statement sees the table; NULL when
+/// nothing.
+#[pg_extern(schema = "tokenauth", stable, parallel_safe, requires = ["token"])]
+pub fn recent_usage(token: Uuid) -> RecentUsage {
+    let known = shared_memory::slots().and_then(|slots| {
+        let recent = slots.recent(&in_memory::key(token));
+        let (mut requests, mut denials) = (recent.record.requests, recent.record.denials);
+        for flight in recent.flights.iter().flatten() {
+            let batch = in_memory::batch(slots, flight.batch);
+            if usage::last_batch(batch.node, &Latest::of_statement()).is_none_or(|last| last < batch.batch) {
+                requests += flight.requests;
+                denials += flight.denials;
+            }
+        }
+        let last_used_at = Timestamp::of_micros(recent.record.last_use);
+        (last_used_at.is_some() || requests > 0 || denials > 0).then_some((last_used_at, requests, denials))
+    });
+    RecentUsage(known.map(|(last_used_at, requests, denials)| {
+        Fields::new(fields![last_used_at, requests.cast_signed(), denials.cast_signed()])
+    }))
+}
+
+/// How often each verdict was given in this database on this server, and since when it is counted.
+///
+/// # Errors
+/// `55000` when the library is not preloaded.
+#[pg_extern(schema = "tokenauth", volatile, parallel_safe)]
+#[allow(clippy::type_complexity, reason = "pgrx reads the columns from the type as it is written")]
+fn stats() -> Result<
+    TableIterator<'static, (name!(verdict, &'static str), name!(count, i64), name!(stats_reset, Option<Timestamp>))>,
+    ErrorReport,
+> {
+    let slots = shared_memory::slots().ok_or(Error::NotPreloaded("stats"))?;
+    let database = in_memory::database(slots);
+    let counts = database.map(|database| database.counts()).unwrap_or_default();
+    let since = database.and_then(|database| Timestamp::of_micros(database.reset()));
+    Ok(TableIterator::new(
+        Verdict::ALL
+            .into_iter()
+            .zip(counts)
+            .map(move |(verdict, count)| (verdict.as_str(), count.cast_signed(), since)),
+    ))
+}

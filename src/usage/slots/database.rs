@@ -1,0 +1,167 @@
+//! What is counted per database: verdicts, and whether anything waits to be written.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
+
+use super::flag::Flag;
+use super::slot::Word;
+use super::{halves, whole};
+use crate::verdict::Verdict;
+
+/// How many databases can have usage.
+const DATABASES: usize = 256;
+
+/// How many verdicts there are.
+pub const VERDICTS: usize = Verdict::ALL.len();
+
+/// Each backend adds to one stripe, so that processors do not pass one line of memory around.
+const STRIPES: usize = 4;
+
+/// Counters of one stripe.
+#[repr(C, align(128))]
+struct Stripe([AtomicU64; VERDICTS]);
+
+/// One database.
+#[repr(C)]
+pub struct Database {
+    oid: AtomicU32,
+    waiting_since: AtomicU64,
+    tended: AtomicU64,
+    /// Held while an export is made, which happens to be in one go.
+    pub exporting: Flag,
+    reset: Word,
+    sampled: AtomicU64,
+    open: [Word; 3],
+    stripes: [Stripe; STRIPES],
+}
+
+/// A batch that was handed out and not yet seen to have arrived.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct OpenBatch {
+    /// Whose it is.
+    pub node: [u8; 16],
+    /// Its number.
+    pub batch: u64,
+}
+
+/// Every database with usage.
+#[repr(C)]
+pub struct Databases {
+    flag: Flag,
+    all: [Database; DATABASES],
+}
+
+impl Databases {
+    /// The database of this oid, made known with this moment if it is not; `None` when there are too many.
+    pub fn find(&self, oid: u32, now: i64) -> Option<&Database> {
+        let of = |wanted: u32| self.all.iter().find(|database| database.oid.load(Acquire) == wanted);
+        if let Some(database) = of(oid) {
+            return Some(database);
+        }
+        let _held = self.flag.hold()?;
+        // Another process may have been faster.
+        if let Some(database) = of(oid) {
+            return Some(database);
+        }
+        let database = of(0)?;
+        database.reset.set_moment(now);
+        database.oid.store(oid, Release);
+        Some(database)
+    }
+
+    /// Those there are.
+    pub fn each(&self) -> impl Iterator<Item = &Database> {
+        self.all.iter().filter(|database| database.oid() != 0)
+    }
+
+    /// Gives up the place of a database that is gone. Nobody can be connected to it.
+    pub fn forget(&self, database: &Database) {
+        let _held = self.flag.hold();
+        database.waiting_since.store(0, Relaxed);
+        database.tended.store(0, Relaxed);
+        database.sampled.store(0, Relaxed);
+        database.set_open(None);
+        database.stripes.iter().flat_map(|stripe| &stripe.0).for_each(|count| count.store(0, Relaxed));
+        database.oid.store(0, Release);
+    }
+}
+
+impl Database {
+    /// Its object identifier.
+    pub fn oid(&self) -> u32 {
+        self.oid.load(Acquire)
+    }
+
+    /// Counts a verdict.
+    #[inline]
+    pub fn count(&self, verdict: Verdict, stripe: u32) {
+        self.stripes[stripe as usize % STRIPES].0[verdict as usize].fetch_add(1, Relaxed);
+    }
+
+    /// How often each verdict was given, in the order of [`Verdict::ALL`].
+    pub fn counts(&self) -> [u64; VERDICTS] {
+        std::array::from_fn(|verdict| self.stripes.iter().map(|stripe| stripe.0[verdict].load(Relaxed)).sum())
+    }
+
+    /// Since when.
+    pub fn reset(&self) -> i64 {
+        self.reset.moment()
+    }
+
+    /// Goes on from counts that were saved.
+    pub fn restore(&self, counts: [u64; VERDICTS], reset: i64, open: Option<OpenBatch>) {
+        self.stripes[0].0.iter().zip(counts).for_each(|(count, saved)| count.store(saved, Relaxed));
+        self.reset.set_moment(reset);
+        self.set_open(open);
+    }
+
+    /// Says that there are uses to be written, since this moment.
+    #[inline]
+    pub fn wait(&self, since: i64) {
+        if self.waiting_since.load(Relaxed) == 0 {
+            self.waiting_since.store(since.cast_unsigned(), Release);
+        }
+    }
+
+    /// Since when there may be uses to be written.
+    pub fn waiting_since(&self) -> Option<i64> {
+        Some(self.waiting_since.load(Relaxed).cast_signed()).filter(|&since| since != 0)
+    }
+
+    /// Says that they are about to be: before they are taken, so that one that comes meanwhile is not missed.
+    pub fn begin_writing(&self) {
+        self.waiting_since.store(0, Release);
+    }
+
+    /// Whether it is time again for what is done every hour, whether or not anything is used.
+    pub fn is_due(&self, now: i64) -> bool {
+        const HOUR: i64 = 3_600_000_000;
+        now - self.tended.load(Relaxed).cast_signed() >= HOUR
+    }
+
+    /// Says that it is done.
+    pub fn set_tended(&self, now: i64) {
+        self.tended.store(now.cast_unsigned(), Relaxed);
+    }
+
+    /// Whether a denial of no token that is known, at this moment, becomes an event: one in ten seconds.
+    pub fn is_sample(&self, now: i64) -> bool {
+        const SAMPLING: i64 = 10_000_000;
+        let last = self.sampled.load(Relaxed);
+        now - last.cast_signed() >= SAMPLING
+            && self.sampled.compare_exchange(last, now.cast_unsigned(), Relaxed, Relaxed).is_ok()
+    }
+
+    /// The batch that was handed out.
+    pub fn open(&self) -> Option<OpenBatch> {
+        let [high, low, batch] = [0, 1, 2].map(|index| self.open[index].get());
+        (batch != 0).then(|| OpenBatch { node: whole(high, low), batch })
+    }
+
+    /// Remembers a batch that is handed out, or none.
+    pub fn set_open(&self, open: Option<OpenBatch>) {
+        let (high, low) = open.map_or((0, 0), |open| halves(open.node));
+        self.open[0].set(high);
+        self.open[1].set(low);
+        self.open[2].set(open.map_or(0, |open| open.batch));
+    }
+}

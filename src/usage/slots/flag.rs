@@ -1,0 +1,63 @@
+//! A flag that one process at a time holds, for some dozen instructions.
+
+use std::hint::spin_loop;
+use std::sync::atomic::{AtomicU32, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long it is waited for. A holder that lost its processor has it back long before.
+pub const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Held or not; zero is not.
+#[derive(Default)]
+#[repr(transparent)]
+pub struct Flag(AtomicU32);
+
+/// Gives it back on drop.
+pub struct Held<'a>(&'a Flag);
+
+impl Flag {
+    /// Waits until nobody else holds it; `None` when that takes longer than anything held so briefly can.
+    #[inline]
+    pub fn hold(&self) -> Option<Held<'_>> {
+        if self.try_take() { Some(Held(self)) } else { self.wait() }
+    }
+
+    #[inline]
+    fn try_take(&self) -> bool {
+        self.0.compare_exchange_weak(0, 1, Acquire, Relaxed).is_ok()
+    }
+
+    #[cold]
+    fn wait(&self) -> Option<Held<'_>> {
+        for _ in 0..100 {
+            spin_loop();
+            if self.0.load(Relaxed) == 0 && self.try_take() {
+                return Some(Held(self));
+            }
+        }
+        let start = Instant::now();
+        for turn in 0u32.. {
+            // The holder may need this very processor.
+            if turn < 100 {
+                thread::yield_now()
+            } else {
+                thread::sleep(Duration::from_micros(200))
+            }
+            if self.0.load(Relaxed) == 0 && self.try_take() {
+                return Some(Held(self));
+            }
+            if start.elapsed() > PATIENCE {
+                break;
+            }
+        }
+        None
+    }
+}
+
+impl Drop for Held<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.0.0.store(0, Release);
+    }
+}

@@ -1,0 +1,105 @@
+//! Denials that are to become events: few, so that a flood of them is no flood of events.
+
+use super::address::Address;
+use super::flag::Flag;
+use super::slot::Word;
+use super::{halves, whole};
+use crate::verdict::Verdict;
+
+/// How many wait at most, of all databases together. What comes when there are so many is only counted.
+const MOST: usize = 256;
+
+/// Words of one.
+const WORDS: usize = 11;
+
+/// A denial.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Sample {
+    /// Object identifier of its database.
+    pub database: u32,
+    /// Object identifier of the role that was logged in.
+    pub role: u32,
+    /// The token, if it is known.
+    pub token: Option<[u8; 16]>,
+    /// Why it was denied.
+    pub verdict: Verdict,
+    /// When.
+    pub at: i64,
+    /// From where.
+    pub client: Option<Address>,
+    /// By which the caller knows it.
+    pub correlation: [u8; 16],
+}
+
+/// Those that wait to be written.
+#[repr(C)]
+pub struct Samples {
+    flag: Flag,
+    count: Word,
+    all: [[Word; WORDS]; MOST],
+}
+
+impl Samples {
+    /// Adds one, unless there are too many.
+    pub fn put(&self, sample: &Sample) {
+        let Some(_held) = self.flag.hold() else { return };
+        let count = self.count.get() as usize;
+        if let Some(at) = self.all.get(count) {
+            at.iter().zip(sample.words()).for_each(|(word, value)| word.set(value));
+            self.count.set(count as u64 + 1);
+        }
+    }
+
+    /// Takes out those of a database.
+    pub fn take(&self, database: u32) -> Vec<Sample> {
+        let mut taken = Vec::with_capacity(MOST);
+        let Some(_held) = self.flag.hold() else { return taken };
+        let count = self.count.get() as usize;
+        let mut kept = 0;
+        for index in 0..count.min(MOST) {
+            let words = std::array::from_fn(|word| self.all[index][word].get());
+            match Sample::of_words(words) {
+                Some(sample) if sample.database == database => taken.push(sample),
+                _ => {
+                    self.all[kept].iter().zip(words).for_each(|(word, value)| word.set(value));
+                    kept += 1;
+                }
+            }
+        }
+        self.count.set(kept as u64);
+        taken
+    }
+}
+
+impl Sample {
+    fn words(&self) -> [u64; WORDS] {
+        let (token_high, token_low) = halves(self.token.unwrap_or_default());
+        let (correlation_high, correlation_low) = halves(self.correlation);
+        let [family, high, low] = self.client.map_or([0; 3], Address::words);
+        [
+            u64::from(self.database) << 32 | u64::from(self.role),
+            u64::from(self.token.is_some()),
+            token_high,
+            token_low,
+            self.verdict as u64,
+            self.at.cast_unsigned(),
+            family,
+            high,
+            low,
+            correlation_high,
+            correlation_low,
+        ]
+    }
+
+    fn of_words(words: [u64; WORDS]) -> Option<Self> {
+        Some(Sample {
+            database: (words[0] >> 32) as u32,
+            role: words[0] as u32,
+            token: (words[1] == 1).then(|| whole(words[2], words[3])),
+            verdict: *Verdict::ALL.get(words[4] as usize)?,
+            at: words[5].cast_signed(),
+            client: Address::of_words([words[6], words[7], words[8]]),
+            correlation: whole(words[9], words[10]),
+        })
+    }
+}

@@ -1,0 +1,98 @@
+//! `unusual_activity`: what a DBA should look at, from what is counted by hour.
+
+use pgrx::Uuid;
+use pgrx::datum::Interval;
+use pgrx::prelude::*;
+
+use super::shared_memory;
+use crate::argument;
+use crate::error::{Error, ErrorReport};
+use crate::pg::clock::is_positive;
+use crate::pg::jsonb::Jsonb;
+use crate::pg::statement::{Statement, arguments};
+use crate::pg::text::Text;
+
+/// What was unusual in the use of tokens within this time, up to the last flush.
+///
+/// Signals, each with its evidence:
+/// - `new_network`: used from a network it was never used from before, by a token that was used from others;
+/// - `spike`: ten times as many requests in an hour as it usually has in an hour of use, and a hundred or more;
+/// - `dormant_woke`: used after thirty days without use;
+/// - `denied_burst`: denied twenty times or more in an hour;
+/// - `used_after_death`: presented after it was revoked or had expired.
+///
+/// # Errors
+/// `22004` for NULL, `22023` for a length of time that is not positive, `55000` when the library is not preloaded, since
+/// nothing is counted by hour then.
+#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
+#[search_path(pg_catalog, pg_temp)]
+#[allow(clippy::type_complexity, reason = "pgrx reads the columns from the type as it is written")]
+fn unusual_activity(
+    within: default!(Option<Interval>, "'1 day'"),
+) -> Result<TableIterator<'static, (name!(token, Uuid), name!(signal, Text), name!(evidence, Jsonb))>, ErrorReport> {
+    let within = argument::given("within", within)?;
+    if !is_positive(&within) {
+        Err(Error::NotPositive("within"))?;
+    }
+    shared_memory::slots().ok_or(Error::NotPreloaded("unusual_activity"))?;
+    let found = UNUSUAL.all(arguments![within], |row| (row.required(1), row.required(2), row.required(3)));
+    Ok(TableIterator::new(found))
+}
+
+static UNUSUAL: Statement = Statement::new(
+    "WITH since AS MATERIALIZED (
+         SELECT date_trunc('hour', clock_timestamp() - $1, 'UTC') AS at),
+     lately AS MATERIALIZED (
+         SELECT h.* FROM since, tokenauth.usage_hourly h WHERE h.hour >= since.at),
+     used AS MATERIALIZED (
+         SELECT token_id, min(hour) AS hour FROM lately WHERE request_count > 0 GROUP BY token_id),
+     -- What each of them was like before.
+     former AS MATERIALIZED (
+         SELECT u.token_id, count(*) AS hours, avg(h.request_count) AS usual, max(h.hour) AS last
+           FROM since, used u JOIN tokenauth.usage_hourly h ON h.token_id = u.token_id
+          WHERE h.hour < since.at AND h.request_count > 0
+          GROUP BY u.token_id),
+     new_network AS (
+         SELECT l.token_id, jsonb_build_object('networks', jsonb_agg(DISTINCT n), 'first_seen', min(l.hour),
+                                               'known', k.networks) AS evidence
+           FROM lately l CROSS JOIN unnest(l.networks) n
+          CROSS JOIN LATERAL (
+                SELECT coalesce(array_agg(DISTINCT known), '{}') AS networks
+                  FROM since, tokenauth.usage_hourly h, unnest(h.networks) known
+                 WHERE h.token_id = l.token_id AND h.hour < since.at) k
+          WHERE k.networks <> '{}' AND n <> ALL (k.networks)
+          GROUP BY l.token_id, k.networks),
+     spike AS (
+         SELECT DISTINCT ON (l.token_id) l.token_id,
+                jsonb_build_object('hour', l.hour, 'requests', l.request_count, 'usual', round(f.usual, 1)) AS evidence
+           FROM lately l JOIN former f ON f.token_id = l.token_id
+          WHERE f.hours >= 3 AND l.request_count >= 100 AND l.request_count >= 10 * f.usual
+          ORDER BY l.token_id, l.request_count DESC),
+     dormant_woke AS (
+         SELECT u.token_id, jsonb_build_object('woke_at', u.hour, 'last_used_before', f.last) AS evidence
+           FROM used u
+           JOIN tokenauth.token t ON t.id = u.token_id
+           LEFT JOIN former f ON f.token_id = u.token_id
+          WHERE coalesce(f.last, t.created_at) < u.hour - interval '30 days'),
+     denied_burst AS (
+         SELECT DISTINCT ON (token_id) token_id,
+                jsonb_build_object('hour', hour, 'denials', denied_count, 'requests', request_count) AS evidence
+           FROM lately
+          WHERE denied_count >= 20
+          ORDER BY token_id, denied_count DESC),
+     used_after_death AS (
+         SELECT u.token_id,
+                jsonb_build_object('died_at', died.at, 'presented_at', u.last_denied_at, 'client', u.last_client) AS evidence
+           FROM (SELECT DISTINCT token_id FROM lately WHERE denied_count > 0) l
+           JOIN tokenauth.usage u ON u.token_id = l.token_id
+           JOIN tokenauth.token t ON t.id = u.token_id
+           LEFT JOIN tokenauth.tokens s ON s.id = t.id
+          CROSS JOIN LATERAL (SELECT least(coalesce(s.revoked_at, t.revoked_at), t.expires_at) AS at) died
+          WHERE u.last_denied_at > died.at)
+     SELECT token_id, 'new_network', evidence FROM new_network
+     UNION ALL SELECT token_id, 'spike', evidence FROM spike
+     UNION ALL SELECT token_id, 'dormant_woke', evidence FROM dormant_woke
+     UNION ALL SELECT token_id, 'denied_burst', evidence FROM denied_burst
+     UNION ALL SELECT token_id, 'used_after_death', evidence FROM used_after_death
+     ORDER BY 1, 2",
+);

@@ -1,0 +1,155 @@
+//! A worker: writes the usage of one database from shared memory to its tables, and ends.
+//!
+//! It takes batches, each in a transaction of its own that also enters the batch as written. The commit decides: the
+//! callback of its end settles what was taken or gives it back, whether the transaction was rolled back by an error, by
+//! SIGTERM or by anything else. It stays connected for two seconds at most, so that DROP DATABASE, which waits five, finds
+//! nobody; what is left then is the next one's. Every hour it also does what needs no use: see `tend`.
+
+use std::cell::RefCell;
+use std::time::{Duration, Instant};
+
+use super::batch::Batch;
+use super::in_memory;
+use super::slots::{Database, OpenBatch, Slots, Taken};
+use crate::catalog::usage;
+use crate::error::Error;
+use crate::pg::clock::Timestamp;
+use crate::pg::process;
+use crate::pg::shared_memory;
+use crate::pg::snapshot::Latest;
+use crate::{notify, purge};
+
+/// When a worker begins no other batch. A batch takes a fraction of a second, or fails at a lock.
+const LONG_ENOUGH: Duration = Duration::from_millis(1000);
+
+/// Tokens of a batch, or a few more.
+const BATCH: usize = 5000;
+
+/// How long hours are kept, in microseconds: what `unusual_activity` compares with, and some more.
+const KEPT: i64 = 90 * 86_400_000_000;
+
+/// How many hours a worker removes at most.
+const REMOVED: i64 = 10_000;
+
+/// What the transaction at hand has taken.
+struct AtHand {
+    slots: Slots<'static>,
+    database: &'static Database,
+    /// Since when its uses have waited.
+    since: i64,
+    number: u64,
+    taken: Vec<Taken>,
+}
+
+thread_local! {
+    static AT_HAND: RefCell<Option<AtHand>> = const { RefCell::new(None) };
+}
+
+/// A worker's whole life, in the database of this object identifier.
+pub fn run(database: u32) {
+    let Some(slots) = shared_memory::slots() else { return };
+    process::connect_to(database);
+    let start = Instant::now();
+    let Some(database) = in_memory::database(slots) else { return };
+    process::at_transaction_end(ended);
+    if !process::in_transaction(process::is_installed) {
+        // The extension was dropped, and its tokens with it.
+        database.begin_writing();
+        slots.forget(database.oid());
+        slots.header.samples.take(database.oid());
+        return;
+    }
+    process::in_transaction(|| take_back(slots, database));
+    let since = database.waiting_since().unwrap_or_else(|| Timestamp::now().micros());
+    database.begin_writing();
+    let mut place = Some(0);
+    while let Some(from) = place {
+        if start.elapsed() > LONG_ENOUGH {
+            database.wait(since);
+            return;
+        }
+        place = process::in_transaction(|| write(slots, database, since, from));
+    }
+    process::in_transaction(|| record_denials(slots, database)).unwrap_or_else(Error::log);
+    let now = Timestamp::now().micros();
+    if database.is_due(now) && tend(slots, start) {
+        database.set_tended(now);
+    }
+}
+
+fn ended(committed: bool) {
+    if let Some(AtHand { slots, database, since, number, taken }) = AT_HAND.take() {
+        if committed {
+            slots.settle(number, &taken);
+        } else {
+            slots.give_back(number, &taken);
+            database.wait(since);
+        }
+    }
+}
+
+/// Writes one batch, taken from this place on; the place to go on from.
+fn write(slots: Slots<'static>, database: &'static Database, since: i64, from: usize) -> Option<usize> {
+    let number = slots.next_batch();
+    let (place, batch) = AT_HAND.with_borrow_mut(|at_hand| {
+        // Put away before anything is taken: what raises from here on gives it back.
+        let batch = at_hand.insert(AtHand { slots, database, since, number, taken: Vec::with_capacity(2 * BATCH) });
+        let place = slots.take(database.oid(), number, from, BATCH, &mut batch.taken);
+        (place, Batch::of(OpenBatch { node: slots.node(), batch: number }, &batch.taken))
+    });
+    if !batch.uses.is_empty() {
+        usage::enter_batch(batch.open);
+        usage::add(&batch.uses);
+    }
+    place
+}
+
+/// On a standby that was promoted: what had been handed out and has not arrived is written here. Its batch is entered, so
+/// that it cannot arrive any more.
+fn take_back(slots: Slots<'static>, database: &Database) {
+    let Some(open) = database.open() else { return };
+    let has_arrived = usage::last_batch(open.node, &Latest::take()).is_some_and(|last| last >= open.batch)
+        || !usage::enter_batch(open);
+    slots.each(
+        Some(database.oid()),
+        |slot| {
+            if has_arrived { slot.land(open.batch) } else { slot.give_back(open.batch) }
+        },
+    );
+    database.set_open(None);
+}
+
+fn record_denials(slots: Slots<'static>, database: &Database) -> Result<(), Error> {
+    slots.header.samples.take(database.oid()).iter().try_for_each(usage::record_denial)
+}
+
+/// What is done every hour: listeners hear of tokens that are about to expire, and what is old is removed. Whether there is
+/// nothing left to do.
+fn tend(slots: Slots<'static>, start: Instant) -> bool {
+    let is_over = || start.elapsed() > LONG_ENOUGH;
+    while process::in_transaction(notify::expiring) {
+        if is_over() {
+            return false;
+        }
+    }
+    if let Some(before) = Timestamp::of_micros(Timestamp::now().micros() - KEPT) {
+        process::in_transaction(|| {
+            usage::remove_hours(before, REMOVED);
+            usage::remove_batches(before, slots.node());
+        });
+    }
+    loop {
+        // One round takes up to a second.
+        if is_over() {
+            return false;
+        }
+        match process::in_transaction(purge::by_retention) {
+            Ok(0) => return true,
+            Ok(_) => {}
+            Err(error) => {
+                error.log();
+                return true;
+            }
+        }
+    }
+}
