@@ -1,12 +1,15 @@
 # Verbs only; what they do, and why, is written in scripts/.
 .DEFAULT_GOAL := help
-.PHONY: help setup install installcheck demo demo-stop test lint unit regress isolation examples cluster bench soak dist clean
+.PHONY: help setup setup-tests install installcheck demo demo-stop test lint unit regress isolation examples cluster bench soak dist clean
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1	\2/p' Makefile | expand -t 22
 
 setup: ## install what is missing to build and test (Debian, Ubuntu)
 	scripts/setup
+
+setup-tests: ## install what the tests need besides, too
+	scripts/setup tests
 
 install: setup ## build with optimisations and install into PostgreSQL (PG_CONFIG chooses which)
 	scripts/install
@@ -38,13 +41,13 @@ isolation: install ## tests with concurrent sessions
 examples: install ## the example systems, each from empty database to refused token
 	scripts/sql-tests examples
 
-cluster: install ## tests with crashes, standbys, dumps and encodings
+cluster: setup-tests install ## tests with crashes, standbys, poolers, dumps and encodings
 	scripts/rust-tests cluster
 
 bench: install ## measure, and write the numbers to tests/bench/RESULTS.md
 	scripts/bench
 
-soak: install ## what takes too long for every day
+soak: setup-tests install ## what takes too long for every day
 	TOKENAUTH_SOAK=1 scripts/rust-tests cluster
 
 dist: ## the release archive for PGXN

@@ -40,7 +40,8 @@ pub fn assert_success(command: &Command, output: &Output) {
     );
 }
 
-fn as_server(program: &Path) -> Command {
+/// Any program, run as that user in an empty environment.
+pub fn as_server(program: &Path) -> Command {
     let mut command = Command::new(program);
     if geteuid().is_root() {
         let user =

@@ -6,12 +6,14 @@
 pub mod contract;
 mod end;
 mod installation;
+mod pooler;
 mod processes;
 mod random;
 mod server;
 mod verifier;
 
 pub use end::End;
+pub use pooler::Pooler;
 pub use random::{Random, rounds};
 pub use server::{FAST, Server, wait_until};
 pub use verifier::{By, Verifier};

@@ -193,6 +193,21 @@ impl Server {
         assert_success(&command, &output);
     }
 
+    /// Runs `pgbench` on a script that [`write_file`](Self::write_file) wrote; none of its statements may fail.
+    pub fn pgbench(&self, script: &str, options: &[&str]) {
+        let output = finish(
+            program("pgbench")
+                .args(options)
+                .arg("--file")
+                .arg(self.file(script))
+                .arg("--host")
+                .arg(&self.directory)
+                .args(["--username=postgres", "postgres"]),
+        );
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(said.contains("number of failed transactions: 0 "), "{said}");
+    }
+
     /// Where a file of this name lies: beside the data directory, or with `data/` in front in it.
     #[must_use]
     pub fn file(&self, name: &str) -> PathBuf {
