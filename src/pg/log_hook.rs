@@ -11,6 +11,7 @@ use std::{ptr, slice};
 use pgrx::guc::{GucContext, GucFlags, GucRegistry, GucSetting};
 use pgrx::{pg_guard, pg_sys};
 
+use super::shared_memory;
 use crate::token::embedded;
 
 // Const and without a destructor: reading these allocates nothing.
@@ -19,7 +20,6 @@ thread_local! {
     static IS_INSTALLED: Cell<bool> = const { Cell::new(false) };
     /// Whose turn it is after ours.
     static NEXT: Cell<pg_sys::emit_log_hook_type> = const { Cell::new(None) };
-    static MASKED: Cell<u64> = const { Cell::new(0) };
 }
 
 /// Defines the setting that masks the log, once, from `_PG_init`.
@@ -46,12 +46,6 @@ pub fn define_setting(
             None,
         );
     }
-}
-
-/// How many tokens this process has kept out of the log, whole statements that it has hidden included.
-#[expect(dead_code, reason = "statistics over all processes are not here yet")]
-pub fn masked() -> u64 {
-    MASKED.get()
 }
 
 #[pg_guard]
@@ -84,7 +78,9 @@ unsafe extern "C-unwind" fn mask(report: *mut pg_sys::ErrorData) {
         if let Some(report) = unsafe { report.as_mut() } {
             // SAFETY: as above.
             let masked = unsafe { mask_fields(report) + hide_statement(report) };
-            MASKED.set(MASKED.get().saturating_add(masked as u64));
+            if let Some(slots) = shared_memory::slots().filter(|_| masked > 0) {
+                slots.count_masked(masked as u64);
+            }
         }
     }
     // Last, so that whoever ships the log elsewhere gets it masked.

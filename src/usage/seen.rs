@@ -35,7 +35,8 @@ pub fn recent_usage(token: Uuid) -> RecentUsage {
     }))
 }
 
-/// How often each verdict was given in this database on this server, and since when it is counted.
+/// How often each verdict was given in this database on this server, and since when it is counted; and under
+/// `masked_in_log` how many tokens the server has kept out of its log since it was started.
 ///
 /// # Errors
 /// `55000` when the library is not preloaded.
@@ -49,10 +50,9 @@ fn stats() -> Result<
     let database = in_memory::database(slots);
     let counts = database.map(|database| database.counts()).unwrap_or_default();
     let since = database.and_then(|database| Timestamp::of_micros(database.reset()));
-    Ok(TableIterator::new(
-        Verdict::ALL
-            .into_iter()
-            .zip(counts)
-            .map(move |(verdict, count)| (verdict.as_str(), count.cast_signed(), since)),
-    ))
+    let verdicts = Verdict::ALL
+        .into_iter()
+        .zip(counts)
+        .map(move |(verdict, count)| (verdict.as_str(), count.cast_signed(), since));
+    Ok(TableIterator::new(verdicts.chain([("masked_in_log", slots.masked().cast_signed(), None)])))
 }

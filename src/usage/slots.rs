@@ -90,6 +90,7 @@ pub struct Header {
     batch: AtomicU64,
     dropped: AtomicU64,
     evicted: AtomicU64,
+    masked: AtomicU64,
     /// Databases with usage.
     pub databases: Databases,
     /// Denials that are to become events.
@@ -165,6 +166,16 @@ impl<'a> Slots<'a> {
     /// How often a token with uses waiting had to give its slot to another.
     pub fn evicted(&self) -> u64 {
         self.header.evicted.load(Relaxed)
+    }
+
+    /// How many tokens were kept out of the log.
+    pub fn masked(&self) -> u64 {
+        self.header.masked.load(Relaxed)
+    }
+
+    /// Counts tokens that were kept out of the log.
+    pub fn count_masked(&self, tokens: u64) {
+        self.header.masked.fetch_add(tokens, Relaxed);
     }
 
     /// Counts a use, and says whether it is a denial worth an event.

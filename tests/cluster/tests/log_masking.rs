@@ -73,6 +73,10 @@ fn ten_thousand_messages_are_masked_in_every_field_and_lose_nothing_else() {
         assert_eq!(log.matches(&format!("{{10000}} of {}", masked(&token))).count(), 2, "the message and its context");
         assert!(!log.contains("$outer$"), "no statement that holds a token is logged");
     }
+    // Six in each message, and three in the statement that is hidden with each.
+    let masked = "SELECT count FROM tokenauth.stats() WHERE verdict = 'masked_in_log'";
+    let counted: i64 = server.connect("postgres").query_one(masked, &[]).unwrap().get(0);
+    assert_eq!(counted, 90_000);
 }
 
 #[test]
