@@ -1,0 +1,71 @@
+//! How much a backend remembers: no more than `tokenauth.cache_size` says, whatever tokens and principals look like, and
+//! nothing once that is taken back.
+
+use std::fs;
+
+use postgres::Client;
+use tokenauth_cluster::{FAST, Server};
+
+/// Tokens, each with a small part of the many permissions that only its owner has.
+const OWNERS: i32 = 1_000;
+
+fn start() -> (Server, Client) {
+    let server = Server::start(FAST);
+    let mut client = server.connect("postgres");
+    client
+        .batch_execute(&format!(
+            "SET tokenauth.cache_size = 0;
+             CREATE EXTENSION tokenauth;
+             INSERT INTO tokenauth.kind (name, prefix) VALUES ('api', 'api_');
+             SELECT tokenauth.put_principal('user:' || o, array_agg(format('%s:%s:%s', o, p, repeat('x', 40))) || '{{own}}')
+               FROM generate_series(1, {OWNERS}) o, generate_series(1, 250) p
+              GROUP BY o;
+             CREATE TABLE token AS
+             SELECT (tokenauth.issue('api', 'user:' || o, scopes => '{{own}}')).token FROM generate_series(1, {OWNERS}) o",
+        ))
+        .unwrap();
+    let client = server.connect("postgres");
+    (server, client)
+}
+
+/// Verifies all of them, often enough to be remembered, and tells what the backend then takes.
+fn remember(client: &mut Client, cache_size: &str) -> u64 {
+    client.batch_execute(&format!("SET tokenauth.cache_size = '{cache_size}'")).unwrap();
+    for _ in 0..3 {
+        let accepted: i64 = client
+            .query_one("SELECT count(*) FROM token, LATERAL tokenauth.verify(token.token) v WHERE v.ok", &[])
+            .unwrap()
+            .get(0);
+        assert_eq!(accepted, i64::from(OWNERS));
+    }
+    own_kilobytes(client)
+}
+
+/// Memory of the backend that it shares with nobody.
+fn own_kilobytes(client: &mut Client) -> u64 {
+    let backend: i32 = client.query_one("SELECT pg_backend_pid()", &[]).unwrap().get(0);
+    let status = fs::read_to_string(format!("/proc/{backend}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+#[test]
+fn permissions_that_many_tokens_are_cut_to_count_as_remembered() {
+    let (_server, mut client) = start();
+    let before = remember(&mut client, "0");
+    let after = remember(&mut client, "16MB");
+    assert!(after < before + 20_000, "{before} kB before, {after} kB after");
+}
+
+#[test]
+fn what_was_remembered_goes_when_the_setting_is_lowered() {
+    let (_server, mut client) = start();
+    let before = remember(&mut client, "0");
+    let full = remember(&mut client, "64MB");
+    assert!(full > before + 20_000, "{before} kB before, {full} kB after");
+    for less in ["64kB", "0"] {
+        let left = remember(&mut client, less);
+        assert!(left < before + 10_000, "{before} kB before, {full} kB full, {left} kB with {less}");
+        remember(&mut client, "64MB");
+    }
+}
