@@ -116,7 +116,9 @@ pub fn current() -> Result<Option<Identity>, Error> {
         return Err(Error::InWorker);
     }
     Ok(STATE.with_borrow(|state| match state {
-        State::Authenticated(Authenticated { who, .. }) if who.session_user == role::session_id() => Some(Rc::clone(&who.identity)),
+        State::Authenticated(Authenticated { who, .. }) if who.session_user == role::session_id() => {
+            Some(Rc::clone(&who.identity))
+        }
         _ => None,
     }))
 }
