@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::encoding;
+use super::{encoding, varlena};
 
 /// A `jsonb` value in its text form, in the server encoding.
 #[derive(Clone, PartialEq, Eq)]
@@ -78,7 +78,12 @@ impl FromDatum for Jsonb {
         if is_null {
             return None;
         }
-        // SAFETY: the caller vouches for a jsonb; JsonbToCString palloc's its text, which is copied and given back.
+        // SAFETY: the caller vouches for a jsonb: a varlena that begins with the header of its outermost container. That of
+        // an object without members, which most are, is told without a call of the server.
+        if unsafe { varlena::in_line(datum) }.is_some_and(|bytes| *bytes == pg_sys::JB_FOBJECT.to_ne_bytes()) {
+            return Some(Jsonb::empty_object());
+        }
+        // SAFETY: as above; JsonbToCString palloc's its text, which is copied and given back.
         unsafe {
             let jsonb: *mut pg_sys::Jsonb = pg_sys::pg_detoast_datum(datum.cast_mut_ptr()).cast();
             let length = c_int::try_from(pgrx::varsize_any(jsonb.cast())).unwrap_or_default();

@@ -21,6 +21,11 @@ impl Text {
         &self.0
     }
 
+    /// The bytes, given away.
+    pub fn into_bytes(self) -> Box<[u8]> {
+        self.0.into_boxed_slice()
+    }
+
     /// Whether there is nothing in it.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

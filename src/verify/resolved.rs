@@ -154,7 +154,7 @@ impl Resolved {
             digest: digest.as_bytes().try_into().ok(),
             rotated,
             expires_at: expires_at.unwrap_or(Timestamp::INFINITY),
-            owner: owner.as_bytes().into(),
+            owner: owner.into_bytes(),
             effective,
             conditions: Conditions { pepper, not_before, networks, data_scopes }.boxed(),
             image: Image::default(),
