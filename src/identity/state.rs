@@ -16,10 +16,56 @@ pub type Identity = Rc<Accepted>;
 enum State<T> {
     /// Nobody has been authenticated.
     Open,
-    /// Somebody has, in the subtransaction of this nesting level.
-    Authenticated { who: T, level: i32 },
+    /// Somebody has.
+    Authenticated(Authenticated<T>),
     /// Nobody is, and nobody can be.
     Closed,
+}
+
+/// Somebody, as accepted last, and as accepted before in the subtransactions that this one is part of: the same token again
+/// may grant something else, by changes that are rolled back together with its acceptance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Authenticated<T> {
+    who: T,
+    /// Nesting level of the subtransaction.
+    level: i32,
+    /// From the outermost, with rising levels; nothing in most transactions.
+    before: Vec<(T, i32)>,
+}
+
+impl<T> Authenticated<T> {
+    fn first(who: T, level: i32) -> Self {
+        Authenticated { who, level, before: Vec::new() }
+    }
+
+    /// Accepted once more, at this level.
+    fn again(mut self, who: T, level: i32) -> Self {
+        let former = std::mem::replace(&mut self.who, who);
+        if self.level < level {
+            self.before.push((former, self.level));
+            self.level = level;
+        }
+        self
+    }
+
+    fn after_abort(mut self, aborted: i32) -> State<T> {
+        while self.level >= aborted {
+            let Some((who, level)) = self.before.pop() else {
+                return State::Open;
+            };
+            (self.who, self.level) = (who, level);
+        }
+        State::Authenticated(self)
+    }
+
+    fn after_commit(mut self, committed: i32) -> Self {
+        if self.level >= committed {
+            self.level = committed - 1;
+            // What the level above had before is replaced.
+            self.before.pop_if(|(_, level)| *level >= committed - 1);
+        }
+        self
+    }
 }
 
 impl<T> State<T> {
@@ -30,9 +76,9 @@ impl<T> State<T> {
     fn after(self, end: End) -> Self {
         match (self, end) {
             (_, End::Transaction) => State::Open,
-            (State::Authenticated { level, .. }, End::Aborted(aborted)) if level >= aborted => State::Open,
-            (State::Authenticated { who, level }, End::Committed(committed)) if level >= committed => {
-                State::Authenticated { who, level: committed - 1 }
+            (State::Authenticated(authenticated), End::Aborted(level)) => authenticated.after_abort(level),
+            (State::Authenticated(authenticated), End::Committed(level)) => {
+                State::Authenticated(authenticated.after_commit(level))
             }
             (state, _) => state,
         }
@@ -43,6 +89,13 @@ impl<T> State<T> {
 struct Held {
     identity: Identity,
     session_user: role::Id,
+}
+
+impl Held {
+    /// Whether this is the same token, presented as the same role.
+    fn is_same(&self, other: &Held) -> bool {
+        self.identity.id == other.identity.id && self.session_user == other.session_user
+    }
 }
 
 thread_local! {
@@ -63,7 +116,7 @@ pub fn current() -> Result<Option<Identity>, Error> {
         return Err(Error::InWorker);
     }
     Ok(STATE.with_borrow(|state| match state {
-        State::Authenticated { who, .. } if who.session_user == role::session_id() => Some(Rc::clone(&who.identity)),
+        State::Authenticated(Authenticated { who, .. }) if who.session_user == role::session_id() => Some(Rc::clone(&who.identity)),
         _ => None,
     }))
 }
@@ -100,7 +153,7 @@ pub fn close() {
 
 /// An attempt to authenticate. Unless it succeeds, whatever becomes of it, the transaction is closed for identities.
 pub struct Attempt {
-    former: Option<(Held, i32)>,
+    former: Option<Authenticated<Held>>,
 }
 
 impl Attempt {
@@ -114,7 +167,7 @@ impl Attempt {
         }
         match STATE.replace(State::Closed) {
             State::Open => Ok(Attempt { former: None }),
-            State::Authenticated { who, level } => Ok(Attempt { former: Some((who, level)) }),
+            State::Authenticated(former) => Ok(Attempt { former: Some(former) }),
             State::Closed => Err(Error::SecondIdentity),
         }
     }
@@ -125,13 +178,13 @@ impl Attempt {
     /// # Errors
     /// 25001 when it was by another one, or as another role.
     pub fn succeed(self, identity: Identity) -> Result<(), Error> {
-        let session_user = role::session_id();
-        let level = match self.former {
-            None => xact::nesting_level(),
-            Some((former, level)) if former.identity.id == identity.id && former.session_user == session_user => level,
+        let who = Held { identity, session_user: role::session_id() };
+        let level = xact::nesting_level();
+        STATE.set(State::Authenticated(match self.former {
+            None => Authenticated::first(who, level),
+            Some(former) if former.who.is_same(&who) => former.again(who, level),
             Some(_) => return Err(Error::SecondIdentity),
-        };
-        STATE.set(State::Authenticated { who: Held { identity, session_user }, level });
+        }));
         Ok(())
     }
 }
@@ -147,7 +200,8 @@ mod tests {
         Savepoint,
         Release,
         RollBack,
-        Authenticate(u8),
+        /// By this token, which now grants this.
+        Authenticate(u8, u8),
         SignOut,
     }
 
@@ -156,7 +210,7 @@ mod tests {
             3 => Just(Step::Savepoint),
             2 => Just(Step::Release),
             3 => Just(Step::RollBack),
-            2 => (0_u8..3).prop_map(Step::Authenticate),
+            2 => (0_u8..2, 0_u8..9).prop_map(|(token, grants)| Step::Authenticate(token, grants)),
             1 => Just(Step::SignOut),
         ]
     }
@@ -164,9 +218,9 @@ mod tests {
     /// The rules as the contract has them, told by keeping a copy at each savepoint.
     #[derive(Default)]
     struct Model {
-        identity: Option<u8>,
+        identity: Option<(u8, u8)>,
         closed: bool,
-        savepoints: Vec<Option<u8>>,
+        savepoints: Vec<Option<(u8, u8)>>,
     }
 
     impl Model {
@@ -179,10 +233,12 @@ mod tests {
                         self.identity = before;
                     }
                 }
-                Step::Authenticate(who) if !self.closed && self.identity.is_none_or(|identity| identity == who) => {
-                    self.identity = Some(who);
+                Step::Authenticate(token, grants)
+                    if !self.closed && self.identity.is_none_or(|(former, _)| former == token) =>
+                {
+                    self.identity = Some((token, grants));
                 }
-                Step::Authenticate(_) | Step::SignOut => self.closed = true,
+                Step::Authenticate(..) | Step::SignOut => self.closed = true,
             }
             if self.closed {
                 self.identity = None;
@@ -209,11 +265,12 @@ mod tests {
                         level -= 1;
                     }
                     Step::Release | Step::RollBack => {}
-                    Step::Authenticate(who) => {
+                    Step::Authenticate(token, grants) => {
+                        let who = (token, grants);
                         state = match state {
-                            State::Open => State::Authenticated { who, level },
-                            State::Authenticated { who: former, level } if former == who => {
-                                State::Authenticated { who, level }
+                            State::Open => State::Authenticated(Authenticated::first(who, level)),
+                            State::Authenticated(former) if former.who.0 == token => {
+                                State::Authenticated(former.again(who, level))
                             }
                             _ => State::Closed,
                         };
@@ -221,7 +278,7 @@ mod tests {
                     Step::SignOut => state = State::Closed,
                 }
                 model.step(&step);
-                let current = if let State::Authenticated { who, .. } = state { Some(who) } else { None };
+                let current = if let State::Authenticated(now) = &state { Some(now.who) } else { None };
                 prop_assert_eq!(current, model.identity);
                 prop_assert_eq!(state == State::Closed, model.closed);
             }

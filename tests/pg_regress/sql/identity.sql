@@ -117,6 +117,24 @@ SET LOCAL test.token = :'token';
 DO $$ BEGIN PERFORM tokenauth.authenticate(current_setting('test.token')); RAISE division_by_zero; EXCEPTION WHEN division_by_zero THEN NULL; END $$;
 SELECT tokenauth.current_owner();
 ROLLBACK;
+-- … and with what the same token granted, when it was presented again, by changes that are rolled back with that
+CREATE TABLE staff (id text PRIMARY KEY, permissions text[]);
+INSERT INTO staff VALUES ('carol', '{devices:read}');
+INSERT INTO tokenauth.kind (name, prefix, permission_mode, owner_types) VALUES ('desk', 'desk_', 'live', '{staff}');
+SELECT tokenauth.bind_principals('staff', 'staff', 'id', permissions => 'permissions');
+SELECT token AS carols FROM tokenauth.issue('desk', 'staff:carol') \gset
+BEGIN;
+SELECT tokenauth.authenticate(:'carols');
+SAVEPOINT one;
+UPDATE staff SET permissions = '{*}';
+SAVEPOINT two;
+SELECT tokenauth.authenticate(:'carols');
+RELEASE two;
+SELECT tokenauth.current_scopes();
+ROLLBACK TO one;
+SELECT tokenauth.current_owner(), tokenauth.current_scopes();
+SELECT tokenauth.authenticate(:'carols', '{devices:read}');
+ROLLBACK;
 
 -- sign_in never raises for a bad token: it answers as verify does, and nobody is authenticated
 BEGIN;
