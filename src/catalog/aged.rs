@@ -5,8 +5,10 @@
 use pgrx::Uuid;
 
 use crate::event::{PURGED, Unlocked};
+use crate::pg::array::TextArray;
 use crate::pg::clock::Timestamp;
 use crate::pg::statement::{Argument, Statement, arguments};
+use crate::pg::text::Text;
 
 /// Removes tokens that had died or expired before this moment, with their uses, at most so many, and answers how many.
 pub fn remove_tokens(before: Timestamp, most: i64) -> i64 {
@@ -83,23 +85,32 @@ pub fn remove_mass_deaths(before: Timestamp, most: i64) -> i64 {
     count(&REMOVE, arguments![before, most])
 }
 
+/// That neither a token nor a mass death of the principal `p` is left.
+macro_rules! nothing_left {
+    () => {
+        "NOT EXISTS (SELECT FROM tokenauth.token t WHERE t.owner = p.principal)
+         AND NOT EXISTS (SELECT FROM tokenauth.mass_death m WHERE m.owner = p.principal)"
+    };
+}
+
 /// Removes tombstones of before this moment of which nothing is left, at most so many, and answers how many.
 pub fn remove_tombstones(before: Timestamp, most: i64) -> i64 {
-    // Whoever gets the id next begins at epoch 0: a mass death of before would be taken for one of his.
-    static REMOVE: Statement = Statement::new(
-        "WITH old AS MATERIALIZED (
-             SELECT p.principal
-               FROM tokenauth.principal p
-              WHERE p.dropped_at < $1
-                AND NOT EXISTS (SELECT FROM tokenauth.token t WHERE t.owner = p.principal)
-                AND NOT EXISTS (SELECT FROM tokenauth.mass_death m WHERE m.owner = p.principal)
-              LIMIT $2
-                FOR UPDATE SKIP LOCKED),
-         gone AS (
-             DELETE FROM tokenauth.principal p USING old WHERE p.principal = old.principal RETURNING p.principal)
+    // Whoever gets the id next begins at epoch 0: a token or mass death of before would be taken for one of his. Looked for
+    // again once the tombstones are held: until then somebody may have brought one back, issued to it and buried it anew.
+    static HOLD: Statement = Statement::new(concat!(
+        "SELECT p.principal FROM tokenauth.principal p WHERE p.dropped_at < $1 AND ",
+        nothing_left!(),
+        " LIMIT $2 FOR UPDATE SKIP LOCKED",
+    ));
+    static REMOVE: Statement = Statement::new(concat!(
+        "WITH gone AS (
+             DELETE FROM tokenauth.principal p WHERE p.principal = ANY ($1) AND ",
+        nothing_left!(),
+        " RETURNING p.principal)
          SELECT count(*) FROM gone",
-    );
-    count(&REMOVE, arguments![before, most])
+    ));
+    let held: TextArray = HOLD.all(arguments![before, most], |row| row.required::<Text>(1)).into_iter().collect();
+    if held.is_empty() { 0 } else { count(&REMOVE, arguments![held]) }
 }
 
 /// Removes events of before this moment, the oldest first, at most so many, and answers how many. `first` is the least
