@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
+use crate::interned;
 use crate::kind::Kind;
 use crate::pg::array::TextArray;
 use crate::pg::kept::Kept;
@@ -85,7 +86,9 @@ impl Combinations {
             return Rc::clone(&known.effective);
         }
         let effective = Rc::new(Effective::of(kind, chosen.map(Rc::as_ref), permissions));
-        let size = self.size + size_of::<Known>() + effective.size();
+        // What nobody else held until now is held by the entry, however long its owner is remembered.
+        let parts = chosen.map_or(0, interned::own_size) + interned::own_size(permissions);
+        let size = self.size + size_of::<Known>() + effective.size() + parts;
         if size <= most {
             self.size = size;
             let known = Known {

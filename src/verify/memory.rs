@@ -33,9 +33,10 @@ use crate::token::{Digest, Lookup};
 use crate::usage;
 use crate::verdict::Verdict;
 
-/// All that this backend remembers, of one generation.
+/// All that this backend remembers, of one generation and one size that it may take.
 struct Memory {
     generation: u64,
+    cache_size: usize,
     tokens: Remembered<Accepted>,
     principals: Remembered<Owner>,
     combinations: Combinations,
@@ -82,15 +83,24 @@ pub struct Owner {
     name: Text,
     /// The principal.
     pub principal: Principal,
+    /// As it was when it was read: who shares its permissions changes later.
+    weight: usize,
+}
+
+impl Owner {
+    fn new(name: Text, principal: Principal) -> Self {
+        /// The two counts of an `Rc`, and what the allocator adds to it and to the name.
+        const OVERHEAD: usize = 16 + 2 * 16;
+        let weight = size_of::<Self>() + OVERHEAD + name.as_bytes().len() + principal.size();
+        Owner { name, principal, weight }
+    }
 }
 
 impl Weigh for Owner {
     const USUAL: usize = 192;
 
     fn weight(&self) -> usize {
-        /// The two counts of an `Rc`, and what the allocator adds to it and to the name.
-        const OVERHEAD: usize = 16 + 2 * 16;
-        size_of::<Self>() + OVERHEAD + self.name.as_bytes().len() + self.principal.size()
+        self.weight
     }
 }
 
@@ -100,6 +110,7 @@ const MOST_KINDS: usize = 256;
 thread_local! {
     static MEMORY: RefCell<Memory> = RefCell::new(Memory {
         generation: 0,
+        cache_size: 0,
         tokens: Remembered::new(),
         principals: Remembered::new(),
         combinations: Combinations::default(),
@@ -111,10 +122,12 @@ thread_local! {
 }
 
 impl Memory {
-    /// Forgets what is of another generation.
+    /// Forgets what is of another generation, and what was laid out for another `tokenauth.cache_size`.
     fn at(&mut self, generation: u64) -> &mut Self {
-        if self.generation != generation {
+        let cache_size = settings::cache_size();
+        if self.generation != generation || self.cache_size != cache_size {
             self.generation = generation;
+            self.cache_size = cache_size;
             self.tokens.clear();
             self.principals.clear();
             self.combinations = Combinations::default();
@@ -206,7 +219,14 @@ pub fn imports() -> Imports {
 
 /// The generation of now, if anything may be remembered.
 fn generation() -> Option<u64> {
-    if settings::cache_size() == 0 || !invalidation::may_remember() {
+    if settings::cache_size() == 0 {
+        // What was remembered before the setting was turned off goes, too.
+        MEMORY.with_borrow_mut(|memory| {
+            memory.at(memory.generation);
+        });
+        return None;
+    }
+    if !invalidation::may_remember() {
         return None;
     }
     Some(invalidation::generation())
@@ -273,7 +293,7 @@ fn pepper(id: &[u8], snapshot: &Latest, generation: u64) -> Result<Rc<Peppering>
 }
 
 fn find_owner(name: &Text, snapshot: &Latest) -> Option<Rc<Owner>> {
-    principal::find(name.as_bytes(), snapshot).map(|principal| Rc::new(Owner { name: name.clone(), principal }))
+    principal::find(name.as_bytes(), snapshot).map(|principal| Rc::new(Owner::new(name.clone(), principal)))
 }
 
 fn find_kind(name: &Text, snapshot: &Latest) -> Option<Kind> {
