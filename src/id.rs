@@ -11,10 +11,9 @@ use rand::rngs::OsRng;
 use crate::error::Error;
 use crate::pg::clock::Timestamp;
 
-/// The least identifier that something of this moment can have.
+/// The least identifier that something of this moment, a microsecond, can have.
 pub fn first(at: Timestamp) -> Uuid {
-    let id = uuid::Builder::from_unix_timestamp_millis(at.unix_millis(), &[0; 10]).into_uuid();
-    Uuid::from_bytes(id.into_bytes())
+    of(at, [0; 10])
 }
 
 /// A new identifier for something that happens at this moment.
@@ -24,7 +23,10 @@ pub fn first(at: Timestamp) -> Uuid {
 pub fn new(at: Timestamp) -> Result<Uuid, Error> {
     let mut random = [0; 10];
     OsRng.try_fill_bytes(&mut random).map_err(|_| Error::Random)?;
-    random[..2].copy_from_slice(&at.fraction_of_milli().to_be_bytes());
-    let id = uuid::Builder::from_unix_timestamp_millis(at.unix_millis(), &random).into_uuid();
-    Ok(Uuid::from_bytes(id.into_bytes()))
+    Ok(of(at, random))
+}
+
+fn of(at: Timestamp, mut rest: [u8; 10]) -> Uuid {
+    rest[..2].copy_from_slice(&at.fraction_of_milli().to_be_bytes());
+    Uuid::from_bytes(uuid::Builder::from_unix_timestamp_millis(at.unix_millis(), &rest).into_uuid().into_bytes())
 }

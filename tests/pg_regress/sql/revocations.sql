@@ -132,6 +132,16 @@ SELECT tokenauth.import_revocations(NULL);
 SELECT tokenauth.export_revocations(NULL);
 \echo :SQLSTATE
 
+-- a mass death is told to the microsecond: a token issued just before it dies, one issued just after it does not
+SELECT tokenauth.put_principal('user:dave');
+SELECT id FROM tokenauth.issue('api', 'user:dave') \gset
+CREATE FUNCTION died_at(moment timestamptz) RETURNS bigint LANGUAGE sql AS $$
+    SELECT tokenauth.import_revocations(jsonb_build_object('version', 1, 'owners', jsonb_build_array(
+        jsonb_build_object('owner', 'user:dave', 'at', moment, 'by', 'role:x', 'covers', 'all'))))
+$$;
+SELECT died_at(created_at) FROM tokenauth.tokens WHERE id = :'id';
+SELECT died_at(created_at + '1 microsecond') FROM tokenauth.tokens WHERE id = :'id';
+
 -- it dies for good: the commit waits for the disk, and cannot be prepared
 BEGIN;
 SELECT tokenauth.import_revocations('{"version": 1}');
