@@ -95,7 +95,10 @@ pub fn reload_if_asked() {
 /// Ends this process, to be started again unless the server ends.
 pub fn leave() -> ! {
     // SAFETY: nothing is held; the server's own callbacks clean up.
-    unsafe { pg_sys::proc_exit(1) }
+    unsafe { pg_sys::proc_exit(1) };
+    // The bindings of 18 do not say that it never returns.
+    #[cfg(feature = "pg18")]
+    unreachable!("the process has ended");
 }
 
 /// Whether a database exists. Inside a transaction.
