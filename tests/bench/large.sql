@@ -1,12 +1,14 @@
 -- Real tokens, scattered evenly over a table of :tokens. The others are only in the way, so these rows need no token text:
--- they are made in one statement, without issue(). Run by scripts/bench after small.sql.
+-- they are made in one statement, without issue(). Run by scripts/bench after small.sql, with :rounds set too.
 
 CREATE UNLOGGED TABLE bench.scattered AS
-SELECT i.id, i.token, (n % 10 + 1)::integer AS round
-FROM generate_series(1, 1000000) n, LATERAL tokenauth.issue('bench', 'user:' || (n % 1000 + 1)) i;
+SELECT i.id, i.token, (n % :rounds + 1)::integer AS round
+FROM generate_series(1, :rounds * 100000) n, LATERAL tokenauth.issue('bench', 'user:' || (n % 1000 + 1)) i;
 
+-- The session's plans are held to calling for each token; these are not calls.
+SET enable_hashjoin = on;
 CREATE TEMPORARY TABLE kept AS
-SELECT row_number() OVER (ORDER BY random()) * (:tokens / 1000000) AS place, t.*
+SELECT row_number() OVER (ORDER BY random()) * (:tokens / (:rounds * 100000)) AS place, t.*
 FROM tokenauth.token t JOIN bench.scattered USING (id);
 TRUNCATE tokenauth.token;
 INSERT INTO tokenauth.token
