@@ -172,16 +172,22 @@ pub fn count_alive(owner: &PrincipalName, kind: &Text, principal: &Principal) ->
 
 /// How many tokens an owner, which must be held alone, has alive; not counted further than `most`.
 pub fn count_alive_of(owner: &PrincipalName, principal: &Principal, most: i64) -> i64 {
-    // Each half is a range of the index, so that what has died with others before is not even passed over.
+    // Each half is a range of the index, so that what has died with others before is not even passed over. The order is
+    // that of the index: without it a scan of the whole table seems cheaper to the planner, for an owner of many, than it
+    // is when their rows lie at its end.
     static COUNT: Statement = Statement::new(
         "SELECT count(*)
-           FROM (SELECT FROM tokenauth.token
-                  WHERE owner = $1 AND NOT dies_with_owner AND owner_epoch >= $2
-                    AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > clock_timestamp())
+           FROM ((SELECT FROM tokenauth.token
+                   WHERE owner = $1 AND NOT dies_with_owner AND owner_epoch >= $2
+                     AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > clock_timestamp())
+                   ORDER BY owner_epoch
+                   LIMIT $4)
                  UNION ALL
-                 SELECT FROM tokenauth.token
-                  WHERE owner = $1 AND dies_with_owner AND owner_epoch >= $3
-                    AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > clock_timestamp())
+                 (SELECT FROM tokenauth.token
+                   WHERE owner = $1 AND dies_with_owner AND owner_epoch >= $3
+                     AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > clock_timestamp())
+                   ORDER BY owner_epoch
+                   LIMIT $4)
                   LIMIT $4) alive",
     );
     let (all, revocable) = principal.dead_before();
@@ -195,6 +201,7 @@ pub fn alive_of(owner: &PrincipalName, principal: &Principal, covers: Covers, mo
            FROM tokenauth.token
           WHERE owner = $1 AND owner_epoch >= $2 AND (dies_with_owner AND owner_epoch >= $3 OR NOT dies_with_owner AND $4)
             AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > clock_timestamp())
+          ORDER BY owner, dies_with_owner, owner_epoch
           LIMIT $5",
     );
     let (all, revocable) = principal.dead_before();
