@@ -22,7 +22,7 @@ report() {
   printf '\n## Statements of an application\n\n'
   printf 'The token is bound as a parameter, one of %s in turn.\n\n' "$bound"
   printf '| | calls/s, 1 client | of `SELECT 1` | calls/s, 8 clients | of `SELECT 1` | µs of backend CPU, 8 clients |\n|---|--:|--:|--:|--:|--:|\n'
-  local entry key sql presented settings call label than set ours clients
+  local entry key sql presented settings call label than set ours clients part
   for entry in "${statements[@]}"; do
     IFS='|' read -r key sql settings label <<<"$entry"
     throughput_row bound- "$key" "$label" select1
@@ -103,8 +103,7 @@ report() {
     key=${entry%%|*}-all
     printf '| %s | %s | %s | %s |\n' "${entry#*|}" "$(rounded "$key-plain")" "$(rounded "$key-bound")" "$(ratio "$key-bound" "$key-plain")"
   done
-  if [ -e tests/bench/PROFILE.md ]; then
-    printf '\n'
-    cat tests/bench/PROFILE.md
-  fi
+  for part in tests/bench/POLICY.md tests/bench/PROFILE.md; do
+    [ ! -e "$part" ] || { echo && cat "$part"; }
+  done
 }
