@@ -4,18 +4,12 @@ use std::ptr;
 
 use pgrx::{IntoDatum, pg_sys, varsize_any};
 
+use super::array::TextArray;
+
 /// A copy of a value of a type of varying length.
 pub struct Kept(Box<[u8]>);
 
 impl Kept {
-    /// A copy of what this becomes as a datum, which must be of a type of varying length; `None` for NULL.
-    pub fn of<T: IntoDatum>(value: T) -> Option<Self> {
-        // SAFETY: `type_oid` names a varlena type, or the assertion fails.
-        assert!(unsafe { pg_sys::get_typlen(T::type_oid()) } == -1, "only values of varying length are kept");
-        // SAFETY: a datum of a varlena type that was just made points to such a value, not toasted.
-        value.into_datum().map(|datum| unsafe { Kept::copy(datum.cast_mut_ptr(), 0) })
-    }
-
     /// A copy of the value but for its last bytes.
     ///
     /// # Safety
@@ -23,11 +17,6 @@ impl Kept {
     pub(super) unsafe fn copy(value: *const pg_sys::varlena, but_for: usize) -> Self {
         // SAFETY: by the caller's word the value is as long as its header says.
         unsafe { Kept(std::slice::from_raw_parts(value.cast::<u8>(), varsize_any(value) - but_for).into()) }
-    }
-
-    /// How many bytes it takes.
-    pub fn len(&self) -> usize {
-        self.0.len()
     }
 
     /// The value in the current memory context, with these bytes after those that are kept.
@@ -42,10 +31,24 @@ impl Kept {
     }
 }
 
-/// A kept `text[]`, as a field or an argument.
-pub struct KeptTexts<'a>(pub &'a Kept);
+/// A kept `text[]`.
+pub struct KeptTexts(Kept);
 
-impl IntoDatum for KeptTexts<'_> {
+impl KeptTexts {
+    /// A copy of these.
+    pub fn of(texts: TextArray) -> Self {
+        let array = texts.into_datum().expect("an array is not null");
+        // SAFETY: the datum of an array that was just made points to it.
+        KeptTexts(unsafe { Kept::copy(array.cast_mut_ptr(), 0) })
+    }
+
+    /// How many bytes they take.
+    pub fn len(&self) -> usize {
+        self.0.0.len()
+    }
+}
+
+impl IntoDatum for &KeptTexts {
     fn into_datum(self) -> Option<pg_sys::Datum> {
         Some(self.0.restored(&[]))
     }

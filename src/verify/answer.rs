@@ -13,7 +13,6 @@ use crate::pg::clock::Timestamp;
 use crate::pg::composite::{Fields, Verification};
 use crate::pg::encoding;
 use crate::pg::jsonb::Jsonb;
-use crate::pg::kept::KeptTexts;
 use crate::pg::statement::fields;
 use crate::pg::text::Text;
 use crate::principal::PrincipalName;
@@ -87,7 +86,7 @@ impl Shown {
             owner.as_ref().map(PrincipalName::principal_type),
             owner.as_ref().map(PrincipalName::id),
             self.name,
-            KeptTexts(accepted.effective.array()),
+            accepted.effective.array(),
             json_of(accepted.data_scopes()),
             self.expires_at,
             self.metadata,

@@ -8,21 +8,21 @@ use std::rc::Rc;
 
 use crate::interned;
 use crate::kind::Kind;
-use crate::pg::array::TextArray;
-use crate::pg::kept::Kept;
+use crate::pg::kept::KeptTexts;
 use crate::scope::{Scope, Scopes};
 
 /// What a token grants, and its kind.
 pub struct Effective {
     kind: Rc<Kind>,
     scopes: Scopes,
-    array: Kept,
+    array: KeptTexts,
 }
 
 impl Effective {
-    fn of(kind: &Rc<Kind>, chosen: Option<&Scopes>, permissions: &Scopes) -> Self {
+    /// Made for this one.
+    pub fn of(kind: &Rc<Kind>, chosen: Option<&Scopes>, permissions: &Scopes) -> Self {
         let scopes = kind.effective_scopes(chosen, permissions);
-        let array = Kept::of(TextArray::from_iter(scopes.iter())).expect("an array is not null");
+        let array = KeptTexts::of(scopes.iter().collect());
         Effective { kind: Rc::clone(kind), scopes, array }
     }
 
@@ -37,7 +37,7 @@ impl Effective {
     }
 
     /// The scopes as `text[]`.
-    pub fn array(&self) -> &Kept {
+    pub fn array(&self) -> &KeptTexts {
         &self.array
     }
 

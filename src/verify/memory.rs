@@ -166,13 +166,8 @@ pub fn ask(lookup: Lookup, digest: &Digest, question: &Question) -> Result<Optio
     let Some(generation) = generation() else {
         let (resolved, _) = settled(invalidation::generation(), |snapshot, _| read(lookup, digest, snapshot, None));
         return Ok(resolved?.map(|resolved| {
-            resolved.judge(question, |token| {
-                Combinations::default().effective(
-                    &token.kind,
-                    token.token.scopes.as_ref(),
-                    &token.owner.principal.permissions,
-                    0,
-                )
+            resolved.judge(question, |Resolved { token, owner, kind }| {
+                Rc::new(Effective::of(kind, token.scopes.as_deref(), &owner.principal.permissions))
             })
         }));
     };
