@@ -2,6 +2,8 @@
 
 use postgres::Client;
 
+use crate::Server;
+
 /// What the holder and the application keep of a token.
 pub struct Issued {
     /// The plaintext, which exists here and nowhere else.
@@ -19,6 +21,16 @@ pub fn prepare(client: &mut Client) {
              SELECT tokenauth.put_principal('user:1', permissions => '{devices:read}');",
         )
         .unwrap();
+}
+
+/// Starts a server with these settings, prepares it, and issues a token to `user:1`.
+#[must_use]
+pub fn serve(settings: &[&str]) -> (Server, Client, Issued) {
+    let server = Server::start(settings);
+    let mut client = server.connect("postgres");
+    prepare(&mut client);
+    let issued = issue(&mut client, "user:1");
+    (server, client, issued)
 }
 
 /// Issues a token of kind `key`.

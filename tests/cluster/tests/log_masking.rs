@@ -5,7 +5,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use postgres::Client;
-use tokenauth_cluster::contract::{issue, prepare};
+use tokenauth_cluster::contract::serve;
 use tokenauth_cluster::{FAST, Server};
 
 /// All three forms of log, in `logs/server.*`.
@@ -23,11 +23,8 @@ const LOGS: [&str; 3] = ["logs/server.log", "logs/server.csv", "logs/server.json
 const PRELOADED: &str = "shared_preload_libraries = 'tokenauth'";
 
 fn started(settings: &[&str]) -> (Server, Client, String) {
-    let server = Server::start(&[FAST, LOGGING, settings].concat());
-    let mut client = server.connect("postgres");
-    prepare(&mut client);
-    let token = issue(&mut client, "user:1").token;
-    (server, client, token)
+    let (server, client, issued) = serve(&[FAST, LOGGING, settings].concat());
+    (server, client, issued.token)
 }
 
 /// The token as the log may show it.

@@ -6,17 +6,11 @@ use std::thread;
 
 use postgres::Client;
 use postgres::error::SqlState;
-use tokenauth_cluster::contract::{Issued, issue, prepare, revoke, verdict};
+use tokenauth_cluster::contract::{Issued, issue, prepare, revoke, serve, verdict};
 use tokenauth_cluster::{By, End, FAST, Server, Verifier, rounds};
 
 fn start() -> (Server, Client, Issued) {
-    let mut settings = FAST.to_vec();
-    settings.push("statement_timeout = 60s");
-    let server = Server::start(&settings);
-    let mut client = server.connect("postgres");
-    prepare(&mut client);
-    let issued = issue(&mut client, "user:1");
-    (server, client, issued)
+    serve(&[FAST, &["statement_timeout = 60s"]].concat())
 }
 
 #[test]

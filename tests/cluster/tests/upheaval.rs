@@ -5,17 +5,11 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
 
 use postgres::Client;
-use tokenauth_cluster::contract::{Issued, issue, prepare, revoke};
+use tokenauth_cluster::contract::{Issued, issue, prepare, revoke, serve};
 use tokenauth_cluster::{By, End, FAST, Server, Verifier, rounds};
 
 fn start() -> (Server, Client, Issued) {
-    let mut settings = FAST.to_vec();
-    settings.push("statement_timeout = 60s");
-    let server = Server::start(&settings);
-    let mut client = server.connect("postgres");
-    prepare(&mut client);
-    let issued = issue(&mut client, "user:1");
-    (server, client, issued)
+    serve(&[FAST, &["statement_timeout = 60s"]].concat())
 }
 
 fn rename(client: &mut Client, issued: &Issued, name: &str) {
