@@ -5,7 +5,7 @@ use std::fs;
 
 use postgres::Client;
 use postgres::error::SqlState;
-use tokenauth_cluster::contract::{Issued, issue, prepare, verdict};
+use tokenauth_cluster::contract::{Issued, serve, verdict};
 use tokenauth_cluster::{FAST, Server};
 
 const PAGE: usize = 8192;
@@ -27,14 +27,6 @@ const BYTES: &[(&str, Damage)] = &[
     ("ones at the end", |file| file[PAGE - 200..].fill(0xFF)),
     ("bytes from elsewhere", |file| file.copy_within(PAGE - 150..PAGE - 50, PAGE - 100)),
 ];
-
-fn start() -> (Server, Client, Issued) {
-    let server = Server::start(FAST);
-    let mut client = server.connect("postgres");
-    prepare(&mut client);
-    let issued = issue(&mut client, "user:1");
-    (server, client, issued)
-}
 
 /// What verification reads.
 const TABLES: [&str; 3] = ["token", "principal", "kind"];
@@ -78,7 +70,7 @@ fn expect_closed(server: &Server, issued: &Issued, what: &str) {
 #[test]
 fn a_damaged_page_never_makes_a_token_valid_and_never_a_server_crash() {
     for checksums in [false, true] {
-        let (mut server, mut client, issued) = start();
+        let (mut server, mut client, issued) = serve(FAST);
         let files: Vec<_> =
             TABLES.iter().chain(&INDEXES).map(|relation| (relation, file(&mut client, relation))).collect();
         drop(client);
