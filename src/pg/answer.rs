@@ -15,9 +15,6 @@ use super::statement::Argument;
 /// by hand, since only that says which columns the rows have.
 pub struct Answer {
     set: *mut pg_sys::ReturnSetInfo,
-    /// As long-lived as the store. Rows are put from within shorter-lived contexts, which must not hold what a store makes
-    /// when it spills to disk.
-    context: pg_sys::MemoryContext,
 }
 
 impl Answer {
@@ -27,13 +24,11 @@ impl Answer {
         let mut nulls = values.map(|value| value.is_none());
         let mut values = values.map(|value| value.unwrap_or(pg_sys::Datum::null()));
         // SAFETY: the store and its descriptor live as long as the call; there are as many values as columns, and they are
-        // copied.
+        // copied, in the store's own memory context whichever is current.
         unsafe {
             let set = &*self.set;
             assert!((*set.setDesc).natts as usize == N, "function does not return {N} columns");
-            let caller = pg_sys::MemoryContextSwitchTo(self.context);
             pg_sys::tuplestore_putvalues(set.setResult, set.setDesc, values.as_mut_ptr(), nulls.as_mut_ptr());
-            pg_sys::MemoryContextSwitchTo(caller);
         }
     }
 }
@@ -54,8 +49,7 @@ unsafe impl<'fcx> ArgAbi<'fcx> for Answer {
         unsafe {
             let call = pg_sys::FunctionCallInfo::unbox_arg_unchecked(arg);
             pg_sys::InitMaterializedSRF(call, 0);
-            let set: *mut pg_sys::ReturnSetInfo = (*call).resultinfo.cast();
-            Answer { set, context: (*(*set).econtext).ecxt_per_query_memory }
+            Answer { set: (*call).resultinfo.cast() }
         }
     }
 
