@@ -241,7 +241,7 @@ impl Held {
 
     /// Whether the token is dead, alone or with others.
     pub fn is_dead(&self) -> bool {
-        self.token.revoked || self.principal.has_killed(self.token.owner_epoch, self.token.dies_with_owner)
+        self.token.is_dead(&self.principal)
     }
 
     /// # Errors
@@ -258,7 +258,7 @@ impl Held {
         if self.token.disabled {
             return Err(Error::TokenDisabled(id));
         }
-        if self.token.not_before.is_some_and(|start| now < start) {
+        if self.token.is_early(now) {
             return Err(Error::TokenNotYetValid(id));
         }
         if self.token.is_expired(now) {

@@ -117,9 +117,7 @@ fn kill(token: Token, reason: Option<Text>, actor: &Actor) -> Result<bool, Error
 /// Whether a token that is locked is neither revoked, alone or with others, nor expired.
 fn is_alive(token: &Token) -> bool {
     let owner = principal::find(token.owner.as_bytes(), &Latest::take());
-    !token.revoked
-        && !token.is_expired(Timestamp::now())
-        && owner.is_some_and(|owner| !owner.has_killed(token.owner_epoch, token.dies_with_owner))
+    !token.is_expired(Timestamp::now()) && owner.is_some_and(|owner| !token.is_dead(&owner))
 }
 
 /// Marks a token that is locked as dead from now on.

@@ -45,9 +45,8 @@ impl Acting {
     fn by_token(presenter: &Presenter, owner: &Principal) -> Result<Self, Error> {
         let now = Timestamp::now();
         let token = token::find(presenter.token).ok_or(Error::NotAccepted)?;
-        let is_dead = token.revoked || token.deleted || owner.has_killed(token.owner_epoch, token.dies_with_owner);
-        let is_early = token.not_before.is_some_and(|start| now < start);
-        if is_dead || token.disabled || is_early || token.is_expired(now) || !owner.active {
+        let is_in_time = !token.is_early(now) && !token.is_expired(now);
+        if token.is_dead(owner) || token.disabled || !is_in_time || !owner.active {
             return Err(Error::NotAccepted);
         }
         let kind = kind::find(token.kind.as_bytes(), &Latest::take()).ok_or(Error::NotAccepted)?;

@@ -86,6 +86,16 @@ impl Token {
         }
     }
 
+    /// Whether it has died for good, alone or with others of its owner.
+    pub fn is_dead(&self, owner: &Principal) -> bool {
+        self.revoked || self.deleted || owner.has_killed(self.owner_epoch, self.dies_with_owner)
+    }
+
+    /// Whether its time has not come.
+    pub fn is_early(&self, now: Timestamp) -> bool {
+        self.not_before.is_some_and(|start| now < start)
+    }
+
     /// Whether its time is over.
     pub fn is_expired(&self, now: Timestamp) -> bool {
         self.expires_at.is_some_and(|end| end <= now)
