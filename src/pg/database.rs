@@ -1,4 +1,4 @@
-//! This session's database, role and number, and whether a database exists.
+//! This session's database, and whether its server can write.
 
 use pgrx::pg_sys;
 
@@ -7,19 +7,6 @@ use pgrx::pg_sys;
 pub fn current() -> u32 {
     // SAFETY: set once, when the process connects.
     unsafe { pg_sys::MyDatabaseId }.to_u32()
-}
-
-/// A number that differs from one process to the next.
-#[inline]
-pub fn process() -> u32 {
-    // SAFETY: set once, when the process begins.
-    unsafe { pg_sys::MyProcPid }.cast_unsigned()
-}
-
-/// The role that is logged in.
-pub fn session_role() -> u32 {
-    // SAFETY: reads this backend's state.
-    unsafe { pg_sys::GetSessionUserId() }.to_u32()
 }
 
 /// Whether the server can write, or replays what another has written.

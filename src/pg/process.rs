@@ -7,6 +7,7 @@ use pgrx::bgworkers::{BackgroundWorker, SignalWakeFlags};
 use pgrx::{pg_guard, pg_sys};
 
 /// The number of this process.
+#[inline]
 pub fn id() -> i32 {
     // SAFETY: set once, when the process begins.
     unsafe { pg_sys::MyProcPid }

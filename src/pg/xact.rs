@@ -11,7 +11,7 @@ use std::ptr;
 use pgrx::prelude::*;
 use pgrx::{PgSqlErrorCode, pg_sys};
 
-use super::{invalidation, notify};
+use super::{database, invalidation, notify};
 
 thread_local! {
     /// Shallowest transaction nesting level at which this transaction has killed something; 0: none.
@@ -98,7 +98,7 @@ pub fn may_count() -> bool {
     unsafe {
         !pg_sys::XactReadOnly
             && pg_sys::XactIsoLevel <= pg_sys::XACT_READ_COMMITTED as c_int
-            && !pg_sys::RecoveryInProgress()
+            && !database::is_in_recovery()
             && !pg_sys::IsInParallelMode()
     }
 }

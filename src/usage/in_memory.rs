@@ -7,7 +7,7 @@ use pgrx::Uuid;
 use super::slots::{Address, Database, Key, OpenBatch, Sample, Slots, Use};
 use crate::network::Client;
 use crate::pg::clock::Timestamp;
-use crate::pg::database;
+use crate::pg::{database, process, role};
 use crate::verdict::Verdict;
 
 thread_local! {
@@ -43,7 +43,7 @@ pub fn count(
     let client = client.map(|client| Address::of(client.address()));
     let is_sample = slots.count(&key(token), &Use { at: now.micros(), valid: verdict.ok(), client });
     let database = database(slots)?;
-    database.count(verdict, database::process());
+    database.count(verdict, process::id().cast_unsigned());
     database.wait(now.micros());
     is_sample.then(|| Denial::new(slots, Some(token), verdict, client, now))
 }
@@ -51,7 +51,7 @@ pub fn count(
 /// Counts a verification of what is no token.
 pub fn count_without_token(slots: Slots<'static>, verdict: Verdict, client: Option<Client>) -> Option<Denial> {
     let database = database(slots)?;
-    database.count(verdict, database::process());
+    database.count(verdict, process::id().cast_unsigned());
     let now = Timestamp::now();
     // Who presents nothing is not denied anything.
     if verdict == Verdict::Missing || !database.is_sample(now.micros()) {
@@ -79,7 +79,7 @@ impl Denial {
     ) -> Self {
         let sample = Sample {
             database: database::current(),
-            role: database::session_role(),
+            role: role::session_id().to_u32(),
             token: token.map(|token| *token.as_bytes()),
             verdict,
             at: now.micros(),
