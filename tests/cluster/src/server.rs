@@ -10,6 +10,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
+use postgres::error::SqlState;
 use postgres::{Client, NoTls};
 
 use crate::installation::{assert_success, finish, program, temporary_directory};
@@ -68,7 +69,14 @@ impl Server {
             primary.connect("postgres").query_one("SELECT pg_current_wal_lsn()::text", &[]).unwrap().get(0);
         let mut client = self.connect("postgres");
         wait_until("the standby to catch up", || {
-            client.query_one("SELECT pg_last_wal_replay_lsn() >= $1::text::pg_lsn", &[&written]).unwrap().get(0)
+            match client.query_one("SELECT pg_last_wal_replay_lsn() >= $1::text::pg_lsn", &[&written]) {
+                Ok(row) => row.get(0),
+                // What it is waited for may cancel the question.
+                Err(error) => {
+                    assert_eq!(error.code(), Some(&SqlState::T_R_SERIALIZATION_FAILURE), "{error:?}");
+                    false
+                }
+            }
         });
     }
 

@@ -196,7 +196,7 @@ fn a_verification_that_recovery_cancels_may_be_tried_again() {
                                              LATERAL tokenauth.verify(CASE WHEN a + b > 0 THEN $1 END) v WHERE v.ok";
     const RUNS: &str = "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory')";
     let mut settings = FAST.to_vec();
-    settings.push("max_standby_streaming_delay = 0");
+    settings.extend(["max_standby_streaming_delay = 0", "autovacuum = off"]);
     let primary = Server::start(&settings);
     let mut on_primary = primary.connect("postgres");
     prepare(&mut on_primary);
