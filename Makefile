@@ -55,4 +55,4 @@ dist: ## the release archive for PGXN
 	scripts/dist
 
 clean: demo-stop ## remove everything built
-	rm -rf target
+	rm -rf target tests/examples/*/node_modules tests/examples/*/*/node_modules
