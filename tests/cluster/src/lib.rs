@@ -6,6 +6,7 @@
 pub mod contract;
 mod end;
 mod installation;
+mod needles;
 mod pooler;
 mod processes;
 mod random;
@@ -13,6 +14,7 @@ mod server;
 mod verifier;
 
 pub use end::End;
+pub use needles::{Needles, published_channels};
 pub use pooler::Pooler;
 pub use random::{Random, rounds};
 pub use server::{FAST, Server, wait_until};

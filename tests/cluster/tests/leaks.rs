@@ -3,7 +3,6 @@
 //! Each channel is tried with tokens of its own, so that whatever is found names where it came from. What counts as found
 //! are any eight characters of the secret in a row.
 
-use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::thread::{self, sleep};
@@ -13,10 +12,7 @@ use std::{fs, iter};
 use postgres::Client;
 use postgres::types::ToSql;
 use tokenauth_cluster::contract::{issue, prepare};
-use tokenauth_cluster::{FAST, Server};
-
-/// The heading of the README's section with the table.
-const HEADING: &str = "### Where a token's text is seen\n";
+use tokenauth_cluster::{FAST, Needles, Server, published_channels};
 
 /// Everything that logs is loaded, and quiet; each channel opens what it is about.
 const QUIET: &[&str] = &[
@@ -259,63 +255,6 @@ fn seen_by(client: &mut Client, shown: &Shown, sql: &str) -> bool {
     Needles::of([shown.secret()]).found(text.as_bytes())[0]
 }
 
-/// Eight characters in a row of any of several secrets.
-struct Needles {
-    windows: HashMap<[u8; 8], usize>,
-    /// Whether one begins with these two bytes.
-    starts: Vec<bool>,
-    count: usize,
-}
-
-impl Needles {
-    fn of<'a>(secrets: impl IntoIterator<Item = &'a str>) -> Self {
-        let mut needles = Needles { windows: HashMap::new(), starts: vec![false; 1 << 16], count: 0 };
-        for (index, secret) in secrets.into_iter().enumerate() {
-            for window in secret.as_bytes().windows(8) {
-                needles.windows.insert(window.try_into().unwrap(), index);
-                needles.starts[start(window)] = true;
-            }
-            needles.count = index + 1;
-        }
-        needles
-    }
-
-    /// Which of the secrets are in there.
-    fn found(&self, bytes: &[u8]) -> Vec<bool> {
-        let mut found = vec![false; self.count];
-        for window in bytes.windows(8).filter(|window| self.starts[start(window)]) {
-            if let Some(&index) = self.windows.get(window) {
-                found[index] = true;
-            }
-        }
-        found
-    }
-
-    /// Which of the secrets are in any file below the directory.
-    fn found_below(&self, directory: &Path, skip: &dyn Fn(&Path) -> bool) -> Vec<bool> {
-        let mut found = vec![false; self.count];
-        for entry in fs::read_dir(directory).unwrap() {
-            let path = entry.unwrap().path();
-            let also = if skip(&path) {
-                continue;
-            } else if path.is_dir() {
-                self.found_below(&path, skip)
-            } else {
-                // A file may go while the directory is read; a socket is no file.
-                fs::read(&path).map(|bytes| self.found(&bytes)).unwrap_or_default()
-            };
-            for (found, also) in found.iter_mut().zip(also) {
-                *found |= also;
-            }
-        }
-        found
-    }
-}
-
-fn start(window: &[u8]) -> usize {
-    usize::from(window[0]) << 8 | usize::from(window[1])
-}
-
 /// A stretch of the secret as the numbers of its bytes.
 fn numbers(secret: &str) -> String {
     secret[8..24].bytes().map(|byte| byte.to_string()).collect::<Vec<_>>().join(" ")
@@ -426,7 +365,7 @@ fn a_token_is_seen_where_the_readme_says_and_nowhere_else() {
         assert!(cell.shown.form != Form::Digest || !cell.is_seen, "{name}: a digest shows nothing of the token");
     }
     let found = table(&cells);
-    assert_eq!(found, published(), "the README's table is not what was found, which is:\n{found}");
+    assert_eq!(found, published_channels(), "the README's table is not what was found, which is:\n{found}");
 }
 
 /// The table as it was found.
@@ -453,15 +392,4 @@ fn table(cells: &[Cell]) -> String {
         writeln!(table, "| {} |", row.join(" | ")).unwrap();
     }
     table
-}
-
-/// The table that the README has.
-fn published() -> String {
-    let readme = include_str!("../../../README.md");
-    let (_, section) = readme.split_once(HEADING).expect("the README has the section");
-    section
-        .lines()
-        .skip_while(|line| !line.starts_with('|'))
-        .take_while(|line| line.starts_with('|'))
-        .fold(String::new(), |table, line| table + line + "\n")
 }
