@@ -1,0 +1,165 @@
+//! The programs of `tests/examples/clients`, run as they stand: each prints what its `expected.txt` says, in whatever form
+//! a token is presented, and its driver shows of tokens what the README's table says and nothing else.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use postgres::Client;
+use tokenauth_cluster::{FAST, Needles, Server, finish, published_channels};
+
+/// Everything that logs is loaded, and quiet; each channel opens what it is about, for the programs' role.
+const QUIET: &[&str] = &[
+    "shared_preload_libraries = 'pg_stat_statements,auto_explain,tokenauth'",
+    "timezone = 'UTC'",
+    "log_error_verbosity = verbose",
+    "log_min_error_statement = panic",
+    "log_statement = none",
+    "pg_stat_statements.track = all",
+];
+
+/// As the README names them, and what is switched on for each.
+const CHANNELS: &[(&str, &[&str])] = &[
+    ("statements and durations in the log", &["log_statement = 'all'", "log_min_duration_statement = 0"]),
+    (
+        "the same, `log_parameter_max_length = 0`",
+        &["log_statement = 'all'", "log_min_duration_statement = 0", "log_parameter_max_length = 0"],
+    ),
+    ("`STATEMENT` of an error", &["log_min_error_statement = error"]),
+    ("`CONTEXT` of an error, `log_parameter_max_length_on_error = -1`", &["log_parameter_max_length_on_error = -1"]),
+    ("`auto_explain`", &["auto_explain.log_min_duration = 0", "auto_explain.log_verbose = on"]),
+];
+
+const FORMS: [&str; 3] = ["LITERAL", "BIND", "DIGEST"];
+
+#[test]
+fn psycopg() {
+    prove("psycopg", &[&prepared("python/bin/python"), &example("psycopg/client.py")]);
+}
+
+#[test]
+fn node_postgres() {
+    prove("node-postgres", &[&prepared("node"), &example("node-postgres/client.js")]);
+}
+
+#[test]
+fn tokio_postgres() {
+    let directory = repository().join("target/clients/tokio-postgres");
+    let cargo = env::var_os("CARGO").expect("cargo runs the tests");
+    let manifest = example("tokio-postgres/Cargo.toml");
+    finish(
+        Command::new(cargo)
+            .args(["build", "--quiet", "--locked", "--manifest-path"])
+            .arg(manifest)
+            .arg("--target-dir")
+            .arg(&directory),
+    );
+    prove("tokio-postgres", &[&directory.join("debug/tokenauth-tokio-postgres")]);
+}
+
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("the crate is in tests/cluster").to_owned()
+}
+
+fn example(name: &str) -> PathBuf {
+    repository().join("tests/examples/clients").join(name)
+}
+
+/// A program that `scripts/setup tests` has chosen.
+fn prepared(name: &str) -> PathBuf {
+    let path = repository().join("target/clients").join(name);
+    assert!(path.exists(), "{} is missing; 'make setup-tests' makes it", path.display());
+    path
+}
+
+/// Runs the program, and its arguments, once for each channel with masking and without.
+fn prove(name: &str, command: &[&Path]) {
+    let expected = fs::read_to_string(example(name).join("expected.txt")).unwrap();
+    let mut server = Server::start(&[FAST, QUIET].concat());
+    let mut admin = server.connect("postgres");
+    admin.batch_execute("CREATE EXTENSION pg_stat_statements").unwrap();
+    admin.batch_execute(include_str!("../../examples/clients/schema.sql")).unwrap();
+
+    let mut presented = Vec::new();
+    for (channel, settings) in CHANNELS {
+        let [plain, masked] = [false, true].map(|masked| {
+            admin.batch_execute("ALTER ROLE app RESET ALL").unwrap();
+            admin.batch_execute(&format!("ALTER ROLE app SET tokenauth.mask_logs = {masked}")).unwrap();
+            for setting in *settings {
+                admin.batch_execute(&format!("ALTER ROLE app SET {setting}")).unwrap();
+            }
+            let tokens = FORMS.map(|_| issue(&mut admin));
+            let before = server.log_text().len();
+            let printed = run(&server, command, &tokens);
+            assert_eq!(settled(&printed), expected, "what {name} printed is not what its expected.txt says");
+            // Server processes write to this log themselves, before they answer.
+            let log = server.log_text().split_off(before);
+            let seen = Needles::of(tokens.each_ref().map(|token| secret(token))).found(log.as_bytes());
+            // Whatever is left is none that was presented: the answers of issue() and rotate().
+            let rest = tokens.iter().fold(log, |rest, token| rest.replace(token, ""));
+            let tells: bool = admin.query_one("SELECT tokenauth.contains_token($1)", &[&rest]).unwrap().get(0);
+            assert!(!tells, "{channel}: the log shows a token that was issued");
+            presented.extend(tokens);
+            seen
+        });
+        let cells = [plain[0], plain[1], plain[2], masked[0], masked[1]].map(|seen| if seen { "yes" } else { "no" });
+        let row = format!("| {channel} | {} |", cells.join(" | "));
+        let published = published_channels();
+        assert!(published.lines().any(|line| line == row), "the README's table does not have what was found:\n{row}");
+        assert!(!masked[2], "{channel}: a digest shows nothing of the token");
+    }
+
+    let statements = "SELECT count(*) FROM pg_stat_statements WHERE query LIKE '%tokenauth.verify%'";
+    let known: i64 = admin.query_one(statements, &[]).unwrap().get(0);
+    assert!(known >= 3, "pg_stat_statements has seen each form");
+    drop(admin);
+    server.stop();
+    let secrets = Needles::of(presented.iter().map(|token| secret(token)));
+    let in_data = secrets.found_below(&server.file("data"), &|_| false);
+    assert!(!in_data.contains(&true), "no token is in a file of the database");
+    let in_any = secrets.found_below(&server.file(""), &|_| false);
+    assert!(in_any.contains(&true), "what the log has shown is found");
+    assert!(!in_any.iter().skip(2).step_by(FORMS.len()).any(|&seen| seen), "what was presented by digest is nowhere");
+}
+
+/// What the program prints when it presents these tokens, one in each form.
+fn run(server: &Server, command: &[&Path], tokens: &[String; 3]) -> String {
+    let mut program = Command::new(command[0]);
+    program.args(&command[1..]).env_clear().env("PATH", env::var_os("PATH").unwrap_or_default());
+    program.env("PGHOST", server.file("")).env("PGUSER", "app").env("PGDATABASE", "postgres");
+    program.envs(FORMS.map(|form| format!("{form}_TOKEN")).into_iter().zip(tokens));
+    let output = finish(&mut program);
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    printed
+}
+
+fn issue(admin: &mut Client) -> String {
+    let sql = "SELECT token FROM tokenauth.issue('api', 'user:1', 'laptop', scopes => '{devices:read}',
+                                                 expires_at => '2040-01-01 00:00+00')";
+    admin.query_one(sql, &[]).unwrap().get(0)
+}
+
+fn secret(token: &str) -> &str {
+    let checksum = token.len() - 6;
+    &token[checksum - 32..checksum]
+}
+
+/// The text with what is another each time replaced: ids and hints.
+fn settled(printed: &str) -> String {
+    let mut text = printed.to_owned();
+    while let Some(start) = (0..text.len()).find(|&start| text.get(start..start + 36).is_some_and(is_id)) {
+        text.replace_range(start..start + 36, "<id>");
+    }
+    // As in acme_a1b2c3d4…f9g0.
+    let hints = text.split_whitespace().filter(|word| word.contains('…')).map(str::to_owned).collect::<Vec<_>>();
+    hints.iter().fold(text, |text, hint| text.replace(hint, "<hint>"))
+}
+
+fn is_id(text: &str) -> bool {
+    text.bytes().enumerate().all(|(index, byte)| match index {
+        8 | 13 | 18 | 23 => byte == b'-',
+        _ => byte.is_ascii_hexdigit(),
+    })
+}

@@ -1,0 +1,130 @@
+"""Tokens of tokenauth in a Python application, with psycopg 3.
+
+Presents the tokens of the environment variables LITERAL_TOKEN, BIND_TOKEN and DIGEST_TOKEN, each in its form. The
+variables of libpq (PGHOST, PGUSER, PGDATABASE, ...) say where the database is; ../schema.sql is what it holds.
+"""
+
+import hashlib
+import os
+from contextlib import contextmanager
+from datetime import timedelta
+
+import psycopg
+from psycopg import errors
+from psycopg.rows import namedtuple_row
+
+VERIFY = """
+    SELECT v.*, CASE WHEN NOT v.ok THEN tokenauth.error_response(v) END AS response
+      FROM tokenauth.verify(%s, require => %s) v
+"""
+VERIFY_DIGEST = VERIFY.replace("verify(%s,", "verify_digest(%s, %s,")
+
+
+class Bind:
+    """The token is a parameter beside the statement, as psycopg sends all parameters."""
+
+    cursor_factory = psycopg.Cursor
+
+    def verify(self, conn, token, *require):
+        return conn.execute(VERIFY, (token, list(require))).fetchone()
+
+    def authenticate(self, conn, token):
+        conn.execute("SELECT tokenauth.authenticate(%s)", (token,))
+
+
+class Literal(Bind):
+    """The same, but psycopg writes the parameters into the statement, as psycopg2 did: then logs show the token."""
+
+    cursor_factory = psycopg.ClientCursor
+
+
+class Digest:
+    """The server never sees the token: its lookup, which is public, and its SHA-256 are all that it needs."""
+
+    cursor_factory = psycopg.Cursor
+
+    def verify(self, conn, token, *require):
+        return conn.execute(VERIFY_DIGEST, (*self.digested(token), list(require))).fetchone()
+
+    def authenticate(self, conn, token):
+        conn.execute("SELECT tokenauth.authenticate_digest(%s, %s)", self.digested(token))
+
+    def digested(self, token):
+        # After the lookup come 32 characters of secret and 6 of checksum.
+        return token[:-38], hashlib.sha256(token.encode()).digest()
+
+
+@contextmanager
+def authenticated(conn, form, token):
+    """A transaction in which policies know whose token it is, and which manages tokens on its owner's behalf."""
+    with conn.transaction():
+        form.authenticate(conn, token)
+        yield conn
+
+
+def present(form, token):
+    with psycopg.connect(autocommit=True, cursor_factory=form.cursor_factory, row_factory=namedtuple_row) as conn:
+        # A request: one statement, whose answer is the identity or else the response.
+        v = form.verify(conn, token, "devices:read")
+        print(f"{v.verdict} {v.http_status}: {v.owner} by {v.token_id!r} until {v.expires_at.isoformat()}")
+        print(f"  scopes {v.scopes!r}, data scopes {v.data_scopes!r}, response {v.response!r}")
+        v = form.verify(conn, token, "devices:read", "devices:write")
+        print(f"{v.verdict} {v.http_status}: {v.detail!r}, challenge {v.response['headers']['WWW-Authenticate']!r}")
+
+        # The same for a transaction: policies do the rest, and without a token they show nothing.
+        print("devices without a token:", conn.execute("SELECT name FROM device").fetchall())
+        with authenticated(conn, form, token):
+            for device in conn.execute("SELECT name, address FROM device ORDER BY name"):
+                print(f"device {device.name} at {device.address!r}")
+
+        # Its holder manages tokens with it. A text is in the answer and never again.
+        with authenticated(conn, form, token):
+            owner = conn.execute("SELECT tokenauth.current_owner() AS owner").fetchone().owner
+            issued = conn.execute(
+                "SELECT * FROM tokenauth.issue('api', %s, 'CI', scopes => %s, networks => %s, expires_in => %s)",
+                (owner, ["devices:read"], ["192.0.2.0/24"], timedelta(days=30)),
+            ).fetchone()
+            lifetime = issued.expires_at - issued.created_at
+            print(f"issued {issued.hint} for {lifetime!r}, {len(issued.token)} characters")
+            rotated = conn.execute(
+                "SELECT * FROM tokenauth.rotate(%s, grace => %s)", (issued.id, timedelta(hours=1))
+            ).fetchone()
+            status = conn.execute("SELECT * FROM tokenauth.rotation_status(%s)", (rotated.id,)).fetchone()
+            print("rotated:", (status.predecessor, status.successor) == (issued.id, rotated.id))
+            for t in conn.execute(
+                "SELECT name, status, networks, request_count FROM tokenauth.list(kind => 'api') WHERE rotated_from = %s",
+                (issued.id,),
+            ):
+                print(f"listed {t.name}: {t.status}, networks {t.networks!r}, used {t.request_count!r} times")
+            for id in (rotated.id, rotated.id):
+                revoked = conn.execute("SELECT tokenauth.revoke(%s, 'no longer needed') AS was_alive", (id,)).fetchone()
+                print("revoked, was alive:", revoked.was_alive)
+
+        # What may not be done is an error, and rolls the transaction back.
+        try:
+            with authenticated(conn, form, token):
+                conn.execute("SELECT token FROM tokenauth.issue('api', 'user:1', scopes => '{devices:write}')")
+        except errors.InsufficientPrivilege as error:
+            print(f"{error.sqlstate}: {error.diag.message_primary}")
+        try:
+            with authenticated(conn, form, token):
+                conn.execute("SELECT token FROM tokenauth.issue('robot', 'user:1')")
+        except errors.UndefinedObject as error:
+            print(f"{error.sqlstate}: {error.diag.message_primary}; {error.diag.message_hint}")
+
+        # It is dead as soon as this has returned.
+        with authenticated(conn, form, token):
+            conn.execute("SELECT tokenauth.revoke(tokenauth.current_token_id())")
+        v = form.verify(conn, token, "devices:read")
+        print(f"{v.verdict} {v.http_status}: {v.owner!r}, scopes {v.scopes!r}, body {v.response['body']['error']!r}")
+        try:
+            with authenticated(conn, form, token):
+                print("no program comes here")
+        except errors.InvalidAuthorizationSpecification as error:
+            print(f"{error.sqlstate}: {error.diag.message_primary}")
+
+
+if __name__ == "__main__":
+    for form in (Literal, Bind, Digest):
+        print(f"-- {form.__name__.lower()}")
+        present(form(), os.environ[f"{form.__name__.upper()}_TOKEN"])
