@@ -1,0 +1,101 @@
+//! What goes wrong around a service: too much, too often, hung up, gone, and everybody at once.
+
+use std::thread;
+
+use serde_json::json;
+use tokenauth_cluster::wait_until;
+
+use crate::palpabl::{names, palpabl};
+
+const CHANGE: &str = r#"curl -X PATCH https://palpabl.example/netbox/api/dcim/devices/1/ -H "X-API-Key: TOKEN" \
+    -H "Content-Type: application/json" --max-time 1 -d '{"status": "offline"}'"#;
+const LIST: &str = r#"curl https://palpabl.example/netbox/api/dcim/devices/ -H "X-API-Key: TOKEN""#;
+
+/// What curl ends with when it has waited for as long as it was told to.
+const TIMED_OUT: i32 = 28;
+
+#[test]
+fn too_much_and_too_often_is_told_what_to_do() {
+    let mut palpabl = palpabl();
+    let kim = palpabl.issue("'pat', 'user:kim'");
+    let large =
+        CHANGE.replace("--max-time 1 -d '{\"status\": \"offline\"}'", "-d @<(head -c 70000 /dev/zero | tr '\\0' x)");
+    let refused = palpabl.sh(&large, "TOKEN", &kim.token).json(413);
+    assert_eq!(refused["error"], "invalid_request");
+    assert_eq!(
+        palpabl.sh("curl https://palpabl.example/elsewhere # TOKEN", "TOKEN", "").json(404)["error"],
+        "not_found"
+    );
+
+    // A token that is bound to networks is judged by the address that the request came from.
+    let bound = palpabl.issue("'pat', 'user:kim', networks => '{127.0.0.1/32}'");
+    let elsewhere = palpabl.issue("'pat', 'user:kim', networks => '{10.0.0.0/8}'");
+    assert_eq!(names(&palpabl, &bound.token), ["core-1"]);
+    assert_eq!(palpabl.sh(LIST, "TOKEN", &elsewhere.token).refusal(403)["error"], "forbidden");
+
+    palpabl.sql("UPDATE tokenauth.kind SET rate_limit = 3, rate_interval = '1 hour' WHERE name = 'pat'");
+    let lee = palpabl.issue("'pat', 'user:lee'");
+    for _ in 0..3 {
+        assert_eq!(names(&palpabl, &lee.token), ["edge-7"]);
+    }
+    let refused = palpabl.sh(LIST, "TOKEN", &lee.token);
+    let told = json!({"error": "too_many_requests", "message": "Too many requests with this token"});
+    assert_eq!(refused.refusal(429), told);
+    assert!((1..=1200).contains(&refused.header("retry-after").parse().unwrap()), "{refused:?}");
+    palpabl.stop();
+}
+
+#[test]
+fn a_request_that_was_given_up_leaves_neither_a_change_nor_an_identity() {
+    let mut palpabl = palpabl();
+    // The server alone would put an end to it, in time.
+    palpabl.sql("ALTER ROLE palpabl_api RESET idle_in_transaction_session_timeout");
+    let kim = palpabl.issue("'pat', 'user:kim'");
+    let mut other = palpabl.server.connect("postgres");
+    let mut transaction = other.transaction().unwrap();
+    transaction.execute("SELECT FROM device WHERE id = 1 FOR UPDATE", &[]).unwrap();
+    assert_eq!(palpabl.try_sh(CHANGE, "TOKEN", &kim.token).unwrap_err(), Some(TIMED_OUT));
+    transaction.rollback().unwrap();
+    wait_until("the abandoned transaction to end", || {
+        let open = "SELECT FROM pg_stat_activity WHERE usename = 'palpabl_api' AND xact_start IS NOT NULL";
+        palpabl.admin().query(open, &[]).unwrap().is_empty()
+    });
+    let status: String = palpabl.admin().query_one("SELECT status FROM device WHERE id = 1", &[]).unwrap().get(0);
+    assert_eq!(status, "active");
+    assert_eq!(palpabl.sh(CHANGE, "TOKEN", &kim.token).json(200)["status"], "offline");
+    palpabl.stop();
+}
+
+#[test]
+fn nobody_is_let_in_while_the_database_is_away_and_everybody_again_afterwards() {
+    let mut palpabl = palpabl();
+    let kim = palpabl.issue("'pat', 'user:kim'");
+    assert_eq!(names(&palpabl, &kim.token), ["core-1"]);
+    palpabl.server.stop_immediately();
+    for _ in 0..2 {
+        let refused = palpabl.sh(LIST, "TOKEN", &kim.token);
+        assert_eq!(refused.json(503), json!({"error": "unavailable", "message": "Please try again"}));
+        assert_eq!(refused.header("retry-after"), "1");
+    }
+    palpabl.server.start_again();
+    wait_until("the service to have its database back", || palpabl.sh(LIST, "TOKEN", &kim.token).status == 200);
+    palpabl.stop();
+}
+
+#[test]
+fn requests_that_take_turns_on_few_connections_see_their_own_only() {
+    let mut palpabl = palpabl();
+    let [kim, lee] = ["kim", "lee"].map(|user| palpabl.issue(&format!("'pat', 'user:{user}'")));
+    let palpabl = &palpabl;
+    thread::scope(|scope| {
+        for number in 0..8 {
+            let (token, name) = if number % 2 == 0 { (&kim.token, "core-1") } else { (&lee.token, "edge-7") };
+            scope.spawn(move || {
+                for _ in 0..25 {
+                    assert_eq!(names(palpabl, token), [name]);
+                    assert_eq!(palpabl.sh(LIST, "TOKEN", "").status, 401);
+                }
+            });
+        }
+    });
+}

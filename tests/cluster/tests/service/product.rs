@@ -1,0 +1,217 @@
+//! A product: a server with its tables, the service in front of it, and curl.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use postgres::Client;
+use serde_json::Value;
+use tokenauth_cluster::contract::Issued;
+use tokenauth_cluster::{FAST, Server};
+
+/// One of the five, with nobody in it yet.
+pub struct Product {
+    pub server: Server,
+    service: Child,
+    address: String,
+    /// Every token that was ever issued, which no log may have.
+    tokens: Vec<String>,
+}
+
+/// What curl was answered.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    /// By their names in small letters.
+    pub headers: BTreeMap<String, String>,
+    pub body: String,
+}
+
+impl Product {
+    /// Sets up the tables of this product, and starts the service as it.
+    pub fn start(name: &str) -> Self {
+        let mut settings = FAST.to_vec();
+        settings.push("shared_preload_libraries = 'tokenauth'");
+        let server = Server::start(&settings);
+        let tables = fs::read_to_string(example().join("sql").join(name).with_extension("sql")).unwrap();
+        server.connect("postgres").batch_execute(&tables).unwrap();
+        let (service, address) = start_service(&server, name);
+        Self { server, service, address, tokens: Vec::new() }
+    }
+
+    /// Issues a token with these arguments of `issue`, as the product's own screens do.
+    pub fn issue(&mut self, arguments: &str) -> Issued {
+        let issued = self.admin().query_one(&format!("SELECT token, id::text FROM tokenauth.issue({arguments})"), &[]);
+        let issued = issued.unwrap_or_else(|error| panic!("{arguments}: {error:?}"));
+        let issued = Issued { token: issued.get(0), id: issued.get(1) };
+        self.tokens.push(issued.token.clone());
+        issued
+    }
+
+    /// A connection as superuser.
+    pub fn admin(&self) -> Client {
+        self.server.connect("postgres")
+    }
+
+    /// Runs what a superuser would type.
+    pub fn sql(&self, statements: &str) {
+        self.admin().batch_execute(statements).unwrap_or_else(|error| panic!("{statements}: {error:?}"));
+    }
+
+    /// Runs the command of a document, with the service in the place of its host, and this text in that of the document's
+    /// placeholder.
+    pub fn sh(&self, command: &str, placeholder: &str, text: &str) -> Answer {
+        let said = self.try_sh(command, placeholder, text);
+        said.unwrap_or_else(|code| panic!("{command} ended with {code:?}"))
+    }
+
+    /// The same of a command that may fail, with this code.
+    pub fn try_sh(&self, command: &str, placeholder: &str, text: &str) -> Result<Answer, Option<i32>> {
+        assert!(command.contains(placeholder), "{command} has no {placeholder}");
+        let script = format!(
+            "curl() {{ command curl --disable --noproxy '*' --silent --include \"$@\"; }}\n{}",
+            self.at_home(command).replace(placeholder, text)
+        );
+        let output = Command::new("bash").arg("-c").arg(script).stdin(Stdio::null()).output().expect("bash can be run");
+        if !output.status.success() {
+            return Err(output.status.code());
+        }
+        Ok(Answer::parse(&String::from_utf8(output.stdout).expect("an answer in UTF-8")))
+    }
+
+    /// The command with the address of the service in the place of each host.
+    fn at_home(&self, command: &str) -> String {
+        let mut parts = command.split("https://");
+        let mut here = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            let path = part.find('/').expect("a host ends where its path begins");
+            here += &self.address;
+            here += &part[path..];
+        }
+        here
+    }
+
+    /// What the service has written to its log.
+    pub fn service_log(&self) -> String {
+        fs::read_to_string(log_of(&self.server)).unwrap()
+    }
+
+    /// Adds a token that was not issued by [`issue`](Self::issue) to those that no log may have.
+    pub fn keep_out_of_logs(&mut self, token: &str) {
+        self.tokens.push(token.to_owned());
+    }
+
+    /// Ends the product; the service must end well, and no log have a token.
+    pub fn stop(mut self) {
+        kill(self.pid(), Signal::SIGTERM).unwrap();
+        assert!(self.service.wait().unwrap().success());
+        let (service, server) = (self.service_log(), self.server.log_text());
+        assert!(service.contains("request{correlation_id="), "{service}");
+        for token in &self.tokens {
+            let secret = &token[token.len() - 38..];
+            assert!(!service.contains(secret), "{service}");
+            assert!(!server.contains(secret), "{server}");
+        }
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_raw(self.service.id().try_into().expect("process numbers are small"))
+    }
+}
+
+impl Drop for Product {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("the service's log:\n{}", self.service_log());
+        }
+        let _ = self.service.kill();
+        let _ = self.service.wait();
+    }
+}
+
+impl Answer {
+    fn parse(text: &str) -> Self {
+        let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {text}"));
+        let mut lines = head.lines();
+        let status = lines.next().and_then(|line| line.split(' ').nth(1)?.parse().ok());
+        let headers = lines.filter_map(|line| line.split_once(": "));
+        Self {
+            status: status.unwrap_or_else(|| panic!("no status: {text}")),
+            headers: headers.map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned())).collect(),
+            body: body.to_owned(),
+        }
+    }
+
+    /// This header; empty for none.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", String::as_str)
+    }
+
+    /// The body of an answer that must be this and in JSON.
+    #[track_caller]
+    pub fn json(&self, status: u16) -> Value {
+        assert_eq!(self.status, status, "{self:?}");
+        assert_eq!(self.header("content-type"), "application/json", "{self:?}");
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// The same of a refusal, which can be found again: without its correlation id, which is that of the header.
+    #[track_caller]
+    pub fn refusal(&self, status: u16) -> Value {
+        let mut body = self.json(status);
+        let id = body["correlationId"].take();
+        let id = id.as_str().unwrap_or_else(|| panic!("{self:?}"));
+        assert!(id.len() == 32 && id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')), "{id}");
+        assert_eq!(self.header("x-correlation-id"), id);
+        body.as_object_mut().expect("an object").remove("correlationId");
+        body
+    }
+}
+
+fn start_service(server: &Server, name: &str) -> (Child, String) {
+    let mut service = Command::new(built())
+        .arg(name)
+        .env("DATABASE_URL", format!("{} user={name}_api", server.connection_string("postgres")))
+        .env("LISTEN", "127.0.0.1:0")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(File::create(log_of(server)).unwrap())
+        .spawn()
+        .expect("the service can be run");
+    let mut address = String::new();
+    BufReader::new(service.stdout.take().expect("a pipe")).read_line(&mut address).unwrap();
+    assert!(address.starts_with("http://127.0.0.1:"), "the service did not start: {address}");
+    (service, address.trim_end().to_owned())
+}
+
+fn log_of(server: &Server) -> PathBuf {
+    server.file("service.log")
+}
+
+/// The service's program, which is built once, into the directory of the tests themselves: they have crates in common.
+fn built() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        // This program is TARGET/debug/deps/service-….
+        let here = std::env::current_exe().unwrap();
+        let target = here.ancestors().nth(3).expect("a test lies in a target directory");
+        let status = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+            .args(["build", "--quiet", "--locked", "--manifest-path"])
+            .arg(example().join("Cargo.toml"))
+            .arg("--target-dir")
+            .arg(target)
+            .status()
+            .expect("cargo can be run");
+        assert!(status.success(), "the service was not built");
+        target.join("debug/tokenauth-service")
+    })
+}
+
+fn example() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/service")
+}

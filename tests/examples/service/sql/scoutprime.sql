@@ -1,0 +1,22 @@
+-- scoutPRIME: tokens of members of one group, of a lifetime that must be given, and the workspaces of their owners.
+CREATE EXTENSION tokenauth;
+
+INSERT INTO tokenauth.kind (name, prefix, permission_mode, issue_permission, lifetime_required, expired_editable)
+VALUES ('api', 'scout_', 'live', 'group:api-tokens', true, false);
+
+CREATE TABLE workspace (
+    id integer PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
+    owner_id text NOT NULL,
+    name text NOT NULL,
+    findings integer NOT NULL DEFAULT 0
+);
+CREATE INDEX ON workspace (owner_id);
+ALTER TABLE workspace ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own ON workspace FOR SELECT USING (
+    owner_id = (SELECT tokenauth.current_owner_id()) AND (SELECT tokenauth.has_scope('workspaces:read')));
+
+CREATE ROLE scoutprime_api LOGIN;
+ALTER ROLE scoutprime_api SET statement_timeout = '10s';
+ALTER ROLE scoutprime_api SET idle_in_transaction_session_timeout = '30s';
+SELECT tokenauth.grant_access('scoutprime_api', 'verify');
+GRANT SELECT ON workspace TO scoutprime_api;

@@ -1,0 +1,121 @@
+//! The middleware: one SQL call verifies the token of a request and gives the request's transaction its owner's identity.
+//!
+//! Handlers check nothing: policies of row security ask who is there. Who is refused gets the answer that the database
+//! made; the reason stays in the log, under the correlation id.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::net::SocketAddr;
+
+use axum::body::{Body, Bytes};
+use axum::extract::{ConnectInfo, FromRequest as _, MatchedPath, Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::MethodRouter;
+use deadpool_postgres::Pool;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use tokio_postgres::types::Json;
+use tracing::{Instrument as _, info, info_span};
+
+use crate::error::{CORRELATION_ID, Error};
+use crate::session::Session;
+
+/// Raises nothing for a bad token, but tells what to answer.
+const SIGN_IN: &str = "
+    SELECT v.verdict, v.name, v.owner, v.correlation_id,
+           CASE WHEN NOT v.ok THEN tokenauth.error_response(v) END AS refusal
+      FROM tokenauth.sign_in_request($1, require => $2, client => $3) v";
+
+/// Where a token can be. Nothing else that a request holds concerns the database.
+const CREDENTIALS: [HeaderName; 2] = [header::AUTHORIZATION, HeaderName::from_static("x-api-key")];
+
+/// What requests come in by: each with its transaction, on a connection of the pool.
+#[derive(Clone)]
+pub struct Door {
+    pool: Pool,
+}
+
+/// The answer that `error_response` makes.
+#[derive(Deserialize)]
+struct Refusal {
+    status: u16,
+    headers: HashMap<String, String>,
+    body: Box<RawValue>,
+}
+
+type Scopes = &'static [&'static str];
+
+impl Door {
+    pub fn new(pool: Pool) -> Self {
+        Self { pool }
+    }
+
+    /// Opens these methods of a route to tokens that grant these scopes.
+    pub fn guard(&self, scopes: Scopes, methods: MethodRouter) -> MethodRouter {
+        methods.layer(middleware::from_fn_with_state((self.clone(), scopes), enter))
+    }
+}
+
+async fn enter(
+    State((door, scopes)): State<(Door, Scopes)>,
+    // Behind a proxy this is the proxy: then take the header that yours sets, and only from it.
+    ConnectInfo(client): ConnectInfo<SocketAddr>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Error> {
+    let mut request = receive(request).await?;
+    let route = route(&request);
+    let session = Session::begin(&door.pool).await?;
+    let answer = session.ask(SIGN_IN, &[&Json(credentials(request.headers())), &scopes, &client.to_string()]).await?;
+    let correlation_id: String = answer.get("correlation_id");
+    let span = info_span!("request", %correlation_id);
+
+    let (response, is_good) = if let Some(Json(refusal)) = answer.get::<_, Option<Json<Refusal>>>("refusal") {
+        // Committed all the same: without shared memory it is the transaction that counts it.
+        (refusal.into_response(), true)
+    } else {
+        request.extensions_mut().insert(session.clone());
+        let response = next.run(request).instrument(span.clone()).await;
+        let is_good = response.status().is_success();
+        (response, is_good)
+    };
+    // What was done is so before anybody is told.
+    let ended = session.end(is_good).instrument(span.clone()).await;
+    let mut response = ended.map_or_else(IntoResponse::into_response, |()| response);
+
+    let [verdict, token, owner] = ["verdict", "name", "owner"].map(|field| answer.get::<_, Option<String>>(field));
+    span.in_scope(|| info!(verdict, token, owner, "{route} {}", response.status().as_u16()));
+    response.headers_mut().insert(CORRELATION_ID, HeaderValue::try_from(correlation_id).map_err(Error::broken)?);
+    Ok(response)
+}
+
+/// Waits for the body before a connection is taken: who sends slowly must not hold one.
+async fn receive(request: Request) -> Result<Request, Error> {
+    let (parts, body) = request.into_parts();
+    let body = Bytes::from_request(Request::from_parts(parts.clone(), body), &()).await?;
+    Ok(Request::from_parts(parts, Body::from(body)))
+}
+
+/// For the log. Not the path that was asked for: people put tokens there.
+fn route(request: &Request) -> String {
+    let path = request.extensions().get::<MatchedPath>().map_or("?", MatchedPath::as_str);
+    format!("{} {path}", request.method())
+}
+
+/// As JSON has them: a header can come more than once, and in any encoding.
+fn credentials(headers: &HeaderMap) -> HashMap<String, Vec<Cow<'_, str>>> {
+    let values = |name| headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
+    CREDENTIALS.iter().map(|name| (name.to_string(), values(name))).collect()
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let (status, headers) = (StatusCode::from_u16(self.status), HeaderMap::try_from(&self.headers));
+        match (status, headers) {
+            (Ok(status), Ok(headers)) => (status, headers, Box::<str>::from(self.body)).into_response(),
+            _ => Error::broken("error_response has answered no response").into_response(),
+        }
+    }
+}

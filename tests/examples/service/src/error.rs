@@ -1,0 +1,138 @@
+//! What is answered where the database has refused something other than the token, or cannot be asked.
+
+use std::borrow::Cow;
+use std::fmt::Display;
+
+use axum::Json;
+use axum::extract::rejection::{BytesRejection, JsonRejection, PathRejection, QueryRejection};
+use axum::extract::{Request, State};
+use axum::http::{HeaderName, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use deadpool_postgres::PoolError;
+use serde_json::json;
+
+/// By which an answer is found again in the service's log and in the database's history.
+pub const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
+
+/// A failure, as the client is told.
+#[derive(Clone)]
+pub struct Error {
+    status: StatusCode,
+    code: &'static str,
+    message: Cow<'static, str>,
+}
+
+impl Error {
+    const fn new(status: StatusCode, code: &'static str, message: &'static str) -> Self {
+        Self { status, code, message: Cow::Borrowed(message) }
+    }
+
+    pub const fn not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", "There is no such thing")
+    }
+
+    pub const fn method_not_allowed() -> Self {
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "This cannot be done with it")
+    }
+
+    pub const fn too_slow() -> Self {
+        Self::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", "The request took too long")
+    }
+
+    pub fn invalid(status: StatusCode, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { status, code: "invalid_request", message: message.into() }
+    }
+
+    /// A fault of ours, which concerns nobody else.
+    pub fn broken(fault: impl Display) -> Self {
+        tracing::error!("{fault}");
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", "Something went wrong")
+    }
+
+    /// Nobody is let in as long as nobody can be asked.
+    fn unavailable(fault: impl Display) -> Self {
+        tracing::error!("{fault}");
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Please try again")
+    }
+}
+
+impl From<PoolError> for Error {
+    fn from(error: PoolError) -> Self {
+        Self::unavailable(error)
+    }
+}
+
+impl From<tokio_postgres::Error> for Error {
+    fn from(error: tokio_postgres::Error) -> Self {
+        let Some(told) = error.as_db_error() else {
+            return if error.is_closed() { Self::unavailable(error) } else { Self::broken(error) };
+        };
+        match told.code().code() {
+            // The token has died since it was presented.
+            "28000" => Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "Invalid or expired authentication token"),
+            "42501" => Self::new(StatusCode::FORBIDDEN, "forbidden", "This token does not permit the request"),
+            "42704" => Self::not_found(),
+            "55000" | "53400" => Self { status: StatusCode::CONFLICT, code: "conflict", message: text(told) },
+            "40001" | "40P01" | "57P01" | "57P02" | "57P03" => Self::unavailable(told.message()),
+            code if code.starts_with("23") => {
+                Self::new(StatusCode::CONFLICT, "conflict", "This contradicts what is there already")
+            }
+            code if code.starts_with("22") => Self::invalid(StatusCode::BAD_REQUEST, text(told)),
+            code => Self::broken(format_args!("{code} {}", told.message())),
+        }
+    }
+}
+
+fn text(error: &tokio_postgres::error::DbError) -> Cow<'static, str> {
+    error.message().to_owned().into()
+}
+
+impl From<BytesRejection> for Error {
+    fn from(rejection: BytesRejection) -> Self {
+        Self::invalid(rejection.status(), rejection.body_text())
+    }
+}
+
+impl From<JsonRejection> for Error {
+    fn from(rejection: JsonRejection) -> Self {
+        Self::invalid(rejection.status(), rejection.body_text())
+    }
+}
+
+impl From<QueryRejection> for Error {
+    fn from(rejection: QueryRejection) -> Self {
+        Self::invalid(rejection.status(), rejection.body_text())
+    }
+}
+
+impl From<PathRejection> for Error {
+    fn from(_: PathRejection) -> Self {
+        Self::not_found()
+    }
+}
+
+impl IntoResponse for Error {
+    /// The body is written by [`explain`], which knows the rest.
+    fn into_response(self) -> Response {
+        let mut response = self.status.into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// The outermost layer: writes the bodies of errors in the form of `error_response`, in which the code is called so.
+pub async fn explain(State(code): State<&'static str>, request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let Some(error) = response.extensions_mut().remove::<Error>() else {
+        return response;
+    };
+    let mut body = json!({ code: error.code, "message": error.message });
+    if let Some(id) = response.headers().get(CORRELATION_ID) {
+        body["correlationId"] = String::from_utf8_lossy(id.as_bytes()).into();
+    }
+    if error.status == StatusCode::SERVICE_UNAVAILABLE {
+        response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static("1"));
+    }
+    (response.into_parts().0, Json(body)).into_response()
+}

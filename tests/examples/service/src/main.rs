@@ -1,0 +1,93 @@
+//! An HTTP API whose requests are authenticated inside PostgreSQL: one of five products, each on a database of its own.
+//!
+//! `DATABASE_URL=… LISTEN=127.0.0.1:8080 tokenauth-service parsesphere`. What to read first is `door.rs`, the middleware.
+
+mod door;
+mod error;
+mod keys;
+mod session;
+mod systems;
+
+use std::env;
+use std::error::Error;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse as _, Response};
+use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_postgres::{Config, NoTls};
+
+use crate::systems::System;
+
+/// The largest body of a request, in bytes.
+const MAX_BODY: usize = 64 * 1024;
+
+/// How long a request may take, the arrival of its body included.
+const MAX_TIME: Duration = Duration::from_secs(15);
+
+/// How long a request waits for a connection before it is told to come back.
+const MAX_WAIT: Duration = Duration::from_secs(3);
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).with_target(false).init();
+    match serve().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(fault) => {
+            tracing::error!("{fault}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve() -> Result<(), Box<dyn Error>> {
+    let system = env::args().nth(1).ok_or(systems::USAGE)?;
+    let database = env::var("DATABASE_URL").map_err(|_| "DATABASE_URL is not set")?;
+    let address = env::var("LISTEN").unwrap_or_else(|_| "127.0.0.1:8080".into());
+
+    let System { routes, code } = System::named(&system, pool(&database)?).ok_or(systems::USAGE)?;
+    let api = routes
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(middleware::from_fn(in_time))
+        .layer(middleware::from_fn_with_state(code, error::explain));
+    let told_to_stop = told_to_stop()?;
+    let listener =
+        TcpListener::bind(&address).await.map_err(|error| format!("could not listen on {address}: {error}"))?;
+    // Whoever asks for port 0 reads here which one it is.
+    println!("http://{}", listener.local_addr()?);
+    let clients = api.into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(listener, clients).with_graceful_shutdown(told_to_stop).await?;
+    Ok(())
+}
+
+/// Connections are made when they are needed, and made anew when the server has been away.
+fn pool(database: &str) -> Result<Pool, Box<dyn Error>> {
+    // Not in the parser's own words, which may hold a password.
+    let mut config: Config = database.parse().map_err(|_| "DATABASE_URL is no connection string")?;
+    config.application_name("tokenauth-service").connect_timeout(MAX_WAIT);
+    // Across a network, give it a TLS connector in place of NoTls.
+    let manager = Manager::from_config(config, NoTls, ManagerConfig { recycling_method: RecyclingMethod::Fast });
+    Ok(Pool::builder(manager).max_size(8).runtime(Runtime::Tokio1).wait_timeout(Some(MAX_WAIT)).build()?)
+}
+
+async fn in_time(request: Request, next: Next) -> Response {
+    match tokio::time::timeout(MAX_TIME, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => error::Error::too_slow().into_response(),
+    }
+}
+
+fn told_to_stop() -> std::io::Result<impl Future<Output = ()>> {
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
