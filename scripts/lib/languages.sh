@@ -6,7 +6,7 @@
 
 clients=target/clients
 python_requirements=tests/examples/clients/psycopg/requirements.txt
-node_folders=(tests/examples/clients/node-postgres)
+node_folders=(tests/examples/clients/node-postgres tests/examples/postgraphile)
 
 # Each with what it needs to make a place for packages: Debian packages that apart.
 usable_python() { "$1" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; }

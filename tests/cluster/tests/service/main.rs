@@ -1,4 +1,4 @@
-//! The example service under `tests/examples/service`, asked with curl as the documents of five products ask theirs.
+//! The services under `tests/examples/service` and `tests/examples/postgraphile`, asked with curl as the documents of five products ask theirs.
 //!
 //! Each command stands here as the document has it; only host and token are put in. Where a document has no command for
 //! what it says, there is one in its manner.
@@ -8,5 +8,6 @@ mod palpabl;
 mod parascope;
 mod parsesphere;
 mod permission_assist;
+mod postgraphile;
 mod product;
 mod scoutprime;

@@ -16,7 +16,11 @@ const CHANGE: &str = r#"curl -X PATCH https://api.palpabl.com/netbox/api/dcim/de
 const TOKEN: &str = "pnms_pat_a1b2c3d4e5f6...";
 
 pub fn palpabl() -> Product {
-    let palpabl = Product::start("palpabl");
+    populate(Product::start("palpabl"))
+}
+
+/// Its people and their devices.
+pub fn populate(palpabl: Product) -> Product {
     palpabl.sql(
         "SELECT tokenauth.put_principal('user:kim', '{dcim.view_device,dcim.change_device}');
          SELECT tokenauth.put_principal('user:lee', '{*}');

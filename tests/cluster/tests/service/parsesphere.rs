@@ -70,6 +70,11 @@ fn a_key_makes_lists_and_revokes_keys() {
     assert_eq!((&key["name"], &key["is_active"]), (&json!("Production API Key"), &json!(true)));
     assert_eq!(key["prefix"], format!("{}…{}", &secret[..11], &secret[secret.len() - 4..]));
     assert_eq!(created.header("cache-control"), "no-store");
+    // By the id of the answer the DBA finds what happened.
+    let event = "SELECT event, owner, actor, token_id::text FROM tokenauth.events WHERE correlation_id = $1";
+    let event = parsesphere.admin().query_one(event, &[&created.header("x-correlation-id")]).unwrap();
+    let event = [0, 1, 2, 3].map(|field| event.get::<_, String>(field));
+    assert_eq!(event, ["token.issued", "account:ann", "account:ann", id]);
     assert_eq!(documents(&parsesphere, secret), ["ann.pdf", "acme.pdf"]);
 
     // "Full keys are never returned after creation." "See when each key was last used. Track request counts."

@@ -14,6 +14,9 @@ use serde_json::Value;
 use tokenauth_cluster::contract::Issued;
 use tokenauth_cluster::{FAST, Server};
 
+/// Whatever the environment says of curl, and with the headers of the answer.
+const CURL: &str = "curl --disable --noproxy '*' --silent --include";
+
 /// One of the five, with nobody in it yet.
 pub struct Product {
     pub server: Server,
@@ -35,12 +38,22 @@ pub struct Answer {
 impl Product {
     /// Sets up the tables of this product, and starts the service as it.
     pub fn start(name: &str) -> Self {
+        Self::behind(name, |server| {
+            let mut service = Command::new(built());
+            let database = format!("{} user={name}_api", server.connection_string("postgres"));
+            service.arg(name).env("DATABASE_URL", database);
+            service
+        })
+    }
+
+    /// The same with another service, which takes `LISTEN`, and prints its address.
+    pub fn behind(name: &str, service: impl FnOnce(&Server) -> Command) -> Self {
         let mut settings = FAST.to_vec();
         settings.push("shared_preload_libraries = 'tokenauth'");
         let server = Server::start(&settings);
-        let tables = fs::read_to_string(example().join("sql").join(name).with_extension("sql")).unwrap();
+        let tables = fs::read_to_string(example("service/sql").join(name).with_extension("sql")).unwrap();
         server.connect("postgres").batch_execute(&tables).unwrap();
-        let (service, address) = start_service(&server, name);
+        let (service, address) = start_service(&server, &mut service(&server));
         Self { server, service, address, tokens: Vec::new() }
     }
 
@@ -66,22 +79,23 @@ impl Product {
     /// Runs the command of a document, with the service in the place of its host, and this text in that of the document's
     /// placeholder.
     pub fn sh(&self, command: &str, placeholder: &str, text: &str) -> Answer {
-        let said = self.try_sh(command, placeholder, text);
-        said.unwrap_or_else(|code| panic!("{command} ended with {code:?}"))
+        let output = self.shell(command, placeholder, text).output().expect("bash can be run");
+        assert!(output.status.success(), "{command} failed: {}", output.status);
+        Answer::parse(&String::from_utf8(output.stdout).expect("an answer in UTF-8"))
     }
 
-    /// The same of a command that may fail, with this code.
-    pub fn try_sh(&self, command: &str, placeholder: &str, text: &str) -> Result<Answer, Option<i32>> {
+    /// Only begins with it; the child is curl itself.
+    pub fn begin(&self, command: &str, placeholder: &str, text: &str) -> Child {
+        let command = command.replacen("curl", &format!("exec {CURL}"), 1);
+        self.shell(&command, placeholder, text).stdout(Stdio::null()).spawn().expect("bash can be run")
+    }
+
+    fn shell(&self, command: &str, placeholder: &str, text: &str) -> Command {
         assert!(command.contains(placeholder), "{command} has no {placeholder}");
-        let script = format!(
-            "curl() {{ command curl --disable --noproxy '*' --silent --include \"$@\"; }}\n{}",
-            self.at_home(command).replace(placeholder, text)
-        );
-        let output = Command::new("bash").arg("-c").arg(script).stdin(Stdio::null()).output().expect("bash can be run");
-        if !output.status.success() {
-            return Err(output.status.code());
-        }
-        Ok(Answer::parse(&String::from_utf8(output.stdout).expect("an answer in UTF-8")))
+        let command = self.at_home(command).replace(placeholder, text);
+        let mut shell = Command::new("bash");
+        shell.arg("-c").arg(format!("curl() {{ command {CURL} \"$@\"; }}\n{command}")).stdin(Stdio::null());
+        shell
     }
 
     /// The command with the address of the service in the place of each host.
@@ -111,7 +125,7 @@ impl Product {
         kill(self.pid(), Signal::SIGTERM).unwrap();
         assert!(self.service.wait().unwrap().success());
         let (service, server) = (self.service_log(), self.server.log_text());
-        assert!(service.contains("request{correlation_id="), "{service}");
+        assert!(service.contains("valid"), "{service}");
         for token in &self.tokens {
             let secret = &token[token.len() - 38..];
             assert!(!service.contains(secret), "{service}");
@@ -173,10 +187,8 @@ impl Answer {
     }
 }
 
-fn start_service(server: &Server, name: &str) -> (Child, String) {
-    let mut service = Command::new(built())
-        .arg(name)
-        .env("DATABASE_URL", format!("{} user={name}_api", server.connection_string("postgres")))
+fn start_service(server: &Server, command: &mut Command) -> (Child, String) {
+    let mut service = command
         .env("LISTEN", "127.0.0.1:0")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -202,7 +214,7 @@ fn built() -> &'static Path {
         let target = here.ancestors().nth(3).expect("a test lies in a target directory");
         let status = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
             .args(["build", "--quiet", "--locked", "--manifest-path"])
-            .arg(example().join("Cargo.toml"))
+            .arg(example("service/Cargo.toml"))
             .arg("--target-dir")
             .arg(target)
             .status()
@@ -212,6 +224,11 @@ fn built() -> &'static Path {
     })
 }
 
-fn example() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/service")
+/// A file of the examples.
+pub fn example(name: &str) -> PathBuf {
+    repository().join("tests/examples").join(name)
+}
+
+pub fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("the crate is in tests/cluster")
 }

@@ -1,0 +1,86 @@
+// Palpabl's GraphQL API: PostGraphile's schema over its tables, each request in a transaction that opens with its token.
+//
+//   DATABASE_URL=postgres://palpabl_api@/palpabl?host=/var/run/postgresql LISTEN=127.0.0.1:8080 node server.js
+//
+// PostGraphile is used as a library ("schema only"): it makes the schema and resolves it with the client that it is given.
+
+import { createServer } from "node:http";
+import { formatError, graphql } from "graphql";
+import pg from "pg";
+import postgraphile from "postgraphile";
+import { Answer, receive } from "./http.js";
+import { scopesOf } from "./scopes.js";
+
+const PATH = "/netbox/graphql/";
+
+// Verifies the token, and gives the transaction its owner's identity or answers the response; raises nothing for a bad token.
+const SIGN_IN = `
+  SELECT v.verdict, v.name, v.owner, v.correlation_id,
+         CASE WHEN NOT v.ok THEN tokenauth.error_response(v) END AS refusal
+    FROM tokenauth.sign_in_request($1, require => $2, client => $3) v`;
+
+const pool = new pg.Pool({ connectionString: process.env.DATABASE_URL, max: 8, connectionTimeoutMillis: 3000 });
+// Without a listener, a connection that breaks while nobody uses it would end the program.
+pool.on("error", (error) => log(error.message));
+
+const log = (...words) => console.error(new Date().toISOString(), ...words);
+
+// Only what the role may do is in the schema.
+const schema = await postgraphile.createPostGraphileSchema(pool, "public", { ignoreRBAC: false });
+
+async function answer(request) {
+  // The body is here before a connection is taken: who sends slowly must not hold one.
+  const { query, variables, operationName } = await receive(request, PATH);
+  const { authorization, "x-api-key": key } = request.headersDistinct;
+  const presented = [JSON.stringify({ authorization, "x-api-key": key }), scopesOf(schema, query), request.socket.remoteAddress];
+
+  const client = await pool.connect().catch(unavailable);
+  let fault = true; // A connection on which anything went wrong is closed, and its identity with it.
+  try {
+    await client.query("BEGIN");
+    const { rows: [caller] } = await client.query({ name: "sign in", text: SIGN_IN, values: presented });
+    const response = caller.refusal ?? (await execute(client, caller, { source: query, variableValues: variables, operationName }));
+    // A refusal is committed, too: without shared memory it is the transaction that counts it.
+    await client.query(response.body.errors ? "ROLLBACK" : "COMMIT");
+    fault = false;
+    log(caller.correlation_id, response.status, caller.verdict, JSON.stringify([caller.name, caller.owner]));
+    return new Answer(response.status, response.body, { ...response.headers, "X-Correlation-Id": caller.correlation_id });
+  } finally {
+    client.release(fault);
+  }
+}
+
+async function execute(client, caller, operation) {
+  const { data, errors } = await graphql({ schema, contextValue: { pgClient: client }, ...operation });
+  const told = (error) => {
+    // What PostgreSQL says is for the log; its code is enough to tell what kind of thing went wrong.
+    const { code, message } = error.originalError ?? {};
+    if (code === undefined) return formatError(error);
+    log(caller.correlation_id, code, message);
+    const extensions = { sqlstate: code, correlationId: caller.correlation_id };
+    return { message: "PostgreSQL has refused this", path: error.path, locations: error.locations, extensions };
+  };
+  // Without data nothing was executed: the query is not one of this schema.
+  return { status: data === undefined ? 400 : 200, body: errors ? { errors: errors.map(told), data } : { data } };
+}
+
+function unavailable(error) {
+  log(error.message);
+  throw new Answer(503, { error: "unavailable", message: "Please try again" }, { "Retry-After": "1" });
+}
+
+const server = createServer({ requestTimeout: 15_000, headersTimeout: 10_000 }, async (request, response) => {
+  const { status, headers, body } = await answer(request).catch((error) => {
+    if (error instanceof Answer) return error;
+    log(error.message);
+    return new Answer(500, { error: "internal_error", message: "Something went wrong" });
+  });
+  response.writeHead(status, headers).end(JSON.stringify(body));
+});
+
+const [host, port] = (process.env.LISTEN ?? "127.0.0.1:8080").split(":");
+server.listen(port, host, () => console.log(`http://${host}:${server.address().port}`));
+process.on("SIGTERM", () => {
+  server.close(() => pool.end());
+  server.closeIdleConnections(); // Node 18 would wait for them.
+});
