@@ -1,6 +1,9 @@
 //! ParseSphere: keys managed with keys, as Bearer tokens; accounts that are deactivated for a while.
 
+use std::thread;
+
 use serde_json::{Value, json};
+use tokenauth_cluster::wait_until;
 
 use crate::product::{Answer, Product};
 
@@ -99,6 +102,31 @@ fn a_key_makes_lists_and_revokes_keys() {
     // The last thing a key does is to revoke itself.
     assert_eq!(revoke(&parsesphere, &first.id, &first.token).status, 204);
     assert_eq!(revoke(&parsesphere, &first.id, &first.token).refusal(401), unauthorized());
+    parsesphere.stop();
+}
+
+#[test]
+fn a_key_whose_account_is_deactivated_while_its_request_is_under_way_makes_no_key() {
+    let mut parsesphere = parsesphere();
+    let ann = parsesphere.issue("'api-key', 'account:ann', 'Ann''s'");
+    let mut dashboard = parsesphere.admin();
+    let mut transaction = dashboard.transaction().unwrap();
+    transaction.execute("SELECT tokenauth.deactivate('account:ann')", &[]).unwrap();
+    thread::scope(|scope| {
+        // Let in, since nothing is committed yet; then it waits.
+        let request = scope.spawn(|| parsesphere.sh(CREATE, TOKEN, &ann.token));
+        let mut admin = parsesphere.admin();
+        wait_until("the request to wait for the account", || {
+            let waits = "SELECT FROM pg_stat_activity WHERE usename = 'parsesphere_api' AND wait_event_type = 'Lock'";
+            !admin.query(waits, &[]).unwrap().is_empty()
+        });
+        transaction.commit().unwrap();
+        let refused = request.join().expect("curl is answered");
+        assert_eq!(refused.refusal(401), unauthorized());
+        assert_eq!(refused.header("www-authenticate"), r#"Bearer error="invalid_token""#);
+    });
+    let keys: i64 = parsesphere.admin().query_one("SELECT count(*) FROM tokenauth.tokens", &[]).unwrap().get(0);
+    assert_eq!(keys, 1);
     parsesphere.stop();
 }
 

@@ -6,7 +6,7 @@ use std::fmt::Display;
 use axum::Json;
 use axum::extract::rejection::{BytesRejection, JsonRejection, PathRejection, QueryRejection};
 use axum::extract::{Request, State};
-use axum::http::{HeaderName, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use deadpool_postgres::PoolError;
@@ -131,8 +131,11 @@ pub async fn explain(State(code): State<&'static str>, request: Request, next: N
     if let Some(id) = response.headers().get(CORRELATION_ID) {
         body["correlationId"] = String::from_utf8_lossy(id.as_bytes()).into();
     }
-    if error.status == StatusCode::SERVICE_UNAVAILABLE {
-        response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static("1"));
-    }
+    let hint = match error.status {
+        StatusCode::UNAUTHORIZED => Some((header::WWW_AUTHENTICATE, r#"Bearer error="invalid_token""#)),
+        StatusCode::SERVICE_UNAVAILABLE => Some((header::RETRY_AFTER, "1")),
+        _ => None,
+    };
+    response.headers_mut().extend(hint.map(|(name, value)| (name, HeaderValue::from_static(value))));
     (response.into_parts().0, Json(body)).into_response()
 }
