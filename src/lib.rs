@@ -1,8 +1,9 @@
 //! `tokenauth`: a PostgreSQL extension that issues, hashes, verifies and revokes API tokens inside the database.
 //!
-//! A token's life is in the verbs (`issue`, `edit`, `revoke`, …), one file each; `verify` is the hot path. They stand on
-//! the nouns (`kind`, `principal`, `scope`, …), those on `catalog`, our own tables as typed rows, and that on `pg`, the
-//! only room with unsafe code. `token` is the token text itself: pure Rust that depends on nothing.
+//! The operations on tokens (`issue`, `edit`, `revoke`, …) have one file each; `verify` is the hot path. They build on
+//! the domain types (`kind`, `principal`, `scope`, …), which build on `catalog` (our own tables as typed rows), which
+//! builds on `pg`, the only module with unsafe code. `token` is the token text itself: pure Rust that depends on
+//! nothing else.
 
 mod actor;
 mod argument;
@@ -57,7 +58,7 @@ use pgrx::prelude::*;
 
 ::pgrx::pg_module_magic!();
 
-/// Everything lives in this schema, which the first SQL file creates.
+/// The schema that holds everything; the first SQL file creates it.
 #[pg_schema]
 mod tokenauth {}
 
@@ -76,7 +77,7 @@ extension_sql_file!(
 );
 extension_sql_file!("../sql/schema/functions.sql", name = "functions", finalize);
 
-/// Called by the server when it loads the library: wiring only.
+/// Called by the server when it loads the library. Wiring only.
 #[pg_guard]
 pub extern "C-unwind" fn _PG_init() {
     settings::define();

@@ -1,9 +1,9 @@
-//! The text of a token: drawn, taken apart, digested, hinted at, and found inside other text.
+//! The text of a token: generates, parses, digests and abbreviates it, and finds it inside other text.
 //!
-//! A token is `<prefix><lookup: 11><secret: 32><checksum: 6>`, everything after the prefix in base62,
-//! and is read from the right, because prefixes have no fixed length and may contain `_`.
-//! This room knows bytes only: it never meets the server, a setting, a clock or a character encoding,
-//! never prints a secret or a digest, and never compares one in a time that depends on where it differs.
+//! A token is `<prefix><lookup: 11><secret: 32><checksum: 6>`, everything after the prefix in base62. It is parsed from
+//! the right, because prefixes have no fixed length and may contain `_`. This module works on bytes alone: it never
+//! touches the server, a setting, a clock or a character encoding. It never prints a secret or a digest, and never
+//! compares digests in a time that depends on where they differ.
 
 mod algorithm;
 mod base62;
@@ -35,20 +35,20 @@ pub use presented::Presented;
 pub use public_part::PublicPart;
 pub use seal::Seal;
 
-/// Characters of the lookup: 11 base62 digits hold any 64-bit number.
+/// Number of characters of the lookup: 11 base62 digits hold any 64-bit number.
 pub const LOOKUP_LEN: usize = 11;
 
-/// Characters of the secret: 32 base62 digits are 190 bits.
+/// Number of characters of the secret: 32 base62 digits are 190 bits.
 pub const SECRET_LEN: usize = 32;
 
-/// Characters of the checksum: 6 base62 digits hold any 32-bit number.
+/// Number of characters of the checksum: 6 base62 digits hold any 32-bit number.
 pub const CHECKSUM_LEN: usize = 6;
 
-/// Characters after the prefix.
+/// Number of characters after the prefix.
 pub const BODY_LEN: usize = LOOKUP_LEN + SECRET_LEN + CHECKSUM_LEN;
 
-/// Characters of the longest prefix a kind may have.
+/// Length of the longest prefix a kind may have, in characters.
 pub const MAX_PREFIX_LEN: usize = 32;
 
-/// Characters of the longest token; a longer text is refused unread.
+/// Length of the longest token, in characters; a longer text is refused unread.
 pub const MAX_LEN: usize = MAX_PREFIX_LEN + BODY_LEN;

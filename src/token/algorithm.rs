@@ -1,23 +1,23 @@
-//! How a stored digest came from the token text, by the name its row keeps.
+//! How a stored digest was computed from the token text, identified by the name stored in the token's row.
 //!
-//! The names are written into tables and dumps: they never change, and one is never reused.
+//! The names are written into tables and dumps: a name never changes and is never reused.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// A way from a token text to the digest that is stored.
+/// A way to compute the stored digest from a token text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Algorithm {
     /// SHA-256 of the text. No salt and no slow hash: 190 random bits cannot be guessed at any speed.
     Sha256,
-    /// HMAC-SHA-256 of that digest under a pepper: who reads the table cannot even test a guess.
+    /// HMAC-SHA-256 of that digest under a pepper: a reader of the table cannot even test a guess.
     HmacSha256,
-    /// SHA-512 of the text, for tokens that another system issued.
+    /// SHA-512 of the text, for tokens issued by another system.
     Sha512,
 }
 
 impl Algorithm {
-    /// Every algorithm there is.
+    /// Every algorithm.
     pub const ALL: [Self; 3] = [Self::Sha256, Self::HmacSha256, Self::Sha512];
 
     /// The name stored with each token.
@@ -29,7 +29,7 @@ impl Algorithm {
         }
     }
 
-    /// Bytes of its digests.
+    /// Length of a digest in bytes.
     pub const fn digest_len(self) -> usize {
         match self {
             Self::Sha256 | Self::HmacSha256 => 32,
@@ -37,7 +37,7 @@ impl Algorithm {
         }
     }
 
-    /// Whether digests of another system may be taken over: not those under a pepper, which is ours alone.
+    /// Whether digests that another system stored can be imported: not peppered ones, since only we have the pepper.
     pub const fn is_importable(self) -> bool {
         match self {
             Self::Sha256 | Self::Sha512 => true,

@@ -1,15 +1,15 @@
 //! Numbers written with the 62 characters that are safe in a shell, a URL and a header.
 //!
-//! Digits are in ASCII order, `0-9A-Za-z`, most significant first, padded with `0` to a fixed width,
-//! so that equal widths sort as their values do. Never overflows and never branches on a digit.
+//! The digits `0-9A-Za-z` are in ASCII order. Numbers are written most significant digit first and padded with `0` to a
+//! fixed width, so that texts of equal width sort as their values do. Never overflows and never branches on a digit.
 
 /// The digits in the order of their values.
 pub(super) const DIGITS: [u8; 62] = *b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-/// Stands in [`VALUES`] for a byte that is no digit: no value of a digit has this bit.
+/// Marks a byte in [`VALUES`] that is not a digit; no digit has a value with this bit set.
 const NO_DIGIT: u8 = 0x80;
 
-/// The value of each byte as a digit.
+/// The value of each byte read as a digit.
 const VALUES: [u8; 256] = {
     let mut values = [NO_DIGIT; 256];
     let mut value = 0;
@@ -20,7 +20,7 @@ const VALUES: [u8; 256] = {
     values
 };
 
-/// Writes `value` with exactly `N` digits; what does not fit in `N` digits is left out on the left.
+/// Writes `value` with exactly `N` digits; higher digits that do not fit are dropped.
 pub(super) fn encode<const N: usize>(mut value: u64) -> [u8; N] {
     let mut digits = [DIGITS[0]; N];
     for digit in digits.iter_mut().rev() {
@@ -30,9 +30,9 @@ pub(super) fn encode<const N: usize>(mut value: u64) -> [u8; N] {
     digits
 }
 
-/// Reads `N` digits, at most ten: those are below 2⁶⁰, so nothing needs to be checked on the way.
+/// Reads `N` digits, at most ten: ten digits stay below 2⁶⁰, so no step needs an overflow check.
 ///
-/// `None` when a byte is no digit.
+/// Returns `None` when a byte is not a digit.
 pub(super) fn decode<const N: usize>(digits: &[u8; N]) -> Option<u64> {
     const { assert!(N <= 10) };
     let mut value = 0;
@@ -47,8 +47,8 @@ pub(super) fn decode<const N: usize>(digits: &[u8; N]) -> Option<u64> {
 
 /// Whether every byte is a digit.
 ///
-/// Looks at all of them instead of stopping at the first that is not: the loop then has no branch and
-/// the compiler turns it into vector instructions.
+/// Tests all of them instead of stopping at the first that is not: without a branch in the loop the compiler can
+/// vectorize it.
 pub(super) fn is_base62(text: &[u8]) -> bool {
     text.iter().fold(true, |so_far, byte| so_far & byte.is_ascii_alphanumeric())
 }

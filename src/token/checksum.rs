@@ -1,12 +1,12 @@
 //! The checksum of a token: CRC-32 of everything before it, so that most wrong texts cost no table read.
 //!
-//! The CRC is the one of ISO-HDLC, zlib and PNG (reflected polynomial `EDB88320`, all ones at both ends).
-//! It detects every change of a single character, proves nothing about who made a text, and can be run
-//! backwards: that is how the start of a token inside other text is found in one walk. Never keeps a secret.
+//! The CRC is the one of ISO-HDLC, zlib and PNG (reflected polynomial `EDB88320`, all ones at both ends). It detects
+//! every change of a single character but does not prove who made the text. It can also be run backwards, which is how
+//! the start of a token inside other text is found in one pass. This module never keeps a secret.
 
 use super::{CHECKSUM_LEN, base62};
 
-/// What the register holds before the first byte; the result is the register inverted.
+/// The register before the first byte; the result is the final register, inverted.
 const INITIAL: u32 = u32::MAX;
 
 /// The checksum of `text`.
@@ -14,16 +14,15 @@ pub(super) fn of(text: &[u8]) -> u32 {
     crc32fast::hash(text)
 }
 
-/// The checksum as it stands in a token.
+/// The checksum as it is written in a token.
 pub(super) fn encode(checksum: u32) -> [u8; CHECKSUM_LEN] {
     base62::encode(u64::from(checksum))
 }
 
-/// Every start from which `text`, read to its end, has this checksum; the last start first.
+/// Every start from which the rest of `text` has this checksum, the last start first.
 ///
-/// Trying each start forwards would read a text of n bytes n times. One step of a CRC can be undone when
-/// its byte is known, so the register is wound back from the end instead, and wherever it holds its
-/// initial value a checksummed text may have begun.
+/// Trying each start forwards would read a text of n bytes n times. A CRC step can be undone when its byte is known, so
+/// the register is instead wound back from the end; wherever it holds its initial value, a checksummed text may begin.
 pub(super) fn starts(text: &[u8], checksum: u32) -> impl Iterator<Item = usize> {
     let mut register = !checksum;
     let at_the_end = (register == INITIAL).then_some(text.len());
@@ -34,16 +33,17 @@ pub(super) fn starts(text: &[u8], checksum: u32) -> impl Iterator<Item = usize> 
     at_the_end.into_iter().chain(before_it)
 }
 
-/// The register before it took in `byte`.
+/// The register as it was before it took in `byte`.
 ///
-/// Forwards, `register` becomes `(register >> 8) ^ STEP[(register ^ byte) & 0xff]`. The shift leaves the top
-/// byte to the table alone, where all top bytes differ: it names the entry, and the entry the rest.
+/// The forward step is `register = (register >> 8) ^ STEP[(register ^ byte) & 0xff]`. After the shift, the top byte
+/// comes from the table alone. All top bytes in the table differ, so the top byte identifies the entry, and the entry
+/// the rest.
 fn undo(register: u32, byte: u8) -> u32 {
     let entry = ENTRY_BY_TOP_BYTE[(register >> 24) as usize];
     ((register ^ STEP[usize::from(entry)]) << 8) | u32::from(entry ^ byte)
 }
 
-/// What eight bits do to the register.
+/// The effect of eight bits on the register.
 const STEP: [u32; 256] = {
     let mut step = [0; 256];
     let mut entry = 0;
@@ -60,7 +60,7 @@ const STEP: [u32; 256] = {
     step
 };
 
-/// The entry of [`STEP`] whose top byte this is.
+/// Maps a top byte to the index of the entry of [`STEP`] that has it.
 const ENTRY_BY_TOP_BYTE: [u8; 256] = {
     let mut entries = [0; 256];
     let mut entry = 0;

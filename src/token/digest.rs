@@ -1,8 +1,8 @@
 //! The digest: all that the database keeps of a token's secret.
 //!
-//! SHA-256 of the whole text, or HMAC-SHA-256 of that under a pepper, so that a pepper can be applied to a
-//! digest which the application computed. Imported tokens may have SHA-512. Compared in constant time only:
-//! there is no `==`, and nothing here prints a digest.
+//! It is SHA-256 of the whole text, or HMAC-SHA-256 of that under a pepper; a pepper can thus be applied to a digest
+//! that the application computed. Imported tokens may have SHA-512. Digests are compared in constant time only: there
+//! is no `==`, and nothing here prints one.
 
 use std::fmt;
 
@@ -32,7 +32,7 @@ impl Digest {
         Self(Bytes::Long(Sha512::digest(text).into()))
     }
 
-    /// Digest of a text by an algorithm that needs nothing but the text.
+    /// The digest of a text, or `None` for an algorithm that needs a pepper as well.
     pub fn of(algorithm: Algorithm, text: &[u8]) -> Option<Self> {
         match algorithm {
             Algorithm::Sha256 => Some(Self::sha256(text)),
@@ -41,13 +41,13 @@ impl Digest {
         }
     }
 
-    /// This digest under a pepper: HMAC-SHA-256 of it.
+    /// HMAC-SHA-256 of this digest under a pepper.
     #[must_use]
     pub fn peppered(&self, pepper: &Pepper) -> Self {
         Self(Bytes::Short(pepper.authenticate(self.as_bytes())))
     }
 
-    /// A digest that somebody else computed.
+    /// Takes over a digest that was computed elsewhere.
     ///
     /// # Errors
     /// [`MalformedDigest::Length`] for anything but 32 or 64 bytes.
@@ -56,13 +56,13 @@ impl Digest {
         short.or_else(|_| bytes.try_into().map(Bytes::Long)).map(Self).map_err(|_| MalformedDigest::Length)
     }
 
-    /// A digest of this algorithm in hex, upper or lower case, as older systems keep them.
+    /// Reads a digest of this algorithm in hex, upper or lower case, as older systems store them.
     ///
     /// # Errors
-    /// [`MalformedDigest::Length`] when it is not of the algorithm's length, [`MalformedDigest::Hex`] for a
-    /// character that is no hex digit.
+    /// [`MalformedDigest::Length`] when it does not have the algorithm's length, [`MalformedDigest::Hex`] for a
+    /// character that is not a hex digit.
     pub fn from_hex(algorithm: Algorithm, text: &[u8]) -> Result<Self, MalformedDigest> {
-        // The length first: a text of any size is then decoded into a buffer of fixed size.
+        // Check the length first: a text of any size can then be decoded into a buffer of fixed size.
         if text.len() != 2 * algorithm.digest_len() {
             return Err(MalformedDigest::Length);
         }
@@ -80,9 +80,9 @@ impl Digest {
         }
     }
 
-    /// Whether `stored` is this digest, in a time that tells nothing about where they differ.
+    /// Whether `stored` equals this digest; the time taken does not depend on where they differ.
     ///
-    /// Another length is another digest; that answer comes sooner, and lengths are no secret.
+    /// Different lengths never match. That answer comes sooner, but lengths are not secret.
     pub fn matches(&self, stored: &[u8]) -> bool {
         self.as_bytes().ct_eq(stored).into()
     }
@@ -94,12 +94,12 @@ impl fmt::Debug for Digest {
     }
 }
 
-/// Why something is no digest.
+/// Why a value is not a digest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MalformedDigest {
     /// It has the wrong length.
     Length,
-    /// It has a character that is no hex digit.
+    /// It has a character that is not a hex digit.
     Hex,
 }
 

@@ -1,27 +1,27 @@
-//! Tokens inside other text: log lines, columns, messages.
+//! Finds and masks tokens inside other text: log lines, columns, messages.
 //!
-//! In each run of base62 characters the last 49 may be the end of a token; the checksum tells, and tells where
-//! its prefix starts. Works on bytes, because every encoding a PostgreSQL server can have keeps ASCII bytes for
-//! ASCII characters. Never allocates, never fails, and takes time in proportion to the text whatever it holds.
-//! Never finds imported tokens, nor one with a base62 character directly after it.
+//! The last 49 characters of a run of base62 characters may be the end of a token; the checksum decides, and also tells
+//! where the prefix starts. The functions work on bytes, which every PostgreSQL server encoding allows, since all of
+//! them keep ASCII characters as ASCII bytes. They never allocate or fail, and take linear time on any text. They do
+//! not find imported tokens, or a token directly followed by a base62 character.
 
 use std::iter;
 use std::ops::Range;
 
 use super::{BODY_LEN, MAX_PREFIX_LEN, checksum, hint, parts::Parts, prefix};
 
-/// What hides a character.
+/// The byte that replaces a hidden character.
 const MASK: u8 = b'*';
 
-/// Whether `text` holds a token.
+/// Whether `text` contains a token.
 pub fn contains(text: &[u8]) -> bool {
     last_token(text).is_some()
 }
 
-/// Where the tokens in `text` are, prefixes included; the last one first.
+/// The ranges of the tokens in `text`, prefixes included; the last one first.
 ///
-/// From the right, because tokens are read so. A prefix may reach into the token before it; the 49 characters
-/// after the prefix are never part of two.
+/// The search goes from right to left, as tokens are parsed. A prefix may overlap the token before it; the 49
+/// characters after a prefix never belong to two tokens.
 pub fn find(text: &[u8]) -> impl Iterator<Item = Range<usize>> {
     let mut unread = text;
     iter::from_fn(move || {
@@ -31,24 +31,24 @@ pub fn find(text: &[u8]) -> impl Iterator<Item = Range<usize>> {
     })
 }
 
-/// Overwrites of each token what its hint does not show, and returns how many tokens there were.
+/// Overwrites, in every token, the characters its hint does not show, and returns the number of tokens.
 ///
-/// The text keeps its length and holds no token afterwards: masking it again changes nothing.
+/// The text keeps its length and contains no token afterwards: masking it again changes nothing.
 pub fn mask_in_place(text: &mut [u8]) -> usize {
     let mut unread = text;
     let mut masked = 0;
     while let Some(token) = last_token(unread) {
         let hidden = hint::hidden(token.end);
         unread[hidden.clone()].fill(MASK);
-        // The shown characters before the mask are now the end of a run, which somebody may have composed to be
-        // the end of another token: reading goes on right there.
+        // The visible characters before the mask now end a run, and may have been crafted to end another token:
+        // continue right there.
         unread = &mut unread[..hidden.start];
         masked += 1;
     }
     masked
 }
 
-/// The last token in `text`. The end of `text` is taken for the end of a run.
+/// The last token in `text`. The end of `text` counts as the end of a run.
 fn last_token(text: &[u8]) -> Option<Range<usize>> {
     let mut unread = text;
     while let Some(end) = end_of_last_long_run(unread) {
@@ -61,10 +61,11 @@ fn last_token(text: &[u8]) -> Option<Range<usize>> {
     None
 }
 
-/// Where the last run ends that is long enough to hold what a token has after its prefix.
+/// Where the last run ends that is long enough to hold the part of a token after its prefix.
 ///
-/// Prose has no such runs, and most of it is never looked at: a byte that is not of a run rules out all ends up to 49
-/// bytes behind it, so the search goes on at the first such byte of the 49 before the end that it has come to.
+/// Prose has no such runs, and most of it is skipped: a byte that is not in a run rules out every end up to 49 bytes
+/// after it. So the search looks at the 49 bytes before the current end, and continues at the first of them that is not
+/// base62.
 fn end_of_last_long_run(text: &[u8]) -> Option<usize> {
     let mut end = text.len();
     loop {
@@ -76,15 +77,15 @@ fn end_of_last_long_run(text: &[u8]) -> Option<usize> {
     }
 }
 
-/// `text`, which ends with a run of base62 characters, without that run.
+/// Cuts off the run of base62 characters at the end of `text`.
 fn before_last_run(text: &[u8]) -> &[u8] {
     let start = text.iter().rposition(|byte| !byte.is_ascii_alphanumeric()).map_or(0, |before| before + 1);
     &text[..start]
 }
 
-/// Where the token begins that ends where `text` ends.
+/// Where the token begins that ends at the end of `text`.
 ///
-/// Should several prefixes fit the checksum, the shortest is taken: what is hidden is the same for all.
+/// If the checksum fits several prefixes, the shortest is taken: the hidden characters are the same for all.
 fn start_of_token(text: &[u8]) -> Option<usize> {
     let Parts { before, covered, checksum, .. } = Parts::of(text).ok()?;
     let longest_prefix = before.iter().rev().take(MAX_PREFIX_LEN).take_while(|byte| prefix::is_word_byte(byte)).count();
@@ -160,7 +161,7 @@ mod tests {
         assert_eq!(masked(&text), format!("{}{}", masked(&first), &masked(&second)[1..]));
     }
 
-    // Nothing is timed here: at these sizes anything that is not linear would not end.
+    // Nothing is timed here: at these sizes, anything slower than linear would never finish.
     #[test]
     fn ten_megabytes_of_hostile_text_are_read_in_linear_time() {
         let run_of_49 = "0".repeat(BODY_LEN);
@@ -243,7 +244,7 @@ mod tests {
         }
     }
 
-    /// One byte or more of which none may stand in a token, in no particular encoding.
+    /// One or more bytes that cannot occur in a token, in no particular encoding.
     fn not_of_a_word() -> impl Strategy<Value = Vec<u8>> {
         let byte = any::<u8>().prop_filter("of a word", |byte| !prefix::is_word_byte(byte));
         proptest::collection::vec(byte, 1..20)

@@ -1,7 +1,7 @@
-//! What lists, messages and masked logs may show of a token: enough to recognise it, nothing of its secret.
+//! The hint: what lists, messages and masked logs show of a token, enough to recognise it and nothing of its secret.
 //!
-//! The shown characters belong to prefix, lookup and checksum. The four of the checksum tell 24 bits about the
-//! secret at most and leave 166. Never looks at the characters between.
+//! The visible characters belong to the prefix, the lookup and the checksum. The four from the checksum reveal at most
+//! 24 bits about the secret and leave 166. This module never looks at the hidden characters.
 
 use std::iter;
 use std::ops::Range;
@@ -14,17 +14,17 @@ const HEAD: usize = 8;
 /// How many characters at the end are shown.
 const TAIL: usize = 4;
 
-// What is shown never reaches into the secret, whatever the lengths become.
+// The visible characters never reach into the secret, even if the lengths change.
 const _: () = assert!(HEAD <= LOOKUP_LEN && TAIL <= CHECKSUM_LEN);
 
-/// Where a token that ends at `end` has its characters that are never shown.
+/// The range of the hidden characters in a token that ends at `end`.
 pub(super) fn hidden(end: usize) -> Range<usize> {
     end.saturating_sub(BODY_LEN - HEAD)..end.saturating_sub(TAIL)
 }
 
 /// The hint of a token: prefix, eight characters, `…`, four characters.
 ///
-/// In Unicode whatever the server's encoding is; who hands it to a server that cannot write `…` converts it.
+/// The hint is Unicode whatever the server encoding; a caller whose server cannot write `…` must convert it.
 pub(super) fn of(token: &[u8]) -> String {
     let hidden = hidden(token.len());
     let head = token[..hidden.start].iter().copied().map(char::from);

@@ -1,7 +1,7 @@
 //! The lookup: the public number by which a token's row is found.
 //!
-//! It is random and 64 bits wide, is stored in a unique `bigint` column and written as 11 base62 digits.
-//! Knowing it proves nothing: only the digest of the whole text does, so it is never compared in constant time.
+//! It is 64 random bits, stored in a unique `bigint` column and written as 11 base62 digits. Knowing it proves nothing,
+//! only the digest of the whole text does, so lookups need no comparison in constant time.
 
 use super::{Digest, LOOKUP_LEN, Malformed, base62};
 
@@ -10,12 +10,12 @@ use super::{Digest, LOOKUP_LEN, Malformed, base62};
 pub struct Lookup(u64);
 
 impl Lookup {
-    /// The lookup that these 64 bits are.
+    /// Makes a lookup of these 64 bits.
     pub const fn from_bits(bits: u64) -> Self {
         Self(bits)
     }
 
-    /// The lookup stored in a `bigint`: the same 64 bits, of which PostgreSQL calls the first a sign.
+    /// The lookup stored in a `bigint`: the same 64 bits, the first of which PostgreSQL reads as a sign.
     pub const fn from_bigint(stored: i64) -> Self {
         Self(stored.cast_unsigned())
     }
@@ -25,22 +25,22 @@ impl Lookup {
         self.0.cast_signed()
     }
 
-    /// The lookup of an imported token, whose text has no place for one: the first 64 bits of its digest.
+    /// The lookup of an imported token, whose text does not contain one: the first 64 bits of its digest.
     pub fn of_digest(digest: &Digest) -> Self {
         let first = digest.as_bytes().iter().take(8);
         Self(first.fold(0, |bits, &byte| bits << 8 | u64::from(byte)))
     }
 
-    /// The 11 digits that stand in the token.
+    /// The 11 digits written in the token.
     pub fn encode(self) -> [u8; LOOKUP_LEN] {
         base62::encode(self.0)
     }
 
-    /// Reads the 11 digits that stand in a token.
+    /// Reads the 11 digits written in a token.
     ///
     /// # Errors
-    /// [`Malformed::Alphabet`] for a byte that is no base62 digit, [`Malformed::Lookup`] for a number of 2⁶⁴ or
-    /// more, which 11 digits can write: each lookup has one text only.
+    /// [`Malformed::Alphabet`] for a byte that is not a base62 digit. [`Malformed::Lookup`] for a number of 2⁶⁴ or
+    /// more, which 11 digits can express: each lookup has only one spelling.
     pub fn decode(digits: &[u8; LOOKUP_LEN]) -> Result<Self, Malformed> {
         let [leading @ .., last] = digits;
         let leading = base62::decode(leading).ok_or(Malformed::Alphabet)?;

@@ -1,7 +1,7 @@
-//! Why a text is no token.
+//! Why a text is not a token.
 //!
-//! For tests and for the answer to the person who writes a prefix; a stranger who presents a token is only
-//! told that it is malformed. Never carries any part of the text.
+//! The reason is for tests and for the author of a prefix; someone who presents a token is told only that it is
+//! malformed. It never carries any part of the text.
 
 use std::fmt;
 
@@ -10,11 +10,11 @@ use std::fmt;
 pub enum Malformed {
     /// It is too short or too long.
     Length,
-    /// It has a byte that may not stand there: prefixes have `[A-Za-z0-9_-]`, the rest `[A-Za-z0-9]`.
+    /// It has a byte not allowed in its place: prefixes have `[A-Za-z0-9_-]`, the rest `[A-Za-z0-9]`.
     Alphabet,
     /// Its lookup is a number of more than 64 bits.
     Lookup,
-    /// Its checksum is not that of what stands before it.
+    /// Its checksum does not match the characters before it.
     Checksum,
 }
 

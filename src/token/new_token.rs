@@ -1,8 +1,8 @@
-//! A token that was just drawn: the only place where a plaintext is made, and it is wiped when dropped.
+//! A freshly drawn token: the only place where a plaintext is made, and it is wiped when dropped.
 //!
-//! Lookup and secret come from the operating system's generator and from nowhere else: a generator that lives
-//! in the process is copied by every fork, and two backends would issue the same tokens. Never prints,
-//! clones or moves the plaintext in memory; who exposes it answers for the copy.
+//! The lookup and the secret come from the operating system's generator only: a generator inside the process is copied
+//! by every fork, so two backends would issue the same tokens. This module never prints, clones or moves the plaintext
+//! in memory; a caller of [`NewToken::expose`] is responsible for its copy.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use super::{Digest, Lookup, MAX_LEN, Prefix, SECRET_LEN, base62, checksum, hint};
 
-/// A token nobody has seen yet.
+/// A token that nobody has seen yet.
 ///
 /// Has no `Debug`, `Display` or `Clone`: the text leaves by [`NewToken::expose`] only.
 pub struct NewToken {
@@ -24,7 +24,7 @@ impl NewToken {
     /// Draws a token with this prefix.
     ///
     /// # Errors
-    /// [`RandomError`] when the operating system has no randomness to give.
+    /// [`RandomError`] when the operating system cannot provide randomness.
     pub fn generate(prefix: &Prefix) -> Result<Self, RandomError> {
         Self::draw(prefix, fill_randomly)
     }
@@ -34,7 +34,7 @@ impl NewToken {
         &self.text
     }
 
-    /// The public number its row gets.
+    /// The lookup under which its row is stored.
     pub fn lookup(&self) -> Lookup {
         self.lookup
     }
@@ -44,17 +44,17 @@ impl NewToken {
         Digest::sha256(self.text.as_bytes())
     }
 
-    /// What lists and messages may show of it.
+    /// The part that lists and messages may show.
     pub fn hint(&self) -> String {
         hint::of(self.text.as_bytes())
     }
 
-    /// Draws a token from what `fill` fills buffers with: tests alone pass another source than the system's.
+    /// Draws a token from the bytes that `fill` provides. Only tests pass a source other than the operating system.
     fn draw<E>(prefix: &Prefix, mut fill: impl FnMut(&mut [u8]) -> Result<(), E>) -> Result<Self, E> {
         let mut bits = [0; 8];
         fill(&mut bits)?;
         let lookup = Lookup::from_bits(u64::from_be_bytes(bits));
-        // Room for the longest token from the start: growing would leave a copy in freed memory.
+        // Reserve room for the longest token: growing the string would leave a copy in freed memory.
         let mut text = Zeroizing::new(String::with_capacity(MAX_LEN));
         text.push_str(prefix.as_str());
         text.extend(lookup.encode().map(char::from));
@@ -65,14 +65,14 @@ impl NewToken {
     }
 }
 
-/// Fills a buffer with what the operating system's generator gives.
+/// Fills a buffer from the operating system's generator.
 pub(super) fn fill_randomly(buffer: &mut [u8]) -> Result<(), RandomError> {
     OsRng.try_fill_bytes(buffer).map_err(RandomError)
 }
 
 /// Appends the characters of a secret, each of the 62 equally likely.
 fn push_secret<E>(text: &mut String, mut fill: impl FnMut(&mut [u8]) -> Result<(), E>) -> Result<(), E> {
-    // 33 bytes are needed on average; more than 40 in three cases of a million, which take another turn.
+    // 33 bytes are needed on average; three times in a million 40 are not enough, and the loop draws again.
     let mut random = Zeroizing::new([0; 40]);
     let mut missing = SECRET_LEN;
     while missing > 0 {
@@ -85,9 +85,9 @@ fn push_secret<E>(text: &mut String, mut fill: impl FnMut(&mut [u8]) -> Result<(
     Ok(())
 }
 
-/// The digit that six bits of a random byte stand for, `None` for the two values of 64 that stand for none.
+/// The digit for the upper six bits of a random byte, or `None` for two of the 64 values.
 ///
-/// Dropping those is what keeps the digits uniform: a remainder by 62 would make some of them likelier.
+/// Dropping those two keeps the digits uniform: a remainder modulo 62 would favour some of them.
 fn digit(random: u8) -> Option<char> {
     base62::DIGITS.get(usize::from(random >> 2)).copied().map(char::from)
 }
@@ -120,7 +120,7 @@ mod tests {
         &text[text.len() - BODY_LEN + LOOKUP_LEN..text.len() - CHECKSUM_LEN]
     }
 
-    /// A source that gives these bytes in turn and fails when they are used up.
+    /// A source that hands out these bytes in order and fails when they are used up.
     fn script(bytes: Vec<u8>) -> impl FnMut(&mut [u8]) -> Result<(), &'static str> {
         let mut bytes = bytes.into_iter();
         move |buffer| {
@@ -172,8 +172,8 @@ mod tests {
         assert_eq!(tokens.iter().map(secret).collect::<HashSet<_>>().len(), tokens.len());
     }
 
-    /// A trait that every type has once, and a type with `Debug`, `Display` or `Clone` twice: then the type
-    /// that stands for `_` below is ambiguous, and this does not compile.
+    /// Implemented once for every type, and twice for one that has `Debug`, `Display` or `Clone`. For such a type the
+    /// `_` below is ambiguous, and this does not compile.
     trait CannotLeak<Because> {
         const HOLDS: () = ();
     }
@@ -189,7 +189,7 @@ mod tests {
     /// A uniform source exceeds this with a probability below 10⁻¹⁴ (χ² with 61 degrees of freedom).
     const LIMIT: f64 = 200.0;
 
-    /// χ² of the characters against 62 equally likely ones.
+    /// χ² of the characters, expecting 62 equally likely ones.
     fn chi_square(characters: impl Iterator<Item = u8>) -> f64 {
         let mut counts = [0_u32; 256];
         characters.for_each(|character| counts[usize::from(character)] += 1);

@@ -1,15 +1,15 @@
-//! The one place that cuts a token text, from the right.
+//! The one place that splits a token text, from the right.
 //!
-//! Shared by what a client presents and by what is found inside other text, so that both mean the same by a
-//! token. Never looks at what stands before the last 49 bytes and never judges the checksum: its users do.
+//! It serves both presented tokens and tokens found inside other text, so that both agree on what a token is. It never
+//! looks at the bytes before the last 49 and does not verify the checksum; its callers do.
 
 use super::{BODY_LEN, CHECKSUM_LEN, LOOKUP_LEN, Lookup, Malformed, base62};
 
-/// A text cut before its last 49 bytes, and what those say.
+/// A text split before its last 49 bytes, and the contents of those.
 pub(super) struct Parts<'a> {
-    /// What stands before them: the prefix, in other text more than it.
+    /// The bytes before them: the prefix, and inside other text also what precedes it.
     pub before: &'a [u8],
-    /// What the checksum is taken of: everything but itself.
+    /// The bytes that the checksum covers: all but the checksum itself.
     pub covered: &'a [u8],
     /// The public number.
     pub lookup: Lookup,
@@ -18,11 +18,11 @@ pub(super) struct Parts<'a> {
 }
 
 impl<'a> Parts<'a> {
-    /// Cuts `text`.
+    /// Splits `text`.
     ///
     /// # Errors
-    /// [`Malformed::Length`] below 49 bytes, [`Malformed::Alphabet`] when one of the last 49 is no base62 digit,
-    /// [`Malformed::Lookup`] and [`Malformed::Checksum`] when those are numbers of more than 64 and 32 bits.
+    /// [`Malformed::Length`] below 49 bytes, [`Malformed::Alphabet`] when one of the last 49 is not a base62 digit,
+    /// [`Malformed::Lookup`] and [`Malformed::Checksum`] when these numbers exceed 64 and 32 bits.
     pub(super) fn of(text: &'a [u8]) -> Result<Self, Malformed> {
         let (before, body) = text.split_last_chunk::<BODY_LEN>().ok_or(Malformed::Length)?;
         let (lookup, rest) = body.split_first_chunk::<LOOKUP_LEN>().ok_or(Malformed::Length)?;

@@ -1,7 +1,7 @@
 //! Keys from outside the database, as far as token digests need them.
 //!
-//! A pepper turns a digest into one that nobody can compute who only has the database. Never prints a key, and
-//! overwrites what it knows of one when dropped.
+//! A pepper makes the stored digest impossible to compute for someone who has only the database. This module never
+//! prints a key, and overwrites what it holds of one when dropped.
 
 use std::hint::black_box;
 
@@ -10,16 +10,16 @@ use hmac::{Hmac, Mac};
 use sha2::Sha256;
 use zeroize::Zeroize;
 
-/// Bytes of a key.
+/// Length of a key in bytes.
 pub const KEY_LEN: usize = 32;
 
-/// What a check value is taken of. Not 32 bytes, so it is the digest of no token.
+/// The message of a check value. It is not 32 bytes long, so the result is never the digest of a token.
 const CHECKED: &[u8] = b"tokenauth key check value";
 
 /// A key under which digests are stored.
 ///
-/// Keeps the hash states after the key instead of the key: each use then hashes two blocks, not four. Has no `Debug` or
-/// `Clone`.
+/// It keeps the hash states after the key instead of the key itself, so each use hashes two blocks instead of four. It
+/// has no `Debug` or `Clone`.
 pub struct Pepper(Hmac<Sha256>);
 
 impl Pepper {
@@ -36,24 +36,24 @@ impl Pepper {
 
 impl Drop for Pepper {
     fn drop(&mut self) {
-        // The hash crate has no way to wipe its states; those of another key wipe them too, as long as the compiler must
-        // believe that they are read once more.
+        // The hash crate cannot wipe its states. Overwriting them with those of another key does, as long as the
+        // compiler has to assume that they are read once more.
         self.0 = keyed(&[0; KEY_LEN]);
         black_box(&self.0);
     }
 }
 
-/// What table `key` stores to recognise a key by, of a pepper or a seal: HMAC-SHA-256 of a constant.
+/// The value by which table `key` recognises a key, of a pepper or a seal: HMAC-SHA-256 of a constant.
 ///
-/// A missing or wrong key is then its own clear error, instead of a database full of unknown tokens.
+/// A missing or wrong key thus gets an error of its own, instead of making every token unknown.
 pub fn check_value(key: &[u8; KEY_LEN]) -> [u8; 32] {
     keyed(key).chain_update(CHECKED).finalize().into_bytes().into()
 }
 
-/// HMAC-SHA-256 that has taken in its key.
+/// HMAC-SHA-256 after it has taken in its key.
 fn keyed(key: &[u8; KEY_LEN]) -> Hmac<Sha256> {
-    // HMAC fills a short key up with zeros to one block (RFC 2104). Taking the whole block
-    // needs no answer to a wrong length, which cannot happen here.
+    // HMAC pads a short key with zeros to one block (RFC 2104). Passing the whole block avoids handling a wrong length,
+    // which cannot happen here.
     let mut block = Key::<Hmac<Sha256>>::default();
     block[..KEY_LEN].copy_from_slice(key);
     let keyed = Hmac::new(&block);

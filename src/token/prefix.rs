@@ -1,7 +1,7 @@
-//! The prefix of a kind: what people and secret scanners recognise a token by.
+//! The prefix of a kind, by which people and secret scanners recognise a token.
 //!
-//! A [`Prefix`] that exists has a valid form, at most 32 of `[A-Za-z0-9_-]`, possibly none. Never says
-//! whether a kind with it exists.
+//! A [`Prefix`] always has a valid form: at most 32 of `[A-Za-z0-9_-]`, possibly none. It does not imply that a kind
+//! with this prefix exists.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ use super::{MAX_PREFIX_LEN, Malformed};
 pub struct Prefix(Box<str>);
 
 impl Prefix {
-    /// Reads a prefix.
+    /// Parses a prefix.
     ///
     /// # Errors
     /// [`Malformed::Length`] for more than 32 bytes, [`Malformed::Alphabet`] for a byte outside `[A-Za-z0-9_-]`.
@@ -33,7 +33,7 @@ impl fmt::Display for Prefix {
     }
 }
 
-/// Says why `text` is no prefix, without keeping it.
+/// Checks that `text` is a prefix, without keeping it.
 pub(super) fn validate(text: &[u8]) -> Result<(), Malformed> {
     if text.len() > MAX_PREFIX_LEN {
         return Err(Malformed::Length);
@@ -44,7 +44,7 @@ pub(super) fn validate(text: &[u8]) -> Result<(), Malformed> {
     Ok(())
 }
 
-/// Whether the byte may stand in a prefix, and so in a token.
+/// Whether the byte may occur in a prefix, and so in a token.
 pub(super) fn is_word_byte(byte: &u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')
 }

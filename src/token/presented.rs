@@ -1,8 +1,8 @@
-//! A token as a client presents it, taken apart before any table is read.
+//! A token as a client presents it, parsed before any table is read.
 //!
-//! Refuses everything that was never issued in this form: wrong length, a stray byte, a wrong checksum.
-//! Borrows the text: never copies or allocates, and never reads a byte of an over-long one, because anybody
-//! may send anything. A [`Presented`] is well formed, not valid: only the digest decides that.
+//! Refuses every text that cannot have been issued: wrong length, a stray byte, a wrong checksum. Borrows the text and
+//! never copies or allocates. An over-long text is refused unread, because anybody may send anything. A [`Presented`]
+//! is well formed, not valid: only the digest decides that.
 
 use super::{Digest, Lookup, MAX_LEN, Malformed, checksum, hint, parts::Parts, prefix};
 
@@ -17,10 +17,10 @@ pub struct Presented<'a> {
 }
 
 impl<'a> Presented<'a> {
-    /// Takes a presented text apart. White space around it is not forgiven.
+    /// Parses a presented text. White space around it is not tolerated.
     ///
     /// # Errors
-    /// [`Malformed`] says which rule of the form is broken.
+    /// [`Malformed`] names the rule that is broken.
     pub fn parse(text: &'a [u8]) -> Result<Self, Malformed> {
         if text.len() > MAX_LEN {
             return Err(Malformed::Length);
@@ -33,7 +33,7 @@ impl<'a> Presented<'a> {
         Ok(Self { text, prefix: parts.before, lookup: parts.lookup })
     }
 
-    /// What stands before the lookup: at most 32 of `[A-Za-z0-9_-]`.
+    /// The bytes before the lookup: at most 32 of `[A-Za-z0-9_-]`.
     pub fn prefix(&self) -> &'a [u8] {
         self.prefix
     }
@@ -48,7 +48,7 @@ impl<'a> Presented<'a> {
         Digest::sha256(self.text)
     }
 
-    /// What lists and messages may show of it.
+    /// The part that lists and messages may show.
     pub fn hint(&self) -> String {
         hint::of(self.text)
     }

@@ -1,7 +1,7 @@
-//! The part of a token that may be said aloud: prefix and lookup.
+//! The public part of a token: prefix and lookup.
 //!
-//! An application that hashes tokens itself sends this and the digest, and the secret never reaches the
-//! server. Nothing in it is checksummed: a wrong one is found out by the digest. Never allocates.
+//! An application that hashes tokens itself sends this part and the digest, so the secret never reaches the server. It
+//! has no checksum: a wrong public part is detected by the digest. Never allocates.
 
 use super::{LOOKUP_LEN, Lookup, MAX_PREFIX_LEN, Malformed, prefix};
 
@@ -13,11 +13,11 @@ pub struct PublicPart<'a> {
 }
 
 impl<'a> PublicPart<'a> {
-    /// Takes the public part of a token apart.
+    /// Parses the public part of a token.
     ///
     /// # Errors
-    /// [`Malformed`] for anything but 0 to 32 prefix characters and 11 base62 digits below 2⁶⁴: a whole token too,
-    /// so that one sent here by mistake is not taken for a public part.
+    /// [`Malformed`] for anything but 0 to 32 prefix characters and 11 base62 digits below 2⁶⁴. A whole token is
+    /// refused too, so that one sent here by mistake is not taken for a public part.
     pub fn parse(text: &'a [u8]) -> Result<Self, Malformed> {
         if text.len() > MAX_PREFIX_LEN + LOOKUP_LEN {
             return Err(Malformed::Length);
@@ -27,7 +27,7 @@ impl<'a> PublicPart<'a> {
         Ok(Self { prefix: before, lookup: Lookup::decode(digits)? })
     }
 
-    /// What stands before the lookup: at most 32 of `[A-Za-z0-9_-]`.
+    /// The bytes before the lookup: at most 32 of `[A-Za-z0-9_-]`.
     pub fn prefix(&self) -> &'a [u8] {
         self.prefix
     }

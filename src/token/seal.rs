@@ -1,8 +1,8 @@
-//! Sealed token texts: kept so that only who has the key can read them again, and only for the token they belong to.
+//! Sealed token texts: only a holder of the key can read them again, and only for the token they belong to.
 //!
-//! XChaCha20-Poly1305 with a nonce drawn for each text: 24 bytes are enough to draw as many as there will ever be. The
-//! token's id is authenticated with it, so a sealed text that is moved to another row does not open. Never prints a key
-//! or a text; what is opened is wiped when dropped.
+//! The cipher is XChaCha20-Poly1305 with a random nonce for each text; 24 bytes are enough that nonces never repeat.
+//! The token's id is authenticated with the text, so a sealed text that is moved to another row does not open. This
+//! module never prints a key or a text; an opened text is wiped when dropped.
 
 use chacha20poly1305::aead::{AeadInPlace as _, KeyInit as _};
 use chacha20poly1305::{Key, Tag, XChaCha20Poly1305, XNonce};
@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use super::new_token::fill_randomly;
 use super::{KEY_LEN, RandomError};
 
-/// How the rest was made: the first byte of what is stored, so that another cipher can come after this one.
+/// The first byte of a sealed text: identifies the cipher, so that another one can follow later.
 const VERSION: u8 = 1;
 
 const NONCE_LEN: usize = 24;
@@ -29,14 +29,14 @@ impl Seal {
     /// Seals the text of the token with this id: version, nonce, ciphertext, tag.
     ///
     /// # Errors
-    /// [`RandomError`] when the operating system has no randomness to give.
+    /// [`RandomError`] when the operating system cannot provide randomness.
     pub fn close(&self, text: &[u8], token: &[u8; 16]) -> Result<Vec<u8>, RandomError> {
         let mut nonce = [0; NONCE_LEN];
         fill_randomly(&mut nonce)?;
         Ok(self.close_with(&nonce, text, token))
     }
 
-    /// The text that was sealed for the token with this id; `None` when this is not what was stored for it.
+    /// The text that was sealed for the token with this id, or `None` when `sealed` was not made for it with this key.
     pub fn open(&self, sealed: &[u8], token: &[u8; 16]) -> Option<Zeroizing<Vec<u8>>> {
         let (&version, sealed) = sealed.split_first()?;
         let (nonce, sealed) = sealed.split_first_chunk::<NONCE_LEN>()?;
@@ -50,7 +50,7 @@ impl Seal {
     }
 
     fn close_with(&self, nonce: &[u8; NONCE_LEN], text: &[u8], token: &[u8]) -> Vec<u8> {
-        // The text is encrypted where it will stay, in memory that never grows: no copy of it is left behind.
+        // The text is encrypted in place, in memory that never grows: no copy of it is left behind.
         let mut sealed = Vec::with_capacity(1 + NONCE_LEN + text.len() + TAG_LEN);
         sealed.push(VERSION);
         sealed.extend_from_slice(nonce);

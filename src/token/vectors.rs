@@ -1,4 +1,4 @@
-//! Reads the known-answer vectors in `tests/vectors`, for the tests of this room.
+//! Reads the known-answer vectors in `tests/vectors`, for the tests of this module.
 //!
 //! Fails the test on anything it does not expect. Never computes an answer.
 
@@ -26,7 +26,7 @@ pub(super) fn bytes(value: &Value) -> Vec<u8> {
     hex::decode(text(value)).expect("hex")
 }
 
-/// As many bytes as asked for, that a vector writes in hex.
+/// Exactly `N` bytes that a vector writes in hex.
 pub(super) fn array<const N: usize>(value: &Value) -> [u8; N] {
     bytes(value).try_into().expect("the right length")
 }
