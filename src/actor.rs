@@ -1,4 +1,4 @@
-//! Who asks for an operation, and in whose name it is recorded.
+//! The actor: who asks for an operation, and under which name events record it.
 
 use pgrx::Uuid;
 
@@ -12,15 +12,15 @@ use crate::principal::PrincipalName;
 /// Who asks for an operation.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Actor {
-    /// The application itself, which has checked by its own means that this may be done.
+    /// The application itself, which has checked on its own that the operation is allowed.
     Trusted,
-    /// A principal, for which the application asks; what it may do is decided by `authority.rs`.
+    /// A principal for which the application asks; `authority.rs` decides what it may do.
     Principal(PrincipalName),
-    /// The identity of the transaction: a principal that holds no more than the token it has presented.
+    /// The identity of the transaction: a principal limited to what the token it presented grants.
     Identity(Presenter),
 }
 
-/// A principal, by a token of its own.
+/// A principal that acts by a token of its own.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Presenter {
     /// The owner of the token.
@@ -30,13 +30,13 @@ pub struct Presenter {
 }
 
 impl Actor {
-    /// From the argument `actor`, whose default is `'session'`.
+    /// Resolves the argument `actor`, whose default is `'session'`.
     ///
-    /// Under an identity that is the identity, which may also name itself and nobody else.
+    /// Under an identity, the actor is that identity; it may also name itself, but nobody else.
     ///
     /// # Errors
-    /// 22004 for NULL, so that a variable that happens to be empty never becomes a trusted call; 22023 for what is no
-    /// principal; 42501 for another actor than the identity, and without one for a role that was not granted `manage`
+    /// 22004 for NULL, so that a variable that happens to be empty never becomes a trusted call; 22023 for a malformed
+    /// principal; 42501 for another actor than the identity, and where there is no identity for a role without `manage`
     /// access.
     pub fn resolve(actor: Option<Text>) -> Result<Self, Error> {
         let actor = actor.ok_or(Error::Absent("actor"))?;
@@ -49,11 +49,11 @@ impl Actor {
         }
     }
 
-    /// The identity of the transaction, otherwise the application itself.
+    /// The identity of the transaction if there is one, otherwise the application itself.
     ///
     /// # Errors
-    /// 42501 without an identity for a role that was not granted `manage` access, and for everybody where there was one,
-    /// or an attempt at one: what comes after that is not what the application has checked.
+    /// 42501 without an identity for a role without `manage` access, and for every role once an identity, or an attempt
+    /// at one, has ended: the application has not checked what comes after that.
     pub fn session() -> Result<Self, Error> {
         match identity::standing()? {
             Standing::Identity(identity) => Presenter::of(&identity).map(Actor::Identity),
@@ -63,7 +63,7 @@ impl Actor {
         }
     }
 
-    /// The application itself, for functions that act for nobody else.
+    /// The application itself, for functions that no other actor may call.
     ///
     /// # Errors
     /// 42501 under an identity, and as [`session`](Self::session).
@@ -74,8 +74,7 @@ impl Actor {
         }
     }
 
-    /// Whoever is behind what is done by other means than an actor's: a trigger of a bound table, a token presented to be
-    /// revoked.
+    /// Who is behind an operation that takes no actor: a trigger of a bound table, or a token presented to be revoked.
     ///
     /// # Errors
     /// 25000 in a parallel worker.
@@ -86,7 +85,7 @@ impl Actor {
         }
     }
 
-    /// What history says of who did it: the principal, or the role that was logged in.
+    /// The name recorded as the originator: the principal, or the role that logged in.
     pub fn recorded(&self) -> Text {
         self.principal().unwrap_or_else(|| {
             let mut recorded = b"role:".to_vec();
@@ -95,12 +94,12 @@ impl Actor {
         })
     }
 
-    /// Whether it is the application itself, or this principal.
+    /// Whether this actor is the application itself or this principal.
     pub fn is_trusted_or(&self, principal: &PrincipalName) -> bool {
         self.name().is_none_or(|name| name == principal)
     }
 
-    /// The name of the principal, if it is one.
+    /// The name of the principal, if the actor is one.
     pub fn name(&self) -> Option<&PrincipalName> {
         match self {
             Actor::Trusted => None,
@@ -108,7 +107,7 @@ impl Actor {
         }
     }
 
-    /// The principal, if it is one.
+    /// As [`name`](Self::name), as a value for SQL.
     pub fn principal(&self) -> Option<Text> {
         self.name().map(PrincipalName::text)
     }
@@ -121,10 +120,10 @@ impl Presenter {
     }
 }
 
-/// Refuses what neither the end user behind an identity nor whoever has lost one may do, whatever the role is granted.
+/// Checks that neither an identity nor a lost one is behind the call, whatever access the role was granted.
 ///
 /// # Errors
-/// 42501 where the transaction has, or had, to do with an identity.
+/// 25000 in a parallel worker, 42501 when the transaction has, or had, to do with an identity.
 pub fn refuse_identity() -> Result<(), Error> {
     match identity::standing()? {
         Standing::Identity(_) => Err(Error::UnderIdentity),

@@ -1,8 +1,8 @@
-//! What an actor may do with the tokens of an owner: its own, those of an organisation in which its membership says so,
+//! What an actor may do with the tokens of an owner: its own, those of an organisation where its membership allows it,
 //! or everybody's.
 //!
-//! Nothing is assumed: an actor without standing does not even see the token, and whatever hands out, widens or revives is
-//! measured by what the actor holds itself.
+//! Nothing is assumed: an actor without any authority does not even see the token, and whatever hands out, widens or
+//! revives a token is measured against what the actor itself holds.
 
 mod acting;
 mod reach;
@@ -22,15 +22,15 @@ use crate::scope::{Scope, Scopes};
 
 /// What an actor may do with tokens of one kind and one owner.
 pub enum Authority {
-    /// The application's own trusted call: everything that is not against the owner.
+    /// The application's own trusted call: everything that the owner's permissions allow.
     Trusted,
-    /// A principal's, by itself or by a token.
+    /// That of a principal, acting by itself or by a token.
     Principal(Holding),
-    /// None: to this actor there are no such tokens.
+    /// None: this actor must not learn that such tokens exist.
     Nothing,
 }
 
-/// What a principal holds towards an owner.
+/// What an acting principal holds with regard to an owner.
 pub struct Holding {
     is_owner: bool,
     scopes: Scopes,
@@ -38,7 +38,7 @@ pub struct Holding {
     presented: Option<Text>,
 }
 
-/// An owner, and what the actor may do with its tokens. Neither can change until the transaction ends.
+/// An owner, and what the actor may do with its tokens. When locked, neither can change until the transaction ends.
 pub struct Parties {
     /// The owner.
     pub owner: Principal,
@@ -47,17 +47,17 @@ pub struct Parties {
 }
 
 impl Parties {
-    /// Locks owner, actor and membership, in the order of their keys, and weighs what they are worth for this kind.
+    /// Locks owner, actor and membership in key order, and determines the actor's authority over tokens of this kind.
     ///
     /// # Errors
-    /// 42704 when owner or actor do not exist, 42501 when the actor is inactive, 28000 when it acts by a token that is not
-    /// accepted any more.
+    /// 42704 when owner or actor do not exist, 42501 when the actor is inactive, 28000 when it acts by a token that is
+    /// no longer accepted.
     pub fn lock(actor: &Actor, kind: &Kind, owner: &PrincipalName) -> Result<Self, Error> {
         let hold = if kind.max_active_per_owner.is_some() { Hold::Alone } else { Hold::Share };
         Parties::weigh(actor, kind, owner, hold, Hold::Share)
     }
 
-    /// As [`lock`](Self::lock) without locking anything: for showing what could be done.
+    /// As [`lock`](Self::lock), without locking anything: for showing what could be done.
     ///
     /// # Errors
     /// As `lock`.
@@ -80,7 +80,7 @@ impl Parties {
         Ok(Parties { owner: locked_owner, authority })
     }
 
-    /// The owner, if it has not been dropped.
+    /// Checks that the owner has not been dropped.
     ///
     /// # Errors
     /// 42704 when it has.
@@ -90,7 +90,7 @@ impl Parties {
 }
 
 impl Authority {
-    /// Of whoever acts over tokens of this kind: its own, or of an owner in which it may have a membership.
+    /// The authority of `acting` over tokens of this kind, of its own or of an owner in which it may have a membership.
     pub fn weigh(kind: &Kind, is_owner: bool, acting: &Acting, membership: impl FnOnce() -> Option<Scopes>) -> Self {
         let manages = |held: &Scopes| kind.manage_permission.as_ref().is_some_and(|needed| held.covers(needed));
         let there = if is_owner { None } else { membership() };
@@ -98,7 +98,7 @@ impl Authority {
             return Authority::Nothing;
         }
         let scopes = match there {
-            // A token hands out what it grants itself, whatever else its owner holds.
+            // A token hands out only what it grants itself, whatever else its owner holds.
             Some(there) if acting.presented.is_none() => acting.scopes.union(&there),
             _ => Scopes::clone(&acting.scopes),
         };
@@ -111,7 +111,7 @@ impl Authority {
         })
     }
 
-    /// Whether the actor may see such tokens and do what neither hands out nor widens.
+    /// Checks that the actor may see such tokens, and change them in ways that neither hand out nor widen.
     ///
     /// # Errors
     /// 42501 when it may not.
@@ -123,7 +123,7 @@ impl Authority {
         }
     }
 
-    /// Whether the actor may revoke such tokens: its own always.
+    /// Checks that the actor may revoke such tokens; its own it always may.
     ///
     /// # Errors
     /// 42501 when it may not.
@@ -134,7 +134,7 @@ impl Authority {
         }
     }
 
-    /// Whether the actor may hand out, edit, widen or revive such tokens.
+    /// Checks that the actor may hand out, edit, widen or revive such tokens.
     ///
     /// # Errors
     /// 42501 when it may not.
@@ -146,12 +146,12 @@ impl Authority {
         }
     }
 
-    /// Whether a token that carries this is within what the actor holds. For mode `all` the `issue_permission` of the kind
-    /// is the gate, and nothing is compared.
+    /// Checks that the actor holds what a token carries. For mode `all`, the kind's `issue_permission` is the gate, and
+    /// nothing is compared.
     ///
     /// # Errors
-    /// 42501 when it is not, or when the actor acts by a token of another kind and what this one carries is not chosen:
-    /// it may grow.
+    /// 42501 when it does not, or when an actor presented a token of another kind and this kind's tokens follow their
+    /// owner: a `live` or `all` token may grow later.
     pub fn covers(&self, kind: &Kind, scopes: &Scopes, data_scopes: &DataScopes) -> Result<(), Error> {
         let holding = match self {
             Authority::Trusted => return Ok(()),
@@ -169,7 +169,7 @@ impl Authority {
         }
     }
 
-    /// What of these the actor could pass on.
+    /// The part of these scopes that the actor could pass on.
     pub fn cut(&self, scopes: Scopes) -> Scopes {
         match self {
             Authority::Trusted => scopes,
@@ -178,7 +178,7 @@ impl Authority {
         }
     }
 
-    /// Whether the actor has none.
+    /// Whether the actor has no authority at all.
     pub fn is_nothing(&self) -> bool {
         matches!(self, Authority::Nothing)
     }

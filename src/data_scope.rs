@@ -1,9 +1,8 @@
 //! Data scopes: which data a token may reach, as the allowed values of each dimension.
 //!
-//! A JSON object such as `{"site": ["nyc", "lon"]}`. The dimension `*` stands for every one not
-//! named; a dimension named neither way is unrestricted, so `{}` is everything and `{"*": []}`
-//! nothing. Kept in one form for each meaning. Reading never repairs or guesses: what is not an
-//! object of arrays of strings is refused.
+//! A JSON object such as `{"site": ["nyc", "lon"]}`. The dimension `*` stands for every dimension that is not named;
+//! without it, those are unrestricted. So `{}` is everything and `{"*": []}` nothing. Each meaning has exactly one
+//! form. Parsing never repairs or guesses: anything but an object of arrays of strings is refused.
 
 mod error;
 
@@ -16,27 +15,26 @@ pub use error::DataScopeError;
 /// The dimension that stands for every dimension not named.
 const OTHERS: &str = "*";
 
-/// The allowed values of each dimension. Two are equal exactly when they allow the same.
+/// The allowed values of each dimension. Two data scopes are equal exactly when they allow the same.
 ///
-/// No entry is kept that says the same as the one for `*`, which it would fall back to.
+/// A dimension whose values equal those of `*` has no entry, since it falls back to `*`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DataScopes(BTreeMap<String, BTreeSet<String>>);
 
 impl DataScopes {
-    /// The most dimensions that can be named. An intersection may name those of both sides.
+    /// The most dimensions that can be named. An intersection may have those of both sides.
     pub const MAX_DIMENSIONS: usize = 64;
 
-    /// The most values of all dimensions together, repetitions counted.
+    /// The most values of all dimensions together, counting repetitions.
     pub const MAX_VALUES: usize = 10_000;
 
-    /// The most bytes of a dimension's name and of a value.
+    /// The most bytes in the name of a dimension, and in a value.
     pub const MAX_LENGTH: usize = 255;
 
-    /// Reads the JSON form.
+    /// Parses the JSON form.
     ///
     /// # Errors
-    /// A [`DataScopeError`] when it is not an object of arrays of strings, or exceeds one of the
-    /// bounds above.
+    /// A [`DataScopeError`] when it is not an object of arrays of strings, or exceeds one of the bounds above.
     pub fn parse(json: &Value) -> Result<Self, DataScopeError> {
         let object = json.as_object().ok_or(DataScopeError::NotAnObject)?;
         if object.len() > Self::MAX_DIMENSIONS {
@@ -60,12 +58,12 @@ impl DataScopes {
         Self::default()
     }
 
-    /// Nothing, in whatever dimension: `{"*": []}`.
+    /// Nothing, in any dimension: `{"*": []}`.
     pub fn nothing() -> Self {
         Self(BTreeMap::from([(OTHERS.to_owned(), BTreeSet::new())]))
     }
 
-    /// About how many bytes it takes to remember them.
+    /// The approximate number of bytes they take in memory.
     pub fn size(&self) -> usize {
         let entry = |text: &String| text.len() + 48;
         self.0.iter().map(|(dimension, values)| entry(dimension) + values.iter().map(entry).sum::<usize>()).sum()
@@ -78,7 +76,7 @@ impl DataScopes {
 
     /// The allowed values of a dimension, or `None` when it is unrestricted.
     ///
-    /// Asked for `*`, it answers for the dimensions that are not named.
+    /// For `*`, the answer is that of every dimension that is not named.
     pub fn allowed(&self, dimension: &str) -> Option<&BTreeSet<String>> {
         self.0.get(dimension).or_else(|| self.0.get(OTHERS))
     }
@@ -88,7 +86,7 @@ impl DataScopes {
         self.allowed(dimension).is_none_or(|values| values.contains(value))
     }
 
-    /// Whether whatever this allows is allowed by `other`.
+    /// Whether `other` allows everything that this allows.
     pub fn within(&self, other: &Self) -> bool {
         self.dimensions(other).all(|dimension| match (self.allowed(dimension), other.allowed(dimension)) {
             (_, None) => true,
@@ -117,7 +115,7 @@ impl DataScopes {
         Value::Object(self.0.iter().map(entry).collect())
     }
 
-    /// The dimensions that one of the two names, and `*` for all that neither does.
+    /// The dimensions that either side names, and `*` for all others.
     fn dimensions<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = &'a str> {
         let named: BTreeSet<&str> = self.0.keys().chain(other.0.keys()).map(String::as_str).chain([OTHERS]).collect();
         named.into_iter()
@@ -198,8 +196,8 @@ mod tests {
         assert!(DataScopes::parse(&json!({"d".repeat(255): vec!["v".repeat(255); 10_000]})).is_ok());
     }
 
-    /// Which values of a small world a question allows. The dimension `z` and the value `3` are
-    /// never named in a test, so they stand for whatever a data scope does not name.
+    /// The values of a small world that a data scope allows. Tests never name the dimension `z` and the value `3`, so
+    /// these stand for whatever a data scope does not name.
     fn world(allows: impl Fn(&str, &str) -> bool) -> Vec<bool> {
         let mut answers = Vec::new();
         for dimension in ["x", "y", "z"] {
@@ -208,7 +206,7 @@ mod tests {
         answers
     }
 
-    /// The meaning of a data scope, read from its JSON by the definition alone.
+    /// The meaning of a data scope, computed from its JSON by the definition alone.
     fn meaning(json: &Value) -> Vec<bool> {
         world(|dimension, value| match json.get(dimension).or(json.get("*")) {
             Some(Value::Array(values)) => values.iter().any(|allowed| allowed == value),

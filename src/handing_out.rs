@@ -1,4 +1,4 @@
-//! Whatever hands out, widens or revives a token is judged like `issue`: by what its owner holds now, and the actor.
+//! Whatever hands out, widens or revives a token is judged like `issue`: by what its owner and the actor hold now.
 
 use pgrx::Uuid;
 
@@ -15,20 +15,20 @@ use crate::pg::text::Text;
 use crate::principal::PrincipalName;
 use crate::scope::{Scopes, ScopesError};
 
-/// What a token is given: both `None` for kinds whose tokens carry nothing of their own.
+/// What a token is granted; both are `None` for kinds whose tokens carry nothing of their own.
 #[derive(Clone)]
 pub struct Grant {
-    /// Scopes granted.
+    /// The scopes chosen for it.
     pub scopes: Option<Scopes>,
-    /// Data scopes granted.
+    /// The data scopes chosen for it.
     pub data_scopes: Option<DataScopes>,
 }
 
 impl Grant {
-    /// Whether a token with this grant is within what its owner holds, which for mode `all` is no question.
+    /// Checks that the owner holds what a token with this grant would carry. Does not apply to mode `all`.
     ///
     /// # Errors
-    /// 42501 when it is not.
+    /// 42501 when it does not.
     pub fn within_owner(&self, kind: &Kind, owner: &Principal) -> Result<(), Error> {
         if !kind.permission_mode.is_chosen() {
             return Ok(());
@@ -41,10 +41,10 @@ impl Grant {
         if data_scopes.within(&owner.data_scopes) { Ok(()) } else { Err(Error::NotHeld("data scopes")) }
     }
 
-    /// Whether a token with this grant is within what the actor holds, by what it would carry now.
+    /// Checks that the actor holds what a token with this grant would carry now.
     ///
     /// # Errors
-    /// 42501 when it is not.
+    /// 42501 when it does not.
     pub fn within(&self, kind: &Kind, owner: &Principal, authority: &Authority) -> Result<(), Error> {
         authority.covers(
             kind,
@@ -53,10 +53,10 @@ impl Grant {
         )
     }
 
-    /// What is chosen for a token of this kind, `None` where nothing is.
+    /// The grant chosen by the caller; a field is `None` where nothing is chosen.
     ///
     /// # Errors
-    /// 22023 when nothing can be chosen or the choice is beyond the ceiling, 42501 when the owner does not hold it.
+    /// 22023 when the kind allows no choice or the choice is beyond the ceiling, 42501 when the owner does not hold it.
     pub fn chosen(
         kind: &Kind,
         owner: &Principal,
@@ -79,7 +79,7 @@ impl Grant {
         Ok(Grant { scopes, data_scopes })
     }
 
-    /// With all that the owner holds where nothing was chosen, for kinds whose tokens carry something of their own.
+    /// Fills in all that the owner holds where nothing was chosen, for kinds whose tokens carry something of their own.
     ///
     /// # Errors
     /// 22023 when that is more than a token can carry.
@@ -88,7 +88,7 @@ impl Grant {
             return Ok(self);
         }
         let scopes = self.scopes.unwrap_or_else(|| kind.held(&owner.permissions));
-        // Cutting many patterns by many can make more of them than a token may carry.
+        // Intersecting many patterns with many can yield more patterns than a token may carry.
         if scopes.len() > Scopes::MAX {
             return Err(Error::Scopes { of: "scopes", why: ScopesError::TooMany });
         }
@@ -96,7 +96,7 @@ impl Grant {
         Ok(Grant { scopes: Some(scopes), data_scopes: Some(data_scopes) })
     }
 
-    /// With what the token has where nothing was chosen.
+    /// Fills in what the token has where nothing was chosen.
     pub fn or_as(self, token: &Token) -> Self {
         Grant {
             scopes: self.scopes.or_else(|| token.scopes.clone()),
@@ -106,8 +106,10 @@ impl Grant {
 }
 
 impl Kind {
+    /// Checks that this owner can have tokens of the kind.
+    ///
     /// # Errors
-    /// 22023 when principals of this type cannot own tokens of the kind, 55000 when the owner is inactive.
+    /// 22023 when principals of its type cannot own them, 55000 when the owner is inactive.
     pub fn accepts(&self, owner: &PrincipalName, principal: &Principal) -> Result<(), Error> {
         let owner_type = owner.principal_type();
         if !self.owner_types.iter().any(|allowed| allowed.as_bytes() == owner_type.as_bytes()) {
@@ -119,8 +121,10 @@ impl Kind {
         Ok(())
     }
 
+    /// Checks that there is a name if the kind requires one.
+    ///
     /// # Errors
-    /// 22004 when the kind wants a name and there is none.
+    /// 22004 when it is missing.
     pub fn accepts_name(&self, name: Option<&Text>) -> Result<(), Error> {
         match name {
             None if self.name_required => Err(Error::NameRequired(self.name.shown())),
@@ -128,7 +132,7 @@ impl Kind {
         }
     }
 
-    /// Whether the owner, which must be held alone, may have one more token alive.
+    /// Checks that the owner may have one more token alive. The caller must hold its row with `Hold::Alone`.
     ///
     /// # Errors
     /// 53400 when it may not.
@@ -142,7 +146,7 @@ impl Kind {
     }
 }
 
-/// A kind and an owner between which a new token may come to be, locked until the transaction ends.
+/// A kind and an owner for which a new token may be made, locked until the transaction ends.
 pub struct Admission {
     /// The kind.
     pub kind: Kind,
@@ -156,8 +160,8 @@ pub struct Admission {
 }
 
 impl Admission {
-    /// Locks both, always in this order, kind before principals before token, so that two calls never wait for each other;
-    /// and judges whatever does not depend on scopes.
+    /// Locks both and checks everything that does not depend on scopes. The order is always kind, principals, token, so
+    /// that two calls never deadlock.
     ///
     /// # Errors
     /// 22004 for a missing name or lifetime, 22023 for a lifetime out of bounds or an owner of the wrong type, 42501 when
@@ -179,11 +183,11 @@ impl Admission {
         Ok(Admission { kind, principal, now, expires_at, authority })
     }
 
-    /// What the token is given: what is chosen, or all that the owner holds.
+    /// The grant of the token: what is chosen, or all that the owner holds.
     ///
     /// # Errors
-    /// 22023 when nothing can be chosen or the choice is beyond the ceiling, 42501 when owner or actor do not hold it, 53400
-    /// when the owner has as many tokens as it may.
+    /// 22023 when the kind allows no choice or the choice is beyond the ceiling, 42501 when owner or actor do not hold
+    /// it, 53400 when the owner has as many tokens as it may.
     pub fn grant(
         &self,
         owner: &PrincipalName,
@@ -198,7 +202,7 @@ impl Admission {
     }
 }
 
-/// A token with its kind and owner, and what the actor may do with it. None of them can change until the transaction ends.
+/// A token with its kind and owner, and the actor's authority over it. None can change until the transaction ends.
 pub struct Held {
     /// Its kind.
     pub kind: Kind,
@@ -213,19 +217,19 @@ pub struct Held {
 }
 
 impl Held {
-    /// Locks all of them, in the order of `issue`: kind, principals, token.
+    /// Locks all of them in the order of `issue`: kind, principals, token.
     ///
     /// # Errors
-    /// 42704 when no such token exists, or it was deleted, or this actor may not know of it.
+    /// 42704 when no such token exists, it was deleted, or this actor must not know of it.
     pub fn lock(id: Uuid, actor: &Actor) -> Result<Self, Error> {
         let held = Held::lock_deleted(id, actor)?;
         if held.token.deleted { Err(Error::NoSuchToken(id)) } else { Ok(held) }
     }
 
-    /// As [`lock`](Self::lock), deleted tokens included.
+    /// As [`lock`](Self::lock), but deleted tokens are found too.
     ///
     /// # Errors
-    /// 42704 when no such token exists, or this actor may not know of it.
+    /// 42704 when no such token exists, or this actor must not know of it.
     pub fn lock_deleted(id: Uuid, actor: &Actor) -> Result<Self, Error> {
         // Kind and owner of a token never change, so they can be read before anything is locked.
         let found = token::find(id).ok_or(Error::NoSuchToken(id))?;
@@ -239,19 +243,23 @@ impl Held {
         Ok(Held { kind, owner, principal, authority, token })
     }
 
-    /// Whether the token is dead, alone or with others.
+    /// Whether the token is dead, by its own revocation or by a mass death.
     pub fn is_dead(&self) -> bool {
         self.token.is_dead(&self.principal)
     }
 
+    /// Checks that the token is not dead.
+    ///
     /// # Errors
-    /// 55000 when the token is dead.
+    /// 55000 when it is.
     pub fn must_be_alive(&self) -> Result<(), Error> {
         if self.is_dead() { Err(Error::TokenRevoked(self.token.id)) } else { Ok(()) }
     }
 
+    /// Checks that the token works now.
+    ///
     /// # Errors
-    /// 55000 when the token does not work now: it is dead, disabled, not yet valid or expired, or its owner is inactive.
+    /// 55000 when it is dead, disabled, not yet valid or expired, or its owner is inactive.
     pub fn must_be_active(&self) -> Result<(), Error> {
         let (id, now) = (self.token.id, Timestamp::now());
         self.must_be_alive()?;
@@ -267,7 +275,7 @@ impl Held {
         self.kind.accepts(&self.owner, &self.principal)
     }
 
-    /// Whether the token, as it is, may be given force anew.
+    /// Checks that the actor may bring the token, as it is, back into force.
     ///
     /// # Errors
     /// 55000 when the owner is inactive, 42501 when the token would grant more than the owner or the actor holds now.

@@ -1,8 +1,8 @@
-//! Who the current transaction is authenticated as: what policies of row security ask.
+//! Who the current transaction is authenticated as: what row security policies ask.
 //!
-//! The identity is private memory of the backend. No SQL can set it but `authenticate` and `sign_in` with a token, no
-//! setting stands in for it, and it ends with its transaction, so that it is safe behind a pooler. There is one identity
-//! for a transaction: whatever fails or tries to change it closes the transaction for identities.
+//! The identity is private memory of the backend. Only `authenticate` and `sign_in` with a token can set it, no setting
+//! stands in for it, and it ends with its transaction, so it is safe behind a pooler. A transaction has at most one
+//! identity: a failed attempt, or one to change it, closes the transaction for identities.
 
 mod authenticate;
 mod getters;

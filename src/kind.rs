@@ -18,9 +18,9 @@ use crate::usage::Rate;
 /// Where the scopes of a token come from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum PermissionMode {
-    /// The owner's permissions and data scopes of now.
+    /// The owner's current permissions and data scopes.
     Live,
-    /// The chosen scopes, cut to the owner's of now.
+    /// The chosen scopes, cut to what the owner currently holds.
     Intersect,
     /// The chosen scopes, as granted.
     Snapshot,
@@ -29,7 +29,7 @@ pub enum PermissionMode {
 }
 
 impl PermissionMode {
-    /// From the column `permission_mode`, whose CHECK allows these four.
+    /// Parses the column `permission_mode`, whose CHECK allows these four values.
     pub fn parse(text: &[u8]) -> Option<Self> {
         match text {
             b"live" => Some(PermissionMode::Live),
@@ -40,7 +40,7 @@ impl PermissionMode {
         }
     }
 
-    /// Whether a token carries scopes of its own.
+    /// Whether a token carries scopes of its own, chosen when it is issued.
     pub fn is_chosen(self) -> bool {
         matches!(self, PermissionMode::Intersect | PermissionMode::Snapshot)
     }
@@ -50,15 +50,15 @@ impl PermissionMode {
 pub struct Kind {
     /// Its name.
     pub name: Text,
-    /// What its tokens begin with.
+    /// The prefix of its tokens.
     pub prefix: Prefix,
     /// Types of principals that may own its tokens.
     pub owner_types: Vec<Text>,
-    /// Where scopes come from.
+    /// Where the scopes of its tokens come from.
     pub permission_mode: PermissionMode,
-    /// What scopes never exceed; `None`: no ceiling.
+    /// Scopes that its tokens never exceed; `None`: no ceiling.
     pub ceiling: Option<Scopes>,
-    /// Lifetime when none is asked for; `None`: no expiry.
+    /// Lifetime when the caller gives none; `None`: no expiry.
     pub default_lifetime: Option<Interval>,
     /// Longest lifetime; `None`: no bound.
     pub max_lifetime: Option<Interval>,
@@ -72,22 +72,22 @@ pub struct Kind {
     pub expired_editable: bool,
     /// Whether token texts are kept sealed.
     pub reveal: bool,
-    /// Whether actors may hand out, edit and widen; false: only the application's trusted calls.
+    /// Whether actors may hand out and edit tokens; false: only the application's trusted calls may.
     pub self_service: bool,
-    /// What an actor must hold for everything on its tokens but revoking its own; `None`: nothing.
+    /// Permission an actor needs for anything but revoking a token of its own; `None`: none is needed.
     pub issue_permission: Option<Scope>,
-    /// What lets an actor see and manage tokens of others; `None`: nothing does.
+    /// Permission that lets an actor see and manage tokens of others; `None`: no permission does.
     pub manage_permission: Option<Scope>,
-    /// How many tokens one owner may have alive; `None`: any number.
+    /// Number of tokens one owner may have alive; `None`: unlimited.
     pub max_active_per_owner: Option<i32>,
-    /// How often each token may be used; `None`: as often as it likes.
+    /// How often each token may be used; `None`: unlimited.
     pub rate: Option<Rate>,
     /// Body of error responses.
     pub error_style: ErrorStyle,
 }
 
 impl Kind {
-    /// What an owner that holds these permissions can pass on through tokens of this kind.
+    /// What an owner with these permissions can pass on through tokens of this kind.
     pub fn held(&self, permissions: &Scopes) -> Scopes {
         match self.permission_mode {
             PermissionMode::All => self.cut(Scopes::everything()),
@@ -95,8 +95,10 @@ impl Kind {
         }
     }
 
+    /// Checks that no chosen scope goes beyond the ceiling.
+    ///
     /// # Errors
-    /// 22023 when a chosen scope is beyond the ceiling.
+    /// 22023 when one does.
     pub fn within_ceiling(&self, chosen: &Scopes) -> Result<(), Error> {
         let Some(ceiling) = &self.ceiling else {
             return Ok(());
@@ -107,12 +109,12 @@ impl Kind {
         }
     }
 
-    /// What a token grants now.
+    /// The scopes that a token grants now.
     pub fn effective_scopes(&self, granted: Option<&Scopes>, permissions: &Scopes) -> Scopes {
         match (self.permission_mode, granted) {
             (PermissionMode::Live, _) => self.cut(permissions.clone()),
             (PermissionMode::All, _) => self.cut(Scopes::everything()),
-            // Mostly the owner still holds what it chose.
+            // Usually the owner still holds what was chosen.
             (PermissionMode::Intersect, Some(granted)) if granted.within(permissions) => self.cut(granted.clone()),
             (PermissionMode::Intersect, Some(granted)) => self.cut(granted.intersect(permissions)),
             (PermissionMode::Snapshot, Some(granted)) => self.cut(granted.clone()),
@@ -120,8 +122,8 @@ impl Kind {
         }
     }
 
-    /// Whether a token grants this now: what [`effective_scopes`](Self::effective_scopes) covers, without making it. An
-    /// intersection covers just what each of its parts does.
+    /// Whether a token grants this scope now. Same answer as [`effective_scopes`](Self::effective_scopes), without
+    /// building the set: an intersection covers exactly what each of its parts covers.
     pub fn grants(&self, scope: &Scope, granted: Option<&Scopes>, permissions: &Scopes) -> bool {
         let is_granted = || granted.is_some_and(|granted| granted.covers(scope));
         self.ceiling.as_ref().is_none_or(|ceiling| ceiling.covers(scope))
@@ -133,7 +135,7 @@ impl Kind {
             }
     }
 
-    /// The data scopes of a token now.
+    /// The data scopes that a token has now.
     pub fn effective_data_scopes(&self, granted: Option<&DataScopes>, held: &DataScopes) -> DataScopes {
         match (self.permission_mode, granted) {
             (PermissionMode::Live, _) => held.clone(),

@@ -1,8 +1,8 @@
 //! Networks a token may be used from, and the address a request came from.
 //!
-//! IPv4-mapped IPv6 (RFC 4291 section 2.5.5.2) is read as the IPv4 it stands for, on both sides, so
-//! that it makes no difference whether a server listens on `::` or on `0.0.0.0`. What cannot be
-//! read as one address is no address at all; it is never guessed at, and no name is ever resolved.
+//! IPv4-mapped IPv6 addresses (RFC 4291 section 2.5.5.2) are read as IPv4, in networks and in clients, so it makes no
+//! difference whether a server listens on `::` or on `0.0.0.0`. A text that is not exactly one address counts as none:
+//! there is no guessing, and names are never resolved.
 
 mod client;
 
@@ -15,26 +15,23 @@ pub use client::Client;
 /// A network in the notation of RFC 4632 and RFC 4291 section 2.3, such as `10.0.0.0/8` or
 /// `2001:db8::/32`.
 ///
-/// Displayed with its prefix length always, as PostgreSQL's `cidr` does: one spelling for each
-/// network.
+/// Displayed with its prefix length always, as PostgreSQL's `cidr` does: each network has one spelling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Network(IpNet);
 
 impl Network {
-    /// Reads a network; an address without a prefix length is the network of this single host.
+    /// Parses a network; an address without a prefix length is the network of this single host.
     ///
     /// # Errors
-    /// [`NetworkError::Unreadable`] when the text is neither, and [`NetworkError::HostBits`] when
-    /// the address has bits set beyond the prefix: `10.0.0.1/8` may mean the host or the network,
-    /// and the two differ in whom they let in.
+    /// [`NetworkError::Unreadable`] when the text is neither, and [`NetworkError::HostBits`] when the address has bits
+    /// set beyond the prefix: `10.0.0.1/8` may mean the host or the network, and these admit different clients.
     pub fn parse(text: &[u8]) -> Result<Self, NetworkError> {
         let text = str::from_utf8(text).map_err(|_| NetworkError::Unreadable)?;
         let network = read_network(text).ok_or(NetworkError::Unreadable)?;
         if network.addr() == network.network() { Ok(Self(network)) } else { Err(NetworkError::HostBits) }
     }
 
-    /// Whether the client is in this network. No IPv6 network holds an IPv4 client, not even
-    /// `::/0`.
+    /// Whether the client is in this network. No IPv6 network contains an IPv4 client, not even `::/0`.
     pub fn contains(&self, client: Client) -> bool {
         self.0.contains(&client.address())
     }
@@ -49,7 +46,7 @@ impl fmt::Display for Network {
 /// Why a text is not a network. Never repeats the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NetworkError {
-    /// Neither an address nor an address with a prefix length that it can have.
+    /// Neither an address nor an address with a valid prefix length.
     Unreadable,
     /// The address has bits set to the right of the prefix.
     HostBits,
@@ -74,8 +71,8 @@ fn read_network(text: &str) -> Option<IpNet> {
         Some((address, length)) => (address, Some(read_number(length)?)),
         None => (text, None),
     };
-    // Read by the standard library and not by ipnet, which takes `010.0.0.0` for 10.0.0.0 where C
-    // libraries read an octal 8.
+    // The standard library parses this and not ipnet, which reads `010.0.0.0` as 10.0.0.0 where C libraries read an
+    // octal 8.
     let written: IpAddr = address.parse().ok()?;
     let address = written.to_canonical();
     match length {
@@ -85,7 +82,7 @@ fn read_network(text: &str) -> Option<IpNet> {
     }
 }
 
-/// A number in digits only, where the standard library would take a sign as well.
+/// Parses a number of digits only; the standard library would accept a sign as well.
 fn read_number<N: str::FromStr>(text: &str) -> Option<N> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
     text.parse().ok().filter(|_| digits)

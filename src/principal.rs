@@ -1,4 +1,4 @@
-//! Whoever can own tokens or act.
+//! Principals: whoever can own tokens or act.
 
 mod deactivate;
 mod drop;
@@ -14,10 +14,10 @@ use crate::pg::encoding;
 use crate::pg::text::Text;
 
 impl PrincipalName {
-    /// From an argument or column called `what`.
+    /// Parses the argument or column called `what`.
     ///
     /// # Errors
-    /// 22004 for NULL, 22023 when it does not name a principal.
+    /// 22004 for NULL, 22023 when the text does not name a principal.
     pub fn given(what: &'static str, text: Option<Text>) -> Result<Self, Error> {
         let text = text.ok_or(Error::Absent(what))?;
         PrincipalName::parse(text.as_bytes()).map_err(|why| Error::Principal { what, why })
@@ -28,12 +28,12 @@ impl PrincipalName {
         name::is_type(text)
     }
 
-    /// As a value for SQL.
+    /// The name as a value for SQL.
     pub fn text(&self) -> Text {
         self.as_bytes().to_vec().into()
     }
 
-    /// What a message may show of it.
+    /// The name as messages may show it.
     pub fn shown(&self) -> String {
         encoding::shown(self.as_bytes())
     }

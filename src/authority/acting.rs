@@ -1,4 +1,4 @@
-//! Whoever acts, with what it holds itself: a principal all that is its own, an identity what its token grants now.
+//! The acting principal with what it holds itself: all that is its own, or under an identity what its token grants now.
 
 use std::rc::Rc;
 
@@ -13,23 +13,23 @@ use crate::pg::text::Text;
 use crate::principal::PrincipalName;
 use crate::scope::Scopes;
 
-/// Whoever acts, with what it holds itself.
+/// The acting principal, with what it holds itself.
 pub struct Acting {
     pub(super) scopes: Rc<Scopes>,
     pub(super) data_scopes: DataScopes,
-    /// The kind of the token by which it acts, if it does.
+    /// The kind of the token by which it acts, if any.
     pub(super) presented: Option<Text>,
 }
 
 impl Acting {
-    /// The actor of this name, held until the transaction ends.
+    /// Reads the actor of this name; `hold` says whether its row stays locked until the transaction ends.
     ///
-    /// A token is judged anew, by its rows as they are now and not as they were when it was presented: what was taken away
-    /// since then is not handed on. Only the networks it is bound to are not, since the client is known no more.
+    /// A token is judged anew by its current rows, not as it was when presented: what was taken away since is not
+    /// handed on. Only its networks are not checked again, since the client is no longer known.
     ///
     /// # Errors
-    /// 42704 when the principal does not exist, 42501 when it is inactive; 28000, whatever the reason, when it acts by a
-    /// token that is not accepted any more.
+    /// 42704 when the principal does not exist, 42501 when it is inactive; 28000, whatever the reason, when it acts by
+    /// a token that is no longer accepted.
     pub fn lock(actor: &Actor, name: &PrincipalName, hold: Hold) -> Result<Self, Error> {
         if let Actor::Identity(presenter) = actor {
             let owner = principal::lock(name, hold).ok_or(Error::NotAccepted)?;

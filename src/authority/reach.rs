@@ -10,18 +10,18 @@ use crate::pg::statement::{Argument, fields};
 use crate::pg::text::Text;
 use crate::principal::PrincipalName;
 
-/// Which tokens a principal reaches: of itself, of its organisations, of everybody, each by kind.
+/// The tokens a principal reaches, by kind: its own, those of its organisations, and everybody's.
 #[derive(Default)]
 pub struct Reach {
     own_kinds: Vec<Text>,
     organisations: Vec<Text>,
-    /// The kind for each of `organisations`.
+    /// The kind that belongs to each element of `organisations`.
     their_kinds: Vec<Text>,
     everybodys_kinds: Vec<Text>,
 }
 
 impl Reach {
-    /// What an actor of this name may see.
+    /// The tokens that an actor of this name may see.
     ///
     /// # Errors
     /// As [`Acting::lock`].
@@ -29,7 +29,7 @@ impl Reach {
         Reach::of(actor, name, Hold::Look, |authority, kind| authority.may_manage(kind).is_ok())
     }
 
-    /// What it may revoke, which cannot change until the transaction ends.
+    /// The tokens that it may revoke; its rights cannot change until the transaction ends.
     ///
     /// # Errors
     /// As [`to_see`](Self::to_see).
@@ -64,13 +64,13 @@ impl Reach {
         Ok(reach)
     }
 
-    /// Whether there is any kind of which it reaches the tokens of somebody else.
+    /// Whether it reaches this owner's tokens of at least one kind by a membership or as everybody's.
     pub fn reaches(&self, owner: &PrincipalName) -> bool {
         !self.everybodys_kinds.is_empty() || self.organisations.iter().any(|org| org.as_bytes() == owner.as_bytes())
     }
 
-    /// As the last four arguments of a statement that selects by them, after the principal itself: its own kinds,
-    /// organisations, their kinds, everybody's kinds.
+    /// The last four arguments of a statement that selects by reach, which follow the principal itself: its own kinds,
+    /// its organisations, their kinds, everybody's kinds.
     pub fn arguments(self) -> [Argument; 4] {
         let array = |texts: Vec<Text>| texts.into_iter().collect::<TextArray>();
         fields![array(self.own_kinds), array(self.organisations), array(self.their_kinds), array(self.everybodys_kinds)]

@@ -1,7 +1,7 @@
-//! The faults a JSON value can have as a data scope.
+//! Why a JSON value can fail to be a data scope.
 //!
-//! An error names the rule and the place and never repeats a name or a value: what stands in a data
-//! scope may be confidential, and errors end up in logs.
+//! An error gives the rule and the position and never repeats a name or a value: data scopes may be confidential, and
+//! errors end up in logs.
 
 use std::{error, fmt};
 
@@ -16,18 +16,18 @@ pub enum DataScopeError {
     TooManyDimensions,
     /// The name of a dimension is empty or longer than [`DataScopes::MAX_LENGTH`] bytes.
     DimensionLength,
-    /// What a dimension allows is not an array.
+    /// The value of a dimension is not an array.
     NotAnArray,
     /// More than [`DataScopes::MAX_VALUES`] values.
     TooManyValues,
     /// An element of an array is not a string.
     NotAString {
-        /// The place of the element in its array, counted from 1.
+        /// The position of the element in its array, counted from 1.
         index: usize,
     },
     /// A value is longer than [`DataScopes::MAX_LENGTH`] bytes.
     ValueTooLong {
-        /// The place of the value in its array, counted from 1.
+        /// The position of the value in its array, counted from 1.
         index: usize,
     },
 }

@@ -1,4 +1,4 @@
-//! `authenticate`, `sign_in` and `sign_out`: how a transaction gets its identity, and how it loses it.
+//! `authenticate`, `sign_in` and `sign_out`: how a transaction gets its identity and loses it.
 
 use pgrx::prelude::*;
 
@@ -11,14 +11,14 @@ use crate::pg::text::{Presented, Text};
 use crate::verdict::Verdict;
 use crate::verify::{Claim, Outcome, Question};
 
-/// Authenticates the transaction by a token and returns the owner, or raises.
+/// Authenticates the transaction by a token and returns the owner; raises when the token is refused.
 ///
-/// `require` and `client` are as in `verify`. The identity ends with the transaction, and with the savepoint after which
-/// it was set.
+/// `require` and `client` are as in `verify`. The identity ends with the transaction, or when a savepoint set before it
+/// is rolled back.
 ///
 /// # Errors
-/// `28000` for a token that is not accepted, whatever the reason; `42501` when it does not grant what is required; `25001`
-/// when the transaction has another identity or was closed for identities; those of `verify`.
+/// `28000` for a token that is not accepted, whatever the reason; `42501` when it does not grant what is required;
+/// `25001` when the transaction has another identity or was closed for identities; and the errors of `verify`.
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn authenticate(
     token: Option<Presented>,
@@ -63,12 +63,12 @@ fn authenticate_request(
     Ok(owner(attempt, outcome)?)
 }
 
-/// Verifies a token as `verify` does; if it is valid, the transaction is authenticated by it, otherwise by nobody.
+/// Verifies a token as `verify` does; a valid token authenticates the transaction, any other ends its identity.
 ///
 /// For callers that answer with `error_response` and let policies deny the rest.
 ///
 /// # Errors
-/// `25001` as `authenticate`; those of `verify`.
+/// `25001` as `authenticate`; and the errors of `verify`.
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, requires = ["types"])]
 fn sign_in(
     token: Option<Presented>,
@@ -113,7 +113,7 @@ fn sign_in_request(
     Ok(answer(attempt, outcome)?)
 }
 
-/// Ends the identity of the transaction, which gets no other.
+/// Ends the identity of the transaction, which cannot get another one.
 ///
 /// # Errors
 /// `25000` in a parallel worker.
@@ -132,7 +132,7 @@ fn owner(attempt: Attempt, outcome: Outcome) -> Result<Text, Error> {
             Ok(owner)
         }
         Outcome::Refused(refused) if refused.verdict == Verdict::InsufficientScope => Err(Error::ScopeNotGranted),
-        // One text for every reason: it may reach whoever guesses.
+        // One message for every reason: the caller may be guessing.
         Outcome::Refused(_) => Err(Error::NotAccepted),
     }
 }

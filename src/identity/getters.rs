@@ -1,7 +1,8 @@
 //! What policies ask: who is authenticated, and what it may do.
 //!
-//! STABLE, so that a policy that wraps them in `(SELECT …)` calls them once per query. Not IMMUTABLE, which would serve the
-//! rows of one user to another; not LEAKPROOF; and PARALLEL RESTRICTED, since workers know of no identity.
+//! The getters are STABLE, so that a policy that wraps them in `(SELECT …)` calls them once per query. Not IMMUTABLE,
+//! which would serve one user's rows to another; not LEAKPROOF; and PARALLEL RESTRICTED, since workers have no
+//! identity.
 
 use pgrx::Uuid;
 use pgrx::prelude::*;
@@ -18,7 +19,7 @@ use crate::scope::Scope;
 /// The principal that the transaction acts for, `type:id`; NULL when nobody is authenticated.
 ///
 /// # Errors
-/// `25000` in a parallel worker, like all of these functions.
+/// `25000` in a parallel worker, as in all of these functions.
 #[pg_extern(schema = "tokenauth", stable, parallel_restricted)]
 fn current_owner() -> Result<Option<Text>, ErrorReport> {
     Ok(state::current()?.map(|identity| identity.owner()))
@@ -60,7 +61,7 @@ fn current_kind() -> Result<Option<Text>, ErrorReport> {
     Ok(state::current()?.map(|identity| identity.effective().kind().name.clone()))
 }
 
-/// What that token grants, as it was when it was accepted.
+/// The scopes which that token granted when it was accepted.
 ///
 /// # Errors
 /// `25000` in a parallel worker.
@@ -69,10 +70,10 @@ fn current_scopes() -> Result<Option<TextArray>, ErrorReport> {
     Ok(state::current()?.map(|identity| identity.effective().scopes().iter().collect()))
 }
 
-/// Whether the transaction is authenticated by a token that grants this scope, a pattern wholly.
+/// Whether the transaction is authenticated by a token that grants this scope; a pattern must be covered entirely.
 ///
 /// # Errors
-/// `22023` for a malformed scope, whoever is authenticated; `25000` in a parallel worker.
+/// `22023` for a malformed scope, even if nobody is authenticated; `25000` in a parallel worker.
 #[pg_extern(schema = "tokenauth", stable, parallel_restricted)]
 fn has_scope(scope: Option<Text>) -> Result<bool, ErrorReport> {
     let identity = state::current()?;
@@ -83,7 +84,8 @@ fn has_scope(scope: Option<Text>) -> Result<bool, ErrorReport> {
     Ok(identity.is_some_and(|identity| identity.effective().scopes().covers(&scope)))
 }
 
-/// The allowed values of a dimension, in byte order: NULL when it is unrestricted, none when nobody is authenticated.
+/// The allowed values of a dimension, in byte order: NULL when unrestricted, an empty array when nobody is
+/// authenticated.
 ///
 /// # Errors
 /// `25000` in a parallel worker.
@@ -113,7 +115,7 @@ fn in_data_scope(dimension: Option<Text>, value: Option<Text>) -> Result<bool, E
 }
 
 fn of_owner<T>(part: impl FnOnce(&PrincipalName) -> T) -> Result<Option<T>, Error> {
-    // Stored names parse.
+    // Stored names always parse.
     let name = |identity: Identity| PrincipalName::parse(identity.owner().as_bytes()).ok();
     Ok(state::current()?.and_then(name).as_ref().map(part))
 }

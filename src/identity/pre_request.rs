@@ -1,4 +1,4 @@
-//! `pre_request`: what PostgREST calls at the beginning of each request, as its `db-pre-request`.
+//! `pre_request`: the function for PostgREST's `db-pre-request`, called at the start of each request.
 
 use pgrx::prelude::*;
 
@@ -11,16 +11,16 @@ use crate::request;
 use crate::settings;
 use crate::verify::{Claim, Outcome, Question, Refused};
 
-/// Authenticates the transaction by the token in the headers of the request that PostgREST is serving, or raises the HTTP
+/// Authenticates the transaction by the token in the headers of the current PostgREST request, or raises the HTTP
 /// response.
 ///
-/// The headers are in PostgREST's setting `request.headers`; the token in `Authorization: Bearer …` or `X-API-Key`, or in
-/// the header that `tokenauth.request_header` names. The address of the client is not known, so a token that is bound to
-/// networks is refused.
+/// PostgREST passes the headers in its setting `request.headers`. The token is in `Authorization: Bearer …` or
+/// `X-API-Key`, or in the header that `tokenauth.request_header` names. The address of the client is not known, so a
+/// token that is bound to networks is refused.
 ///
 /// # Errors
-/// `PGRST` with what `error_response` answers, for PostgREST to pass on; `25001` when the transaction has another identity
-/// or was closed for identities; those of `verify`.
+/// `PGRST` with the response of `error_response`, for PostgREST to pass on; `25001` when the transaction has another
+/// identity or was closed for identities; and the errors of `verify`.
 #[pg_extern(
     schema = "tokenauth",
     sql = "
@@ -44,7 +44,7 @@ fn pre_request() -> Result<Raise, ErrorReport> {
 }
 
 fn raise(refused: &Refused) -> Result<Raise, ErrorReport> {
-    /// By which PostgREST knows that it is told the whole response.
+    /// The SQLSTATE by which PostgREST recognises a whole response.
     const POSTGREST: [u8; 5] = *b"PGRST";
     let correlation_id = correlation::new()?;
     let (body, head) = request::respond(

@@ -1,4 +1,4 @@
-//! The identity of the transaction, and its end.
+//! The identity of the transaction, and when it ends.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -11,25 +11,25 @@ use crate::verify::accepted::Accepted;
 /// What a token was accepted for.
 pub type Identity = Rc<Accepted>;
 
-/// What the transaction knows of identities.
+/// What the transaction knows about identities.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum State<T> {
-    /// Nobody has been authenticated.
+    /// Nobody has tried to authenticate.
     Open,
-    /// Somebody has.
+    /// Somebody is authenticated.
     Authenticated(Authenticated<T>),
-    /// Nobody is, and nobody can be.
+    /// Nobody is authenticated, and nobody can be.
     Closed,
 }
 
-/// Somebody, as accepted last, and as accepted before in the subtransactions that this one is part of: the same token again
-/// may grant something else, by changes that are rolled back together with its acceptance.
+/// Who is authenticated, with the acceptances of enclosing subtransactions: the same token may be accepted again and
+/// grant something else, because of changes that are rolled back together with that acceptance.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Authenticated<T> {
     who: T,
-    /// Nesting level of the subtransaction.
+    /// Nesting level of the subtransaction that accepted `who`.
     level: i32,
-    /// From the outermost, with rising levels; nothing in most transactions.
+    /// Earlier acceptances and their levels, in rising order; empty in most transactions.
     before: Vec<(T, i32)>,
 }
 
@@ -38,7 +38,7 @@ impl<T> Authenticated<T> {
         Authenticated { who, level, before: Vec::new() }
     }
 
-    /// Accepted once more, at this level.
+    /// Accepts the same token once more, at this level.
     fn again(mut self, who: T, level: i32) -> Self {
         let former = std::mem::replace(&mut self.who, who);
         if self.level < level {
@@ -61,7 +61,7 @@ impl<T> Authenticated<T> {
     fn after_commit(mut self, committed: i32) -> Self {
         if self.level >= committed {
             self.level = committed - 1;
-            // What the level above had before is replaced.
+            // The enclosing level's own acceptance is replaced.
             self.before.pop_if(|(_, level)| *level >= committed - 1);
         }
         self
@@ -69,10 +69,10 @@ impl<T> Authenticated<T> {
 }
 
 impl<T> State<T> {
-    /// What is left of it after a transaction or a part of it.
+    /// The state after the end of a transaction or subtransaction.
     ///
-    /// Only an identity is taken back with the savepoint that it was set after. What was closed stays closed at every
-    /// level: an attempt that failed must not be forgotten by rolling it back.
+    /// A rollback to a savepoint takes back only an identity set after it. A closed state stays closed at every level:
+    /// rolling back a failed attempt must not undo it.
     fn after(self, end: End) -> Self {
         match (self, end) {
             (_, End::Transaction) => State::Open,
@@ -85,7 +85,7 @@ impl<T> State<T> {
     }
 }
 
-/// With the role that was logged in: the identity is void for any other.
+/// An identity with the role that logged in: it is void for any other role.
 struct Held {
     identity: Identity,
     session_user: role::Id,
@@ -102,7 +102,7 @@ thread_local! {
     static STATE: RefCell<State<Held>> = const { RefCell::new(State::Open) };
 }
 
-/// Begins to listen to the ends of transactions, once, from `_PG_init`.
+/// Registers for the ends of transactions, once, from `_PG_init`.
 pub fn listen() {
     xact::tell_end(|end| STATE.with_borrow_mut(|state| *state = std::mem::replace(state, State::Closed).after(end)));
 }
@@ -110,7 +110,7 @@ pub fn listen() {
 /// The identity of the transaction, if there is one.
 ///
 /// # Errors
-/// 25000 in a parallel worker, which knows nothing of it.
+/// 25000 in a parallel worker, which does not have the identity.
 pub fn current() -> Result<Option<Identity>, Error> {
     if xact::is_parallel_worker() {
         return Err(Error::InWorker);
@@ -123,19 +123,19 @@ pub fn current() -> Result<Option<Identity>, Error> {
     }))
 }
 
-/// For whom the transaction acts.
+/// On whose behalf the transaction acts.
 pub enum Standing {
-    /// For the application itself: it has had nothing to do with identities.
+    /// The application itself: the transaction has had nothing to do with identities.
     Application,
-    /// For the one who is authenticated.
+    /// The principal that is authenticated.
     Identity(Identity),
-    /// For nobody: an attempt has failed, the identity was signed out, or it is another role's.
+    /// Nobody: an attempt failed, the identity was signed out, or it belongs to another role.
     Lost,
 }
 
-/// For whom the transaction acts.
+/// On whose behalf the transaction acts.
 ///
-/// Whoever was not let in, or has gone, is not the application: a call that goes on after a refused `sign_in` must not
+/// A caller that was refused, or has signed out, is not the application: a call after a refused `sign_in` must not
 /// become a trusted one.
 ///
 /// # Errors
@@ -148,18 +148,18 @@ pub fn standing() -> Result<Standing, Error> {
     })
 }
 
-/// Ends the identity, and closes the transaction for others.
+/// Ends the identity, and closes the transaction for any other.
 pub fn close() {
     STATE.set(State::Closed);
 }
 
-/// An attempt to authenticate. Unless it succeeds, whatever becomes of it, the transaction is closed for identities.
+/// An attempt to authenticate. Unless it succeeds, the transaction is closed for identities.
 pub struct Attempt {
     former: Option<Authenticated<Held>>,
 }
 
 impl Attempt {
-    /// Begins.
+    /// Begins an attempt.
     ///
     /// # Errors
     /// 25001 when the transaction is closed for identities, 25000 in a parallel worker.
@@ -174,11 +174,11 @@ impl Attempt {
         }
     }
 
-    /// The transaction is authenticated by this token from now on. The same token again changes nothing but what it
-    /// grants.
+    /// Authenticates the transaction by this token from now on. For the same token again, only what it grants is
+    /// replaced.
     ///
     /// # Errors
-    /// 25001 when it was by another one, or as another role.
+    /// 25001 when the transaction was authenticated by another token, or as another role.
     pub fn succeed(self, identity: Identity) -> Result<(), Error> {
         let who = Held { identity, session_user: role::session_id() };
         let level = xact::nesting_level();
@@ -196,13 +196,13 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// What a session may do.
+    /// One step of a session.
     #[derive(Clone, Debug)]
     enum Step {
         Savepoint,
         Release,
         RollBack,
-        /// By this token, which now grants this.
+        /// With this token, which now grants this.
         Authenticate(u8, u8),
         SignOut,
     }
@@ -217,7 +217,7 @@ mod tests {
         ]
     }
 
-    /// The rules as the contract has them, told by keeping a copy at each savepoint.
+    /// The rules of the contract, modelled by keeping a copy at each savepoint.
     #[derive(Default)]
     struct Model {
         identity: Option<(u8, u8)>,

@@ -1,4 +1,4 @@
-//! The triggers of `tokenauth.kind`: what a CHECK cannot say, and the events of its changes.
+//! The triggers of `tokenauth.kind`: checks beyond what a CHECK can express, and the events of changes.
 
 use pgrx::datum::Interval;
 use pgrx::prelude::*;
@@ -19,8 +19,8 @@ use crate::principal::PrincipalName;
 use crate::scope::Scope;
 use crate::usage;
 
-/// BEFORE INSERT OR UPDATE OR DELETE FOR EACH ROW: refuses what does not parse, changes that
-/// tokens would not survive, and whoever is authenticated by a token.
+/// BEFORE INSERT OR UPDATE OR DELETE FOR EACH ROW: refuses values that do not parse, changes that would break existing
+/// tokens, and any change under an identity.
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
 #[search_path(pg_catalog, pg_temp)]
 fn guard_kind(call: TriggerCall) -> Result<TriggerAnswer, ErrorReport> {
@@ -55,7 +55,7 @@ fn record_kind(call: TriggerCall) -> Result<TriggerAnswer, ErrorReport> {
     let change = call.row_change(&BY_NAME).ok_or(Error::TriggerMisuse)?;
     match &change {
         RowChange::Insert(new) => {
-            // A row older than its transaction comes from a dump, and so does the event of its making.
+            // A row older than its transaction comes from a dump, which also holds the event of its creation.
             if is_made_here(&new.row()) {
                 record("kind.created", &new.row(), None, Some(new.argument()))?;
             }
@@ -68,10 +68,12 @@ fn record_kind(call: TriggerCall) -> Result<TriggerAnswer, ErrorReport> {
     Ok(TriggerAnswer::proceed(change))
 }
 
+/// Checks that types, lifetimes, ceiling and permissions of a row are well formed.
+///
 /// # Errors
-/// 22004 and 22023 for a type of principals, a ceiling or a permission that is not one.
+/// 22004 and 22023 when one is not.
 fn check(row: &Row) -> Result<(), Error> {
-    // NULLs and values of the wrong form are left to the named CHECK and NOT NULL constraints, which come after this.
+    // All else, NULLs included, is left to the named CHECK and NOT NULL constraints, which run after this.
     if let Some(types) = row.optional::<TextArray>(column::OWNER_TYPES) {
         for (index, name) in (1..).zip(argument::elements("owner_types", &types)?) {
             if !PrincipalName::is_type(name) {
@@ -100,7 +102,7 @@ fn check(row: &Row) -> Result<(), Error> {
     Ok(())
 }
 
-/// A rate is counted in shared memory, and without it nobody is refused for having used a token too often.
+/// Warns about a new rate without shared memory: rates are counted there, and not enforced without it.
 fn warn_of_rate(old: Option<&Row>, new: &Row) {
     let rate = |row: &Row| row.optional::<i32>(column::RATE_LIMIT);
     if rate(new).is_some() && old.and_then(rate) != rate(new) && !usage::is_preloaded() {
@@ -108,8 +110,10 @@ fn warn_of_rate(old: Option<&Row>, new: &Row) {
     }
 }
 
+/// Checks that name, prefix and owner types stay as they are while the kind has tokens.
+///
 /// # Errors
-/// 55000 when name, prefix or owner types of a kind that has tokens would change.
+/// 55000 when one of them would change.
 fn keep_what_tokens_depend_on(old: &Row, new: &Row) -> Result<(), Error> {
     let changed = |column| old.bytes(column) != new.bytes(column);
     let types = |row: &Row| row.optional::<TextArray>(column::OWNER_TYPES);

@@ -1,4 +1,4 @@
-//! When a token of a kind stops working.
+//! When the tokens of a kind expire.
 
 use pgrx::datum::Interval;
 
@@ -6,18 +6,18 @@ use super::Kind;
 use crate::error::Error;
 use crate::pg::clock::{Timestamp, is_positive};
 
-/// What the caller asked for.
+/// The expiry that the caller asks for.
 pub enum Expiry {
-    /// Nothing.
+    /// Neither argument is given.
     Default,
-    /// `expires_in`, from now.
+    /// `expires_in`, counted from now.
     In(Interval),
-    /// `expires_at`; `infinity` for never.
+    /// `expires_at`; `infinity` means never.
     At(Timestamp),
 }
 
 impl Expiry {
-    /// From the two arguments.
+    /// Reads the two arguments.
     ///
     /// # Errors
     /// 22023 when both are given.
@@ -30,17 +30,17 @@ impl Expiry {
         }
     }
 
-    /// Whether anything was asked for.
+    /// Whether the caller gave either argument.
     pub fn is_given(&self) -> bool {
         !matches!(self, Expiry::Default)
     }
 }
 
 impl Kind {
-    /// When a token stops working for which this is asked now; `None`: never.
+    /// When a token with this asked expiry stops working, if it is issued now; `None`: never.
     ///
     /// # Errors
-    /// 22004 when the kind requires an end and there is none, 22023 when it is not in the future, beyond
+    /// 22004 when the kind requires an expiry and there is none, 22023 when it is not in the future, beyond
     /// `max_lifetime`, or beyond the year 9999.
     pub fn expiry(&self, asked: &Expiry, now: Timestamp) -> Result<Option<Timestamp>, Error> {
         let expires_at = match (asked, &self.default_lifetime) {
@@ -52,8 +52,8 @@ impl Kind {
             (Expiry::At(moment), _) => Some(*moment),
         };
         let Some(expires_at) = expires_at else {
-            // A kind with a bound has no unbounded tokens, whether by wish or for want of a default.
-            // A bound beyond the calendar is none.
+            // A kind with a maximum has no unbounded tokens, neither on request nor for lack of a default. A maximum
+            // that ends beyond the calendar counts as none.
             return match (self.max_lifetime.as_ref().and_then(|longest| now.plus(longest)), asked) {
                 (_, Expiry::Default) if self.lifetime_required => Err(Error::LifetimeRequired(self.name.shown())),
                 (Some(end), Expiry::Default) => Ok(Some(end)),

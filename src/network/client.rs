@@ -1,8 +1,8 @@
-//! The address a request came from, out of the many ways in which servers and proxies write it.
+//! The address a request came from, in the many ways that servers and proxies write it.
 //!
-//! There is no error, only an absent client: a request must not fail because a proxy wrote
-//! `unknown`, and a token bound to networks is refused when there is no address to compare. Names
-//! are never resolved, and out of several addresses none is chosen.
+//! A text that cannot be parsed is not an error but an absent client: a request must not fail because a proxy wrote
+//! `unknown`, and a token bound to networks is refused when there is no address to compare. Names are never resolved,
+//! and no address is chosen from several.
 
 use std::{
     fmt,
@@ -17,14 +17,12 @@ use super::{read_network, read_number};
 pub struct Client(IpAddr);
 
 impl Client {
-    /// Reads the address out of what servers and proxies report, or `None` when there is not
-    /// exactly one.
+    /// Parses an address as servers and proxies report it; `None` when there is not exactly one.
     ///
-    /// Accepts an address alone, with a port (`10.0.0.1:443`, `[::1]:443`), in brackets (`[::1]`),
-    /// and with the full prefix length that PostgreSQL's `inet_client_addr()::text` appends
-    /// (`10.0.0.1/32`). An IPv6 zone (RFC 4007 section 11) and blanks around are dropped. A list,
-    /// as in `X-Forwarded-For`, is not an address: which element to trust only the application
-    /// knows.
+    /// Accepts an address alone, with a port (`10.0.0.1:443`, `[::1]:443`), in brackets (`[::1]`), and with the full
+    /// prefix length that PostgreSQL's `inet_client_addr()::text` appends (`10.0.0.1/32`). An IPv6 zone (RFC 4007
+    /// section 11) and surrounding blanks are dropped. A list, as in `X-Forwarded-For`, is not an address: only the
+    /// application knows which element to trust.
     pub fn parse(text: &[u8]) -> Option<Self> {
         let text = str::from_utf8(text.trim_ascii()).ok()?;
         let address = match text.strip_prefix('[') {
@@ -34,7 +32,7 @@ impl Client {
         Some(Self(address.to_canonical()))
     }
 
-    /// The address: IPv4, or an IPv6 that does not stand for one.
+    /// The address: IPv4, or an IPv6 address that is not IPv4-mapped.
     pub fn address(self) -> IpAddr {
         self.0
     }
@@ -46,7 +44,7 @@ impl fmt::Display for Client {
     }
 }
 
-/// What follows an opening bracket: `::1]` or `::1]:443`.
+/// Parses the text after an opening bracket: `::1]` or `::1]:443`.
 fn read_bracketed(text: &str) -> Option<IpAddr> {
     let (address, port) = text.split_once(']')?;
     if !port.is_empty() {
@@ -69,8 +67,8 @@ fn read_ipv6(text: &str) -> Option<IpAddr> {
     address.parse::<Ipv6Addr>().ok().map(IpAddr::V6)
 }
 
-/// The characters of RFC 6874 section 2, which has `%25` before a zone in a URI. Not just any,
-/// because `fe80::1%eth0, 10.0.0.1` is a list.
+/// Whether the text has only the characters that RFC 6874 section 2 allows in a zone, and `%`, which its `%25` brings
+/// in. Not any characters, because `fe80::1%eth0, 10.0.0.1` is a list.
 fn is_zone(text: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~%".contains(&byte);
     !text.is_empty() && text.bytes().all(allowed)

@@ -16,11 +16,11 @@ use crate::pg::xact;
 
 /// Deactivates a principal and returns whether it was active.
 ///
-/// Its tokens die for good or are suspended until it is active again, as the column `owner_inactive` of their kind said
-/// when they were issued. It costs the same for one token and for a million.
+/// Its tokens die for good or are suspended until it is active again, according to the `owner_inactive` of their kind
+/// when they were issued. The cost is the same for one token and for a million.
 ///
 /// # Errors
-/// `22004` for a NULL principal, `42704` when it does not exist, `55000` when a bound table says whether it is active.
+/// `22004` for a NULL principal, `42704` when it does not exist, `55000` when a bound table supplies `active`.
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
 #[search_path(pg_catalog, pg_temp)]
 fn deactivate(principal: Option<Text>, reason: default!(Option<Text>, "NULL")) -> Result<bool, ErrorReport> {
@@ -39,10 +39,10 @@ fn deactivate(principal: Option<Text>, reason: default!(Option<Text>, "NULL")) -
     Ok(true)
 }
 
-/// Makes a principal active again and returns whether it was not. Suspended tokens work again, dead ones stay dead.
+/// Makes a principal active again and returns whether it was inactive. Suspended tokens work again; dead ones do not.
 ///
 /// # Errors
-/// `22004` for a NULL principal, `42704` when it does not exist, `55000` when a bound table says whether it is active.
+/// `22004` for a NULL principal, `42704` when it does not exist, `55000` when a bound table supplies `active`.
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
 #[search_path(pg_catalog, pg_temp)]
 fn activate(principal: Option<Text>) -> Result<bool, ErrorReport> {
@@ -60,11 +60,11 @@ fn activate(principal: Option<Text>) -> Result<bool, ErrorReport> {
     Ok(true)
 }
 
-/// What both set.
+/// The field that both functions set.
 const ACTIVE: Supplied =
     Supplied { active: true, permissions: false, data_scopes: false, display_name: false, state_reason: false };
 
-/// Kills the tokens that deactivation of their owner, which must be held alone, revokes.
+/// Kills the tokens that die with a deactivated owner. The caller must hold the owner's row with [`Hold::Alone`].
 pub fn kill_revocable(name: &PrincipalName, principal: &Principal, actor: &Actor, reason: Option<&Text>) {
     xact::mark_death();
     notify::owner_dies(name, principal, principal::Covers::Revocable);

@@ -19,7 +19,7 @@ use crate::pg::xact;
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
 #[search_path(pg_catalog, pg_temp)]
 fn drop_principal(principal: Option<Text>) -> Result<(), ErrorReport> {
-    // The row stays as a tombstone: its epochs keep dead what is dead, whoever gets the id next.
+    // The row stays as a tombstone: its epochs keep dead tokens dead, even if the id is used again.
     static BURY: Statement = Statement::new(
         "UPDATE tokenauth.principal
             SET active = false, permissions = '{}', data_scopes = '{}', state_reason = NULL, display_name = NULL,

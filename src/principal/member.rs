@@ -16,11 +16,11 @@ use crate::pg::statement::{Statement, arguments};
 use crate::pg::text::Text;
 use crate::pg::xact;
 
-/// Makes a principal a member of an organisation, with these permissions there, or changes what it holds.
+/// Makes a principal a member of an organisation with these permissions there, or changes a member's permissions.
 ///
 /// # Errors
-/// `22004` for a NULL argument, `22023` for a malformed principal or permission, or an organisation that would be a member
-/// of itself, `42704` when either does not exist, `55000` for what a bound table supplies.
+/// `22004` for a NULL argument, `22023` for a malformed principal or permission, or an organisation as a member of
+/// itself, `42704` when either does not exist, `55000` when a bound table supplies memberships or permissions.
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
 #[search_path(pg_catalog, pg_temp)]
 fn add_member(
@@ -33,7 +33,7 @@ fn add_member(
     let permissions = argument::scopes("permissions", &argument::given("permissions", permissions)?)?;
     let is_member = member::lock(&org, &member, Hold::Look).is_some();
     refuse_membership(is_member)?;
-    // What is taken away from a member is as urgent as what is revoked.
+    // Taking a permission away is as urgent as revoking.
     xact::mark_narrowing();
     let before = member::put(&org, &member, &permissions);
     let after = permissions.iter().collect();
@@ -44,12 +44,12 @@ fn add_member(
     Ok(())
 }
 
-/// Removes a member from an organisation, and returns whether it was one. Tokens of the organisation that it has issued
-/// live on.
+/// Removes a member from an organisation, and returns whether it was one. Tokens of the organisation that the member
+/// issued stay alive.
 ///
 /// # Errors
-/// `22004` for a NULL argument, `22023` for a malformed principal, `42704` when either does not exist, `55000` when
-/// memberships come from a bound table.
+/// `22004` for a NULL argument, `22023` for a malformed principal, `42704` when either does not exist, `55000` when a
+/// bound table supplies memberships.
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
 #[search_path(pg_catalog, pg_temp)]
 fn remove_member(org: Option<Text>, member: Option<Text>) -> Result<bool, ErrorReport> {
@@ -65,7 +65,7 @@ fn remove_member(org: Option<Text>, member: Option<Text>) -> Result<bool, ErrorR
     Ok(was_member)
 }
 
-/// Both, locked in the order of their keys, as everybody does who weighs a membership.
+/// Locks both principals in key order, as everything that weighs a membership does.
 fn parties(org: Option<Text>, member: Option<Text>) -> Result<(PrincipalName, PrincipalName), Error> {
     let org = PrincipalName::given("org", org)?;
     let member = PrincipalName::given("member", member)?;

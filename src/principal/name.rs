@@ -1,17 +1,16 @@
 //! The name of a principal, `type:id`, as in `user:42`, `org:acme` or `service:collector-7`.
 //!
-//! A name is kept as the bytes it came in: ids are the application's own and may be in any server
-//! encoding, and a name is only ever compared, never interpreted. Two names are the same principal
-//! exactly when their bytes are equal; nothing is trimmed, folded or normalised.
+//! A name keeps the bytes it came in: ids belong to the application and may be in any server encoding, and names are
+//! only compared, never interpreted. Two names denote the same principal exactly when their bytes are equal; nothing is
+//! trimmed, folded or normalised.
 
 use std::{error, fmt, str};
 
-/// A well-formed name of a principal. Ordered by bytes, which is the order in which principals are
-/// locked.
+/// A well-formed name of a principal. Ordered by bytes, the order in which principals are locked.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PrincipalName {
     whole: Box<[u8]>,
-    // Kept beside the whole, which holds it too, so that asking for it neither checks nor can fail.
+    // Also part of `whole`; kept here as text, so that reading it needs no check and cannot fail.
     principal_type: Box<str>,
 }
 
@@ -22,11 +21,10 @@ impl PrincipalName {
     /// The most bytes of an id.
     pub const MAX_ID_LENGTH: usize = 512;
 
-    /// Reads a name: split at the first colon, the type `[a-z][a-z0-9_]{0,31}`, the id any 1 to 512
-    /// bytes.
+    /// Parses a name: split at the first colon, the type `[a-z][a-z0-9_]{0,31}`, the id any 1 to 512 bytes.
     ///
     /// # Errors
-    /// A [`PrincipalNameError`] that says which part is at fault.
+    /// A [`PrincipalNameError`] that tells which part is malformed.
     pub fn parse(text: &[u8]) -> Result<Self, PrincipalNameError> {
         let colon = text.iter().position(|&byte| byte == b':').ok_or(PrincipalNameError::NoColon)?;
         let (principal_type, id) = (&text[..colon], &text[colon + 1..]);
@@ -45,12 +43,12 @@ impl PrincipalName {
         &self.whole
     }
 
-    /// What stands before the first colon, such as `user`.
+    /// The part before the first colon, such as `user`.
     pub fn principal_type(&self) -> &str {
         &self.principal_type
     }
 
-    /// What stands after the first colon; it may hold further colons.
+    /// The part after the first colon; it may contain further colons.
     pub fn id(&self) -> &[u8] {
         &self.whole[self.principal_type.len() + 1..]
     }

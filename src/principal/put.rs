@@ -1,4 +1,4 @@
-//! `put_principal`: a principal made known, or changed.
+//! `put_principal`: inserts or changes a principal.
 
 use pgrx::prelude::*;
 
@@ -16,10 +16,10 @@ use crate::pg::statement::{Statement, fields};
 use crate::pg::text::Text;
 use crate::pg::xact;
 
-/// Makes a principal known or changes it; NULL leaves a field as it is.
+/// Inserts a principal or changes it; NULL leaves a field as it is.
 ///
-/// A new one is active, holds no permissions and is unrestricted in its data, unless said otherwise. `active => false`
-/// does what `deactivate` does. A principal that was dropped starts anew; its old tokens stay dead.
+/// By default, a new one is active, holds no permissions and is unrestricted in its data. `active => false` does what
+/// `deactivate` does. A dropped principal starts afresh; its old tokens stay dead.
 ///
 /// # Errors
 /// `22004` for a NULL principal, `22023` for a malformed principal, permission or data scope, `55000` for a field that a
@@ -58,7 +58,7 @@ fn put_principal(
     Ok(put.apply(&actor, &name)?)
 }
 
-/// What to set; `None` stays as it is.
+/// The fields to set; `None` leaves one as it is.
 struct Put {
     permissions: Option<TextArray>,
     data_scopes: Option<Jsonb>,
@@ -74,8 +74,7 @@ impl Put {
              VALUES ($1, coalesce($2, '{}'), coalesce($3, '{}'), coalesce($4, true), $5, $6)
              ON CONFLICT (principal) DO NOTHING",
         );
-        // A tombstone keeps its epochs and nothing else. Becoming active again takes back the reason for having been
-        // inactive.
+        // A tombstone keeps its epochs and nothing else. Activation clears the reason for having been inactive.
         static UPDATE: Statement = Statement::new(
             "UPDATE tokenauth.principal
                 SET permissions = coalesce($2, permissions),
@@ -87,7 +86,7 @@ impl Put {
                     dropped_at = NULL
               WHERE principal = $1",
         );
-        // What is narrowed is as urgent as what is revoked.
+        // A narrowing is as urgent as a revocation.
         xact::mark_narrowing();
         let values = |put: &Self| {
             fields![
@@ -104,7 +103,7 @@ impl Put {
                 event::of_principal("principal.created", name, actor, None, principal::described(name))?;
                 return Ok(());
             }
-            // Somebody has just put it, and may have dropped it again.
+            // Another session has just inserted it, and may have dropped it again.
             None => lock(name, Hold::Alone),
             found => found,
         };

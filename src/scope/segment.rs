@@ -1,17 +1,16 @@
-//! The grammar of one segment of a scope, and the faults a text can have as a scope.
+//! The grammar of one segment of a scope, and why a text can fail to be a scope.
 //!
-//! Bytes are judged, not characters: what is allowed is ASCII, so the same text is accepted or
-//! refused in every server encoding, and what is accepted is text in all of them.
+//! The check looks at bytes, not characters: only ASCII is allowed, so the same text is accepted or refused in every
+//! server encoding, and an accepted text is valid in all of them.
 
 use std::{error, fmt};
 
 use super::{Scope, WILDCARD};
 
-/// Why a text is not a scope. Says which rule is broken and never repeats the text, which may be a
-/// mislaid secret.
+/// Why a text is not a scope. Names the broken rule and never repeats the text, which may be a mislaid secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ScopeError {
-    /// Nothing stands before, between or after the colons; the empty text too.
+    /// A segment is empty: nothing before, between or after the colons, or no text at all.
     EmptySegment,
     /// More than [`Scope::MAX_SEGMENTS`] segments.
     TooManySegments,
@@ -40,7 +39,7 @@ impl fmt::Display for ScopeError {
 
 impl error::Error for ScopeError {}
 
-/// Refuses what cannot stand between two colons.
+/// Checks that `segment` may stand between two colons.
 pub(super) fn check(segment: &[u8]) -> Result<(), ScopeError> {
     let allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"_./-".contains(byte);
     if segment.is_empty() {

@@ -1,9 +1,8 @@
-//! Sets of scope patterns in the one form that is stored, compared and answered.
+//! Sets of scope patterns in the one form that is stored, compared and returned.
 //!
-//! Duplicates and patterns covered by another are dropped and the rest is kept in byte order. Two
-//! sets are equal exactly when they grant the same: patterns are so built that one covered by
-//! several together is covered by one of them alone, so dropping the covered ones leaves one form
-//! for each meaning.
+//! Duplicates and patterns covered by another are dropped, the rest is kept in byte order. Two sets are equal exactly
+//! when they grant the same: a pattern that several patterns cover together is always covered by one of them alone, so
+//! dropping the covered ones leaves exactly one form for each meaning.
 
 use std::{collections::HashSet, error, fmt};
 
@@ -17,12 +16,11 @@ impl Scopes {
     /// The most elements a list of scopes may have when it is read.
     pub const MAX: usize = 256;
 
-    /// Reads a list of patterns, the elements in any order and with repetitions.
+    /// Parses a list of patterns, in any order and with repetitions.
     ///
     /// # Errors
-    /// [`ScopesError::TooMany`] when there are more than [`Self::MAX`] elements, repetitions
-    /// counted, and [`ScopesError::Malformed`] for the first element that is not a scope. Nothing
-    /// is read beyond the first fault.
+    /// [`ScopesError::TooMany`] for more than [`Self::MAX`] elements, counting repetitions, and
+    /// [`ScopesError::Malformed`] for the first element that is not a scope. Parsing stops at the first fault.
     pub fn parse<'a>(texts: impl IntoIterator<Item = &'a [u8]>) -> Result<Self, ScopesError> {
         let mut patterns = Vec::new();
         for (index, text) in (1..).zip(texts) {
@@ -50,39 +48,36 @@ impl Scopes {
         self.0.is_empty()
     }
 
-    /// How many patterns the set consists of. An intersection can have more than [`Self::MAX`].
+    /// The number of patterns. An intersection can have more than [`Self::MAX`].
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// About how many bytes it takes to remember the set.
+    /// The approximate number of bytes that the set takes in memory.
     pub fn size(&self) -> usize {
-        /// What an allocator adds to each.
+        /// What an allocator adds to each allocation.
         const OVERHEAD: usize = 16;
         OVERHEAD + self.0.iter().map(|scope| size_of::<Scope>() + OVERHEAD + scope.as_str().len()).sum::<usize>()
     }
 
-    /// Whether every scope that the pattern stands for is granted. No allocation: this is the path
-    /// of verification.
+    /// Whether the set grants every scope that the pattern stands for. Does not allocate: verification calls this.
     pub fn covers(&self, pattern: &Scope) -> bool {
         self.0.iter().any(|granted| granted.covers(pattern))
     }
 
-    /// Whether everything this set grants is granted by `other`. The empty set is within every
-    /// other.
+    /// Whether `other` grants everything that this set grants. The empty set is within every set.
     pub fn within(&self, other: &Self) -> bool {
         self.missing_from(other).next().is_none()
     }
 
-    /// The patterns of this set that `granted` does not cover whole, in byte order.
+    /// The patterns of this set that `granted` does not cover entirely, in byte order.
     pub fn missing_from(&self, granted: &Self) -> impl Iterator<Item = &Scope> {
         self.0.iter().filter(|&required| !granted.covers(required))
     }
 
-    /// The set of the scopes that both grant.
+    /// The set of the scopes that both sets grant.
     pub fn intersect(&self, other: &Self) -> Self {
-        // What a token was granted usually lies within what its owner holds: then nothing needs to
-        // be built.
+        // A token's scopes usually lie within what its owner holds: then there is nothing to build.
         if self.within(other) {
             return self.clone();
         }
@@ -93,12 +88,12 @@ impl Scopes {
         Self::normalise(common.collect())
     }
 
-    /// The place, counted from 1 in byte order, of the first pattern that the other does not cover.
+    /// The position, counted from 1 in byte order, of the first pattern that `other` does not cover.
     pub fn first_not_in(&self, other: &Self) -> Option<usize> {
         self.0.iter().position(|pattern| !other.covers(pattern)).map(|index| index + 1)
     }
 
-    /// What either grants.
+    /// The set of the scopes that either set grants.
     pub fn union(&self, other: &Self) -> Self {
         Self::normalise(self.0.iter().chain(&other.0).cloned().collect())
     }
@@ -116,23 +111,22 @@ impl Scopes {
     fn normalise(mut patterns: Vec<Scope>) -> Self {
         patterns.sort_unstable();
         patterns.dedup();
-        // Looking up the few patterns that could cover one, and not comparing all pairs: an
-        // intersection of two sets of 256 has up to 65,536 elements, for which the pairs would take
-        // some 40 s instead of 30 ms.
+        // Look up the few patterns that could cover each one instead of comparing all pairs: an intersection of two
+        // sets of 256 has up to 65,536 elements, for which comparing pairs would take some 40 s instead of 30 ms.
         let known: HashSet<&str> = patterns.iter().map(Scope::as_str).collect();
         let kept = patterns.iter().filter(|pattern| !pattern.has_wider(|wider| known.contains(wider)));
         Self(kept.cloned().collect())
     }
 }
 
-/// Why a list of texts is not a set of scopes. Names the element by its place and never repeats it.
+/// Why a list of texts is not a set of scopes. Names the element by its position and never repeats it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ScopesError {
     /// More than [`Scopes::MAX`] elements.
     TooMany,
     /// An element is not a scope.
     Malformed {
-        /// The place of the element in the list, counted from 1.
+        /// The position of the element in the list, counted from 1.
         index: usize,
         /// What is wrong with it.
         error: ScopeError,

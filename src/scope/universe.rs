@@ -1,15 +1,14 @@
 //! A world of scopes small enough to enumerate, against which the algebra of patterns is proved.
 //!
-//! The meaning of a pattern is a set of bits, one for each scope of one to four segments out of
-//! three letters. It never calls the code under test: it is the definition read aloud, not another
-//! implementation of the algorithm. Patterns use two of the letters, so that the third stands for
-//! whatever a pattern does not name.
+//! The meaning of a pattern is a set of bits, one for each scope of one to four segments over three letters. It is
+//! computed from the definition alone, without calling the code under test. Patterns use only two of the letters, so
+//! the third stands for whatever a pattern does not name.
 
 use std::iter::repeat_n;
 
 use super::Scope;
 
-/// The scopes of the world that a pattern stands for. 3 + 9 + 27 + 81 of them exist, so they fit.
+/// The scopes of this world that a pattern stands for. There are 3 + 9 + 27 + 81 of them, which fit into 128 bits.
 pub(super) fn meaning(pattern: &Scope) -> u128 {
     let pattern: Vec<&str> = pattern.as_str().split(':').collect();
     (0..)
@@ -18,7 +17,7 @@ pub(super) fn meaning(pattern: &Scope) -> u128 {
         .fold(0, |bits, (position, _)| bits | 1 << position)
 }
 
-/// Every pattern of one to four segments out of `a`, `b` and `*`.
+/// Every pattern of one to four segments from `a`, `b` and `*`.
 pub(super) fn patterns() -> impl Iterator<Item = Scope> {
     texts(&["a", "b", "*"]).map(|text| Scope::parse(text.as_bytes()).expect("the grammar allows it"))
 }
