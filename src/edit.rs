@@ -1,4 +1,4 @@
-//! `edit`: a token changed, its text left as it is.
+//! `edit`: changes a token without changing its text.
 
 use pgrx::Uuid;
 use pgrx::datum::Interval;
@@ -23,12 +23,12 @@ use crate::scope::Scopes;
 
 /// Changes a token and returns its row of `tokenauth.tokens`.
 ///
-/// NULL leaves a field as it is, an empty value clears it, `expires_at => 'infinity'` removes the expiry. An edit of scopes,
-/// data scopes, expiry or networks is judged like an issue of what the token would then be.
+/// NULL leaves a field as it is, an empty value clears it, `expires_at => 'infinity'` removes the expiry. A change of
+/// scopes, data scopes, expiry or networks is judged like issuing the token as it would be afterwards.
 ///
 /// # Errors
-/// As `issue`, and `42704` when no such token exists, `55000` when it is revoked, or expired and its kind does not let
-/// expired tokens be edited.
+/// As `issue`; also `42704` when no such token exists, `55000` when it is revoked, or has expired and its kind does not
+/// let expired tokens be edited.
 #[expect(clippy::too_many_arguments, reason = "the contract's signature; SQL calls it with named arguments")]
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer, requires = ["views"])]
 #[search_path(pg_catalog, pg_temp)]
@@ -60,7 +60,7 @@ fn edit(
     Ok(TokensRow::from_first(&token::SEEN, arguments![id]))
 }
 
-/// What to change; `None` stays as it is.
+/// The fields to change; `None` leaves one as it is.
 struct Edit {
     name: Option<Text>,
     description: Option<Text>,
@@ -100,7 +100,8 @@ impl Edit {
         }
         let grant = Grant::chosen(&held.kind, &held.principal, self.scopes, self.data_scopes)?;
         let is_chosen = grant.scopes.is_some() || grant.data_scopes.is_some();
-        // A longer life or other networks hand out all that the token has, and other scopes go with the data scopes it has.
+        // A new expiry or network extends all that the token grants; new scopes combine with its data scopes, and vice
+        // versa.
         if is_chosen || self.expiry.is_given() || self.networks.is_some() {
             held.kind.accepts(&held.owner, &held.principal)?;
             let edited = grant.clone().or_as(&held.token);
@@ -114,7 +115,7 @@ impl Edit {
                 held.kind.has_room(&held.owner, &held.principal)?;
             }
         }
-        // An edit may narrow, and then it is as urgent as a revocation.
+        // An edit may narrow the token, and is then as urgent as a revocation.
         xact::mark_narrowing();
         let before = token::described(id);
         UPDATE.run(arguments![

@@ -1,4 +1,4 @@
-//! `grantable`: what an actor could hand out now, for showing the button and the picker.
+//! `grantable`: tells what an actor could hand out now, for showing the button and the picker.
 
 use pgrx::prelude::*;
 
@@ -13,7 +13,8 @@ use crate::pg::snapshot::Latest;
 use crate::pg::text::Text;
 use crate::principal::PrincipalName;
 
-/// The scopes that this actor could grant now with a token of this kind to this owner; NULL when it may not issue one.
+/// Returns the scopes that this actor could grant now with a token of this kind to this owner; NULL when it may not
+/// issue.
 ///
 /// # Errors
 /// `22004` for a NULL argument, `42704` for an unknown kind, owner or actor.
@@ -44,7 +45,7 @@ fn grantable(
     if kind.permission_mode.is_chosen() {
         return Ok(Some(authority.cut(held).iter().collect()));
     }
-    // Nothing is chosen: the token carries what it carries, or is not issued at all.
+    // Nothing can be chosen: the token carries what its owner holds, or is not issued at all.
     let grant = Grant { scopes: None, data_scopes: None };
     let may = grant.within(&kind, &principal, &authority).is_ok();
     Ok(may.then(|| held.iter().collect()))

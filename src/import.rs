@@ -1,4 +1,4 @@
-//! `import`: a token that an older system issued, of which only a digest is known.
+//! `import`: takes over a token of an older system, of which only a digest is known.
 
 use pgrx::Uuid;
 use pgrx::prelude::*;
@@ -18,14 +18,15 @@ use crate::pg::text::Text;
 use crate::principal::PrincipalName;
 use crate::token::{Algorithm, Digest, Lookup};
 
-/// Takes over a token of an older system by its digest and returns its id; whoever holds the token goes on using it.
+/// Takes over a token of an older system by its digest and returns its id; its holder goes on using it.
 ///
-/// `digest` is SHA-256 or SHA-512, as `algorithm` says, of the whole text that its holder presents, in hexadecimal.
-/// Judged like `issue`: what the owner does not hold is not granted, and an expiry lies in the future.
+/// `digest` is the SHA-256 or SHA-512, as `algorithm` says, in hexadecimal, of the whole text that the holder presents.
+/// An import is judged like `issue`: it grants nothing that the owner does not hold, and an expiry must lie in the
+/// future.
 ///
 /// # Errors
-/// As `issue`, and `22004` for a NULL digest or algorithm, `22023` for a malformed digest, an unknown algorithm, a hint
-/// that is the token itself, or a creation in the future; `42710` for a digest that was imported before.
+/// As `issue`; also `22004` for a NULL digest or algorithm, `22023` for a malformed digest, an unknown algorithm, a
+/// hint that is the token itself, or a creation in the future; `42710` for a digest that was imported before.
 #[expect(clippy::too_many_arguments, reason = "the contract's signature; SQL calls it with named arguments")]
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
 #[search_path(pg_catalog, pg_temp)]
@@ -80,10 +81,10 @@ fn import(
         lookup: Lookup::of_digest(&digest),
         digest: &digest,
         algorithm,
-        // A pepper goes over SHA-256 alone, and the lookup shows 64 bits of the bare digest anyway.
+        // Only SHA-256 digests can be peppered, and the lookup shows 64 bits of the plain digest anyway.
         pepper: None,
         hint,
-        // Of a text that is not known nothing can be revealed.
+        // The text is not known, so it cannot be revealed.
         sealed: None,
     };
     if !new.insert(credential, "token.imported", now)? {
@@ -93,8 +94,10 @@ fn import(
     Ok(new.id)
 }
 
+/// Reads an algorithm that can be imported, and a digest of it.
+///
 /// # Errors
-/// 22004 when one of them is NULL, 22023 when they are not an algorithm that can be taken over and a digest of it.
+/// 22004 when one of them is NULL, 22023 when one is not acceptable.
 fn taken_over(algorithm: Option<Text>, digest: Option<Text>) -> Result<(Algorithm, Digest), Error> {
     let digest = argument::given("digest", digest)?;
     let algorithm = argument::given("algorithm", algorithm)?;
@@ -107,15 +110,15 @@ fn taken_over(algorithm: Option<Text>, digest: Option<Text>) -> Result<(Algorith
     Ok((algorithm, digest))
 }
 
-/// Whether a hint would show the whole token in every list.
+/// Whether the hint is the token itself, which every list would then show.
 fn is_token(hint: &Text, algorithm: Algorithm, digest: &Digest) -> bool {
     Digest::of(algorithm, hint.as_bytes()).is_some_and(|of_hint| of_hint.matches(digest.as_bytes()))
 }
 
-/// When the older system issued it, as it is stored.
+/// When the older system issued the token, as it is stored.
 ///
 /// # Errors
-/// 22023 for a moment that is still to come, or beyond the calendar.
+/// 22023 for a moment in the future or beyond the calendar.
 fn created(created_at: Option<Timestamp>, now: Timestamp) -> Result<Timestamp, Error> {
     match created_at {
         None => Ok(now),

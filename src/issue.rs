@@ -1,4 +1,4 @@
-//! `issue`: a new token.
+//! `issue`: makes a new token.
 
 mod store;
 
@@ -20,15 +20,16 @@ use crate::pg::jsonb::Jsonb;
 use crate::pg::text::Text;
 use crate::principal::PrincipalName;
 
-/// Issues a token and returns it, with its text, which is never to be had again.
+/// Issues a token and returns it with its text, which cannot be had again.
 ///
-/// `scopes` and `data_scopes` left out select all that the owner holds now. Lifetimes count from the moment of the call.
+/// Without `scopes` or `data_scopes`, the token gets all that the owner holds now. Lifetimes count from the moment of
+/// the call.
 ///
 /// # Errors
 /// `22004` for a NULL kind, owner or actor, a missing name or lifetime; `22023` for malformed scopes, data scopes,
-/// networks, principals, lifetimes out of bounds, an owner of the wrong type; `42501` for scopes the owner does not
-/// hold; `42704` for an unknown kind or owner; `53400` when the owner has as many as it may; `55000` for an inactive
-/// owner, a key file that cannot be used, or none with a seal for a kind that reveals.
+/// networks or principals, a lifetime out of bounds, or an owner of the wrong type; `42501` for scopes the owner does
+/// not hold; `42704` for an unknown kind or owner; `53400` when the owner has as many tokens as it may; `55000` for an
+/// inactive owner, an unusable key file, or one without a seal for a kind that reveals.
 #[expect(clippy::too_many_arguments, reason = "the contract's signature; SQL calls it with named arguments")]
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer, requires = ["types"])]
 #[search_path(pg_catalog, pg_temp)]
@@ -82,7 +83,7 @@ fn issue(
     Ok(new.store()?)
 }
 
-/// `not_before` as it is stored: NULL for no bound.
+/// The value of `not_before` to store; NULL for no bound.
 ///
 /// # Errors
 /// 22023 when the token would never be valid.

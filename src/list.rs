@@ -1,4 +1,4 @@
-//! `list`: the tokens an actor may see.
+//! `list`: shows the tokens that an actor may see.
 
 use pgrx::prelude::*;
 
@@ -11,7 +11,7 @@ use crate::pg::composite::TokensRows;
 use crate::pg::statement::{Argument, fields};
 use crate::pg::text::Text;
 
-/// Rows of `tokenauth.tokens` that the actor may see, newest first. `'*'` is any owner, any kind.
+/// Returns the rows of `tokenauth.tokens` that the actor may see, newest first. `'*'` means any owner or any kind.
 ///
 /// # Errors
 /// `22004` for a NULL argument, `42501` for an inactive actor, `42704` for an unknown one.

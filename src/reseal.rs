@@ -1,4 +1,4 @@
-//! `reseal`: sealed token texts moved to the newest key, so that an older one can be retired.
+//! `reseal`: moves sealed token texts to the newest key, so that an older one can be retired.
 
 use pgrx::prelude::*;
 use serde_json::json;
@@ -11,11 +11,11 @@ use crate::error::{Error, ErrorReport};
 use crate::pg::jsonb::Jsonb;
 use crate::reveal::Sealed;
 
-/// Seals at most so many token texts anew, with the newest key, and returns how many are left under older ones.
+/// Seals up to `at_most` token texts anew with the newest key, and returns how many are left under older ones.
 ///
-/// Called until it answers 0, each time in a transaction of its own (`SELECT tokenauth.reseal() \watch 1`), it leaves no
-/// token unreadable at any moment, holds few rows locked at a time, and goes on where it stopped after a crash. Rows that
-/// others have locked are left for the next call. Then the lines of the older keys can go from the key file.
+/// Call it until it returns 0, each time in a transaction of its own (`SELECT tokenauth.reseal() \watch 1`), then
+/// remove the older keys from the key file. Every token stays readable at any moment, few rows are locked at a time,
+/// and after a crash it continues where it stopped. Rows that others have locked are left for the next call.
 ///
 /// # Errors
 /// `22004` for NULL, `22023` for less than 1; `42501` for a role that may not make trusted calls; `55000` when there is no

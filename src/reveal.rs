@@ -1,4 +1,4 @@
-//! `reveal`: a token text that was kept sealed, shown again.
+//! `reveal`: shows a token text again that was kept sealed.
 
 use std::rc::Rc;
 
@@ -17,15 +17,15 @@ use crate::pg::text::{Plaintext, Text};
 use crate::revoke::record;
 use crate::token::Seal;
 
-/// Shows the text of a token again, if its kind keeps texts sealed, as long as the token works.
+/// Shows the text of a token again while it is active, if its kind keeps texts sealed.
 ///
-/// Judged like `issue`, since it hands the token out, and recorded. Texts are kept under a key of the key file, which is
-/// not in the database; a token that is revoked or deleted loses its own at once.
+/// A reveal is judged like `issue`, since it hands the token out, and recorded. The sealing key is in the key file,
+/// outside the database; a token that is revoked or deleted loses its sealed text at once.
 ///
 /// # Errors
-/// `22004` for a NULL id or actor; `42501` when the token would grant more than its owner holds now; `42704` when no such
-/// token exists; `55000` when its kind does not reveal, its text was not kept, it is not active, or its key is missing;
-/// `XX001` when what is stored does not open.
+/// `22004` for a NULL id or actor; `42501` when the token would grant more than its owner holds now; `42704` when no
+/// such token exists; `55000` when its kind does not reveal, its text was not kept, it is not active, or its key is
+/// missing; `XX001` when the stored text does not open.
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
 #[search_path(pg_catalog, pg_temp)]
 fn reveal(id: Option<Uuid>, actor: default!(Option<Text>, "'session'")) -> Result<Plaintext, ErrorReport> {
@@ -42,19 +42,19 @@ fn reveal(id: Option<Uuid>, actor: default!(Option<Text>, "'session'")) -> Resul
     Ok(Plaintext::from(text))
 }
 
-/// A token text about to be stored sealed.
+/// A sealed token text about to be stored.
 pub struct Sealed {
-    /// What is stored.
+    /// The sealed text.
     pub text: Vec<u8>,
     /// Id of the key that opens it.
     pub seal: Box<str>,
 }
 
 impl Sealed {
-    /// The key that new texts are sealed with.
+    /// The key that seals new texts.
     ///
     /// # Errors
-    /// 55000 when there is none, or the key file cannot be used.
+    /// 55000 when there is none, or the key file is unusable.
     pub fn key() -> Result<Rc<Key<Seal>>, Error> {
         keys::newest()?.ok_or(Error::NoSeal)
     }
@@ -62,17 +62,17 @@ impl Sealed {
     /// Seals the text of the token with this id.
     ///
     /// # Errors
-    /// 58030 when the operating system gives no random bytes.
+    /// 58030 when the operating system provides no random bytes.
     pub fn close(seal: &Key<Seal>, text: &[u8], id: Uuid) -> Result<Self, Error> {
         Ok(Sealed { text: seal.key.close(text, id.as_bytes())?, seal: seal.id.clone() })
     }
 }
 
 impl SealedRow {
-    /// The text.
+    /// Opens the sealed text.
     ///
     /// # Errors
-    /// 55000 when the key is missing or another one, XX001 when this is not what was stored for the token.
+    /// 55000 when the key is missing or a different one, XX001 when this was not sealed for the token.
     pub fn open(&self) -> Result<Zeroizing<Vec<u8>>, Error> {
         let seal = keys::named::<Seal>(self.seal.as_bytes(), &Latest::take())?;
         seal.key.open(&self.sealed, self.id.as_bytes()).ok_or(Error::SealBroken(self.id))

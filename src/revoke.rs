@@ -1,4 +1,4 @@
-//! `revoke`, `revoke_presented` and `delete`: one token dies.
+//! `revoke`, `revoke_presented` and `delete`: kill one token.
 
 use pgrx::Uuid;
 use pgrx::prelude::*;
@@ -19,7 +19,7 @@ use crate::pg::text::{Presented, Text};
 use crate::pg::xact;
 use crate::verify;
 
-/// Revokes the token with this id for good and returns whether it was alive, neither revoked nor expired.
+/// Revokes the token with this id for good and returns whether it was alive, that is, neither revoked nor expired.
 ///
 /// Takes effect for every verification that starts after the commit, in any session.
 ///
@@ -38,8 +38,8 @@ fn revoke(
     Ok(kill(lock(id, &actor)?, reason, &actor)?)
 }
 
-/// Revokes the token that is presented (RFC 7009). True also when there is no such token: whoever holds a text that is no
-/// token has nothing left to revoke, and learns nothing by asking. The text is the right to do it, under an identity too.
+/// Revokes the token that is presented (RFC 7009). Returns true also when there is no such token: nothing is left to
+/// revoke, and the caller learns nothing by asking. Whoever has the text may revoke the token, under an identity too.
 ///
 /// # Errors
 /// `22004` for a NULL token, `55000` when its digest has a pepper that is not in the key file.
@@ -54,7 +54,7 @@ fn revoke_presented(token: Option<Presented>, reason: default!(Option<Text>, "NU
     Ok(true)
 }
 
-/// Revokes a token for good and takes it off every list; returns false when that was done before.
+/// Revokes a token for good and removes it from every list; returns false when it was deleted before.
 ///
 /// # Errors
 /// `22004` for a NULL id or actor, `42501` when the actor may not, `42704` when no such token exists.
@@ -87,8 +87,8 @@ fn delete(id: Option<Uuid>, actor: default!(Option<Text>, "'session'")) -> Resul
     Ok(true)
 }
 
-/// The token, locked, deleted ones included, once it is sure that the actor may revoke it. A trusted call waits for nobody
-/// but whoever changes this very token.
+/// Checks that the actor may revoke the token and locks it, deleted or not. A trusted call waits only for transactions
+/// that change this very token.
 fn lock(id: Uuid, actor: &Actor) -> Result<Token, Error> {
     if *actor == Actor::Trusted {
         return token::lock(id);
@@ -109,18 +109,18 @@ fn kill(token: Token, reason: Option<Text>, actor: &Actor) -> Result<bool, Error
     }
     let before = token::status(token.id);
     mark_revoked(&token, reason.clone(), actor);
-    // What had died with others before keeps its first death in the list; this one is recorded all the same.
+    // A token killed by an earlier mass death keeps that death in the lists; this revocation is recorded nevertheless.
     record("token.revoked", token, before, Some("revoked".into()), reason, actor)?;
     Ok(was_alive)
 }
 
-/// Whether a token that is locked is neither revoked, alone or with others, nor expired.
+/// Whether a locked token is alive: not revoked, not killed by a mass death, and not expired.
 fn is_alive(token: &Token) -> bool {
     let owner = principal::find(token.owner.as_bytes(), &Latest::take());
     !token.is_expired(Timestamp::now()) && owner.is_some_and(|owner| !token.is_dead(&owner))
 }
 
-/// Marks a token that is locked as dead from now on.
+/// Marks a locked token as dead from now on.
 pub fn mark_revoked(token: &Token, reason: Option<Text>, actor: &Actor) {
     static REVOKE: Statement = Statement::new(
         "UPDATE tokenauth.token
@@ -130,7 +130,7 @@ pub fn mark_revoked(token: &Token, reason: Option<Text>, actor: &Actor) {
     REVOKE.run(arguments![token.id, actor.recorded(), reason]);
 }
 
-/// Records that one token changed its status, or that something was done with it that leaves it as it is.
+/// Records that a token changed its status, or was used in a way that leaves it as it is.
 pub fn record(
     event: &'static str,
     token: Token,

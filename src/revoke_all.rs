@@ -1,4 +1,4 @@
-//! `revoke_all`: many tokens die at once.
+//! `revoke_all`: kills many tokens at once.
 
 use pgrx::Uuid;
 use pgrx::prelude::*;
@@ -17,17 +17,17 @@ use crate::pg::text::Text;
 use crate::pg::xact;
 use crate::principal::PrincipalName;
 
-/// How many deaths are counted.
+/// The count of deaths is exact up to this number.
 const MOST_COUNTED: i64 = 10_000;
 
-/// Revokes every token that is selected and returns how many alive ones died: exact up to 10,000, NULL when more.
+/// Revokes every selected token and returns how many were alive: exact up to 10,000, NULL when more.
 ///
-/// By owner alone it costs the same for one token and for a million. `'*'` is any owner, any kind. A principal as actor
-/// reaches only what it may revoke.
+/// By owner alone, the cost is the same for one token and for a million. `'*'` means any owner or any kind. A principal
+/// as actor reaches only tokens that it may revoke.
 ///
 /// # Errors
-/// `22004` for a NULL selector or actor, or when nothing is selected; `42501` when the actor may not revoke anything of the
-/// owner's; `42704` for an unknown owner, kind or actor.
+/// `22004` for a NULL selector or actor, or when nothing is selected; `42501` when the actor may not revoke any token
+/// of the owner; `42704` for an unknown owner, kind or actor.
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
 #[search_path(pg_catalog, pg_temp)]
 fn revoke_all(
@@ -59,11 +59,11 @@ fn revoke_all(
     Ok(Some(died).filter(|&died| died <= MOST_COUNTED))
 }
 
-/// All tokens of an owner: one row is written, however many there are.
+/// Kills all tokens of an owner by writing one row, however many there are.
 fn kill_all_of(owner: &PrincipalName, actor: &Actor, reason: Option<Text>) -> Result<i64, Error> {
     let principal = lock_existing(owner, Hold::Alone)?;
     if let Some(name) = actor.name() {
-        // It is the owner, which is held already.
+        // The actor is the owner, whose row is already locked.
         Acting::lock(actor, name, Hold::Look)?;
     }
     xact::mark_death();
@@ -74,7 +74,7 @@ fn kill_all_of(owner: &PrincipalName, actor: &Actor, reason: Option<Text>) -> Re
     Ok(alive)
 }
 
-/// What to revoke; `None` is any.
+/// Which tokens to revoke; `None` means any.
 struct Selection {
     owner: Option<PrincipalName>,
     kind: Option<Text>,
@@ -82,10 +82,10 @@ struct Selection {
 }
 
 impl Selection {
-    /// Token by token. An issue that is under way is waited for, through the lock that it holds on its owner or kind, so
-    /// that no selected token comes to light later.
+    /// Kills token by token. Waits for an issue in progress, through the lock it holds on its owner or kind, so that no
+    /// selected token becomes visible later.
     fn kill(self, actor: &Actor, reason: Option<Text>) -> Result<i64, Error> {
-        // Rows are locked in the order of their ids; expired ones die too, or editing could bring them back.
+        // Rows are locked in id order. Expired tokens die too, or an edit could revive them.
         static KILL: Statement = Statement::new(
             "WITH selected AS (
                  SELECT t.id,
@@ -123,7 +123,7 @@ impl Selection {
             None => Ok(Reach::default()),
             Some(name) => Reach::to_revoke(actor, name),
         };
-        // Principals are locked in the order of their keys.
+        // Principals are locked in key order.
         let reach = match (actor.name(), &self.owner) {
             (Some(name), Some(owner)) if name < owner => {
                 let reach = weigh()?;
@@ -161,7 +161,7 @@ impl Selection {
     }
 }
 
-/// One event, however many tokens died.
+/// Records one event, however many tokens died.
 fn record(
     owner: Option<&PrincipalName>,
     kind: Option<Text>,

@@ -1,4 +1,4 @@
-//! `rotate` and `rotation_status`: a successor takes over, and the old token goes when its grace is over.
+//! `rotate` and `rotation_status`: a successor takes over, and the old token dies when its grace ends.
 
 use pgrx::Uuid;
 use pgrx::datum::Interval;
@@ -25,15 +25,15 @@ use crate::pg::xact;
 use crate::principal::PrincipalName;
 use crate::revoke::mark_revoked;
 
-/// Issues a successor with the same settings and returns it; the token itself works until the end of `grace`, and is
-/// revoked at once when there is none.
+/// Issues a successor with the same settings and returns it. The token itself works until the end of `grace`; without
+/// grace it is revoked at once.
 ///
-/// The successor expires when the token would have, unless `expires_in` says otherwise. A token has one successor.
+/// The successor expires when the token would have, unless `expires_in` is given. A token has at most one successor.
 ///
 /// # Errors
-/// `22004` for a NULL id, grace or actor; `22023` for a negative grace or a lifetime out of bounds; `42501` when the token
-/// would grant more than its owner or the actor holds now; `42704` when no such token exists; `55000` when it is revoked,
-/// expired, disabled or was rotated before, or its owner is inactive.
+/// `22004` for a NULL id, grace or actor; `22023` for a negative grace or a lifetime out of bounds; `42501` when the
+/// token would grant more than its owner or the actor holds now; `42704` when no such token exists; `55000` when it is
+/// revoked, expired, disabled or already rotated, or its owner is inactive.
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer, requires = ["types"])]
 #[search_path(pg_catalog, pg_temp)]
 fn rotate(
@@ -49,7 +49,7 @@ fn rotate(
     Ok(succeed(Held::lock(id, &actor)?, &grace, &asked, &actor)?)
 }
 
-/// How far a rotation has come, by the id of either token; NULL for a token that was not rotated.
+/// Returns how far a rotation has come, given the id of either token; NULL for a token that was not rotated.
 ///
 /// # Errors
 /// `22004` for a NULL id, `42704` when no such token exists, or the identity of the transaction may not see it.
@@ -79,7 +79,7 @@ fn rotation_status(id: Option<Uuid>) -> Result<Option<RotationRow>, ErrorReport>
     Ok(RotationRow::from_first(&STATUS, arguments![id]))
 }
 
-/// Whether the actor would find the token in its list. A successor has the same kind and owner.
+/// Whether the actor's list contains the token, and so its successor, which has the same kind and owner.
 ///
 /// # Errors
 /// 28000 when it acts by a token that is not accepted any more.
@@ -116,7 +116,7 @@ fn succeed(held: Held, grace: &Interval, asked: &Expiry, actor: &Actor) -> Resul
     let before = token::described(id);
     let successor = id::new(now)?;
 
-    // Out of the count before the successor comes in.
+    // Take the token out of the count before its successor is counted.
     HAND_OVER.run(arguments![id, successor, end]);
     held.kind.has_room(&held.owner, &held.principal)?;
     let Held { kind, owner, principal, token, .. } = held;

@@ -1,4 +1,4 @@
-//! A new row of `tokenauth.token`, with its usage and its event.
+//! Stores a new row of `tokenauth.token` with its usage and its event.
 
 use pgrx::Uuid;
 
@@ -21,7 +21,7 @@ use crate::principal::PrincipalName;
 use crate::reveal::Sealed;
 use crate::token::{Algorithm, Digest, Lookup, NewToken, Pepper};
 
-/// A token about to be stored, but for its credential.
+/// A token about to be stored, all but its credential.
 pub struct New<'a> {
     /// Its identifier.
     pub id: Uuid,
@@ -35,17 +35,17 @@ pub struct New<'a> {
     pub name: Option<Text>,
     /// Its description.
     pub description: Option<Text>,
-    /// What it is given.
+    /// The scopes and data scopes it gets.
     pub grant: Grant,
-    /// When it came into being.
+    /// When it was created.
     pub created_at: Timestamp,
     /// When it stops working.
     pub expires_at: Option<Timestamp>,
-    /// When it begins to.
+    /// When it starts working.
     pub not_before: Option<Timestamp>,
-    /// Where it may be used from.
+    /// The networks it may be used from.
     pub networks: Option<TextArray>,
-    /// The application's own.
+    /// The application's own data.
     pub metadata: Option<Jsonb>,
     /// Who issues it.
     pub actor: &'a Actor,
@@ -53,15 +53,15 @@ pub struct New<'a> {
     pub rotated_from: Option<Uuid>,
 }
 
-/// By what a token is recognised.
+/// The stored form of a token's text: how it is found and recognised.
 pub struct Credential<'a> {
-    /// By which its row is found.
+    /// The lookup by which its row is found.
     pub lookup: Lookup,
-    /// What is compared.
+    /// The digest that verification compares.
     pub digest: &'a Digest,
-    /// How the digest was made.
+    /// How the digest was computed.
     pub algorithm: Algorithm,
-    /// Id of the pepper in the digest.
+    /// Id of the pepper that the digest is under.
     pub pepper: Option<&'a str>,
     /// What lists show of the text.
     pub hint: Option<Text>,
@@ -69,7 +69,7 @@ pub struct Credential<'a> {
     pub sealed: Option<Sealed>,
 }
 
-/// Token, usage and event in one statement; no row at all when the lookup is taken.
+/// Inserts token, usage and event in one statement; inserts nothing when the lookup is taken.
 static STORE: Statement = Statement::new(
     "WITH token AS (
          INSERT INTO tokenauth.token (id, lookup, digest, algorithm, pepper, hint, sealed, seal, kind, owner, owner_epoch,
@@ -89,11 +89,11 @@ static STORE: Statement = Statement::new(
 );
 
 impl New<'_> {
-    /// Stores it, draws until its lookup is free, and answers it with its text.
+    /// Generates and stores the token, again until its lookup is free, and returns it with its text.
     ///
     /// # Errors
-    /// 55000 when the key file cannot be used, or has no seal for a kind that reveals; 58030 when the operating system
-    /// gives no random bytes.
+    /// 55000 when the key file is unusable, or has no seal for a kind that reveals; 58030 when the operating system
+    /// provides no random bytes.
     pub fn store(self) -> Result<IssuedFields, Error> {
         let scopes = self.kind.effective_scopes(self.grant.scopes.as_ref(), &self.principal.permissions);
         let pepper = keys::newest::<Pepper>()?;
@@ -116,7 +116,7 @@ impl New<'_> {
                     .map(|seal| Sealed::close(seal, token.expose().as_bytes(), self.id))
                     .transpose()?,
             };
-            // Not stored: 64 random bits have met those of another token. Draw again.
+            // Not stored: its 64 random bits are another token's lookup. Draw again.
             if self.insert(credential, "token.issued", self.created_at)? {
                 return Ok(IssuedFields(Fields::new(fields![
                     token.expose(),
@@ -133,11 +133,11 @@ impl New<'_> {
         }
     }
 
-    /// Stores it with an event of this moment, unless there is a token of the same lookup: then nothing is stored, and the
-    /// answer is false.
+    /// Stores the token with an event at `at` and returns true; when the lookup is taken, stores nothing and returns
+    /// false.
     ///
     /// # Errors
-    /// 58030 when the operating system gives no random bytes.
+    /// 58030 when the operating system provides no random bytes.
     pub fn insert(&self, credential: Credential<'_>, event: &'static str, at: Timestamp) -> Result<bool, Error> {
         let stored = STORE.run(arguments![
             self.id,
