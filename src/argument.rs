@@ -1,4 +1,4 @@
-//! Arguments, parsed once at the door.
+//! Arguments of SQL functions, parsed once, where they come in.
 
 use pgrx::Uuid;
 use pgrx::datum::Interval;
@@ -17,17 +17,17 @@ pub const MOST_NAME: usize = 255;
 /// Longest description, reason or metadata document, in bytes.
 pub const MOST_PROSE: usize = 8192;
 
-/// A required value.
+/// A required value; raises 22004 when it is NULL.
 pub fn given<T>(what: &'static str, value: Option<T>) -> Result<T, Error> {
     value.ok_or(Error::Absent(what))
 }
 
-/// A token id.
+/// A required token id; raises 22004 when it is NULL.
 pub fn token_id(id: Option<Uuid>) -> Result<Uuid, Error> {
     given("id", id)
 }
 
-/// A text of bounded length, kept to the letter: whoever prints it must quote it.
+/// Checks the length of a text, which is otherwise kept as it is: whoever prints it must quote it.
 pub fn bounded(what: &'static str, text: Option<Text>, most: usize) -> Result<Option<Text>, Error> {
     match text {
         Some(text) if text.as_bytes().len() > most => Err(Error::TooLong { what, most }),
@@ -35,7 +35,7 @@ pub fn bounded(what: &'static str, text: Option<Text>, most: usize) -> Result<Op
     }
 }
 
-/// The application's own JSON object.
+/// Checks a JSON object of the application's own.
 pub fn metadata(document: Option<Jsonb>) -> Result<Option<Jsonb>, Error> {
     match document {
         Some(document) if document.len() > MOST_PROSE => Err(Error::TooLong { what: "metadata", most: MOST_PROSE }),
@@ -44,13 +44,13 @@ pub fn metadata(document: Option<Jsonb>) -> Result<Option<Jsonb>, Error> {
     }
 }
 
-/// A length of time.
+/// A required length of time that is not negative.
 pub fn duration(what: &'static str, length: Option<Interval>) -> Result<Interval, Error> {
     let length = given(what, length)?;
     if is_negative(&length) { Err(Error::Negative(what)) } else { Ok(length) }
 }
 
-/// The elements of an array, none of them NULL.
+/// The elements of an array, none of which may be NULL.
 pub fn elements<'a>(of: &'static str, array: &'a TextArray) -> Result<Vec<&'a [u8]>, Error> {
     let elements = array.elements().ok_or(Error::Nested(of))?;
     (1..)
@@ -59,17 +59,17 @@ pub fn elements<'a>(of: &'static str, array: &'a TextArray) -> Result<Vec<&'a [u
         .collect()
 }
 
-/// A list of scopes.
+/// Parses a list of scopes.
 pub fn scopes(of: &'static str, array: &TextArray) -> Result<Scopes, Error> {
     Scopes::parse(elements(of, array)?).map_err(|why| Error::Scopes { of, why })
 }
 
-/// Data scopes.
+/// Parses data scopes.
 pub fn data_scopes(document: &Jsonb) -> Result<DataScopes, Error> {
     DataScopes::parse(&document.value()).map_err(Error::DataScopes)
 }
 
-/// A list of networks, written one way.
+/// Parses a list of networks and returns each in its one spelling.
 pub fn networks(array: &TextArray) -> Result<TextArray, Error> {
     const MOST: usize = 256;
     let elements = elements("networks", array)?;

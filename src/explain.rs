@@ -22,12 +22,13 @@ use crate::scope::{Scope, Scopes};
 use crate::usage::{self, RetryAfter};
 use crate::verify;
 
-/// Each check that verification makes, in its order, with the reason in a sentence; a uuid is read as the id of a token.
+/// Returns each check that verification makes, in order, with the reason in a sentence; a uuid is read as a token id.
 ///
-/// Every check is shown, also those after the first that fails, which alone decides the verdict.
+/// Shows every check, also those after the first failed one, which alone decides the verdict.
 ///
 /// # Errors
-/// `22004` for a NULL token or `require`, `22023` for a malformed `require`, `42704` for an id that no token has.
+/// `22004` for a NULL token or `require`, `22023` for a malformed `require`, `42704` for an id that belongs to no
+/// token.
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
 #[search_path(pg_catalog, pg_temp)]
 fn explain(
@@ -45,7 +46,7 @@ fn explain(
     Ok(TableIterator::new(report.0))
 }
 
-/// Checks made so far.
+/// The checks made so far.
 #[derive(Default)]
 struct Report(Vec<(Text, bool, Text)>);
 
@@ -187,7 +188,7 @@ impl Report {
         Ok(())
     }
 
-    /// Asking takes nothing from the allowance.
+    /// Reports whether the rate admits a request; asking does not use any of it up.
     fn rate(&mut self, id: Uuid, kind: &Kind, now: Timestamp) {
         let Some(rate) = kind.rate else { return };
         match usage::would_admit(id, rate, now) {
@@ -221,14 +222,14 @@ impl Report {
     }
 }
 
-/// When, by whom and why, from the first three columns.
+/// When, by whom and why, read from the first three columns.
 fn how(row: &Row, now: Timestamp) -> String {
     let by = row.optional::<Text>(2).map_or(String::new(), |by| format!(" by {}", by.shown()));
     let reason = row.optional::<Text>(3).map_or(String::new(), |reason| format!(": {}", reason.shown()));
     format!("{}{by}{reason}", ago(row.required(1), now))
 }
 
-/// The id that a text is.
+/// Reads a text as an id, if it is one.
 fn read_id(text: &[u8]) -> Option<Uuid> {
     let id = uuid::Uuid::try_parse_ascii(text).ok()?;
     Some(Uuid::from_bytes(id.into_bytes()))
@@ -238,7 +239,7 @@ fn ago(moment: Timestamp, now: Timestamp) -> String {
     format!("{} ago", span(now, moment))
 }
 
-/// The time between two moments in one unit, the largest of which there are two or more.
+/// The time between two moments in the largest unit of which it has at least two.
 fn span(later: Timestamp, earlier: Timestamp) -> String {
     let seconds = later.micros_since(earlier) / 1_000_000;
     [("day", 86_400), ("hour", 3600), ("minute", 60)]

@@ -1,6 +1,6 @@
-//! Lists of scopes that many tokens share, parsed once and held once.
+//! Lists of scopes that many tokens share, parsed and held once.
 //!
-//! Parsing depends on nothing but the stored bytes, so what is held here is never out of date; it is let go with what
+//! Parsing depends only on the stored bytes, so no entry is ever out of date; entries are dropped together with what
 //! verification remembers.
 
 use std::cell::RefCell;
@@ -10,7 +10,7 @@ use std::rc::Rc;
 use crate::scope::Scopes;
 use crate::settings;
 
-/// Which part of `tokenauth.cache_size` lists may take. What comes later is parsed each time.
+/// The share of `tokenauth.cache_size` that lists may take, as a divisor. Beyond it, lists are parsed each time.
 pub const SHARE: usize = 32;
 
 struct Held {
@@ -22,9 +22,9 @@ thread_local! {
     static HELD: RefCell<Held> = RefCell::new(Held { lists: HashMap::new(), size: 0 });
 }
 
-/// The scopes stored as these bytes, parsed by `parse` unless they are held.
+/// The scopes stored as these bytes; calls `parse` unless they are held already.
 pub fn scopes(stored: &[u8], parse: impl FnOnce() -> Scopes) -> Rc<Scopes> {
-    /// A place in the map, and what the allocator adds to its two parts.
+    /// An entry of the map, and the allocator's overhead for its two parts.
     const OVERHEAD: usize = 96;
     HELD.with_borrow_mut(|held| {
         if let Some(scopes) = held.lists.get(stored) {
@@ -40,7 +40,7 @@ pub fn scopes(stored: &[u8], parse: impl FnOnce() -> Scopes) -> Rc<Scopes> {
     })
 }
 
-/// Lets all of them go.
+/// Drops all of them.
 pub fn clear() {
     HELD.with_borrow_mut(|held| {
         held.lists = HashMap::new();
@@ -48,7 +48,7 @@ pub fn clear() {
     });
 }
 
-/// What a list takes that nobody else holds: one that is shared is counted where it is held.
+/// The size of a list that nobody else holds, else 0: a shared list is counted where it is held.
 pub fn own_size(scopes: &Rc<Scopes>) -> usize {
     if Rc::strong_count(scopes) == 1 { scopes.size() } else { 0 }
 }

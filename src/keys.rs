@@ -1,8 +1,8 @@
-//! Keys from outside the database: what this backend knows of the key file, and whether it is what the database knows.
+//! Keys from outside the database: what this backend has read from the key file, checked against the database.
 //!
-//! The file is read when a key is first needed and again after each reload of the configuration, by which time what was
-//! remembered under the old one is forgotten (`pg::invalidation`). A key that is missing, or another one under its id, is
-//! an error of its own and never an unknown token: the table `key` holds a check value of each from its first use on.
+//! The file is read when a key is first needed and again after each reload of the configuration, which also makes
+//! `pg::invalidation` drop whatever was remembered under the old file. A missing key, or a different one under its id,
+//! is an error of its own and never an unknown token: from a key's first use on, the table `key` holds its check value.
 
 mod file;
 
@@ -21,7 +21,7 @@ use crate::settings;
 use crate::token::{Pepper, Seal};
 use file::KeyFile;
 
-/// The file as it was read.
+/// The key file as this backend last read it.
 struct Known {
     path: Option<CString>,
     reloaded_at: i64,
@@ -32,9 +32,9 @@ thread_local! {
     static KNOWN: RefCell<Option<Known>> = const { RefCell::new(None) };
 }
 
-/// What keys are for: which of the file's lines are theirs.
+/// The purpose of a key, which selects its lines in the file.
 pub trait Purpose: Sized {
-    /// In the order of the file.
+    /// The keys of this purpose, in the order of the file.
     fn keys(file: &KeyFile) -> &[Rc<Key<Self>>];
 }
 
@@ -50,10 +50,10 @@ impl Purpose for Seal {
     }
 }
 
-/// The key that new tokens use, known to the database from now on; `None` when there is none of this purpose.
+/// The key that new tokens use, registered in the database; `None` when there is none of this purpose.
 ///
 /// # Errors
-/// 55000 when the key file cannot be used, or when the database knows another key by this id.
+/// 55000 when the key file is unusable, or when the database knows a different key by this id.
 pub fn newest<K: Purpose>() -> Result<Option<Rc<Key<K>>>, Error> {
     let file = known()?;
     let Some(key) = K::keys(&file).last() else {
@@ -62,20 +62,20 @@ pub fn newest<K: Purpose>() -> Result<Option<Rc<Key<K>>>, Error> {
     let mut known = catalog::key::check_value(&key.id, &Latest::take());
     if known.is_none() {
         catalog::key::store(&key.id, &key.check_value);
-        // Somebody else may have stored another one of that name a moment ago.
+        // Another session may just have stored a different key under this id.
         known = catalog::key::check_value(&key.id, &Latest::take());
     }
     key.must_be(known)?;
     Ok(Some(Rc::clone(key)))
 }
 
-/// The key that rows call so.
+/// The key that rows refer to by this id.
 ///
 /// # Errors
-/// 55000 when the key file cannot be used, does not have the key, or has another one by this id.
+/// 55000 when the key file is unusable, does not have the key, or has a different one under this id.
 pub fn named<K: Purpose>(id: &[u8], snapshot: &Latest) -> Result<Rc<Key<K>>, Error> {
     let find = |file: &KeyFile| file::find(K::keys(file), id).map(Rc::clone);
-    // A backend in the middle of a long statement has not heard yet of the reload that brought the key.
+    // A backend in the middle of a long statement has not yet processed the reload that added the key.
     let key = match find(&*known()?) {
         Some(key) => key,
         None => find(&*read()?).ok_or_else(|| Error::KeyMissing(String::from_utf8_lossy(id).into_owned()))?,
@@ -85,19 +85,22 @@ pub fn named<K: Purpose>(id: &[u8], snapshot: &Latest) -> Result<Rc<Key<K>>, Err
 }
 
 impl<K> Key<K> {
+    /// Checks that this is the key the database knows.
+    ///
     /// # Errors
-    /// 55000 when the database knows another key by this id, or none.
+    /// 55000 when the database knows a different key by this id, or none.
     fn must_be(&self, known: Option<[u8; 32]>) -> Result<(), Error> {
         if known == Some(self.check_value) { Ok(()) } else { Err(Error::KeyWrong(self.id.to_string())) }
     }
 }
 
-/// Why the file of this name cannot be used, as far as that can be told without keeping anything of it.
+/// Why the key file at this path is unusable, if it is. Keeps nothing of its contents.
 pub fn fault(path: &CStr) -> Option<Fault> {
     KeyFile::read(path_of(path), data_directory()).err()
 }
 
-/// What is wrong with the keys that tokens of this database need: the file itself, or each key that is missing or another.
+/// What is wrong with the keys that this database's tokens need: the file itself, or each key that is missing or
+/// different.
 pub fn faults() -> Vec<Error> {
     let file = match read() {
         Ok(file) => file,
@@ -114,7 +117,7 @@ pub fn faults() -> Vec<Error> {
     catalog::key::needed().iter().filter_map(|needed| is_there(needed).err()).collect()
 }
 
-/// The file as it was when the configuration was last loaded, or when it was first needed.
+/// The file as read after the last reload of the configuration, or when first needed.
 fn known() -> Result<Rc<KeyFile>, Error> {
     let (path, now) = (settings::key_file(), reloaded_at());
     let known = KNOWN.with_borrow(|known| {
@@ -126,9 +129,9 @@ fn known() -> Result<Rc<KeyFile>, Error> {
     known.map_or_else(read, Ok)
 }
 
-/// The file as it is now. Without one there are no keys.
+/// Reads the current file. Without one there are no keys.
 fn read() -> Result<Rc<KeyFile>, Error> {
-    // Whatever comes of it, the keys of before are not used any more.
+    // Whatever the result, the previous keys are no longer used.
     KNOWN.take();
     let (path, reloaded_at) = (settings::key_file(), reloaded_at());
     let file = match &path {

@@ -1,42 +1,43 @@
-//! What a backend remembers of our tables between calls, so that a hot token is verified without reading any.
+//! A backend's memory of our tables between calls, so that a hot token is verified without reading any.
 //!
-//! Entries are only ever as old as the generation they were stored in: `pg::invalidation` moves it when anything they came
-//! from may have changed, and then all of them go. Never a timer: a cache that could answer with what was taken away would
-//! be a defect however fast it is.
+//! All entries belong to the current generation: `pg::invalidation` begins a new one when anything they came from may
+//! have changed, and then all of them are dropped. Never by a timer: a cache that could answer with what was taken away
+//! would be a defect however fast it is.
 
 use std::rc::Rc;
 
-/// A bounded table of values by a 64-bit key that is random or hashed: sets of [`WAYS`] places each.
+/// A bounded set-associative table of values, [`WAYS`] places in each set, by a 64-bit key that is random or hashed.
 ///
-/// A value is stored when its key has come before, a short while ago: of millions of keys that come once each, next to
-/// none pushes out those that come again and again.
+/// A value is stored only when its key was recently asked for before: so millions of keys that come once evict hardly
+/// any of those that come again and again.
 pub struct Remembered<V> {
     sets: Vec<Set<V>>,
     count: usize,
     size: usize,
-    /// From which set on values are let go when all of them together take too much.
+    /// The set at which eviction continues when all values together take too much.
     hand: usize,
 }
 
-/// With 8, of ten thousand keys in sixteen thousand places one in fifty finds its set full; with 4 it is one in sixteen.
+/// With 8 ways, ten thousand keys in sixteen thousand places find their set full one time in fifty; with 4, one in
+/// sixteen.
 const WAYS: usize = 8;
 
-/// How many bytes a value takes, as long as it is remembered.
+/// The size of a value while it is remembered.
 pub trait Weigh {
-    /// What one of them usually weighs: how many places a table has for the bytes that it may take.
+    /// The usual weight of a value, from which a table computes its number of places.
     const USUAL: usize;
 
-    /// In bytes, with what it points to and what the allocator adds; shared parts count elsewhere.
+    /// In bytes, with everything it points to and the allocator's overhead; shared parts are counted elsewhere.
     fn weight(&self) -> usize;
 }
 
 struct Set<V> {
     ways: [Option<(u64, Rc<V>)>; WAYS],
-    /// The keys that came last and were not there, of each some bits that say nothing about the set.
+    /// Tags of the last keys that were not found: bits of the key that do not choose the set.
     missed: [u16; WAYS],
-    /// Which of `missed` is forgotten next.
+    /// The element of `missed` to overwrite next.
     oldest: u8,
-    /// From which place on values are let go.
+    /// The place at which eviction continues.
     next: u8,
 }
 
@@ -45,7 +46,7 @@ impl<V> Set<V> {
         Set { ways: [const { None }; WAYS], missed: [0; WAYS], oldest: 0, next: 0 }
     }
 
-    /// Lets the value go that is next in turn.
+    /// Evicts the next value in turn.
     fn let_go(&mut self) -> Option<Rc<V>> {
         let turns = (0..WAYS).map(|turn| (usize::from(self.next) + turn) % WAYS);
         let way = turns.into_iter().find(|way| self.ways[*way].is_some())?;
@@ -53,7 +54,7 @@ impl<V> Set<V> {
         self.ways[way].take().map(|(_, value)| value)
     }
 
-    /// Stores a value in a free place, or else in that of the one that it lets go.
+    /// Stores a value in a free place, evicting and returning another if there is none.
     fn store(&mut self, key: u64, value: Rc<V>) -> Option<Rc<V>> {
         let freed = if self.ways.iter().all(Option::is_some) { self.let_go() } else { None };
         if let Some(free) = self.ways.iter_mut().find(|way| way.is_none()) {
@@ -64,12 +65,12 @@ impl<V> Set<V> {
 }
 
 impl<V: Weigh> Remembered<V> {
-    /// Empty, and without memory of its own until something is stored.
+    /// An empty table; it allocates nothing until it is used.
     pub const fn new() -> Self {
         Remembered { sets: Vec::new(), count: 0, size: 0, hand: 0 }
     }
 
-    /// Bytes that it takes, its values included.
+    /// The bytes that it takes, values included.
     pub fn size(&self) -> usize {
         self.size
     }
@@ -85,8 +86,8 @@ impl<V: Weigh> Remembered<V> {
         set.ways.iter().flatten().find(|(found, _)| *found == key).map(|(_, value)| value)
     }
 
-    /// Whether a value with this key, which was not found, is worth storing in a table of at most so many bytes: it has
-    /// come before.
+    /// Whether a value whose key was not found is worth storing in a table of at most `most` bytes: its key has come
+    /// before.
     pub fn wants(&mut self, key: u64, most: usize) -> bool {
         if self.sets.is_empty() {
             let sets = (most / (WAYS * V::USUAL)).clamp(1, 1 << 20).next_power_of_two();
@@ -108,9 +109,9 @@ impl<V: Weigh> Remembered<V> {
         false
     }
 
-    /// Stores a value that is [wanted](Self::wants) and tells whether it did. What would make the table take more than
-    /// `most` bytes is let go; a value so heavy that many would have to go for it is not stored, nor any where there is
-    /// room for so few that they would have to be searched for.
+    /// Stores a value that is [wanted](Self::wants) and returns whether it did. Others are evicted to keep the table
+    /// within `most` bytes. Does not store a value so heavy that many would have to go for it, nor any value where
+    /// there is room for so few that evicting would have to search for them.
     pub fn store(&mut self, key: u64, value: &Rc<V>, most: usize) -> bool {
         const LARGEST_SHARE: usize = 16;
         let weight = value.weight();
@@ -128,7 +129,7 @@ impl<V: Weigh> Remembered<V> {
         true
     }
 
-    /// Lets values go, one of each set in turn, until so many bytes are free; when none is left, everything.
+    /// Evicts values, one of each set in turn, until so many bytes are free; when none is left, frees the sets as well.
     pub fn let_go(&mut self, bytes: usize) {
         let enough = self.size.saturating_sub(bytes);
         while self.size > enough {
@@ -148,7 +149,7 @@ impl<V: Weigh> Remembered<V> {
     }
 
     fn set_of(&self, key: u64) -> usize {
-        // There is a power of two of them, so the lower bits remain.
+        // The number of sets is a power of two, so this keeps the lower bits.
         (key as usize) & self.sets.len().wrapping_sub(1)
     }
 }
@@ -164,7 +165,7 @@ mod tests {
     const EMPTY: usize = SETS * size_of::<Set<Weight>>();
     const MOST: usize = SETS * WAYS * Weight::USUAL;
 
-    /// A value that is nothing but its weight.
+    /// A value that consists of its weight alone.
     #[derive(Debug, PartialEq)]
     struct Weight(usize);
 
@@ -253,7 +254,7 @@ mod tests {
                 prop_assert!(remembered.size() <= MOST);
             }
             let found: usize = (0..400).filter_map(|number| remembered.find(key(number))).map(|value| value.0).sum();
-            // When the last one is let go, so are the sets.
+            // Evicting the last value frees the sets too.
             let is_empty = found == 0 && remembered.size() == 0;
             prop_assert!(is_empty || remembered.size() == EMPTY + found);
         }

@@ -1,4 +1,4 @@
-//! Where HTTP meets the verdict: headers in, status, headers and body out.
+//! HTTP: takes a token from request headers, and turns a verdict into status, headers and body.
 
 mod headers;
 mod response;
@@ -27,11 +27,11 @@ mod field {
     pub const CORRELATION_ID: usize = 15;
 }
 
-/// What to answer over HTTP: `{"status": …, "headers": {…}, "body": …}`, the body in the style of the token's kind. It
-/// tells a stranger nothing that the verdict knows and he must not.
+/// Returns the HTTP response to a refusal: `{"status": …, "headers": {…}, "body": …}`, the body in the style of the
+/// token's kind. It reveals nothing of the verdict that a stranger must not learn.
 ///
 /// # Errors
-/// `22023` for a verification that was made by hand and has no such verdict.
+/// `22023` for a verification that was made by hand with an unknown verdict.
 #[pg_extern(schema = "tokenauth", stable, parallel_unsafe, requires = ["types"])]
 fn error_response(v: VerificationArgument) -> Result<Jsonb, ErrorReport> {
     let fields = v.fields();
@@ -46,7 +46,7 @@ fn error_response(v: VerificationArgument) -> Result<Jsonb, ErrorReport> {
     Ok(Jsonb::of(&response))
 }
 
-/// Tells what to answer to a refusal, of a token of this kind if there is one, with what else is known of the reason.
+/// Makes the response to a refusal, from the kind of the token if there is one, and the verification's detail.
 pub fn respond<T>(
     verdict: Verdict,
     kind: Option<&[u8]>,

@@ -1,8 +1,8 @@
-//! The key file: who may have written it, and what stands in it.
+//! The key file: its format, and checks on who can have written it.
 //!
-//! One line for each key, `pepper <id> <64 hex digits>` or `seal <id> <64 hex digits>`; what begins with `#` is a comment.
-//! Never repeats a line in a message, never follows a wrong file: one that others can read or write, or that a backup of
-//! the data directory would carry away together with what it protects.
+//! Each key is one line, `pepper <id> <64 hex digits>` or `seal <id> <64 hex digits>`; lines that begin with `#` are
+//! comments. No message repeats a line. An unsafe file is refused: one that others can read or write, or that a backup
+//! of the data directory would copy together with the data it protects.
 
 use std::fmt;
 use std::fs::{self, File, Metadata};
@@ -15,26 +15,26 @@ use zeroize::Zeroizing;
 
 use crate::token::{KEY_LEN, Pepper, Seal, check_value};
 
-/// Longest key file, in bytes: some hundreds of keys.
+/// Longest key file, in bytes: room for hundreds of keys.
 const MOST_BYTES: usize = 64 * 1024;
 
 /// Longest id of a key, in bytes.
 const MOST_ID: usize = 63;
 
-/// What stands in a key file, in its order. Has no `Debug`.
+/// The contents of a key file, in order. Has no `Debug`.
 #[derive(Default)]
 pub struct KeyFile {
-    /// Under which digests are made.
+    /// The keys for digests.
     pub peppers: Vec<Rc<Key<Pepper>>>,
-    /// Under which token texts are sealed.
+    /// The keys for sealed token texts.
     pub seals: Vec<Rc<Key<Seal>>>,
 }
 
 /// A key with its id. Has no `Debug`.
 pub struct Key<K> {
-    /// What rows call it.
+    /// The id by which rows refer to it.
     pub id: Box<str>,
-    /// By what the database recognises it.
+    /// The value by which the database recognises it.
     pub check_value: [u8; 32],
     /// The key, ready for use.
     pub key: K,
@@ -44,24 +44,24 @@ impl KeyFile {
     /// Reads the file at this path, for a server with this data directory.
     ///
     /// # Errors
-    /// [`Fault`] says why it cannot be used; none of it is used then.
+    /// [`Fault`] says why the file is unusable; then none of it is used.
     pub fn read(path: &Path, data_directory: &Path) -> Result<Self, Fault> {
         if !path.is_absolute() {
             return Err(Fault::NotAbsolute);
         }
-        // The server's user owns the data directory: PostgreSQL does not start otherwise.
+        // PostgreSQL starts only when the server's user owns the data directory.
         let data_directory = fs::canonicalize(data_directory).map_err(Fault::unreadable)?;
         let server = fs::metadata(&data_directory).map_err(Fault::unreadable)?.uid();
         let path = fs::canonicalize(path).map_err(Fault::unreadable)?;
         if path.starts_with(&data_directory) {
             return Err(Fault::InDataDirectory);
         }
-        // Before it is opened, since opening a pipe would wait for a writer; and of what was opened, since a name may have
-        // come to stand for another file meanwhile.
+        // Check before opening, since opening a pipe would wait for a writer; and check again what was opened, since
+        // the name may have come to denote another file.
         check(&fs::metadata(&path).map_err(Fault::unreadable)?, server)?;
         let file = File::open(&path).map_err(Fault::unreadable)?;
         check(&file.metadata().map_err(Fault::unreadable)?, server)?;
-        // All the room from the start: growing would leave keys in freed memory.
+        // Reserve all the room: growing would leave keys in freed memory.
         let mut text = Zeroizing::new(Vec::with_capacity(MOST_BYTES + 1));
         file.take(MOST_BYTES as u64 + 1).read_to_end(&mut text).map_err(Fault::unreadable)?;
         if text.len() > MOST_BYTES {
@@ -70,7 +70,7 @@ impl KeyFile {
         Self::parse(&text)
     }
 
-    /// Takes the text of a key file apart.
+    /// Parses the text of a key file.
     fn parse(text: &[u8]) -> Result<Self, Fault> {
         let mut keys = Self::default();
         for (number, line) in (1..).zip(text.split(|&byte| byte == b'\n')) {
@@ -84,7 +84,7 @@ impl KeyFile {
             let (Some(id), Some(key)) = (key_id(id), key(digits)) else {
                 return Err(Fault::Line(number));
             };
-            // Rows name a key by its id alone.
+            // Rows refer to a key by its id alone.
             if keys.has(id) {
                 return Err(Fault::Repeated(number));
             }
@@ -113,7 +113,7 @@ impl<K> Key<K> {
     }
 }
 
-/// Whether the file is one that only the server's user can read, and nobody can have slipped in.
+/// Checks that only the server's user can read the file, and that nobody else can have put it there.
 fn check(file: &Metadata, server: u32) -> Result<(), Fault> {
     if !file.is_file() {
         Err(Fault::NoFile)
@@ -126,7 +126,7 @@ fn check(file: &Metadata, server: u32) -> Result<(), Fault> {
     }
 }
 
-/// An id: rows, messages and events name a key by it.
+/// Parses an id, by which rows, messages and events refer to a key.
 fn key_id(id: &[u8]) -> Option<&str> {
     let is_allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"_.-".contains(byte);
     (id.len() <= MOST_ID && id.iter().all(is_allowed)).then(|| str::from_utf8(id).ok()).flatten()
@@ -138,22 +138,22 @@ fn key(digits: &[u8]) -> Option<Zeroizing<[u8; KEY_LEN]>> {
     Some(key)
 }
 
-/// Why a key file cannot be used. Says nothing of what stands in it, and not where it is: clients see this too.
+/// Why a key file is unusable. Reveals neither its contents nor its path: clients see this too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// The path does not begin with `/`.
     NotAbsolute,
     /// It lies in the data directory.
     InDataDirectory,
-    /// The operating system does not give it.
+    /// The operating system cannot read it.
     Unreadable(io::ErrorKind),
     /// It is a directory, a pipe or the like.
     NoFile,
-    /// It belongs to another user than the server's.
+    /// It does not belong to the server's user.
     Owner,
     /// Others can read or write it.
     Mode,
-    /// It is longer than any key file.
+    /// It is longer than a key file may be.
     TooLong,
     /// A line, counted from 1, is malformed.
     Line(usize),
@@ -264,7 +264,7 @@ mod tests {
 
         use super::*;
 
-        /// A directory with a data directory and a key file in it, gone when dropped.
+        /// A temporary directory with a data directory and a key file, removed when dropped.
         struct Place(PathBuf);
 
         impl Place {
@@ -276,7 +276,7 @@ mod tests {
 
             fn write(&self, name: &str, text: &str, mode: u32) -> PathBuf {
                 let path = self.0.join(name);
-                // One that may only be read is in the way, unless one is root.
+                // A read-only file is in the way, unless the user is root.
                 let _ = fs::remove_file(&path);
                 fs::write(&path, text).unwrap();
                 fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();

@@ -1,41 +1,41 @@
 //! Finds the token that a request presents in its HTTP headers.
 //!
-//! Headers are a JSON object from name to value, or to an array of values where a header came more
-//! than once, as web frameworks and PostgREST hand them over. Anything of another shape presents no
-//! token. Two different tokens are never chosen between, since a proxy in front may have checked
-//! the other one. Tokens are borrowed, never copied, and never shown by `Debug`.
+//! Headers are a JSON object, as web frameworks and PostgREST pass them: each name maps to a value, or to an array of
+//! values for a repeated header. A value of any other shape presents no token. The search never chooses between two
+//! different tokens, since a proxy in front may have checked the other one. Tokens are borrowed, never copied, and
+//! `Debug` never shows them.
 
 use std::fmt;
 
 use serde_json::Value;
 
-/// The header of RFC 9110 section 11.6.2; a token stands in it behind the scheme `Bearer` only.
+/// The header of RFC 9110 section 11.6.2; it presents a token only after the scheme `Bearer`.
 const AUTHORIZATION: &str = "authorization";
 
 /// The customary header for API keys; the value is the token.
 const API_KEY: &str = "x-api-key";
 
-/// The authentication scheme of RFC 6750, in any case as RFC 9110 section 11.1 has it.
+/// The authentication scheme of RFC 6750, in any case as RFC 9110 section 11.1 requires.
 const BEARER: &str = "bearer";
 
-/// What a request presents.
+/// The token that a request presents, if any.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Credential<'a> {
     /// No token, or only credentials of another scheme.
     Missing,
     /// Two different tokens.
     Ambiguous,
-    /// One token, presented once or more often. It is not yet known to be well formed.
+    /// One token, presented once or several times. It may still be malformed.
     Token(&'a str),
 }
 
 impl<'a> Credential<'a> {
     /// Finds the token in `Authorization` or `X-API-Key`, or in the one header that `only` names.
     ///
-    /// Names are compared in any ASCII case, and two spellings of one name both count. Blanks
-    /// around a value are dropped (RFC 9110 section 5.5). A value is read as the list into which
-    /// proxies join repeated headers (RFC 9110 section 5.3), so that no token with a comma in it
-    /// can be presented. In headers other than `Authorization` the scheme may be left out.
+    /// Names are compared in any ASCII case, and two spellings of one name both count. Blanks around a value are
+    /// dropped (RFC 9110 section 5.5). A value is read as the comma-separated list into which proxies join repeated
+    /// headers (RFC 9110 section 5.3), so a token cannot contain a comma. In headers other than `Authorization` the
+    /// scheme may be left out.
     pub fn find(headers: &'a Value, only: Option<&str>) -> Self {
         let Some(headers) = headers.as_object() else {
             return Self::Missing;
@@ -83,13 +83,13 @@ fn tokens<'a>(name: &'a str, value: &'a Value) -> impl Iterator<Item = &'a str> 
         .filter(|token| !token.is_empty())
 }
 
-/// What follows the scheme, perhaps nothing; `None` when the value is not of this scheme.
+/// The text after the scheme, perhaps empty; `None` when the value has another scheme.
 fn bearer(value: &str) -> Option<&str> {
     let (scheme, token) = value.split_once(' ').unwrap_or((value, ""));
     scheme.eq_ignore_ascii_case(BEARER).then(|| trim(token))
 }
 
-/// Optional white space of RFC 9110 section 5.6.3: spaces and tabs and nothing else.
+/// Trims the optional white space of RFC 9110 section 5.6.3: spaces and tabs only.
 fn trim(value: &str) -> &str {
     value.trim_matches([' ', '\t'])
 }

@@ -1,9 +1,8 @@
-//! The HTTP answer to a request whose token was refused: status, headers and body.
+//! The HTTP response to a request whose token was refused: status, headers and body.
 //!
-//! A stranger learns that a token is not accepted, and never why: every 401 has the same body but
-//! for its correlation id, by which the DBA finds the reason. Reasons are told only where the token
-//! was the right one and its holder can act on them. Nothing that a caller passes in reaches a
-//! header but numbers and well-formed scopes.
+//! A stranger learns that a token is not accepted, but not why: all 401 bodies are the same except for the correlation
+//! id, by which the DBA finds the reason. A reason is given only when the token was genuine and its holder can act on
+//! it. Of the values a caller passes in, only numbers and well-formed scopes reach a header.
 
 mod challenge;
 mod postgrest;
@@ -15,26 +14,25 @@ pub use style::ErrorStyle;
 
 use crate::{scope::Scopes, verdict::Verdict};
 
-/// What an answer is made from.
+/// The values a response is made from.
 #[derive(Debug, Clone, Copy)]
 pub struct Response<'a> {
-    /// The outcome that is answered.
+    /// The outcome of the verification.
     pub verdict: Verdict,
     /// The shape of the body.
     pub style: ErrorStyle,
-    /// By which the event is found again; the only part in which two bodies for a 401 differ.
+    /// The id by which the event is found; the only difference between two bodies for a 401.
     pub correlation_id: &'a str,
-    /// Why the owner is inactive, in the application's words; told in a coded
-    /// [`Verdict::OwnerInactive`] only.
+    /// Why the owner is inactive, in the application's words; shown only for a coded [`Verdict::OwnerInactive`].
     pub state_reason: Option<&'a str>,
-    /// The required scopes that are not granted; told for [`Verdict::InsufficientScope`] only.
+    /// The required scopes that are not granted; shown for [`Verdict::InsufficientScope`] only.
     pub missing: &'a Scopes,
-    /// Seconds after which to try again; told for [`Verdict::RateLimited`] only.
+    /// Seconds after which to try again; shown for [`Verdict::RateLimited`] only.
     pub retry_after: Option<u64>,
 }
 
 impl Response<'_> {
-    /// The answer as `{status, headers, body}`; for a valid token 200, no headers and a null body.
+    /// The response as `{status, headers, body}`; for a valid token 200, no headers and a null body.
     pub fn to_value(self) -> Value {
         let (headers, body) = match self.verdict.code() {
             Some(code) => (self.headers(), self.body(code)),
@@ -80,7 +78,7 @@ impl Response<'_> {
         body
     }
 
-    /// What the holder of the token can act on, and for any 401 the one text that says nothing.
+    /// The message: what the holder of the token can act on, or for any 401 the one text that says nothing.
     fn message(&self) -> String {
         match self.verdict {
             Verdict::OwnerInactive => "The account owning this token has been deactivated".into(),
@@ -94,7 +92,7 @@ impl Response<'_> {
     }
 }
 
-/// Error and message for a status, the same whatever led to it.
+/// Error and message for a status, the same for every cause.
 fn uniform(status: u16) -> (&'static str, &'static str) {
     match status {
         400 => ("invalid_request", "The request presents more than one authentication token"),

@@ -1,19 +1,18 @@
 //! The `WWW-Authenticate` header of a refusal, as RFC 6750 section 3 writes it.
 //!
-//! A challenge tells a client that presenting another token, or a token at all, could help; where
-//! that is not so there is none. It is made of fixed words and well-formed scopes, so nothing needs
-//! escaping and no caller can add a header of its own.
+//! A challenge tells a client that presenting another token, or any token, could help; otherwise there is none. It
+//! consists of fixed words and well-formed scopes, so nothing needs escaping and no caller can inject a header.
 
 use crate::{scope::Scopes, verdict::Verdict};
 
-/// The most bytes of the optional `scope`: 256 scopes can have 66 kB, and nginx by default allows
-/// 4 kB for all headers of an answer together.
+/// Longest `scope` parameter in bytes; a longer one is left out. 256 scopes can take 66 kB, and nginx by default allows
+/// 4 kB for all headers of a response together.
 const MAX_SCOPE_LENGTH: usize = 1024;
 
-/// The challenge for a verdict; the missing scopes are told with `insufficient_scope` only.
+/// The challenge for a verdict; only `insufficient_scope` lists the missing scopes.
 pub(super) fn challenge(verdict: Verdict, missing: &Scopes) -> Option<String> {
     let error = match verdict {
-        // Section 3.1: no error code for who presented nothing. But some parameter must follow.
+        // Section 3.1: no error code when nothing was presented. But some parameter must follow.
         Verdict::Missing => return Some(r#"Bearer realm="api""#.into()),
         Verdict::Ambiguous => "invalid_request",
         Verdict::InsufficientScope => return Some(insufficient_scope(missing)),

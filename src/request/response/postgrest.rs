@@ -1,15 +1,15 @@
-//! The answer as PostgREST takes it from an error of SQLSTATE `PGRST`: the body as JSON in the message, status and headers
-//! as JSON in the DETAIL.
+//! The response in the form in which PostgREST takes it from an error of SQLSTATE `PGRST`: the body as JSON in the
+//! message, status and headers as JSON in the DETAIL.
 
 use serde_json::{Value, json};
 
 use super::{ErrorStyle, Response, uniform};
 
 impl Response<'_> {
-    /// What goes into the message, and into the DETAIL.
+    /// The texts for the message and for the DETAIL.
     ///
-    /// PostgREST makes a body of its own, in its own media type, of the members `code`, `message`, `details` and `hint` of
-    /// the message. So these are added to the body that everybody else gets, and the media type is left out.
+    /// PostgREST builds a body of its own, with its own media type, from the members `code`, `message`, `details` and
+    /// `hint` of the message. So these are added to the usual body, and the media type is left out.
     pub fn for_postgrest(self) -> (Value, Value) {
         let status = self.verdict.http_status();
         let mut body = self.body(self.verdict.code().unwrap_or_default());

@@ -1,7 +1,6 @@
-//! The shapes an error body can have; which one a kind uses is its policy.
+//! The shapes an error body can have; a kind's policy selects one.
 //!
-//! A style decides how much of a refusal a client is told in which form, never whether a request is
-//! refused.
+//! A style decides how a refusal is worded and how much it says, never whether a request is refused.
 
 use std::{error, fmt, str};
 
@@ -11,8 +10,7 @@ pub enum ErrorStyle {
     /// `{error, message, correlationId}`, one error for each status.
     #[default]
     Uniform,
-    /// `{error_code, message, correlationId}` with the code of the verdict, and `reason` where
-    /// there is one to tell.
+    /// `{error_code, message, correlationId}` with the code of the verdict, and `reason` where there is one to give.
     Coded,
     /// Problem details of RFC 9457: `{type, title, status, detail, correlationId}`.
     Problem,
