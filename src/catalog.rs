@@ -1,6 +1,6 @@
-//! Our own tables as typed rows: by the access methods where verification reads, by constant SQL elsewhere.
+//! Our own tables as typed rows: read by the access methods where verification does, by constant SQL elsewhere.
 //!
-//! Nothing here decides anything, and no SQL text is ever built from values.
+//! Nothing here makes decisions, and no SQL text is ever built from values.
 
 pub mod aged;
 pub mod announced;

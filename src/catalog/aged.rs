@@ -1,6 +1,7 @@
-//! Rows that have outlived their use, removed so many at a time.
+//! Removes rows that are no longer needed, in batches.
 //!
-//! Nobody is waited for: what others have locked is left for the next time. What refers to a row goes with it or before it.
+//! Nothing here waits: rows that others have locked are left for the next time. A row's dependents go with it or before
+//! it.
 
 use pgrx::Uuid;
 
@@ -10,9 +11,9 @@ use crate::pg::clock::Timestamp;
 use crate::pg::statement::{Argument, Statement, arguments};
 use crate::pg::text::Text;
 
-/// Removes tokens that had died or expired before this moment, with their uses, at most so many, and answers how many.
+/// Removes at most `most` tokens that died or expired before this moment, with their usage, and returns how many.
 pub fn remove_tokens(before: Timestamp, most: i64) -> i64 {
-    // Uses are written by verifications, in their transactions: a token whose last ones are still being written stays.
+    // Verifications write usage in their own transactions: a token whose usage is being written stays.
     macro_rules! remove {
         ($dead:literal) => {
             concat!(
@@ -47,8 +48,8 @@ pub fn remove_tokens(before: Timestamp, most: i64) -> i64 {
     removed + if removed < most { count(&WITH_OTHERS, arguments![before, most - removed]) } else { 0 }
 }
 
-/// Wipes sealed texts of tokens that have died with others, at most so many, and answers how many. Whatever kills a token
-/// alone wipes its text at once.
+/// Wipes the sealed texts of at most `most` tokens killed by mass deaths, and returns how many. Whatever kills a single
+/// token wipes its text at once.
 pub fn wipe_sealed(most: i64) -> i64 {
     static WIPE: Statement = Statement::new(
         "WITH dead AS MATERIALIZED (
@@ -66,7 +67,7 @@ pub fn wipe_sealed(most: i64) -> i64 {
     count(&WIPE, arguments![most])
 }
 
-/// Removes what was recorded of mass deaths before this moment of which no token is left, at most so many, and answers how
+/// Removes at most `most` records of mass deaths before this moment that no token refers to any more, and returns how
 /// many.
 pub fn remove_mass_deaths(before: Timestamp, most: i64) -> i64 {
     static REMOVE: Statement = Statement::new(
@@ -85,7 +86,7 @@ pub fn remove_mass_deaths(before: Timestamp, most: i64) -> i64 {
     count(&REMOVE, arguments![before, most])
 }
 
-/// That neither a token nor a mass death of the principal `p` is left.
+/// The condition that the principal `p` has neither tokens nor mass deaths left.
 macro_rules! nothing_left {
     () => {
         "NOT EXISTS (SELECT FROM tokenauth.token t WHERE t.owner = p.principal)
@@ -93,10 +94,11 @@ macro_rules! nothing_left {
     };
 }
 
-/// Removes tombstones of before this moment of which nothing is left, at most so many, and answers how many.
+/// Removes at most `most` tombstones from before this moment that nothing refers to any more, and returns how many.
 pub fn remove_tombstones(before: Timestamp, most: i64) -> i64 {
-    // Whoever gets the id next begins at epoch 0: a token or mass death of before would be taken for one of his. Looked for
-    // again once the tombstones are held: until then somebody may have brought one back, issued to it and buried it anew.
+    // The next principal with this id begins at epoch 0, so an older token or mass death would count as its own. The
+    // condition is checked again once the tombstones are locked: one may have been revived, issued a token and dropped
+    // again until then.
     static HOLD: Statement = Statement::new(concat!(
         "SELECT p.principal FROM tokenauth.principal p WHERE p.dropped_at < $1 AND ",
         nothing_left!(),
@@ -113,8 +115,8 @@ pub fn remove_tombstones(before: Timestamp, most: i64) -> i64 {
     if held.is_empty() { 0 } else { count(&REMOVE, arguments![held]) }
 }
 
-/// Removes events of before this moment, the oldest first, at most so many, and answers how many. `first` is the least
-/// identifier that an event of that moment can have. What is on record of removals stays.
+/// Removes at most `most` events before this moment, the oldest first, and returns how many. `first` is the least id
+/// that an event of that moment can have. The records of removals stay.
 pub fn remove_events(before: Timestamp, first: Uuid, most: i64, _unlocked: &Unlocked) -> i64 {
     static REMOVE: Statement = Statement::new(
         "WITH old AS MATERIALIZED (
@@ -125,7 +127,7 @@ pub fn remove_events(before: Timestamp, first: Uuid, most: i64, _unlocked: &Unlo
     count(&REMOVE, arguments![first, before, most, PURGED])
 }
 
-/// Removes what is on record of removals of before this moment. They are not counted: each removal makes one, so that
+/// Removes the records of removals before this moment. They are not counted: each removal makes a new record, so that
 /// removing them would never come to an end.
 pub fn remove_records(before: Timestamp, first: Uuid, _unlocked: &Unlocked) {
     static REMOVE: Statement = Statement::new("DELETE FROM tokenauth.event WHERE id < $1 AND at < $2 AND event = $3");

@@ -1,11 +1,11 @@
-//! Rows of `tokenauth.announced`: which tokens listeners have been told are about to expire.
+//! Rows of `tokenauth.announced`: tokens whose coming expiry listeners have been told of.
 
 use pgrx::Uuid;
 
 use crate::pg::statement::{Statement, arguments};
 
-/// Of each token that works and is about to expire the narrowest term within which it does, unless it was announced for
-/// that one, or was issued for no longer.
+/// For each active token that expires soon, the narrowest term that its expiry is within; not if that term was
+/// announced already, or the token was issued for no longer than the term.
 macro_rules! due {
     ($select:literal) => {
         concat!(
@@ -25,13 +25,13 @@ macro_rules! due {
     };
 }
 
-/// Tokens to be announced, the first to expire first, at most so many.
+/// At most `most` tokens to be announced, in order of expiry.
 pub fn due(most: i64) -> Vec<Uuid> {
     static DUE: Statement = Statement::new(due!("SELECT id FROM due ORDER BY expires_at, id LIMIT $1"));
     DUE.all(arguments![most], |row| row.required(1))
 }
 
-/// Remembers that these were.
+/// Remembers that these tokens were announced.
 pub fn remember(tokens: &[Uuid]) {
     static REMEMBER: Statement = Statement::new(due!(
         "INSERT INTO tokenauth.announced (token_id, expires_at, term)

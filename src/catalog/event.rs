@@ -1,4 +1,4 @@
-//! Rows of `tokenauth.event`: what was done, written in the transaction that did it.
+//! Rows of `tokenauth.event`: the record of an operation, written in its own transaction.
 
 use pgrx::Uuid;
 
@@ -12,10 +12,10 @@ use crate::pg::statement::{Statement, arguments};
 use crate::pg::text::Text;
 use crate::principal::PrincipalName;
 
-/// What happened to whom.
+/// What happened, and to what.
 #[derive(Default)]
 pub struct Event {
-    /// What, such as `token.revoked`.
+    /// The name of the event, such as `token.revoked`.
     pub event: &'static str,
     /// The token concerned.
     pub token_id: Option<Uuid>,
@@ -23,17 +23,17 @@ pub struct Event {
     pub kind: Option<Text>,
     /// The principal concerned.
     pub owner: Option<Text>,
-    /// As it was.
+    /// Its state before.
     pub before: Option<Jsonb>,
-    /// As it is.
+    /// Its state after.
     pub after: Option<Jsonb>,
 }
 
 impl Event {
-    /// Writes it, with who did it, from where, and in which request.
+    /// Writes the event, with who did it, from where, and in which request.
     ///
     /// # Errors
-    /// 58030 when no identifier can be drawn.
+    /// 58030 when no id can be generated.
     pub fn record(self, actor: &Actor) -> Result<(), Error> {
         static RECORD: Statement = Statement::new(
             "INSERT INTO tokenauth.event (id, at, event, token_id, kind, owner, actor, role, client, before, after,
@@ -57,7 +57,7 @@ impl Event {
     }
 }
 
-/// Records what happened to a principal.
+/// Records an event of a principal.
 pub fn of_principal(
     event: &'static str,
     name: &PrincipalName,

@@ -1,7 +1,7 @@
-//! Rows of `tokenauth.import`: by which algorithms tokens of older systems were digested.
+//! Rows of `tokenauth.import`: the digest algorithms of imported tokens.
 //!
-//! Only while there are such tokens is a text that is none of ours worth a look at the table of tokens, so verification
-//! remembers what is here: a new row signals, unlike one of a new token.
+//! Only while there are such tokens is a text not of our form worth a look into the table of tokens, so verification
+//! remembers these rows: unlike a new token, a new row here invalidates what backends remember.
 
 use crate::pg::probe::{Indexed, Key};
 use crate::pg::snapshot::Latest;
@@ -11,7 +11,7 @@ use crate::token::Algorithm;
 /// The table by its primary key.
 pub static BY_ALGORITHM: Indexed = Indexed::new(c"import", c"import_pkey", 1);
 
-/// Which imports the database holds.
+/// The algorithms of imports that the database holds.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Imports {
     sha256: bool,
@@ -19,22 +19,22 @@ pub struct Imports {
 }
 
 impl Imports {
-    /// As the snapshot shows them.
+    /// Reads them as the snapshot shows them.
     pub fn read(snapshot: &Latest) -> Self {
         Imports { sha256: is_there(Algorithm::Sha256, snapshot), sha512: is_there(Algorithm::Sha512, snapshot) }
     }
 
-    /// Makes it known that there are tokens with digests of this algorithm.
+    /// Records that there are tokens with digests of this algorithm.
     pub fn expect(algorithm: Algorithm) {
         static EXPECT: Statement =
             Statement::new("INSERT INTO tokenauth.import (algorithm) VALUES ($1) ON CONFLICT (algorithm) DO NOTHING");
-        // Looked at first: one statement less for each token of a table of old ones but the first.
+        // Look first: this saves a statement for every import but the first.
         if !is_there(algorithm, &Latest::take()) {
             EXPECT.run(arguments![algorithm.name()]);
         }
     }
 
-    /// The algorithms by which a text may have to be looked for, the likelier one first.
+    /// The algorithms to try for a text, the likelier one first.
     pub fn algorithms(self) -> impl Iterator<Item = Algorithm> {
         [self.sha256.then_some(Algorithm::Sha256), self.sha512.then_some(Algorithm::Sha512)].into_iter().flatten()
     }

@@ -1,4 +1,4 @@
-//! Rows of `tokenauth.key`: check values of the keys that are in use, never the keys.
+//! Rows of `tokenauth.key`: check values of the keys in use, never the keys themselves.
 
 use crate::pg::probe::{Indexed, Key};
 use crate::pg::snapshot::Latest;
@@ -17,7 +17,7 @@ pub fn check_value(id: &str, snapshot: &Latest) -> Option<[u8; 32]> {
     BY_ID.find(Key::Text(id.as_bytes()), snapshot, |row| row.bytes(column::CHECK_VALUE)?.try_into().ok()).flatten()
 }
 
-/// Stores the check value of a key that is about to be used for the first time, unless somebody else has just done so.
+/// Stores the check value of a key before its first use, unless another session has just stored one.
 pub fn store(id: &str, check_value: &[u8; 32]) {
     static STORE: Statement =
         Statement::new("INSERT INTO tokenauth.key (id, check_value) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING");
@@ -26,15 +26,15 @@ pub fn store(id: &str, check_value: &[u8; 32]) {
 
 /// A key that tokens need.
 pub struct Needed {
-    /// What the rows call it.
+    /// The id by which the rows refer to it.
     pub id: Vec<u8>,
-    /// Whether it is a pepper; else it is a seal.
+    /// Whether it is a pepper; otherwise it is a seal.
     pub is_pepper: bool,
     /// Its check value, if it is known.
     pub check_value: Option<[u8; 32]>,
 }
 
-/// The peppers of tokens that are not revoked, and the seals of texts that are kept.
+/// The peppers of tokens that are not revoked, and the seals of stored texts.
 pub fn needed() -> Vec<Needed> {
     static NEEDED: Statement = Statement::new(
         "SELECT needed.id, needed.is_pepper, key.check_value

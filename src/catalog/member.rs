@@ -9,8 +9,7 @@ use crate::pg::text::Text;
 use crate::principal::PrincipalName;
 use crate::scope::Scopes;
 
-/// What a member holds in an organisation, which cannot change until the transaction ends if it is held; `None` for no
-/// member.
+/// The permissions of a member in an organisation, locked as `hold` says; `None` when it is not a member.
 pub fn lock(org: &PrincipalName, member: &PrincipalName, hold: Hold) -> Option<Scopes> {
     static LOOK: Statement = Statement::new("SELECT permissions FROM tokenauth.member WHERE org = $1 AND member = $2");
     static LOCK: Statement =
@@ -19,7 +18,7 @@ pub fn lock(org: &PrincipalName, member: &PrincipalName, hold: Hold) -> Option<S
     lock.first(arguments![org.text(), member.text()], |row| stored_scopes(&row.required::<TextArray>(1)))
 }
 
-/// The organisations of a member, with what it holds there, held as [`lock`] does.
+/// The organisations of a member with its permissions there, locked as `hold` says.
 pub fn organisations(member: &PrincipalName, hold: Hold) -> Vec<(Text, Scopes)> {
     static LOOK: Statement =
         Statement::new("SELECT org, permissions FROM tokenauth.member WHERE member = $1 ORDER BY org");
@@ -29,7 +28,7 @@ pub fn organisations(member: &PrincipalName, hold: Hold) -> Vec<(Text, Scopes)> 
     lock.all(arguments![member.text()], |row| (row.required(1), stored_scopes(&row.required::<TextArray>(2))))
 }
 
-/// Adds a member, or changes what it holds; answers what it held before.
+/// Adds a member or changes its permissions; returns those it had before.
 pub fn put(org: &PrincipalName, member: &PrincipalName, permissions: &Scopes) -> Option<TextArray> {
     static BEFORE: Statement =
         Statement::new("SELECT permissions FROM tokenauth.member WHERE org = $1 AND member = $2 FOR NO KEY UPDATE");
@@ -42,14 +41,14 @@ pub fn put(org: &PrincipalName, member: &PrincipalName, permissions: &Scopes) ->
     before
 }
 
-/// Removes a member; answers what it held, `None` when it was none.
+/// Removes a member; returns the permissions it had, `None` when it was not a member.
 pub fn remove(org: &PrincipalName, member: &PrincipalName) -> Option<TextArray> {
     static REMOVE: Statement =
         Statement::new("DELETE FROM tokenauth.member WHERE org = $1 AND member = $2 RETURNING permissions");
     REMOVE.first(arguments![org.text(), member.text()], |row| row.required(1))
 }
 
-/// What history says of a membership; `None` when there is none.
+/// A membership as events show it; `None` when there is none.
 pub fn described(org: &PrincipalName, member: &PrincipalName) -> Option<Jsonb> {
     static DESCRIBE: Statement = Statement::new(
         "SELECT jsonb_build_object('member', member, 'permissions', permissions)
@@ -58,7 +57,7 @@ pub fn described(org: &PrincipalName, member: &PrincipalName) -> Option<Jsonb> {
     DESCRIBE.first(arguments![org.text(), member.text()], |row| row.required(1))
 }
 
-/// What history says of a principal that goes, with its memberships.
+/// A principal about to be dropped as events show it, with its memberships.
 pub fn described_with(principal: &PrincipalName) -> Option<Jsonb> {
     static DESCRIBE: Statement = Statement::new(
         "SELECT $2::jsonb || jsonb_strip_nulls(jsonb_build_object('memberships',
@@ -70,7 +69,7 @@ pub fn described_with(principal: &PrincipalName) -> Option<Jsonb> {
     DESCRIBE.first(arguments![principal.text(), described], |row| row.optional(1)).flatten()
 }
 
-/// Removes every membership in and of a principal.
+/// Removes every membership of and in a principal.
 pub fn remove_all(principal: &PrincipalName) {
     static REMOVE: Statement = Statement::new("DELETE FROM tokenauth.member WHERE org = $1 OR member = $1");
     REMOVE.run(arguments![principal.text()]);

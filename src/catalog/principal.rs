@@ -35,7 +35,7 @@ mod column {
 pub struct Principal {
     /// Whether its tokens work.
     pub active: bool,
-    /// How many mass deaths its tokens have seen.
+    /// How many mass deaths its tokens have been through.
     pub epoch: i64,
     /// What it holds.
     pub permissions: Rc<Scopes>,
@@ -43,21 +43,21 @@ pub struct Principal {
     pub state_reason: Option<Text>,
     /// Whether it was dropped.
     pub dropped: bool,
-    /// Data it may touch.
+    /// The data it may reach.
     pub data_scopes: DataScopes,
     all_dead_before: i64,
     revocable_dead_before: i64,
 }
 
 impl Principal {
-    /// Whether a token issued to it in this epoch has died with others.
+    /// Whether a mass death has killed a token that was issued to it in this epoch.
     pub fn has_killed(&self, epoch: i64, dies_with_owner: bool) -> bool {
         epoch < self.all_dead_before
             || dies_with_owner && (epoch < self.revocable_dead_before || !self.active)
             || self.dropped
     }
 
-    /// About how many bytes it takes beyond its own fields, permissions apart that others share.
+    /// The approximate number of bytes beyond its own fields, without permissions that others share.
     pub fn size(&self) -> usize {
         let reason = self.state_reason.as_ref().map_or(0, |reason| reason.as_bytes().len());
         reason + self.data_scopes.size() + interned::own_size(&self.permissions)
@@ -74,18 +74,18 @@ pub fn find(name: &[u8], snapshot: &Latest) -> Option<Principal> {
     BY_NAME.find(Key::Text(name), snapshot, read)
 }
 
-/// How firmly a principal is held until the transaction ends.
+/// How firmly a row is locked until the transaction ends.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Hold {
     /// Not at all: for showing what could be done, also in a read-only transaction.
     Look,
-    /// It stays as it is; others may hold it so too. (A foreign key's KEY SHARE would let it be deactivated meanwhile.)
+    /// It cannot change; others may lock it so too. (A foreign key's KEY SHARE would let it be deactivated meanwhile.)
     Share,
-    /// As before, and nobody else holds it: for counting its tokens and for changing it.
+    /// It cannot change, and nobody else locks it: for counting its tokens and for changing it.
     Alone,
 }
 
-/// The newest version of the principal of this name, tombstones included.
+/// The newest version of the principal of this name, tombstones included, locked as `hold` says.
 pub fn lock(name: &PrincipalName, hold: Hold) -> Option<Principal> {
     static SHARE: Statement = Statement::new("SELECT * FROM tokenauth.principal WHERE principal = $1 FOR SHARE");
     static ALONE: Statement =
@@ -98,7 +98,7 @@ pub fn lock(name: &PrincipalName, hold: Hold) -> Option<Principal> {
     lock.first(arguments![Text::from(name.as_bytes().to_vec())], read)
 }
 
-/// As [`lock`], of one that has not been dropped.
+/// As [`lock`], but only a principal that has not been dropped.
 ///
 /// # Errors
 /// 42704 when there is none.
@@ -121,7 +121,7 @@ fn read(row: &Row) -> Principal {
     }
 }
 
-/// Data scopes as our functions have stored them; what does not parse allows nothing.
+/// Reads data scopes that our functions stored; a value that does not parse allows nothing.
 pub fn stored_data_scopes(stored: &Jsonb) -> DataScopes {
     if stored.is_empty_object() {
         return DataScopes::unrestricted();
@@ -134,11 +134,11 @@ pub fn stored_data_scopes(stored: &Jsonb) -> DataScopes {
 pub enum Covers {
     /// All.
     All,
-    /// Those that deactivation of the owner revokes.
+    /// Those that die when the owner is deactivated.
     Revocable,
 }
 
-/// Begins a new epoch of a principal, which must be held alone: what was issued to it before is dead from now on.
+/// Begins a new epoch of a principal locked with [`Hold::Alone`]: the tokens issued to it before are dead from now on.
 pub fn begin_epoch(name: &PrincipalName, covers: Covers, by: Text, reason: Option<&Text>) {
     static BEGIN: Statement = Statement::new(
         "WITH begun AS (
@@ -158,14 +158,14 @@ pub fn begin_epoch(name: &PrincipalName, covers: Covers, by: Text, reason: Optio
     BEGIN.run(arguments![name.text(), covers, by, reason.cloned()]);
 }
 
-/// Makes a principal, which must be held alone, inactive; its tokens are another matter.
+/// Makes a principal locked with [`Hold::Alone`] inactive, without killing its tokens.
 pub fn set_inactive(name: &PrincipalName, reason: Option<&Text>) {
     static DEACTIVATE: Statement =
         Statement::new("UPDATE tokenauth.principal SET active = false, state_reason = $2 WHERE principal = $1");
     DEACTIVATE.run(arguments![name.text(), reason.cloned()]);
 }
 
-/// What history says of a principal.
+/// The principal as events show it.
 pub fn described(name: &PrincipalName) -> Option<Jsonb> {
     static DESCRIBE: Statement = Statement::new(
         "SELECT jsonb_strip_nulls(jsonb_build_object('active', active, 'permissions', permissions,

@@ -1,8 +1,8 @@
-//! Many rows of `tokenauth.principal`, or of `tokenauth.member`, at once, as a bound table changes them.
+//! Many rows of `tokenauth.principal` or `tokenauth.member` at once, as a bound table changes them.
 //!
-//! Set operations, each over all rows that a statement of the application has written. What is as it should be is neither
-//! written nor locked. Rows are locked in the order of their keys: plans are made for one row and so reach each by its
-//! index, in the order in which the rows come.
+//! Each operation works on the set of all rows that a statement of the application has written. Rows that are already
+//! right are neither written nor locked. The others are locked in key order: the sets come sorted, and since plans are
+//! made for one row, each is then reached by its index.
 
 mod members;
 mod write;
@@ -21,7 +21,8 @@ use crate::pg::text::Text;
 use crate::pg::user::ActingAs;
 use crate::principal::PrincipalName;
 
-/// A principal or a membership as a row says it ought to be. What the binding does not supply is `None` and stays as it is.
+/// The wanted state of a principal or a membership. A field that the binding does not supply is `None` and stays as it
+/// is.
 pub struct Put {
     pub active: Option<bool>,
     pub permissions: Option<TextArray>,
@@ -30,7 +31,7 @@ pub struct Put {
     pub state_reason: Option<Text>,
 }
 
-/// What is to be done, collected row by row.
+/// The changes to make, collected row by row.
 pub struct Changes {
     to: BoundTo,
     supplied: Supplied,
@@ -39,29 +40,29 @@ pub struct Changes {
     touched: Touched,
     /// Whether some row is inactive now.
     inactive: bool,
-    /// Whether some row is inactive that was not, or may not have been.
+    /// Whether some row is inactive now and was active before, or may have been.
     deactivated: bool,
 }
 
-/// Whom changes are about.
+/// The principals or memberships that the changes concern.
 enum Touched {
     Nobody,
     One(Subject),
     Many,
 }
 
-/// How many rows do not agree with what is stored.
+/// How many rows differ from what is stored.
 #[derive(Default)]
 pub struct Drift {
     /// Rows whose principal or membership does not exist.
     pub absent: i64,
-    /// Rows whose principal or membership is otherwise.
+    /// Rows whose principal or membership has other values.
     pub different: i64,
-    /// Principals or memberships that have no row.
+    /// Principals or memberships without a row.
     pub rowless: i64,
 }
 
-/// How many principals or memberships were made, changed and dropped.
+/// How many principals or memberships were created, changed and dropped.
 #[derive(Clone, Copy, Default)]
 pub struct Outcome {
     pub created: u64,
@@ -70,14 +71,14 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// All of them.
+    /// The sum of all three.
     pub fn total(self) -> u64 {
         self.created + self.changed + self.dropped
     }
 }
 
 impl Changes {
-    /// None yet, by a binding that supplies these fields.
+    /// No changes yet, for a binding that supplies these fields.
     pub fn new(to: BoundTo, supplied: Supplied) -> Self {
         Changes {
             to,
@@ -102,13 +103,13 @@ impl Changes {
         }
     }
 
-    /// Whether there are none.
+    /// Whether there are no changes.
     pub fn is_empty(&self) -> bool {
         matches!(self.touched, Touched::Nobody)
     }
 
-    /// One is as this row says, and was active before as that says, if it is known. Of several rows about the
-    /// same subject the last is true.
+    /// Adds a row: its subject must become as `put` says; `was_active` is its former activity, if known. Of several
+    /// rows about the same subject the last one counts.
     pub fn put(&mut self, subject: &Subject, put: Put, was_active: Option<bool>) {
         self.touch(subject);
         let is_inactive = put.active == Some(false);
@@ -127,7 +128,7 @@ impl Changes {
         ]);
     }
 
-    /// One has no row any more.
+    /// Adds a subject that no longer has a row.
     pub fn gone(&mut self, subject: &Subject) {
         self.touch(subject);
         self.gone.put(fields![subject.principal.text(), subject.org.as_ref().map(PrincipalName::text)]);
@@ -141,12 +142,12 @@ impl Changes {
         };
     }
 
-    /// How many rows are put.
+    /// How many rows were put.
     pub fn rows(&self) -> i64 {
         i64::try_from(self.put.len()).unwrap_or(i64::MAX)
     }
 
-    /// Everyone of the type who exists is gone; or every membership.
+    /// Marks every existing principal of the type as gone; or every membership.
     pub fn all_gone(&mut self) {
         static PRINCIPALS: Statement = Statement::new(
             "SELECT principal, NULL::text FROM tokenauth.principal
@@ -163,7 +164,7 @@ impl Changes {
         self.all_of(&found);
     }
 
-    /// As [`all_gone`](Self::all_gone), but for those that are put.
+    /// As [`all_gone`](Self::all_gone), except for those that were put.
     pub fn others_gone(&mut self) {
         static PRINCIPALS: Statement = Statement::new(
             "SELECT principal, NULL::text FROM tokenauth.principal
@@ -192,7 +193,7 @@ impl Changes {
         }
     }
 
-    /// A principal that several rows claim to be, with the organisation of which it is a member.
+    /// A principal that several rows claim to be, with the organisation of a membership.
     pub fn claimed_twice(&self) -> Option<(Text, Option<Text>)> {
         static FIND: Statement = Statement::new(
             "SELECT principal, org FROM tokenauth_put GROUP BY principal, org HAVING count(*) > 1 LIMIT 1",
@@ -200,7 +201,7 @@ impl Changes {
         FIND.first_over(&self.put, &[], named)
     }
 
-    /// How what is put differs from what there is.
+    /// How the rows that were put differ from what is stored.
     pub fn drift(&self) -> Drift {
         let _owner = ActingAs::owner_of_ours();
         match &self.to {
@@ -237,17 +238,17 @@ impl Changes {
     }
 }
 
-/// A principal, and the organisation of which it is a member.
+/// Reads a principal, and the organisation of a membership.
 fn named(row: &Row) -> (Text, Option<Text>) {
     (row.required(1), row.optional(2))
 }
 
-/// What changes come from.
+/// Where changes come from.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum How {
-    /// A statement has written the bound table.
+    /// A statement that wrote the bound table.
     Written,
-    /// The table is being bound.
+    /// The binding of the table.
     Bound,
     /// `sync_principals`.
     Synced,

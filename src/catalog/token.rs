@@ -1,4 +1,4 @@
-//! Rows of `tokenauth.token`, as the functions that change a token see them. Verification reads its own few columns.
+//! Rows of `tokenauth.token`, for the functions that change a token. Verification reads only the few columns it needs.
 
 use pgrx::Uuid;
 
@@ -19,7 +19,7 @@ use crate::scope::Scopes;
 
 /// The table by its primary key.
 pub static BY_ID: Indexed = Indexed::new(c"token", c"token_pkey", column::ID as i16);
-/// The table by the public part of the token text.
+/// The table by the lookup of the token text.
 pub static BY_LOOKUP: Indexed = Indexed::new(c"token", c"token_lookup_key", column::LOOKUP as i16);
 
 /// Columns, in the order of the table.
@@ -54,15 +54,15 @@ pub struct Token {
     pub kind: Text,
     /// Its owner.
     pub owner: Text,
-    /// Epoch of the owner when it was issued.
+    /// The epoch of its owner when it was issued.
     pub owner_epoch: i64,
     /// Whether it dies when its owner is deactivated.
     pub dies_with_owner: bool,
     /// When it stops working.
     pub expires_at: Option<Timestamp>,
-    /// When it begins to.
+    /// When it starts working.
     pub not_before: Option<Timestamp>,
-    /// Whether it was revoked, alone.
+    /// Whether it was revoked itself, not by a mass death.
     pub revoked: bool,
     /// Whether it is disabled.
     pub disabled: bool,
@@ -70,15 +70,17 @@ pub struct Token {
     pub deleted: bool,
     /// Whether it has a successor.
     pub rotated: bool,
-    /// Scopes granted.
+    /// The scopes granted.
     pub scopes: Option<Scopes>,
-    /// Data scopes granted.
+    /// The data scopes granted.
     pub data_scopes: Option<DataScopes>,
 }
 
 impl Token {
+    /// Checks that the token starts working before this expiry.
+    ///
     /// # Errors
-    /// 22023 when it would begin to work only when this expiry is over.
+    /// 22023 when it would not.
     pub fn begins_before(&self, expires_at: Option<Timestamp>) -> Result<(), Error> {
         match (self.not_before, expires_at) {
             (Some(start), Some(end)) if start >= end => Err(Error::NeverValid),
@@ -86,17 +88,17 @@ impl Token {
         }
     }
 
-    /// Whether it has died for good, alone or with others of its owner.
+    /// Whether it is dead for good, by its own revocation or deletion or by a mass death.
     pub fn is_dead(&self, owner: &Principal) -> bool {
         self.revoked || self.deleted || owner.has_killed(self.owner_epoch, self.dies_with_owner)
     }
 
-    /// Whether its time has not come.
+    /// Whether it has not yet started working.
     pub fn is_early(&self, now: Timestamp) -> bool {
         self.not_before.is_some_and(|start| now < start)
     }
 
-    /// Whether its time is over.
+    /// Whether it has expired.
     pub fn is_expired(&self, now: Timestamp) -> bool {
         self.expires_at.is_some_and(|end| end <= now)
     }
@@ -107,7 +109,7 @@ pub fn find(id: Uuid) -> Option<Token> {
     BY_ID.find(Key::Uuid(id), &Latest::take(), read)
 }
 
-/// The newest version of the token with this id, not to be changed by others until the transaction ends.
+/// The newest version of the token with this id, locked against changes until the transaction ends.
 ///
 /// # Errors
 /// 42704 when there is none.
@@ -140,7 +142,7 @@ pub fn status(id: Uuid) -> Option<Text> {
     STATUS.first(arguments![id], |row| row.required(1))
 }
 
-/// What people have written on a token, and where it may be used from.
+/// The settings of a token that do not depend on what its owner holds.
 pub struct Settings {
     /// Its name.
     pub name: Option<Text>,
@@ -148,7 +150,7 @@ pub struct Settings {
     pub description: Option<Text>,
     /// Networks it may be used from.
     pub networks: Option<TextArray>,
-    /// The application's own.
+    /// The application's own data.
     pub metadata: Option<Jsonb>,
 }
 
@@ -166,7 +168,8 @@ pub fn settings(id: Uuid) -> Result<Settings, Error> {
     BY_ID.find(Key::Uuid(id), &Latest::take(), read).ok_or(Error::NoSuchToken(id))
 }
 
-/// How many tokens of a kind an owner, which must be held alone, has alive, those in the grace of a rotation not counted.
+/// How many tokens of a kind an owner has alive, without those in the grace of a rotation. The owner must be locked
+/// with [`Hold::Alone`](crate::catalog::principal::Hold::Alone).
 pub fn count_alive(owner: &PrincipalName, kind: &Text, principal: &Principal) -> i64 {
     static COUNT: Statement = Statement::new(
         "SELECT count(*)
@@ -180,11 +183,11 @@ pub fn count_alive(owner: &PrincipalName, kind: &Text, principal: &Principal) ->
     COUNT.first(arguments![owner.text(), kind.clone(), all, revocable], |row| row.required(1)).unwrap_or(0)
 }
 
-/// How many tokens an owner, which must be held alone, has alive; not counted further than `most`.
+/// How many tokens an owner, locked likewise, has alive; counts no further than `most`.
 pub fn count_alive_of(owner: &PrincipalName, principal: &Principal, most: i64) -> i64 {
-    // Each half is a range of the index, so that what has died with others before is not even passed over. The order is
-    // that of the index: without it a scan of the whole table seems cheaper to the planner, for an owner of many, than it
-    // is when their rows lie at its end.
+    // Each half is a range of the index, so tokens of earlier mass deaths are not even passed over. ORDER BY names the
+    // index order: without it, the planner underestimates a scan of the whole table for an owner of many tokens whose
+    // rows lie at its end.
     static COUNT: Statement = Statement::new(
         "SELECT count(*)
            FROM ((SELECT FROM tokenauth.token
@@ -204,7 +207,7 @@ pub fn count_alive_of(owner: &PrincipalName, principal: &Principal, most: i64) -
     COUNT.first(arguments![owner.text(), all, revocable.max(all), most], |row| row.required(1)).unwrap_or(0)
 }
 
-/// Tokens of an owner, which must be held alone, that a mass death would kill now; not more than `most`.
+/// At most `most` tokens of an owner, locked likewise, that a mass death would kill now.
 pub fn alive_of(owner: &PrincipalName, principal: &Principal, covers: Covers, most: i64) -> Vec<Uuid> {
     static FIND: Statement = Statement::new(
         "SELECT id
@@ -218,11 +221,11 @@ pub fn alive_of(owner: &PrincipalName, principal: &Principal, covers: Covers, mo
     FIND.all(arguments![owner.text(), all, revocable, covers == Covers::All, most], |row| row.required(1))
 }
 
-/// A token text as it is kept sealed, and the key that opens it.
+/// A sealed token text, and the id of its key.
 pub struct SealedRow {
-    /// Whose it is.
+    /// The token it belongs to.
     pub id: Uuid,
-    /// What opens to the text.
+    /// The sealed text.
     pub sealed: Vec<u8>,
     /// Id of the key.
     pub seal: Text,
@@ -235,7 +238,7 @@ pub fn sealed(id: Uuid) -> Option<SealedRow> {
     FIND.first(arguments![id], read_sealed)
 }
 
-/// Locks sealed texts under other keys than this one, at most so many, and passes over what others have locked.
+/// Locks at most `most` sealed texts under other keys than this one, and skips those that others have locked.
 pub fn lock_sealed_otherwise(seal: &str, most: i64) -> Vec<SealedRow> {
     static LOCK: Statement = Statement::new(
         "SELECT id, sealed, seal FROM tokenauth.token WHERE seal <> $1 LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED",
@@ -249,7 +252,7 @@ pub fn count_sealed_otherwise(seal: &str) -> i64 {
     COUNT.first(arguments![seal], |row| row.required(1)).unwrap_or(0)
 }
 
-/// Replaces the sealed text of a token that is locked.
+/// Replaces the sealed text of a locked token.
 pub fn store_sealed(id: Uuid, sealed: &[u8], seal: &str) {
     static STORE: Statement = Statement::new("UPDATE tokenauth.token SET sealed = $2, seal = $3 WHERE id = $1");
     STORE.run(arguments![id, sealed, seal]);
@@ -259,7 +262,7 @@ fn read_sealed(row: &Row) -> SealedRow {
     SealedRow { id: row.required(1), sealed: row.required(2), seal: row.required(3) }
 }
 
-/// What history says of a token.
+/// The token as events show it.
 pub fn described(id: Uuid) -> Option<Jsonb> {
     static DESCRIBE: Statement = Statement::new(
         "SELECT jsonb_strip_nulls(jsonb_build_object('name', name, 'description', description, 'scopes', scopes,
@@ -272,10 +275,10 @@ pub fn described(id: Uuid) -> Option<Jsonb> {
     DESCRIBE.first(arguments![id], |row| row.required(1))
 }
 
-/// One row of the view `tokenauth.tokens`, as a composite, by `$1`.
+/// The row of the view `tokenauth.tokens` with id `$1`, as a composite.
 pub static SEEN: Statement = Statement::new("SELECT t FROM tokenauth.tokens t WHERE t.id = $1");
 
-/// Rows of the view `tokenauth.tokens`, newest first, of owner `$1` and kind `$2`; NULL is any.
+/// Rows of the view `tokenauth.tokens`, newest first, of owner `$1` and kind `$2`; NULL means any.
 pub static LISTED: Statement = Statement::new(
     "SELECT t.*
        FROM tokenauth.tokens t
@@ -283,8 +286,8 @@ pub static LISTED: Statement = Statement::new(
       ORDER BY t.created_at DESC, t.id DESC",
 );
 
-/// The same, of those that one principal may see: of owner `$3` the kinds `$4`, of each owner of `$5` the kind at its place
-/// in `$6`, and of everybody the kinds `$7`.
+/// The same, restricted to what one principal may see: of owner `$3` the kinds `$4`, of each owner in `$5` the kind at
+/// the same position in `$6`, and of every owner the kinds `$7`.
 pub static LISTED_FOR: Statement = Statement::new(
     "SELECT t.*
        FROM tokenauth.tokens t
@@ -295,7 +298,7 @@ pub static LISTED_FOR: Statement = Statement::new(
       ORDER BY t.created_at DESC, t.id DESC",
 );
 
-/// Rows of the view `tokenauth.tokens`, alive, that expire until `$1`, the first to expire first.
+/// Rows of the view `tokenauth.tokens` that are alive and expire by `$1`, in order of expiry.
 pub static EXPIRING: Statement = Statement::new(
     "SELECT t.*
        FROM tokenauth.tokens t
@@ -303,7 +306,8 @@ pub static EXPIRING: Statement = Statement::new(
       ORDER BY t.expires_at, t.id",
 );
 
-/// Rows of the view `tokenauth.tokens`, alive, that were neither issued nor used since `$1`, the longest idle first.
+/// Rows of the view `tokenauth.tokens` that are alive and were neither issued nor used since `$1`, the longest idle
+/// first.
 pub static IDLE: Statement = Statement::new(
     "SELECT t.*
        FROM tokenauth.tokens t

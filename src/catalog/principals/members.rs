@@ -1,4 +1,4 @@
-//! Memberships, written and compared.
+//! Writes and compares memberships.
 
 use super::{Changes, Drift, Outcome};
 use crate::error::{BoundRow, Error};
@@ -7,11 +7,13 @@ use crate::pg::statement::{Statement, arguments};
 use crate::pg::text::Text;
 
 impl Changes {
+    /// Writes the changes of memberships.
+    ///
     /// # Errors
     /// 42704 for a membership of or in a principal that does not exist.
     pub(super) fn write_members(&self, source: &Text) -> Result<Outcome, Error> {
         let supplies = self.supplied.permissions;
-        // In the order in which everybody locks who weighs a membership: principals first.
+        // Principals first: the lock order of everything that weighs a membership.
         self.hold_parties();
         let dropped = self.remove();
         if self.put.is_empty() {
@@ -22,8 +24,8 @@ impl Changes {
         Ok(Outcome { created: self.add(), changed, dropped })
     }
 
-    /// Locks the principals of new memberships, so that none is dropped meanwhile. What is gone may come again at once: two
-    /// members who swap their ids are both gone and new.
+    /// Locks the principals of new memberships, so that none is dropped meanwhile. A membership that is gone may also
+    /// be new: when two members swap their ids, both are.
     fn hold_parties(&self) {
         static HOLD: Statement = Statement::new(
             "SELECT FROM (SELECT DISTINCT n.name
@@ -50,7 +52,8 @@ impl Changes {
         if self.gone.is_empty() { 0 } else { REMOVE.run_over(&self.gone, &[]) }
     }
 
-    /// A membership that exists has principals that do: they would have taken it along.
+    /// Checks that the principals of new memberships exist. Those of an existing one do: dropping one removes the
+    /// membership.
     fn refuse_unknown(&self, source: &Text) -> Result<(), Error> {
         static FIND: Statement = Statement::new(
             "SELECT n.name, c.principal, c.org
@@ -86,8 +89,8 @@ impl Changes {
         CHANGE.run_over(&self.put, &[])
     }
 
-    /// Joined with their principals again, since those of a membership that was there a moment ago were not locked: whoever
-    /// has dropped one meanwhile has taken the membership along, and it must not come back.
+    /// Joins the principals again: those of a membership that existed a moment ago were not locked. Whoever dropped one
+    /// since has removed the membership too, and it must not come back.
     fn add(&self) -> u64 {
         static ADD: Statement = Statement::new(
             "INSERT INTO tokenauth.member (org, member, permissions)

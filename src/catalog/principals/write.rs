@@ -1,4 +1,4 @@
-//! Changes written: constant SQL, as the owner of our tables.
+//! Writes changes by constant SQL, as the owner of our tables.
 
 use pgrx::Uuid;
 
@@ -16,14 +16,14 @@ use crate::pg::text::Text;
 use crate::pg::user::ActingAs;
 use crate::pg::xact;
 
-/// Why the tokens of one that is gone are dead.
+/// The reason recorded for the death of a gone principal's tokens.
 const GONE: &str = "owner dropped";
 
 impl Changes {
-    /// Does it, as the owner of our tables, whoever the current user is, and records it as one event.
+    /// Makes the changes as the owner of our tables, whoever the current user is, and records them as one event.
     ///
     /// # Errors
-    /// 42704 for a membership of or in an unknown principal; 58030 when no identifier for the event can be drawn.
+    /// 42704 for a membership of or in an unknown principal; 58030 when no id for the event can be generated.
     pub fn apply(self, how: How, source: &Text) -> Result<Outcome, Error> {
         let _owner = ActingAs::owner_of_ours();
         let actor = Actor::behind()?;
@@ -58,7 +58,7 @@ impl Changes {
             if changed < expected {
                 created = self.insert();
             }
-            // Somebody may have put one by hand at the same moment.
+            // Another session may have inserted one by hand at the same moment.
             if created > 0 && changed + created < expected {
                 changed += self.update();
             }
@@ -69,7 +69,8 @@ impl Changes {
         Outcome { created, changed, dropped }
     }
 
-    /// Tokens that these changes will kill, at most so many; their owners are locked, so that no other comes to light.
+    /// At most `most` tokens that these changes will kill. Their owners are locked, so that no other token can be
+    /// issued.
     pub fn doomed(&self, most: i64) -> Vec<Uuid> {
         static LOCK_GONE: Statement = Statement::new(
             "SELECT FROM tokenauth.principal p
@@ -112,7 +113,7 @@ impl Changes {
         doomed
     }
 
-    /// Leaves a tombstone of each that is gone, and no membership.
+    /// Turns every principal that is gone into a tombstone, and removes its memberships.
     fn bury(&self, by: &Text) -> u64 {
         static BURY: Statement = Statement::new(
             "UPDATE tokenauth.principal p
@@ -131,7 +132,7 @@ impl Changes {
                 AND EXISTS (SELECT FROM tokenauth.token t WHERE t.owner = p.principal AND t.owner_epoch < p.epoch)
              ON CONFLICT DO NOTHING",
         );
-        // Once they are buried, and so nobody can add another.
+        // Only after they are buried: then nobody can add another.
         static IN_ORGANISATIONS: Statement = Statement::new(
             "DELETE FROM tokenauth.member m USING tokenauth_gone g WHERE m.member = g.principal COLLATE \"C\"",
         );
@@ -151,8 +152,8 @@ impl Changes {
         buried
     }
 
-    /// Changes those that exist and are otherwise. A tombstone starts anew. Whoever becomes inactive begins an epoch, in
-    /// which its revocable tokens are dead; whoever becomes active again loses the reason for having been inactive.
+    /// Changes existing principals that differ. A tombstone starts afresh. A principal that becomes inactive begins an
+    /// epoch, so its revocable tokens are dead; one that becomes active loses the reason for having been inactive.
     fn update(&self) -> u64 {
         static UPDATE: Statement = Statement::new(
             "UPDATE tokenauth.principal p
@@ -195,8 +196,8 @@ impl Changes {
         INSERT.run_over(&self.put, &[])
     }
 
-    /// Says when, by whom and why tokens have died, once their owners are inactive and locked: no token can come to light
-    /// that this does not see. An owner without tokens needs no such row.
+    /// Records when, by whom and why tokens died. Their owners are inactive and locked by then, so no token can appear
+    /// that this does not see. An owner without tokens needs no record.
     fn record_deaths(&self, by: &Text) -> u64 {
         static RECORD: Statement = Statement::new(
             "WITH owner AS MATERIALIZED (
@@ -215,7 +216,8 @@ impl Changes {
         RECORD.run_over(&self.put, arguments![by.clone()])
     }
 
-    /// What exists, as history describes it: a membership, or a principal, with its memberships when they go with it.
+    /// The subject as events show it, if it exists: a membership, or a principal, with its memberships when they go
+    /// with it.
     fn described(&self, Subject { principal, org }: &Subject) -> Option<Jsonb> {
         match org {
             Some(org) => member::described(org, principal),
@@ -271,10 +273,10 @@ impl Outcome {
     }
 }
 
-/// Records that a table is bound no more.
+/// Records that a table is no longer bound.
 ///
 /// # Errors
-/// 58030 when no identifier for the event can be drawn.
+/// 58030 when no id for the event can be generated.
 pub fn record_unbound(source: &Text, event: &'static str) -> Result<(), Error> {
     static DESCRIBE: Statement = Statement::new("SELECT jsonb_build_object('source', $1)");
     let _owner = ActingAs::owner_of_ours();
