@@ -1,7 +1,7 @@
-//! What can go wrong; `messages` is the one table of how PostgreSQL tells it.
+//! All errors of the extension; `messages` is the one table of how they are reported.
 //!
 //! Messages follow the server's style guide (PostgreSQL manual, "Error Message Style Guide"). None carries a secret, a
-//! digest or a token text; names of kinds and principals are the only input that is ever repeated.
+//! digest or a token text; of their input they repeat only names, and what bound expressions raise, with tokens masked.
 
 mod bound_row;
 mod messages;
@@ -22,7 +22,7 @@ use crate::scope::{ScopeError, ScopesError};
 use crate::token::{Algorithm, MalformedDigest, RandomError};
 pub use bound_row::BoundRow;
 
-/// Everything a function of this extension refuses, or fails at.
+/// Every reason for which a function of this extension refuses a call or fails.
 #[derive(Debug)]
 pub enum Error {
     /// A required argument or column is NULL.
@@ -35,7 +35,7 @@ pub enum Error {
     TooLong { what: &'static str, most: usize },
     /// A text does not name a principal.
     Principal { what: &'static str, why: PrincipalNameError },
-    /// A text does not name a type of principals; the element of `owner_types`, counted from 1.
+    /// A text is not a type of principals; the element of `owner_types` is counted from 1.
     PrincipalType { index: usize },
     /// A list of scopes is malformed.
     Scopes { of: &'static str, why: ScopesError },
@@ -45,75 +45,75 @@ pub enum Error {
     Network { index: usize, why: NetworkError },
     /// More networks than a token can have.
     TooManyNetworks { most: usize },
-    /// A verdict that does not exist, in a composite made by hand.
+    /// A composite made by hand has a verdict that does not exist.
     NoSuchVerdict,
     /// Grants can be stripped only while the extension is being created.
     NotInstalling,
-    /// A digest is of another length than any algorithm's.
+    /// A digest has a length that no algorithm produces.
     DigestLength,
-    /// An algorithm whose digests cannot be imported.
+    /// Digests of this algorithm cannot be imported.
     NoSuchAlgorithm,
     /// A digest of an older system is malformed.
     Digest { algorithm: Algorithm, why: MalformedDigest },
-    /// A digest that was imported before.
+    /// The digest was imported before.
     DigestKnown,
-    /// The hint of an imported token is the token.
+    /// The hint of an imported token is the token itself.
     HintIsToken,
-    /// An imported token was issued in the future.
+    /// The creation of an imported token lies in the future.
     CreatedLater,
     /// `metadata` is not a JSON object.
     Metadata,
-    /// A kind that does not exist.
+    /// The kind does not exist.
     NoSuchKind(String),
-    /// A principal that does not exist, or was dropped.
+    /// The principal does not exist, or was dropped.
     NoSuchPrincipal(String),
-    /// A token that does not exist, or was deleted.
+    /// The token does not exist, or was deleted.
     NoSuchToken(Uuid),
     /// The kind cannot be owned by principals of this type.
     OwnerType { kind: String, owner_type: String },
     /// The owner is inactive.
     OwnerInactive(String),
-    /// A kind whose tokens must have a name.
+    /// The kind's tokens must have a name.
     NameRequired(String),
-    /// A kind whose tokens must expire.
+    /// The kind's tokens must expire, and no lifetime was given.
     LifetimeRequired(String),
-    /// No expiry at all, for such a kind.
+    /// The kind's tokens must expire, and `infinity` was given.
     MustExpire(String),
-    /// A lifetime of a kind, which is a column, is negative in a part.
+    /// A column of a kind is a lifetime with a negative part.
     Lifetime(&'static str),
-    /// A permission of a kind, which is a column, is not a scope.
+    /// A column of a kind is not a permission.
     Permission { of: &'static str, why: ScopeError },
-    /// Both `expires_in` and `expires_at`.
+    /// Both `expires_in` and `expires_at` are given.
     BothExpiries,
-    /// An expiry that is not in the future.
+    /// The expiry is not in the future.
     ExpiryPassed,
-    /// An expiry beyond what the kind allows.
+    /// The expiry is beyond what the kind allows.
     ExpiryBeyondMaximum(String),
-    /// A point in time that clients cannot write.
+    /// A point in time is out of the range that clients can write.
     BeyondCalendar(&'static str),
     /// `not_before` is not before the expiry.
     NeverValid,
-    /// Scopes or data scopes for a kind whose tokens carry none of their own.
+    /// Scopes or data scopes are given for a kind whose tokens carry none of their own.
     NotChosen { what: &'static str, kind: String },
-    /// Chosen scope, counted in byte order from 1, beyond the ceiling of the kind.
+    /// A chosen scope, counted from 1 in byte order, is beyond the ceiling of the kind.
     BeyondCeiling { kind: String, index: usize },
-    /// The owner does not hold a chosen scope, counted in byte order from 1.
+    /// The owner does not hold a chosen scope, counted from 1 in byte order.
     ScopeNotHeld { index: usize },
     /// The owner does not hold what the token would grant.
     NotHeld(&'static str),
     /// The owner has as many tokens of this kind as it may.
     TooManyActive { kind: String, most: i32 },
-    /// The key file cannot be used.
+    /// The key file is unusable.
     KeyFile(Fault),
-    /// A key that rows name is not in the key file.
+    /// A key that rows refer to is not in the key file.
     KeyMissing(String),
-    /// A key in the key file is not the one that rows mean by its id.
+    /// A key in the key file differs from the one that rows refer to by its id.
     KeyWrong(String),
     /// The token is revoked.
     TokenRevoked(Uuid),
-    /// The token is expired, and its kind does not let expired tokens be edited.
+    /// The token has expired; for `edit`, its kind does not let expired tokens be edited.
     TokenExpired(Uuid),
-    /// The token begins to work later.
+    /// The token starts working later.
     TokenNotYetValid(Uuid),
     /// The kind does not keep token texts.
     KindDoesNotReveal(String),
@@ -121,19 +121,19 @@ pub enum Error {
     NotSealed(Uuid),
     /// There is no key to seal token texts with.
     NoSeal,
-    /// What is stored as the sealed text of the token is not.
+    /// The stored sealed text of the token does not open.
     SealBroken(Uuid),
-    /// A number that must be positive.
+    /// A number must be positive.
     NotPositive(&'static str),
-    /// A length of time that must not be negative.
+    /// A length of time must not be negative.
     Negative(&'static str),
-    /// Revocations to import are not such a document.
+    /// The document is not one of revocations to import.
     NoRevocations,
-    /// They are of a version that is not known here.
+    /// The document of revocations has an unknown version.
     RevocationsVersion,
-    /// An element of one of their lists, counted from 1, is malformed.
+    /// An element of a list in that document, counted from 1, is malformed.
     Revocation { of: &'static str, index: usize },
-    /// `revoke_all` without any selection.
+    /// `revoke_all` is called without any selection.
     NothingSelected,
     /// The actor is inactive.
     ActorInactive(String),
@@ -143,88 +143,88 @@ pub enum Error {
     NotAllowedFor(String),
     /// The actor does not hold what the token would grant.
     NotHeldByActor(&'static str),
-    /// A token by which a token of another kind, one that grows with its owner, would be handed out.
+    /// The presented token is of another kind, and the token to hand out follows its owner and may grow.
     OnlyBySameKind(String),
-    /// An organisation as its own member.
+    /// An organisation would be its own member.
     MemberOfItself,
-    /// The token was rotated.
+    /// The token has already been rotated.
     TokenRotated(Uuid),
     /// The token is disabled.
     TokenDisabled(Uuid),
-    /// A grace that is not a length of time.
+    /// The grace is not a length of time.
     Grace,
-    /// A trusted call by a role without `manage` access.
+    /// A role without `manage` access makes a trusted call.
     NotTrusted,
-    /// Another actor than the identity of the transaction.
+    /// The actor given is not the identity of the transaction.
     OtherActor,
-    /// What nobody does under an identity.
+    /// The operation is not allowed under an identity.
     UnderIdentity,
-    /// A call after an identity was refused or has ended.
+    /// The call follows an identity that was refused or has ended.
     IdentityLost,
-    /// `grant_access` or `revoke_access` by somebody else than the owner of the extension.
+    /// `grant_access` or `revoke_access` is called by somebody other than the owner of the extension.
     NotExtensionOwner,
-    /// An access that does not exist.
+    /// The access does not exist.
     NoSuchAccess,
-    /// A token that does not authenticate, for whatever reason.
+    /// The token does not authenticate, for whatever reason.
     NotAccepted,
-    /// A token that does not grant what is required.
+    /// The token does not grant what is required.
     ScopeNotGranted,
-    /// A second identity for a transaction, or one after it was closed for them.
+    /// The transaction has another identity, or was closed for identities.
     SecondIdentity,
-    /// The identity, asked for where nothing is known of it.
+    /// A parallel worker asks for the identity, which it does not have.
     InWorker,
-    /// A column of a kind that its tokens depend on.
+    /// The kind has tokens that depend on this column.
     KindInUse { kind: String, column: &'static str },
-    /// A kind that has tokens.
+    /// The kind has tokens.
     KindHasTokens(String),
-    /// UPDATE, DELETE or TRUNCATE of history.
+    /// UPDATE, DELETE or TRUNCATE of the events.
     AppendOnly,
-    /// A trigger function used in another way than the extension's.
+    /// A trigger function of the extension is used outside of its triggers.
     TriggerMisuse,
     /// The type of a binding is not a type of principals.
     BoundType,
-    /// An argument of a binding that is not one expression.
+    /// An argument of a binding is not exactly one expression.
     NotAnExpression(&'static str),
-    /// Arguments of a hand-written trigger that make no binding.
+    /// The arguments of a hand-written trigger do not make a binding.
     TriggerArguments,
-    /// A hand-written trigger that cannot see all that it would have to.
+    /// A hand-written trigger fires at a time or level at which it does not get the rows it needs.
     TriggerTiming,
-    /// A table that does not exist any more.
+    /// The table no longer exists.
     NoSuchTable,
-    /// A column that does not exist.
+    /// The column does not exist.
     NoSuchColumn(String),
-    /// A column whose type holds no text.
+    /// The type of the column holds no text.
     NoText { column: String, column_type: String },
-    /// A table of somebody else.
+    /// The table belongs to somebody else.
     NotTableOwner(String),
-    /// A table that cannot be bound.
+    /// The table cannot be bound.
     CannotBind { table: String, why: &'static str },
-    /// The table is bound already; or, if it is given, what it would be bound to.
+    /// The table is already bound; or, where it is given, `to` is bound to this table.
     AlreadyBound { table: String, to: Option<BoundTo> },
-    /// A table that is not bound.
+    /// The table is not bound.
     NotBound(String),
     /// Several rows of a bound table are the same principal, or the same member of an organisation.
     SeveralRows { table: String, principal: String, org: Option<String> },
-    /// A field that a binding supplies, set by hand.
+    /// A field that a binding supplies is set by hand.
     SuppliedByBinding { field: &'static str, principal_type: String, table: String },
-    /// A membership that a binding supplies, changed by hand.
+    /// A membership that a binding supplies is changed by hand.
     MembershipsBound(String),
-    /// What a bound expression has raised.
+    /// An error that a bound expression raised.
     Expression(Box<ErrorReportWithLevel>),
-    /// Any of these, met at a row of a bound table.
+    /// Any of these errors, at a row of a bound table.
     InBinding { row: BoundRow, why: Box<Error> },
-    /// Something needs shared memory, which there is only where the library is preloaded.
+    /// The feature needs shared memory, which exists only when the library is preloaded.
     NotPreloaded(&'static str),
-    /// Usage of a server that writes it itself.
+    /// Usage is exported from a server that writes it itself.
     NotStandby,
-    /// Usage that is not as it was handed out.
+    /// The document is not usage as it was exported.
     NotUsage,
-    /// The operating system gave no random bytes.
+    /// The operating system provided no random bytes.
     Random,
 }
 
 impl Error {
-    /// The same, met at this row.
+    /// The same error, at this row.
     pub fn in_row(self, row: String) -> Self {
         match self {
             Error::InBinding { row: bound, why } => Error::InBinding { row: BoundRow { row: Some(row), ..bound }, why },
@@ -232,13 +232,13 @@ impl Error {
         }
     }
 
-    /// Its primary line and its DETAIL, for telling it as a finding.
+    /// Its primary line and DETAIL in one text, for a list of findings.
     pub fn whole(&self) -> String {
         let told = self.told();
         told.detail.map_or(told.message.clone(), |detail| format!("{}: {detail}", told.message))
     }
 
-    /// Tells it to the log, where there is nobody to raise it to.
+    /// Writes it to the log, where there is no client to raise it to.
     pub fn log(self) {
         ErrorReport::from(self).report(PgLogLevel::LOG);
     }

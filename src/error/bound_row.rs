@@ -1,4 +1,4 @@
-//! Where in a binding something went wrong.
+//! The place in a binding at which an error occurred.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ pub struct BoundRow {
     pub table: String,
     /// What it is bound to.
     pub to: BoundTo,
-    /// The principal or the membership, or the number of the row; `None` before any row is looked at.
+    /// The principal or the membership, or the number of the row; `None` before any row is read.
     pub row: Option<String>,
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 
 use pgrx::PgSqlErrorCode;
 
-/// How an error is told.
+/// An error in the parts that PostgreSQL reports.
 pub struct Told {
     /// Its SQLSTATE.
     pub state: PgSqlErrorCode,
@@ -18,23 +18,23 @@ pub struct Told {
 }
 
 impl Told {
-    /// With a primary line.
+    /// With this SQLSTATE and primary line.
     pub fn new(state: PgSqlErrorCode, message: impl Into<String>) -> Self {
         Told { state, message: message.into(), detail: None, hint: None }
     }
 
-    /// With facts.
+    /// Adds a DETAIL.
     pub fn detail(self, detail: impl fmt::Display) -> Self {
         Told { detail: Some(detail.to_string()), ..self }
     }
 
-    /// With what to do.
+    /// Adds a HINT.
     pub fn hint(self, hint: impl Into<Cow<'static, str>>) -> Self {
         Told { hint: Some(hint.into()), ..self }
     }
 }
 
-/// As a whole sentence, which DETAIL is made of.
+/// Turns a reason into a whole sentence, as DETAIL requires.
 pub fn sentence(why: &impl fmt::Display) -> String {
     let why = why.to_string();
     let mut characters = why.chars();
