@@ -1,9 +1,9 @@
-//! The plumbing between this crate and PostgreSQL, and the only room with unsafe code.
+//! The plumbing between this crate and PostgreSQL, and the only module with unsafe code.
 //!
-//! Each file wraps one facility of the server in a small safe interface: what must be given back is given back by
-//! `Drop`, and each unsafe block says why it is sound. A C function that raises does so by `longjmp`; pgrx turns that
-//! into a Rust unwinding at the boundary, so a guard's `Drop` also runs then, and leaves to the transaction's abort
-//! whatever the abort cleans up by itself.
+//! Each file wraps one facility of the server in a small safe interface: guards release resources in `Drop`, and each
+//! unsafe block says why it is sound. A C function raises by `longjmp`, which pgrx turns into a Rust unwinding at the
+//! boundary. So `Drop` runs after an error too; there it leaves alone whatever the transaction's abort releases by
+//! itself.
 #![allow(unsafe_code)]
 
 pub mod answer;

@@ -1,4 +1,4 @@
-//! `text[]` in and out.
+//! Converts `text[]` arguments and results.
 
 use std::ffi::c_int;
 use std::ptr;
@@ -10,7 +10,8 @@ use pgrx::{FromDatum, IntoDatum, impl_sql_translatable, pg_sys, varatt_is_4b_u};
 
 use super::text::Text;
 
-/// A `text[]` value. Arrays of more than one dimension are kept apart, since no argument or column of ours is one.
+/// A `text[]` value. It only records whether there is more than one dimension, since no argument or column of ours has
+/// that.
 #[derive(Clone, PartialEq, Eq)]
 pub struct TextArray {
     elements: Vec<Option<Text>>,
@@ -23,12 +24,12 @@ impl TextArray {
         (!self.nested).then_some(&self.elements)
     }
 
-    /// Whether there is nothing in it.
+    /// Whether it has no elements.
     pub fn is_empty(&self) -> bool {
         self.elements.is_empty()
     }
 
-    /// The elements that are not NULL, as stored by us.
+    /// The elements that are not NULL, for arrays that we have stored.
     pub fn stored(&self) -> impl Iterator<Item = &[u8]> {
         self.elements.iter().flatten().map(Text::as_bytes)
     }
@@ -52,12 +53,12 @@ impl FromDatum for TextArray {
             return None;
         }
         let value: *mut pg_sys::ArrayType = datum.cast_mut_ptr();
-        // SAFETY: the caller vouches for a text[]; one with a plain header is an array header from its start on. The usual
-        // argument, an empty one, is told from others without a call of the server.
+        // SAFETY: the caller vouches for a text[]; one with a plain header begins with an array header. An empty array,
+        // the usual argument, is recognised without a call to the server.
         if unsafe { varatt_is_4b_u(value.cast()) && (*value).ndim == 0 } {
             return Some(TextArray { elements: Vec::new(), nested: false });
         }
-        // SAFETY: as above. Detoasting answers the value itself or a palloc'd copy.
+        // SAFETY: as above. Detoasting returns the value itself or a palloc'd copy.
         let array: *mut pg_sys::ArrayType = unsafe { pg_sys::pg_detoast_datum(datum.cast_mut_ptr()) }.cast();
         let (mut datums, mut nulls, mut count): (*mut pg_sys::Datum, *mut bool, c_int) =
             (ptr::null_mut(), ptr::null_mut(), 0);

@@ -7,7 +7,7 @@ use pgrx::datum::{Datum, Interval};
 use pgrx::nullable::Nullable;
 use pgrx::{FromDatum, IntoDatum, PgTryBuilder, direct_function_call, impl_sql_translatable, pg_sys};
 
-/// Microseconds of a day.
+/// Microseconds in a day.
 const DAY: i64 = 86_400_000_000;
 /// 0001-01-01 00:00:00 UTC.
 const BEGIN_OF_1: i64 = -63_082_281_600_000_000;
@@ -19,21 +19,21 @@ const END_OF_9999: i64 = 252_455_615_999_999_999;
 pub struct Timestamp(i64);
 
 impl Timestamp {
-    /// Later than every other: how SQL says "never".
+    /// Later than every other timestamp: SQL's way to say "never".
     pub const INFINITY: Timestamp = Timestamp(i64::MAX);
 
-    /// Earlier than every other.
+    /// Earlier than every other timestamp.
     pub const MINUS_INFINITY: Timestamp = Timestamp(i64::MIN);
 
-    /// The clock, not the transaction's `now()`: an old transaction must not see an expired token as alive.
+    /// The clock's time, not the transaction's `now()`: an old transaction must not see an expired token as alive.
     pub fn now() -> Self {
         // SAFETY: reads the system clock.
         Timestamp(unsafe { pg_sys::GetCurrentTimestamp() })
     }
 
-    /// The moment that a text means to the server, written in digits and with the years that are; `None` when it means none.
+    /// Parses a text as the server does, if it begins with a digit and its year is writable; otherwise `None`.
     pub fn parse(text: &str) -> Option<Self> {
-        // Neither "tomorrow" nor "infinity".
+        // Refuses words such as "tomorrow" and "infinity".
         if !text.starts_with(|first: char| first.is_ascii_digit()) {
             return None;
         }
@@ -41,8 +41,8 @@ impl Timestamp {
         let arguments =
             [Some(pg_sys::Datum::from(text.as_ptr())), pg_sys::InvalidOid.into_datum(), (-1_i32).into_datum()];
         PgTryBuilder::new(|| {
-            // SAFETY: timestamptz_in takes a zero-terminated string, an oid that it ignores, and a type modifier. It holds
-            // nothing that would have to be given back when it raises.
+            // SAFETY: timestamptz_in takes a zero-terminated string, an oid that it ignores, and a type modifier. It
+            // holds nothing that would have to be released when it raises.
             unsafe { direct_function_call(pg_sys::timestamptz_in, &arguments) }
         })
         .catch_others(|_| None)
@@ -61,18 +61,18 @@ impl Timestamp {
         self.0
     }
 
-    /// So many microseconds after 2000 began; `None` for 0, which stands for no moment.
+    /// The moment this many microseconds after 2000 began; `None` for 0, which stands for no moment.
     pub fn of_micros(micros: i64) -> Option<Self> {
         (micros != 0).then_some(Timestamp(micros))
     }
 
-    /// Whether it lies within the years that every client, log and JSON library can write: 1 to 9999.
+    /// Whether it lies in the years that every client, log and JSON library can write: 1 to 9999.
     pub fn is_writable(self) -> bool {
         (BEGIN_OF_1..=END_OF_9999).contains(&self.0)
     }
 
-    /// This moment plus an interval, months and days counted in UTC so that the session's time zone has no say; `None`
-    /// beyond the year 9999.
+    /// This moment plus an interval, whose months and days count in UTC, so that the session's time zone does not
+    /// matter; `None` beyond the year 9999.
     pub fn plus(self, interval: &Interval) -> Option<Self> {
         if !is_within_calendar(interval) {
             return None;
@@ -83,9 +83,9 @@ impl Timestamp {
         (sum <= END_OF_9999).then_some(Timestamp(sum))
     }
 
-    /// This moment less an interval, counted as in [`plus`](Self::plus); `None` before the year 1.
+    /// This moment minus an interval, counted as in [`plus`](Self::plus); `None` before the year 1.
     pub fn minus(self, interval: &Interval) -> Option<Self> {
-        // The calendar ends later after 2000 than it begins before.
+        // The calendar extends further after 2000 than before it.
         if !is_within_calendar(interval) || about(interval)? > self.0.saturating_sub(BEGIN_OF_1) {
             return None;
         }
@@ -156,51 +156,51 @@ unsafe impl BoxRet for Timestamp {
     }
 }
 
-/// Whether adding an interval can stay between the years that are written. Asked before PostgreSQL adds: its own overflow
-/// is an error of another code.
+/// Whether adding an interval can stay within the writable years. Checked before PostgreSQL adds, whose overflow error
+/// has another SQLSTATE.
 fn is_within_calendar(interval: &Interval) -> bool {
     about(interval).and_then(i64::checked_abs).is_some_and(|length| length <= END_OF_9999)
 }
 
-/// In microseconds, a month counted as 31 days; `None` when that is beyond all time.
+/// Its length in microseconds, with months of 31 days; `None` when it overflows.
 fn about(interval: &Interval) -> Option<i64> {
     let (months, days, micros) = (i64::from(interval.months()), i64::from(interval.days()), interval.micros());
     months.checked_mul(31 * DAY)?.checked_add(days.checked_mul(DAY)?)?.checked_add(micros)
 }
 
-/// The interval that a text means to the server; `None` when it means none.
+/// Parses a text as the server does; `None` when it is not an interval.
 pub fn parse_interval(text: &CStr) -> Option<Interval> {
     let arguments = [Some(pg_sys::Datum::from(text.as_ptr())), pg_sys::InvalidOid.into_datum(), (-1_i32).into_datum()];
     PgTryBuilder::new(|| {
         // SAFETY: interval_in takes a zero-terminated string, an oid that it ignores, and a type modifier. It holds
-        // nothing that would have to be given back when it raises.
+        // nothing that would have to be released when it raises.
         unsafe { direct_function_call(pg_sys::interval_in, &arguments) }
     })
     .catch_others(|_| None)
     .execute()
 }
 
-/// Whether an interval is longer than nothing.
+/// Whether an interval is longer than zero.
 pub fn is_positive(interval: &Interval) -> bool {
     length(interval) > 0
 }
 
-/// Whether an interval is shorter than nothing.
+/// Whether an interval is shorter than zero.
 pub fn is_negative(interval: &Interval) -> bool {
     length(interval) < 0
 }
 
-/// Whether a part of an interval is negative, so that it may be longer than nothing from one day and shorter from another.
+/// Whether a part of an interval is negative: it may then be longer than zero from one day on and shorter from another.
 pub fn has_negative_part(interval: &Interval) -> bool {
     interval.months() < 0 || interval.days() < 0 || interval.micros() < 0
 }
 
-/// Its length in microseconds, a month counted as 30 days; the longest there is for anything longer.
+/// Its length in microseconds, with months of 30 days; `i64::MAX` for anything longer.
 pub fn micros(interval: &Interval) -> i64 {
     i64::try_from(length(interval)).unwrap_or(i64::MAX)
 }
 
-/// In microseconds, a month counted as 30 days, as PostgreSQL compares intervals.
+/// Its length in microseconds, with months of 30 days, as PostgreSQL compares intervals.
 fn length(interval: &Interval) -> i128 {
     let days = i128::from(interval.months()) * 30 + i128::from(interval.days());
     days * i128::from(DAY) + i128::from(interval.micros())

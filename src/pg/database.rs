@@ -1,4 +1,4 @@
-//! This session's database, and whether its server can write.
+//! This session's database, and whether its server accepts writes.
 
 use pgrx::pg_sys;
 
@@ -9,7 +9,7 @@ pub fn current() -> u32 {
     unsafe { pg_sys::MyDatabaseId }.to_u32()
 }
 
-/// Whether the server can write, or replays what another has written.
+/// Whether the server is a standby or recovering, and so cannot write.
 pub fn is_in_recovery() -> bool {
     // SAFETY: reads shared state.
     unsafe { pg_sys::RecoveryInProgress() }

@@ -1,7 +1,7 @@
-//! Crossing between the server encoding and UTF-8.
+//! Conversion between the server encoding and UTF-8.
 //!
-//! serde_json and Rust strings are UTF-8; the database may be anything. What cannot cross is PostgreSQL's own coded
-//! error (22021, 22P05), never a panic.
+//! serde_json and Rust strings are UTF-8; the database may have any encoding. Text that cannot be converted raises
+//! PostgreSQL's own error (22021, 22P05), and never panics.
 
 use std::ffi::{CStr, c_char, c_int};
 
@@ -21,8 +21,8 @@ pub fn is_utf8() -> bool {
 /// Longest text that a message repeats, in bytes.
 const MOST_SHOWN: usize = 128;
 
-/// Server-encoded bytes for use in a message: cut to a bearable length, with `?` for what is not ASCII where the server does
-/// not speak UTF-8, and with any token hidden that has strayed into a name.
+/// Server-encoded bytes for use in a message: cut to a reasonable length, with any token that has strayed into a name
+/// masked, and with `?` for what is not ASCII unless the server encoding is UTF-8.
 pub fn shown(bytes: &[u8]) -> String {
     let mut bytes = bytes.to_vec();
     embedded::mask_in_place(&mut bytes);
@@ -37,21 +37,22 @@ pub fn shown(bytes: &[u8]) -> String {
     }
 }
 
-/// A hint in the server encoding: its `…` becomes `...` where the server may not be able to write it.
+/// A hint in the server encoding: `…` becomes `...` unless that is UTF-8, as other encodings may lack the character.
 pub fn hint(hint: String) -> Text {
     if is_utf8() { hint.into_bytes().into() } else { hint.replace('…', "...").into_bytes().into() }
 }
 
-/// How many characters these bytes of a text are.
+/// The number of characters in these bytes of a text.
 pub fn characters(bytes: &[u8]) -> usize {
     // A text has less than a gigabyte.
     let length = c_int::try_from(bytes.len()).unwrap_or(c_int::MAX);
-    // SAFETY: `bytes` is valid for `length` bytes, and no more are read. Raises 22021 for what no text can hold.
+    // SAFETY: `bytes` is valid for `length` bytes, and no more are read. Raises 22021 for bytes that no text can
+    // contain.
     let characters = unsafe { pg_sys::pg_mbstrlen_with_len(bytes.as_ptr().cast(), length) };
     usize::try_from(characters).unwrap_or_default()
 }
 
-/// The text in UTF-8.
+/// Converts server-encoded text to UTF-8.
 ///
 /// # Errors
 /// Raises 22021 when an SQL_ASCII database holds bytes that are not UTF-8.
@@ -60,7 +61,7 @@ pub fn to_utf8(bytes: &[u8]) -> String {
     String::from_utf8_lossy(&converted).into_owned()
 }
 
-/// UTF-8 in the server encoding.
+/// Converts UTF-8 to the server encoding.
 ///
 /// # Errors
 /// Raises 22P05 for a character that the server encoding does not have.
@@ -75,8 +76,8 @@ fn convert(bytes: &[u8], conversion: Conversion) -> Vec<u8> {
     let (false, Ok(length)) = (bytes.is_ascii(), c_int::try_from(bytes.len())) else {
         return bytes.to_vec();
     };
-    // SAFETY: `bytes` is valid for `length` bytes. The answer is the same pointer where there was nothing to convert,
-    // else a palloc'd, zero-terminated string, which is copied and given back.
+    // SAFETY: `bytes` is valid for `length` bytes. The result is the same pointer when there is nothing to convert,
+    // otherwise a palloc'd, zero-terminated string, which is copied and freed.
     unsafe {
         let converted = conversion(bytes.as_ptr().cast(), length, UTF8);
         if converted.cast_const().cast() == bytes.as_ptr() {

@@ -1,4 +1,4 @@
-//! Where processes of our own begin: the server finds these functions by their names.
+//! Entry points of our own processes, which the server finds by name.
 
 use pgrx::{pg_guard, pg_sys};
 
@@ -16,7 +16,7 @@ pub extern "C-unwind" fn tokenauth_launch(_argument: pg_sys::Datum) {
     usage::launch();
 }
 
-/// A worker, with the object identifier of its database.
+/// A worker; its argument is the oid of its database.
 #[unsafe(no_mangle)]
 #[pg_guard]
 pub extern "C-unwind" fn tokenauth_flush(argument: pg_sys::Datum) {

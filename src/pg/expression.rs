@@ -1,17 +1,17 @@
-//! Whether a text is one SQL expression.
+//! Checks that a text is one SQL expression.
 
 use std::ffi::CString;
 
 use pgrx::{is_a, pg_sys};
 
-/// Whether a text is one expression and nothing that would reach beyond the parentheses it is put in.
+/// Whether a text is one expression, and nothing that would extend beyond the parentheses it is put in.
 ///
 /// # Errors
-/// Raises 42601 for what does not parse.
+/// Raises 42601 for a text that does not parse.
 pub fn is_expression(text: &[u8]) -> bool {
-    // On lines of its own, so that a comment at its end comments out nothing else.
+    // On lines of its own, so that a comment at its end cannot swallow the parenthesis.
     let query = CString::new([b"SELECT (\n", text, b"\n)"].concat()).expect("text in a database has no zero byte");
-    // SAFETY: raw_parser reads the text and answers a list of RawStmt; each node is looked at as what its tag says.
+    // SAFETY: raw_parser reads the text and returns a list of RawStmt; each node is used as the type its tag gives.
     unsafe {
         let statements = pg_sys::raw_parser(query.as_ptr(), pg_sys::RawParseMode::RAW_PARSE_DEFAULT);
         let Some(raw) = only::<pg_sys::RawStmt>(statements) else {
@@ -34,7 +34,7 @@ pub fn is_expression(text: &[u8]) -> bool {
     }
 }
 
-/// The only element of a list.
+/// The element of a list that has exactly one.
 ///
 /// # Safety
 /// The list must be one of `T` nodes.

@@ -1,8 +1,8 @@
-//! When what a backend remembers of our tables is out of date.
+//! Tells when what a backend remembers of our tables is out of date.
 //!
-//! The signal is PostgreSQL's own: whatever changes a row that verification reads invalidates the relation
-//! `tokenauth.signal`, which is never read. The message goes out at commit, before COMMIT returns to its client, and a
-//! standby replays it with the commit. The order in which a reader must look is in `verify.rs`.
+//! The signal is PostgreSQL's own: every change of a row that verification reads invalidates the relation
+//! `tokenauth.signal`, which is never read itself. The message is sent at commit, before COMMIT returns to its client,
+//! and a standby replays it with the commit. `verify.rs` describes the order in which a reader must look.
 
 use std::cell::{Cell, RefCell};
 
@@ -14,32 +14,33 @@ use super::settings::reloaded_at;
 
 thread_local! {
     static WATCHED: RefCell<Watched> = const { RefCell::new(Watched { signal: None, signals: Vec::new(), tables: Vec::new() }) };
-    /// Moves whenever rows that are remembered may have changed.
+    /// Generation of rows: advances whenever remembered rows may have changed.
     static ROWS: Cell<u64> = const { Cell::new(0) };
-    /// Moves whenever names of tables and indexes may stand for others.
+    /// Generation of names: advances whenever names of tables and indexes may denote other relations.
     static NAMES: Cell<u64> = const { Cell::new(0) };
-    /// When the configuration was last loaded, as far as `ROWS` knows.
+    /// The time of the last reload of the configuration that `ROWS` has taken into account.
     static RELOADED: Cell<i64> = const { Cell::new(0) };
     /// Whether this transaction has changed what others remember.
     static WROTE: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Relations whose invalidation matters.
+/// The relations whose invalidation matters.
 struct Watched {
-    /// As it was looked up last, if nothing has happened to it since.
+    /// The oid of the signal relation, unless it has been invalidated since it was looked up.
     signal: Option<pg_sys::Oid>,
-    /// Every oid it has had. None is ever let go: a message that came between two look-ups would go unnoticed.
+    /// Every oid that the signal has had. None is ever removed: a message that came between two look-ups would be
+    /// missed.
     signals: Vec<pg_sys::Oid>,
-    /// Every oid that one of our tables has had.
+    /// Every oid that our tables have had.
     tables: Vec<pg_sys::Oid>,
 }
 
-/// Takes in what other sessions have committed, and tells the generation of what may be remembered.
+/// Takes in what other sessions have committed, and returns the generation of what may be remembered.
 ///
-/// Whoever finds it moved since it began must begin again.
+/// A reader that finds it advanced since it began must begin again.
 ///
 /// # Errors
-/// Raises 55000 when the extension's tables are not there.
+/// Raises 55000 when the extension's tables do not exist.
 pub fn generation() -> u64 {
     loop {
         // SAFETY: reads the shared queue; callbacks run inside, `forget` below among them.
@@ -47,10 +48,10 @@ pub fn generation() -> u64 {
         if WATCHED.with_borrow(|watched| watched.signal.is_some()) {
             break;
         }
-        // What has just come may be of a signal made anew. Nothing is read, and so remembered, before that one is watched.
+        // The message may concern a re-created signal. Nothing is read, and so remembered, before that one is watched.
         watch_signal();
     }
-    // The key file may be another one since the last reload, and what is remembered was read with its keys.
+    // A reload may have brought another key file, and what is remembered depends on the keys of the old one.
     let reloaded = reloaded_at();
     if RELOADED.replace(reloaded) != reloaded {
         ROWS.set(ROWS.get() + 1);
@@ -58,28 +59,28 @@ pub fn generation() -> u64 {
     ROWS.get()
 }
 
-/// Whether this transaction may use and fill what is remembered: one that has written sees rows that a rollback would take
-/// back.
+/// Whether this transaction may use and fill what is remembered. One that has written may not: it sees rows that a
+/// rollback would take back.
 pub fn may_remember() -> bool {
     !WROTE.get()
 }
 
-/// Says that this transaction sees rows that a rollback would take back.
+/// Records that this transaction sees rows that a rollback would take back.
 pub fn remember_nothing() {
     WROTE.set(true);
 }
 
-/// Says that this transaction has changed rows that others remember.
+/// Tells all backends, at commit, that this transaction has changed rows they may remember.
 ///
 /// # Errors
-/// Raises 55000 when the extension's tables are not there.
+/// Raises 55000 when the extension's tables do not exist.
 pub fn signal() {
     remember_nothing();
     // SAFETY: queues a message for the commit; needs no transaction id and no lock.
     unsafe { pg_sys::CacheInvalidateRelcacheByRelid(watch_signal()) };
 }
 
-/// Watches the signal, without which nothing may be remembered.
+/// Starts watching the signal, without which nothing may be remembered, and returns its oid.
 fn watch_signal() -> pg_sys::Oid {
     if let Some(signal) = WATCHED.with_borrow(|watched| watched.signal) {
         return signal;
@@ -106,7 +107,7 @@ pub(super) fn watch_table(table: pg_sys::Oid) {
     });
 }
 
-/// Called by `xact.rs` when the transaction ends, whichever way.
+/// Called by `xact.rs` at the end of the transaction, on commit and abort.
 pub(super) fn end_transaction() {
     WROTE.set(false);
 }
@@ -117,8 +118,9 @@ pub fn register() {
     unsafe { pg_sys::CacheRegisterRelcacheCallback(Some(forget), pg_sys::Datum::null()) };
 }
 
-/// After any change of one of our tables themselves, names are looked up again too: REINDEX CONCURRENTLY gives an index
-/// another oid, DROP and CREATE EXTENSION gives all of them others. The catalogs cannot be read here.
+/// Called with each relation that is invalidated. After a change to one of our tables themselves, names are looked up
+/// again too: REINDEX CONCURRENTLY gives an index a new oid, DROP and CREATE EXTENSION all of them. Catalogs cannot be
+/// read here.
 #[pg_guard]
 unsafe extern "C-unwind" fn forget(_argument: pg_sys::Datum, relation: pg_sys::Oid) {
     WATCHED.with_borrow_mut(|watched| {

@@ -1,4 +1,4 @@
-//! `jsonb` in and out of serde_json.
+//! Converts `jsonb` from and to serde_json values.
 //!
 //! pgrx's `JsonB` takes the server's bytes for UTF-8 and panics where they are not.
 
@@ -20,9 +20,9 @@ use super::{encoding, varlena};
 #[derive(Clone, PartialEq, Eq)]
 pub struct Jsonb(Vec<u8>);
 
-/// The members of a JSON object, each parsed by itself: one that serde_json cannot hold, such as a value nested a thousand
-/// deep, is NULL and hides no other. What is no object has none. What is not UTF-8 is replaced: for HTTP headers, of which
-/// only ASCII matters.
+/// The members of a JSON object, each parsed by itself: a member that serde_json cannot hold, such as a value nested a
+/// thousand levels deep, becomes NULL without affecting the others. Anything but an object gives no members. Bytes that
+/// are not UTF-8 are replaced, which suits HTTP headers, where only ASCII matters.
 pub fn lossy_object(json: &[u8]) -> Value {
     let text = String::from_utf8_lossy(json);
     let members: HashMap<String, &RawValue> = serde_json::from_str(&text).unwrap_or_default();
@@ -31,18 +31,18 @@ pub fn lossy_object(json: &[u8]) -> Value {
 }
 
 impl Jsonb {
-    /// Of a value whose text is ASCII or can be written in the server encoding.
+    /// Makes a jsonb of a value whose text is ASCII or can be written in the server encoding.
     pub fn of(value: &Value) -> Self {
         Jsonb(encoding::from_utf8(&value.to_string()))
     }
 
-    /// Parsed; characters are converted to UTF-8 (see [`encoding::to_utf8`] for what that may raise).
+    /// The value, in UTF-8 (see [`encoding::to_utf8`] for what that may raise).
     pub fn value(&self) -> Value {
-        // What jsonb_out wrote is JSON; numbers beyond serde_json's are the one thing it may refuse.
+        // jsonb_out writes JSON; serde_json can refuse it only for numbers beyond its range.
         serde_json::from_str(&encoding::to_utf8(&self.0)).unwrap_or(Value::Null)
     }
 
-    /// Parsed as a value of this form; `None` when it is of another.
+    /// The value as a `T`; `None` when it has another form.
     pub fn parsed<T: DeserializeOwned>(&self) -> Option<T> {
         serde_json::from_str(&encoding::to_utf8(&self.0)).ok()
     }
@@ -78,12 +78,12 @@ impl FromDatum for Jsonb {
         if is_null {
             return None;
         }
-        // SAFETY: the caller vouches for a jsonb: a varlena that begins with the header of its outermost container. That of
-        // an object without members, which most are, is told without a call of the server.
+        // SAFETY: the caller vouches for a jsonb, a varlena that begins with the header of its outermost container. An
+        // object without members, the usual case, is recognised by that header without a call to the server.
         if unsafe { varlena::in_line(datum) }.is_some_and(|bytes| *bytes == pg_sys::JB_FOBJECT.to_ne_bytes()) {
             return Some(Jsonb::empty_object());
         }
-        // SAFETY: as above; JsonbToCString palloc's its text, which is copied and given back.
+        // SAFETY: as above; JsonbToCString palloc's its text, which is copied and freed.
         unsafe {
             let jsonb: *mut pg_sys::Jsonb = pg_sys::pg_detoast_datum(datum.cast_mut_ptr()).cast();
             let length = c_int::try_from(pgrx::varsize_any(jsonb.cast())).unwrap_or_default();
@@ -111,8 +111,8 @@ impl IntoDatum for Jsonb {
     }
 }
 
-/// `{}` as PostgreSQL stores it, a header that says "object" and "no members": most tokens are unrestricted in their data,
-/// and parsing these two characters would cost a tenth of a verification.
+/// `{}` as PostgreSQL stores it, a header that says "object" and "no members". Most tokens are unrestricted in their
+/// data, and parsing these two characters would cost a tenth of a verification.
 fn empty_object() -> pg_sys::Datum {
     const SIZE: usize = size_of::<[u32; 2]>();
     // SAFETY: room for both words is palloc'd, with the alignment of any datum.

@@ -1,4 +1,4 @@
-//! A value that outlives the call that made it: copied out of PostgreSQL's memory once, and back in at each use.
+//! Values that outlive the call that made them: copied out of PostgreSQL's memory once, and back in at each use.
 
 use std::ptr;
 
@@ -6,22 +6,23 @@ use pgrx::{IntoDatum, pg_sys, varsize_any};
 
 use super::array::TextArray;
 
-/// A copy of a value of a type of varying length.
+/// A copy of a varlena value.
 pub struct Kept(Box<[u8]>);
 
 impl Kept {
-    /// A copy of the value but for its last bytes.
+    /// A copy of the value without its last `but_for` bytes.
     ///
     /// # Safety
-    /// `value` must be a varlena value that lies where it points, with at least so many bytes after its header.
+    /// `value` must be a varlena that is neither compressed nor out of line, with at least that many bytes after its
+    /// header.
     pub(super) unsafe fn copy(value: *const pg_sys::varlena, but_for: usize) -> Self {
-        // SAFETY: by the caller's word the value is as long as its header says.
+        // SAFETY: the caller guarantees that the value is as long as its header says.
         unsafe { Kept(std::slice::from_raw_parts(value.cast::<u8>(), varsize_any(value) - but_for).into()) }
     }
 
-    /// The value in the current memory context, with these bytes after those that are kept.
+    /// The value in the current memory context, with `rest` appended to the kept bytes.
     pub(super) fn restored(&self, rest: &[u8]) -> pg_sys::Datum {
-        // SAFETY: palloc raises or answers room for both parts, aligned for any type.
+        // SAFETY: palloc raises or returns room for both parts, aligned for any type.
         unsafe {
             let copy: *mut u8 = pg_sys::palloc(self.0.len() + rest.len()).cast();
             ptr::copy_nonoverlapping(self.0.as_ptr(), copy, self.0.len());
@@ -35,14 +36,14 @@ impl Kept {
 pub struct KeptTexts(Kept);
 
 impl KeptTexts {
-    /// A copy of these.
+    /// Keeps a copy of these texts.
     pub fn of(texts: TextArray) -> Self {
         let array = texts.into_datum().expect("an array is not null");
-        // SAFETY: the datum of an array that was just made points to it.
+        // SAFETY: the datum of the array just made points to it.
         KeptTexts(unsafe { Kept::copy(array.cast_mut_ptr(), 0) })
     }
 
-    /// How many bytes they take.
+    /// The number of bytes they take.
     pub fn len(&self) -> usize {
         self.0.0.len()
     }

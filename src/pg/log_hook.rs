@@ -1,8 +1,9 @@
-//! Messages on their way into the server's log, and the tokens in them.
+//! Masks tokens in messages on their way into the server's log.
 //!
-//! The hook runs in whatever process has something to log, the postmaster too, at any moment: while an error is being
-//! handled, in the middle of a commit, when memory has run out. So it allocates nothing, takes no lock, looks nothing up and
-//! raises nothing. It overwrites bytes in place, in the same number, and it is only there while the setting is on.
+//! The hook runs in any process that logs something, the postmaster included, and at any moment: while an error is
+//! being handled, in the middle of a commit, when memory has run out. So it allocates nothing, takes no lock, looks
+//! nothing up and raises nothing. It overwrites bytes in place, keeps the length, and is installed only while the
+//! setting is on.
 
 use std::cell::Cell;
 use std::ffi::{CStr, c_char, c_int, c_void};
@@ -14,25 +15,25 @@ use pgrx::{pg_guard, pg_sys};
 use super::shared_memory;
 use crate::token::embedded;
 
-// Const and without a destructor: reading these allocates nothing.
+// Const and without destructors, so that reading them allocates nothing.
 thread_local! {
     static IS_ON: Cell<bool> = const { Cell::new(false) };
     static IS_INSTALLED: Cell<bool> = const { Cell::new(false) };
-    /// Whose turn it is after ours.
+    /// The hook to call after ours.
     static NEXT: Cell<pg_sys::emit_log_hook_type> = const { Cell::new(None) };
 }
 
 /// Defines the setting that masks the log, once, from `_PG_init`.
 ///
-/// With the library in `shared_preload_libraries` the postmaster assigns it before it has children; every process then
-/// follows the configuration file by itself.
+/// With the library in `shared_preload_libraries`, the postmaster assigns the setting before it has children;
+/// afterwards every process follows the configuration file by itself.
 pub fn define_setting(
     name: &'static CStr,
     short: &'static CStr,
     long: &'static CStr,
     setting: &'static GucSetting<bool>,
 ) {
-    // SAFETY: the hook is a static function, guarded, that keeps nothing of what it is passed.
+    // SAFETY: the hook is a static, guarded function that keeps nothing of its arguments.
     unsafe {
         GucRegistry::define_bool_guc_with_hooks(
             name,
@@ -58,7 +59,7 @@ unsafe extern "C-unwind" fn assigned(is_on: bool, _extra: *mut c_void) {
             pg_sys::emit_log_hook = Some(mask);
             IS_INSTALLED.set(true);
         } else if !is_on && IS_INSTALLED.get() && pg_sys::emit_log_hook.is_some_and(is_ours) {
-            // Where somebody else has come after us, ours stays, and does nothing but pass on.
+            // If another hook was installed after ours, ours stays and only passes messages on.
             pg_sys::emit_log_hook = NEXT.get();
             IS_INSTALLED.set(false);
         }
@@ -71,10 +72,10 @@ fn is_ours(hook: Hook) -> bool {
     ptr::fn_addr_eq(hook, mask as Hook)
 }
 
-/// Not guarded: a guard is there to turn panics into errors, and an error of the log's own would be logged.
+/// Not guarded: a guard turns panics into errors, and an error raised while logging would itself be logged.
 unsafe extern "C-unwind" fn mask(report: *mut pg_sys::ErrorData) {
     if IS_ON.get() {
-        // SAFETY: the server hands over the report that it is about to write.
+        // SAFETY: the server passes the report that it is about to write.
         if let Some(report) = unsafe { report.as_mut() } {
             // SAFETY: as above.
             let masked = unsafe { mask_fields(report) + hide_statement(report) };
@@ -83,14 +84,14 @@ unsafe extern "C-unwind" fn mask(report: *mut pg_sys::ErrorData) {
             }
         }
     }
-    // Last, so that whoever ships the log elsewhere gets it masked.
+    // Last, so that a hook that ships the log elsewhere gets it masked.
     if let Some(next) = NEXT.get() {
-        // SAFETY: handed on as it came. Nothing here has a destructor that an error of it would skip.
+        // SAFETY: passed on as it came. Nothing here has a destructor that an error raised there would skip.
         unsafe { next(report) };
     }
 }
 
-/// Overwrites the tokens in every field that a log shows; how many there were. The client gets the same message.
+/// Masks the tokens in every field that the log shows, and returns their number. The client gets the same message.
 ///
 /// # Safety
 /// `report` must be one that is about to be written.
@@ -108,9 +109,9 @@ unsafe fn mask_fields(report: &mut pg_sys::ErrorData) -> usize {
         .sum()
 }
 
-/// Keeps the statement off the log if it would be there and holds a token; how many it holds.
+/// Keeps a statement that contains tokens off the log, and returns their number; 0 when it would not be logged anyway.
 ///
-/// Its text is what the server goes on executing and shows in its views: it is read, never overwritten.
+/// The server goes on executing this text and shows it in its views, so it is read and never overwritten.
 ///
 /// # Safety
 /// `report` must be one that is about to be written.
@@ -126,7 +127,7 @@ unsafe fn hide_statement(report: &mut pg_sys::ErrorData) -> usize {
     found
 }
 
-/// Whether the statement is logged with messages of this level, as `is_log_level_output` of elog.c has it.
+/// Whether the statement is logged with messages of this level, as `is_log_level_output` of elog.c decides.
 fn is_logged(level: c_int) -> bool {
     const LOG: c_int = pg_sys::LOG as c_int;
     const LOG_SERVER_ONLY: c_int = pg_sys::LOG_SERVER_ONLY as c_int;

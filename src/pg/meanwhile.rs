@@ -1,14 +1,14 @@
-//! Settings of the server for a moment, as a function's SET clause has them.
+//! Changes settings of the server for a while, as a function's SET clause does.
 
 use std::ffi::{CStr, c_int};
 
 use pgrx::pg_sys;
 
-/// Settings of the server that have other values until dropped; an abort gives the former ones back as well.
+/// Settings of the server with other values until this is dropped; an abort restores the former ones as well.
 pub struct Meanwhile(c_int);
 
 impl Meanwhile {
-    /// Sets each that is not so already.
+    /// Sets each setting that does not have its value already.
     pub fn set(settings: &[(&'static CStr, &'static CStr)]) -> Self {
         // SAFETY: opens a nesting level and changes settings in it, as a function's SET clause does. GetConfigOption
         // answers a string that lives until the setting changes.

@@ -1,8 +1,8 @@
-//! Messages that are no errors.
+//! Messages that are not errors.
 
 use pgrx::prelude::*;
 
-/// Tells the client something that it may want to know; the log gets it where `log_min_messages` says so.
+/// Sends the client a NOTICE; the log gets it too, depending on `log_min_messages`.
 pub fn notice(text: String) {
     ereport!(NOTICE, PgSqlErrorCode::ERRCODE_SUCCESSFUL_COMPLETION, text);
 }

@@ -1,8 +1,8 @@
-//! What listeners are told when a transaction commits: NOTIFY, but never at the price of the commit.
+//! Messages to listeners when a transaction commits: NOTIFY, but never at the price of the commit.
 //!
-//! The server keeps messages in a queue of fixed size until every listener has read them; any role may listen and then not
-//! read, and whoever notifies into a full queue fails at its commit. So a message is made at the end of the transaction, one
-//! for all that it has to tell, and not at all once the queue is half full.
+//! The server keeps messages in a queue of fixed size until every listener has read them. Any role may listen and then
+//! not read, and a transaction that notifies into a full queue fails at its commit. So a transaction sends a single
+//! message, at its end, and none at all once the queue is half full.
 
 use std::cell::RefCell;
 use std::ffi::c_int;
@@ -15,14 +15,14 @@ use super::xact;
 /// The channel.
 const CHANNEL: &str = "tokenauth";
 
-/// How many ids a message holds: with a hundred it stays well below the 8000 bytes that one may have.
+/// The most ids in a message: a hundred stay well below the limit of 8000 bytes.
 pub const MOST: usize = 100;
 
-/// What the current transaction has to tell.
+/// What the current transaction has to announce.
 struct Pending {
-    /// Ids, each with the transaction nesting level at which it came in.
+    /// Ids, each with the transaction nesting level at which it was added.
     ids: Vec<(c_int, Uuid)>,
-    /// Shallowest level at which there were too many to list; 0: none.
+    /// The shallowest level at which there were too many to list; 0 if none.
     more_at: c_int,
 }
 
@@ -30,7 +30,7 @@ thread_local! {
     static PENDING: RefCell<Pending> = const { RefCell::new(Pending { ids: Vec::new(), more_at: 0 }) };
 }
 
-/// Tells, if the transaction commits, of these tokens that they are revoked.
+/// Announces at commit that these tokens are revoked.
 pub fn revoked(tokens: impl IntoIterator<Item = Uuid>) {
     let level = xact::nesting_level();
     PENDING.with_borrow_mut(|pending| {
@@ -44,14 +44,14 @@ pub fn revoked(tokens: impl IntoIterator<Item = Uuid>) {
     });
 }
 
-/// Tells, if the transaction commits, that more are revoked than can be listed.
+/// Announces at commit that more tokens are revoked than can be listed.
 pub fn many_revoked() {
     let level = xact::nesting_level();
     PENDING.with_borrow_mut(|pending| pending.more(level));
 }
 
-/// Tells, if the transaction commits, of these tokens, `MOST` at most, that they are about to expire. Answers whether it
-/// will; not when the queue is half full.
+/// Announces at commit that these tokens, at most `MOST`, are about to expire. Returns false, and does not, when the
+/// queue is half full.
 pub fn expiring(tokens: &[Uuid]) -> bool {
     let room = has_room();
     if room {
@@ -66,7 +66,7 @@ impl Pending {
     }
 }
 
-/// At the end of a transaction that is about to commit: the message, if there is one and room for it.
+/// Called at the end of a transaction that is about to commit: sends the message, if there is one and room for it.
 pub(super) fn send_pending() {
     let Pending { ids, more_at } = PENDING.replace(Pending { ids: Vec::new(), more_at: 0 });
     if ids.is_empty() && more_at == 0 || !has_room() {
@@ -79,12 +79,12 @@ pub(super) fn send_pending() {
     }
 }
 
-/// The transaction has ended.
+/// Called when the transaction has ended.
 pub(super) fn forget() {
     PENDING.set(Pending { ids: Vec::new(), more_at: 0 });
 }
 
-/// What a subtransaction of this level has to tell is its parent's now.
+/// A subtransaction of this level has committed: what it had to announce is now its parent's.
 pub(super) fn merge(level: c_int) {
     PENDING.with_borrow_mut(|pending| {
         for (at, _) in pending.ids.iter_mut().filter(|(at, _)| *at == level) {
@@ -96,7 +96,7 @@ pub(super) fn merge(level: c_int) {
     });
 }
 
-/// What subtransactions from this level on had to tell has not happened.
+/// Subtransactions from this level on were rolled back: there is nothing of theirs to announce.
 pub(super) fn drop_from(level: c_int) {
     PENDING.with_borrow_mut(|pending| {
         pending.ids.retain(|(at, _)| *at < level);
@@ -111,7 +111,7 @@ fn message(what: &str, tokens: impl Iterator<Item = Uuid>) -> String {
     format!("{{\"{what}\":[{}]}}", ids.join(","))
 }
 
-/// Whether less than half of the queue is taken. The other half is for whoever else notifies at this moment.
+/// Whether less than half of the queue is in use. The other half is left for others that notify at the same moment.
 fn has_room() -> bool {
     // SAFETY: takes no arguments; takes two locks of the queue for a moment, and raises nothing.
     let usage: Option<f64> = unsafe { direct_function_call(pg_sys::pg_notification_queue_usage, &[]) };
@@ -120,7 +120,7 @@ fn has_room() -> bool {
 
 fn send(payload: &str) {
     let [channel, payload] = [CHANNEL, payload].map(|text| Argument::of(text).into_datum());
-    // SAFETY: pg_notify takes two texts and copies them. Channel and payload are shorter than what it refuses, and a
-    // transaction that has killed something is neither on a standby nor in a parallel worker.
+    // SAFETY: pg_notify takes two texts and copies them. Channel and payload are within its limits, and a transaction
+    // that has killed something is neither on a standby nor in a parallel worker.
     unsafe { pgrx::direct_function_call_as_datum(pg_sys::pg_notify, &[channel, payload]) };
 }

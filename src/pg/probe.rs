@@ -1,7 +1,8 @@
-//! One row of one of our tables by its unique index, through the access methods: no SQL, no planner, no privileges.
+//! Reads one row of one of our tables by its unique index, through the access methods: no SQL, no planner, no
+//! privileges.
 //!
-//! PostgreSQL reads its own catalogs this way. The caller needs no right on the table, the tables need no definer
-//! function, and a probe costs a few microseconds instead of the tens that a statement does.
+//! PostgreSQL reads its own catalogs this way. The caller needs no right on the table, no function has to be SECURITY
+//! DEFINER, and a probe takes a few microseconds instead of the tens that a statement takes.
 
 use std::cell::Cell;
 use std::ffi::{CStr, c_int};
@@ -28,10 +29,10 @@ struct Found {
     generation: u64,
 }
 
-// SAFETY: a backend has one thread; pgrx stops every other from calling the server.
+// SAFETY: a backend has one thread; pgrx stops any other from calling the server.
 unsafe impl Sync for Indexed {}
 
-/// What to look for.
+/// The value to look for.
 pub enum Key<'a> {
     /// In a `bigint` column.
     Bigint(i64),
@@ -50,11 +51,12 @@ impl Indexed {
     /// Reads the row with this key, as the snapshot shows it.
     ///
     /// # Errors
-    /// Raises 55000 when the table is not there: the library is loaded and the extension is not, or of another version.
+    /// Raises 55000 when the table does not exist: the library is loaded, but the extension is absent or of another
+    /// version.
     pub fn find<T>(&self, key: Key<'_>, snapshot: &Latest, read: impl FnOnce(&Row) -> T) -> Option<T> {
         let scan = Scan::begin(self, key, snapshot);
         let tuple = scan.next()?;
-        // SAFETY: the tuple is of the relation being scanned and lives until the scan goes on or ends.
+        // SAFETY: the tuple belongs to the scanned relation and lives until the scan moves on or ends.
         let row = unsafe { Row::new(tuple, scan.descriptor()) };
         Some(read(&row))
     }
@@ -87,15 +89,15 @@ impl Indexed {
 }
 
 impl Indexed {
-    /// The table, open and locked, with what is then known of it.
+    /// The table, opened and locked, with the oids that are valid under that lock.
     fn open(&self) -> (Found, pg_sys::Relation) {
         loop {
             let found = self.found();
-            // SAFETY: waits for whoever changes or drops the table, and takes in what that has changed.
+            // SAFETY: waits for whoever changes or drops the table, and processes the invalidations of that change.
             unsafe { pg_sys::LockRelationOid(found.table, pg_sys::AccessShareLock as c_int) };
-            // While the lock was waited for the table may have gone, or REINDEX CONCURRENTLY ended and its old index with it.
+            // While waiting, the table may have been dropped, or REINDEX CONCURRENTLY may have replaced its index.
             if invalidation::names() == found.generation {
-                // SAFETY: locked above, and there. Closing it gives the lock back.
+                // SAFETY: locked above, and exists. Closing it releases the lock.
                 return (found, unsafe { pg_sys::table_open(found.table, pg_sys::NoLock as c_int) });
             }
             // SAFETY: locked above.
@@ -104,12 +106,12 @@ impl Indexed {
     }
 }
 
-/// The relation of this name in our schema.
+/// The oid of a relation in our schema.
 ///
 /// # Errors
-/// Raises 55000 when it is not there.
+/// Raises 55000 when it does not exist.
 pub(super) fn relation(name: &CStr) -> pg_sys::Oid {
-    // SAFETY: syscache look-ups of names; an absent one answers InvalidOid.
+    // SAFETY: syscache look-ups of names; an absent one returns InvalidOid.
     let oid = unsafe {
         let schema = pg_sys::get_namespace_oid(c"tokenauth".as_ptr(), true);
         pg_sys::get_relname_relid(name.as_ptr(), schema)

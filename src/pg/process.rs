@@ -1,4 +1,4 @@
-//! Processes of our own: what a worker needs of the server beyond a session's.
+//! Our own processes: what a worker needs from the server beyond what a session does.
 
 use std::ffi::c_int;
 use std::ptr;
@@ -6,44 +6,44 @@ use std::ptr;
 use pgrx::bgworkers::{BackgroundWorker, SignalWakeFlags};
 use pgrx::{pg_guard, pg_sys};
 
-/// The number of this process.
+/// The process id.
 #[inline]
 pub fn id() -> i32 {
     // SAFETY: set once, when the process begins.
     unsafe { pg_sys::MyProcPid }
 }
 
-/// Whether the server is being upgraded, which nothing must disturb.
+/// Whether pg_upgrade runs this server; nothing must interfere then.
 pub fn is_upgrade() -> bool {
     // SAFETY: a plain variable of this process.
     unsafe { pg_sys::IsBinaryUpgrade }
 }
 
-/// Makes this worker one without a database, that ends when it is asked to.
+/// Connects this worker without a database; it ends when asked to.
 pub fn connect_to_none() {
     BackgroundWorker::attach_signal_handlers(SignalWakeFlags::SIGHUP | SignalWakeFlags::SIGTERM);
     // SAFETY: once, at the beginning of a worker that was registered with a database connection.
     unsafe { pg_sys::BackgroundWorkerInitializeConnectionByOid(pg_sys::InvalidOid, pg_sys::InvalidOid, 0) };
 }
 
-/// Makes this worker one of this database, as the superuser that the server was made with, whoever may connect; it ends at
-/// once when it is asked to, and waits for no lock for long.
+/// Connects this worker to a database as the bootstrap superuser, even if the database allows no connections. It ends
+/// at once when asked to, and waits for locks only briefly.
 pub fn connect_to(database: u32) {
-    /// Settings that nobody's ALTER DATABASE or ALTER ROLE changes for this worker.
+    /// Settings that no ALTER DATABASE or ALTER ROLE can change for this worker.
     const SETTINGS: [(&std::ffi::CStr, &std::ffi::CStr); 8] = [
         (c"search_path", c"pg_catalog, pg_temp"),
         (c"default_transaction_isolation", c"read committed"),
         (c"default_transaction_read_only", c"off"),
-        // Local, so that no standby that is away holds up a shutdown, but no crash takes back what was written.
+        // Local: a missing standby does not hold up a shutdown, and no crash takes back what was written.
         (c"synchronous_commit", c"local"),
         (c"lock_timeout", c"500ms"),
         (c"session_replication_role", c"origin"),
-        // The rows to be written are looked up one by one, however few the planner expects.
+        // Rows to be written are looked up one by one, however few the planner expects.
         (c"enable_seqscan", c"off"),
         (c"jit", c"off"),
     ];
-    // SAFETY: once, at the beginning of a worker that was registered with a database connection. `die` raises at the next
-    // safe point; the abort that follows gives back what was taken.
+    // SAFETY: once, at the beginning of a worker that was registered with a database connection. `die` makes the worker
+    // raise at the next safe point; the abort that follows releases its resources.
     unsafe {
         let terminated = pg_sys::SIGTERM as c_int;
         #[cfg(not(feature = "pg18"))]
@@ -73,7 +73,7 @@ unsafe extern "C-unwind" fn die(signal: c_int) {
     unsafe { pg_sys::die(signal) };
 }
 
-/// Runs something in a transaction of its own. An error ends the worker, and the transaction with it.
+/// Runs `act` in a transaction of its own. An error ends the worker, and the transaction with it.
 pub fn in_transaction<T>(act: impl FnOnce() -> T) -> T {
     // SAFETY: a worker outside of any transaction.
     unsafe {
@@ -85,7 +85,7 @@ pub fn in_transaction<T>(act: impl FnOnce() -> T) -> T {
     }
 }
 
-/// Reads the configuration file again if that was asked for.
+/// Rereads the configuration file if a reload was requested.
 pub fn reload_if_asked() {
     if BackgroundWorker::sighup_received() {
         // SAFETY: outside of any transaction, as in the server's own loops.
@@ -93,16 +93,16 @@ pub fn reload_if_asked() {
     }
 }
 
-/// Ends this process, to be started again unless the server ends.
+/// Ends this process; the postmaster starts it again unless the server is shutting down.
 pub fn leave() -> ! {
     // SAFETY: nothing is held; the server's own callbacks clean up.
     unsafe { pg_sys::proc_exit(1) };
-    // The bindings of 18 do not say that it never returns.
+    // The bindings for PostgreSQL 18 do not declare that it never returns.
     #[cfg(feature = "pg18")]
     unreachable!("the process has ended");
 }
 
-/// Whether a database exists. Inside a transaction.
+/// Whether a database exists. Must be called inside a transaction.
 pub fn database_exists(database: u32) -> bool {
     // SAFETY: a look-up in the system cache, which works without a database too; the name is palloc'd.
     unsafe {
@@ -115,7 +115,7 @@ pub fn database_exists(database: u32) -> bool {
     true
 }
 
-/// Whether our tables are here: the extension is installed in this database.
+/// Whether the extension, with its tables, is installed in this database.
 pub fn is_installed() -> bool {
     // SAFETY: syscache look-ups of names; an absent one answers InvalidOid.
     unsafe {
@@ -126,7 +126,7 @@ pub fn is_installed() -> bool {
 
 static AT_END: std::sync::OnceLock<fn(bool)> = std::sync::OnceLock::new();
 
-/// Tells of the end of each transaction from now on, and whether it has committed.
+/// Calls `tell` at the end of each transaction from now on, with whether it committed.
 pub fn at_transaction_end(tell: fn(bool)) {
     #[pg_guard]
     unsafe extern "C-unwind" fn ended(event: pg_sys::XactEvent::Type, _argument: *mut std::ffi::c_void) {

@@ -1,6 +1,6 @@
-//! SQL that holds expressions of the application, planned once and run as whoever the current user is.
+//! SQL that contains expressions of the application, planned once and run as the current user.
 //!
-//! Nothing here changes the user: such SQL must never run with rights that its author does not have.
+//! Nothing here switches the user: such SQL must never run with rights that its author does not have.
 
 use std::ffi::{CString, c_int};
 use std::ptr;
@@ -16,7 +16,7 @@ use super::statement::Spi;
 pub struct Query(pg_sys::SPIPlanPtr);
 
 impl Query {
-    /// Plans it; `rows`, if it reads any, may be others each time it runs.
+    /// Plans a query; if it reads `rows`, each run may pass other rows of the same columns.
     ///
     /// # Errors
     /// Raises what the parser and the planner raise.
@@ -35,10 +35,10 @@ impl Query {
         }
     }
 
-    /// Whether the answer depends on the rows it is given and on nothing else: no other table, no clock, no setting.
+    /// Whether the result depends only on the rows it is given: on no other table, clock or setting.
     pub fn is_of_its_rows_alone(&self) -> bool {
-        // SAFETY: the plan is kept; it has one source for its one statement, with the query as it was analysed. The
-        // relations it depends on are listed once for each time they are read, that of the rows among them.
+        // SAFETY: the plan is kept; it has one source for its one statement, with the analysed query. `relationOids`
+        // lists a relation once for each time it is read, including that of the rows.
         unsafe {
             let sources = pg_sys::SPI_plan_get_plan_sources(self.0);
             let source: *mut pg_sys::CachedPlanSource = (*(*sources).elements).ptr_value.cast();
@@ -47,10 +47,10 @@ impl Query {
         }
     }
 
-    /// Hands each row of the answer, in its order, to `take`, on the newest committed state. An error of `take` ends it.
+    /// Runs it on the newest committed state and passes each row of the result, in order, to `take`, until that fails.
     ///
     /// # Errors
-    /// That of `take`; raises what the expressions raise.
+    /// Those of `take`; raises whatever the expressions raise.
     pub fn each<E>(&self, rows: Option<&Rows>, mut take: impl FnMut(&Row) -> Result<(), E>) -> Result<(), E> {
         let _spi = Spi::connect();
         if let Some(rows) = rows {
@@ -62,9 +62,10 @@ impl Query {
             outcome.is_ok()
         };
         let mut receiver = Receiver::new(&mut receive);
-        // What this transaction has done up to now is seen, too.
-        // SAFETY: between two commands; the snapshot stays registered and active while the plan runs, and the receiver
-        // in place. The query writes nothing by itself, so it may run "read-only", which is what takes the active snapshot.
+        // Also sees what this transaction has done so far.
+        // SAFETY: called between two commands; the snapshot stays registered and active while the plan runs, and the
+        // receiver in place. The query itself writes nothing, so it may run "read-only", which makes SPI use the active
+        // snapshot.
         let answer = unsafe {
             pg_sys::CommandCounterIncrement();
             let snapshot = Latest::take();
@@ -87,17 +88,17 @@ impl Query {
 impl Drop for Query {
     fn drop(&mut self) {
         // After an error too: a kept plan belongs to the session, and no abort frees it.
-        // SAFETY: kept by `prepare`, freed only here, which touches nothing but memory; an execution under way holds the
-        // plan itself.
+        // SAFETY: kept by `prepare`, freed only here, which touches nothing but memory; a running execution has its own
+        // reference to the plan.
         unsafe { pg_sys::SPI_freeplan(self.0) };
     }
 }
 
-/// Where the executor sends rows.
+/// The destination to which the executor sends rows.
 #[repr(C)]
 struct Receiver<'a> {
     base: pg_sys::DestReceiver,
-    /// What is palloc'd for a row lives in here until the next one.
+    /// Memory palloc'd for a row lives here until the next row.
     scratch: pg_sys::MemoryContext,
     take: &'a mut dyn FnMut(&Row) -> bool,
 }
@@ -111,7 +112,7 @@ impl<'a> Receiver<'a> {
             rDestroy: Some(ignore),
             mydest: pg_sys::CommandDest::DestNone,
         };
-        // SAFETY: a child of SPI's context, which goes with the connection.
+        // SAFETY: a child of SPI's context, so it ends with the connection.
         let scratch = unsafe {
             pg_sys::AllocSetContextCreateInternal(
                 pg_sys::CurrentMemoryContext,
@@ -127,7 +128,7 @@ impl<'a> Receiver<'a> {
 
 #[pg_guard]
 unsafe extern "C-unwind" fn receive(slot: *mut pg_sys::TupleTableSlot, receiver: *mut pg_sys::DestReceiver) -> bool {
-    // SAFETY: the executor hands back what `each` gave it, and a slot that is valid during this call.
+    // SAFETY: the executor passes back what `each` gave it, and a slot that is valid during this call.
     unsafe {
         let receiver = &mut *receiver.cast::<Receiver>();
         pg_sys::MemoryContextReset(receiver.scratch);

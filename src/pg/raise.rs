@@ -1,7 +1,7 @@
-//! Errors of a SQLSTATE that is not one of PostgreSQL's own, which pgrx would turn into XX000.
+//! Raises errors with a SQLSTATE that is not PostgreSQL's own, which pgrx would turn into XX000.
 //!
-//! An error is raised by a jump out of the function, past whatever frames lie between; so it is raised from a frame in
-//! which there is nothing to drop, after the one that did the work has returned.
+//! PostgreSQL raises an error by a jump that skips the destructors of all frames between. So the error is raised from a
+//! frame that has nothing to drop, after the function that did the work has returned.
 
 use std::ffi::{c_char, c_int};
 use std::ptr;
@@ -10,12 +10,12 @@ use pgrx::callconv::{BoxRet, FcInfo};
 use pgrx::datum::Datum;
 use pgrx::{impl_sql_translatable, pg_sys};
 
-/// What a function answers to the frame that raises its errors.
+/// The result of a function whose errors the outermost frame raises.
 pub struct Raise(Option<Raised>);
 
 /// An error, in the server encoding.
 pub struct Raised {
-    /// Five digits and capital letters.
+    /// Five digits or capital letters.
     pub sqlstate: [u8; 5],
     /// Its primary line.
     pub message: Vec<u8>,
@@ -24,7 +24,7 @@ pub struct Raised {
 }
 
 impl Raise {
-    /// No error: the function returns, to its caller nothing.
+    /// No error: the function returns void.
     pub fn nothing() -> Self {
         Raise(None)
     }
@@ -37,7 +37,7 @@ impl Raise {
 
 impl_sql_translatable!(Raise, "void");
 
-/// An error as it is handed from one frame to the other: in memory of the server, which frees it as the error is raised.
+/// An error on its way from one frame to the other, in memory that the server frees after the error.
 #[repr(C)]
 struct Parcel {
     sqlstate: c_int,
@@ -61,13 +61,13 @@ unsafe impl BoxRet for Raise {
     }
 }
 
-/// A palloc'd, zero-terminated copy, up to the first zero.
+/// A palloc'd, zero-terminated copy, up to the first zero byte.
 fn palloced(text: &[u8]) -> *const c_char {
     // SAFETY: copies at most as many bytes as there are.
     unsafe { pg_sys::pnstrdup(text.as_ptr().cast(), text.len()) }
 }
 
-/// As `MAKE_SQLSTATE` of elog.h packs it: six bits for each character.
+/// Packs it as `MAKE_SQLSTATE` of elog.h does: six bits for each character.
 fn packed(sqlstate: [u8; 5]) -> c_int {
     sqlstate.iter().rev().fold(0, |packed, &character| packed << 6 | c_int::from(character.wrapping_sub(b'0') & 0x3F))
 }
@@ -80,7 +80,8 @@ unsafe extern "C-unwind" {
     fn errdetail_internal(format: *const c_char, ...) -> c_int;
     fn errfinish(filename: *const c_char, lineno: c_int, funcname: *const c_char);
 
-    /// What `#[pg_extern]` makes of `pre_request`: guarded, so that its own errors and panics never come this way.
+    /// The function that `#[pg_extern]` generates for `pre_request`. It is guarded, so its own errors and panics end
+    /// there.
     fn pre_request_wrapper(fcinfo: pg_sys::FunctionCallInfo) -> pg_sys::Datum;
 }
 
@@ -90,7 +91,7 @@ unsafe extern "C-unwind" {
 /// To be called by the server's function manager.
 #[unsafe(no_mangle)]
 unsafe extern "C-unwind" fn pre_request_raising(fcinfo: pg_sys::FunctionCallInfo) -> pg_sys::Datum {
-    // SAFETY: the call is passed on as it came. The answer is what `Raise` has made of itself.
+    // SAFETY: the call is passed on as it came; the answer is the one that `box_into` of `Raise` made.
     unsafe {
         let answer = pre_request_wrapper(fcinfo);
         if !(*fcinfo).isnull {
@@ -101,14 +102,14 @@ unsafe extern "C-unwind" fn pre_request_raising(fcinfo: pg_sys::FunctionCallInfo
     pg_sys::Datum::null()
 }
 
-/// The version of the calling convention that `pre_request_raising` is of.
+/// Tells the server the calling convention of `pre_request_raising`: version 1.
 #[unsafe(no_mangle)]
 extern "C" fn pg_finfo_pre_request_raising() -> &'static pg_sys::Pg_finfo_record {
     const VERSION_1: pg_sys::Pg_finfo_record = pg_sys::Pg_finfo_record { api_version: 1 };
     &VERSION_1
 }
 
-/// Raises the error; nothing here or in its caller has a destructor that the jump would skip.
+/// Raises the error; neither this function nor its caller has a destructor that the jump would skip.
 ///
 /// # Safety
 /// `parcel` must be one that `Raise` has made.

@@ -1,4 +1,4 @@
-//! Roles: who is logged in, who calls, and what they are called.
+//! Roles: who is logged in, who calls, and their names.
 
 use std::ffi::CStr;
 
@@ -8,7 +8,7 @@ use pgrx::{FromDatum, impl_sql_translatable, pg_sys};
 
 use super::text::Text;
 
-/// Name of the role that logged in: what history records, whoever the function runs as.
+/// The name of the role that logged in: events record it, whoever the function runs as.
 pub fn session() -> Text {
     // SAFETY: the session's role exists for as long as the session does; the name is palloc'd and copied.
     let name = unsafe { CStr::from_ptr(pg_sys::GetUserNameFromId(session_id(), false)) };
@@ -18,7 +18,7 @@ pub fn session() -> Text {
 /// A role.
 pub type Id = pg_sys::Oid;
 
-/// The role that logged in, or that SET SESSION AUTHORIZATION has put in its place.
+/// The role that logged in, or that SET SESSION AUTHORIZATION has replaced it with.
 pub fn session_id() -> Id {
     // SAFETY: reads this backend's state.
     unsafe { pg_sys::GetSessionUserId() }
@@ -36,7 +36,7 @@ pub fn is_superuser(role: pg_sys::Oid) -> bool {
     unsafe { pg_sys::superuser_arg(role) }
 }
 
-/// Whether CREATE EXTENSION or ALTER EXTENSION is running a script of ours.
+/// Whether CREATE EXTENSION or ALTER EXTENSION is running a script.
 pub fn is_creating_extension() -> bool {
     // SAFETY: reads this backend's state.
     unsafe { pg_sys::creating_extension }

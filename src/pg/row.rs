@@ -4,12 +4,12 @@ use pgrx::{FromDatum, pg_sys};
 
 use super::varlena;
 
-/// Most columns a row read here has.
+/// The most columns that a row read here has.
 const MOST_COLUMNS: usize = 32;
 
-/// A row taken apart once; columns are numbered from 1, as in the catalogs.
+/// A row, deformed once; columns are numbered from 1, as in the catalogs.
 ///
-/// Borrowed from the scan or statement that produced it: values are copied out while that lasts.
+/// It borrows from the scan or statement that produced it; values are copied out while that lasts.
 pub struct Row {
     values: [pg_sys::Datum; MOST_COLUMNS],
     nulls: [bool; MOST_COLUMNS],
@@ -20,7 +20,7 @@ impl Row {
     /// # Safety
     /// `tuple` must be a tuple of `descriptor` and stay in memory as long as values are read.
     pub(super) unsafe fn new(tuple: pg_sys::HeapTuple, descriptor: pg_sys::TupleDesc) -> Self {
-        // SAFETY: valid by the caller's word.
+        // SAFETY: guaranteed by the caller.
         let columns = usize::try_from(unsafe { (*descriptor).natts }).unwrap_or_default();
         assert!(columns <= MOST_COLUMNS, "row has {columns} columns, expected {MOST_COLUMNS} at most");
         let mut row = Row { values: [pg_sys::Datum::null(); MOST_COLUMNS], nulls: [true; MOST_COLUMNS], columns };
@@ -34,7 +34,7 @@ impl Row {
     /// # Safety
     /// `slot` must hold a row and keep it as long as values are read.
     pub(super) unsafe fn of_slot(slot: *mut pg_sys::TupleTableSlot) -> Self {
-        // SAFETY: valid by the caller's word; once all columns are fetched the slot's arrays have `natts` entries.
+        // SAFETY: guaranteed by the caller; once all columns are fetched, the slot's arrays have `natts` entries.
         unsafe {
             let natts = (*(*slot).tts_tupleDescriptor).natts;
             if i32::from((*slot).tts_nvalid) < natts {
@@ -49,23 +49,23 @@ impl Row {
         }
     }
 
-    /// The value of a column, `None` when it is NULL.
+    /// The value of a column; `None` for NULL.
     pub fn optional<T: FromDatum>(&self, column: usize) -> Option<T> {
         debug_assert!((1..=self.columns).contains(&column));
         let index = column - 1;
-        // SAFETY: the datum is the column's, of the type that the schema or the statement gives it.
+        // SAFETY: the datum is the column's, of the type that the schema or the statement declares.
         unsafe { T::from_datum(self.values[index], self.nulls[index]) }
     }
 
     /// The value of a column that is never NULL.
     ///
     /// # Panics
-    /// When it is NULL all the same: the table is then not the one this library was built for.
+    /// When it is NULL nevertheless: the table is then not the one this library was built for.
     pub fn required<T: FromDatum>(&self, column: usize) -> T {
         self.optional(column).unwrap_or_else(|| panic!("unexpected null in column {column}"))
     }
 
-    /// All values and which of them are NULL.
+    /// All values, and which of them are NULL.
     pub(super) fn raw(&self) -> (&[pg_sys::Datum], &[bool]) {
         (&self.values[..self.columns], &self.nulls[..self.columns])
     }
@@ -77,7 +77,7 @@ impl Row {
 
     /// The bytes of a `text` or `bytea` column, borrowed.
     pub fn bytes(&self, column: usize) -> Option<&[u8]> {
-        // SAFETY: as in `optional`; what has to be detoasted is palloc'd in a context that outlives the row.
+        // SAFETY: as in `optional`; a detoasted copy is palloc'd in a context that outlives the row.
         (!self.nulls[column - 1]).then(|| unsafe { varlena::bytes(self.values[column - 1]) })
     }
 }

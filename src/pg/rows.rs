@@ -1,6 +1,6 @@
 //! Rows on their way into a statement: a tuplestore that SQL reads as a relation, as triggers read transition tables.
 //!
-//! However many there are, they cost no memory beyond `work_mem`, and no value of theirs ever becomes SQL text.
+//! However many there are, they take no memory beyond `work_mem`, and none of their values ever becomes SQL text.
 
 use std::ffi::{CStr, c_int};
 use std::ptr;
@@ -10,17 +10,17 @@ use pgrx::pg_sys;
 use super::row::Row;
 use super::statement::Argument;
 
-/// Named rows. Registered with each statement that reads them, which must end before they do.
+/// Named rows, registered with each statement that reads them; the statement must end before they are dropped.
 pub struct Rows {
     relation: Box<pg_sys::EphemeralNamedRelationData>,
     is_owned: bool,
-    /// The memory context in which they were begun. Rows are put from within shorter-lived ones, which must not hold what
-    /// a store makes when it spills to disk.
+    /// The memory context in which they were begun. Rows are added from within shorter-lived contexts, which must not
+    /// own what a store allocates when it spills to disk.
     context: pg_sys::MemoryContext,
 }
 
 impl Rows {
-    /// None yet, of these columns.
+    /// No rows yet, with these columns.
     pub fn new(name: &'static CStr, columns: &[(&'static CStr, pg_sys::Oid)]) -> Self {
         let count = c_int::try_from(columns.len()).expect("rows have few columns");
         // SAFETY: the descriptor has room for `count` columns, which are numbered from 1; names are copied.
@@ -37,7 +37,7 @@ impl Rows {
     /// The transition table of a trigger.
     ///
     /// # Safety
-    /// `store` must be the trigger manager's, of rows of this table, and outlive the answer.
+    /// `store` must be the trigger manager's, contain rows of this table, and outlive the result.
     pub(super) unsafe fn of_transition(
         name: &'static CStr,
         table: pg_sys::Oid,
@@ -52,7 +52,7 @@ impl Rows {
     /// `tuple` must be a row of this table.
     pub(super) unsafe fn of_tuple(name: &'static CStr, table: pg_sys::Oid, tuple: pg_sys::HeapTuple) -> Self {
         let store = begin_store();
-        // SAFETY: the tuple is valid by the caller's word and is copied.
+        // SAFETY: the caller guarantees the tuple, which is copied.
         unsafe { pg_sys::tuplestore_puttuple(store, tuple) };
         Self::named(name, table, ptr::null_mut(), store, true)
     }
@@ -69,7 +69,8 @@ impl Rows {
         relation.md.reliddesc = table;
         relation.md.tupdesc = descriptor;
         relation.md.enrtype = pg_sys::EphemeralNameRelationType::ENR_NAMED_TUPLESTORE;
-        // Plans are kept and serve one row as well as a million: whoever expects one row reaches ours by their index.
+        // Plans are kept and serve one row as well as a million: expecting one row, the planner reaches our tables by
+        // index.
         relation.md.enrtuples = 1.0;
         relation.reldata = store.cast();
         Rows {
@@ -99,7 +100,8 @@ impl Rows {
     }
 
     fn put_raw(&mut self, values: &[pg_sys::Datum], nulls: &[bool]) {
-        // SAFETY: as many values as the descriptor has columns, of their types by the caller's word; they are copied.
+        // SAFETY: as many values as the descriptor has columns, of their types as the caller guarantees; they are
+        // copied.
         unsafe {
             let columns = usize::try_from((*self.descriptor()).natts);
             assert_eq!(columns, Ok(values.len()), "rows of another form");
@@ -114,19 +116,19 @@ impl Rows {
         }
     }
 
-    /// How many.
+    /// The number of rows.
     pub fn len(&self) -> u64 {
         // SAFETY: the store lives as long as `self`.
         u64::try_from(unsafe { pg_sys::tuplestore_tuple_count(self.store()) }).unwrap_or_default()
     }
 
-    /// What SQL calls them.
+    /// The name by which SQL reads them.
     pub fn name(&self) -> &[u8] {
         // SAFETY: a static string.
         unsafe { CStr::from_ptr(self.relation.md.name) }.to_bytes()
     }
 
-    /// Whether there are none.
+    /// Whether there are no rows.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -139,7 +141,7 @@ impl Rows {
         self.relation.md.tupdesc
     }
 
-    /// Makes them a relation of the SPI connection at hand.
+    /// Makes them a relation in the current SPI connection.
     pub(super) fn register(&self) {
         // SAFETY: inside an SPI connection, which only reads through the pointer.
         let answer = unsafe { pg_sys::SPI_register_relation((&raw const *self.relation).cast_mut()) };
@@ -149,7 +151,7 @@ impl Rows {
 
 impl Drop for Rows {
     fn drop(&mut self) {
-        // After an error the abort gives back memory and temporary files.
+        // After an error the abort frees memory and temporary files.
         if self.is_owned && !std::thread::panicking() {
             // SAFETY: begun by `begin_store`, ended only here.
             unsafe { pg_sys::tuplestore_end(self.store()) };
@@ -162,14 +164,14 @@ fn begin_store() -> *mut pg_sys::Tuplestorestate {
     unsafe { pg_sys::tuplestore_begin_heap(true, false, pg_sys::work_mem) }
 }
 
-/// Rows read back one by one, in the order in which they were put; one reader at a time.
+/// Reads rows back one by one, in the order in which they were added; one reader at a time.
 pub struct Reader<'a> {
     rows: &'a Rows,
     slot: *mut pg_sys::TupleTableSlot,
 }
 
 impl<'a> Reader<'a> {
-    /// From the first.
+    /// Starts at the first row.
     pub fn new(rows: &'a Rows) -> Self {
         // SAFETY: rows that are read back were made by `Rows::new` and have a descriptor.
         let slot = unsafe {
@@ -179,11 +181,11 @@ impl<'a> Reader<'a> {
         Reader { rows, slot }
     }
 
-    /// The next, borrowed until the one after it is asked for.
+    /// The next row, borrowed until the one after it is read.
     pub fn next(&mut self) -> Option<Row> {
         // SAFETY: slot and store agree in form; the store's own read pointer moves forward.
         unsafe {
-            // A row that comes back from disk belongs to the slot, and must live until the slot lets go of it.
+            // A row read back from disk belongs to the slot, and must live until the slot releases it.
             let caller = pg_sys::MemoryContextSwitchTo(self.rows.context);
             let found = pg_sys::tuplestore_gettupleslot(self.rows.store(), true, false, self.slot);
             pg_sys::MemoryContextSwitchTo(caller);

@@ -1,4 +1,4 @@
-//! What our settings need of the server: their namespace, hooks, and what else is configured.
+//! What our settings need from the server: their prefix, their hooks, and other configuration.
 
 use std::cell::Cell;
 use std::ffi::{CStr, CString, OsStr, c_char, c_void};
@@ -11,7 +11,7 @@ use pgrx::prelude::*;
 
 use super::clock;
 
-/// Makes an unknown setting of this prefix an error instead of a placeholder that is silently kept.
+/// Makes an unknown setting with this prefix an error, instead of a placeholder that is silently kept.
 pub fn reserve(prefix: &'static CStr) {
     // SAFETY: copies the name.
     unsafe { pg_sys::MarkGUCPrefixReserved(prefix.as_ptr()) };
@@ -22,9 +22,9 @@ thread_local! {
     static PRELOADED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Defines a setting that names a file and is set by the configuration file alone, and tells of each value that it takes,
-/// at the start and at each reload: once for the whole server where the postmaster has loaded the library, else once in
-/// each process that has.
+/// Defines a setting that names a file and that only the configuration file sets. `look` is called with each value it
+/// takes, at the start and at each reload: once for the whole server if the postmaster has loaded the library,
+/// otherwise once in each process that has.
 pub fn define_file(
     name: &'static CStr,
     short: &'static CStr,
@@ -32,14 +32,14 @@ pub fn define_file(
     setting: &'static GucSetting<Option<CString>>,
     look: fn(&CStr),
 ) {
-    /// What is told. There is one such setting.
+    /// The function to call. There is one such setting.
     static LOOK: std::sync::OnceLock<fn(&CStr)> = std::sync::OnceLock::new();
 
     #[pg_guard]
     unsafe extern "C-unwind" fn assigned(value: *const c_char, _extra: *mut c_void) {
         // SAFETY: reads this process's state.
         let (is_child, is_worker) = unsafe { (pg_sys::IsUnderPostmaster, pg_sys::ParallelWorkerNumber >= 0) };
-        // Whoever started the worker has been told.
+        // The process that started the worker has called it already.
         if value.is_null() || is_worker || is_child && PRELOADED.get() {
             return;
         }
@@ -52,7 +52,7 @@ pub fn define_file(
     LOOK.get_or_init(|| look);
     // SAFETY: reads this process's state.
     PRELOADED.set(unsafe { pg_sys::process_shared_preload_libraries_in_progress });
-    // SAFETY: the hook is a static function, guarded, that keeps nothing of what it is passed.
+    // SAFETY: the hook is a static, guarded function that keeps nothing of its arguments.
     unsafe {
         GucRegistry::define_string_guc_with_hooks(
             name,
@@ -68,7 +68,7 @@ pub fn define_file(
     }
 }
 
-/// Defines a setting that is an interval, not negative, or nothing when it is empty; set by superusers, per database too.
+/// Defines a setting that is empty or a non-negative interval, and that superusers set, per database too.
 pub fn define_interval(
     name: &'static CStr,
     short: &'static CStr,
@@ -81,14 +81,14 @@ pub fn define_interval(
         _extra: *mut *mut c_void,
         _source: pg_sys::GucSource::Type,
     ) -> bool {
-        // SAFETY: the hook is passed the string that would be set, or NULL for none.
+        // SAFETY: the hook gets the string to be set, or NULL for none.
         let text = unsafe { (*value).as_ref().map(|text| CStr::from_ptr(text)) };
         text.is_none_or(|text| {
             text.is_empty() || clock::parse_interval(text).is_some_and(|interval| !clock::is_negative(&interval))
         })
     }
 
-    // SAFETY: the hook is a static function, guarded, that keeps nothing of what it is passed.
+    // SAFETY: the hook is a static, guarded function that keeps nothing of its arguments.
     unsafe {
         GucRegistry::define_string_guc_with_hooks(
             name,
@@ -104,7 +104,7 @@ pub fn define_interval(
     }
 }
 
-/// The value of a setting that is somebody else's; `None` where nobody has set it.
+/// The value of a setting that is not ours; `None` when it does not exist.
 ///
 /// # Errors
 /// Raises 42501 for a setting that only superusers may read.

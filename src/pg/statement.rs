@@ -1,7 +1,8 @@
 //! Constant SQL, planned once per backend and run on the newest committed state.
 //!
-//! `SPI_execute` would use the transaction's snapshot: an UPDATE in REPEATABLE READ then misses the token that another
-//! session has just issued, and a mass revocation leaves it alive. Every statement here takes a fresh snapshot.
+//! `SPI_execute` would use the transaction's snapshot: in REPEATABLE READ, an UPDATE would then miss a token that
+//! another session has just issued, and a mass revocation would leave it alive. Every statement here takes a fresh
+//! snapshot.
 
 use std::cell::{Cell, RefCell};
 use std::ffi::{CString, c_char, c_int, c_long};
@@ -20,7 +21,7 @@ pub struct Argument {
 }
 
 impl Argument {
-    /// Of any value that has an SQL type; `None` is NULL.
+    /// An argument from any value that has an SQL type; `None` is NULL.
     pub fn of<T: IntoDatum>(value: T) -> Self {
         Argument { oid: T::type_oid(), datum: value.into_datum() }
     }
@@ -34,7 +35,7 @@ impl Argument {
     }
 }
 
-/// The arguments of a statement, each of any type that has one in SQL.
+/// The arguments of a statement, each of any type that has an SQL type.
 macro_rules! arguments {
     ($($value:expr),* $(,)?) => { &[$($crate::pg::statement::Argument::of($value)),*] };
 }
@@ -46,37 +47,37 @@ macro_rules! fields {
 }
 pub(crate) use fields;
 
-/// One statement, its plan kept for the life of the backend.
+/// One statement; its plan is kept for the life of the backend.
 ///
-/// The text is constant and names our own schema in full; what varies comes in as arguments.
+/// The text is constant and qualifies names of our schema; everything variable is passed as an argument.
 pub struct Statement {
     sql: &'static str,
     plan: Cell<pg_sys::SPIPlanPtr>,
     types: RefCell<Vec<pg_sys::Oid>>,
 }
 
-// SAFETY: a backend has one thread; pgrx stops every other from calling the server.
+// SAFETY: a backend has one thread; pgrx stops any other from calling the server.
 unsafe impl Sync for Statement {}
 
 impl Statement {
-    /// Of this text, with `$1`, `$2`, … for the arguments.
+    /// A statement of this text, with `$1`, `$2`, … for the arguments.
     pub const fn new(sql: &'static str) -> Self {
         Statement { sql, plan: Cell::new(ptr::null_mut()), types: RefCell::new(Vec::new()) }
     }
 
-    /// Runs it and answers how many rows it wrote or found.
+    /// Runs it and returns how many rows it wrote or found.
     pub fn run(&self, arguments: &[Argument]) -> u64 {
         Spi::connect().execute(self, arguments, 0)
     }
 
-    /// As [`run`](Self::run), for a statement that reads these rows by their name.
+    /// As [`run`](Self::run), for a statement that reads `rows` by their name.
     pub fn run_over(&self, rows: &Rows, arguments: &[Argument]) -> u64 {
         let spi = Spi::connect();
         rows.register();
         spi.execute(self, arguments, 0)
     }
 
-    /// As [`first`](Self::first), for a statement that reads these rows by their name.
+    /// As [`first`](Self::first), for a statement that reads `rows` by their name.
     pub fn first_over<T>(&self, rows: &Rows, arguments: &[Argument], read: impl FnOnce(&Row) -> T) -> Option<T> {
         let spi = Spi::connect();
         rows.register();
@@ -84,7 +85,7 @@ impl Statement {
         spi.row(0).map(|row| read(&row))
     }
 
-    /// As [`all`](Self::all), for a statement that reads these rows by their name.
+    /// As [`all`](Self::all), for a statement that reads `rows` by their name.
     pub fn all_over<T>(&self, rows: &Rows, arguments: &[Argument], mut read: impl FnMut(&Row) -> T) -> Vec<T> {
         let spi = Spi::connect();
         rows.register();
@@ -106,7 +107,7 @@ impl Statement {
         (0..found).filter_map(|index| spi.row(index)).map(|row| read(&row)).collect()
     }
 
-    /// Runs it and hands every row, as a tuple, to `take`.
+    /// Runs it and passes every row, as a tuple, to `take`.
     pub(super) fn each(&self, arguments: &[Argument], mut take: impl FnMut(pg_sys::HeapTuple, pg_sys::TupleDesc)) {
         let spi = Spi::connect();
         for index in 0..spi.execute(self, arguments, 0) {
@@ -116,7 +117,7 @@ impl Statement {
         }
     }
 
-    /// Runs it and copies the first column of the first row, of a by-reference type, to the caller's memory context.
+    /// Runs it and copies the first column of the first row, of a by-reference type, into the caller's memory context.
     pub(super) fn first_datum(&self, arguments: &[Argument]) -> Option<pg_sys::Datum> {
         let spi = Spi::connect();
         spi.execute(self, arguments, 1);
@@ -150,8 +151,8 @@ impl Statement {
         self.plan.get()
     }
 
-    /// Gives the plan back. A row type of ours has another oid after DROP and CREATE EXTENSION; PostgreSQL replans for
-    /// everything but the types of arguments.
+    /// Frees the plan, whose argument types no longer fit: a row type of ours has a new oid after DROP and CREATE
+    /// EXTENSION. PostgreSQL itself replans for any other change.
     fn forget(&self) {
         let plan = self.plan.replace(ptr::null_mut());
         if !plan.is_null() {
@@ -161,7 +162,7 @@ impl Statement {
     }
 }
 
-/// An open SPI connection. It is closed on drop, but after an error by the abort, as for callers in C.
+/// An open SPI connection, closed on drop; after an error the abort closes it, as for callers in C.
 pub(super) struct Spi;
 
 impl Spi {
@@ -179,8 +180,8 @@ impl Spi {
         let nulls: Vec<c_char> =
             arguments.iter().map(|argument| if argument.datum.is_none() { b'n' } else { b' ' } as c_char).collect();
         let snapshot = Latest::take();
-        // SAFETY: plan, values and nulls agree in number and types, since the plan was made from the first such call.
-        // Not read-only, so that the command counter moves and what this transaction did a moment ago is seen.
+        // SAFETY: plan, values and nulls agree in number and types, since `plan` was made for these types. Not
+        // read-only, so that the command counter advances and the statement sees what this transaction has just done.
         let answer = unsafe {
             pg_sys::SPI_execute_snapshot(
                 plan,
@@ -222,7 +223,7 @@ impl Drop for Spi {
     }
 }
 
-/// Runs a command that takes no parameters, such as GRANT; names in it must be quoted.
+/// Runs a command that takes no parameters, such as GRANT; names in it must already be quoted.
 pub fn run_command(command: impl AsRef<[u8]>) {
     let command = CString::new(command.as_ref()).expect("a command has no zero byte");
     let _spi = Spi::connect();

@@ -1,4 +1,4 @@
-//! Something tried whose error is an answer, not the end of the statement.
+//! Runs code whose error is an answer instead of the end of the statement.
 
 use std::panic::AssertUnwindSafe;
 use std::ptr;
@@ -6,10 +6,10 @@ use std::ptr;
 use pgrx::pg_sys::panic::CaughtError;
 use pgrx::{PgTryBuilder, pg_sys};
 
-/// Runs `attempt` in a subtransaction of its own, as a PL/pgSQL block with EXCEPTION does. When it raises or answers an
-/// error, whatever it did is rolled back; what it raised is answered as its message.
+/// Runs `attempt` in a subtransaction of its own, like a PL/pgSQL block with EXCEPTION. When it raises or returns an
+/// error, its effects are rolled back and the message is returned.
 pub fn attempt<T, E: ToString>(attempt: impl FnOnce() -> Result<T, E>) -> Result<T, String> {
-    // SAFETY: memory context and resource owner are given back as they were, whichever way the subtransaction ends.
+    // SAFETY: memory context and resource owner are restored, whichever way the subtransaction ends.
     let (context, owner) = unsafe {
         let before = (pg_sys::CurrentMemoryContext, pg_sys::CurrentResourceOwner);
         pg_sys::BeginInternalSubTransaction(ptr::null());
@@ -26,7 +26,7 @@ pub fn attempt<T, E: ToString>(attempt: impl FnOnce() -> Result<T, E>) -> Result
             other => Err(Failure::Passed(Box::new(other))),
         })
         .execute();
-    // SAFETY: ends the subtransaction that was begun above; nested ones have ended before it.
+    // SAFETY: ends the subtransaction begun above; nested ones have ended before it.
     unsafe {
         if outcome.is_ok() {
             pg_sys::ReleaseCurrentSubTransaction();

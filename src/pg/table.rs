@@ -1,4 +1,4 @@
-//! Tables of the application: as an argument, locked, and watched for changes of their form.
+//! Tables of the application: as arguments, locked, and watched for changes of their definition.
 
 use std::cell::{Cell, RefCell};
 use std::ffi::{CStr, c_char, c_int};
@@ -15,7 +15,7 @@ use super::text::Text;
 pub struct Table(pg_sys::Oid);
 
 impl Table {
-    /// Of this oid.
+    /// The table with this oid.
     pub fn of(oid: pg_sys::Oid) -> Self {
         Table(oid)
     }
@@ -25,9 +25,9 @@ impl Table {
         self.0
     }
 
-    /// Holds off every writer, as CREATE TRIGGER does, until the transaction ends. Readers go on.
+    /// Locks out all writers until the transaction ends, as CREATE TRIGGER does. Readers continue.
     pub fn lock_against_writers(self) {
-        // SAFETY: takes a heavyweight lock; a table that is gone is noticed by whoever looks at it next.
+        // SAFETY: takes a heavyweight lock; if the table is gone, the next access to it notices.
         unsafe { pg_sys::LockRelationOid(self.0, pg_sys::ShareRowExclusiveLock as c_int) };
     }
 }
@@ -42,17 +42,17 @@ impl ColumnName {
     }
 }
 
-/// How a column is read that may hold text.
+/// How to read a column that may hold text.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum TextForm {
     /// By its cast to `text`.
     Cast,
-    /// As the bytes that a `bytea` is.
+    /// As its raw bytes, for `bytea`.
     Bytes,
 }
 
-/// How a column of this type is read as text; `None` for types that hold none. Domains count as what they are made of,
-/// arrays as their elements.
+/// How to read a column of this type as text; `None` if the type cannot hold any. A domain counts as its base type, an
+/// array as its elements.
 pub fn text_form(column_type: pg_sys::Oid) -> Option<TextForm> {
     // SAFETY: syscache look-ups; the type is that of a column, which keeps it from being dropped.
     let (base, element, is_string) = unsafe {
@@ -71,7 +71,7 @@ pub fn text_form(column_type: pg_sys::Oid) -> Option<TextForm> {
     }
 }
 
-/// Lets one transaction at a time change which tables are bound; nobody else waits for it.
+/// Lets one transaction at a time change which tables are bound; nobody else is blocked.
 pub fn lock_bindings() {
     // SAFETY: a lock that conflicts with itself, and with neither reading nor writing the table.
     unsafe { pg_sys::LockRelationOid(probe::relation(c"principal"), pg_sys::ShareUpdateExclusiveLock as c_int) };
@@ -79,7 +79,8 @@ pub fn lock_bindings() {
 
 thread_local! {
     static WATCHED: RefCell<Vec<pg_sys::Oid>> = const { RefCell::new(Vec::new()) };
-    /// Moves whenever a watched table may have changed its form, its name or its triggers.
+    /// Generation of definitions: advances whenever a watched table may have changed its columns, its name or its
+    /// triggers.
     static FORMS: Cell<u64> = const { Cell::new(0) };
 }
 

@@ -21,18 +21,18 @@ impl Text {
         &self.0
     }
 
-    /// The bytes, given away.
+    /// The bytes as a box.
     pub fn into_bytes(self) -> Box<[u8]> {
         self.0.into_boxed_slice()
     }
 
-    /// Whether there is nothing in it.
+    /// Whether it is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// What a message may show of it: messages are built as UTF-8, so in a database of another encoding whatever is
-    /// not ASCII becomes `?`.
+    /// The text as messages may show it: messages are built as UTF-8, so in a database of another encoding every
+    /// character that is not ASCII becomes `?`.
     pub fn shown(&self) -> String {
         encoding::shown(&self.0)
     }
@@ -44,7 +44,7 @@ impl From<Vec<u8>> for Text {
     }
 }
 
-/// From text of our own making, which is ASCII.
+/// Takes text of our own, which is ASCII.
 impl From<&str> for Text {
     fn from(text: &str) -> Self {
         debug_assert!(text.is_ascii());
@@ -87,7 +87,7 @@ unsafe impl<'fcx> ArgAbi<'fcx> for Text {
     }
 }
 
-// SAFETY: `into_datum` makes a palloc'd varlena, which is what a function declared to return text answers.
+// SAFETY: `into_datum` makes a palloc'd varlena, which is what a function declared to return text must return.
 unsafe impl BoxRet for Text {
     unsafe fn box_into<'fcx>(self, fcinfo: &mut FcInfo<'fcx>) -> Datum<'fcx> {
         match self.into_datum() {
@@ -98,7 +98,7 @@ unsafe impl BoxRet for Text {
     }
 }
 
-/// A token text on its way to the caller. Ours is wiped; what the caller gets is the server's copy.
+/// A token text on its way to the caller. Our buffer is wiped; the caller gets the server's copy.
 pub struct Plaintext(Zeroizing<Vec<u8>>);
 
 impl From<Zeroizing<Vec<u8>>> for Plaintext {
@@ -120,13 +120,13 @@ unsafe impl BoxRet for Plaintext {
     }
 }
 
-/// A text argument that is only looked at and never copied: a token text, or a text that may hold some.
+/// A text argument that is only looked at and never copied: a token text, or a text that may contain tokens.
 ///
-/// What is longer than [`Presented::LONGEST`] is not even fetched when it lies out of line or compressed.
+/// A text longer than [`Presented::LONGEST`] is not fetched or decompressed.
 pub struct Presented<'fcx>(Option<&'fcx [u8]>);
 
 impl<'fcx> Presented<'fcx> {
-    /// Longest text that is looked at: that of imported tokens is the longest.
+    /// Longest text that is looked at; imported tokens set this limit.
     pub const LONGEST: usize = 512;
 
     /// The bytes, or `None` when the text is too long to be a token.
@@ -148,7 +148,7 @@ impl FromDatum for Presented<'_> {
         if unsafe { pg_sys::toast_raw_datum_size(datum) } - pg_sys::VARHDRSZ > Self::LONGEST {
             return Some(Presented(None));
         }
-        // SAFETY: as above. What has to be detoasted is palloc'd for as long as the call's argument lives.
+        // SAFETY: as above. A detoasted copy is palloc'd and lives as long as the call's argument.
         Some(Presented(Some(unsafe { varlena::bytes(datum) })))
     }
 }

@@ -1,4 +1,4 @@
-//! A row of ours rewritten in passing: only when that can be done at once, and never with an error for the caller.
+//! Rewrites a row of ours in passing: only when that can be done at once, and never with an error for the caller.
 
 use std::ffi::c_int;
 
@@ -12,41 +12,41 @@ use super::statement::Argument;
 /// A column to set: its number and its new value.
 pub type Change = (usize, Argument);
 
-/// What became of an attempt.
+/// The result of an attempt.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Touched {
     /// The row is rewritten.
     Written,
-    /// `change` wanted nothing written.
+    /// `change` asked for no change.
     Unchanged,
-    /// The row is not there, or somebody else has it locked or has just rewritten it.
+    /// The row does not exist, or somebody else has locked it or just rewritten it.
     Skipped,
 }
 
 /// Rewrites the row with this key as `change` says, unless that would mean waiting for a lock.
 ///
-/// The row's index columns must stay as they are. The table must have no index that is partial or on expressions, and
-/// its triggers do not fire: this is how PostgreSQL writes its own catalogs.
+/// The columns in its indexes must not change. The table must have no partial or expression index, and its triggers do
+/// not fire: this is how PostgreSQL writes its own catalogs.
 pub fn touch<const N: usize>(
     table: &Indexed,
     key: Key<'_>,
     snapshot: &Latest,
     change: impl FnOnce(&Row) -> Option<[Change; N]>,
 ) -> Touched {
-    // A lock on the whole table, as CREATE INDEX takes it, is waited for no more than a row's.
-    // SAFETY: takes a heavyweight lock or answers false; held until the end of the transaction, as after any UPDATE.
+    // Does not wait for a lock on the whole table either, such as that of CREATE INDEX.
+    // SAFETY: takes a heavyweight lock or returns false; held until the end of the transaction, as after any UPDATE.
     if !unsafe { pg_sys::ConditionalLockRelationOid(table.table_oid(), pg_sys::RowExclusiveLock as c_int) } {
         return Touched::Skipped;
     }
     table
         .find_tuple(key, snapshot, |relation, tuple| {
-            // SAFETY: the tuple is of this relation and lives while the scan stands still.
+            // SAFETY: the tuple belongs to this relation and lives while the scan does not move.
             let row = unsafe { Row::new(tuple, (*relation).rd_att) };
             match change(&row) {
                 None => Touched::Unchanged,
                 // SAFETY: as above.
                 Some(changes) if unsafe { lock_at_once(relation, tuple) } => {
-                    // SAFETY: as above; the lock just taken makes the update one that cannot wait or fail.
+                    // SAFETY: as above; after taking the lock, the update can neither wait nor fail.
                     unsafe { rewrite(relation, tuple, changes) };
                     Touched::Written
                 }
@@ -56,7 +56,7 @@ pub fn touch<const N: usize>(
         .unwrap_or(Touched::Skipped)
 }
 
-/// Locks the tuple as an UPDATE would, if nobody else has it and it is still the newest version.
+/// Locks the tuple as an UPDATE would, if nobody else has locked it and it is still the newest version.
 ///
 /// # Safety
 /// `tuple` must be a tuple of `relation`.
@@ -64,7 +64,7 @@ unsafe fn lock_at_once(relation: pg_sys::Relation, tuple: pg_sys::HeapTuple) -> 
     let mut locked = pg_sys::HeapTupleData::default();
     let mut buffer: pg_sys::Buffer = 0;
     let mut failure = pg_sys::TM_FailureData::default();
-    // SAFETY: heap_lock_tuple reads t_self, fills in the rest and leaves the buffer pinned whatever it answers.
+    // SAFETY: heap_lock_tuple reads t_self, fills in the rest, and leaves the buffer pinned whatever it returns.
     unsafe {
         locked.t_self = (*tuple).t_self;
         let answer = pg_sys::heap_lock_tuple(
@@ -94,7 +94,7 @@ unsafe fn rewrite<const N: usize>(relation: pg_sys::Relation, tuple: pg_sys::Hea
         nulls[index] = datum.is_none();
         values[index] = datum.unwrap_or(pg_sys::Datum::null());
     }
-    // SAFETY: by the caller's word; the new tuple is palloc'd and given back.
+    // SAFETY: guaranteed by the caller; the new tuple is palloc'd and freed.
     unsafe {
         let changed = pg_sys::heap_modify_tuple_by_cols(
             tuple,

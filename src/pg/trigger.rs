@@ -1,7 +1,7 @@
 //! Trigger functions.
 //!
-//! pgrx's own `#[pg_trigger]` turns every refusal into a panic, and so into XX000; here a trigger function is an ordinary
-//! one that takes a [`TriggerCall`] and answers a [`TriggerAnswer`], and its errors keep their SQLSTATE.
+//! pgrx's own `#[pg_trigger]` turns every refusal into a panic, and so into XX000. Here a trigger function is an
+//! ordinary function that takes a [`TriggerCall`] and returns a [`TriggerAnswer`], and its errors keep their SQLSTATE.
 
 use std::ffi::CStr;
 
@@ -18,10 +18,10 @@ use super::rows::Rows;
 use super::statement::Argument;
 use super::text::Text;
 
-/// What a trigger function is told: the event and the rows.
+/// The call of a trigger function: its event and rows.
 pub struct TriggerCall(*mut pg_sys::TriggerData);
 
-/// What a row trigger is about; `None` for a statement trigger.
+/// The change a row trigger fires for.
 pub enum RowChange {
     /// INSERT of this row.
     Insert(TriggerTuple),
@@ -44,7 +44,7 @@ impl TriggerTuple {
         unsafe { Row::new(self.tuple, (*self.relation).rd_att) }
     }
 
-    /// The whole row, as a statement's argument of the table's row type.
+    /// The whole row as an argument of a statement, of the table's row type.
     pub fn argument(&self) -> Argument {
         // SAFETY: as above; the datum is a palloc'd copy.
         unsafe {
@@ -55,27 +55,27 @@ impl TriggerTuple {
 }
 
 impl TriggerCall {
-    /// Whether it is about rows that were not there before.
+    /// Whether it fires for INSERT.
     pub fn is_insert(&self) -> bool {
         // SAFETY: `self.0` is the trigger manager's, or null.
         unsafe { self.0.as_ref() }
             .is_some_and(|data| data.tg_event & pg_sys::TRIGGER_EVENT_OPMASK == pg_sys::TRIGGER_EVENT_INSERT)
     }
 
-    /// Whether it is about rows that will not be there any more, TRUNCATE not meant.
+    /// Whether it fires for DELETE, which does not include TRUNCATE.
     pub fn is_delete(&self) -> bool {
         // SAFETY: `self.0` is the trigger manager's, or null.
         unsafe { self.0.as_ref() }
             .is_some_and(|data| data.tg_event & pg_sys::TRIGGER_EVENT_OPMASK == pg_sys::TRIGGER_EVENT_DELETE)
     }
 
-    /// Whether it is about this table.
+    /// Whether it fires on this table.
     pub fn is_on(&self, table: &Indexed) -> bool {
         // SAFETY: `self.0` is the trigger manager's, or null; the trigger's relation is open.
         unsafe { self.0.as_ref().is_some_and(|data| (*data.tg_relation).rd_id == table.table_oid()) }
     }
 
-    /// The change, if the function is called as a row trigger of this table.
+    /// The change, if the function is called as a row trigger on this table.
     pub fn row_change(&self, table: &Indexed) -> Option<RowChange> {
         // SAFETY: `self.0` is the trigger manager's, or null.
         let data = unsafe { self.0.as_ref() }?;
@@ -94,23 +94,23 @@ impl TriggerCall {
     }
 }
 
-/// What a trigger on a table of the application is told.
+/// The call of a trigger on a table of the application.
 pub struct Firing {
     /// The trigger.
     pub trigger: pg_sys::Oid,
     /// The table it is on.
     pub table: pg_sys::Oid,
-    /// The arguments given when it was created.
+    /// The arguments given in CREATE TRIGGER.
     pub arguments: Vec<Text>,
     /// What happened.
     pub what: Fired,
 }
 
-/// What happened to a table of the application: to one row, or to all that a statement has written.
+/// What happened to a table of the application: to one row, or to all rows that a statement wrote.
 pub enum Fired {
     /// INSERT of these rows.
     Insert(Rows),
-    /// UPDATE from some rows to others, pairwise in the same order.
+    /// UPDATE from some rows to others, in the same order.
     Update { old: Rows, new: Rows },
     /// DELETE of these rows.
     Delete(Rows),
@@ -121,8 +121,8 @@ pub enum Fired {
 }
 
 impl TriggerCall {
-    /// What has happened, the rows under the name that is given; `None` for a BEFORE or INSTEAD OF trigger that is not on
-    /// TRUNCATE, for a statement trigger without the transition tables, and for a call that is no trigger's.
+    /// What happened, with the rows under the given name. `None` for a BEFORE or INSTEAD OF trigger other than on
+    /// TRUNCATE, for a statement trigger without transition tables, and for a call that does not come from a trigger.
     pub fn firing(&self, name: &'static CStr) -> Option<Firing> {
         // SAFETY: `self.0` is the trigger manager's, or null; relation and trigger are open during the call.
         let (data, trigger, table) = unsafe {
@@ -157,16 +157,16 @@ impl TriggerCall {
     }
 }
 
-/// The answer of a trigger function.
+/// The result of a trigger function.
 pub struct TriggerAnswer(pg_sys::HeapTuple);
 
 impl TriggerAnswer {
-    /// Of an AFTER trigger, whose answer nobody reads.
+    /// The result of an AFTER trigger, which the server ignores.
     pub fn nothing() -> Self {
         TriggerAnswer(std::ptr::null_mut())
     }
 
-    /// Goes on with the row as it is.
+    /// Proceeds with the row as it is.
     pub fn proceed(change: RowChange) -> Self {
         match change {
             RowChange::Insert(row) | RowChange::Delete(row) | RowChange::Update { new: row, .. } => {
@@ -176,7 +176,7 @@ impl TriggerAnswer {
     }
 }
 
-// SAFETY: never an SQL argument: the call itself carries it.
+// SAFETY: it never appears as an SQL argument: the call itself carries it.
 unsafe impl SqlTranslatable for TriggerCall {
     const TYPE_IDENT: &'static str = pgrx::pgrx_resolved_type!(TriggerCall);
     const TYPE_ORIGIN: TypeOrigin = TypeOrigin::External;

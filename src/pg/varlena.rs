@@ -1,4 +1,4 @@
-//! The bytes of values of varying length.
+//! The bytes of varlena values.
 
 use std::slice;
 
@@ -6,20 +6,20 @@ use pgrx::prelude::*;
 use pgrx::varlena::{vardata_any, varsize_any};
 use pgrx::{pg_sys, varatt_is_1b, varatt_is_1b_e, varatt_is_4b_u};
 
-/// The bytes of a value, where they lie or, if they are compressed or out of line, where they were brought to.
+/// The bytes of a value where they are or, if it is compressed or out of line, of a detoasted copy.
 ///
 /// # Safety
-/// `datum` must be a value of a type of varying length that outlives the answer, as must the current memory context.
+/// `datum` must be a varlena that outlives the result, as must the current memory context.
 ///
 /// # Errors
-/// Raises XX001 for a header that cannot be one.
+/// Raises XX001 for an impossible header.
 pub(super) unsafe fn bytes<'a>(datum: pg_sys::Datum) -> &'a [u8] {
-    // SAFETY: by the caller's word; detoasting raises, or answers a value in line.
+    // SAFETY: guaranteed by the caller; detoasting raises or returns a value in line.
     unsafe { in_line(datum).unwrap_or_else(|| in_place(pg_sys::pg_detoast_datum_packed(datum.cast_mut_ptr()))) }
 }
 
-/// The bytes of a value that is neither compressed nor out of line: without a call of the server, which costs more than
-/// anything else that is done with a short argument.
+/// The bytes of a value that is neither compressed nor out of line. Makes no call to the server, which would cost more
+/// than everything else done with a short argument.
 ///
 /// # Safety
 /// As for [`bytes`].
@@ -40,7 +40,7 @@ unsafe fn in_place<'a>(value: *const pg_sys::varlena) -> &'a [u8] {
         let first: *const u8 = vardata_any(value).cast();
         let header = first.offset_from_unsigned(value.cast());
         let Some(length) = varsize_any(value).checked_sub(header) else {
-            // As in a page of zeros: nothing says how far to read.
+            // As in a page of zeros: nothing tells how far to read.
             ereport!(ERROR, PgSqlErrorCode::ERRCODE_DATA_CORRUPTED, "length of a stored value is damaged");
         };
         slice::from_raw_parts(first, length)
