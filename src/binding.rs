@@ -1,9 +1,9 @@
-//! The application's own tables as the source of principals, and of who is a member where.
+//! The application's own tables as the source of principals and memberships.
 //!
-//! A binding says how a row becomes a principal: its type, and SQL expressions for its id and for whatever else the row
-//! knows; or a membership, by expressions for organisation, member and permissions. The triggers that carry it are the
-//! binding; there is no table of bindings that could disagree with them. Expressions run as whoever writes the table; only
-//! the write to our tables runs as their owner, and it is constant SQL.
+//! A binding says how a row becomes a principal: by the principal's type, and SQL expressions for its id and other
+//! fields. Or how it becomes a membership: by expressions for organisation, member and permissions. The triggers that
+//! apply a binding are all there is of it; no table of bindings could disagree with them. Expressions run as whoever
+//! writes the table; only the write to our tables, which is constant SQL, runs as their owner.
 
 mod bind;
 mod definition;

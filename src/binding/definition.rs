@@ -1,5 +1,5 @@
-//! How a row becomes a principal or a membership: the arguments of `bind_principals` and `bind_members`, which are those
-//! of the triggers.
+//! How a row becomes a principal or a membership: the arguments of `bind_principals` and `bind_members`, which are also
+//! those of the triggers.
 
 use super::{BoundTo, Supplied};
 use crate::error::Error;
@@ -7,7 +7,8 @@ use crate::pg::expression::is_expression;
 use crate::pg::text::Text;
 use crate::principal::PrincipalName;
 
-/// What can be left out, in the order of the triggers' arguments; with the column's type, and what NULL stands for.
+/// The optional fields, in the order of the triggers' arguments; each with its type, and the value that NULL stands
+/// for.
 const FIELDS: [Field; 5] = [
     Field { name: "active", sql_type: "boolean", null: "false" },
     Field { name: "permissions", sql_type: "text[]", null: "'{}'" },
@@ -22,22 +23,22 @@ struct Field {
     null: &'static str,
 }
 
-/// What a binding says.
+/// The expressions of a binding, and what its rows become.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Definition {
     to: BoundTo,
-    /// The principal's id, or the whole member.
+    /// The principal's id; in a membership, the whole member.
     id: Text,
-    /// The whole organisation, of a member.
+    /// In a membership, the whole organisation.
     org: Option<Text>,
     fields: [Option<Text>; FIELDS.len()],
 }
 
 impl Definition {
-    /// From the arguments of `bind_principals`.
+    /// Reads the arguments of `bind_principals`.
     ///
     /// # Errors
-    /// 22004 for an absent type or id, 22023 for what is not a type, 42601 for what is not an expression.
+    /// 22004 for an absent type or id, 22023 for a malformed type, 42601 for an argument that is not an expression.
     pub fn new(
         principal_type: Option<Text>,
         id: Option<Text>,
@@ -55,10 +56,10 @@ impl Definition {
         Ok(Definition { to: BoundTo::Principals(principal_type.shown()), id, org: None, fields: checked })
     }
 
-    /// From the arguments of `bind_members`.
+    /// Reads the arguments of `bind_members`.
     ///
     /// # Errors
-    /// 22004 for an absent organisation or member, 42601 for what is not an expression.
+    /// 22004 for an absent organisation or member, 42601 for an argument that is not an expression.
     pub fn of_memberships(org: Option<Text>, member: Option<Text>, permissions: Option<Text>) -> Result<Self, Error> {
         let org = expression("org", org)?.ok_or(Error::Absent("org"))?;
         let id = expression("member", member)?.ok_or(Error::Absent("member"))?;
@@ -66,11 +67,11 @@ impl Definition {
         Ok(Definition { to: BoundTo::Memberships, id, org: Some(org), fields: [None, permissions, None, None, None] })
     }
 
-    /// From the arguments of a trigger: type, id, active, permissions, data_scopes, display_name, state_reason; or, since a
-    /// membership has no type, `''`, org, member, permissions. What is left out or `''` is absent.
+    /// Reads the arguments of a trigger: type, id, active, permissions, data_scopes, display_name, state_reason; or,
+    /// since a membership has no type, `''`, org, member, permissions. An argument that is left out or `''` is absent.
     ///
     /// # Errors
-    /// 39P01 when one that is needed is missing or there are too many; else as [`new`](Self::new) and
+    /// 39P01 when a required argument is missing or there are too many; otherwise as [`new`](Self::new) and
     /// [`of_memberships`](Self::of_memberships).
     pub fn of_arguments(arguments: &[Text]) -> Result<Self, Error> {
         let given = |text: &Text| Some(text.clone()).filter(|text| !text.is_empty());
@@ -91,7 +92,7 @@ impl Definition {
         }
     }
 
-    /// The arguments of its triggers; inverse of [`of_arguments`](Self::of_arguments).
+    /// The arguments for its triggers; the inverse of [`of_arguments`](Self::of_arguments).
     pub fn arguments(&self) -> Vec<Text> {
         let field = |text: &Option<Text>| text.clone().unwrap_or_else(|| Text::from(""));
         match &self.to {
@@ -106,24 +107,24 @@ impl Definition {
         }
     }
 
-    /// What a row becomes.
+    /// What the rows become.
     pub fn to(&self) -> &BoundTo {
         &self.to
     }
 
-    /// Which fields it supplies.
+    /// The fields it supplies.
     pub fn supplied(&self) -> Supplied {
         let [active, permissions, data_scopes, display_name, state_reason] =
             self.fields.each_ref().map(Option::is_some);
         Supplied { active, permissions, data_scopes, display_name, state_reason }
     }
 
-    /// The query that evaluates it over the rows of `relation`, called `alias` in the expressions, both quoted: the whole
-    /// principal, the whole organisation and the five fields.
+    /// The query that evaluates the binding over the rows of `relation`, which expressions call `alias`; both are
+    /// quoted. It returns the whole principal, the whole organisation and the five fields.
     ///
-    /// The expressions stand alone in a subquery and under COALESCE, where neither an aggregate over the rows nor a
-    /// set-returning function is accepted: one row stays one principal. The rows stand in a subquery too, so that an
-    /// expression sees the same whether they come from a transition table, from a single row or from the table itself.
+    /// The expressions are in a subquery of their own and under COALESCE, which admits neither an aggregate over the
+    /// rows nor a set-returning function: one row stays one principal. The rows are in a subquery too, so that an
+    /// expression sees the same columns whether they come from a transition table, a single row or the table itself.
     pub fn query(&self, relation: &[u8], alias: &[u8]) -> Vec<u8> {
         let prefix = match &self.to {
             BoundTo::Principals(principal_type) => format!("'{principal_type}:' || "),
@@ -157,17 +158,17 @@ impl Definition {
         sql
     }
 
-    /// The same, of the names of principals and organisations alone.
+    /// The same query for the names of principals and organisations alone.
     pub fn names_query(&self, relation: &[u8], alias: &[u8]) -> Vec<u8> {
         let only_id = Definition { fields: [const { None }; FIELDS.len()], ..self.clone() };
         only_id.query(relation, alias)
     }
 }
 
-/// An argument that is one expression, or absent.
+/// Checks that an argument is one expression, or absent.
 ///
 /// # Errors
-/// 42601 for anything else.
+/// 42601 when it is not.
 fn expression(name: &'static str, text: Option<Text>) -> Result<Option<Text>, Error> {
     let is_blank = |text: &Text| text.as_bytes().trim_ascii().is_empty();
     match text {
@@ -176,7 +177,7 @@ fn expression(name: &'static str, text: Option<Text>) -> Result<Option<Text>, Er
     }
 }
 
-/// One expression, on lines of its own so that a comment at its end ends with it.
+/// Appends an expression, on lines of its own, so that a comment at its end ends with it.
 fn push(sql: &mut Vec<u8>, expression: &Text, sql_type: &str, null: &str) {
     sql.extend_from_slice(b"COALESCE(CAST((\n");
     sql.extend_from_slice(expression.as_bytes());

@@ -1,4 +1,4 @@
-//! How far bound tables and what they are bound to have drifted apart, for `doctor()`.
+//! How far bound tables have drifted from the principals or memberships they supply, for `doctor()`.
 
 use super::definition::Definition;
 use super::evaluation::{Evaluation, settled};
@@ -11,7 +11,7 @@ use crate::pg::meanwhile::Meanwhile;
 use crate::pg::subtransaction::attempt;
 use crate::pg::user::ActingAs;
 
-/// What is the matter with bindings, whose tables are read with their expressions run as the owner of each.
+/// What is wrong with the bindings. Reads each bound table and runs its expressions as the owner of that table.
 pub fn findings() -> Vec<Finding> {
     let _settled = settled();
     let mut findings = Vec::new();

@@ -1,4 +1,4 @@
-//! The expressions of a binding, evaluated over rows by whoever the current user is.
+//! Evaluates the expressions of a binding over rows, as the current user.
 
 use std::cell::Cell;
 use std::panic::AssertUnwindSafe;
@@ -22,7 +22,7 @@ use crate::pg::rows::{Reader, Rows};
 use crate::pg::text::Text;
 use crate::principal::PrincipalName;
 
-/// The answer of a binding's query, by column.
+/// The columns of a binding's query.
 mod column {
     pub const PRINCIPAL: usize = 1;
     pub const ORG: usize = 2;
@@ -33,8 +33,8 @@ mod column {
     pub const STATE_REASON: usize = 7;
 }
 
-/// Settings on which the meaning of an expression depends, how it is read and how its values turn into text, so that it
-/// is the same whoever writes the table.
+/// Sets what the meaning of an expression depends on, in parsing it and in turning its values into text, so that it is
+/// the same whoever writes the table.
 pub fn settled() -> Meanwhile {
     Meanwhile::set(&[
         (c"standard_conforming_strings", c"on"),
@@ -53,13 +53,13 @@ pub struct Evaluation {
     source: Text,
     values: Query,
     names: Query,
-    /// Whether a row whose values are the same now as before need not be compared with what is stored: where an expression
-    /// reads other tables or the clock, both may have changed since.
+    /// Whether a row with the same values before and after needs no comparison with what is stored. If an expression
+    /// reads other tables or the clock, these may have changed since the row was stored.
     is_of_row_alone: bool,
 }
 
 impl Evaluation {
-    /// Over rows of a trigger, which `rows` are an example of.
+    /// For rows of a trigger, of which `rows` is an example.
     ///
     /// # Errors
     /// Those of expressions that do not fit the table.
@@ -67,7 +67,7 @@ impl Evaluation {
         Self::prepare(definition, source, rows.name(), Some(rows))
     }
 
-    /// Over the table as it is.
+    /// For the table as it is.
     ///
     /// # Errors
     /// As [`over_rows`](Self::over_rows).
@@ -103,12 +103,12 @@ impl Evaluation {
         Changes::new(self.definition.to().clone(), self.definition.supplied())
     }
 
-    /// Each row is a principal or a membership.
+    /// Adds every row as a principal or a membership.
     ///
     /// # Errors
-    /// Those of expressions, 22004 for a NULL name, 22023 for what is none.
+    /// Those of expressions, 22004 for a NULL name, 22023 for a malformed one.
     pub fn put_all(&self, rows: Option<&Rows>, changes: &mut Changes) -> Result<(), Error> {
-        // Names first, so that an error of another expression can name its row.
+        // Names first, so that an error in another expression can name its row.
         let names = self.stored(&self.names, rows)?;
         self.each(&self.values, rows, Some(&names), |number, new| {
             let subject = self.subject(new, number)?;
@@ -117,7 +117,7 @@ impl Evaluation {
         })
     }
 
-    /// Each row was a principal or a membership and is none any more.
+    /// Marks the principal or membership of every row as gone.
     ///
     /// # Errors
     /// Those of the expressions for names.
@@ -130,7 +130,7 @@ impl Evaluation {
         })
     }
 
-    /// Each row of `old` has become that of `new` at the same place.
+    /// Adds the change from each row of `old` to the row of `new` at the same position.
     ///
     /// # Errors
     /// As [`put_all`](Self::put_all).
@@ -156,7 +156,7 @@ impl Evaluation {
         })
     }
 
-    /// The answer of a query, kept.
+    /// Stores the result of a query.
     fn stored(&self, query: &Query, rows: Option<&Rows>) -> Result<Rows, Error> {
         let mut stored = Rows::new(
             c"tokenauth_before",
@@ -177,8 +177,8 @@ impl Evaluation {
         Ok(stored)
     }
 
-    /// Runs a query and hands over each row with its number, counted from 1. An error that an expression raises is told
-    /// with the row, which goes by its name in `names` where there are any.
+    /// Runs a query and passes on each row with its number, counted from 1. An error raised by an expression is
+    /// reported with its row, by its name in `names` if that is given.
     fn each(
         &self,
         query: &Query,
@@ -224,13 +224,13 @@ impl Evaluation {
         BoundRow { row: Some(row), ..place(&self.definition, &self.source) }
     }
 
-    /// Whom a row is about.
+    /// The principal or membership that a row stands for.
     fn subject(&self, row: &Row, number: u64) -> Result<Subject, Error> {
         self.named(row)
             .map_err(|why| Error::InBinding { row: self.bound_row(format!("number {number}")), why: Box::new(why) })
     }
 
-    /// Whom a row was about, if it could be about anybody.
+    /// The principal or membership that a row stood for, if its names were well formed.
     fn parsed(&self, row: &Row) -> Option<Subject> {
         self.named(row).ok()
     }
@@ -271,12 +271,12 @@ impl Evaluation {
     }
 }
 
-/// A binding, as errors name it.
+/// The place of an error in a binding, before any row is read.
 fn place(definition: &Definition, source: &Text) -> BoundRow {
     BoundRow { table: source.shown(), to: definition.to().clone(), row: None }
 }
 
-/// Runs what may raise errors of expressions.
+/// Runs code that may raise errors of expressions, and returns these.
 fn caught<T>(run: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
     PgTryBuilder::new(AssertUnwindSafe(run))
         .catch_others(|caught| match caught {
@@ -290,7 +290,7 @@ fn caught<T>(run: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
         .execute()
 }
 
-/// Whether two answers are the same, byte by byte.
+/// Whether two rows of the query are the same, byte by byte.
 fn is_same(old: &Row, new: &Row) -> bool {
     old.optional::<bool>(column::ACTIVE) == new.optional(column::ACTIVE)
         && [

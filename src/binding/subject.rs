@@ -1,10 +1,10 @@
-//! What the rows of a bound table are, and whom one of them is about.
+//! What the rows of a bound table become, and which principal or membership a row stands for.
 
 use std::fmt;
 
 use crate::principal::PrincipalName;
 
-/// What the rows of a table are bound to.
+/// What the rows of a bound table become.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BoundTo {
     /// Principals of this type.
@@ -14,7 +14,7 @@ pub enum BoundTo {
 }
 
 impl BoundTo {
-    /// What a row is, in the plural.
+    /// The plural of what a row becomes.
     pub fn noun(&self) -> &'static str {
         match self {
             BoundTo::Principals(_) => "principals",
@@ -32,17 +32,17 @@ impl fmt::Display for BoundTo {
     }
 }
 
-/// Whom a row is about: a principal, or a member of an organisation.
+/// What a row stands for: a principal, or a membership.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Subject {
     /// The principal, or the member.
     pub principal: PrincipalName,
-    /// The organisation, of a member.
+    /// The organisation of a membership.
     pub org: Option<PrincipalName>,
 }
 
 impl Subject {
-    /// What a message may show of it.
+    /// As messages may show it.
     pub fn shown(&self) -> String {
         match &self.org {
             None => self.principal.shown(),

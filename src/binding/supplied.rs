@@ -1,4 +1,4 @@
-//! What of principals and memberships a binding supplies, and so nobody sets by hand.
+//! Which fields of principals and memberships a binding supplies, so that nobody may set them by hand.
 
 use super::BoundTo;
 use super::definition::Definition;
@@ -24,7 +24,7 @@ pub struct Supplied {
 }
 
 impl Supplied {
-    /// As arguments of a statement.
+    /// The fields as arguments of a statement.
     pub fn arguments(self) -> [Argument; 5] {
         self.named().map(|(_, is_supplied)| Argument::of(is_supplied))
     }
@@ -40,10 +40,10 @@ impl Supplied {
     }
 }
 
-/// Refuses to set by hand what the table bound to this type of principals supplies.
+/// Checks that a call sets no field that the table bound to this type of principals supplies.
 ///
 /// # Errors
-/// 55000 when one of the fields is supplied.
+/// 55000 when it does.
 pub fn refuse_supplied(name: &PrincipalName, set: Supplied) -> Result<(), Error> {
     if set == Supplied::default() {
         return Ok(());
@@ -62,11 +62,11 @@ pub fn refuse_supplied(name: &PrincipalName, set: Supplied) -> Result<(), Error>
     Ok(())
 }
 
-/// Refuses to change a membership by hand while a table is bound to them; but what an existing one holds may be set where
-/// the binding does not supply it.
+/// Checks that a membership may be changed by hand: not while a table is bound to memberships, except for the
+/// permissions of an existing one where the binding does not supply them.
 ///
 /// # Errors
-/// 55000 when it comes from a bound table.
+/// 55000 when it may not.
 pub fn refuse_membership(sets_only_permissions: bool) -> Result<(), Error> {
     match definitions_to(&BoundTo::Memberships)
         .find(|(_, definition)| !sets_only_permissions || definition.supplied().permissions)
@@ -76,7 +76,7 @@ pub fn refuse_membership(sets_only_permissions: bool) -> Result<(), Error> {
     }
 }
 
-/// The tables that are bound to this, and how.
+/// The tables that are bound to `to`, with their definitions.
 fn definitions_to(to: &BoundTo) -> impl Iterator<Item = (Text, Definition)> {
     triggers::bindings().into_iter().filter_map(move |binding| {
         let definition = Definition::of_arguments(&binding.arguments).ok()?;

@@ -1,4 +1,4 @@
-//! `sync_principal()`: the trigger that keeps principals, or memberships, in step with a table.
+//! `sync_principal()`: the trigger that keeps principals or memberships in step with a table.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -16,24 +16,24 @@ use crate::pg::rows::Rows;
 use crate::pg::table::{self, Table};
 use crate::pg::trigger::{Fired, Firing, TriggerAnswer, TriggerCall};
 
-/// What the triggers' rows are called in SQL.
+/// The name by which SQL reads the trigger's rows.
 const ROWS: &std::ffi::CStr = c"tokenauth_rows";
 
-/// Keeps principals, or memberships, in step with a table, as a trigger for INSERT, UPDATE, DELETE and TRUNCATE.
+/// Keeps principals or memberships in step with a table, as a trigger for INSERT, UPDATE, DELETE and TRUNCATE.
 ///
-/// `bind_principals` and `bind_members` install it; by hand it is written
-/// `EXECUTE FUNCTION tokenauth.sync_principal('user', 'id', 'is_active')`: the type, then expressions for id, active,
-/// permissions, data_scopes, display_name and state_reason, `''` for those that are absent. A membership has no type:
-/// `tokenauth.sync_principal('', '''org:'' || org_id', '''user:'' || user_id', 'permissions')`. Row triggers and statement
-/// triggers must be AFTER, and statement triggers have their transition tables; BEFORE TRUNCATE drops the principals or
-/// memberships of the rows that are there, AFTER TRUNCATE all of the type, or all memberships.
+/// `bind_principals` and `bind_members` install it. By hand it is written `EXECUTE FUNCTION
+/// tokenauth.sync_principal('user', 'id', 'is_active')`: the type, then expressions for id, active, permissions,
+/// data_scopes, display_name and state_reason, `''` for an absent one. A membership has no type:
+/// `tokenauth.sync_principal('', '''org:'' || org_id', '''user:'' || user_id', 'permissions')`. Row triggers and
+/// statement triggers must be AFTER, and statement triggers need their transition tables. BEFORE TRUNCATE drops the
+/// principals or memberships of the existing rows, AFTER TRUNCATE all of the type, or all memberships.
 ///
 /// SECURITY INVOKER: the expressions run as whoever writes the table, and only the write to our tables as their owner.
 ///
 /// # Errors
-/// `39P01` for any other use, `22004` for a NULL id, organisation or member, `42704` for a membership of or in an unknown
-/// principal, `22023` for a malformed permission or data scope; what an expression raises, as `38000` where its code is not
-/// one of PostgreSQL's.
+/// `39P01` for any other use, `22004` for a NULL id, organisation or member, `42704` for a membership of or in an
+/// unknown principal, `22023` for a malformed permission or data scope; and what an expression raises, as `38000` where
+/// its code is not one of PostgreSQL's.
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 #[search_path(pg_catalog, pg_temp)]
 fn sync_principal(call: TriggerCall) -> Result<TriggerAnswer, ErrorReport> {
@@ -69,8 +69,8 @@ fn collect(
     Ok((evaluation, changes))
 }
 
-/// A partition that is emptied alone still has its rows before, and only then can say whose they were; a whole table
-/// takes everybody of the type along, without a look at any row.
+/// Handles TRUNCATE. When a partition is truncated alone, only BEFORE, while its rows exist, can they tell whose they
+/// are. When a whole table is truncated, everybody of the type is gone, without a look at any row.
 fn truncate(firing: &Firing) -> Result<(), Error> {
     let source = Source::of(Table::of(firing.table))?;
     let definition = Definition::of_arguments(&firing.arguments)?;
@@ -78,7 +78,7 @@ fn truncate(firing: &Firing) -> Result<(), Error> {
     if let Fired::Truncated = firing.what {
         changes.all_gone();
     } else {
-        // A policy that hides rows must not keep their tokens alive: with this it is an error.
+        // A policy that hides rows must not keep their tokens alive: this setting makes it an error.
         let _row_security = Meanwhile::set(&[(c"row_security", c"off")]);
         Evaluation::over_table(definition, &source)?.all_gone(None, &mut changes)?;
     }
@@ -89,7 +89,7 @@ fn truncate(firing: &Firing) -> Result<(), Error> {
 }
 
 thread_local! {
-    /// Bindings by trigger, planned once: every login updates its user.
+    /// Bindings by trigger, planned once, since every login updates its user.
     static REMEMBERED: RefCell<Vec<Remembered>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -117,7 +117,7 @@ fn remembered(firing: &Firing, rows: &Rows) -> Result<Rc<Evaluation>, Error> {
     let definition = Definition::of_arguments(&firing.arguments)?;
     let evaluation = Rc::new(Evaluation::over_rows(definition, &source, rows)?);
     let one = Remembered { trigger: firing.trigger, generation, evaluation: Rc::clone(&evaluation) };
-    // What is forgotten is freed outside of the borrow, since freeing a plan calls the server.
+    // Forgotten bindings are dropped after the borrow ends, since freeing a plan calls the server.
     let _forgotten: Vec<Remembered> = REMEMBERED.with_borrow_mut(|all| {
         let is_full = all.len() >= MOST;
         let forgotten = all

@@ -1,4 +1,4 @@
-//! The triggers of a binding: which there are, which there ought to be.
+//! The triggers of bindings: those that exist, and those that should.
 
 use super::definition::Definition;
 use super::source::Source;
@@ -6,21 +6,21 @@ use crate::pg::statement::{Statement, arguments, run_command};
 use crate::pg::table::Table;
 use crate::pg::text::Text;
 
-/// A binding as its triggers tell it.
+/// A binding as its triggers describe it.
 pub struct Bound {
     /// The table.
     pub table: Table,
     /// Its name with its schema, quoted.
     pub table_name: Text,
-    /// What the triggers are given.
+    /// The arguments of the triggers.
     pub arguments: Vec<Text>,
-    /// Whether `bind_principals` or `bind_members` has made them; else they are written by hand.
+    /// Whether `bind_principals` or `bind_members` made the triggers; otherwise they are written by hand.
     pub is_installed: bool,
 }
 
-/// All bindings: each table with each list of arguments that its triggers have, those that most have first.
+/// All bindings: each table with each list of arguments that its triggers have, the most frequent list first.
 pub fn bindings() -> Vec<Bound> {
-    // Found by their dependency on the function, which has an index; pg_trigger has none on it.
+    // Found by their dependency on the function, which is indexed; pg_trigger has no index on the function.
     static FIND: Statement = Statement::new(
         "SELECT c.oid::regclass, format('%I.%I', n.nspname, c.relname), t.tgargs,
                 bool_or(starts_with(t.tgname::text, 'tokenauth_principals_'))
@@ -58,12 +58,12 @@ fn joined(arguments: &[Text]) -> Vec<u8> {
     arguments.iter().flat_map(|one| [one.as_bytes(), b"\0"]).flatten().copied().collect()
 }
 
-/// What there ought to be on a table and its partitions, beside what there is. Arguments of a statement: the table, and
-/// the arguments of the triggers as the catalog keeps them.
+/// The triggers that should exist on a table and its partitions, next to those that do. Takes as arguments of a
+/// statement the table, and the arguments of the triggers as the catalog stores them.
 ///
-/// An ordinary table has statement triggers, which are set based, and a row trigger for logical apply, which fires no
-/// others. A partitioned table has row triggers, which later partitions inherit as clones. TRUNCATE fires no trigger of
-/// another table than those it empties, so each partition needs its own, and that BEFORE, while its rows are there.
+/// An ordinary table has statement triggers, which work on sets, and a row trigger for logical apply, which fires no
+/// statement triggers. A partitioned table has row triggers, which later partitions inherit as clones. TRUNCATE fires
+/// triggers only of the tables it empties, so each partition needs its own, BEFORE, while its rows exist.
 macro_rules! wanted {
     ($select:literal) => {
         concat!(
@@ -101,7 +101,7 @@ macro_rules! wanted {
     };
 }
 
-/// Makes the triggers what they ought to be, on the table and its partitions.
+/// Creates, replaces and enables triggers on the table and its partitions until they are as they should be.
 pub fn install(source: &Source, definition: &Definition) {
     static COMMANDS: Statement = Statement::new(wanted!(
         "SELECT CASE WHEN is_other AND NOT is_clone THEN format('DROP TRIGGER %I ON %s', name, relation) END,
@@ -128,7 +128,7 @@ pub fn install(source: &Source, definition: &Definition) {
     }
 }
 
-/// Drops the triggers from the table and its partitions, and answers how many that were.
+/// Drops the triggers from the table and its partitions, and returns how many there were.
 pub fn drop(source: &Source) -> usize {
     static COMMANDS: Statement = Statement::new(wanted!(
         "SELECT format('DROP TRIGGER %I ON %s', name, relation)
@@ -141,15 +141,15 @@ pub fn drop(source: &Source) -> usize {
     commands.len()
 }
 
-/// A trigger that is not as it ought to be.
+/// A trigger that is not as it should be.
 pub struct Fault {
     /// The trigger and its table, quoted.
     pub trigger: Text,
-    /// What is the matter with it.
+    /// What is wrong with it.
     pub finding: Text,
 }
 
-/// Compares what there is with what there ought to be.
+/// Compares the triggers of a binding with those that should exist.
 pub fn faults(binding: &Bound) -> Vec<Fault> {
     static COMPARE: Statement = Statement::new(wanted!(
         "SELECT format('%I on %s', name, relation),
