@@ -1,18 +1,18 @@
 # shellcheck shell=bash
-# Python and Node for those tests whose clients are written in them. Sourced after progress.sh, never run.
+# Python and Node for the tests whose clients are written in them. Sourced after progress.sh, never run.
 #
-# What was chosen stands in target/clients, where the tests find it: python/bin/python has the packages of the clients,
-# node is a link. The packages of Node lie beside each package.json, which is where Node looks for them.
+# Tests find what was chosen in target/clients: python/bin/python has the packages of the clients, node is a link. The
+# packages of Node are beside each package.json, where Node looks for them.
 
 clients=target/clients
 python_requirements=tests/examples/clients/psycopg/requirements.txt
 node_folders=(tests/examples/clients/node-postgres tests/examples/postgraphile)
 
-# Each with what it needs to make a place for packages: Debian packages that apart.
+# Each must be able to install packages, for which Debian has separate packages.
 usable_python() { "$1" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; }
 usable_node() { "$1" -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)' 2>/dev/null && npm_of "$1" >/dev/null; }
 
-# Prints the first that is usable: the one in PATH, which may be older than Debian's; else Debian's.
+# Prints the first usable one: that in PATH, which may be older than Debian's; otherwise Debian's.
 find_python() { first_usable usable_python "$(command -v python3)" /usr/bin/python3; }
 find_node() { first_usable usable_node "$(command -v node)" /usr/bin/node; }
 
@@ -28,7 +28,7 @@ first_usable() {
   return 1
 }
 
-# npm runs the first node in PATH, so it gets its own there.
+# npm runs the first node in PATH, so put the chosen one first.
 npm_of() { PATH="$(dirname "$1"):$PATH" command -v npm; }
 
 python_is_ready() { [ -x "$clients/python/bin/python" ] && cmp -s "$python_requirements" "$clients/python/installed"; }
@@ -41,7 +41,7 @@ node_is_ready() {
   done
 }
 
-# The lock that they were installed by is kept with them.
+# The lock file they were installed from is kept with them.
 node_packages_are_ready() { cmp -s "$1/package-lock.json" "$1/node_modules/installed"; }
 
 install_python_packages() {
@@ -52,7 +52,7 @@ install_python_packages() {
   rm -rf "$clients/python"
   mkdir -p "$clients"
   "$python" -m venv "$clients/python" || die "could not make a virtual environment of $python" "See Python's message above."
-  # Whatever is not built yet would need compilers and headers.
+  # Only binary packages: building one would need compilers and headers.
   "$clients/python/bin/python" -m pip install --quiet --disable-pip-version-check --only-binary :all: -r "$python_requirements" ||
     die "could not install the Python packages of the tests" "See pip's message above; it needs the network."
   cp "$python_requirements" "$clients/python/installed"

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
-# How scripts/bench measures: each value goes under a key into the file "$measured", and the median counts. Sourced after
-# toolchain.sh, never run.
-# shellcheck disable=SC2154 # The variables that are not set here are the script's.
+# How scripts/bench measures: each value is added to the file "$measured" under a key, and the median counts. Sourced
+# after toolchain.sh, never run.
+# shellcheck disable=SC2154 # Variables that are not set here belong to the script.
 
 run_sql() { "$pg_bin/psql" -X -q -At -v ON_ERROR_STOP=1 "$@"; }
 
@@ -18,14 +18,14 @@ ratio() { awk -v a="$(median "$1")" -v b="$(median "$2")" 'BEGIN { if (b > 0) pr
 rounded() { awk -v value="$(median "$1")" 'BEGIN { printf "%.0f", value }'; }
 fixed() { awk -v value="$(median "$1")" 'BEGIN { printf "%.2f", value }'; }
 
-# Clock ticks that the backends which have ended so far have spent.
+# The CPU time, in clock ticks, of all backends that have ended so far.
 ticks_of_ended_backends() { awk '{ print $16 + $17 }' "/proc/$postmaster/stat"; }
 
-# transactions KEY CLIENTS STATEMENTS SCRIPT [OPTION ...]: how many statements per second, of which the script has so many,
-# in the second half of the time: a pool's connections are not new. Under KEY-cpu the microseconds of CPU that backends
-# have spent on each statement.
-# A single client shares one core with its backend. On two, each waits for the other's core to wake up, which takes longer
-# than a whole query, and twice as long in one run as in the next. (Backends inherit the postmaster's cores.)
+# transactions KEY CLIENTS STATEMENTS SCRIPT [OPTION ...]: measures statements per second, given how many of them the
+# script has, in the second half of the time: a pool's connections are not new. Under KEY-cpu it adds the microseconds
+# of CPU that backends spent on each statement. A single client shares one core with its backend: on two, each waits for
+# the other's core to wake up, which takes longer than a whole query and varies twofold between runs. (Backends inherit
+# the postmaster's cores.)
 transactions() {
   local key=$1 clients=$2 statements=$3 script=$4 output tps processed before where=$cores
   shift 4
@@ -46,7 +46,7 @@ transactions() {
 # milliseconds: the last "Time: … ms" of psql's output.
 milliseconds() { sed -nE 's/^Time: ([0-9.]+) ms.*/\1/p' | tail -n 1; }
 
-# per_call KEY WARM-UP QUERY CALLS: microseconds of one call among so many in one statement, where no round trip hides
+# per_call KEY WARM-UP QUERY CALLS: microseconds of one call among CALLS in one statement, so that no round trip hides
 # them.
 per_call() {
   local took

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# How the scripts speak: one line per step, one clear message when something fails. Sourced, never run.
+# Output of the scripts: one line per step, one clear message when something fails. Sourced, never run.
 
 step() { printf '==> %s\n' "$*"; }
 
@@ -13,7 +13,7 @@ die() {
   exit 1
 }
 
-# tally STAGE PASSED FAILED: the line that scripts/test adds up; it fails when something did.
+# tally STAGE PASSED FAILED: prints the line that scripts/test adds up; fails if any test failed.
 tally() {
   printf '%s: %d passed, %d failed\n' "$@"
   [ "$3" -eq 0 ]

@@ -1,27 +1,27 @@
 # shellcheck shell=bash
-# Which cargo and which PostgreSQL the scripts use, and as whom a server runs. Sourced after progress.sh, never run.
+# The cargo and PostgreSQL that the scripts use, and the user a server runs as. Sourced after progress.sh, never run.
 
-# A shell that was open while Rust was installed does not have cargo in its PATH yet.
+# A shell that was opened before Rust was installed does not have cargo in its PATH yet.
 export PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
 
-# 15 is what the extension is developed on; after it the newest.
+# The extension is developed on 15, so that comes first; then the newest.
 postgres_majors=(15 18 17 16)
 
-# Versions live in Cargo.toml only. Library and command of pgrx must be of one version.
+# Versions are kept in Cargo.toml only. The library and the command of pgrx must have the same version.
 pgrx_version() { sed -nE 's/^pgrx = .*"=([0-9.]+)".*/\1/p' Cargo.toml; }
 
-# The first field of that name, which is the package's.
+# The first field of that name, which belongs to the package.
 cargo_field() { sed -nE "s/^$1 = \"(.*)\"$/\1/p" Cargo.toml | head -n 1; }
 
 major_of() { "$1" --version | sed -E 's/[^0-9]*([0-9]+).*/\1/'; }
 
-# A supported PostgreSQL that can be built against and be started: Debian packages the two separately.
+# Whether this is a supported PostgreSQL to build against and to start: Debian packages the two separately.
 usable_pg_config() {
   [ -x "$1" ] && [[ " ${postgres_majors[*]} " == *" $(major_of "$1") "* ]] &&
     [ -x "$("$1" --bindir)/postgres" ] && [ -e "$("$1" --includedir-server)/postgres.h" ]
 }
 
-# Prints the pg_config to use: PG_CONFIG decides when set; else Debian's, in the order above; else the one in PATH.
+# Prints the pg_config to use: PG_CONFIG if set; otherwise Debian's, in the order above; otherwise the one in PATH.
 find_pg_config() {
   local major candidate candidates=()
   if [ -n "${PG_CONFIG:-}" ]; then
@@ -48,7 +48,8 @@ choose_postgres() {
     "Run 'make setup', or set PG_CONFIG to the pg_config of the installation to use."
   pg_major=$(major_of "$pg_config")
   pg_bin=$("$pg_config" --bindir)
-  # Only then: bindings are rebuilt whenever this variable changes, and 'make' and a plain 'cargo' would undo each other's work.
+  # Only if set: bindings are rebuilt whenever this variable changes, so 'make' and a plain 'cargo' would undo each
+  # other's work.
   if [ -n "${PG_CONFIG:-}" ]; then
     export PGRX_PG_CONFIG_PATH=$PG_CONFIG
   fi
@@ -66,7 +67,7 @@ as_root() {
   fi
 }
 
-# PostgreSQL refuses to run as root, so root runs its programs as the user its package makes. The environment is
+# PostgreSQL refuses to run as root, so root runs its programs as the user that its package creates. The environment is
 # emptied: PG* variables redirect programs, and RUST_BACKTRACE makes pgrx add stack frames to error messages.
 as_server() {
   local program=(env -i "PATH=$PATH" LC_ALL=C "$@")
@@ -77,7 +78,7 @@ as_server() {
   fi
 }
 
-# Points the client programs at a private server, whatever the caller's environment says about others.
+# Points client programs at a private server, whatever other server the caller's environment names.
 connect_to() {
   unset PGHOSTADDR PGPORT PGSERVICE PGOPTIONS PGSSLMODE
   export PGHOST=$1 PGUSER=postgres PGDATABASE=postgres PGCLIENTENCODING=UTF8

@@ -1,4 +1,4 @@
--- Runs last, once every function exists: what each is for, and who may call it.
+-- Runs last, once every function exists: comments on them, and who may call them.
 COMMENT ON FUNCTION tokenauth.put_principal IS 'Makes a principal known or changes it; NULL leaves a field as it is';
 COMMENT ON FUNCTION tokenauth.deactivate IS 'Deactivates a principal: its tokens die or are suspended; returns whether it was active';
 COMMENT ON FUNCTION tokenauth.activate IS 'Makes a principal active again; returns whether it was not';
@@ -70,6 +70,6 @@ COMMENT ON FUNCTION tokenauth.guard_kind IS 'Internal: trigger on tokenauth.kind
 COMMENT ON FUNCTION tokenauth.record_kind IS 'Internal: trigger on tokenauth.kind';
 COMMENT ON FUNCTION tokenauth.refuse_change IS 'Internal: trigger on tokenauth.event';
 
--- Nothing is granted to anybody. Default privileges of the installing role apply inside CREATE EXTENSION too, and
--- functions and types are open to PUBLIC by PostgreSQL's own default: both are taken back here.
+-- Nothing is granted to anybody. Inside CREATE EXTENSION too, the installing role's default privileges apply, and
+-- PostgreSQL itself opens functions and types to PUBLIC: both are revoked here.
 SELECT tokenauth.strip_grants();

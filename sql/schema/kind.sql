@@ -1,5 +1,5 @@
--- A kind is policy: migrations write it with plain INSERT and UPDATE. What one row can say of itself is a CHECK here;
--- what needs a grammar or other tables is in the trigger (src/kind/guard.rs).
+-- A kind is policy: migrations write it with plain INSERT and UPDATE. Rules on a single row are CHECK constraints here;
+-- rules that need a grammar or other tables are in the trigger (src/kind/guard.rs).
 CREATE TABLE tokenauth.kind (
     name                 text COLLATE "C" NOT NULL,
     prefix               text COLLATE "C" NOT NULL,
@@ -25,7 +25,7 @@ CREATE TABLE tokenauth.kind (
     CONSTRAINT kind_pkey PRIMARY KEY (name),
     CONSTRAINT kind_prefix_key UNIQUE (prefix),
     CONSTRAINT kind_name_length CHECK (pg_catalog.octet_length(name) BETWEEN 1 AND 255),
-    -- What list() and revoke_all() read as any kind.
+    -- list() and revoke_all() read '*' as any kind.
     CONSTRAINT kind_name_not_any CHECK (name <> '*'),
     CONSTRAINT kind_prefix_format CHECK (prefix ~ '^[A-Za-z0-9_-]{0,32}$'),
     CONSTRAINT kind_description_length CHECK (pg_catalog.octet_length(description) <= 8192),

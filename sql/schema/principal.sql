@@ -1,5 +1,5 @@
--- Keyed by its text alone, nothing mutable indexed and room on every page, so that keeping it in step with a users
--- table stays a HOT update.
+-- Only the key is indexed, nothing mutable, and every page has room, so that keeping it in step with a users table
+-- causes only HOT updates.
 CREATE TABLE tokenauth.principal (
     principal                   text COLLATE "C" NOT NULL,
     active                      boolean NOT NULL DEFAULT true,
@@ -51,7 +51,7 @@ COMMENT ON COLUMN tokenauth.member.created_at IS 'When it was added';
 
 SELECT pg_catalog.pg_extension_config_dump('tokenauth.member', '');
 
--- One row for each mass death, so that a view can say when, by whom and why a token died without touching the token.
+-- One row for each mass death, so that a view can show when, by whom and why a token died without writing to it.
 CREATE TABLE tokenauth.mass_death (
     owner  text COLLATE "C" NOT NULL,
     epoch  bigint NOT NULL,

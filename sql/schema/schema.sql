@@ -1,9 +1,9 @@
 \echo Use "CREATE EXTENSION tokenauth" to load this file. \quit
 
--- CREATE EXTENSION sets just this path; said here, it holds for whoever reads or checks the script by itself.
+-- CREATE EXTENSION sets this same path; it is repeated for whoever reads or checks the script alone.
 SET LOCAL search_path TO pg_catalog, pg_temp;
 
--- A plain CREATE: if somebody has made a schema of this name beforehand, and so owns it, the installation fails here.
+-- A plain CREATE: if somebody else has made, and so owns, a schema of this name, the installation fails here.
 CREATE SCHEMA tokenauth;
 
 COMMENT ON SCHEMA tokenauth IS 'API tokens: issue, verify, see and revoke them';

@@ -1,9 +1,9 @@
--- Here as in the other tables there are no foreign keys. In REPEATABLE READ and SERIALIZABLE their checks read with the
--- snapshot of the transaction and refuse an owner that was committed a moment ago, and their locks, taken after the row is
--- written, wait in another order than ours. What they would promise is kept by issue(), which locks kind and owner first;
--- a kind with tokens cannot be deleted, and principals never are.
+-- Like the other tables, this one has no foreign keys. In REPEATABLE READ and SERIALIZABLE, their checks use the
+-- snapshot of the transaction and would refuse an owner that was committed a moment ago; and they lock after the row is
+-- written, in another order than we do. issue() keeps what they would guarantee, by locking kind and owner first; a
+-- kind with tokens cannot be deleted, and a principal stays as long as it has tokens.
 --
--- What verification reads comes first and has fixed width: PostgreSQL finds such columns without walking the row.
+-- The columns that verification reads come first and have fixed width: PostgreSQL finds those without walking the row.
 CREATE TABLE tokenauth.token (
     lookup          bigint NOT NULL,
     owner_epoch     bigint NOT NULL,
@@ -78,7 +78,7 @@ COMMENT ON COLUMN tokenauth.token.seal IS 'Identifier of the key that opens it';
 
 SELECT pg_catalog.pg_extension_config_dump('tokenauth.token', '');
 
--- One row for each algorithm of imported digests: as long as it is empty, a text that is none of ours costs no probe.
+-- One row for each digest algorithm of imported tokens: while it is empty, a text not of our form costs no probe.
 CREATE TABLE tokenauth.import (
     algorithm text COLLATE "C" NOT NULL,
     CONSTRAINT import_pkey PRIMARY KEY (algorithm),
@@ -90,7 +90,7 @@ COMMENT ON COLUMN tokenauth.import.algorithm IS 'There are, or were, imported to
 
 SELECT pg_catalog.pg_extension_config_dump('tokenauth.import', '');
 
--- Made with the token and apart from it: counting a use never locks or rewrites what verification reads.
+-- Inserted with the token but kept apart: counting a use never locks or rewrites the row that verification reads.
 CREATE TABLE tokenauth.usage (
     token_id       uuid NOT NULL,
     last_used_at   timestamptz,
@@ -113,7 +113,7 @@ COMMENT ON COLUMN tokenauth.usage.last_client IS 'The client address that it was
 
 SELECT pg_catalog.pg_extension_config_dump('tokenauth.usage', '');
 
--- When a token's expiry changes, what was announced of it is about another one.
+-- An announcement is of one expiry: it no longer counts once the token's expiry changes.
 CREATE TABLE tokenauth.announced (
     token_id   uuid NOT NULL,
     expires_at timestamptz NOT NULL,
@@ -128,7 +128,7 @@ COMMENT ON COLUMN tokenauth.announced.term IS 'Within which time it was to expir
 
 SELECT pg_catalog.pg_extension_config_dump('tokenauth.announced', '');
 
--- Written with usage, from shared memory.
+-- Written together with usage, from shared memory.
 CREATE TABLE tokenauth.usage_hourly (
     token_id      uuid NOT NULL,
     hour          timestamptz NOT NULL,
@@ -150,8 +150,8 @@ COMMENT ON COLUMN tokenauth.usage_hourly.networks IS 'Networks of the clients it
 
 SELECT pg_catalog.pg_extension_config_dump('tokenauth.usage_hourly', '');
 
--- Up to which batch usage of each server's memory is in the tables: written in the transaction that brings a batch in, so
--- that none is brought in twice, and a reader knows whether what it finds in memory is in what it reads.
+-- The last batch of usage that each server's memory has written to the tables, stored in the same transaction: so no
+-- batch is written twice, and a reader knows whether what it finds in memory is already in the tables it reads.
 CREATE TABLE tokenauth.usage_batch (
     node  uuid NOT NULL,
     batch bigint NOT NULL,
@@ -177,7 +177,7 @@ COMMENT ON COLUMN tokenauth.recent_usage.last_used_at IS 'When it was last found
 COMMENT ON COLUMN tokenauth.recent_usage.request_count IS 'How often it was valid since the table was written';
 COMMENT ON COLUMN tokenauth.recent_usage.denied_count IS 'How often it was denied since the table was written';
 
--- Never read or written: its invalidation is the message by which backends learn that what they remember is out of date.
+-- Never read or written: invalidating it tells backends that what they remember is out of date.
 CREATE TABLE tokenauth.signal ();
 
 COMMENT ON TABLE tokenauth.signal IS 'Internal: invalidated whenever backends must forget what they remember';

@@ -1,4 +1,4 @@
--- The policies of kind: what a CHECK cannot say, and the events of their changes.
+-- The triggers of kind: checks beyond what a CHECK can express, and the events of changes.
 CREATE TRIGGER guard
     BEFORE INSERT OR UPDATE OR DELETE ON tokenauth.kind
     FOR EACH ROW EXECUTE FUNCTION tokenauth.guard_kind();
@@ -13,7 +13,7 @@ CREATE TRIGGER record
 
 COMMENT ON TRIGGER record ON tokenauth.kind IS 'Records the change as an event';
 
--- History is append-only, for the extension's owner too.
+-- Events are append-only, even for the extension's owner.
 CREATE TRIGGER append_only
     BEFORE UPDATE OR DELETE OR TRUNCATE ON tokenauth.event
     FOR EACH STATEMENT EXECUTE FUNCTION tokenauth.refuse_change();
@@ -22,9 +22,9 @@ ALTER TABLE tokenauth.event ENABLE ALWAYS TRIGGER append_only;
 
 COMMENT ON TRIGGER append_only ON tokenauth.event IS 'Refuses every change of history';
 
--- Backends remember what verification reads; this tells them to forget. BEFORE, so that nothing is remembered of rows that
--- the statement itself shows to functions called in it, and that are gone if it fails. Statement triggers, so that a mass change costs
--- one message; logical apply fires none of those, so it has row triggers of its own.
+-- Backends remember what verification reads; these triggers make them forget. BEFORE, so that functions called by the
+-- statement remember no rows that vanish if it fails. Statement triggers, so that a mass change costs one message;
+-- logical apply does not fire those, so it has row triggers of its own.
 CREATE TRIGGER signal
     BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON tokenauth.kind
     FOR EACH STATEMENT EXECUTE FUNCTION tokenauth.signal_change();
@@ -46,7 +46,7 @@ CREATE TRIGGER signal_apply
 CREATE TRIGGER signal_apply
     AFTER UPDATE OR DELETE ON tokenauth.token
     FOR EACH ROW EXECUTE FUNCTION tokenauth.signal_change();
--- That there are no imports is remembered too, so here a new row is a change as well.
+-- Backends also remember that there are no imports, so here a new row is a change as well.
 CREATE TRIGGER signal_apply
     AFTER INSERT OR UPDATE OR DELETE ON tokenauth.import
     FOR EACH ROW EXECUTE FUNCTION tokenauth.signal_change();

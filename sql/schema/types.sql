@@ -1,4 +1,4 @@
--- The answers of issue() and of verification.
+-- The results of issue() and of verification.
 CREATE TYPE tokenauth.issued AS (
     token      text,
     id         uuid,

@@ -1,4 +1,4 @@
--- The status follows the order in which verification looks at the same facts.
+-- The status checks the same facts in the same order as verification.
 CREATE VIEW tokenauth.tokens AS
 SELECT CASE
            WHEN t.revoked_at IS NOT NULL OR d.owner IS NOT NULL OR (t.dies_with_owner AND NOT p.active) THEN 'revoked'
@@ -23,7 +23,7 @@ SELECT CASE
        t.data_scopes,
        t.not_before,
        t.networks,
-       -- A token has one death: whichever came first.
+       -- A token shows one death: the first.
        CASE WHEN d.at < t.revoked_at OR t.revoked_at IS NULL THEN d.at ELSE t.revoked_at END AS revoked_at,
        CASE WHEN d.at < t.revoked_at OR t.revoked_at IS NULL THEN d.by ELSE t.revoked_by END AS revoked_by,
        CASE WHEN d.at < t.revoked_at OR t.revoked_at IS NULL THEN d.reason ELSE t.revoke_reason END AS revoke_reason,
@@ -33,7 +33,7 @@ SELECT CASE
   FROM tokenauth.token t
   JOIN tokenauth.principal p ON p.principal = t.owner
   LEFT JOIN tokenauth.usage u ON u.token_id = t.id
- -- Once for a token, not once for each column.
+ -- Once for each token, not once for each column.
  CROSS JOIN LATERAL (SELECT tokenauth.recent_usage(t.id) AS recent OFFSET 0) m
   CROSS JOIN (SELECT pg_catalog.clock_timestamp() AS now) c
   LEFT JOIN LATERAL (
