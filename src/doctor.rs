@@ -1,4 +1,4 @@
-//! `doctor()`: what is not as it ought to be, and what to do about it.
+//! `doctor()`: reports what is not as it should be, and what to do about it.
 
 mod locks;
 mod schema;
@@ -12,36 +12,36 @@ use crate::pg::encoding;
 use crate::pg::text::Text;
 use crate::usage;
 
-/// What is the matter, where, and what to do about it.
+/// One thing that is not as it should be.
 pub struct Finding {
-    /// What was looked at.
+    /// The area that was examined.
     pub area: &'static str,
-    /// Where.
+    /// The object concerned.
     pub object: Text,
-    /// What is the matter.
+    /// What is wrong with it.
     pub finding: Text,
     /// What to do about it.
     pub hint: Text,
 }
 
 impl Finding {
-    /// Of text in UTF-8.
+    /// A finding from texts in UTF-8.
     pub fn new(area: &'static str, object: &str, finding: &str, hint: &str) -> Self {
         let text = |text| Text::from(encoding::from_utf8(text));
         Finding { area, object: text(object), finding: text(finding), hint: text(hint) }
     }
 }
 
-/// Tells what is not as it ought to be, one row for each finding; none when all is well.
+/// Reports what is not as it should be, one row for each finding; none when all is well.
 ///
-/// Columns: `area`, what was looked at; `object`, where; `finding`, what is the matter; `hint`, what to do about it.
+/// Columns: `area`, what was examined; `object`, the object concerned; `finding`, what is wrong; `hint`, what to do
+/// about it.
 ///
-/// It looks at bindings: whether each trigger is there and as it was installed, whether each row is a principal or a
-/// membership as the binding says, and whether each of these has a row. For that it reads every bound table, its
-/// expressions run as the owner of the table. At keys: whether the key file can be used, and has every key that tokens need.
-/// At the schema: whether functions and triggers are as they were installed, and no others among them. At locks: who makes a
-/// deactivation wait. And at usage: whether there is shared memory for it, whether it is large enough and written to tables
-/// in time.
+/// It examines bindings: whether each trigger exists as it was installed, whether each row agrees with its principal or
+/// membership, and whether each of these has a row; for that it reads every bound table and runs its expressions as the
+/// owner of the table. Keys: whether the key file is usable and has every key that tokens need. The schema: whether
+/// functions and triggers are as they were installed, with no others among them. Locks: who makes a deactivation wait.
+/// And usage: whether it has shared memory, whether that is large enough, and whether it is written to tables in time.
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
 #[search_path(pg_catalog, pg_temp)]
 #[allow(clippy::type_complexity, reason = "pgrx reads the columns from the type as it is written")]

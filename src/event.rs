@@ -1,4 +1,4 @@
-//! History is append-only, by privilege and by trigger. Only `purge` removes what is old.
+//! Keeps events append-only, by privilege and by trigger. Only `purge` removes old ones.
 
 use std::cell::Cell;
 
@@ -7,19 +7,19 @@ use pgrx::prelude::*;
 use crate::error::{Error, ErrorReport};
 use crate::pg::trigger::{TriggerAnswer, TriggerCall};
 
-/// What the removal of history is recorded as.
+/// The event that records a removal of events.
 pub const PURGED: &str = "history.purged";
 
 thread_local! {
-    /// Whether this backend is removing old events just now: private memory, which no SQL can set.
+    /// Whether this backend is removing old events now: private memory, which no SQL can set.
     static UNLOCKED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// As long as it lives, this backend may remove events: around constant SQL of ours and nothing else.
+/// While it lives, this backend may remove events: around constant SQL of ours and nothing else.
 pub struct Unlocked;
 
 impl Unlocked {
-    /// From now on.
+    /// Lets this backend remove events from now on.
     pub fn new() -> Self {
         UNLOCKED.set(true);
         Unlocked
@@ -32,7 +32,7 @@ impl Drop for Unlocked {
     }
 }
 
-/// BEFORE UPDATE OR DELETE OR TRUNCATE on `tokenauth.event`: refuses.
+/// BEFORE UPDATE OR DELETE OR TRUNCATE on `tokenauth.event`: refuses, except for a DELETE of ours.
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn refuse_change(call: TriggerCall) -> Result<TriggerAnswer, ErrorReport> {
     if call.is_delete() && UNLOCKED.get() {

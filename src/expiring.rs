@@ -1,4 +1,4 @@
-//! `expiring` and `idle`: tokens that somebody ought to look at before a client stops working, or an attacker starts.
+//! `expiring` and `idle`: tokens that need a look before a client stops working, or an attacker starts.
 
 use pgrx::datum::Interval;
 use pgrx::prelude::*;
@@ -10,7 +10,7 @@ use crate::pg::clock::Timestamp;
 use crate::pg::composite::TokensRows;
 use crate::pg::statement::fields;
 
-/// Tokens alive, neither revoked nor expired, that expire within this time from now, the first to expire first.
+/// Returns the tokens, neither revoked nor expired, that expire within this time from now, in order of expiry.
 ///
 /// # Errors
 /// `22004` for NULL, `22023` for a negative interval.
@@ -22,8 +22,8 @@ fn expiring(within: Option<Interval>) -> Result<TokensRows, ErrorReport> {
     Ok(TokensRows { statement: &token::EXPIRING, arguments: fields![until].into() })
 }
 
-/// Tokens alive, neither revoked nor expired, that were neither issued nor used within this time until now, the longest
-/// idle first.
+/// Returns the tokens, neither revoked nor expired, that were neither issued nor used within this time before now, the
+/// longest idle first.
 ///
 /// # Errors
 /// `22004` for NULL, `22023` for a negative interval.

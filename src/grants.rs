@@ -1,7 +1,7 @@
 //! Who may call what: accesses that the owner of the extension grants to roles.
 //!
-//! Nothing is granted to PUBLIC and no role is created. An access is nothing but EXECUTE and SELECT on the objects
-//! listed here, so that `\dp` and `\df+` tell the truth and a dump carries it.
+//! Nothing is granted to PUBLIC and no role is created. An access is only EXECUTE and SELECT (and DML on `kind`) on the
+//! objects listed here, so `\dp` and `\df+` show the whole truth and a dump carries it.
 
 use pgrx::prelude::*;
 
@@ -13,7 +13,7 @@ use crate::pg::statement::{Statement, arguments, run_command};
 use crate::pg::text::Text;
 use crate::usage;
 
-/// What a role may be given. Each includes the one before it, but `observe`, which stands on `verify`, and `admin`, which
+/// What a role may be given. Each access includes the one before it; only `observe` builds on `verify`. `admin`
 /// includes all.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Access {
@@ -38,7 +38,7 @@ impl Access {
         }
     }
 
-    /// What it adds to those it includes.
+    /// The privileges it adds to the accesses it includes.
     const fn adds(self) -> &'static [&'static str] {
         match self {
             Access::Identity => &[
@@ -142,8 +142,8 @@ impl Access {
 /// Grants a role an access: `identity`, `verify`, `self`, `manage`, `observe` or `admin`.
 ///
 /// # Errors
-/// `22004` for a NULL argument, `22023` for an unknown access, `42501` for anybody but the extension's owner, and for it too
-/// under an identity.
+/// `22004` for a NULL argument, `22023` for an unknown access, `42501` for anybody but the extension's owner, and even
+/// for that under an identity.
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
 #[search_path(pg_catalog, pg_temp)]
 fn grant_access(to_role: Option<Role>, access: Option<Text>) -> Result<(), ErrorReport> {
@@ -155,7 +155,7 @@ fn grant_access(to_role: Option<Role>, access: Option<Text>) -> Result<(), Error
     Ok(())
 }
 
-/// Takes from a role what this access adds to those it includes; see `grant_access`.
+/// Revokes from a role what this access adds to those it includes; see `grant_access`.
 ///
 /// # Errors
 /// As `grant_access`.
@@ -169,7 +169,7 @@ fn revoke_access(from_role: Option<Role>, access: Option<Text>) -> Result<(), Er
     Ok(())
 }
 
-/// The role, quoted, and the access, once it is sure that the caller may grant.
+/// Checks that the caller may grant, and returns the role, quoted, and the access.
 fn asked(what: &'static str, role: Option<Role>, access: Option<Text>) -> Result<(String, Access), Error> {
     static MAY_GRANT: Statement =
         Statement::new("SELECT pg_has_role($1, extowner, 'USAGE') FROM pg_extension WHERE extname = 'tokenauth'");
@@ -183,9 +183,9 @@ fn asked(what: &'static str, role: Option<Role>, access: Option<Text>) -> Result
     Ok((role.quoted_name(), access))
 }
 
-/// Whether the caller may make trusted calls, in which the application vouches for everything: it was granted `manage`.
+/// Whether the caller was granted `manage`, and so may make trusted calls, for which the application vouches.
 ///
-/// Judged by the role outside of all SECURITY DEFINER functions, since inside of ours everybody is the owner.
+/// Looks at the role outside of all SECURITY DEFINER functions, since inside ours every caller is the owner.
 pub fn may_call_trusted() -> bool {
     static MAY_CALL: Statement = Statement::new(
         "SELECT has_function_privilege($1, p.oid, 'EXECUTE')
@@ -196,8 +196,8 @@ pub fn may_call_trusted() -> bool {
     role::is_superuser(caller) || MAY_CALL.first(arguments![caller], |row| row.required(1)).unwrap_or(false)
 }
 
-/// Takes back every grant on the extension's objects, to PUBLIC or by the installing role's default privileges. Called at
-/// the end of the install script.
+/// Revokes all privileges on the extension's objects, whether of PUBLIC or from the installing role's default
+/// privileges. Called at the end of the install script.
 ///
 /// # Errors
 /// `55000` at any other time.

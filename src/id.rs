@@ -1,8 +1,8 @@
-//! Identifiers of tokens and events: uuid version 7 (RFC 9562, section 5.7), so that they sort by time and no sequence
-//! has to be dumped, restored or kept apart between servers.
+//! Ids of tokens and events: uuid version 7 (RFC 9562, section 5.7). They sort by time, and there is no sequence to
+//! dump, restore or keep distinct between servers.
 //!
-//! The twelve bits after the milliseconds hold their fraction (section 6.2, method 3): events of one transaction sort in
-//! the order in which they happened.
+//! The twelve bits after the milliseconds hold their fraction (section 6.2, method 3), so that events of one
+//! transaction sort in the order in which they happened.
 
 use pgrx::Uuid;
 use rand::TryRngCore;
@@ -11,15 +11,15 @@ use rand::rngs::OsRng;
 use crate::error::Error;
 use crate::pg::clock::Timestamp;
 
-/// The least identifier that something of this moment, a microsecond, can have.
+/// The least id that anything of this microsecond can have.
 pub fn first(at: Timestamp) -> Uuid {
     of(at, [0; 10])
 }
 
-/// A new identifier for something that happens at this moment.
+/// A new id for something that happens at this moment.
 ///
 /// # Errors
-/// 58030 when the operating system gives no random bytes.
+/// 58030 when the operating system provides no random bytes.
 pub fn new(at: Timestamp) -> Result<Uuid, Error> {
     let mut random = [0; 10];
     OsRng.try_fill_bytes(&mut random).map_err(|_| Error::Random)?;

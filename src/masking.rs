@@ -1,17 +1,18 @@
-//! Token texts in other text: found by their checksums, and hidden.
+//! Finds token texts inside other text by their checksums, and masks them.
 
 use pgrx::prelude::*;
 
 use crate::pg::text::Text;
 use crate::token::embedded;
 
-/// Whether the text holds a token: one of ours, known or not, alive or not. Imported tokens have no form to be known by.
+/// Whether the text contains a token: one of our form, known or not, alive or not. Imported tokens have no form of
+/// their own.
 #[pg_extern(schema = "tokenauth", immutable, parallel_safe, strict)]
 fn contains_token(text: Text) -> bool {
     embedded::contains(text.as_bytes())
 }
 
-/// The text with every token in it hidden but for its hint, in the same length.
+/// The text with every token in it masked except for its hint, in the same length.
 #[pg_extern(schema = "tokenauth", immutable, parallel_safe, strict)]
 fn mask(text: Text) -> Text {
     let mut bytes = text.as_bytes().to_vec();
@@ -23,6 +24,6 @@ fn mask(text: Text) -> Text {
 pub fn masked(text: &str) -> String {
     let mut bytes = text.as_bytes().to_vec();
     embedded::mask_in_place(&mut bytes);
-    // Nothing but ASCII was overwritten, and by ASCII.
+    // Only ASCII bytes were overwritten, with ASCII.
     String::from_utf8_lossy(&bytes).into_owned()
 }

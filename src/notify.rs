@@ -1,7 +1,7 @@
-//! What the setting `tokenauth.notify` turns on: listeners on the channel `tokenauth` hear of tokens that have died, by the
-//! transaction that killed them, and of tokens that are about to expire, by the worker.
+//! Notifications that the setting `tokenauth.notify` turns on: on the channel `tokenauth`, the transaction that kills
+//! tokens announces their death, and the worker announces those about to expire.
 //!
-//! Ids and nothing else, since every role can listen.
+//! They contain only ids, since every role can listen.
 
 use pgrx::Uuid;
 
@@ -14,49 +14,50 @@ use crate::pg::user::ActingAs;
 use crate::principal::PrincipalName;
 use crate::settings;
 
-/// One more than a message lists.
+/// One more id than a message holds.
 const MORE_THAN_LISTED: i64 = notify::MOST as i64 + 1;
 
-/// Tells of a token that was alive and dies.
+/// Announces the death of a token that was alive.
 pub fn died(token: Uuid) {
     if settings::notify() {
         notify::revoked([token]);
     }
 }
 
-/// How many of those that die need be listed: one more than a message holds, and none when nobody is told.
+/// How many dying tokens to list: one more than a message holds, or none when the setting is off.
 pub fn most_listed() -> i64 {
     if settings::notify() { MORE_THAN_LISTED } else { 0 }
 }
 
-/// Tells of tokens that die, of which no more are listed than this function is given; it is asked only when somebody is told.
+/// Announces the death of tokens; when the setting is on, asks `listed` for at most as many as it passes.
 pub fn many_died(listed: impl FnOnce(i64) -> Vec<Uuid>) {
     if settings::notify() {
         notify::revoked(listed(MORE_THAN_LISTED));
     }
 }
 
-/// Tells that more die than anybody has listed.
+/// Announces more deaths than can be listed.
 pub fn all_died() {
     if settings::notify() {
         notify::many_revoked();
     }
 }
 
-/// Tells of the tokens of an owner, which must be held alone, that are about to die together.
+/// Announces the tokens of an owner that are about to die together. The owner must be locked with
+/// [`Hold::Alone`](crate::catalog::principal::Hold::Alone).
 pub fn owner_dies(owner: &PrincipalName, principal: &Principal, covers: Covers) {
     many_died(|most| token::alive_of(owner, principal, covers, most));
 }
 
-/// Tells of the tokens that die because their owners change or go with these changes.
+/// Announces the tokens that die because these changes deactivate or drop their owners.
 pub fn owners_die(changes: &Changes) {
     many_died(|most| changes.doomed(most));
 }
 
-/// What the worker of a database calls, in a transaction of its own, every now and then and again while it answers true:
-/// tells of tokens that expire within a week, and within a day, each once for either and once more when the expiry has been
-/// changed; as the owner of our tables and whatever the search path. Tokens that were issued for less than a week, or a day,
-/// are no news then. Does nothing when the setting is off or the queue half full.
+/// Announces tokens that expire within a week and within a day, once for each, and again when the expiry has changed;
+/// not those issued for less than that term. Runs as the owner of our tables, whatever the search path; does nothing
+/// when the setting is off or the queue half full. The worker of a database calls this, each time in a transaction of
+/// its own, again while it returns true.
 pub fn expiring() -> bool {
     if !settings::notify() {
         return false;

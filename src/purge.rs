@@ -1,7 +1,7 @@
-//! `purge`: what is dead and old leaves the tables.
+//! `purge`: removes old rows that are dead.
 //!
-//! One call is one transaction, so it removes a bounded number of rows and is called until it answers 0. It waits for
-//! nobody, locks nothing that is alive, and kills nothing: what it removes had stopped working long before.
+//! Each call is one transaction and removes a bounded number of rows; callers repeat it until it returns 0. It waits
+//! for nobody, locks nothing that is alive, and kills nothing: whatever it removes stopped working long before.
 
 use pgrx::datum::Interval;
 use pgrx::prelude::*;
@@ -19,16 +19,16 @@ use crate::pg::statement::{Statement, arguments};
 use crate::pg::user::ActingAs;
 use crate::settings;
 
-/// How many rows one call removes: about a second of work.
+/// The most rows that one call removes: about a second of work.
 const MOST: i64 = 100_000;
 
-/// Removes what has been of no use for longer than `keep`, at most 100,000 rows, and returns how many: tokens that died or
-/// expired so long ago, with their uses; tombstones of principals of which no token is left; events; hours of usage. Sealed texts of tokens
-/// that died with others are wiped, however recently.
+/// Removes rows that have been of no use for longer than `keep`, at most 100,000, and returns how many: tokens that
+/// died or expired that long ago, with their usage; tombstones of principals without tokens; events; hourly usage. Also
+/// wipes the sealed texts of tokens killed by mass deaths, however recent.
 ///
-/// Called until it answers 0, each time in a transaction of its own (`SELECT tokenauth.purge('1 year') \watch 1`), it has
-/// removed all but what others had locked. A token that is gone is `unknown` to verification and to `import`, and is no
-/// longer among the revocations that can be exported: keep them longer than any backup that may be restored.
+/// Call it until it returns 0, each time in a transaction of its own (`SELECT tokenauth.purge('1 year') \watch 1`);
+/// only rows that others have locked are left then. A removed token is `unknown` to verification and to `import`, and
+/// is no longer among the revocations that can be exported: keep tokens longer than any backup that may be restored.
 ///
 /// # Errors
 /// `22004` for NULL, `22023` for a negative interval, `42501` for a role that may not make trusted calls.
@@ -40,11 +40,12 @@ fn purge(keep: Option<Interval>) -> Result<i64, ErrorReport> {
     Ok(remove(&keep, &actor)?)
 }
 
-/// What the worker of a database calls, in a transaction of its own, again and again until it answers 0: the same, with the
-/// setting `tokenauth.retention`, as the owner of our tables and whatever the search path. Does nothing when it is not set.
+/// Purges as the setting `tokenauth.retention` says, as the owner of our tables and whatever the search path; does
+/// nothing when it is not set. The worker of a database calls this, each time in a transaction of its own, until it
+/// returns 0.
 ///
 /// # Errors
-/// 58030 when the operating system gives no random bytes.
+/// 58030 when the operating system provides no random bytes.
 pub fn by_retention() -> Result<i64, Error> {
     let Some(keep) = settings::retention() else {
         return Ok(0);
@@ -54,7 +55,7 @@ pub fn by_retention() -> Result<i64, Error> {
     remove(&keep, &Actor::Trusted)
 }
 
-/// How many rows of what were removed.
+/// How many rows of each sort were removed.
 #[derive(Default)]
 struct Removed {
     tokens: i64,
@@ -78,7 +79,7 @@ impl Removed {
 fn remove(keep: &Interval, actor: &Actor) -> Result<i64, Error> {
     let before = Timestamp::now().minus(keep).unwrap_or(Timestamp::MINUS_INFINITY);
     let first_id = id::first(before);
-    // A tombstone can go once its mass deaths have gone, and those once their tokens have.
+    // Tokens first, then mass deaths, then tombstones: each can go only after the ones before.
     let mut removed = Removed { tokens: aged::remove_tokens(before, MOST), ..Removed::default() };
     removed.texts = aged::wipe_sealed(removed.room());
     removed.mass_deaths = aged::remove_mass_deaths(before, removed.room());

@@ -1,4 +1,4 @@
-//! Every setting, why it defaults to what it does, and how it is read.
+//! All settings: why each has its default, and how it is read.
 
 use std::ffi::{CStr, CString};
 use std::time::Duration;
@@ -15,39 +15,40 @@ use crate::pg::jsonb::lossy_object;
 use crate::pg::shared_memory;
 use crate::request::ErrorStyle;
 
-/// `tokenauth.usage_tracking`. On, because "when was it last used?" is the first question of every token list.
+/// `tokenauth.usage_tracking`. On: "when was it last used?" is the first question about any list of tokens.
 static USAGE_TRACKING: GucSetting<bool> = GucSetting::<bool>::new(true);
 
 /// `tokenauth.usage_slots`. 65,536 tokens take some 12 MB.
 static USAGE_SLOTS: GucSetting<i32> = GucSetting::<i32>::new(65_536);
 
-/// `tokenauth.usage_flush_interval`, in seconds. What a crash may lose at most.
+/// `tokenauth.usage_flush_interval`, in seconds: the most that a crash can lose.
 static USAGE_FLUSH_INTERVAL: GucSetting<i32> = GucSetting::<i32>::new(10);
 
-/// `tokenauth.default_error_style`. `uniform`, because it tells a stranger least.
+/// `tokenauth.default_error_style`. `uniform`: it reveals the least to a stranger.
 static DEFAULT_ERROR_STYLE: GucSetting<Style> = GucSetting::<Style>::new(Style::uniform);
 
-/// `tokenauth.cache_size`, in kilobytes. 4 MB hold some ten thousand tokens; with a hundred backends that is 400 MB at
-/// the worst.
+/// `tokenauth.cache_size`, in kilobytes. 4 MB hold some ten thousand tokens; a hundred backends then take at most 400
+/// MB.
 static CACHE_SIZE: GucSetting<i32> = GucSetting::<i32>::new(4096);
 
-/// `tokenauth.key_file`. None, because a key that lies where everybody's lies protects nothing: without one, digests have no
-/// pepper and no token can be revealed.
+/// `tokenauth.key_file`. None: a key at a well-known default place would protect nothing. Without a key file, digests
+/// have no pepper and no token can be revealed.
 static KEY_FILE: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
 
-/// `tokenauth.mask_logs`. Off, because it changes what the server logs and what clients are told of errors, and finds only
-/// tokens that are whole: certainty is in `verify_digest`.
+/// `tokenauth.mask_logs`. Off: it changes what the server logs and what clients see of errors, and finds only whole
+/// tokens. Certainty is in `verify_digest`.
 static MASK_LOGS: GucSetting<bool> = GucSetting::<bool>::new(false);
 
-/// `tokenauth.notify`. Off, because transactions that notify commit one after the other, in all databases.
+/// `tokenauth.notify`. Off: transactions that notify commit one after the other, across all databases.
 static NOTIFY: GucSetting<bool> = GucSetting::<bool>::new(false);
 
-/// `tokenauth.retention`. None, because nobody's history is removed unasked.
+/// `tokenauth.retention`. None: nothing is removed unasked.
 static RETENTION: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
-/// `tokenauth.request_header`. None, because a token is looked for where clients put it: `Authorization` and `X-API-Key`.
+/// `tokenauth.request_header`. None: `pre_request` looks where clients usually put a token, `Authorization` and
+/// `X-API-Key`.
 static REQUEST_HEADER: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
 
-/// Values of `tokenauth.default_error_style`, named as they are written.
+/// The values of `tokenauth.default_error_style`, spelled as in SQL.
 #[derive(Clone, Copy, PostgresGucEnum)]
 #[expect(non_camel_case_types, reason = "the variants' names are the setting's values")]
 enum Style {
@@ -144,7 +145,7 @@ pub fn define() {
     crate::pg::settings::reserve(PREFIX);
 }
 
-/// What every setting begins with.
+/// The prefix of every setting.
 const PREFIX: &CStr = c"tokenauth";
 
 /// Whether uses are recorded.
@@ -152,7 +153,7 @@ pub fn usage_tracking() -> bool {
     USAGE_TRACKING.get()
 }
 
-/// For how many tokens there is room in shared memory.
+/// The number of tokens for which shared memory has room.
 pub fn usage_slots() -> usize {
     usize::try_from(USAGE_SLOTS.get()).unwrap_or_default()
 }
@@ -162,22 +163,23 @@ pub fn usage_flush_interval() -> Duration {
     Duration::from_secs(u64::try_from(USAGE_FLUSH_INTERVAL.get()).unwrap_or(1))
 }
 
-/// The file with the keys.
+/// The path of the key file, if there is one.
 pub fn key_file() -> Option<CString> {
     KEY_FILE.get().filter(|path| !path.is_empty())
 }
 
-/// Whether listeners are told of deaths and expiries.
+/// Whether listeners are notified of deaths and expiries.
 pub fn notify() -> bool {
     NOTIFY.get()
 }
 
-/// How long what is dead is kept; `None`: for ever.
+/// How long dead tokens and old events are kept; `None`: for ever.
 pub fn retention() -> Option<Interval> {
     parse_interval(&RETENTION.get()?)
 }
 
-/// Says at once, in the log of a start or a reload, what every call that needs a key will fail with.
+/// Reports a fault of the key file at once, in the log of the start or reload, before calls that need a key fail with
+/// it.
 fn look_at_key_file(path: &CStr) {
     if path.is_empty() {
         return;
@@ -187,7 +189,7 @@ fn look_at_key_file(path: &CStr) {
     }
 }
 
-/// How many bytes a backend may remember; 0: nothing.
+/// The number of bytes that a backend may use to remember; 0: it remembers nothing.
 pub fn cache_size() -> usize {
     usize::try_from(CACHE_SIZE.get()).unwrap_or_default() * 1024
 }
@@ -198,13 +200,12 @@ pub fn request_header() -> Option<String> {
     header.map(|header| header.to_string_lossy().into_owned())
 }
 
-/// The headers of the request that PostgREST is serving, as it says in its setting `request.headers`; none where somebody
-/// else has called.
+/// The headers of the request that PostgREST is serving, from its setting `request.headers`; none for any other caller.
 pub fn request_headers() -> Value {
     lossy_object(&crate::pg::settings::value(c"request.headers").unwrap_or_default())
 }
 
-/// Body of error responses where no kind is known.
+/// The style of error responses where no kind is known.
 pub fn default_error_style() -> ErrorStyle {
     match DEFAULT_ERROR_STYLE.get() {
         Style::uniform => ErrorStyle::Uniform,

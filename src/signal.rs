@@ -7,10 +7,10 @@ use crate::error::ErrorReport;
 use crate::pg::invalidation;
 use crate::pg::trigger::{TriggerAnswer, TriggerCall};
 
-/// BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE on `kind`, `principal`, `token` and `import`: makes every backend forget
-/// what it remembers of them, at the commit of this transaction, and this one at once. A new row is remembered by nobody; but this
-/// transaction, which sees it, must not remember it before it is sure to stay. Only of `import` a new row is a change:
-/// that there is none is remembered.
+/// BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE on `kind`, `principal`, `token` and `import`: makes every backend
+/// forget what it remembers of them, this one at once and others when the transaction commits. No backend remembers a
+/// new row yet; but this transaction sees it, and must not remember it before it is sure to stay. Only in `import` is a
+/// new row a change: that there are no imports is remembered.
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn signal_change(call: TriggerCall) -> Result<TriggerAnswer, ErrorReport> {
     if call.is_insert() && !call.is_on(&BY_ALGORITHM) {

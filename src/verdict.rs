@@ -1,32 +1,30 @@
-//! The verdict: the outcome of a verification, and what each outcome is called and answered with.
+//! The verdict: the outcome of a verification, with its name, HTTP status and code.
 //!
-//! This is the one table of names, HTTP statuses and codes. It knows the exact reason and is meant
-//! for the application, its logs and its DBA; what a stranger may learn of it is decided by the
-//! error response alone.
+//! This is the one table of these. A verdict tells the exact reason, for the application, its logs and its DBA; only
+//! the error response decides what a stranger may learn of it.
 
 use std::{error, fmt, str};
 
-/// The outcome of a verification. The variants stand in the order in which the checks are made.
+/// The outcome of a verification. The variants are in the order of the checks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Verdict {
     /// No token was presented.
     Missing,
     /// Two different tokens were presented.
     Ambiguous,
-    /// The text is no token: wrong length, alphabet or checksum. No table was read.
+    /// The text is not a token: wrong length, alphabet or checksum. No table was read.
     Malformed,
-    /// No such token: the lookup is not known or the digest differs.
+    /// There is no such token: the lookup is unknown or the digest differs.
     Unknown,
-    /// Revoked for good: by itself, by deletion, with all of its owner's, or with its owner's
-    /// deactivation.
+    /// Revoked for good: by itself, by deletion, by a mass death, or by its owner's deactivation.
     Revoked,
     /// Disabled until somebody enables it again.
     Disabled,
-    /// The time from which it is valid has not come.
+    /// It starts working later.
     NotYetValid,
-    /// Its time is over.
+    /// It has expired.
     Expired,
-    /// The owner is inactive, and the token will live again with the owner.
+    /// The owner is inactive; the token will work again when the owner is active.
     OwnerInactive,
     /// The client is outside the token's networks, or its address was not given.
     NetworkDenied,
@@ -99,7 +97,7 @@ impl Verdict {
 
     /// The code that a client may see, or `None` for a token that is accepted.
     ///
-    /// One for every 401, so that who guesses tokens does not learn which of them once existed.
+    /// All 401 verdicts share one, so that somebody who guesses tokens does not learn which ones once existed.
     pub const fn code(self) -> Option<&'static str> {
         Some(match self {
             Self::Ambiguous => "invalid_request",
@@ -133,7 +131,7 @@ impl str::FromStr for Verdict {
     }
 }
 
-/// A text that names no verdict. Names are read exactly: no case folding, no trimming.
+/// A text that is not the name of a verdict. Names are matched exactly, without case folding or trimming.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UnknownVerdict;
 

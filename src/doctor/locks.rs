@@ -1,15 +1,15 @@
-//! Who makes a deactivation wait: it writes the owner's row, records the death and the event, and waits for whoever holds
-//! that row or has locked one of the tables.
+//! Who makes a deactivation wait: it writes the owner's row, records the death and the event, and so waits for any
+//! transaction that holds that row or has locked one of these tables.
 
 use super::Finding;
 use crate::pg::statement::Statement;
 
-/// Sessions and prepared transactions for which a deactivation waits, or would.
+/// The sessions and prepared transactions that a deactivation waits for, or would.
 pub fn findings() -> Vec<Finding> {
     [of_tables(), of_principals(), prepared()].into_iter().flatten().collect()
 }
 
-/// Locks on whole tables, as CREATE INDEX, VACUUM FULL and ALTER TABLE take them.
+/// Sessions that lock whole tables, as CREATE INDEX, VACUUM FULL and ALTER TABLE do.
 fn of_tables() -> Vec<Finding> {
     static FIND: Statement = Statement::new(
         "SELECT format('process %s', l.pid), format('holds %s on %s', l.mode, l.relation::regclass),
@@ -28,7 +28,7 @@ fn of_tables() -> Vec<Finding> {
     told_by(&FIND)
 }
 
-/// Transactions that hold rows of principals, when somebody waits for them or they have done nothing for a minute.
+/// Transactions that hold rows of principals, if others wait for them or they have been idle for a minute.
 fn of_principals() -> Vec<Finding> {
     static FIND: Statement = Statement::new(
         "SELECT format('process %s', a.pid),
@@ -53,7 +53,7 @@ fn of_principals() -> Vec<Finding> {
     told_by(&FIND)
 }
 
-/// Prepared transactions hold what they hold until somebody decides.
+/// Prepared transactions that hold rows of principals: they do until somebody commits or rolls them back.
 fn prepared() -> Vec<Finding> {
     static FIND: Statement = Statement::new(
         "SELECT format('prepared transaction %L', x.gid), 'holds principals',

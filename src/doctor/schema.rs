@@ -1,13 +1,13 @@
-//! Whether the extension is what it was installed as: its functions, its triggers, and nothing else in its schema.
+//! Checks that the extension is as it was installed: its functions, its triggers, and nothing else in its schema.
 //!
-//! Only superusers and the owner of the extension can make it otherwise, by hand or by a restore that disables triggers.
+//! Only superusers and the owner of the extension can change that, by hand or by a restore that disables triggers.
 
 use super::Finding;
 use crate::pg::array::TextArray;
 use crate::pg::statement::{Statement, arguments};
 
-/// Functions that run as whoever calls them, with his settings. All others have a search path of their own and, but for
-/// [`EXPRESSIVE`], are SECURITY DEFINER.
+/// Functions that run as their caller and with the caller's settings. All others have a search path of their own and,
+/// except for [`EXPRESSIVE`], are SECURITY DEFINER.
 const PLAIN: &[&str] = &[
     "authenticate",
     "authenticate_digest",
@@ -39,11 +39,11 @@ const PLAIN: &[&str] = &[
     "verify_request",
 ];
 
-/// Functions that read the application's tables or run its expressions, as whoever calls them.
+/// Functions that read the application's tables or run its expressions, as their caller.
 const EXPRESSIVE: &[&str] =
     &["bind_members", "bind_principals", "scan_column", "sync_principal", "sync_principals", "unbind_principals"];
 
-/// What is not as it was installed.
+/// Everything that is not as it was installed.
 pub fn findings() -> Vec<Finding> {
     let mut findings = strangers();
     findings.extend(creators());
@@ -52,8 +52,8 @@ pub fn findings() -> Vec<Finding> {
     findings
 }
 
-/// Functions, operators and relations in our schema that are not ours: an overload that fits the types of a call better is
-/// called in the place of our function.
+/// Functions, operators and relations in our schema that do not belong to the extension: a call would choose an
+/// overload that fits its argument types better instead of our function.
 fn strangers() -> Vec<Finding> {
     static FIND: Statement = Statement::new(
         "SELECT pg_describe_object(o.classid, o.objid, 0)
@@ -78,7 +78,7 @@ fn strangers() -> Vec<Finding> {
     })
 }
 
-/// Who could make such.
+/// Roles that could create such objects.
 fn creators() -> Vec<Finding> {
     static FIND: Statement = Statement::new(
         "SELECT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE format('role %s', a.grantee::regrole) END
@@ -95,7 +95,7 @@ fn creators() -> Vec<Finding> {
 }
 
 fn altered_functions() -> Vec<Finding> {
-    // The function that is running is of our library.
+    // doctor() is running, so its row of pg_proc names our library: the others are compared with it.
     static FIND: Statement = Statement::new(
         "SELECT f.function, f.finding
            FROM (SELECT p.oid::regprocedure::text AS function,
