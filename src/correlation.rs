@@ -38,8 +38,7 @@ pub fn new() -> Result<[u8; LENGTH], Error> {
     Ok(id)
 }
 
-/// The id of the last verification in the current transaction, if any: the rest of the transaction is done on behalf of
-/// that request.
+/// The id of the last verification in the current transaction, if any: what follows is done on behalf of that request.
 pub fn of_transaction() -> Option<Text> {
     LAST.get().filter(|(_, after)| *after == xact::ended()).map(|(id, _)| Text::from(id.to_vec()))
 }

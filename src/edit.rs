@@ -100,8 +100,7 @@ impl Edit {
         }
         let grant = Grant::chosen(&held.kind, &held.principal, self.scopes, self.data_scopes)?;
         let is_chosen = grant.scopes.is_some() || grant.data_scopes.is_some();
-        // A new expiry or network extends all that the token grants; new scopes combine with its data scopes, and vice
-        // versa.
+        // A new expiry or network extends all that the token grants; new scopes apply with its data scopes.
         if is_chosen || self.expiry.is_given() || self.networks.is_some() {
             held.kind.accepts(&held.owner, &held.principal)?;
             let edited = grant.clone().or_as(&held.token);

@@ -27,8 +27,7 @@ use crate::verify;
 /// Shows every check, also those after the first failed one, which alone decides the verdict.
 ///
 /// # Errors
-/// `22004` for a NULL token or `require`, `22023` for a malformed `require`, `42704` for an id that belongs to no
-/// token.
+/// `22004` for a NULL token or `require`, `22023` for a malformed `require`, `42704` for an unknown id.
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
 #[search_path(pg_catalog, pg_temp)]
 fn explain(

@@ -13,8 +13,7 @@ use crate::pg::snapshot::Latest;
 use crate::pg::text::Text;
 use crate::principal::PrincipalName;
 
-/// Returns the scopes that this actor could grant now with a token of this kind to this owner; NULL when it may not
-/// issue.
+/// Returns the scopes this actor could grant now in a token of this kind for this owner; NULL when it may not issue.
 ///
 /// # Errors
 /// `22004` for a NULL argument, `42704` for an unknown kind, owner or actor.

@@ -21,8 +21,7 @@ use crate::token::{Algorithm, Digest, Lookup};
 /// Takes over a token of an older system by its digest and returns its id; its holder goes on using it.
 ///
 /// `digest` is the SHA-256 or SHA-512, as `algorithm` says, in hexadecimal, of the whole text that the holder presents.
-/// An import is judged like `issue`: it grants nothing that the owner does not hold, and an expiry must lie in the
-/// future.
+/// An import is judged like `issue`: it grants only what the owner holds, and any expiry is in the future.
 ///
 /// # Errors
 /// As `issue`; also `22004` for a NULL digest or algorithm, `22023` for a malformed digest, an unknown algorithm, a

@@ -22,8 +22,7 @@ use crate::principal::PrincipalName;
 
 /// Issues a token and returns it with its text, which cannot be had again.
 ///
-/// Without `scopes` or `data_scopes`, the token gets all that the owner holds now. Lifetimes count from the moment of
-/// the call.
+/// Without `scopes` or `data_scopes`, the token gets all that the owner holds now. Lifetimes count from the call on.
 ///
 /// # Errors
 /// `22004` for a NULL kind, owner or actor, a missing name or lifetime; `22023` for malformed scopes, data scopes,

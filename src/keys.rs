@@ -99,8 +99,7 @@ pub fn fault(path: &CStr) -> Option<Fault> {
     KeyFile::read(path_of(path), data_directory()).err()
 }
 
-/// What is wrong with the keys that this database's tokens need: the file itself, or each key that is missing or
-/// different.
+/// What is wrong with the keys that this database's tokens need: the file, or each missing or different key.
 pub fn faults() -> Vec<Error> {
     let file = match read() {
         Ok(file) => file,

@@ -1,9 +1,9 @@
 //! `tokenauth`: a PostgreSQL extension that issues, hashes, verifies and revokes API tokens inside the database.
 //!
-//! The operations on tokens (`issue`, `edit`, `revoke`, …) have one file each; `verify` is the hot path. They build on
-//! the domain types (`kind`, `principal`, `scope`, …), which build on `catalog` (our own tables as typed rows), which
+//! Operations on tokens (`issue`, `edit`, `revoke`, …) have one file each; `verify` is the hot path. They build on the
+//! domain types (`kind`, `principal`, `scope`, …), which build on `catalog` (our own tables as typed rows), which
 //! builds on `pg`, the only module with unsafe code. `token` is the token text itself: pure Rust that depends on
-//! nothing else.
+//! nothing.
 
 mod actor;
 mod argument;

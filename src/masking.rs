@@ -5,8 +5,7 @@ use pgrx::prelude::*;
 use crate::pg::text::Text;
 use crate::token::embedded;
 
-/// Whether the text contains a token: one of our form, known or not, alive or not. Imported tokens have no form of
-/// their own.
+/// Whether the text contains a token: one of our form, known or not, alive or not. Imported ones have no form.
 #[pg_extern(schema = "tokenauth", immutable, parallel_safe, strict)]
 fn contains_token(text: Text) -> bool {
     embedded::contains(text.as_bytes())

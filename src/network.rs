@@ -71,8 +71,7 @@ fn read_network(text: &str) -> Option<IpNet> {
         Some((address, length)) => (address, Some(read_number(length)?)),
         None => (text, None),
     };
-    // The standard library parses this and not ipnet, which reads `010.0.0.0` as 10.0.0.0 where C libraries read an
-    // octal 8.
+    // Parsed by the standard library: ipnet reads `010.0.0.0` as 10.0.0.0, where C libraries read an octal 8.
     let written: IpAddr = address.parse().ok()?;
     let address = written.to_canonical();
     match length {

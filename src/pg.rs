@@ -2,8 +2,7 @@
 //!
 //! Each file wraps one facility of the server in a small safe interface: guards release resources in `Drop`, and each
 //! unsafe block says why it is sound. A C function raises by `longjmp`, which pgrx turns into a Rust unwinding at the
-//! boundary. So `Drop` runs after an error too; there it leaves alone whatever the transaction's abort releases by
-//! itself.
+//! boundary. So `Drop` runs after an error too; there it leaves to the transaction's abort whatever that releases.
 #![allow(unsafe_code)]
 
 pub mod answer;

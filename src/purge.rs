@@ -41,8 +41,7 @@ fn purge(keep: Option<Interval>) -> Result<i64, ErrorReport> {
 }
 
 /// Purges as the setting `tokenauth.retention` says, as the owner of our tables and whatever the search path; does
-/// nothing when it is not set. The worker of a database calls this, each time in a transaction of its own, until it
-/// returns 0.
+/// nothing when it is not set. A database's worker calls this until it returns 0, each time in a new transaction.
 ///
 /// # Errors
 /// 58030 when the operating system provides no random bytes.

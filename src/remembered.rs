@@ -18,8 +18,7 @@ pub struct Remembered<V> {
     hand: usize,
 }
 
-/// With 8 ways, ten thousand keys in sixteen thousand places find their set full one time in fifty; with 4, one in
-/// sixteen.
+/// With 8 ways, ten thousand keys in sixteen thousand places find a full set once in fifty times; with 4, in sixteen.
 const WAYS: usize = 8;
 
 /// The size of a value while it is remembered.
@@ -86,8 +85,7 @@ impl<V: Weigh> Remembered<V> {
         set.ways.iter().flatten().find(|(found, _)| *found == key).map(|(_, value)| value)
     }
 
-    /// Whether a value whose key was not found is worth storing in a table of at most `most` bytes: its key has come
-    /// before.
+    /// Whether a value not found should be stored in a table of at most `most` bytes: its key has come before.
     pub fn wants(&mut self, key: u64, most: usize) -> bool {
         if self.sets.is_empty() {
             let sets = (most / (WAYS * V::USUAL)).clamp(1, 1 << 20).next_power_of_two();

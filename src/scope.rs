@@ -88,8 +88,7 @@ impl Scope {
                 (our, their) => (our == their).then_some(our),
             })
             .collect::<Option<Vec<_>>>()?;
-        // With fewer segments, the shorter pattern does not end in `*` and so cannot match the length of the longer
-        // one.
+        // With fewer segments, the shorter pattern does not end in `*`, so no scope has the length of both.
         (common.len() == length).then(|| Self(common.join(":").into()))
     }
 

@@ -27,8 +27,7 @@ static USAGE_FLUSH_INTERVAL: GucSetting<i32> = GucSetting::<i32>::new(10);
 /// `tokenauth.default_error_style`. `uniform`: it reveals the least to a stranger.
 static DEFAULT_ERROR_STYLE: GucSetting<Style> = GucSetting::<Style>::new(Style::uniform);
 
-/// `tokenauth.cache_size`, in kilobytes. 4 MB hold some ten thousand tokens; a hundred backends then take at most 400
-/// MB.
+/// `tokenauth.cache_size`, in kilobytes. 4 MB hold some ten thousand tokens; a hundred backends take at most 400 MB.
 static CACHE_SIZE: GucSetting<i32> = GucSetting::<i32>::new(4096);
 
 /// `tokenauth.key_file`. None: a key at a well-known default place would protect nothing. Without a key file, digests
@@ -44,8 +43,7 @@ static NOTIFY: GucSetting<bool> = GucSetting::<bool>::new(false);
 
 /// `tokenauth.retention`. None: nothing is removed unasked.
 static RETENTION: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
-/// `tokenauth.request_header`. None: `pre_request` looks where clients usually put a token, `Authorization` and
-/// `X-API-Key`.
+/// `tokenauth.request_header`. None: `Authorization` and `X-API-Key` are where clients put a token.
 static REQUEST_HEADER: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
 
 /// The values of `tokenauth.default_error_style`, spelled as in SQL.
@@ -178,8 +176,7 @@ pub fn retention() -> Option<Interval> {
     parse_interval(&RETENTION.get()?)
 }
 
-/// Reports a fault of the key file at once, in the log of the start or reload, before calls that need a key fail with
-/// it.
+/// Reports a fault of the key file at once, in the log of the start or reload, before calls fail that need a key.
 fn look_at_key_file(path: &CStr) {
     if path.is_empty() {
         return;

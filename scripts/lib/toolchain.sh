@@ -48,8 +48,7 @@ choose_postgres() {
     "Run 'make setup', or set PG_CONFIG to the pg_config of the installation to use."
   pg_major=$(major_of "$pg_config")
   pg_bin=$("$pg_config" --bindir)
-  # Only if set: bindings are rebuilt whenever this variable changes, so 'make' and a plain 'cargo' would undo each
-  # other's work.
+  # Only if set: a changed value rebuilds the bindings, so 'make' and a plain 'cargo' would undo each other's work.
   if [ -n "${PG_CONFIG:-}" ]; then
     export PGRX_PG_CONFIG_PATH=$PG_CONFIG
   fi

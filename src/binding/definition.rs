@@ -7,8 +7,7 @@ use crate::pg::expression::is_expression;
 use crate::pg::text::Text;
 use crate::principal::PrincipalName;
 
-/// The optional fields, in the order of the triggers' arguments; each with its type, and the value that NULL stands
-/// for.
+/// The optional fields, in the order of the triggers' arguments; each with its type and what NULL means.
 const FIELDS: [Field; 5] = [
     Field { name: "active", sql_type: "boolean", null: "false" },
     Field { name: "permissions", sql_type: "text[]", null: "'{}'" },

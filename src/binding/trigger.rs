@@ -21,9 +21,9 @@ const ROWS: &std::ffi::CStr = c"tokenauth_rows";
 
 /// Keeps principals or memberships in step with a table, as a trigger for INSERT, UPDATE, DELETE and TRUNCATE.
 ///
-/// `bind_principals` and `bind_members` install it. By hand it is written `EXECUTE FUNCTION
-/// tokenauth.sync_principal('user', 'id', 'is_active')`: the type, then expressions for id, active, permissions,
-/// data_scopes, display_name and state_reason, `''` for an absent one. A membership has no type:
+/// `bind_principals` and `bind_members` install it. By hand it is written
+/// `EXECUTE FUNCTION tokenauth.sync_principal('user', 'id', 'is_active')`: the type, then expressions for id, active,
+/// permissions, data_scopes, display_name and state_reason, `''` for an absent one. A membership has no type:
 /// `tokenauth.sync_principal('', '''org:'' || org_id', '''user:'' || user_id', 'permissions')`. Row triggers and
 /// statement triggers must be AFTER, and statement triggers need their transition tables. BEFORE TRUNCATE drops the
 /// principals or memberships of the existing rows, AFTER TRUNCATE all of the type, or all memberships.

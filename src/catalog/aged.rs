@@ -1,7 +1,6 @@
 //! Removes rows that are no longer needed, in batches.
 //!
-//! Nothing here waits: rows that others have locked are left for the next time. A row's dependents go with it or before
-//! it.
+//! Nothing here waits: rows that others have locked are left for the next time. Dependents go first or together.
 
 use pgrx::Uuid;
 
@@ -98,7 +97,7 @@ macro_rules! nothing_left {
 pub fn remove_tombstones(before: Timestamp, most: i64) -> i64 {
     // The next principal with this id begins at epoch 0, so an older token or mass death would count as its own. The
     // condition is checked again once the tombstones are locked: one may have been revived, issued a token and dropped
-    // again until then.
+    // meanwhile.
     static HOLD: Statement = Statement::new(concat!(
         "SELECT p.principal FROM tokenauth.principal p WHERE p.dropped_at < $1 AND ",
         nothing_left!(),

@@ -21,8 +21,7 @@ use crate::pg::text::Text;
 use crate::pg::user::ActingAs;
 use crate::principal::PrincipalName;
 
-/// The wanted state of a principal or a membership. A field that the binding does not supply is `None` and stays as it
-/// is.
+/// The wanted state of a principal or a membership. A field not supplied by the binding is `None` and stays as it is.
 pub struct Put {
     pub active: Option<bool>,
     pub permissions: Option<TextArray>,

@@ -186,8 +186,8 @@ pub fn count_alive(owner: &PrincipalName, kind: &Text, principal: &Principal) ->
 /// How many tokens an owner, locked likewise, has alive; counts no further than `most`.
 pub fn count_alive_of(owner: &PrincipalName, principal: &Principal, most: i64) -> i64 {
     // Each half is a range of the index, so tokens of earlier mass deaths are not even passed over. ORDER BY names the
-    // index order: without it, the planner underestimates a scan of the whole table for an owner of many tokens whose
-    // rows lie at its end.
+    // index order: without it, the planner underestimates the cost of scanning the whole table for an owner of many
+    // tokens whose rows lie at its end.
     static COUNT: Statement = Statement::new(
         "SELECT count(*)
            FROM ((SELECT FROM tokenauth.token
@@ -298,7 +298,7 @@ pub static LISTED_FOR: Statement = Statement::new(
       ORDER BY t.created_at DESC, t.id DESC",
 );
 
-/// Rows of the view `tokenauth.tokens` that are alive and expire by `$1`, in order of expiry.
+/// Rows of the view `tokenauth.tokens`, alive, that expire by `$1`, in order of expiry.
 pub static EXPIRING: Statement = Statement::new(
     "SELECT t.*
        FROM tokenauth.tokens t
@@ -306,8 +306,7 @@ pub static EXPIRING: Statement = Statement::new(
       ORDER BY t.expires_at, t.id",
 );
 
-/// Rows of the view `tokenauth.tokens` that are alive and were neither issued nor used since `$1`, the longest idle
-/// first.
+/// Rows of the view `tokenauth.tokens`, alive, neither issued nor used since `$1`, the longest idle first.
 pub static IDLE: Statement = Statement::new(
     "SELECT t.*
        FROM tokenauth.tokens t

@@ -1,8 +1,7 @@
 //! What policies ask: who is authenticated, and what it may do.
 //!
 //! The getters are STABLE, so that a policy that wraps them in `(SELECT …)` calls them once per query. Not IMMUTABLE,
-//! which would serve one user's rows to another; not LEAKPROOF; and PARALLEL RESTRICTED, since workers have no
-//! identity.
+//! which would serve one user's rows to another; not LEAKPROOF; PARALLEL RESTRICTED, as workers have no identity.
 
 use pgrx::Uuid;
 use pgrx::prelude::*;
@@ -84,8 +83,7 @@ fn has_scope(scope: Option<Text>) -> Result<bool, ErrorReport> {
     Ok(identity.is_some_and(|identity| identity.effective().scopes().covers(&scope)))
 }
 
-/// The allowed values of a dimension, in byte order: NULL when unrestricted, an empty array when nobody is
-/// authenticated.
+/// The allowed values of a dimension, in byte order: NULL when unrestricted, `{}` when nobody is authenticated.
 ///
 /// # Errors
 /// `25000` in a parallel worker.

@@ -174,8 +174,7 @@ impl Attempt {
         }
     }
 
-    /// Authenticates the transaction by this token from now on. For the same token again, only what it grants is
-    /// replaced.
+    /// Authenticates the transaction by this token from now on. The same token again only renews what it grants.
     ///
     /// # Errors
     /// 25001 when the transaction was authenticated by another token, or as another role.

@@ -133,8 +133,7 @@ impl New<'_> {
         }
     }
 
-    /// Stores the token with an event at `at` and returns true; when the lookup is taken, stores nothing and returns
-    /// false.
+    /// Stores the token with an event at `at`. When its lookup is taken, stores nothing and returns false.
     ///
     /// # Errors
     /// 58030 when the operating system provides no random bytes.

@@ -10,8 +10,7 @@ use pgrx::{FromDatum, IntoDatum, impl_sql_translatable, pg_sys, varatt_is_4b_u};
 
 use super::text::Text;
 
-/// A `text[]` value. It only records whether there is more than one dimension, since no argument or column of ours has
-/// that.
+/// A `text[]` value. It only records whether there are further dimensions, which our arguments and columns do not have.
 #[derive(Clone, PartialEq, Eq)]
 pub struct TextArray {
     elements: Vec<Option<Text>>,

@@ -46,8 +46,7 @@ pub fn hint(hint: String) -> Text {
 pub fn characters(bytes: &[u8]) -> usize {
     // A text has less than a gigabyte.
     let length = c_int::try_from(bytes.len()).unwrap_or(c_int::MAX);
-    // SAFETY: `bytes` is valid for `length` bytes, and no more are read. Raises 22021 for bytes that no text can
-    // contain.
+    // SAFETY: `bytes` is valid for `length` bytes, and no more are read. Raises 22021 for bytes that cannot be text.
     let characters = unsafe { pg_sys::pg_mbstrlen_with_len(bytes.as_ptr().cast(), length) };
     usize::try_from(characters).unwrap_or_default()
 }

@@ -28,8 +28,7 @@ thread_local! {
 struct Watched {
     /// The oid of the signal relation, unless it has been invalidated since it was looked up.
     signal: Option<pg_sys::Oid>,
-    /// Every oid that the signal has had. None is ever removed: a message that came between two look-ups would be
-    /// missed.
+    /// Every oid that the signal has had. None is ever removed: a message between two look-ups would be missed.
     signals: Vec<pg_sys::Oid>,
     /// Every oid that our tables have had.
     tables: Vec<pg_sys::Oid>,
@@ -118,9 +117,8 @@ pub fn register() {
     unsafe { pg_sys::CacheRegisterRelcacheCallback(Some(forget), pg_sys::Datum::null()) };
 }
 
-/// Called with each relation that is invalidated. After a change to one of our tables themselves, names are looked up
-/// again too: REINDEX CONCURRENTLY gives an index a new oid, DROP and CREATE EXTENSION all of them. Catalogs cannot be
-/// read here.
+/// Called with each invalidated relation. After a change of a table of ours itself, names are looked up again too:
+/// REINDEX CONCURRENTLY gives an index a new oid, DROP and CREATE EXTENSION all of them. Catalogs cannot be read here.
 #[pg_guard]
 unsafe extern "C-unwind" fn forget(_argument: pg_sys::Datum, relation: pg_sys::Oid) {
     WATCHED.with_borrow_mut(|watched| {

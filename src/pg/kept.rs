@@ -13,8 +13,7 @@ impl Kept {
     /// A copy of the value without its last `but_for` bytes.
     ///
     /// # Safety
-    /// `value` must be a varlena that is neither compressed nor out of line, with at least that many bytes after its
-    /// header.
+    /// `value` must be an uncompressed varlena in line, with at least that many bytes after its header.
     pub(super) unsafe fn copy(value: *const pg_sys::varlena, but_for: usize) -> Self {
         // SAFETY: the caller guarantees that the value is as long as its header says.
         unsafe { Kept(std::slice::from_raw_parts(value.cast::<u8>(), varsize_any(value) - but_for).into()) }

@@ -1,5 +1,4 @@
-//! Reads one row of one of our tables by its unique index, through the access methods: no SQL, no planner, no
-//! privileges.
+//! Reads a row of one of our tables by its unique index, through the access methods: no SQL, planner or privileges.
 //!
 //! PostgreSQL reads its own catalogs this way. The caller needs no right on the table, no function has to be SECURITY
 //! DEFINER, and a probe takes a few microseconds instead of the tens that a statement takes.
@@ -51,8 +50,7 @@ impl Indexed {
     /// Reads the row with this key, as the snapshot shows it.
     ///
     /// # Errors
-    /// Raises 55000 when the table does not exist: the library is loaded, but the extension is absent or of another
-    /// version.
+    /// Raises 55000 when the table does not exist: the extension is absent or of another version.
     pub fn find<T>(&self, key: Key<'_>, snapshot: &Latest, read: impl FnOnce(&Row) -> T) -> Option<T> {
         let scan = Scan::begin(self, key, snapshot);
         let tuple = scan.next()?;

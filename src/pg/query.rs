@@ -64,7 +64,7 @@ impl Query {
         let mut receiver = Receiver::new(&mut receive);
         // Also sees what this transaction has done so far.
         // SAFETY: called between two commands; the snapshot stays registered and active while the plan runs, and the
-        // receiver in place. The query itself writes nothing, so it may run "read-only", which makes SPI use the active
+        // receiver in place. The query writes nothing itself, so it may run "read-only", which makes SPI use that
         // snapshot.
         let answer = unsafe {
             pg_sys::CommandCounterIncrement();

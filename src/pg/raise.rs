@@ -80,8 +80,7 @@ unsafe extern "C-unwind" {
     fn errdetail_internal(format: *const c_char, ...) -> c_int;
     fn errfinish(filename: *const c_char, lineno: c_int, funcname: *const c_char);
 
-    /// The function that `#[pg_extern]` generates for `pre_request`. It is guarded, so its own errors and panics end
-    /// there.
+    /// The function that `#[pg_extern]` generates for `pre_request`. Its guard handles its own errors and panics.
     fn pre_request_wrapper(fcinfo: pg_sys::FunctionCallInfo) -> pg_sys::Datum;
 }
 

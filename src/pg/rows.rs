@@ -69,8 +69,7 @@ impl Rows {
         relation.md.reliddesc = table;
         relation.md.tupdesc = descriptor;
         relation.md.enrtype = pg_sys::EphemeralNameRelationType::ENR_NAMED_TUPLESTORE;
-        // Plans are kept and serve one row as well as a million: expecting one row, the planner reaches our tables by
-        // index.
+        // Plans are kept and serve one row as well as a million: expecting one, the planner uses our indexes.
         relation.md.enrtuples = 1.0;
         relation.reldata = store.cast();
         Rows {
@@ -100,8 +99,7 @@ impl Rows {
     }
 
     fn put_raw(&mut self, values: &[pg_sys::Datum], nulls: &[bool]) {
-        // SAFETY: as many values as the descriptor has columns, of their types as the caller guarantees; they are
-        // copied.
+        // SAFETY: as many values as the descriptor has columns, whose types the caller guarantees; they are copied.
         unsafe {
             let columns = usize::try_from((*self.descriptor()).natts);
             assert_eq!(columns, Ok(values.len()), "rows of another form");

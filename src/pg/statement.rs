@@ -1,8 +1,7 @@
 //! Constant SQL, planned once per backend and run on the newest committed state.
 //!
 //! `SPI_execute` would use the transaction's snapshot: in REPEATABLE READ, an UPDATE would then miss a token that
-//! another session has just issued, and a mass revocation would leave it alive. Every statement here takes a fresh
-//! snapshot.
+//! another session has just issued, and a mass revocation would leave it alive. Statements here take a fresh snapshot.
 
 use std::cell::{Cell, RefCell};
 use std::ffi::{CString, c_char, c_int, c_long};

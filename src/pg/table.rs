@@ -79,8 +79,7 @@ pub fn lock_bindings() {
 
 thread_local! {
     static WATCHED: RefCell<Vec<pg_sys::Oid>> = const { RefCell::new(Vec::new()) };
-    /// Generation of definitions: advances whenever a watched table may have changed its columns, its name or its
-    /// triggers.
+    /// Generation of definitions: advances whenever a watched table may have changed columns, name or triggers.
     static FORMS: Cell<u64> = const { Cell::new(0) };
 }
 

@@ -47,8 +47,7 @@ pub(super) fn decode<const N: usize>(digits: &[u8; N]) -> Option<u64> {
 
 /// Whether every byte is a digit.
 ///
-/// Tests all of them instead of stopping at the first that is not: without a branch in the loop the compiler can
-/// vectorize it.
+/// Tests all of them instead of stopping at the first that is not: the compiler can vectorize a loop without branches.
 pub(super) fn is_base62(text: &[u8]) -> bool {
     text.iter().fold(true, |so_far, byte| so_far & byte.is_ascii_alphanumeric())
 }

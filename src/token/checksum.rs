@@ -36,8 +36,7 @@ pub(super) fn starts(text: &[u8], checksum: u32) -> impl Iterator<Item = usize> 
 /// The register as it was before it took in `byte`.
 ///
 /// The forward step is `register = (register >> 8) ^ STEP[(register ^ byte) & 0xff]`. After the shift, the top byte
-/// comes from the table alone. All top bytes in the table differ, so the top byte identifies the entry, and the entry
-/// the rest.
+/// comes from the table alone. There all top bytes differ, so the top byte gives the entry, and the entry the rest.
 fn undo(register: u32, byte: u8) -> u32 {
     let entry = ENTRY_BY_TOP_BYTE[(register >> 24) as usize];
     ((register ^ STEP[usize::from(entry)]) << 8) | u32::from(entry ^ byte)

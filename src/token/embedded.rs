@@ -64,8 +64,7 @@ fn last_token(text: &[u8]) -> Option<Range<usize>> {
 /// Where the last run ends that is long enough to hold the part of a token after its prefix.
 ///
 /// Prose has no such runs, and most of it is skipped: a byte that is not in a run rules out every end up to 49 bytes
-/// after it. So the search looks at the 49 bytes before the current end, and continues at the first of them that is not
-/// base62.
+/// after it. So the search looks at the 49 bytes before the current end, and continues at the first that is not base62.
 fn end_of_last_long_run(text: &[u8]) -> Option<usize> {
     let mut end = text.len();
     loop {

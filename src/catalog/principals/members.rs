@@ -52,8 +52,7 @@ impl Changes {
         if self.gone.is_empty() { 0 } else { REMOVE.run_over(&self.gone, &[]) }
     }
 
-    /// Checks that the principals of new memberships exist. Those of an existing one do: dropping one removes the
-    /// membership.
+    /// Checks that the principals of new memberships exist. Those of an existing one do, as dropping one removes it.
     fn refuse_unknown(&self, source: &Text) -> Result<(), Error> {
         static FIND: Statement = Statement::new(
             "SELECT n.name, c.principal, c.org

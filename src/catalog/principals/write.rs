@@ -69,8 +69,7 @@ impl Changes {
         Outcome { created, changed, dropped }
     }
 
-    /// At most `most` tokens that these changes will kill. Their owners are locked, so that no other token can be
-    /// issued.
+    /// At most `most` tokens that these changes will kill. Their owners are locked, so no other is issued.
     pub fn doomed(&self, most: i64) -> Vec<Uuid> {
         static LOCK_GONE: Statement = Statement::new(
             "SELECT FROM tokenauth.principal p
@@ -216,8 +215,7 @@ impl Changes {
         RECORD.run_over(&self.put, arguments![by.clone()])
     }
 
-    /// The subject as events show it, if it exists: a membership, or a principal, with its memberships when they go
-    /// with it.
+    /// The subject as events show it, if it exists: a membership, or a principal with any memberships that go too.
     fn described(&self, Subject { principal, org }: &Subject) -> Option<Jsonb> {
         match org {
             Some(org) => member::described(org, principal),
