@@ -1,4 +1,4 @@
-//! Rows of `tokenauth.announced`: tokens whose coming expiry listeners have been told of.
+//! Rows of `tokenauth.announced`: tokens whose coming expiry has been announced to listeners.
 
 use pgrx::Uuid;
 

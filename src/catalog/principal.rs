@@ -37,7 +37,7 @@ pub struct Principal {
     pub active: bool,
     /// How many mass deaths its tokens have been through.
     pub epoch: i64,
-    /// What it holds.
+    /// The permissions that it holds.
     pub permissions: Rc<Scopes>,
     /// Why it is inactive.
     pub state_reason: Option<Text>,

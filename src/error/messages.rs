@@ -9,7 +9,7 @@ use super::told::{Told, sentence};
 use crate::masking;
 
 impl Error {
-    /// How it is told.
+    /// The error in the parts that PostgreSQL reports.
     pub(super) fn told(&self) -> Told {
         use PgSqlErrorCode as State;
         const ABSENT: State = State::ERRCODE_NULL_VALUE_NOT_ALLOWED;
@@ -280,12 +280,12 @@ impl Error {
             .detail(format!("It comes from table {table}."))
             .hint("Change the row of that table."),
             Error::Expression(raised) => Told {
-                // pgrx has turned what it does not know, such as an application's own code, into an internal error.
+                // pgrx turns an SQLSTATE that it does not know, such as an application's own, into an internal error.
                 state: match raised.sql_error_code() {
                     State::ERRCODE_INTERNAL_ERROR => State::ERRCODE_EXTERNAL_ROUTINE_EXCEPTION,
                     code => code,
                 },
-                // The server repeats values, and a column may hold what was pasted into it.
+                // The server repeats values, and somebody may have pasted a token into a column.
                 message: masking::masked(raised.message()),
                 detail: raised.detail().map(masking::masked),
                 hint: raised.hint().map(|hint| Cow::Owned(masking::masked(hint))),

@@ -61,7 +61,7 @@ impl FromDatum for TextArray {
         let array: *mut pg_sys::ArrayType = unsafe { pg_sys::pg_detoast_datum(datum.cast_mut_ptr()) }.cast();
         let (mut datums, mut nulls, mut count): (*mut pg_sys::Datum, *mut bool, c_int) =
             (ptr::null_mut(), ptr::null_mut(), 0);
-        // SAFETY: text is a varlena of int alignment; both answers are palloc'd and `count` long.
+        // SAFETY: text is a varlena of int alignment; both results are palloc'd and `count` long.
         let elements = unsafe {
             pg_sys::deconstruct_array(
                 array,
@@ -108,7 +108,7 @@ unsafe impl<'fcx> ArgAbi<'fcx> for TextArray {
     }
 }
 
-// SAFETY: `into_datum` answers a palloc'd text[].
+// SAFETY: `into_datum` returns a palloc'd text[].
 unsafe impl BoxRet for TextArray {
     unsafe fn box_into<'fcx>(self, fcinfo: &mut FcInfo<'fcx>) -> Datum<'fcx> {
         match self.into_datum() {

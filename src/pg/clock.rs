@@ -148,7 +148,7 @@ unsafe impl<'fcx> ArgAbi<'fcx> for Timestamp {
     }
 }
 
-// SAFETY: `into_datum` answers the 64 bits of a timestamptz.
+// SAFETY: `into_datum` returns the 64 bits of a timestamptz.
 unsafe impl BoxRet for Timestamp {
     unsafe fn box_into<'fcx>(self, fcinfo: &mut FcInfo<'fcx>) -> Datum<'fcx> {
         // SAFETY: as above.

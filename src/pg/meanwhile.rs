@@ -11,7 +11,7 @@ impl Meanwhile {
     /// Sets each setting that does not have its value already.
     pub fn set(settings: &[(&'static CStr, &'static CStr)]) -> Self {
         // SAFETY: opens a nesting level and changes settings in it, as a function's SET clause does. GetConfigOption
-        // answers a string that lives until the setting changes.
+        // returns a string that lives until the setting changes.
         unsafe {
             let level = pg_sys::NewGUCNestLevel();
             for (name, value) in settings {
