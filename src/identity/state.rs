@@ -14,7 +14,7 @@ pub type Identity = Rc<Accepted>;
 /// What the transaction knows about identities.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum State<T> {
-    /// Nobody has tried to authenticate.
+    /// Nobody is authenticated yet.
     Open,
     /// Somebody is authenticated.
     Authenticated(Authenticated<T>),
