@@ -30,7 +30,7 @@ pub fn connect_to_none() {
 /// at once when asked to, and waits for locks only briefly.
 pub fn connect_to(database: u32) {
     /// Settings that no ALTER DATABASE or ALTER ROLE can change for this worker.
-    const SETTINGS: [(&std::ffi::CStr, &std::ffi::CStr); 8] = [
+    const SETTINGS: [(&std::ffi::CStr, &std::ffi::CStr); 7] = [
         (c"search_path", c"pg_catalog, pg_temp"),
         (c"default_transaction_isolation", c"read committed"),
         (c"default_transaction_read_only", c"off"),
@@ -38,8 +38,6 @@ pub fn connect_to(database: u32) {
         (c"synchronous_commit", c"local"),
         (c"lock_timeout", c"500ms"),
         (c"session_replication_role", c"origin"),
-        // Rows to be written are looked up one by one, however few the planner expects.
-        (c"enable_seqscan", c"off"),
         (c"jit", c"off"),
     ];
     // SAFETY: once, at the beginning of a worker that was registered with a database connection. `die` makes the worker

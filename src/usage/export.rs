@@ -50,7 +50,7 @@ fn hand_out(slots: Slots<'static>, database: &Database, arrived: Option<OpenBatc
     }
     let open = OpenBatch { node: slots.node(), batch: slots.next_batch() };
     let mut taken = Vec::new();
-    slots.take(database.oid(), open.batch, 0, usize::MAX, &mut taken);
+    slots.take(database.oid(), open.batch, &slots.waiting(database.oid()), &mut taken);
     if taken.is_empty() {
         return None;
     }

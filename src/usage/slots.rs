@@ -106,6 +106,13 @@ pub struct Slots<'a> {
     sets: &'a [Set],
 }
 
+/// Where uses of a token are waiting.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Waiting {
+    token: [u8; 16],
+    place: usize,
+}
+
 /// What a batch has taken, and from where.
 pub struct Taken {
     /// Whose uses.
@@ -289,33 +296,42 @@ impl<'a> Slots<'a> {
         recent
     }
 
-    /// Takes what is waiting in a database into a batch, beginning at the place `from`, until `most` are taken or more;
-    /// the place to go on from, `None` at the end.
-    pub fn take(&self, database: u32, batch: u64, from: usize, most: usize, taken: &mut Vec<Taken>) -> Option<usize> {
-        self.gather(database, from, most, taken, |slot| slot.depart(batch))
+    /// Where uses are waiting in a database, in the order of their tokens: that of the tables' indices, so that a flush meets
+    /// each page once.
+    pub fn waiting(&self, database: u32) -> Vec<Waiting> {
+        let mut waiting =
+            self.gather(database, |slot, place| slot.can_depart().then(|| Waiting { token: slot.key().token, place }));
+        waiting.sort_unstable();
+        waiting
+    }
+
+    /// Takes what is waiting at these places into a batch. What has left its place meanwhile, for the overflow, stays for
+    /// another one.
+    pub fn take(&self, database: u32, batch: u64, places: &[Waiting], taken: &mut Vec<Taken>) {
+        // No allocation under a flag.
+        taken.reserve(places.len());
+        for &Waiting { token, place } in places {
+            self.at(&token, place, |slot| {
+                // Databases that are copies of one another have the same tokens.
+                if slot.database() == database {
+                    taken.extend(slot.depart(batch).map(|record| Taken { token, record, place }));
+                }
+            });
+        }
     }
 
     /// What a batch has taken that is still open.
     pub fn departed(&self, database: u32, batch: u64) -> Vec<Taken> {
-        let mut departed = Vec::new();
-        self.gather(database, 0, usize::MAX, &mut departed, |slot| slot.departed(batch));
-        departed
+        self.gather(database, |slot, place| {
+            slot.departed(batch).map(|record| Taken { token: slot.key().token, record, place })
+        })
     }
 
-    fn gather(
-        &self,
-        database: u32,
-        from: usize,
-        most: usize,
-        gathered: &mut Vec<Taken>,
-        read: impl Fn(&Slot) -> Option<Record>,
-    ) -> Option<usize> {
-        let mut at = from;
-        loop {
-            let stretch = self.stretch(at)?;
-            if gathered.len() >= most {
-                return Some(at);
-            }
+    /// What is read from the slots of a database, each with its place. On the way the overflow is tidied up.
+    fn gather<T>(&self, database: u32, read: impl Fn(&Slot, usize) -> Option<T>) -> Vec<T> {
+        let mut gathered = Vec::new();
+        let mut at = 0;
+        while let Some(stretch) = self.stretch(at) {
             // No allocation under a flag.
             gathered.reserve(stretch.slots.len());
             if let Some(_held) = stretch.flag.hold() {
@@ -324,9 +340,9 @@ impl<'a> Slots<'a> {
                         continue;
                     }
                     if slot.database() == database
-                        && let Some(record) = read(slot)
+                        && let Some(found) = read(slot, at + way)
                     {
-                        gathered.push(Taken { token: slot.key().token, record, place: at + way });
+                        gathered.push(found);
                     } else if stretch.is_overflow && !slot.is_worth_keeping() {
                         stretch.tags[way].store(0, Relaxed);
                         let free = &self.header.overflow.free;
@@ -336,27 +352,31 @@ impl<'a> Slots<'a> {
             }
             at += stretch.slots.len();
         }
+        gathered
     }
 
     /// Says that the batch's transaction has committed.
     pub fn settle(&self, batch: u64, taken: &[Taken]) {
-        self.each_of(taken, |slot| slot.settle(batch));
+        for Taken { token, place, .. } in taken {
+            self.at(token, *place, |slot| slot.settle(batch));
+        }
     }
 
     /// Gives back what the batch has taken: its transaction was rolled back.
     pub fn give_back(&self, batch: u64, taken: &[Taken]) {
-        self.each_of(taken, |slot| slot.give_back(batch));
+        for Taken { token, place, .. } in taken {
+            self.at(token, *place, |slot| slot.give_back(batch));
+        }
     }
 
-    fn each_of(&self, taken: &[Taken], act: impl Fn(&Slot)) {
-        for Taken { token, place, .. } in taken {
-            let Some(stretch) = self.stretch(*place) else { continue };
-            // A slot in an open flight stays where it is, so that waiting is the only thing that can fail.
-            let Some(_held) = stretch.flag.hold() else { continue };
-            let slot = &stretch.slots[0];
-            if slot.key().token == *token {
-                act(slot);
-            }
+    /// Acts on the slot at a place, if it is still that token's. One in an open flight stays where it is, so that waiting for
+    /// the flag is the only thing that can fail.
+    fn at(&self, token: &[u8; 16], place: usize, act: impl FnOnce(&Slot)) {
+        let Some(stretch) = self.stretch(place) else { return };
+        let Some(_held) = stretch.flag.hold() else { return };
+        let slot = &stretch.slots[0];
+        if slot.key().token == *token {
+            act(slot);
         }
     }
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::batch::Batch;
 use super::in_memory;
-use super::slots::{Database, OpenBatch, Slots, Taken};
+use super::slots::{Database, OpenBatch, Slots, Taken, Waiting};
 use crate::catalog::usage;
 use crate::error::Error;
 use crate::pg::clock::Timestamp;
@@ -22,7 +22,7 @@ use crate::{notify, purge};
 /// When a worker begins no other batch. A batch takes a fraction of a second, or fails at a lock.
 const LONG_ENOUGH: Duration = Duration::from_millis(1000);
 
-/// Tokens of a batch, or a few more.
+/// Tokens of a batch.
 const BATCH: usize = 5000;
 
 /// How long hours are kept, in microseconds: what `unusual_activity` compares with, and some more.
@@ -62,13 +62,12 @@ pub fn run(database: u32) {
     process::in_transaction(|| take_back(slots, database));
     let since = database.waiting_since().unwrap_or_else(|| Timestamp::now().micros());
     database.begin_writing();
-    let mut place = Some(0);
-    while let Some(from) = place {
+    for places in slots.waiting(database.oid()).chunks(BATCH) {
         if start.elapsed() > LONG_ENOUGH {
             database.wait(since);
             return;
         }
-        place = process::in_transaction(|| write(slots, database, since, from));
+        process::in_transaction(|| write(slots, database, since, places));
     }
     process::in_transaction(|| record_denials(slots, database)).unwrap_or_else(Error::log);
     let now = Timestamp::now().micros();
@@ -88,20 +87,20 @@ fn ended(committed: bool) {
     }
 }
 
-/// Writes one batch, taken from this place on; the place to go on from.
-fn write(slots: Slots<'static>, database: &'static Database, since: i64, from: usize) -> Option<usize> {
+/// Writes one batch, of what is waiting at these places.
+fn write(slots: Slots<'static>, database: &'static Database, since: i64, places: &[Waiting]) {
     let number = slots.next_batch();
-    let (place, batch) = AT_HAND.with_borrow_mut(|at_hand| {
+    let batch = AT_HAND.with_borrow_mut(|at_hand| {
         // Put away before anything is taken: what raises from here on gives it back.
-        let batch = at_hand.insert(AtHand { slots, database, since, number, taken: Vec::with_capacity(2 * BATCH) });
-        let place = slots.take(database.oid(), number, from, BATCH, &mut batch.taken);
-        (place, Batch::of(OpenBatch { node: slots.node(), batch: number }, &batch.taken))
+        let at_hand = at_hand.insert(AtHand { slots, database, since, number, taken: Vec::new() });
+        slots.take(database.oid(), number, places, &mut at_hand.taken);
+        if at_hand.taken.len() < places.len() {
+            database.wait(since);
+        }
+        Batch::of(OpenBatch { node: slots.node(), batch: number }, &at_hand.taken)
     });
-    if !batch.uses.is_empty() {
-        usage::enter_batch(batch.open);
-        usage::add(&batch.uses);
-    }
-    place
+    usage::enter_batch(batch.open);
+    usage::add(&batch.uses);
 }
 
 /// On a standby that was promoted: what had been handed out and has not arrived is written here. Its batch is entered, so

@@ -160,7 +160,7 @@ mod tests {
     #[test]
     fn what_was_taken_and_not_committed_waits_again() {
         let slots = used();
-        slots.take(5, 8, 0, usize::MAX, &mut Vec::new());
+        slots.take(5, 8, &slots.waiting(5), &mut Vec::new());
         let image = Image::of(slots);
         assert_eq!(image.slots.len(), 20);
         let again = on_heap(64);
@@ -171,7 +171,7 @@ mod tests {
     #[test]
     fn what_was_handed_out_is_still_out_after_a_stop() {
         let slots = used();
-        slots.take(5, 9, 0, usize::MAX, &mut Vec::new());
+        slots.take(5, 9, &slots.waiting(5), &mut Vec::new());
         let again = on_heap(64);
         Image::of_bytes(&Image::of(slots).to_bytes()).unwrap().restore(again);
         let recent = again.recent(&Key { database: 5, token: [1; 16] });

@@ -273,6 +273,11 @@ impl Slot {
         self.0[word::REQUESTS].get() != 0 || self.0[word::DENIALS].get() != 0
     }
 
+    /// Whether a batch can take them: one at a time has some.
+    pub(super) fn can_depart(&self) -> bool {
+        self.is_waiting() && !self.is_in_open_flight()
+    }
+
     pub(super) fn is_in_open_flight(&self) -> bool {
         self.0[word::FLIGHT].get() & 1 == 1
     }
@@ -302,7 +307,7 @@ impl Slot {
 
     /// Puts what is waiting into a flight.
     pub(super) fn depart(&self, batch: u64) -> Option<Record> {
-        if !self.is_waiting() || self.is_in_open_flight() {
+        if !self.can_depart() {
             return None;
         }
         let word = &self.0;

@@ -28,7 +28,7 @@ fn from(at: i64, client: &str) -> Use {
 
 fn take_all(slots: &Slots<'_>, batch: u64) -> Vec<Taken> {
     let mut taken = Vec::new();
-    assert_eq!(slots.take(DATABASE, batch, 0, usize::MAX, &mut taken), None);
+    slots.take(DATABASE, batch, &slots.waiting(DATABASE), &mut taken);
     taken
 }
 
@@ -74,6 +74,27 @@ fn a_batch_touches_its_own_database_only() {
     assert_eq!(take_all(&slots, 1).len(), 1);
     slots.forget(6);
     assert_eq!(slots.recent(&other).record, Record::default());
+}
+
+#[test]
+fn batches_are_in_the_order_of_tokens_and_leave_what_has_moved_meanwhile() {
+    let slots = on_heap(WAYS);
+    for number in 0..WAYS as u64 {
+        slots.count(&key(number), &valid(1 + number as i64));
+    }
+    let places = slots.waiting(DATABASE);
+    assert!(places.is_sorted_by_key(|waiting| waiting.token));
+    slots.count(&key(100), &valid(20));
+    let mut taken = Vec::new();
+    places.chunks(3).for_each(|places| slots.take(DATABASE, 1, places, &mut taken));
+    assert_eq!(taken.len(), WAYS - 1, "the oldest had to make room");
+    assert!(taken.iter().all(|taken| taken.token != key(0).token && taken.token != key(100).token));
+    slots.settle(1, &taken);
+    let mut left: Vec<_> = take_all(&slots, 2).iter().map(|taken| taken.token).collect();
+    left.sort();
+    let mut expected = [key(0).token, key(100).token];
+    expected.sort();
+    assert_eq!(left, expected);
 }
 
 #[test]
@@ -245,10 +266,7 @@ fn nothing_is_lost_or_counted_twice(threads: u64, tokens: u64, uses: u64, capaci
             while !over.load(Relaxed) {
                 let batch = slots.next_batch();
                 let mut taken = Vec::new();
-                let mut from = Some(0);
-                while let Some(at) = from {
-                    from = slots.take(DATABASE, batch, at, taken.len() + 100, &mut taken);
-                }
+                slots.waiting(DATABASE).chunks(100).for_each(|places| slots.take(DATABASE, batch, places, &mut taken));
                 if batch.is_multiple_of(3) {
                     slots.give_back(batch, &taken);
                 } else {
