@@ -69,6 +69,16 @@ struct Overflow {
 }
 
 impl Overflow {
+    /// Whether there is no free place. Looked at without the flag, before it is held for nothing.
+    fn is_full(&self) -> bool {
+        self.free.load(Relaxed) == 0
+    }
+
+    /// Whether there may be anything of a key with this tag. Looked over without the flag, for the same reason.
+    fn may_have(&self, tag: u32) -> bool {
+        self.free.load(Relaxed) < OVERFLOW as u32 && self.tags.iter().any(|at| at.load(Relaxed) == tag)
+    }
+
     /// A free place, from now on that of a key with this tag. Under the flag.
     fn claim(&self, tag: u32) -> Option<usize> {
         let free = self.free.load(Relaxed).checked_sub(1)?;
@@ -223,6 +233,9 @@ impl<'a> Slots<'a> {
     #[cold]
     fn with_overflow<T>(&self, key: &Key, tag: u32, act: impl FnOnce(&Slot) -> T) -> Option<T> {
         let overflow = &self.header.overflow;
+        if overflow.is_full() && !overflow.may_have(tag) {
+            return None;
+        }
         let _held = overflow.flag.hold()?;
         let mut places = (0..OVERFLOW).filter(|&at| overflow.tags[at].load(Relaxed) == tag);
         let found = places.find(|&at| overflow.slots[at].is(key) && !overflow.slots[at].is_in_open_flight());
@@ -260,8 +273,7 @@ impl<'a> Slots<'a> {
 
     fn move_to_overflow(&self, slot: &Slot) -> bool {
         let overflow = &self.header.overflow;
-        // Looked at without the flag first, for when memory is full.
-        if overflow.free.load(Relaxed) == 0 {
+        if overflow.is_full() {
             return false;
         }
         let Some(_held) = overflow.flag.hold() else {
@@ -285,9 +297,8 @@ impl<'a> Slots<'a> {
             ways.filter(|&way| set.slots[way].is(key)).for_each(|way| set.slots[way].tell(&mut recent));
         }
         let overflow = &self.header.overflow;
-        // Looked over without the flag first: mostly there is nothing, and never anything of the token asked for.
-        if overflow.free.load(Relaxed) < OVERFLOW as u32
-            && overflow.tags.iter().any(|at| at.load(Relaxed) == tag)
+        // Mostly there is nothing, and never anything of the token asked for.
+        if overflow.may_have(tag)
             && let Some(_held) = overflow.flag.hold()
         {
             let places = (0..OVERFLOW).filter(|&at| overflow.tags[at].load(Relaxed) == tag);
