@@ -42,6 +42,8 @@ impl Image {
             {
                 slot.give_back(batch);
             }
+            // In the next memory its batch would not be known, and its uses would be told beside the table's.
+            slot.forget_settled();
             if slot.is_worth_keeping() {
                 image.slots.push(slot.words());
             }
@@ -166,6 +168,20 @@ mod tests {
         let again = on_heap(64);
         image.restore(again);
         assert_eq!(again.recent(&Key { database: 5, token: [1; 16] }).record.requests, 1);
+    }
+
+    #[test]
+    fn what_was_taken_and_committed_is_not_told_again() {
+        let slots = used();
+        let mut taken = Vec::new();
+        slots.take(5, 8, &slots.waiting(5), &mut taken);
+        slots.settle(8, &taken);
+        let key = Key { database: 5, token: [1; 16] };
+        slots.count(&key, &Use { at: 100, valid: true, client: None });
+        let again = on_heap(64);
+        Image::of(slots).restore(again);
+        let recent = again.recent(&key);
+        assert_eq!((recent.record.requests, recent.flights), (1, [None; 4]));
     }
 
     #[test]

@@ -356,6 +356,13 @@ impl Slot {
         }
     }
 
+    /// Forgets a settled flight: of a batch that is in the table for good, of a memory that nobody will ask for.
+    pub fn forget_settled(&self) {
+        if !self.is_in_open_flight() {
+            self.0[word::FLIGHT].set(0);
+        }
+    }
+
     /// Whether there is anything in it that a restart must not lose.
     pub fn is_worth_keeping(&self) -> bool {
         self.is_waiting() || self.is_in_open_flight()

@@ -1,9 +1,12 @@
 //! What counts, how exactly, and what a rate makes of it.
+//!
+//! `TOKENAUTH_SOAK` makes the long form of the test with many clients.
 
 use std::thread;
 
+use postgres::Client;
 use tokenauth_cluster::contract::{Issued, issue, prepare, revoke, verdict};
-use tokenauth_cluster::{FAST, Server, wait_until};
+use tokenauth_cluster::{FAST, Server, rounds, wait_until};
 
 use super::{counts, lazy_server, one, server, verify_often, written};
 
@@ -31,7 +34,8 @@ fn counts_are_exact_after_many_clients_and_a_clean_restart() {
     let mut client = server.connect("postgres");
     prepare(&mut client);
     let tokens: Vec<Issued> = (0..20).map(|_| issue(&mut client, "user:1")).collect();
-    let each = 500;
+    // Of each client 10,000 verifications, or 100,000.
+    let each = i32::try_from(rounds(500, 5000)).unwrap();
     thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| {
@@ -42,18 +46,19 @@ fn counts_are_exact_after_many_clients_and_a_clean_restart() {
             });
         }
     });
-    let expected = i64::from(8 * each);
-    assert!(tokens.iter().all(|token| counts(&mut client, token) == (expected, 0)));
+    let expected = vec![(i64::from(8 * each), 0); tokens.len()];
+    let counted = |client: &mut Client| tokens.iter().map(|token| counts(client, token)).collect::<Vec<_>>();
+    assert_eq!(counted(&mut client), expected);
     server.restart();
     let mut client = server.connect("postgres");
-    assert!(tokens.iter().all(|token| counts(&mut client, token) == (expected, 0)));
+    assert_eq!(counted(&mut client), expected);
     wait_until("what the stop has kept to be written", || {
-        tokens.iter().all(|token| written(&mut client, token) == expected)
+        tokens.iter().all(|token| written(&mut client, token) == i64::from(8 * each))
     });
     let verified: i64 = one(&mut client, "SELECT count FROM tokenauth.stats() WHERE verdict = 'valid'");
-    assert_eq!(verified, 20 * expected);
+    assert_eq!(verified, 20 * i64::from(8 * each));
     let hours: i64 = one(&mut client, "SELECT sum(request_count)::bigint FROM tokenauth.usage_hourly");
-    assert_eq!(hours, 20 * expected);
+    assert_eq!(hours, 20 * i64::from(8 * each));
 }
 
 #[test]
@@ -68,6 +73,15 @@ fn a_clean_stop_keeps_what_was_never_written() {
     assert_eq!((counts(&mut client, &issued), written(&mut client, &issued)), ((7, 0), 0));
     assert!(!server.file("data/pg_stat/tokenauth.stat").exists(), "read once");
 
+    // Nor does it tell twice of what was written before.
+    server.reconfigure(&["tokenauth.usage_flush_interval = 1"]);
+    wait_until("the flush", || written(&mut client, &issued) == 7);
+    server.reconfigure(&["tokenauth.usage_flush_interval = 1h"]);
+    verify_often(&mut client, &issued, 2);
+    server.restart();
+    let mut client = server.connect("postgres");
+    assert_eq!((counts(&mut client, &issued), written(&mut client, &issued)), ((9, 0), 7));
+
     // A file that is not as it was written is passed over, and the log says so.
     verify_often(&mut client, &issued, 1);
     server.stop();
@@ -76,7 +90,7 @@ fn a_clean_stop_keeps_what_was_never_written() {
     std::fs::write(server.file("data/pg_stat/tokenauth.stat"), kept).unwrap();
     server.start_again();
     let mut client = server.connect("postgres");
-    assert_eq!(counts(&mut client, &issued), (0, 0));
+    assert_eq!(counts(&mut client, &issued), (7, 0));
     assert!(server.log_text().contains("usage of tokens kept at the last stop is damaged"));
     assert_eq!(verdict(&mut client, &issued.token), "valid");
 }
