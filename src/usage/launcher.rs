@@ -1,10 +1,11 @@
 //! The launcher: one process of the server, connected to no database, that starts a worker for each database with usage to
-//! be written, and for each every hour, one after the other.
+//! be written, and for each every hour, one after the other. What a worker leaves, the next one writes soon.
 //!
 //! It outlives whatever happens to databases and workers: a database that is gone is forgotten, a worker that fails has
 //! given back what it took, and where there is no free place for a worker it tries again. On a standby nothing can be
 //! written; usage stays in memory, and is written from the promotion on.
 
+use std::mem;
 use std::time::{Duration, Instant};
 
 use pgrx::bgworkers::{BackgroundWorker, BackgroundWorkerBuilder, BgWorkerStartTime};
@@ -17,6 +18,9 @@ use crate::settings;
 
 /// How long the server waits before it starts a launcher that has failed anew.
 const RESTART: Duration = Duration::from_secs(5);
+
+/// When it starts another worker for what one has left. DROP DATABASE looks ten times a second whether anybody is connected.
+const BREATH: Duration = Duration::from_millis(300);
 
 /// Registers it, while the postmaster loads the library.
 pub fn register() {
@@ -37,7 +41,7 @@ fn worker(name: &str, function: &str) -> BackgroundWorkerBuilder {
 /// The launcher's whole life.
 pub fn run() -> ! {
     process::connect_to_none();
-    let mut launcher = Launcher { has_complained: false };
+    let mut launcher = Launcher { has_complained: false, left: Vec::new() };
     if let Some(slots) = shared_memory::slots() {
         launcher.run(slots);
     }
@@ -48,13 +52,18 @@ pub fn run() -> ! {
 struct Launcher {
     /// Whether it was said that there is no place for workers; said once until there is one again.
     has_complained: bool,
+    /// Databases of which the last worker has left something to another.
+    left: Vec<u32>,
 }
 
 impl Launcher {
     fn run(&mut self, slots: Slots<'static>) {
-        let mut last = Instant::now();
+        let mut last_round = Instant::now();
+        let mut last_worker = last_round;
         loop {
-            let rest = settings::usage_flush_interval().saturating_sub(last.elapsed());
+            let until_round = settings::usage_flush_interval().saturating_sub(last_round.elapsed());
+            let until_next = BREATH.saturating_sub(last_worker.elapsed());
+            let rest = if self.left.is_empty() { until_round } else { until_round.min(until_next) };
             if !rest.is_zero() {
                 if !BackgroundWorker::wait_latch(Some(rest)) {
                     return;
@@ -62,17 +71,24 @@ impl Launcher {
                 process::reload_if_asked();
                 continue;
             }
-            last = Instant::now();
-            if !self.round(slots) {
+            if until_round.is_zero() {
+                last_round = Instant::now();
+            }
+            if !self.start_workers(slots, until_round.is_zero()) {
                 return;
             }
+            last_worker = Instant::now();
         }
     }
 
-    /// One worker for each database that needs one; false when the launcher is to end.
-    fn round(&mut self, slots: Slots<'static>) -> bool {
+    /// One worker for each database of which something was left and, in a round, for each that needs one; false when the
+    /// launcher is to end.
+    fn start_workers(&mut self, slots: Slots<'static>, is_round: bool) -> bool {
         let now = Timestamp::now().micros();
-        let is_due = |found: &&Database| found.waiting_since().is_some() || found.is_due(now);
+        let left = mem::take(&mut self.left);
+        let is_due = |found: &&Database| {
+            left.contains(&found.oid()) || is_round && (found.waiting_since().is_some() || found.is_due(now))
+        };
         for found in slots.header.databases.each().filter(is_due) {
             let oid = found.oid();
             if !process::in_transaction(|| process::database_exists(oid)) {
@@ -80,6 +96,7 @@ impl Launcher {
                 slots.header.databases.forget(found);
             } else if !database::is_in_recovery() {
                 self.flush(oid);
+                self.left.extend(found.was_left().then_some(oid));
             }
             // Asked without waiting, between two workers.
             if !BackgroundWorker::wait_latch(Some(Duration::from_millis(1))) {

@@ -3,7 +3,7 @@
 //! It takes batches, each in a transaction of its own that also enters the batch as written. The commit decides: the
 //! callback of its end settles what was taken or gives it back, whether the transaction was rolled back by an error, by
 //! SIGTERM or by anything else. It stays connected for two seconds at most, so that DROP DATABASE, which waits five, finds
-//! nobody; what is left then is the next one's. Every hour it also does what needs no use: see `tend`.
+//! nobody; what is left then is that of another, which is started soon. Every hour it also does what needs no use: see `tend`.
 
 use std::cell::RefCell;
 use std::time::{Duration, Instant};
@@ -64,7 +64,7 @@ pub fn run(database: u32) {
     database.begin_writing();
     for places in slots.waiting(database.oid()).chunks(BATCH) {
         if start.elapsed() > LONG_ENOUGH {
-            database.wait(since);
+            database.leave(since);
             return;
         }
         process::in_transaction(|| write(slots, database, since, places));

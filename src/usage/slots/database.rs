@@ -1,6 +1,6 @@
 //! What is counted per database: verdicts, and whether anything waits to be written.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
 
 use super::flag::Flag;
 use super::slot::Word;
@@ -25,6 +25,7 @@ struct Stripe([AtomicU64; VERDICTS]);
 pub struct Database {
     oid: AtomicU32,
     waiting_since: AtomicU64,
+    is_unfinished: AtomicBool,
     tended: AtomicU64,
     /// Held while an export is made, which happens to be in one go.
     pub exporting: Flag,
@@ -77,6 +78,7 @@ impl Databases {
     pub fn forget(&self, database: &Database) {
         let _held = self.flag.hold();
         database.waiting_since.store(0, Relaxed);
+        database.is_unfinished.store(false, Relaxed);
         database.tended.store(0, Relaxed);
         database.sampled.store(0, Relaxed);
         database.set_open(None);
@@ -130,6 +132,17 @@ impl Database {
     /// Says that they are about to be: before they are taken, so that one that comes meanwhile is not missed.
     pub fn begin_writing(&self) {
         self.waiting_since.store(0, Release);
+    }
+
+    /// Says that more is waiting, since this moment, than could be written in one go.
+    pub fn leave(&self, since: i64) {
+        self.wait(since);
+        self.is_unfinished.store(true, Relaxed);
+    }
+
+    /// Whether that was so, until it is asked.
+    pub fn was_left(&self) -> bool {
+        self.is_unfinished.swap(false, Relaxed)
     }
 
     /// Whether it is time again for what is done every hour, whether or not anything is used.

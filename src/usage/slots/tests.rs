@@ -219,6 +219,18 @@ fn samples_come_out_as_they_went_in_and_are_bounded() {
 }
 
 #[test]
+fn what_a_worker_leaves_is_said_once() {
+    let slots = on_heap(8);
+    let database = slots.header.databases.find(1, 100).unwrap();
+    database.wait(7);
+    assert!(!database.was_left(), "what waits for the next round is not left");
+    database.begin_writing();
+    database.leave(7);
+    assert_eq!(database.waiting_since(), Some(7));
+    assert!(database.was_left() && !database.was_left());
+}
+
+#[test]
 fn verdicts_are_counted_per_database() {
     let slots = on_heap(8);
     let databases = &slots.header.databases;
