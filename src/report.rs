@@ -8,6 +8,7 @@ use crate::doctor;
 use crate::error::ErrorReport;
 use crate::pg::statement::{Statement, arguments};
 use crate::pg::text::Text;
+use crate::usage;
 
 /// How many tokens a section lists; of the others it tells how many there are.
 const MOST_LISTED: i64 = 10;
@@ -19,8 +20,8 @@ struct Line {
     value: Text,
 }
 
-/// Tokens by kind and status; those that expire within a week; those that nobody has used for 90 days; deaths of the last
-/// week by reason; what `doctor()` finds; and the settings.
+/// Tokens by kind and status; those that expire within a week; those that nobody has used for 90 days; what
+/// `unusual_activity()` finds, and deaths by reason, of the last week; what `doctor()` finds; and the settings.
 ///
 /// Columns: `section`, `item`, `value`. It reads every token and, for drift, every bound table.
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
@@ -28,7 +29,7 @@ struct Line {
 #[allow(clippy::type_complexity, reason = "pgrx reads the columns from the type as it is written")]
 fn report() -> Result<TableIterator<'static, (name!(section, Text), name!(item, Text), name!(value, Text))>, ErrorReport>
 {
-    let lines = [kinds(), expiring(), idle(), dead(), drift(), settings()];
+    let lines = [kinds(), expiring(), idle(), unusual(), dead(), drift(), settings()];
     Ok(TableIterator::new(
         lines.into_iter().flatten().map(|Line { section, item, value }| (Text::from(section), item, value)),
     ))
@@ -90,6 +91,33 @@ fn idle() -> Vec<Line> {
             AND greatest(t.created_at, t.last_used_at) < clock_timestamp() - interval '90 days'"
     ));
     section("idle", &IDLE, true)
+}
+
+/// The tokens of which it tells may be on no list any more.
+fn unusual() -> Vec<Line> {
+    static UNUSUAL: Statement = Statement::new(
+        "WITH listed AS MATERIALIZED (
+             SELECT format('%s of %s', coalesce(t.name, t.hint, a.token::text), coalesce(t.owner, 'nobody')) AS token,
+                    a.signal, a.evidence
+               FROM tokenauth.unusual_activity('7 days') a
+               LEFT JOIN tokenauth.tokens t ON t.id = a.token)
+         SELECT item, value
+           FROM (SELECT 0 AS place, 'within a week' AS item, count(*)::text AS value FROM listed
+                 UNION ALL
+                 SELECT row_number() OVER (ORDER BY signal, token, evidence), token, format('%s %s', signal, evidence)
+                   FROM listed) lines
+          WHERE place <= $1
+          ORDER BY place",
+    );
+    if usage::is_preloaded() {
+        section("unusual", &UNUSUAL, true)
+    } else {
+        vec![Line {
+            section: "unusual",
+            item: "unusual_activity()".into(),
+            value: "needs the library preloaded".into(),
+        }]
+    }
 }
 
 fn dead() -> Vec<Line> {

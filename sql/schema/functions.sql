@@ -46,7 +46,7 @@ COMMENT ON FUNCTION tokenauth.current_scopes IS 'What the token that the transac
 COMMENT ON FUNCTION tokenauth.has_scope IS 'Whether the transaction is authenticated by a token that grants this scope';
 COMMENT ON FUNCTION tokenauth.data_scope IS 'Allowed values of a dimension; NULL: unrestricted; none when nobody is authenticated';
 COMMENT ON FUNCTION tokenauth.in_data_scope IS 'Whether the transaction is authenticated by a token that may reach this value of a dimension';
-COMMENT ON FUNCTION tokenauth.report IS 'The state of things on one page: tokens by kind, expiring, idle, newly dead, drift, settings';
+COMMENT ON FUNCTION tokenauth.report IS 'The state of things on one page: tokens by kind, expiring, idle, unusual, newly dead, drift, settings';
 COMMENT ON FUNCTION tokenauth.expiring IS 'Tokens alive that expire within this time, the first to expire first';
 COMMENT ON FUNCTION tokenauth.idle IS 'Tokens alive that were neither issued nor used within this time, the longest idle first';
 COMMENT ON FUNCTION tokenauth.verify IS 'Verifies a token, for these scopes and from this client address';

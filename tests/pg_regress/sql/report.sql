@@ -1,5 +1,5 @@
--- report() answers on one page what one asks on Monday: which tokens there are, which expire, which nobody uses, which have died, what
--- has drifted, what is set.
+-- report() answers on one page what one asks on Monday: which tokens there are, which expire, which nobody uses, which are used
+-- unusually, which have died, what has drifted, what is set.
 CREATE EXTENSION tokenauth;
 \set SHOW_CONTEXT never
 SET client_min_messages = warning;

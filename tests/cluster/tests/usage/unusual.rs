@@ -76,4 +76,13 @@ fn unusual_activity_shows_each_signal_with_its_evidence() {
     assert!(one::<String>(&mut client, &evidence("spike")).contains(r#""usual": 10.0"#));
     assert!(one::<String>(&mut client, &evidence("denied_burst")).contains(r#""denials": 25"#));
     assert!(one::<String>(&mut client, &evidence("used_after_death")).contains(r#""client": "198.51.100.1""#));
+
+    // The report says it of the last week.
+    let reported = "SELECT string_agg(value, E'\n' ORDER BY value) FROM tokenauth.report()
+                     WHERE section = 'unusual' AND item LIKE '% of user:1'";
+    let found = "SELECT string_agg(concat_ws(' ', signal, evidence), E'\n' ORDER BY concat_ws(' ', signal, evidence))
+                   FROM tokenauth.unusual_activity('7 days')";
+    let reported: String = one(&mut client, reported);
+    assert_eq!(reported, one::<String>(&mut client, found));
+    assert!(reported.contains("denied_burst") && reported.contains("used_after_death"), "{reported}");
 }
