@@ -45,6 +45,7 @@ cluster: setup-tests install ## tests with crashes, standbys, poolers, dumps and
 	scripts/rust-tests cluster
 
 bench: install ## measure, and write the numbers to tests/bench/RESULTS.md
+	scripts/bench-usage
 	scripts/bench-policy
 	scripts/bench
 

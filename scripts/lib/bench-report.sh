@@ -34,8 +34,6 @@ report() {
     printf '| %s | %s | %s | %s |\n' "${than#*|}" "$(ratio bound-verify-1 "bound-$key-1")" \
       "$(ratio bound-verify-8 "bound-$key-8")" "$([ "$key" != note ] || ratio one-verify one-note)"
   done
-  printf '\nWith usage tracking on against off: %s (1 client), %s (8 clients).\n' \
-    "$(ratio bound-verify-1 bound-verify-off-1)" "$(ratio bound-verify-8 bound-verify-off-8)"
 
   printf '\n## Within one statement\n\n'
   printf 'Microseconds of one call among 100,000, where no round trip hides the difference, the scan of the table included.\n\n'
@@ -103,7 +101,7 @@ report() {
     key=${entry%%|*}-all
     printf '| %s | %s | %s | %s |\n' "${entry#*|}" "$(rounded "$key-plain")" "$(rounded "$key-bound")" "$(ratio "$key-bound" "$key-plain")"
   done
-  for part in tests/bench/POLICY.md tests/bench/PROFILE.md; do
+  for part in tests/bench/USAGE.md tests/bench/POLICY.md tests/bench/PROFILE.md; do
     [ ! -e "$part" ] || { echo && cat "$part"; }
   done
 }
