@@ -22,7 +22,7 @@
 //! older than the commit still finds it, and one whose snapshot is newer sees in the table that the batch is in. A slot is
 //! taken for another token only when nothing of it is in an open flight; if uses are waiting in it, they move to the
 //! overflow, which the next batch empties. Where all eight are in open flights, the newcomer itself goes there. If the
-//! overflow is full as well, its use is dropped and counted.
+//! overflow is full as well, where it may have its place, its use is dropped and counted.
 
 mod address;
 mod database;
@@ -46,6 +46,10 @@ pub const WAYS: usize = 8;
 /// Slots of the overflow.
 const OVERFLOW: usize = 4096;
 
+/// How many slots of the overflow a token may have its own among. When more tokens are used between two batches than there
+/// are slots, each use looks through them: in all of the overflow that took a microsecond, a tenth of a verification.
+const NEAR: usize = 64;
+
 /// How many slots of the overflow are looked at under one hold of its flag.
 const STRETCH: usize = 64;
 
@@ -63,30 +67,34 @@ pub struct Set {
 struct Overflow {
     flag: Flag,
     free: AtomicU32,
-    next: AtomicU32,
     tags: [AtomicU32; OVERFLOW],
     slots: [Slot; OVERFLOW],
 }
 
 impl Overflow {
-    /// Whether there is no free place. Looked at without the flag, before it is held for nothing.
-    fn is_full(&self) -> bool {
-        self.free.load(Relaxed) == 0
+    /// The places that a key with the tag `near` may have and that bear this tag, or that are free if it is 0.
+    fn places(&self, near: u32, tag: u32) -> impl Iterator<Item = usize> {
+        // By the upper bits: the lowest is always set.
+        let first = (near >> 16) as usize;
+        let places = (first..first + NEAR).map(|place| place % OVERFLOW);
+        places.filter(move |&at| self.tags[at].load(Relaxed) == tag)
+    }
+
+    /// Whether a key with this tag may find a free place. Looked at without the flag, before it is held for nothing.
+    fn may_claim(&self, tag: u32) -> bool {
+        self.free.load(Relaxed) > 0 && self.places(tag, 0).next().is_some()
     }
 
     /// Whether there may be anything of a key with this tag. Looked over without the flag, for the same reason.
     fn may_have(&self, tag: u32) -> bool {
-        self.free.load(Relaxed) < OVERFLOW as u32 && self.tags.iter().any(|at| at.load(Relaxed) == tag)
+        self.free.load(Relaxed) < OVERFLOW as u32 && self.places(tag, tag).next().is_some()
     }
 
     /// A free place, from now on that of a key with this tag. Under the flag.
     fn claim(&self, tag: u32) -> Option<usize> {
         let free = self.free.load(Relaxed).checked_sub(1)?;
-        let first = self.next.load(Relaxed) as usize;
-        let mut places = (0..OVERFLOW).map(|step| (first + step) % OVERFLOW);
-        let place = places.find(|&at| self.tags[at].load(Relaxed) == 0)?;
+        let place = self.places(tag, 0).next()?;
         self.tags[place].store(tag, Relaxed);
-        self.next.store(((place + 1) % OVERFLOW) as u32, Relaxed);
         self.free.store(free, Relaxed);
         Some(place)
     }
@@ -233,12 +241,12 @@ impl<'a> Slots<'a> {
     #[cold]
     fn with_overflow<T>(&self, key: &Key, tag: u32, act: impl FnOnce(&Slot) -> T) -> Option<T> {
         let overflow = &self.header.overflow;
-        if overflow.is_full() && !overflow.may_have(tag) {
+        if !overflow.may_have(tag) && !overflow.may_claim(tag) {
             return None;
         }
         let _held = overflow.flag.hold()?;
-        let mut places = (0..OVERFLOW).filter(|&at| overflow.tags[at].load(Relaxed) == tag);
-        let found = places.find(|&at| overflow.slots[at].is(key) && !overflow.slots[at].is_in_open_flight());
+        let found =
+            overflow.places(tag, tag).find(|&at| overflow.slots[at].is(key) && !overflow.slots[at].is_in_open_flight());
         let place = found.or_else(|| {
             let place = overflow.claim(tag)?;
             overflow.slots[place].begin(key);
@@ -273,13 +281,14 @@ impl<'a> Slots<'a> {
 
     fn move_to_overflow(&self, slot: &Slot) -> bool {
         let overflow = &self.header.overflow;
-        if overflow.is_full() {
+        let tag = tag(slot.key().hash());
+        if !overflow.may_claim(tag) {
             return false;
         }
         let Some(_held) = overflow.flag.hold() else {
             return false;
         };
-        let place = overflow.claim(tag(slot.key().hash()));
+        let place = overflow.claim(tag);
         if let Some(place) = place {
             overflow.slots[place].copy(slot);
         }
@@ -301,8 +310,10 @@ impl<'a> Slots<'a> {
         if overflow.may_have(tag)
             && let Some(_held) = overflow.flag.hold()
         {
-            let places = (0..OVERFLOW).filter(|&at| overflow.tags[at].load(Relaxed) == tag);
-            places.filter(|&at| overflow.slots[at].is(key)).for_each(|at| overflow.slots[at].tell(&mut recent));
+            overflow
+                .places(tag, tag)
+                .filter(|&at| overflow.slots[at].is(key))
+                .for_each(|at| overflow.slots[at].tell(&mut recent));
         }
         recent
     }

@@ -1,4 +1,5 @@
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hasher as _};
 use std::sync::atomic::AtomicBool;
 use std::thread;
 
@@ -118,19 +119,31 @@ fn the_token_used_longest_ago_makes_room_and_nothing_of_it_is_lost() {
 #[test]
 fn when_there_is_no_room_at_all_uses_are_dropped_and_counted() {
     let slots = on_heap(WAYS);
-    let most = (WAYS + OVERFLOW) as u64;
-    for number in 0..most + 100 {
+    let room = (WAYS + OVERFLOW) as u64;
+    for number in 0..3 * room {
         slots.count(&key(number), &valid(1 + number as i64));
     }
-    assert_eq!(slots.dropped(), 100);
     let taken = take_all(&slots, 1);
-    assert_eq!(taken.len() as u64, most);
+    assert_eq!(taken.len() as u64 + slots.dropped(), 3 * room);
+    assert_eq!(taken.len() as u64, room, "all of it is used");
     // What is in an open flight keeps its place.
-    slots.count(&key(most + 1), &valid(1));
-    assert_eq!(slots.dropped(), 101);
+    let dropped = slots.dropped();
+    slots.count(&key(3 * room), &valid(1));
+    assert_eq!(slots.dropped(), dropped + 1);
     slots.settle(1, &taken);
-    slots.count(&key(most + 1), &valid(1));
-    assert_eq!(slots.dropped(), 101);
+    slots.count(&key(3 * room), &valid(1));
+    assert_eq!(slots.dropped(), dropped + 1);
+}
+
+#[test]
+fn most_of_the_overflow_is_used_before_anything_is_dropped() {
+    let slots = on_heap(WAYS);
+    for number in 0..OVERFLOW as u64 * 3 / 4 {
+        let mut random = DefaultHasher::new();
+        random.write_u64(number);
+        slots.count(&key(random.finish()), &valid(1 + number as i64));
+    }
+    assert_eq!(slots.dropped(), 0);
 }
 
 #[test]
