@@ -8,8 +8,8 @@ use std::rc::Rc;
 
 /// A bounded set-associative table of values, [`WAYS`] places in each set, by a 64-bit key that is random or hashed.
 ///
-/// A value is stored only when its key was recently asked for before: so millions of keys that come once evict hardly
-/// any of those that come again and again.
+/// A value is worth storing only when its key was recently asked for before: so millions of keys that come once evict
+/// hardly any of those that come again and again.
 pub struct Remembered<V> {
     sets: Vec<Set<V>>,
     count: usize,
@@ -107,9 +107,15 @@ impl<V: Weigh> Remembered<V> {
         false
     }
 
-    /// Stores a value that is [wanted](Self::wants) and returns whether it did. Others are evicted to keep the table
-    /// within `most` bytes. Does not store a value so heavy that many would have to go for it, nor any value where
-    /// there is room for so few that evicting would have to search for them.
+    /// Whether a value of this key and weight can be stored without evicting another.
+    pub fn has_room(&self, key: u64, weight: usize, most: usize) -> bool {
+        let set = self.sets.get(self.set_of(key));
+        self.size + weight <= most && set.is_some_and(|set| set.ways.iter().any(Option::is_none))
+    }
+
+    /// Stores a value that is [wanted](Self::wants), or for which there [is room](Self::has_room), and returns whether it
+    /// did. Others are evicted to keep the table within `most` bytes. Does not store a value so heavy that many would have
+    /// to go for it, nor any value where there is room for so few that evicting would have to search for them.
     pub fn store(&mut self, key: u64, value: &Rc<V>, most: usize) -> bool {
         const LARGEST_SHARE: usize = 16;
         let weight = value.weight();
@@ -193,6 +199,21 @@ mod tests {
         assert!(remembered.find(key(7)).is_none());
         come(&mut remembered, key(7), 1);
         assert_eq!(remembered.find(key(7)).map(|value| value.0), Some(1));
+    }
+
+    #[test]
+    fn there_is_room_until_a_set_or_all_of_them_are_full() {
+        let mut remembered = Remembered::new();
+        assert!(!remembered.has_room(key(1), 1, MOST), "nothing is laid out yet");
+        come(&mut remembered, key(1), 1);
+        for number in 0..WAYS as u64 {
+            let same_set = key(number * SETS as u64);
+            assert!(remembered.has_room(same_set, 1, MOST));
+            assert!(!remembered.has_room(same_set, 1, remembered.size()));
+            remembered.store(same_set, &Rc::new(Weight(1)), MOST);
+        }
+        assert!(!remembered.has_room(key(WAYS as u64 * SETS as u64), 1, MOST));
+        assert!(remembered.has_room(key(1), 1, MOST));
     }
 
     #[test]

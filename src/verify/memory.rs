@@ -309,7 +309,8 @@ fn owner(name: &Text, snapshot: &Latest, generation: u64) -> Option<Rc<Owner>> {
         MEMORY.with_borrow_mut(|memory| {
             let memory = memory.at(generation);
             let most = share::principals().min(share::rows().saturating_sub(memory.tokens.size()));
-            if memory.principals.wants(key, most) {
+            // Where nothing has to be evicted for it, the first use is enough: after any change all principals are read anew.
+            if memory.principals.wants(key, most) || memory.principals.has_room(key, found.weight(), most) {
                 memory.principals.store(key, &found, most);
             }
         });
