@@ -34,6 +34,11 @@ report() {
     printf '| %s | %s | %s | %s |\n' "${than#*|}" "$(ratio bound-verify-1 "bound-$key-1")" \
       "$(ratio bound-verify-8 "bound-$key-8")" "$([ "$key" != note ] || ratio one-verify one-note)"
   done
+  printf '\nOf the fifteen constants, the least that so many columns take, it reaches %s (1 client) and %s (8 clients); of\n' \
+    "$(ratio bound-verify-1 bound-fifteen-1)" "$(ratio bound-verify-8 bound-fifteen-8)"
+  printf '`verify(NULL)` %s and %s. Of the no-op `authenticate` reaches %s and %s.\n' \
+    "$(ratio bound-verify-1 bound-composite-1)" "$(ratio bound-verify-8 bound-composite-8)" \
+    "$(ratio bound-authenticate-1 bound-noop-1)" "$(ratio bound-authenticate-8 bound-noop-8)"
 
   printf '\n## Within one statement\n\n'
   printf 'Microseconds of one call among 100,000, where no round trip hides the difference, the scan of the table included.\n\n'
@@ -49,8 +54,11 @@ report() {
       "$([[ $key != *random ]] || ratio "$key-call" join-random-call)"
   done
   if [ "$most_tokens" -gt 0 ]; then
-    printf '\nRandom tokens of %s others, nothing remembered: %s µs; of 10,000: %s µs; %s times as long.\n' \
+    printf '\nRandom tokens of %s others, nothing remembered: %s µs; of 10,000: %s µs; %s times as long. A bare index join on\n' \
       "$most_tokens" "$(fixed large-call)" "$(fixed small-call)" "$(ratio large-call small-call)"
+    printf 'the lookup, in the same tables: %s µs and %s µs; %s times as long. Of what more tokens cost, %s µs, it has %s.\n' \
+      "$(fixed large-lookup-call)" "$(fixed small-lookup-call)" "$(ratio large-lookup-call small-lookup-call)" \
+      "$(difference large-call small-call)" "$(difference large-lookup-call small-lookup-call)"
   fi
   printf '\nWhat a backend remembers with `cache_size = 4MB` took %s MB, after 20,000 tokens presented over and over and 200,000\n' "$(fixed memory)"
   printf 'random ones: the growth of its private memory, which other things share in.\n'

@@ -15,6 +15,7 @@ median() {
 }
 
 ratio() { awk -v a="$(median "$1")" -v b="$(median "$2")" 'BEGIN { if (b > 0) printf "%.2f", a / b; else printf "-" }'; }
+difference() { awk -v a="$(median "$1")" -v b="$(median "$2")" 'BEGIN { printf "%.2f", a - b }'; }
 rounded() { awk -v value="$(median "$1")" 'BEGIN { printf "%.0f", value }'; }
 fixed() { awk -v value="$(median "$1")" 'BEGIN { printf "%.2f", value }'; }
 

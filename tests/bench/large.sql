@@ -1,15 +1,15 @@
 -- Real tokens, scattered evenly over a table of :tokens. The others are only in the way, so these rows need no token text:
 -- they are made in one statement, without issue(). Run by scripts/bench after small.sql, with :rounds set too.
 
-CREATE UNLOGGED TABLE bench.scattered AS
+CREATE TEMPORARY TABLE scattered AS
 SELECT i.id, i.token, (n % :rounds + 1)::integer AS round
 FROM generate_series(1, :rounds * 100000) n, LATERAL tokenauth.issue('bench', 'user:' || (n % 1000 + 1)) i;
 
 -- The session's plans are held to calling for each token; these are not calls.
 SET enable_hashjoin = on;
 CREATE TEMPORARY TABLE kept AS
-SELECT row_number() OVER (ORDER BY random()) * (:tokens / (:rounds * 100000)) AS place, t.*
-FROM tokenauth.token t JOIN bench.scattered USING (id);
+SELECT row_number() OVER (ORDER BY random()) * (:tokens / (:rounds * 100000)) AS place, t.*, s.token, s.round
+FROM tokenauth.token t JOIN scattered s USING (id);
 TRUNCATE tokenauth.token;
 INSERT INTO tokenauth.token
     (id, lookup, digest, algorithm, hint, kind, owner, owner_epoch, dies_with_owner, scopes, data_scopes, created_at, created_by)
@@ -20,8 +20,7 @@ SELECT coalesce(k.id, gen_random_uuid()), coalesce(k.lookup, ('x' || left(md5('b
 FROM generate_series(1, :tokens) n LEFT JOIN kept k ON k.place = n
 ON CONFLICT (lookup) DO NOTHING;
 
-CREATE UNLOGGED TABLE bench.random AS SELECT token, round FROM bench.scattered ORDER BY random();
-DROP TABLE bench.scattered;
-ALTER TABLE bench.random RENAME TO scattered;
+DROP TABLE bench.presented;
+CREATE UNLOGGED TABLE bench.presented AS SELECT token, lookup, round FROM kept ORDER BY random();
 VACUUM (ANALYZE);
 CHECKPOINT;

@@ -12,12 +12,15 @@ FROM generate_series(1, :owners) n;
 
 -- What clients present. The column "broken" is a token with its last character changed: its checksum is wrong.
 CREATE UNLOGGED TABLE bench.presented (
-    n integer PRIMARY KEY, token text NOT NULL, broken text NOT NULL, missing text, digest bytea NOT NULL);
-INSERT INTO bench.presented
-SELECT n, i.token, left(i.token, -1) || CASE right(i.token, 1) WHEN '0' THEN '1' ELSE '0' END, NULL,
-       sha256(convert_to(i.token, 'UTF8'))
+    n integer PRIMARY KEY, token text NOT NULL, broken text NOT NULL, missing text, digest bytea NOT NULL, lookup bigint NOT NULL);
+CREATE TEMPORARY TABLE issued AS
+SELECT n, i.id, i.token
 FROM generate_series(1, :tokens) n,
      LATERAL tokenauth.issue('bench', 'user:' || (n % :owners + 1), scopes => '{devices:read,sites:read}') i;
+INSERT INTO bench.presented
+SELECT i.n, i.token, left(i.token, -1) || CASE right(i.token, 1) WHEN '0' THEN '1' ELSE '0' END, NULL,
+       sha256(convert_to(i.token, 'UTF8')), t.lookup
+FROM issued i JOIN tokenauth.token t USING (id) ORDER BY i.n;
 
 -- Calls within one statement: a hot set presented over and over, and for each round random tokens of its own, so that
 -- no round finds what the one before has left.
