@@ -7,11 +7,27 @@ ALTER TABLE tokenauth.kind ENABLE ALWAYS TRIGGER guard;
 
 COMMENT ON TRIGGER guard ON tokenauth.kind IS 'Checks scopes and types, and keeps what tokens depend on';
 
+-- TRUNCATE deletes every kind. AFTER, so that the tokens may go in the same statement.
+CREATE TRIGGER guard_truncate
+    AFTER TRUNCATE ON tokenauth.kind
+    FOR EACH STATEMENT EXECUTE FUNCTION tokenauth.guard_kind();
+
+ALTER TABLE tokenauth.kind ENABLE ALWAYS TRIGGER guard_truncate;
+
+COMMENT ON TRIGGER guard_truncate ON tokenauth.kind IS 'Refuses to leave tokens without their kinds';
+
 CREATE TRIGGER record
     AFTER INSERT OR UPDATE OR DELETE ON tokenauth.kind
     FOR EACH ROW EXECUTE FUNCTION tokenauth.record_kind();
 
 COMMENT ON TRIGGER record ON tokenauth.kind IS 'Records the change as an event';
+
+-- BEFORE, while there is something to tell of.
+CREATE TRIGGER record_truncate
+    BEFORE TRUNCATE ON tokenauth.kind
+    FOR EACH STATEMENT EXECUTE FUNCTION tokenauth.record_kind();
+
+COMMENT ON TRIGGER record_truncate ON tokenauth.kind IS 'Records each kind that goes as an event';
 
 -- Events are append-only, even for the extension's owner.
 CREATE TRIGGER append_only

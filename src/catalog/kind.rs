@@ -88,6 +88,12 @@ pub fn has_tokens(name: &Text) -> bool {
     FIND.run(arguments![name.clone()]) > 0
 }
 
+/// A kind that has tokens, whether it is still there or not.
+pub fn any_with_tokens() -> Option<Text> {
+    static FIND: Statement = Statement::new("SELECT kind FROM tokenauth.token LIMIT 1");
+    FIND.first(&[], |row| row.required(1))
+}
+
 /// Takes a row apart.
 fn read(row: &Row) -> Kind {
     let scopes = |number| row.optional::<TextArray>(number).map(|list| stored_scopes(&list));

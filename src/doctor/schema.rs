@@ -137,7 +137,8 @@ fn altered_triggers() -> Vec<Finding> {
                      THEN 'Make it again what it is in a new database with this version of the extension.'
                      ELSE format('Use ALTER TABLE tokenauth.%I ENABLE%s TRIGGER %I.', w.on_table,
                                  CASE w.enabled WHEN 'A' THEN ' ALWAYS' WHEN 'R' THEN ' REPLICA' END, w.name) END
-           FROM (VALUES ('kind', 'guard', 'A'), ('kind', 'record', 'O'), ('event', 'append_only', 'A'),
+           FROM (VALUES ('kind', 'guard', 'A'), ('kind', 'record', 'O'), ('kind', 'guard_truncate', 'A'),
+                        ('kind', 'record_truncate', 'O'), ('event', 'append_only', 'A'),
                         ('kind', 'signal', 'A'), ('principal', 'signal', 'A'), ('token', 'signal', 'A'),
                         ('import', 'signal', 'A'), ('kind', 'signal_apply', 'R'), ('principal', 'signal_apply', 'R'),
                         ('token', 'signal_apply', 'R'), ('import', 'signal_apply', 'R')) w (on_table, name, enabled)

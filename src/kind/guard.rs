@@ -6,10 +6,11 @@ use pgrx::prelude::*;
 use crate::actor::{Actor, refuse_identity};
 use crate::argument;
 use crate::catalog::event::Event;
-use crate::catalog::kind::{BY_NAME, column, has_tokens, lock_against_issue};
+use crate::catalog::kind::{BY_NAME, any_with_tokens, column, has_tokens, lock_against_issue};
 use crate::error::{Error, ErrorReport};
 use crate::pg::array::TextArray;
 use crate::pg::clock::{Timestamp, has_negative_part, is_positive};
+use crate::pg::jsonb::Jsonb;
 use crate::pg::row::Row;
 use crate::pg::statement::{Argument, Statement};
 use crate::pg::text::Text;
@@ -19,11 +20,18 @@ use crate::principal::PrincipalName;
 use crate::scope::Scope;
 use crate::usage;
 
-/// BEFORE INSERT OR UPDATE OR DELETE FOR EACH ROW: refuses values that do not parse, changes that would break existing
-/// tokens, and any change under an identity.
+/// BEFORE INSERT OR UPDATE OR DELETE FOR EACH ROW, AFTER TRUNCATE: refuses values that do not parse, changes that would break
+/// existing tokens, and any change under an identity.
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
 #[search_path(pg_catalog, pg_temp)]
 fn guard_kind(call: TriggerCall) -> Result<TriggerAnswer, ErrorReport> {
+    if call.is_truncate(&BY_NAME) {
+        refuse_identity()?;
+        return match any_with_tokens() {
+            Some(kind) => Err(Error::KindHasTokens(kind.shown()))?,
+            None => Ok(TriggerAnswer::nothing()),
+        };
+    }
     let change = call.row_change(&BY_NAME).ok_or(Error::TriggerMisuse)?;
     refuse_identity()?;
     match &change {
@@ -48,10 +56,14 @@ fn guard_kind(call: TriggerCall) -> Result<TriggerAnswer, ErrorReport> {
     Ok(TriggerAnswer::proceed(change))
 }
 
-/// AFTER INSERT OR UPDATE OR DELETE FOR EACH ROW: records the change.
+/// AFTER INSERT OR UPDATE OR DELETE FOR EACH ROW, BEFORE TRUNCATE: records the change.
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
 #[search_path(pg_catalog, pg_temp)]
 fn record_kind(call: TriggerCall) -> Result<TriggerAnswer, ErrorReport> {
+    if call.is_truncate(&BY_NAME) {
+        record_all_deleted()?;
+        return Ok(TriggerAnswer::nothing());
+    }
     let change = call.row_change(&BY_NAME).ok_or(Error::TriggerMisuse)?;
     match &change {
         RowChange::Insert(new) => {
@@ -138,12 +150,24 @@ fn is_made_here(row: &Row) -> bool {
 fn record(event: &'static str, row: &Row, before: Option<Argument>, after: Option<Argument>) -> Result<(), Error> {
     static DESCRIBE: Statement = Statement::new("SELECT jsonb_strip_nulls(to_jsonb($1) - 'created_at')");
     let described = |row: Argument| DESCRIBE.first(&[row], |row| row.optional(1)).flatten();
-    Event {
-        event,
-        kind: row.optional(column::NAME),
-        before: before.and_then(described),
-        after: after.and_then(described),
-        ..Event::default()
+    record_described(event, row.optional(column::NAME), before.and_then(described), after.and_then(described))
+}
+
+fn record_all_deleted() -> Result<(), Error> {
+    static DESCRIBE_ALL: Statement = Statement::new(
+        "SELECT name, jsonb_strip_nulls(to_jsonb(k) - 'created_at') FROM tokenauth.kind k ORDER BY name",
+    );
+    for (kind, before) in DESCRIBE_ALL.all(&[], |row| (row.optional(1), row.optional(2))) {
+        record_described("kind.deleted", kind, before, None)?;
     }
-    .record(&Actor::Trusted)
+    Ok(())
+}
+
+fn record_described(
+    event: &'static str,
+    kind: Option<Text>,
+    before: Option<Jsonb>,
+    after: Option<Jsonb>,
+) -> Result<(), Error> {
+    Event { event, kind, before, after, ..Event::default() }.record(&Actor::Trusted)
 }

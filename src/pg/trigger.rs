@@ -69,6 +69,14 @@ impl TriggerCall {
             .is_some_and(|data| data.tg_event & pg_sys::TRIGGER_EVENT_OPMASK == pg_sys::TRIGGER_EVENT_DELETE)
     }
 
+    /// Whether it fires for a TRUNCATE of this table.
+    pub fn is_truncate(&self, table: &Indexed) -> bool {
+        // SAFETY: `self.0` is the trigger manager's, or null.
+        let is_truncate = unsafe { self.0.as_ref() }
+            .is_some_and(|data| data.tg_event & pg_sys::TRIGGER_EVENT_OPMASK == pg_sys::TRIGGER_EVENT_TRUNCATE);
+        is_truncate && self.is_on(table)
+    }
+
     /// Whether it fires on this table.
     pub fn is_on(&self, table: &Indexed) -> bool {
         // SAFETY: `self.0` is the trigger manager's, or null; the trigger's relation is open.

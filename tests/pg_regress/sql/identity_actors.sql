@@ -233,7 +233,8 @@ INSERT INTO operation (what, statement) VALUES
     ('revoke_access', $$SELECT tokenauth.revoke_access('regress_tokenauth_client', 'self')$$),
     ('INSERT INTO kind', $$INSERT INTO tokenauth.kind (name, prefix) VALUES ('mine', 'mine_')$$),
     ('UPDATE kind', $$UPDATE tokenauth.kind SET ceiling = NULL$$),
-    ('DELETE FROM kind', $$DELETE FROM tokenauth.kind$$);
+    ('DELETE FROM kind', $$DELETE FROM tokenauth.kind$$),
+    ('TRUNCATE kind', $$TRUNCATE tokenauth.kind, tokenauth.token$$);
 SELECT what, attempt(:'live', statement) FROM operation ORDER BY number;
 BEGIN;
 SELECT tokenauth.authenticate(:'live');

@@ -143,6 +143,17 @@ SELECT description FROM tokenauth.kind WHERE name = 'simple';
 DELETE FROM tokenauth.kind WHERE name = 'full';
 SELECT event, kind FROM tokenauth.events WHERE event = 'kind.deleted';
 
+-- … and neither does TRUNCATE take away a kind that has tokens, nor one without an event
+BEGIN;
+TRUNCATE tokenauth.kind;
+\echo :SQLSTATE
+ROLLBACK;
+BEGIN;
+TRUNCATE tokenauth.kind, tokenauth.token;
+SELECT event, kind, before - 'owner_types' AS before, after FROM tokenauth.events WHERE event = 'kind.deleted' AND kind = 'simple';
+SELECT (SELECT count(*) FROM tokenauth.events WHERE event = 'kind.deleted') = (SELECT count(*) FROM tokenauth.events WHERE event = 'kind.created') AS each;
+ROLLBACK;
+
 -- an upsert is what migrations write
 INSERT INTO tokenauth.kind (name, prefix) VALUES ('simple', 'simple_')
     ON CONFLICT (name) DO UPDATE SET description = 'Simple, again';
@@ -175,6 +186,10 @@ INSERT INTO elsewhere (name, prefix) VALUES ('k', 'k_');
 DROP TRIGGER guard ON elsewhere;
 CREATE TRIGGER record AFTER INSERT ON elsewhere FOR EACH STATEMENT EXECUTE FUNCTION tokenauth.record_kind();
 INSERT INTO elsewhere (name, prefix) VALUES ('k', 'k_');
+\echo :SQLSTATE
+DROP TRIGGER record ON elsewhere;
+CREATE TRIGGER guard BEFORE TRUNCATE ON elsewhere FOR EACH STATEMENT EXECUTE FUNCTION tokenauth.guard_kind();
+TRUNCATE elsewhere;
 \echo :SQLSTATE
 -- … and are nothing to be called by hand
 SELECT tokenauth.guard_kind();

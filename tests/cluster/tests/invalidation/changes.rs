@@ -233,7 +233,7 @@ pub const CHANGES: &[Change] = &[
         locks: true,
         ..change("SELECT set_config('session_replication_role', 'replica', true); TRUNCATE tokenauth.principal", "verdict unknown")
     },
-    Change { locks: true, ..change("TRUNCATE tokenauth.kind", "verdict unknown") },
+    Change { locks: true, ..change("TRUNCATE tokenauth.kind, tokenauth.token", "verdict unknown") },
     Change { locks: true, ..change("TRUNCATE tokenauth.principal", "verdict unknown") },
     Change { locks: true, ..change("TRUNCATE tokenauth.token", "verdict unknown") },
     // Of the tables themselves.
