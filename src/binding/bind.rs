@@ -1,5 +1,7 @@
 //! `bind_principals`, `bind_members` and `unbind_principals`.
 
+use std::ffi::CStr;
+
 use pgrx::prelude::*;
 
 use super::BoundTo;
@@ -57,7 +59,7 @@ fn bind_principals(
 ) -> Result<i64, ErrorReport> {
     Actor::application()?;
     let fields = [active, permissions, data_scopes, display_name, state_reason];
-    bind(source, || Definition::new(principal_type, id, fields))
+    bind(source, c"bind_principals()", || Definition::new(principal_type, id, fields))
 }
 
 /// Makes the rows of a table memberships, from now on, and returns how many it has copied.
@@ -79,14 +81,18 @@ fn bind_members(
     permissions: default!(Option<Text>, "NULL"),
 ) -> Result<i64, ErrorReport> {
     Actor::application()?;
-    bind(source, || Definition::of_memberships(org, member, permissions))
+    bind(source, c"bind_members()", || Definition::of_memberships(org, member, permissions))
 }
 
-fn bind(source: Option<Table>, define: impl FnOnce() -> Result<Definition, Error>) -> Result<i64, ErrorReport> {
+fn bind(
+    source: Option<Table>,
+    command: &'static CStr,
+    define: impl FnOnce() -> Result<Definition, Error>,
+) -> Result<i64, ErrorReport> {
     // Whether a text is an expression may depend on settings, too.
     let _settled = settled();
     let definition = define()?;
-    let source = Source::owned(source)?;
+    let source = Source::owned(source, command)?;
     lock_bindings();
     refuse_second(&source, &definition)?;
     triggers::install(&source, &definition);
@@ -121,7 +127,7 @@ fn refuse_second(source: &Source, definition: &Definition) -> Result<(), Error> 
 #[search_path(pg_catalog, pg_temp)]
 fn unbind_principals(source: Option<Table>) -> Result<(), ErrorReport> {
     Actor::application()?;
-    let source = Source::owned(source)?;
+    let source = Source::owned(source, c"unbind_principals()")?;
     lock_bindings();
     let is_of_memberships = bound_as(&source).is_ok_and(|definition| *definition.to() == BoundTo::Memberships);
     if triggers::drop(&source) == 0 {

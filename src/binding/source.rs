@@ -1,9 +1,12 @@
 //! The table that is bound: whether it can be, and what it is called.
 
+use std::ffi::CStr;
+
 use crate::error::Error;
 use crate::pg::statement::{Statement, arguments};
 use crate::pg::table::Table;
 use crate::pg::text::Text;
+use crate::pg::xact;
 
 /// A table of the application.
 pub struct Source {
@@ -68,8 +71,9 @@ impl Source {
     /// As [`of`](Self::of), locked against writers, for its owner.
     ///
     /// # Errors
-    /// 22004 for NULL, 42501 for anybody but its owner, 0A000 for a table that cannot be bound.
-    pub fn owned(table: Option<Table>) -> Result<Self, Error> {
+    /// 22004 for NULL, 42501 for anybody but its owner, 0A000 for a table that cannot be bound, 25006 where nothing can be
+    /// written; `command` names there what was called.
+    pub fn owned(table: Option<Table>, command: &'static CStr) -> Result<Self, Error> {
         static MAY_BIND: Statement =
             Statement::new("SELECT pg_has_role(current_user, relowner, 'USAGE') FROM pg_class WHERE oid = $1");
         let table = table.ok_or(Error::Absent("source"))?;
@@ -80,6 +84,8 @@ impl Source {
         if let Some(why) = source.refused {
             return Err(Error::CannotBind { table: source.qualified.shown(), why });
         }
+        // Before the lock, which a standby refuses as one that is too strong for it.
+        xact::refuse_read_only(command);
         source.lock_against_writers();
         // It may have changed while the lock was waited for.
         Self::of(table)

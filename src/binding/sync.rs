@@ -27,7 +27,7 @@ use crate::pg::user::ActingAs;
 fn sync_principals(source: Option<Table>) -> Result<i64, ErrorReport> {
     Actor::application()?;
     let _settled = settled();
-    let source = Source::owned(source)?;
+    let source = Source::owned(source, c"sync_principals()")?;
     let definition = bound_as(&source)?;
     triggers::install(&source, &definition);
     let mut changes = {

@@ -91,6 +91,12 @@ pub fn ended() -> u64 {
     ENDED.get()
 }
 
+/// Raises 25006 in a read-only transaction, as every transaction of a standby is. The command is what was called.
+pub fn refuse_read_only(command: &CStr) {
+    // SAFETY: reads this backend's transaction state; the string is copied into the message.
+    unsafe { pg_sys::PreventCommandIfReadOnly(command.as_ptr()) };
+}
+
 /// Whether verification, called now, may write: a read-write READ COMMITTED transaction of a primary. In stricter levels
 /// a counter's update would raise 40001 (see DESIGN 4), and a standby or a read-only transaction cannot write at all.
 pub fn may_count() -> bool {
