@@ -12,7 +12,7 @@ use crate::actor::Actor;
 use crate::argument;
 use crate::catalog::event::{self, Event};
 use crate::catalog::principal::{self, Hold, lock};
-use crate::catalog::revocations;
+use crate::catalog::revocations::{self, Changed};
 use crate::error::{Error, ErrorReport};
 use crate::id;
 use crate::notify;
@@ -57,12 +57,13 @@ fn import_revocations(revocations: Option<Jsonb>) -> Result<i64, ErrorReport> {
 fn die_again(document: Document, actor: &Actor) -> Result<i64, Error> {
     xact::mark_death();
     // Principals before tokens, as everybody locks them.
-    let (inactive, strangers) = held(document.inactive);
-    let mut changed = revocations::kill(&document.tokens);
-    changed.revoked += revocations::kill_all(&document.owners);
-    changed.disabled = revocations::disable(&document.disabled);
-    changed.shortened = revocations::shorten(&document.expiries);
-    changed.unknown += strangers;
+    let inactive = held(document.inactive);
+    let unknown = revocations::unknown(&document.named);
+    let changed = Changed {
+        revoked: revocations::kill(&document.tokens) + revocations::kill_all(&document.owners),
+        disabled: revocations::disable(&document.disabled),
+        shortened: revocations::shorten(&document.expiries),
+    };
     if changed.revoked > 0 {
         notify::all_died();
     }
@@ -79,25 +80,23 @@ fn die_again(document: Document, actor: &Actor) -> Result<i64, Error> {
                 "disabled": changed.disabled,
                 "shortened": changed.shortened,
                 "deactivated": deactivated,
-                "unknown": changed.unknown,
+                "unknown": unknown,
             }))),
             ..Event::default()
         }
         .record(actor)?;
     }
-    if changed.unknown > 0 {
-        message::notice(format!("tokens and principals that are not in this database: {}", changed.unknown));
+    if unknown > 0 {
+        message::notice(format!("tokens and principals that are not in this database: {unknown}"));
     }
     Ok(total)
 }
 
-/// Those that exist, held alone in the order of their keys, and how many do not.
-fn held(mut named: Vec<(PrincipalName, Option<Text>)>) -> (Vec<(PrincipalName, Option<Text>)>, i64) {
+/// Those that exist, held alone in the order of their keys.
+fn held(mut named: Vec<(PrincipalName, Option<Text>)>) -> Vec<(PrincipalName, Option<Text>)> {
     named.sort_by(|one, other| one.0.cmp(&other.0));
-    let all = named.len();
     named.retain(|(name, _)| lock(name, Hold::Alone).is_some_and(|principal| !principal.dropped));
-    let strangers = i64::try_from(all - named.len()).unwrap_or(i64::MAX);
-    (named, strangers)
+    named
 }
 
 /// Deactivates a principal that is held alone, and answers whether it was active.

@@ -8,7 +8,6 @@ use crate::pg::rows::Rows;
 use crate::pg::statement::{Statement, arguments};
 
 /// How much of what was told has changed something.
-#[derive(Default)]
 pub struct Changed {
     /// Tokens that were not dead.
     pub revoked: i64,
@@ -16,8 +15,17 @@ pub struct Changed {
     pub disabled: i64,
     /// Tokens that would have worked longer.
     pub shortened: i64,
-    /// Tokens and principals that do not exist.
-    pub unknown: i64,
+}
+
+/// How many of the tokens and principals that are told of do not exist.
+pub fn unknown(named: &Rows) -> i64 {
+    static COUNT: Statement = Statement::new(
+        "SELECT count(*)
+           FROM (SELECT DISTINCT id, principal COLLATE \"C\" AS principal FROM tokenauth_named) n
+          WHERE NOT EXISTS (SELECT FROM tokenauth.token t WHERE t.id = n.id)
+            AND NOT EXISTS (SELECT FROM tokenauth.principal p WHERE p.principal = n.principal)",
+    );
+    COUNT.first_over(named, &[], |row| row.required(1)).unwrap_or(0)
 }
 
 /// All that has died since a moment; `first` is the least identifier that an event of that moment can have.
@@ -74,8 +82,8 @@ pub fn export(since: Timestamp, first: Uuid) -> Option<Jsonb> {
     EXPORT.first(arguments![since, first], |row| row.required(1))
 }
 
-/// Kills tokens one by one.
-pub fn kill(dead: &Rows) -> Changed {
+/// Kills tokens one by one, and answers how many were not dead.
+pub fn kill(dead: &Rows) -> i64 {
     // Rows are locked in the order of their ids.
     static KILL: Statement = Statement::new(
         "WITH told AS MATERIALIZED (SELECT DISTINCT ON (id) * FROM tokenauth_dead ORDER BY id, deleted DESC, at),
@@ -95,15 +103,9 @@ pub fn kill(dead: &Rows) -> Changed {
                     sealed = NULL, seal = NULL
                FROM held h
               WHERE t.id = h.id)
-         SELECT (SELECT count(*) FROM held),
-                (SELECT count(*) FROM told d WHERE NOT EXISTS (SELECT FROM tokenauth.token t WHERE t.id = d.id))",
+         SELECT count(*) FROM held",
     );
-    KILL.first_over(dead, &[], |row| Changed {
-        revoked: row.required(1),
-        unknown: row.required(2),
-        ..Changed::default()
-    })
-    .unwrap_or_default()
+    KILL.first_over(dead, &[], |row| row.required(1)).unwrap_or(0)
 }
 
 /// Kills the tokens of owners that were issued before a moment; what is dead with others already stays as it is.

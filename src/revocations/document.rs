@@ -29,6 +29,8 @@ pub struct Document {
     pub expiries: Rows,
     /// Owners that had become inactive, and why.
     pub inactive: Vec<(PrincipalName, Option<Text>)>,
+    /// Everything that is told of, in whichever list: `id` of a token, or `principal`.
+    pub named: Rows,
 }
 
 #[derive(Deserialize)]
@@ -122,12 +124,14 @@ impl Document {
             disabled: Rows::new(c"tokenauth_told", &[(c"id", uuid), (c"at", moment)]),
             expiries: Rows::new(c"tokenauth_told", &[(c"id", uuid), (c"at", moment)]),
             inactive: Vec::new(),
+            named: Rows::new(c"tokenauth_named", &[(c"id", uuid), (c"principal", text)]),
         };
         for (index, WrittenToken { id, at, by, reason, deleted }) in numbered(written.tokens) {
             let why = Error::Revocation { of: "tokens", index };
             let row = token(&id).zip(past(&at)).zip(prose(Some(by))).zip(prose(reason));
             let (((id, at), by), reason) = row.ok_or(why)?;
             parsed.tokens.put(fields![id, at, by, reason, deleted]);
+            parsed.named.put(fields![id, None::<Text>]);
         }
         for (index, WrittenOwner { owner, at, by, reason, covers }) in numbered(written.owners) {
             let why = Error::Revocation { of: "owners", index };
@@ -138,6 +142,7 @@ impl Document {
                 Covers::Revocable => "revocable",
             };
             parsed.owners.put(fields![owner.text(), id::first(at), at, by, reason, covers]);
+            parsed.named.put(fields![None::<pgrx::Uuid>, owner.text()]);
         }
         for (of, list, rows) in
             [("disabled", written.disabled, &mut parsed.disabled), ("expiries", written.expiries, &mut parsed.expiries)]
@@ -145,11 +150,13 @@ impl Document {
             for (index, WrittenMoment { id, at }) in numbered(list) {
                 let (id, at) = token(&id).zip(Timestamp::parse(&at)).ok_or(Error::Revocation { of, index })?;
                 rows.put(fields![id, at]);
+                parsed.named.put(fields![id, None::<Text>]);
             }
         }
         for (index, WrittenInactive { principal: name, reason }) in numbered(written.inactive) {
-            let row = principal(&name).zip(prose(reason));
-            parsed.inactive.push(row.ok_or(Error::Revocation { of: "inactive", index })?);
+            let row = principal(&name).zip(prose(reason)).ok_or(Error::Revocation { of: "inactive", index })?;
+            parsed.named.put(fields![None::<pgrx::Uuid>, row.0.text()]);
+            parsed.inactive.push(row);
         }
         Ok(parsed)
     }

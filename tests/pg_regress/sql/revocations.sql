@@ -91,9 +91,13 @@ SELECT verdict FROM held, LATERAL tokenauth.verify(token) v WHERE held.name = 'o
 SELECT jsonb_array_length(tokenauth.export_revocations('-infinity') -> 'tokens') > jsonb_array_length(:'revocations'::jsonb -> 'tokens') AS more;
 SELECT tokenauth.export_revocations('infinity') - 'until';
 
--- what is unknown is counted, and no error
+-- what is unknown is counted, each once in whatever lists it is, and no error
 SELECT tokenauth.import_revocations('{"version": 1, "tokens": [{"id": "00000000-0000-7000-8000-000000000000", "at": "2026-01-01T00:00:00Z", "by": "role:x"}],
     "inactive": [{"principal": "user:nobody"}], "owners": [{"owner": "user:nobody", "at": "2026-01-01T00:00:00Z", "by": "role:x", "covers": "all"}]}');
+SELECT tokenauth.import_revocations('{"version": 1, "owners": [{"owner": "user:nobody", "at": "2026-01-01T00:00:00Z", "by": "role:x", "covers": "all"},
+                                                               {"owner": "user:carol", "at": "2020-01-01T00:00:00Z", "by": "role:x", "covers": "all"}],
+    "disabled": [{"id": "00000000-0000-7000-8000-000000000001", "at": "2026-01-01T00:00:00Z"}],
+    "expiries": [{"id": "00000000-0000-7000-8000-000000000001", "at": "2026-01-01T00:00:00Z"}, {"id": "00000000-0000-7000-8000-000000000002", "at": "2026-01-01T00:00:00Z"}]}');
 SELECT tokenauth.import_revocations('{"version": 1}');
 
 -- a moment kills what had been issued before it
