@@ -24,10 +24,10 @@ use known::Known;
 /// table.
 ///
 /// Columns: `relation`, the table, partition or view; `row_ctid`, the row in it as long as nobody changes it, NULL in views and
-/// foreign tables; `position`,
-/// of the token's first character in the column's text, counted from 1, in a `bytea` of its first byte; `hint`; `status` as
-/// in `tokenauth.tokens`, `revoked` for deleted ones, too, and `unknown` for a token that is well formed and not one of this
-/// database; and, unless it is unknown, `owner`, `kind` and `token_id`. Imported tokens have no form to be found by.
+/// foreign tables, and for whom the privilege to read covers the column and neither the table nor its `ctid` and `tableoid`,
+/// when `relation` is always the table that was named; `position`, of the token's first character in the column's text, counted from 1, in a
+/// `bytea` of its first byte; `hint`; `status` as in `tokenauth.tokens`, `revoked` for deleted ones, too, and `unknown` for a
+/// token that is well formed and not one of this database; and, unless it is unknown, `owner`, `kind` and `token_id`. Imported tokens have no form to be found by.
 ///
 /// # Errors
 /// `22004` for a NULL argument, `42P01` and `42703` for what does not exist, `42804` for a column that holds no text, `42501`

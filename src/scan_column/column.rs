@@ -22,8 +22,9 @@ pub struct Column {
     qualified: Text,
     /// Name of the column, quoted.
     name: Text,
-    /// Whether rows have a place of their own, in a table or partition that they name.
-    is_stored: bool,
+    /// Whether rows have a place of their own, in a table or partition that they name, and the caller may read which:
+    /// a privilege on the column alone does not cover it.
+    is_placed: bool,
 }
 
 impl Column {
@@ -31,7 +32,10 @@ impl Column {
     /// 42P01 and 42703 when table or column do not exist, 42804 when the column's type holds no text.
     pub fn find(table: Table, name: &Text) -> Result<Self, Error> {
         static TABLE: Statement = Statement::new(
-            "SELECT format('%I.%I', n.nspname, c.relname), c.relkind NOT IN ('v', 'f')
+            "SELECT format('%I.%I', n.nspname, c.relname),
+                    c.relkind NOT IN ('v', 'f')
+                    AND coalesce((SELECT bool_and(has_column_privilege(c.oid, a.attnum, 'SELECT')) FROM pg_attribute a
+                                   WHERE a.attrelid = c.oid AND a.attname IN ('ctid', 'tableoid')), false)
                FROM pg_class c
                JOIN pg_namespace n ON n.oid = c.relnamespace
               WHERE c.oid = $1",
@@ -41,7 +45,7 @@ impl Column {
                FROM pg_attribute
               WHERE attrelid = $1 AND attname = $2 AND attnum > 0 AND NOT attisdropped",
         );
-        let (qualified, is_stored) =
+        let (qualified, is_placed) =
             TABLE.first(arguments![table.oid()], |row| (row.required(1), row.required(2))).ok_or(Error::NoSuchTable)?;
         let (quoted, column_type, type_name) = COLUMN
             .first(arguments![table.oid(), name.clone()], |row| {
@@ -50,12 +54,12 @@ impl Column {
             .ok_or_else(|| Error::NoSuchColumn(name.shown()))?;
         let form = text_form(column_type)
             .ok_or_else(|| Error::NoText { column: name.shown(), column_type: type_name.shown() })?;
-        Ok(Column { form, table, qualified, name: quoted, is_stored })
+        Ok(Column { form, table, qualified, name: quoted, is_placed })
     }
 
     /// Reads it, as whoever the current user is.
     pub fn query(&self) -> Query {
-        let place = match self.is_stored {
+        let place = match self.is_placed {
             true => "source.tableoid, source.ctid".to_owned(),
             false => format!("{}::oid, NULL::tid", self.table.oid().to_u32()),
         };

@@ -107,6 +107,19 @@ SET ROLE regress_tokenauth_verify;
 SELECT count(*) FROM tokenauth.scan_column('ticket', 'body');
 \echo :SQLSTATE
 RESET ROLE;
+-- the privilege to read the column is enough; what it does not cover, the place of a row, is left away, and told where that may be read too
+CREATE TABLE note_of (body text, hidden text);
+INSERT INTO note_of VALUES ('my key is ' || :'alive', :'alive');
+GRANT SELECT (body) ON note_of TO regress_tokenauth_observe;
+SET ROLE regress_tokenauth_observe;
+SELECT relation, row_ctid, position, owner FROM tokenauth.scan_column('note_of', 'body');
+SELECT count(*) FROM tokenauth.scan_column('note_of', 'hidden');
+\echo :SQLSTATE
+RESET ROLE;
+GRANT SELECT (ctid, tableoid) ON note_of TO regress_tokenauth_observe;
+SET ROLE regress_tokenauth_observe;
+SELECT relation, row_ctid, position, owner FROM tokenauth.scan_column('note_of', 'body');
+RESET ROLE;
 -- our own tables are no exception
 SET ROLE regress_tokenauth_observe;
 SELECT count(*) FROM tokenauth.scan_column('tokenauth.token', 'digest');
