@@ -1,5 +1,6 @@
 //! The PostgreSQL under test: where its programs are, and as whom they run.
 
+use std::io::Write as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -53,11 +54,34 @@ pub fn as_server(program: &Path) -> Command {
     command
 }
 
+/// Whether the installation has a library of this name, such as that of an extension which is not PostgreSQL's own.
+///
+/// In Debian's PostgreSQL, where a package brings each of them, it has to be there. Another may be without it, and the test
+/// says what it leaves out.
+#[must_use]
+pub fn has_library(name: &str) -> bool {
+    let directory = configured("--pkglibdir");
+    let is_there = directory.join(name).with_extension("so").is_file();
+    assert!(
+        is_there || !directory.starts_with("/usr/lib/postgresql"),
+        "{name} is not in {}: 'make setup-tests' installs it on Debian and Ubuntu",
+        directory.display()
+    );
+    if !is_there {
+        // Not by a macro, whose output is shown of failed tests only.
+        let _ = writeln!(std::io::stderr(), "NOT TESTED: {name}, which is not in {}", directory.display());
+    }
+    is_there
+}
+
 fn bin_directory() -> &'static PathBuf {
     static BIN_DIRECTORY: OnceLock<PathBuf> = OnceLock::new();
-    BIN_DIRECTORY.get_or_init(|| {
-        let pg_config = std::env::var_os("PG_CONFIG").unwrap_or_else(|| "pg_config".into());
-        let output = finish(Command::new(pg_config).arg("--bindir"));
-        PathBuf::from(String::from_utf8(output.stdout).expect("pg_config prints a path").trim_end())
-    })
+    BIN_DIRECTORY.get_or_init(|| configured("--bindir"))
+}
+
+/// A directory of the installation, by an option of `pg_config`.
+fn configured(option: &str) -> PathBuf {
+    let pg_config = std::env::var_os("PG_CONFIG").unwrap_or_else(|| "pg_config".into());
+    let output = finish(Command::new(pg_config).arg(option));
+    PathBuf::from(String::from_utf8(output.stdout).expect("pg_config prints a path").trim_end())
 }

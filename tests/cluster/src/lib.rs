@@ -14,7 +14,7 @@ mod server;
 mod verifier;
 
 pub use end::End;
-pub use installation::finish;
+pub use installation::{finish, has_library};
 pub use needles::{Needles, published_channels};
 pub use pooler::Pooler;
 pub use random::{Random, rounds};

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
-/// Eight characters in a row of any of several secrets.
+/// Eight bytes in a row of any of several secrets.
 pub struct Needles {
     windows: HashMap<[u8; 8], usize>,
     /// Whether one begins with these two bytes.
@@ -14,10 +14,10 @@ pub struct Needles {
 
 impl Needles {
     /// Of these secrets.
-    pub fn of<'a>(secrets: impl IntoIterator<Item = &'a str>) -> Self {
+    pub fn of<'a, S: AsRef<[u8]> + ?Sized + 'a>(secrets: impl IntoIterator<Item = &'a S>) -> Self {
         let mut needles = Needles { windows: HashMap::new(), starts: vec![false; 1 << 16], count: 0 };
         for (index, secret) in secrets.into_iter().enumerate() {
-            for window in secret.as_bytes().windows(8) {
+            for window in secret.as_ref().windows(8) {
                 needles.windows.insert(window.try_into().unwrap(), index);
                 needles.starts[start(window)] = true;
             }

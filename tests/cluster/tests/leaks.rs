@@ -12,11 +12,14 @@ use std::{fs, iter};
 use postgres::Client;
 use postgres::types::ToSql;
 use tokenauth_cluster::contract::{issue, prepare};
-use tokenauth_cluster::{FAST, Needles, Server, published_channels};
+use tokenauth_cluster::{FAST, Needles, Server, has_library, published_channels};
+
+/// Extensions that show statements in ways of their own, and that are not PostgreSQL's: each is tried where it is installed.
+const AUDITORS: [&str; 2] = ["pgaudit", "pg_qualstats"];
 
 /// Everything that logs is loaded, and quiet; each channel opens what it is about.
 const QUIET: &[&str] = &[
-    "shared_preload_libraries = 'pg_stat_statements,auto_explain,tokenauth'",
+    "pg_qualstats.enabled = off",
     "log_destination = 'stderr,csvlog,jsonlog'",
     "logging_collector = on",
     "log_directory = '../logs'",
@@ -143,6 +146,16 @@ const CHANNELS: &[Channel] = &[
         present: |_, client, shown| done(shown.run(client, "SELECT verdict FROM {call}")),
     },
     Channel {
+        name: "`pgaudit`",
+        settings: &["pgaudit.log = 'all'"],
+        present: |_, client, shown| done(shown.run(client, "SELECT verdict FROM {call}")),
+    },
+    Channel {
+        name: "`pgaudit`, `pgaudit.log_parameter = on`",
+        settings: &["pgaudit.log = 'all'", "pgaudit.log_parameter = on"],
+        present: |_, client, shown| done(shown.run(client, "SELECT verdict FROM {call}")),
+    },
+    Channel {
         name: "`debug_print_plan`, as numbers",
         // Pretty, a plan is broken into lines in the middle of numbers.
         settings: &["debug_print_plan = on", "debug_pretty_print = off"],
@@ -185,6 +198,24 @@ const CHANNELS: &[Channel] = &[
         },
     },
     Channel {
+        name: "`pg_qualstats`, its example queries",
+        settings: &["pg_qualstats.enabled = on", "pg_qualstats.sample_rate = 1"],
+        present: |server, client, shown| {
+            // It keeps the first of statements that are alike, whatever is reset: this one reads a table of its own.
+            client.batch_execute("CREATE TEMPORARY TABLE mine AS SELECT 1 AS n").unwrap();
+            shown.run(client, "SELECT verdict FROM {call}, mine WHERE n = 1").unwrap();
+            Some(seen(server, shown, "SELECT string_agg(query, ' ') FROM pg_qualstats_example_queries()"))
+        },
+    },
+    Channel {
+        name: "`pg_qualstats`, where the token is compared with a column",
+        settings: &["pg_qualstats.enabled = on", "pg_qualstats.sample_rate = 1"],
+        present: |server, client, shown| {
+            shown.run(client, "SELECT verdict FROM {call}, stored WHERE stored.token = {text}").unwrap();
+            Some(seen(server, shown, "SELECT string_agg(constvalue, ' ') FROM pg_qualstats"))
+        },
+    },
+    Channel {
         name: "data files, WAL, dumps and base backups",
         settings: &[],
         present: |_, client, shown| {
@@ -202,6 +233,11 @@ const STORED: &str = "`DETAIL` of a constraint";
 const FILES: &str = "data files, WAL, dumps and base backups";
 const NUMBERS: &str = "`debug_print_plan`, as numbers";
 const CRASH: &str = "crash: \"process was running\"";
+
+/// The extension that the channel is about, if it is one of the auditors.
+fn auditor(channel: &Channel) -> Option<&'static str> {
+    AUDITORS.into_iter().find(|auditor| channel.name.starts_with(&format!("`{auditor}`")))
+}
 
 fn done(outcome: Result<(), postgres::Error>) -> Option<bool> {
     outcome.unwrap();
@@ -295,9 +331,15 @@ fn a_token_is_seen_where_the_readme_says_and_nowhere_else() {
     // Another server plays the application where it computes something, and is not searched.
     let outside = Server::start(FAST);
     let mut application = outside.connect("postgres");
-    let mut server = Server::start(&[FAST, QUIET].concat());
+    let (installed, missing): (Vec<&str>, Vec<&str>) = AUDITORS.into_iter().partition(|auditor| has_library(auditor));
+    let preload = [&["pg_stat_statements", "auto_explain"], &installed[..], &["tokenauth"]].concat().join(",");
+    let preload = format!("shared_preload_libraries = '{preload}'");
+    let mut server = Server::start(&[FAST, QUIET, &[&preload]].concat());
     let mut client = server.connect("postgres");
     prepare(&mut client);
+    for extension in installed {
+        client.batch_execute(&format!("CREATE EXTENSION {extension}")).unwrap();
+    }
     client
         .batch_execute(
             "CREATE EXTENSION pg_stat_statements;
@@ -308,7 +350,10 @@ fn a_token_is_seen_where_the_readme_says_and_nowhere_else() {
         .unwrap();
 
     let mut cells = Vec::new();
-    let order = |crashes: bool| (0..CHANNELS.len()).filter(move |&index| (CHANNELS[index].name == CRASH) == crashes);
+    let tried = |channel: &Channel| auditor(channel).is_none_or(|auditor| !missing.contains(&auditor));
+    let order = |crashes: bool| {
+        (0..CHANNELS.len()).filter(move |&index| tried(&CHANNELS[index]) && (CHANNELS[index].name == CRASH) == crashes)
+    };
     // A crash throws away the statistics of statements, so those that are to be found at the end come after all crashes.
     for (masked, channel) in [false, true]
         .into_iter()
@@ -365,7 +410,7 @@ fn a_token_is_seen_where_the_readme_says_and_nowhere_else() {
         assert!(cell.shown.form != Form::Digest || !cell.is_seen, "{name}: a digest shows nothing of the token");
     }
     let found = table(&cells);
-    assert_eq!(found, published_channels(), "the README's table is not what was found, which is:\n{found}");
+    assert_eq!(found, published(&missing), "the README's table is not what was found, which is:\n{found}");
 }
 
 /// The table as it was found.
@@ -374,6 +419,9 @@ fn table(cells: &[Cell]) -> String {
         "| seen in | literal | bind | digest | literal, masked | bind, masked |\n|---|---|---|---|---|---|\n",
     );
     for (index, channel) in CHANNELS.iter().enumerate() {
+        if !cells.iter().any(|cell| cell.channel == index) {
+            continue;
+        }
         let cell = |form, masked| {
             let cell = cells
                 .iter()
@@ -392,4 +440,10 @@ fn table(cells: &[Cell]) -> String {
         writeln!(table, "| {} |", row.join(" | ")).unwrap();
     }
     table
+}
+
+/// The table that the README has, but for what is about these extensions.
+fn published(missing: &[&str]) -> String {
+    let is_tried = |line: &&str| !missing.iter().any(|extension| line.starts_with(&format!("| `{extension}`")));
+    published_channels().lines().filter(is_tried).fold(String::new(), |table, line| table + line + "\n")
 }
