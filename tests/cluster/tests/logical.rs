@@ -2,7 +2,7 @@
 
 use postgres::Client;
 use tokenauth_cluster::contract::{Issued, issue, prepare};
-use tokenauth_cluster::{FAST, Server, Verifier};
+use tokenauth_cluster::{FAST, Server, Verifier, wait_until};
 
 /// The tables that verification reads, and all there are.
 const PUBLICATIONS: [&str; 2] = [
@@ -127,4 +127,50 @@ fn an_import_that_is_applied_is_found_by_sessions_that_knew_of_none() {
     for verifier in [&mut text, &mut request] {
         assert!(verifier.ask(TEXT).starts_with("verdict valid"), "{:?}", verifier.name);
     }
+}
+
+#[test]
+fn an_apply_worker_has_the_identity_that_its_transaction_was_given_and_no_other() {
+    let mut publisher = Publisher::start("FOR ALL TABLES");
+    let issued = issue(&mut publisher.client, "user:1");
+    let (subscriber, mut on_subscriber) = publisher.subscriber();
+    publisher.client.batch_execute("CREATE TABLE job (n integer PRIMARY KEY, token text)").unwrap();
+    on_subscriber
+        .batch_execute(
+            "CREATE TABLE job (n integer PRIMARY KEY, token text);
+             CREATE TABLE noted (n integer, owner_before text, owner_after text);
+             CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$
+             DECLARE owner_before text := tokenauth.current_owner();
+             BEGIN
+                 PERFORM tokenauth.authenticate(NEW.token) WHERE NEW.token IS NOT NULL;
+                 INSERT INTO public.noted VALUES (NEW.n, owner_before, tokenauth.current_owner());
+                 RETURN NULL;
+             END $$;
+             CREATE TRIGGER note AFTER INSERT ON job FOR EACH ROW EXECUTE FUNCTION note();
+             ALTER TABLE job ENABLE ALWAYS TRIGGER note",
+        )
+        .unwrap();
+    on_subscriber.batch_execute("ALTER SUBSCRIPTION s REFRESH PUBLICATION").unwrap();
+    wait_until("the table to be followed", || {
+        count(&mut on_subscriber, "pg_subscription_rel WHERE srsubstate <> 'r'") == 0
+    });
+    publisher.server.wait_for_subscribers();
+
+    let authenticate = format!("SELECT tokenauth.authenticate('{}')", issued.token);
+    for transaction in [
+        // Who somebody is where it is written does not travel.
+        format!("BEGIN; {authenticate}; INSERT INTO job VALUES (1); COMMIT"),
+        // An identity is that of the transaction that is applied …
+        format!("BEGIN; INSERT INTO job VALUES (2, NULL), (3, '{}'), (4, NULL); COMMIT", issued.token),
+        // … and ends with it.
+        "INSERT INTO job VALUES (5)".to_owned(),
+    ] {
+        publisher.client.batch_execute(&transaction).unwrap();
+    }
+    publisher.server.wait_for_subscribers();
+    let rows = subscriber.connect("postgres").query("SELECT * FROM noted ORDER BY n", &[]).unwrap();
+    let noted: Vec<(i32, Option<String>, Option<String>)> =
+        rows.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect();
+    let owner = || Some("user:1".to_owned());
+    assert_eq!(noted, [(1, None, None), (2, None, None), (3, None, owner()), (4, owner(), owner()), (5, None, None)]);
 }
