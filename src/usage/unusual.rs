@@ -7,7 +7,7 @@ use pgrx::prelude::*;
 use super::shared_memory;
 use crate::argument;
 use crate::error::{Error, ErrorReport};
-use crate::pg::clock::is_positive;
+use crate::pg::clock::{Timestamp, is_positive};
 use crate::pg::jsonb::Jsonb;
 use crate::pg::statement::{Statement, arguments};
 use crate::pg::text::Text;
@@ -35,13 +35,14 @@ fn unusual_activity(
         Err(Error::NotPositive("within"))?;
     }
     shared_memory::slots().ok_or(Error::NotPreloaded("unusual_activity"))?;
-    let found = UNUSUAL.all(arguments![within], |row| (row.required(1), row.required(2), row.required(3)));
+    let since = Timestamp::now().minus(&within).unwrap_or(Timestamp::MINUS_INFINITY);
+    let found = UNUSUAL.all(arguments![since], |row| (row.required(1), row.required(2), row.required(3)));
     Ok(TableIterator::new(found))
 }
 
 static UNUSUAL: Statement = Statement::new(
     "WITH since AS MATERIALIZED (
-         SELECT date_trunc('hour', clock_timestamp() - $1, 'UTC') AS at),
+         SELECT date_trunc('hour', $1, 'UTC') AS at),
      lately AS MATERIALIZED (
          SELECT h.* FROM since, tokenauth.usage_hourly h WHERE h.hour >= since.at),
      used AS MATERIALIZED (

@@ -85,4 +85,9 @@ fn unusual_activity_shows_each_signal_with_its_evidence() {
     let reported: String = one(&mut client, reported);
     assert_eq!(reported, one::<String>(&mut client, found));
     assert!(reported.contains("denied_burst") && reported.contains("used_after_death"), "{reported}");
+
+    // A time longer than the calendar is all there is.
+    let ever: i64 = one(&mut client, "SELECT count(*) FROM tokenauth.unusual_activity('170000000 years')");
+    let century: i64 = one(&mut client, "SELECT count(*) FROM tokenauth.unusual_activity('100 years')");
+    assert_eq!(ever, century);
 }
