@@ -1,6 +1,9 @@
 //! The newest committed state, whatever the isolation level of the transaction.
 
 use pgrx::pg_sys;
+use pgrx::prelude::*;
+
+use super::xact;
 
 /// A registered snapshot taken now, released on drop.
 ///
@@ -9,10 +12,14 @@ use pgrx::pg_sys;
 pub struct Latest(pg_sys::Snapshot);
 
 impl Latest {
-    /// Takes a snapshot that sees what others have committed and what this transaction has done so far.
+    /// Takes a snapshot that sees what others have committed and what this transaction has done so far. Raises 25000 in a
+    /// parallel query, which our functions enter only through a function whose declaration is wrong.
     pub fn take() -> Self {
+        if xact::is_parallel() {
+            refuse();
+        }
         // SAFETY: GetLatestSnapshot returns a static that the next call overwrites; RegisterSnapshot copies it and pins
-        // the copy to the current resource owner. It raises in parallel mode, which our functions declare unsafe.
+        // the copy to the current resource owner. In parallel mode it would raise an error without a code.
         Latest(unsafe { pg_sys::RegisterSnapshot(pg_sys::GetLatestSnapshot()) })
     }
 
@@ -25,6 +32,16 @@ impl Latest {
     pub(super) fn as_ptr(&self) -> pg_sys::Snapshot {
         self.0
     }
+}
+
+#[cold]
+fn refuse() {
+    ereport!(
+        ERROR,
+        PgSqlErrorCode::ERRCODE_INVALID_TRANSACTION_STATE,
+        "cannot read the newest state of tokens during a parallel operation",
+        "A function that calls one of tokenauth's is not declared PARALLEL UNSAFE."
+    );
 }
 
 impl Drop for Latest {

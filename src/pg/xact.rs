@@ -62,6 +62,12 @@ pub fn is_parallel_worker() -> bool {
     unsafe { pg_sys::ParallelWorkerNumber >= 0 }
 }
 
+/// Whether processes work on parts of a query just now, this one among them or not.
+pub fn is_parallel() -> bool {
+    // SAFETY: reads this backend's transaction state.
+    unsafe { pg_sys::IsInParallelMode() }
+}
+
 /// Says that this transaction narrows what a token may do: its commit is durable, but it may be prepared, since COMMIT
 /// PREPARED waits for the disk by itself.
 pub fn mark_narrowing() {
@@ -105,7 +111,7 @@ pub fn may_count() -> bool {
         !pg_sys::XactReadOnly
             && pg_sys::XactIsoLevel <= pg_sys::XACT_READ_COMMITTED as c_int
             && !database::is_in_recovery()
-            && !pg_sys::IsInParallelMode()
+            && !is_parallel()
     }
 }
 

@@ -51,3 +51,16 @@ CREATE TABLE big AS SELECT n FROM generate_series(1, 10000) n;
 ANALYZE big;
 EXPLAIN (COSTS off) SELECT count(*) FROM big WHERE (tokenauth.verify('x')).ok;
 EXPLAIN (COSTS off) SELECT count(*) FROM big WHERE tokenauth.contains_token(n::text);
+-- … but by a function that is wrongly declared safe, or restricted: an error, unless the answer is remembered
+\set SHOW_CONTEXT never
+SET tokenauth.cache_size = 0;
+CREATE FUNCTION wrongly_safe(token text) RETURNS text LANGUAGE plpgsql PARALLEL SAFE AS $$ BEGIN RETURN (tokenauth.verify(token)).verdict; END $$;
+CREATE FUNCTION wrongly_restricted(token text) RETURNS text LANGUAGE plpgsql PARALLEL RESTRICTED AS $$ BEGIN RETURN (tokenauth.verify(token)).verdict; END $$;
+SELECT wrongly_safe(:'token'), wrongly_restricted(:'token');
+SET force_parallel_mode = on;
+SELECT wrongly_safe(:'token');
+\echo :SQLSTATE
+RESET force_parallel_mode;
+EXPLAIN (COSTS off) SELECT wrongly_restricted(:'token') FROM big WHERE n < 3;
+SELECT wrongly_restricted(:'token') FROM big WHERE n < 3;
+\echo :SQLSTATE
