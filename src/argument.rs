@@ -16,6 +16,8 @@ use crate::scope::Scopes;
 pub const MOST_NAME: usize = 255;
 /// Longest description, reason or metadata document, in bytes.
 pub const MOST_PROSE: usize = 8192;
+/// Longest data scopes in bytes: parsed, which takes many times the memory, longer ones have too much of something.
+const MOST_DATA_SCOPES: usize = 1 << 22;
 
 /// A required value; raises 22004 when it is NULL.
 pub fn given<T>(what: &'static str, value: Option<T>) -> Result<T, Error> {
@@ -66,6 +68,9 @@ pub fn scopes(of: &'static str, array: &TextArray) -> Result<Scopes, Error> {
 
 /// Parses data scopes.
 pub fn data_scopes(document: &Jsonb) -> Result<DataScopes, Error> {
+    if document.len() > MOST_DATA_SCOPES {
+        return Err(Error::TooLong { what: "data_scopes", most: MOST_DATA_SCOPES });
+    }
     DataScopes::parse(&document.value()).map_err(Error::DataScopes)
 }
 

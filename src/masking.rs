@@ -14,9 +14,9 @@ fn contains_token(text: Text) -> bool {
 /// The text with every token in it masked except for its hint, in the same length.
 #[pg_extern(schema = "tokenauth", immutable, parallel_safe, strict)]
 fn mask(text: Text) -> Text {
-    let mut bytes = text.as_bytes().to_vec();
+    let mut bytes = text.into_bytes();
     embedded::mask_in_place(&mut bytes);
-    bytes.into()
+    bytes.into_vec().into()
 }
 
 /// As `mask`, for text on its way into a message.

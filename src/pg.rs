@@ -18,6 +18,7 @@ pub mod jsonb;
 pub mod kept;
 pub mod log_hook;
 pub mod meanwhile;
+pub mod memory;
 pub mod message;
 pub mod notify;
 pub mod probe;

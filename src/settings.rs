@@ -197,8 +197,9 @@ pub fn request_header() -> Option<String> {
     header.map(|header| header.to_string_lossy().into_owned())
 }
 
-/// The headers of the request that PostgREST is serving, from its setting `request.headers`; none for any other caller.
-pub fn request_headers() -> Value {
+/// The headers of the request that PostgREST is serving, from its setting `request.headers`; none for any other caller, and
+/// `None` when they are too long to parse.
+pub fn request_headers() -> Option<Value> {
     lossy_object(&crate::pg::settings::value(c"request.headers").unwrap_or_default())
 }
 

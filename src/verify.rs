@@ -164,13 +164,16 @@ impl<'a> Claim<'a> {
 
     /// Of the headers of a request, or the one of them that is named.
     pub fn of_request<T>(headers: Option<Jsonb>, header: Option<Text>, ask: impl FnOnce(Claim<'_>) -> T) -> T {
-        let headers = headers.map(|headers| headers.lossy_object()).unwrap_or_default();
+        let headers = headers.map_or(Some(Value::Null), |headers| headers.lossy_object());
         let header = header.map(|header| String::from_utf8_lossy(header.as_bytes()).into_owned());
-        Claim::of_headers(&headers, header.as_deref(), ask)
+        Claim::of_headers(headers.as_ref(), header.as_deref(), ask)
     }
 
-    /// As [`of_request`](Self::of_request), of what was parsed.
-    pub fn of_headers<T>(headers: &Value, header: Option<&str>, ask: impl FnOnce(Claim<'_>) -> T) -> T {
+    /// As [`of_request`](Self::of_request), of what was parsed; `None` was too long to be.
+    pub fn of_headers<T>(headers: Option<&Value>, header: Option<&str>, ask: impl FnOnce(Claim<'_>) -> T) -> T {
+        let Some(headers) = headers else {
+            return ask(Claim::Bad(Verdict::Malformed));
+        };
         match Credential::find(headers, header) {
             Credential::Missing => ask(Claim::Bad(Verdict::Missing)),
             Credential::Ambiguous => ask(Claim::Bad(Verdict::Ambiguous)),

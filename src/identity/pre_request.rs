@@ -34,7 +34,7 @@ fn pre_request() -> Result<Raise, ErrorReport> {
     let question = Question::bare().for_an_identity();
     let headers = settings::request_headers();
     let header = settings::request_header();
-    match Claim::of_headers(&headers, header.as_deref(), |claim| question.ask(claim))? {
+    match Claim::of_headers(headers.as_ref(), header.as_deref(), |claim| question.ask(claim))? {
         Outcome::Accepted(identity, _) => {
             attempt.succeed(Identity::clone(&identity))?;
             Ok(Raise::nothing())

@@ -7,6 +7,7 @@ use std::ffi::{CStr, c_char, c_int};
 
 use pgrx::pg_sys;
 
+use super::memory::copied;
 use super::text::Text;
 use crate::token::embedded;
 
@@ -20,11 +21,14 @@ pub fn is_utf8() -> bool {
 
 /// Longest text that a message repeats, in bytes.
 const MOST_SHOWN: usize = 128;
+/// More than a token has.
+const BEYOND: usize = 128;
 
 /// Server-encoded bytes for use in a message: cut to a reasonable length, with any token that has strayed into a name
 /// masked, and with `?` for what is not ASCII unless the server encoding is UTF-8.
 pub fn shown(bytes: &[u8]) -> String {
-    let mut bytes = bytes.to_vec();
+    // A token that begins in what is shown ends before this.
+    let mut bytes = bytes[..bytes.len().min(MOST_SHOWN + BEYOND)].to_vec();
     embedded::mask_in_place(&mut bytes);
     if bytes.len() > MOST_SHOWN {
         bytes.truncate(MOST_SHOWN);
@@ -73,16 +77,16 @@ type Conversion = unsafe fn(*const c_char, c_int, c_int) -> *mut c_char;
 fn convert(bytes: &[u8], conversion: Conversion) -> Vec<u8> {
     // ASCII is the same in every server encoding.
     let (false, Ok(length)) = (bytes.is_ascii(), c_int::try_from(bytes.len())) else {
-        return bytes.to_vec();
+        return copied(bytes);
     };
     // SAFETY: `bytes` is valid for `length` bytes. The result is the same pointer when there is nothing to convert,
     // otherwise a palloc'd, zero-terminated string, which is copied and freed.
     unsafe {
         let converted = conversion(bytes.as_ptr().cast(), length, UTF8);
         if converted.cast_const().cast() == bytes.as_ptr() {
-            return bytes.to_vec();
+            return copied(bytes);
         }
-        let copy = CStr::from_ptr(converted).to_bytes().to_vec();
+        let copy = copied(CStr::from_ptr(converted).to_bytes());
         pg_sys::pfree(converted.cast());
         copy
     }

@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use super::memory::copied;
 use super::{encoding, varlena};
 
 /// A `jsonb` value in its text form, in the server encoding.
@@ -23,11 +24,16 @@ pub struct Jsonb(Vec<u8>);
 /// The members of a JSON object, each parsed by itself: a member that serde_json cannot hold, such as a value nested a
 /// thousand levels deep, becomes NULL without affecting the others. Anything but an object gives no members. Bytes that
 /// are not UTF-8 are replaced, which suits HTTP headers, where only ASCII matters.
-pub fn lossy_object(json: &[u8]) -> Value {
+/// `None` for a text longer than any server accepts headers, since parsing needs many times its size.
+pub fn lossy_object(json: &[u8]) -> Option<Value> {
+    const MOST: usize = 1 << 20;
+    if json.len() > MOST {
+        return None;
+    }
     let text = String::from_utf8_lossy(json);
     let members: HashMap<String, &RawValue> = serde_json::from_str(&text).unwrap_or_default();
     let parse = |value: &RawValue| serde_json::from_str(value.get()).unwrap_or(Value::Null);
-    members.into_iter().map(|(name, value)| (name, parse(value))).collect()
+    Some(members.into_iter().map(|(name, value)| (name, parse(value))).collect())
 }
 
 impl Jsonb {
@@ -48,7 +54,7 @@ impl Jsonb {
     }
 
     /// As [`lossy_object`].
-    pub fn lossy_object(&self) -> Value {
+    pub fn lossy_object(&self) -> Option<Value> {
         lossy_object(&self.0)
     }
 
@@ -88,7 +94,7 @@ impl FromDatum for Jsonb {
             let jsonb: *mut pg_sys::Jsonb = pg_sys::pg_detoast_datum(datum.cast_mut_ptr()).cast();
             let length = c_int::try_from(pgrx::varsize_any(jsonb.cast())).unwrap_or_default();
             let text = pg_sys::JsonbToCString(ptr::null_mut(), &raw mut (*jsonb).root, length);
-            let copy = CStr::from_ptr(text).to_bytes().to_vec();
+            let copy = copied(CStr::from_ptr(text).to_bytes());
             pg_sys::pfree(text.cast());
             Some(Jsonb(copy))
         }

@@ -10,6 +10,7 @@ use pgrx::pg_sys;
 use pgrx::prelude::*;
 
 use super::clock;
+use super::memory::copied;
 
 /// Makes an unknown setting with this prefix an error, instead of a placeholder that is silently kept.
 pub fn reserve(prefix: &'static CStr) {
@@ -113,7 +114,7 @@ pub fn value(name: &CStr) -> Option<Vec<u8>> {
     // next call, and is copied before either.
     unsafe {
         let value = pg_sys::GetConfigOption(name.as_ptr(), true, true);
-        (!value.is_null()).then(|| CStr::from_ptr(value).to_bytes().to_vec())
+        (!value.is_null()).then(|| copied(CStr::from_ptr(value).to_bytes()))
     }
 }
 

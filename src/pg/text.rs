@@ -9,6 +9,7 @@ use pgrx::nullable::Nullable;
 use pgrx::{FromDatum, IntoDatum, impl_sql_translatable, pg_sys};
 use zeroize::Zeroizing;
 
+use super::memory::copied;
 use super::{encoding, varlena};
 
 /// A `text` value, in the server encoding.
@@ -58,7 +59,7 @@ impl FromDatum for Text {
             return None;
         }
         // SAFETY: the caller vouches that the datum is a text; the bytes are copied before anything can free them.
-        Some(Text(unsafe { varlena::bytes(datum) }.to_vec()))
+        Some(Text(copied(unsafe { varlena::bytes(datum) })))
     }
 }
 

@@ -13,7 +13,7 @@ use nix::unistd::Pid;
 use postgres::error::SqlState;
 use postgres::{Client, NoTls};
 
-use crate::installation::{assert_success, finish, program, temporary_directory};
+use crate::installation::{as_server, assert_success, finish, program, temporary_directory};
 use crate::processes::{kill_family, signal};
 
 /// Settings for tests in which nothing has to survive a crash.
@@ -175,6 +175,15 @@ impl Server {
         signal(Pid::from_raw(backend), Signal::SIGKILL);
         wait_until("the server to notice the crash", || witness.batch_execute("SELECT").is_err());
         wait_until("the server to recover", || connect(&self.directory, "postgres").is_ok());
+    }
+
+    /// Leaves a backend this much address space beyond what it has.
+    pub fn limit_memory(&self, backend: i32, beyond: u64) {
+        let status = fs::read_to_string(format!("/proc/{backend}/status")).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmSize:")).expect("a process has a size");
+        let size: u64 = line.split_whitespace().nth(1).unwrap().parse().unwrap();
+        let limit = format!("--as={}", size * 1024 + beyond);
+        finish(as_server(Path::new("prlimit")).args(["--pid", &backend.to_string(), &limit]));
     }
 
     /// What `pg_dump` with these options makes of the database.

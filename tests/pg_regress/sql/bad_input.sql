@@ -125,6 +125,7 @@ SELECT what, refusal(format('SELECT tokenauth.issue(''api'', ''user:alice'', dat
                ('long name', jsonb_build_object(repeat('d', 256), '[]'::jsonb)::text), ('long value', jsonb_build_object('d', jsonb_build_array(repeat('v', 256)))::text),
                ('65 dimensions', (SELECT jsonb_object_agg('d' || n, '[]'::jsonb) FROM generate_series(1, 65) n)::text),
                ('10,001 values', jsonb_build_object('d', (SELECT jsonb_agg(n::text) FROM generate_series(1, 10001) n))::text),
+               ('5 MB', jsonb_build_object('d', jsonb_build_array(repeat('v', 5000000)))::text),
                ('deep', repeat('[', 1000) || repeat(']', 1000)), ('odd but fine', '{"*": [], "%s": ["", "\u202e", "''"]}')) AS t (what, data);
 SELECT what, refusal(format('SELECT tokenauth.issue(''api'', ''user:alice'', metadata => %L)', data))
   FROM (VALUES ('array', '[]'), ('string', '"a"'), ('null', 'null'), ('1 MB', jsonb_build_object('a', repeat('x', 1000000))::text), ('huge number', '{"a": 1e400}'),

@@ -41,6 +41,10 @@ SELECT headers, header, v.verdict, v.http_status
 SELECT verdict FROM tokenauth.verify_request(jsonb_build_object('x-api-key', :'token', 'n', '1e400'::jsonb));
 SELECT verdict FROM tokenauth.verify_request(jsonb_build_object('x-api-key', :'token', 'deep', (repeat('[', 200) || repeat(']', 200))::jsonb));
 
+-- … nor are headers of more than a megabyte looked into
+SELECT verdict FROM tokenauth.verify_request(jsonb_build_object('x-api-key', :'token', 'long', repeat('x', 1000000)));
+SELECT verdict FROM tokenauth.verify_request(jsonb_build_object('x-api-key', :'token', 'long', repeat('x', 1100000)));
+
 -- require and client are those of verify()
 SELECT verdict, detail FROM tokenauth.verify_request(jsonb_build_object('x-api-key', :'token'), '{admin}');
 SELECT verdict FROM tokenauth.verify_request(jsonb_build_object('x-api-key', :'token'), '{devices:read}', '10.0.0.1');

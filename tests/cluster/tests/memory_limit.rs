@@ -1,0 +1,47 @@
+//! Where memory runs out a statement fails, as everywhere in PostgreSQL, and the server goes on.
+
+use postgres::error::SqlState;
+use tokenauth_cluster::FAST;
+use tokenauth_cluster::contract::serve;
+
+const MIB: u64 = 1 << 20;
+
+#[test]
+fn a_statement_that_finds_no_memory_is_refused_and_the_session_goes_on() {
+    let (server, mut client, issued) = serve(FAST);
+    // Whatever is copied of it is copied in steps of eight megabytes, and the room that is left is never near such a step:
+    // it is the large pieces that are refused.
+    let large = "repeat('x', 8 * 1024 * 1024 - 4096)";
+    let mut refused = 0;
+    for call in [
+        format!("length(tokenauth.mask({large})) > 0"),
+        format!("tokenauth.contains_token({large})"),
+        format!("(tokenauth.verify({large})).ok"),
+        format!("(tokenauth.verify('x', '{{}}', {large})).ok"),
+        format!("(tokenauth.verify_request(jsonb_build_object('X-API-Key', {large}))).ok"),
+        format!("tokenauth.put_principal('user:2', display_name => {large}) IS NULL"),
+        format!(
+            "tokenauth.put_principal('user:2', data_scopes => jsonb_build_object('site', jsonb_build_array({large}))) IS NULL"
+        ),
+    ] {
+        for room in (0..12).map(|step| (8 * step + 4) * MIB) {
+            let mut limited = server.connect("postgres");
+            // Everything is loaded and remembered before the limit is there.
+            limited.query_one("SELECT tokenauth.verify($1), tokenauth.mask('x')", &[&issued.token]).unwrap();
+            let backend: i32 = limited.query_one("SELECT pg_backend_pid()", &[]).unwrap().get(0);
+            server.limit_memory(backend, room);
+            if let Err(error) = limited.query_one(&format!("SELECT {call}"), &[]) {
+                let code = error.code().unwrap_or_else(|| panic!("{call}, with {room} bytes: {error:?}"));
+                match *code {
+                    SqlState::OUT_OF_MEMORY => refused += 1,
+                    // Too long for where it is given, once there was room to look at it.
+                    SqlState::INVALID_PARAMETER_VALUE => {}
+                    _ => panic!("{call}, with {room} bytes: {error:?}"),
+                }
+            }
+            limited.batch_execute("SELECT 1").unwrap();
+        }
+    }
+    assert!(refused > 0, "memory did run out");
+    client.batch_execute("SELECT 1").unwrap();
+}
