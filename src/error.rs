@@ -8,6 +8,7 @@ mod messages;
 mod told;
 
 use std::fmt;
+use std::time::Duration;
 
 use pgrx::Uuid;
 pub use pgrx::pg_sys::panic::{ErrorReport, ErrorReportWithLevel};
@@ -215,6 +216,9 @@ pub enum Error {
     InBinding { row: BoundRow, why: Box<Error> },
     /// The feature needs shared memory, which exists only when the library is preloaded.
     NotPreloaded(&'static str),
+    /// A standby is further behind its primary than `tokenauth.standby_max_staleness` allows; by how much is unknown when
+    /// it has replayed nothing since it was started.
+    BehindPrimary { behind: Option<Duration>, most: Duration },
     /// Usage is exported from a server that writes it itself.
     NotStandby,
     /// The document is not usage as it was exported.

@@ -43,6 +43,11 @@ static NOTIFY: GucSetting<bool> = GucSetting::<bool>::new(false);
 
 /// `tokenauth.retention`. None: nothing is removed unasked.
 static RETENTION: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
+
+/// `tokenauth.standby_max_staleness`, in milliseconds. 0, off: on an idle primary nothing commits, and its standbys would
+/// look stale.
+static STANDBY_MAX_STALENESS: GucSetting<i32> = GucSetting::<i32>::new(0);
+
 /// `tokenauth.request_header`. None: `Authorization` and `X-API-Key` are where clients put a token.
 static REQUEST_HEADER: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
 
@@ -96,6 +101,16 @@ pub fn define() {
         1024 * 1024,
         GucContext::Suset,
         GucFlags::UNIT_KB,
+    );
+    GucRegistry::define_int_guc(
+        c"tokenauth.standby_max_staleness",
+        c"Sets how far a standby may be behind its primary and still verify tokens.",
+        c"Counted from the commit of the last transaction replayed; beyond it, verification raises an error. 0 sets no limit.",
+        &STANDBY_MAX_STALENESS,
+        0,
+        i32::MAX,
+        GucContext::Suset,
+        GucFlags::UNIT_MS,
     );
     GucRegistry::define_enum_guc(
         c"tokenauth.default_error_style",
@@ -189,6 +204,11 @@ fn look_at_key_file(path: &CStr) {
 /// The number of bytes that a backend may use to remember; 0: it remembers nothing.
 pub fn cache_size() -> usize {
     usize::try_from(CACHE_SIZE.get()).unwrap_or_default() * 1024
+}
+
+/// How far behind its primary a standby may verify tokens; `None`: however far.
+pub fn standby_max_staleness() -> Option<Duration> {
+    u64::try_from(STANDBY_MAX_STALENESS.get()).ok().filter(|millis| *millis > 0).map(Duration::from_millis)
 }
 
 /// The only header in which `pre_request` looks for a token; `None`: where clients usually put one.

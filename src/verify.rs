@@ -12,6 +12,7 @@ mod memory;
 mod resolved;
 
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use pgrx::Uuid;
 use pgrx::prelude::*;
@@ -23,12 +24,15 @@ use crate::error::{Error, ErrorReport};
 use crate::keys;
 use crate::network::Client;
 use crate::pg::array::TextArray;
+use crate::pg::clock::Timestamp;
 use crate::pg::composite::Verification;
+use crate::pg::database;
 use crate::pg::jsonb::Jsonb;
 use crate::pg::snapshot::Latest;
 use crate::pg::text::{Presented as PresentedText, Text};
 use crate::request::Credential;
 use crate::scope::Scopes;
+use crate::settings;
 use crate::token::{Digest, Lookup, Presented, PublicPart};
 use crate::usage;
 use crate::verdict::Verdict;
@@ -222,6 +226,9 @@ impl Question {
     /// # Errors
     /// 55000 when the token's digest has a pepper that is not in the key file.
     pub fn ask(&self, claim: Claim<'_>) -> Result<Outcome, Error> {
+        if let Some(most) = settings::standby_max_staleness() {
+            refuse_when_behind(most)?;
+        }
         let verdict = match claim {
             Claim::Bad(verdict) => verdict,
             Claim::Token { lookup, digest } => match memory::ask(lookup, &digest, self)? {
@@ -241,4 +248,16 @@ impl Question {
         };
         Ok(Outcome::without_token(verdict, usage::count_without_token(verdict, self.client)))
     }
+}
+
+/// Checks that this server is a primary, or a standby that has replayed what its primary committed so long ago.
+///
+/// A primary where nothing commits cannot be told from one that is out of reach: both look stale.
+#[cold]
+fn refuse_when_behind(most: Duration) -> Result<(), Error> {
+    if !database::is_in_recovery() {
+        return Ok(());
+    }
+    let behind = database::replayed_until().map(|replayed| Timestamp::now().since(replayed));
+    if behind.is_some_and(|behind| behind <= most) { Ok(()) } else { Err(Error::BehindPrimary { behind, most }) }
 }

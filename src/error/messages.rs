@@ -298,6 +298,15 @@ impl Error {
             Error::NotPreloaded(what) => Told::new(STATE, format!("{what} needs tokenauth to be preloaded"))
                 .detail("What it is about is kept in shared memory.")
                 .hint("Add \"tokenauth\" to shared_preload_libraries and restart the server."),
+            Error::BehindPrimary { behind, most } => {
+                let replayed = match behind {
+                    None => "No transaction has been replayed since the server was started".to_owned(),
+                    Some(behind) => format!("The last transaction replayed was committed {} ms ago", behind.as_millis()),
+                };
+                Told::new(STATE, "standby is too far behind its primary to verify tokens")
+                    .detail(format!("{replayed}; tokenauth.standby_max_staleness allows {} ms.", most.as_millis()))
+                    .hint("Ask the primary, or try again when replay has caught up. On an idle primary something has to commit now and then.")
+            }
             Error::NotStandby => Told::new(STATE, "usage is handed out on standbys only")
                 .detail("This server writes its usage to tables itself."),
             Error::NotUsage => Told::new(INVALID, "batch is not a batch of usage")

@@ -2,6 +2,8 @@
 
 use pgrx::pg_sys;
 
+use super::clock::Timestamp;
+
 /// The database that this process is connected to.
 #[inline]
 pub fn current() -> u32 {
@@ -13,4 +15,11 @@ pub fn current() -> u32 {
 pub fn is_in_recovery() -> bool {
     // SAFETY: reads shared state.
     unsafe { pg_sys::RecoveryInProgress() }
+}
+
+/// When the last transaction that this standby has replayed was committed on the primary; `None` when it has replayed none
+/// since it was started. By the primary's clock, as `pg_last_xact_replay_timestamp()` has it.
+pub fn replayed_until() -> Option<Timestamp> {
+    // SAFETY: reads shared state under a spinlock.
+    Timestamp::of_micros(unsafe { pg_sys::GetLatestXTime() })
 }

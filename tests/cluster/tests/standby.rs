@@ -4,7 +4,7 @@ use std::thread;
 
 use postgres::error::SqlState;
 use tokenauth_cluster::contract::{issue, prepare, revoke, verdict};
-use tokenauth_cluster::{By, FAST, Server, Verifier};
+use tokenauth_cluster::{By, FAST, Server, Verifier, wait_until};
 
 /// A primary that keeps the rows that transactions of its standbys may see, and can prepare transactions.
 fn primary() -> Server {
@@ -224,6 +224,47 @@ fn a_verification_that_recovery_cancels_may_be_tried_again() {
     assert!(revoke(&mut on_primary, &issued));
     standby.catch_up_with(&primary);
     assert!(verifier.ask(&issued.token).starts_with("verdict revoked"));
+}
+
+#[test]
+fn a_standby_that_is_too_far_behind_verifies_nothing() {
+    let primary = Server::start(&[FAST, &["autovacuum = off"]].concat());
+    let mut on_primary = primary.connect("postgres");
+    prepare(&mut on_primary);
+    let issued = issue(&mut on_primary, "user:1");
+    let standby = primary.standby();
+    let mut on_standby = standby.connect("postgres");
+    let within = |most: &str| format!("SET tokenauth.standby_max_staleness = '{most}'");
+
+    // How far behind one is that has replayed nothing cannot be known.
+    on_standby.batch_execute(&within("1d")).unwrap();
+    let told = on_standby.query("SELECT tokenauth.verify($1)", &[&issued.token]).unwrap_err();
+    assert_eq!(told.code(), Some(&SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE), "{told:?}");
+    let issued = issue(&mut on_primary, "user:1");
+    standby.catch_up_with(&primary);
+    // Twice, and it is remembered.
+    for _ in 0..3 {
+        assert_eq!(verdict(&mut on_standby, &issued.token), "valid");
+    }
+
+    // From now on nothing commits on the primary.
+    on_standby.batch_execute(&within("1ms")).unwrap();
+    let behind = "SELECT now() - pg_last_xact_replay_timestamp() > '10 ms'";
+    wait_until("time to go by", || on_standby.query_one(behind, &[]).unwrap().get(0));
+    for call in ["verify($1)", "sign_in($1)", "authenticate($1)", "verify_digest(left($1, 11), sha256($1::bytea))"] {
+        let error = on_standby.query(&format!("SELECT tokenauth.{call}"), &[&issued.token]).expect_err(call);
+        let told = error.as_db_error().unwrap();
+        assert_eq!(told.code(), &SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE, "{call}: {told:?}");
+        assert!(told.detail().unwrap().contains("tokenauth.standby_max_staleness allows 1 ms"), "{told:?}");
+    }
+    // A primary is never behind.
+    on_primary.batch_execute(&within("1ms")).unwrap();
+    assert_eq!(verdict(&mut on_primary, &issued.token), "valid");
+
+    on_standby.batch_execute(&within("1d")).unwrap();
+    assert!(revoke(&mut on_primary, &issued));
+    standby.catch_up_with(&primary);
+    assert_eq!(verdict(&mut on_standby, &issued.token), "revoked");
 }
 
 #[test]
