@@ -1,8 +1,9 @@
-//! When and how often tokens are used, counted without a write.
+//! Usage: when and how often tokens are used, counted without a write.
 //!
-//! Where the library is preloaded, verification counts into shared memory (`slots`, which states the locking), whatever the
-//! transaction is and becomes, on standbys too; workers write it to tables. Otherwise `in_transaction` does what can be
-//! done without. Verification never fails for it and never waits for the disk or a lock on a row.
+//! If the library is preloaded, verification counts into shared memory (`slots`, which states the locking rules),
+//! whatever the transaction is and however it ends, on standbys too; workers write the counts to tables. Otherwise
+//! `in_transaction` does what is possible without. Counting never makes verification fail, or wait for the disk or a
+//! row lock.
 
 mod batch;
 mod export;
@@ -30,11 +31,11 @@ pub use in_memory::Denial;
 pub use slots::Rate;
 use slots::Slots;
 
-/// Counts one verification of a token that exists; a denial that is to become an event is handed back, to be given the
-/// correlation id that the caller is told.
+/// Counts one verification of a token that exists. Returns a denial that is to become an event, so that the caller can
+/// add the correlation id that it tells its client.
 ///
 /// Without shared memory, the first use of a token after its rotation is written at once: whether the old token is still
-/// in use is what decides when it may go.
+/// in use decides when it may go.
 #[inline]
 pub fn count(token: Uuid, verdict: Verdict, rotated: bool, client: Option<Client>, now: Timestamp) -> Option<Denial> {
     if !settings::usage_tracking() {
@@ -49,7 +50,7 @@ pub fn count(token: Uuid, verdict: Verdict, rotated: bool, client: Option<Client
     }
 }
 
-/// Counts one verification of what is no token that exists.
+/// Counts one verification that found no token.
 pub fn count_without_token(verdict: Verdict, client: Option<Client>) -> Option<Denial> {
     let slots = shared_memory::slots().filter(|_| settings::usage_tracking())?;
     in_memory::count_without_token(slots, verdict, client)
@@ -58,17 +59,17 @@ pub fn count_without_token(verdict: Verdict, client: Option<Client>) -> Option<D
 /// How long until a token may be used again.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct RetryAfter {
-    /// Whole seconds, as `Retry-After` has them.
+    /// Whole seconds, as in `Retry-After`.
     pub seconds: u64,
 }
 
-/// Takes one from the allowance of a token of a kind with a rate, or says when there is one again. Each server counts by
-/// itself; without shared memory there is nothing to count in, and everybody is admitted.
+/// Takes one use from the allowance of a token of a kind with a rate, or returns when there is one again. Each server
+/// counts on its own. Admits every token if there is no shared memory to count in.
 pub fn admit(token: Uuid, rate: Rate, now: Timestamp) -> Result<(), RetryAfter> {
     rated(|slots| slots.admit(&in_memory::key(token), rate, now.micros()))
 }
 
-/// Whether there is one, without taking it.
+/// As [`admit`], without taking the use.
 pub fn would_admit(token: Uuid, rate: Rate, now: Timestamp) -> Result<(), RetryAfter> {
     rated(|slots| slots.would_admit(&in_memory::key(token), rate, now.micros()))
 }
@@ -83,24 +84,24 @@ pub fn is_preloaded() -> bool {
     shared_memory::slots().is_some()
 }
 
-/// Tells the log, once for each installation, that usage is not what it could be.
+/// Logs that usage is only approximate, if the library is not preloaded. Called once per installation.
 pub fn say_what_is_missing() {
     if !is_preloaded() {
         Error::NotPreloaded("exact usage").log();
     }
 }
 
-/// What the launcher does.
+/// Runs the launcher.
 pub fn launch() -> ! {
     launcher::run()
 }
 
-/// What a worker does in its database.
+/// Runs a worker in this database.
 pub fn flush(database: u32) {
     worker::run(database);
 }
 
-/// Called once, while the postmaster loads the library.
+/// Registers shared memory and the launcher. Called once, while the postmaster loads the library.
 pub fn preload() {
     shared_memory::register(shared_memory::Hooks { begin: kept::begin, end: kept::end });
     launcher::register();

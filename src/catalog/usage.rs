@@ -16,17 +16,17 @@ use crate::pg::text::Text;
 use crate::usage::slots::{OpenBatch, Record, Sample};
 use crate::{error::Error, id};
 
-/// Batches by the memory that they are of.
+/// `tokenauth.usage_batch` by its primary key, the memory that batches are of.
 static BY_NODE: Indexed = Indexed::new(c"usage_batch", c"usage_batch_pkey", 1);
 
-/// The last batch of a memory that is in the tables, as the snapshot shows them.
+/// The last batch of a memory that the snapshot shows in the tables.
 pub fn last_batch(node: [u8; 16], snapshot: &Latest) -> Option<u64> {
     let batch: i64 = BY_NODE.find(Key::Uuid(Uuid::from_bytes(node)), snapshot, |row| row.required(2))?;
     u64::try_from(batch).ok()
 }
 
-/// Says that a batch is in the tables from the commit on, and that no other of this memory up to it will be; false, and
-/// nothing changed, when one of them is.
+/// Records that the tables have this batch, so that no batch of its memory up to it is added again. Returns false and
+/// changes nothing if they already have it or a later one.
 pub fn enter_batch(batch: OpenBatch) -> bool {
     static ENTER: Statement = Statement::new(
         "INSERT INTO tokenauth.usage_batch AS b (node, batch, at) VALUES ($1, $2, clock_timestamp())
@@ -35,7 +35,7 @@ pub fn enter_batch(batch: OpenBatch) -> bool {
     ENTER.run(arguments![Uuid::from_bytes(batch.node), batch.batch.cast_signed()]) > 0
 }
 
-/// Columns of the rows that `add` reads.
+/// Columns of the rows that `add` passes to its statement.
 const COLUMNS: [(&CStr, pg_sys::Oid); 9] = [
     (c"token_id", pg_sys::UUIDOID),
     (c"first_used_at", pg_sys::TIMESTAMPTZOID),
@@ -48,10 +48,10 @@ const COLUMNS: [(&CStr, pg_sys::Oid); 9] = [
     (c"hour", pg_sys::TIMESTAMPTZOID),
 ];
 
-/// Adds uses of tokens, each token once, in the order of their ids: two that write at once then wait for each other in one
-/// direction only, and each page is met once. Tokens that are gone are passed over. How many there were.
+/// Adds uses of tokens, each token once, in the order of their ids: concurrent writers then cannot deadlock, and each
+/// page is visited once. Skips tokens that no longer exist, and returns how many do.
 pub fn add<'a>(uses: impl IntoIterator<Item = (&'a [u8; 16], &'a Record)>) -> u64 {
-    // A token's row is always there, and an UPDATE takes half of what ON CONFLICT would.
+    // Every token has its row, and an UPDATE takes half the time of INSERT ... ON CONFLICT.
     static ADD: Statement = Statement::new(
         "WITH known AS (
            UPDATE tokenauth.usage u
@@ -76,7 +76,7 @@ pub fn add<'a>(uses: impl IntoIterator<Item = (&'a [u8; 16], &'a Record)>) -> u6
                                 ELSE ARRAY(SELECT DISTINCT n FROM unnest(h.networks || excluded.networks) n ORDER BY n)
                            END",
     );
-    /// The uses are gone through in their order, and each is looked up, however few or many the planner expects.
+    /// Makes the plan look up each use by the index, in order, however many the planner expects.
     const IN_ORDER: [(&CStr, &CStr); 3] =
         [(c"enable_hashjoin", c"off"), (c"enable_mergejoin", c"off"), (c"enable_seqscan", c"off")];
     const HOUR: i64 = 3_600_000_000;
@@ -117,13 +117,13 @@ pub fn record_denial(sample: &Sample) -> Result<(), Error> {
         pg_sys::Oid::from(sample.role),
         sample.client.map(|client| Text::from(client.text().as_str())),
         Jsonb::of(&serde_json::json!({ "verdict": sample.verdict.as_str() })),
-        // What was raised and not answered has none.
+        // A denial that was raised as an error has no correlation id.
         (sample.correlation != [0; 16]).then(|| Text::from(hex::encode(sample.correlation).as_str())),
     ]);
     Ok(())
 }
 
-/// Removes hours before this moment, at most so many; how many there were.
+/// Removes hourly usage before this moment, `most` rows at most, and returns how many.
 pub fn remove_hours(before: Timestamp, most: i64) -> u64 {
     static REMOVE: Statement = Statement::new(
         "DELETE FROM tokenauth.usage_hourly
@@ -132,7 +132,7 @@ pub fn remove_hours(before: Timestamp, most: i64) -> u64 {
     REMOVE.run(arguments![before, most])
 }
 
-/// Forgets up to which batch memories other than this one have come that have sent none since this moment.
+/// Removes the rows of memories, other than this one, of which no batch was added since this moment.
 pub fn remove_batches(before: Timestamp, node: [u8; 16]) -> u64 {
     static REMOVE: Statement = Statement::new("DELETE FROM tokenauth.usage_batch WHERE at < $1 AND node <> $2");
     REMOVE.run(arguments![before, Uuid::from_bytes(node)])

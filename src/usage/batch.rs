@@ -9,16 +9,16 @@ use super::slots::{Address, OpenBatch, Record, Taken};
 use crate::pg::clock::Timestamp;
 use crate::pg::jsonb::Jsonb;
 
-/// Uses of tokens, and which batch of which memory they are.
+/// Uses of tokens, with the batch and the memory that they are of.
 pub struct Batch {
-    /// Which.
+    /// The batch, and its memory.
     pub open: OpenBatch,
-    /// By token.
+    /// The uses by token.
     pub uses: BTreeMap<[u8; 16], Record>,
 }
 
 impl Batch {
-    /// Of what was taken into it.
+    /// The batch of these uses, merged by token.
     pub fn of(open: OpenBatch, taken: &[Taken]) -> Self {
         let mut uses: BTreeMap<[u8; 16], Record> = BTreeMap::new();
         for Taken { token, record, .. } in taken {
@@ -27,7 +27,7 @@ impl Batch {
         Batch { open, uses }
     }
 
-    /// As it is handed out. Moments are microseconds since 2000.
+    /// The batch in the form that is handed out. Moments are microseconds since 2000.
     pub fn to_jsonb(&self) -> Jsonb {
         let tokens: Vec<Value> = self
             .uses
@@ -48,7 +48,7 @@ impl Batch {
         Jsonb::of(&json!({"node": text(self.open.node), "batch": self.open.batch, "tokens": tokens}))
     }
 
-    /// As it was handed out; `None` for anything else.
+    /// Reads a batch in the form that is handed out; `None` for anything else.
     pub fn of_jsonb(json: &Jsonb) -> Option<Self> {
         let json = json.value();
         let batch = count(&json["batch"]).filter(|&batch| batch > 0)?;
@@ -78,12 +78,12 @@ fn record(token: &Value) -> Option<Record> {
     Some(record).filter(|record| record.last_use.max(record.last_denial) > 0)
 }
 
-/// 0, which is none, or one that can be written.
+/// Reads a moment: 0, which is none, or one that a timestamptz can hold.
 fn moment(value: &Value) -> Option<i64> {
     value.as_i64().filter(|&micros| micros >= 0 && Timestamp::of_micros(micros).is_none_or(Timestamp::is_writable))
 }
 
-/// What a `bigint` can hold, with room to add to it.
+/// Reads a count that a `bigint` can hold, with room to add to it.
 fn count(value: &Value) -> Option<u64> {
     value.as_u64().filter(|&count| count <= u64::from(u32::MAX) << 16)
 }

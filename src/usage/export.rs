@@ -1,8 +1,8 @@
-//! Usage of a standby, which cannot write it: handed out there, and brought in on the primary.
+//! Takes usage from a standby, which cannot write it, to its primary.
 //!
-//! What is handed out stays in memory, as a batch with the number of this memory, until the standby sees, by what it
-//! replays, that the primary has brought the batch in; until then the same batch is handed out again. The primary brings
-//! in each batch once. So whatever is lost or repeated in between, every use counts once.
+//! What the standby exports stays in its memory as a batch, and is exported again until the standby has replayed that
+//! the primary has imported it. The primary imports each batch of each memory once. So every use counts once, whatever
+//! is lost or repeated in between.
 
 use pgrx::prelude::*;
 
@@ -18,7 +18,7 @@ use crate::pg::jsonb::Jsonb;
 use crate::pg::snapshot::Latest;
 use crate::usage::batch::Batch;
 
-/// Hands out the usage that this standby has counted in this database, for `usage_import` on the primary; NULL when there
+/// Returns the usage that this standby has counted in this database, for `usage_import` on the primary; NULL if there
 /// is none.
 ///
 /// # Errors
@@ -37,8 +37,8 @@ fn usage_export() -> Result<Option<Jsonb>, ErrorReport> {
     Ok(hand_out(slots, database, arrived).map(|(open, taken)| Batch::of(open, &taken).to_jsonb()))
 }
 
-/// The batch that is out, or a new one where it has arrived; `None` when nothing is to be handed out, or somebody else is
-/// at it.
+/// Returns the batch that is handed out or, once it has arrived, a new one; `None` if no uses wait, or another call
+/// holds `exporting` for too long.
 fn hand_out(slots: Slots<'static>, database: &Database, arrived: Option<OpenBatch>) -> Option<(OpenBatch, Vec<Taken>)> {
     let _held = database.exporting.hold()?;
     if let Some(open) = database.open() {
@@ -58,11 +58,11 @@ fn hand_out(slots: Slots<'static>, database: &Database, arrived: Option<OpenBatc
     Some((open, taken))
 }
 
-/// Brings in what `usage_export` has handed out on a standby; of how many tokens it was, 0 for a batch that was brought in
-/// before.
+/// Adds what `usage_export` has returned on a standby, and returns of how many tokens it was: 0 for a batch that was
+/// added before.
 ///
 /// # Errors
-/// `22004` for NULL, `42501` for who may not make trusted calls, `22023` for anything else than `usage_export` answers.
+/// `22004` for NULL, `42501` for a role that may not make trusted calls, `22023` for anything but a batch.
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
 #[search_path(pg_catalog, pg_temp)]
 fn usage_import(batch: Option<Jsonb>) -> Result<i64, ErrorReport> {

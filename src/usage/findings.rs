@@ -1,4 +1,4 @@
-//! What `doctor()` tells of usage.
+//! What `doctor()` finds about usage.
 
 use super::{in_memory, shared_memory};
 use crate::catalog::kind;
@@ -8,10 +8,10 @@ use crate::pg::clock::Timestamp;
 use crate::pg::database;
 use crate::settings;
 
-/// After how many intervals without a flush something must be wrong.
+/// After how many flush intervals unwritten usage is a finding.
 const MISSED: u32 = 3;
 
-/// Whether usage is kept as promised, and whether rates are.
+/// Checks that usage is counted exactly and written in time, and that rates have effect.
 pub fn findings() -> Vec<Finding> {
     let finding = |object: &str, finding: String, hint: &str| Finding::new("usage", object, &finding, hint);
     let Some(slots) = shared_memory::slots() else {
@@ -41,7 +41,7 @@ pub fn findings() -> Vec<Finding> {
         ));
     }
     let (dropped, evicted) = (slots.dropped(), slots.evicted());
-    // Evictions alone lose nothing.
+    // Evictions without drops lose nothing.
     if dropped > 0 {
         findings.push(finding(
             "tokenauth.usage_slots",

@@ -1,4 +1,4 @@
-//! Uses where the library is preloaded: this backend's way into the shared slots.
+//! Counts uses in shared memory, if the library is preloaded.
 
 use std::cell::Cell;
 
@@ -11,11 +11,11 @@ use crate::pg::{database, process, role};
 use crate::verdict::Verdict;
 
 thread_local! {
-    /// This backend's database. A process is connected to one, and as long as it is, the database cannot go.
+    /// This backend's database: a process is connected to one only, which cannot be dropped meanwhile.
     static DATABASE: Cell<Option<&'static Database>> = const { Cell::new(None) };
 }
 
-/// This backend's database; `None` when there are too many.
+/// This backend's database; `None` if there are too many.
 #[inline]
 pub fn database(slots: Slots<'static>) -> Option<&'static Database> {
     DATABASE.get().or_else(|| {
@@ -48,12 +48,12 @@ pub fn count(
     is_sample.then(|| Denial::new(slots, Some(token), verdict, client, now))
 }
 
-/// Counts a verification of what is no token.
+/// Counts a verification that found no token.
 pub fn count_without_token(slots: Slots<'static>, verdict: Verdict, client: Option<Client>) -> Option<Denial> {
     let database = database(slots)?;
     database.count(verdict, process::id().cast_unsigned());
     let now = Timestamp::now();
-    // Who presents nothing is not denied anything.
+    // A request without a token is not a denial.
     if verdict == Verdict::Missing || !database.is_sample(now.micros()) {
         return None;
     }
@@ -62,7 +62,7 @@ pub fn count_without_token(slots: Slots<'static>, verdict: Verdict, client: Opti
     Some(Denial::new(slots, None, verdict, client, now))
 }
 
-/// A denial that becomes an event, when it is dropped at the latest: whether it is answered or raised.
+/// A denial that becomes an event when it is dropped, whether the verdict is returned or raised.
 pub struct Denial {
     slots: Slots<'static>,
     sample: Sample,
@@ -89,9 +89,9 @@ impl Denial {
         Denial { slots, sample }
     }
 
-    /// With the id by which the caller knows it, 32 hexadecimal digits.
+    /// Adds the correlation id that the caller is told, 32 hexadecimal digits.
     pub fn told_by(mut self, correlation: &[u8]) {
-        // Ours always are; otherwise it has none.
+        // Our ids always decode; with any other the event has none.
         let _ = hex::decode_to_slice(correlation, &mut self.sample.correlation);
     }
 }
@@ -102,7 +102,7 @@ impl Drop for Denial {
     }
 }
 
-/// Which batch of this database a flight is of: an open one that was handed out may be of a memory of before a restart.
+/// The batch of a flight in this database: one that was handed out may be of the memory before a restart.
 pub fn batch(slots: Slots<'static>, batch: u64) -> OpenBatch {
     database(slots)
         .and_then(Database::open)

@@ -1,9 +1,8 @@
-//! Uses where the library is not preloaded.
+//! Counts uses in the verifying transaction, if the library is not preloaded.
 //!
-//! The row of the table `usage` that was made with the token is rewritten in the verifying transaction, at most once a
-//! minute for each token and backend, and only when that can be done at once: in a read-write READ COMMITTED transaction,
-//! with the row free. Uses between two writes are counted here and added to the next one. Verification never waits and
-//! never fails for it.
+//! It updates the token's row of `usage` at most once a minute per token and backend, and only if that is possible at
+//! once: in a read-write READ COMMITTED transaction, with the row not locked. Uses between two updates are counted here
+//! and added by the next one. This never makes verification wait or fail.
 
 use std::cell::RefCell;
 
@@ -16,7 +15,7 @@ use crate::pg::statement::Argument;
 use crate::pg::touch::{Touched, touch};
 use crate::pg::xact;
 
-/// The table by its primary key.
+/// `tokenauth.usage` by its primary key.
 static BY_TOKEN: Indexed = Indexed::new(c"usage", c"usage_pkey", 1);
 
 /// Columns, in the order of the table.
@@ -31,8 +30,8 @@ const INTERVAL: i64 = 60_000_000;
 
 /// Counts one verification of a token that exists.
 ///
-/// The first use of a token after its rotation is written at once: whether the old token is still in use is what decides
-/// when it may go.
+/// The first use of a token after its rotation is written at once: whether the old token is still in use decides when
+/// it may go.
 pub fn count(token: Uuid, valid: bool, rotated: bool, now: Timestamp) {
     RECENT.with_borrow_mut(|recent| {
         let recent = recent.entry(token);
@@ -70,11 +69,11 @@ struct Recent {
     pending: Pending,
     /// When a valid use was last written, or found written by another backend.
     request_written: Option<Timestamp>,
-    /// When a denial was.
+    /// When a denial was last written.
     denial_written: Option<Timestamp>,
     /// Whether a use was written after the token had been rotated.
     rotation_seen: bool,
-    /// How many rollbacks there had been by then: one more, and what was written may be gone.
+    /// How many rollbacks there had been at the last write: after another one, it may be undone.
     rollbacks: u64,
 }
 
@@ -90,7 +89,8 @@ impl Recent {
         }
     }
 
-    /// Requests and denials are due apart, so that a denial never hides that the token is in use.
+    /// Whether a write is due. Requests and denials are due separately, so that a denial never hides that the token is
+    /// in use.
     fn is_due(&self, valid: bool, now: Timestamp) -> bool {
         let written = if valid { self.request_written } else { self.denial_written };
         self.rollbacks != xact::rollbacks() || written.is_none_or(|written| now.micros_since(written) >= INTERVAL)
@@ -101,7 +101,7 @@ impl Recent {
         let update = || {
             touch(&BY_TOKEN, Key::Uuid(self.token), &Latest::take(), |row| {
                 let last_used_at: Option<Timestamp> = row.optional(column::LAST_USED_AT);
-                // Another backend has just written it.
+                // Another backend has written it within the interval.
                 if valid
                     && !is_first_since_rotation
                     && last_used_at.is_some_and(|last| now.micros_since(last) < INTERVAL)
@@ -130,7 +130,8 @@ impl Recent {
     }
 }
 
-/// The tokens that this backend has seen lately: a fixed table, in which a newcomer takes the place of whoever was there.
+/// The tokens that this backend has seen lately: a table of fixed size, in which a new token replaces the one in its
+/// place.
 struct Table {
     slots: Vec<Option<Recent>>,
 }
@@ -142,7 +143,7 @@ impl Table {
         if self.slots.is_empty() {
             self.slots = vec![None; Self::SLOTS];
         }
-        // The last bytes of a version 7 uuid are random.
+        // The last bytes of a uuid of version 7 are random.
         let bytes = token.as_bytes();
         let slot = &mut self.slots[usize::from(u16::from_be_bytes([bytes[14], bytes[15]])) % Self::SLOTS];
         if slot.is_none_or(|recent| recent.token != token) {

@@ -1,7 +1,7 @@
-//! What a clean stop must not lose: a file, written when the server has ended and read, and removed, when it starts.
+//! Keeps usage over a clean stop in a file, which is written when the server ends, and read and removed when it starts.
 //!
-//! A file that is not wholly as it was written is not trusted at all: the server says so in its log and starts with
-//! nothing. After a crash there is none.
+//! A file that is damaged in any part is not used at all: the server logs that and starts without usage. After a crash
+//! there is no file.
 
 mod image;
 
@@ -18,16 +18,17 @@ use crate::error::ErrorReport;
 use crate::pg::settings::data_directory;
 use image::Image;
 
-/// Below the data directory, where the server keeps its own statistics over a stop.
+/// The file, in the data directory, beside the server's own statistics.
 const NAME: &str = "pg_stat/tokenauth.stat";
 
-/// Makes new memory ready, with what the last stop has left.
+/// Initializes new memory with what the last stop has kept.
 pub fn begin(slots: Slots<'static>) {
     let mut node = [0; 16];
     if OsRng.try_fill_bytes(&mut node).is_err() {
         complain("could not draw random bytes", "Batches of usage may be taken for those of another server.");
     }
-    // A batch that two servers would both call theirs might be lost: a copied directory starts as another one.
+    // Each start draws a new number, in a copied data directory too: if two servers used the same one, a batch of one
+    // could pass for the other's and be lost.
     slots.begin(node);
     let path = path();
     match fs::read(&path) {
@@ -46,7 +47,7 @@ pub fn begin(slots: Slots<'static>) {
             }
         },
     }
-    // Were it read again after a crash, uses would count twice.
+    // If it were read again after a crash, its uses would count twice.
     if let Err(error) = fs::remove_file(&path)
         && error.kind() != io::ErrorKind::NotFound
     {
@@ -54,7 +55,7 @@ pub fn begin(slots: Slots<'static>) {
     }
 }
 
-/// Writes it, when every other process has ended.
+/// Writes the file, when every other process has ended.
 pub fn end(slots: Slots<'static>) {
     if let Err(error) = write(&path(), &Image::of(slots).to_bytes()) {
         complain("could not keep usage of tokens", &error.to_string());
@@ -65,7 +66,7 @@ fn path() -> PathBuf {
     data_directory().join(NAME)
 }
 
-/// Under another name first, so that there is a whole file or none.
+/// Writes under another name first, so that the file is whole or absent.
 fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let unfinished = path.with_extension("tmp");
     let mut file = File::create(&unfinished)?;

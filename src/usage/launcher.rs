@@ -1,9 +1,9 @@
-//! The launcher: one process of the server, connected to no database, that starts a worker for each database with usage to
-//! be written, and for each every hour, one after the other. What a worker leaves, the next one writes soon.
+//! The launcher: a process connected to no database that starts workers, one at a time, for each database with usage to
+//! write, and for every database known once an hour. It soon starts another for what a worker has left.
 //!
-//! It outlives whatever happens to databases and workers: a database that is gone is forgotten, a worker that fails has
-//! given back what it took, and where there is no free place for a worker it tries again. On a standby nothing can be
-//! written; usage stays in memory, and is written from the promotion on.
+//! It survives whatever happens to databases and workers: it forgets a database that was dropped, a worker that fails
+//! has given back what it took, and if no worker can be started it tries again later. On a standby nothing can be
+//! written; usage stays in memory until the promotion.
 
 use std::mem;
 use std::time::{Duration, Instant};
@@ -16,19 +16,20 @@ use crate::pg::clock::Timestamp;
 use crate::pg::{database, entry, process, shared_memory};
 use crate::settings;
 
-/// How long the server waits before it starts a launcher that has failed anew.
+/// How long the server waits before it restarts a launcher that has failed.
 const RESTART: Duration = Duration::from_secs(5);
 
-/// When it starts another worker for what one has left. DROP DATABASE looks ten times a second whether anybody is connected.
+/// How long it waits before it starts another worker for what one has left. DROP DATABASE checks ten times a second
+/// whether anybody is connected.
 const BREATH: Duration = Duration::from_millis(300);
 
-/// Registers it, while the postmaster loads the library.
+/// Registers the launcher, while the postmaster loads the library.
 pub fn register() {
     if process::is_upgrade() {
         return;
     }
     worker("tokenauth launcher", entry::LAUNCH)
-        // On a standby too: it is there when that is promoted.
+        // On a standby too, so that it runs when that is promoted.
         .set_start_time(BgWorkerStartTime::ConsistentState)
         .set_restart_time(Some(RESTART))
         .load();
@@ -38,21 +39,21 @@ fn worker(name: &str, function: &str) -> BackgroundWorkerBuilder {
     BackgroundWorkerBuilder::new(name).set_library("tokenauth").set_function(function).enable_spi_access()
 }
 
-/// The launcher's whole life.
+/// Runs the launcher until it is told to end.
 pub fn run() -> ! {
     process::connect_to_none();
     let mut launcher = Launcher { has_complained: false, left: Vec::new() };
     if let Some(slots) = shared_memory::slots() {
         launcher.run(slots);
     }
-    // Not a return: whoever ends it by hand gets it back, and the server, when it ends, does not ask.
+    // Does not return: after exit code 0 the server would not restart a launcher that somebody has terminated by hand.
     process::leave()
 }
 
 struct Launcher {
-    /// Whether it was said that there is no place for workers; said once until there is one again.
+    /// Whether it has logged that no worker can be started: once, until one can be again.
     has_complained: bool,
-    /// Databases of which the last worker has left something to another.
+    /// Databases whose last worker has left usage for another.
     left: Vec<u32>,
 }
 
@@ -81,8 +82,8 @@ impl Launcher {
         }
     }
 
-    /// One worker for each database of which something was left and, in a round, for each that needs one; false when the
-    /// launcher is to end.
+    /// Starts a worker for each database with usage left and, in a round, for each that needs one. Returns false when
+    /// the launcher is to end.
     fn start_workers(&mut self, slots: Slots<'static>, is_round: bool) -> bool {
         let now = Timestamp::now().micros();
         let left = mem::take(&mut self.left);
@@ -98,7 +99,7 @@ impl Launcher {
                 self.flush(oid);
                 self.left.extend(found.was_left().then_some(oid));
             }
-            // Asked without waiting, between two workers.
+            // Barely waits; checks for signals between two workers.
             if !BackgroundWorker::wait_latch(Some(Duration::from_millis(1))) {
                 return false;
             }
@@ -115,7 +116,7 @@ impl Launcher {
         match started {
             Ok(worker) => {
                 self.has_complained = false;
-                // Whatever became of it, what it did not write is still in memory.
+                // However it ended, what it did not write is still in memory.
                 let _ = worker.wait_for_shutdown();
             }
             Err(_) if self.has_complained => {}

@@ -1,4 +1,4 @@
-//! What people see of usage: tables and shared memory together.
+//! Usage as SQL shows it: from tables and shared memory together.
 
 use pgrx::Uuid;
 use pgrx::prelude::*;
@@ -13,7 +13,7 @@ use crate::pg::snapshot::Latest;
 use crate::pg::statement::fields;
 use crate::verdict::Verdict;
 
-/// What shared memory knows of the usage of a token beyond the table, as the running statement sees the table; NULL when
+/// Returns what shared memory knows of the usage of a token beyond the table as the running statement sees it; NULL if
 /// nothing.
 #[pg_extern(schema = "tokenauth", stable, parallel_safe, requires = ["token"])]
 pub fn recent_usage(token: Uuid) -> RecentUsage {
@@ -35,8 +35,8 @@ pub fn recent_usage(token: Uuid) -> RecentUsage {
     }))
 }
 
-/// How often each verdict was given in this database on this server, and since when it is counted; and under
-/// `masked_in_log` how many tokens the server has kept out of its log since it was started.
+/// Returns how often each verdict was given in this database on this server, and since when that is counted; also, as
+/// `masked_in_log`, how many tokens the server has kept out of its log since it was started.
 ///
 /// # Errors
 /// `55000` when the library is not preloaded.

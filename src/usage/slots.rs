@@ -1,28 +1,33 @@
-//! Uses in memory that every process of the server shares. Pure logic: it runs over any memory that starts as zeros.
+//! Counts uses of tokens in memory that all processes of the server share. Pure logic: runs over any zeroed memory.
 //!
 //! # Locking
 //!
-//! A token has its slot in one of eight ways of the set that its random bits select. **Whatever is in a set is read and
-//! written only by who holds the flag of the set**, the key of a slot included; so a slot that is found cannot be another
-//! token's by the time it is written, and what belongs together (an address, a count and its moment) is never torn. Words
-//! are atomics because processes share them, but none is read without its flag, so each is a plain load or store.
+//! A token has its slot in one of the eight ways of the set that its random bits select. **The contents of a set, keys
+//! included, are read and written only under the flag of the set**, those of the overflow only under its own. So a slot
+//! that was found cannot have become another token's by the time it is written, and what belongs together (an address,
+//! a count and its moment) is never torn. Words are atomic only because processes share them: under a flag each access
+//! is a plain load or store. The one exception is a look at the overflow's tags and free places before its flag is
+//! taken, which only decides whether taking it is worthwhile.
 //!
-//! - A flag is held for some dozen instructions: nothing in between allocates, raises, reads a clock or calls the server.
-//!   It is taken with one exchange and given back with one store.
-//! - Order: a set, then the overflow. Nobody takes a set while holding the overflow, or two sets. The flags of `Database`,
-//!   `Samples` and the table of databases are leaves of their own; `exporting` is taken before any other.
-//! - Who waits longer than `flag::PATIENCE` gives up and the use is dropped and counted: a process that was stopped while
-//!   it held a flag must not stop verification. (One that is killed brings the whole server down and the memory with it.)
-//! - Counters outside of sets (verdicts, drops, evictions) are atomics that are only added to.
+//! - A flag is held for a few dozen instructions, which never allocate, raise, read a clock or call the server. Taking
+//!   it is one compare-and-exchange, releasing it one store. `Database::exporting` alone is held for longer, while a
+//!   batch is handed out.
+//! - Lock order: `exporting`, a set, the overflow. Nobody holds the flags of two sets, or takes a set's flag while
+//!   holding the overflow's. Under the flags of `Databases` and `Samples` no other flag is taken.
+//! - A process that has waited for a flag longer than `flag::PATIENCE` gives up, and the use that it was to count is
+//!   dropped and counted as dropped: a process that was stopped while holding a flag must not stop verification. (If it
+//!   is killed, the server restarts with new memory.)
+//! - Counters outside of sets (verdicts, drops, evictions) need no flag: they are atomics that are only added to.
 //!
-//! # A slot's life
+//! # Life of a slot
 //!
-//! Uses are `waiting` until a batch takes them: they are then in flight, and either settled (the batch's transaction has
-//! committed) or given back. A settled flight stays in its slot until the next one, so that a reader whose snapshot is
-//! older than the commit still finds it, and one whose snapshot is newer sees in the table that the batch is in. A slot is
-//! taken for another token only when nothing of it is in an open flight; if uses are waiting in it, they move to the
-//! overflow, which the next batch empties. Where all eight are in open flights, the newcomer itself goes there. If the
-//! overflow is full as well, where it may have its place, its use is dropped and counted.
+//! Uses wait in their slot until a batch takes them. They are then in flight until the flight is settled (the batch's
+//! transaction has committed), given back, or forgotten (the batch, handed out by a standby, has arrived). A settled
+//! flight stays in its slot until the next one replaces it: a reader whose snapshot is older than the commit adds it,
+//! and one whose snapshot is newer sees that the table has the batch. A slot is reused for another token only while it
+//! is in no open flight; uses that wait in it first move to the overflow, which the next batch empties. If no slot of
+//! the set can be reused, the newcomer itself gets a place in the overflow; if none of the places that it may have
+//! there is free, its use is dropped and counted as dropped.
 
 mod address;
 mod database;
@@ -40,29 +45,29 @@ pub use rate::Rate;
 pub use samples::{Sample, Samples};
 pub use slot::{Flight, Key, Record, Slot, Use, WORDS, Word};
 
-/// Slots of a set.
+/// How many slots a set has.
 pub const WAYS: usize = 8;
 
-/// Slots of the overflow.
+/// How many slots the overflow has.
 const OVERFLOW: usize = 4096;
 
-/// How many slots of the overflow a token may have its own among. When more tokens are used between two batches than there
-/// are slots, each use looks through them: in all of the overflow that took a microsecond, a tenth of a verification.
+/// Among how many slots of the overflow a token's place is. When more tokens are used between two batches than there
+/// are slots, each use searches them; searching the whole overflow took a microsecond, a tenth of a verification.
 const NEAR: usize = 64;
 
-/// How many slots of the overflow are looked at under one hold of its flag.
+/// How many slots of the overflow are visited each time its flag is taken.
 const STRETCH: usize = 64;
 
-/// Slots among which a token's is.
+/// The slots that a token's may be among, with their flag.
 #[repr(C, align(64))]
 pub struct Set {
     flag: Flag,
-    /// Some bits of the key of each way; 0: free. They lie beside the flag, so that a search touches one line of memory.
+    /// Some bits of each way's key; 0 if it is free. They lie beside the flag, so that a search touches one cache line.
     tags: [AtomicU32; WAYS],
     slots: [Slot; WAYS],
 }
 
-/// Where uses of evicted slots wait for a batch.
+/// Slots for uses that were evicted from their set, or found no place in it, and wait for a batch.
 #[repr(C, align(64))]
 struct Overflow {
     flag: Flag,
@@ -72,25 +77,25 @@ struct Overflow {
 }
 
 impl Overflow {
-    /// The places that a key with the tag `near` may have and that bear this tag, or that are free if it is 0.
+    /// The places, among those that a key with the tag `near` may have, that bear `tag`; the free ones if it is 0.
     fn places(&self, near: u32, tag: u32) -> impl Iterator<Item = usize> {
-        // By the upper bits: the lowest is always set.
+        // From the upper bits, since the lowest is always set.
         let first = (near >> 16) as usize;
         let places = (first..first + NEAR).map(|place| place % OVERFLOW);
         places.filter(move |&at| self.tags[at].load(Relaxed) == tag)
     }
 
-    /// Whether a key with this tag may find a free place. Looked at without the flag, before it is held for nothing.
+    /// Whether a key with this tag is likely to find a free place. Called without the flag, to avoid taking it in vain.
     fn may_claim(&self, tag: u32) -> bool {
         self.free.load(Relaxed) > 0 && self.places(tag, 0).next().is_some()
     }
 
-    /// Whether there may be anything of a key with this tag. Looked over without the flag, for the same reason.
+    /// Whether there is likely a slot of a key with this tag. Called without the flag, for the same reason.
     fn may_have(&self, tag: u32) -> bool {
         self.free.load(Relaxed) < OVERFLOW as u32 && self.places(tag, tag).next().is_some()
     }
 
-    /// A free place, from now on that of a key with this tag. Under the flag.
+    /// Claims a free place for a key with this tag and returns it. The caller holds the flag.
     fn claim(&self, tag: u32) -> Option<usize> {
         let free = self.free.load(Relaxed).checked_sub(1)?;
         let place = self.places(tag, 0).next()?;
@@ -100,10 +105,10 @@ impl Overflow {
     }
 }
 
-/// What there is one of.
+/// All of the memory but the sets.
 #[repr(C, align(64))]
 pub struct Header {
-    /// A random number by which batches of this memory are told from those of any other.
+    /// A random number that tells batches of this memory from those of any other.
     pub node: [Word; 2],
     batch: AtomicU64,
     dropped: AtomicU64,
@@ -111,51 +116,51 @@ pub struct Header {
     masked: AtomicU64,
     /// Databases with usage.
     pub databases: Databases,
-    /// Denials that are to become events.
+    /// Denials that wait to become events.
     pub samples: Samples,
     overflow: Overflow,
 }
 
-/// All of it, borrowed from wherever it lies.
+/// The whole memory, borrowed from wherever it lies.
 #[derive(Clone, Copy)]
 pub struct Slots<'a> {
-    /// What there is one of.
+    /// All but the sets.
     pub header: &'a Header,
     sets: &'a [Set],
 }
 
-/// Where uses of a token are waiting.
+/// A slot with uses of a token that wait for a batch.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Waiting {
     token: [u8; 16],
     place: usize,
 }
 
-/// What a batch has taken, and from where.
+/// The uses that a batch has taken from one slot.
 pub struct Taken {
-    /// Whose uses.
+    /// The token.
     pub token: [u8; 16],
-    /// The uses.
+    /// Its uses.
     pub record: Record,
     place: usize,
 }
 
-/// What is known of a token beyond the table.
+/// What this memory knows of the uses of a token.
 #[derive(Default)]
 pub struct Recent {
-    /// Uses that no batch has taken, and moments whether taken or not.
+    /// Counts of uses that no batch has taken, and moments of all uses.
     pub record: Record,
     /// Uses that a batch has taken.
     pub flights: [Option<Flight>; 4],
 }
 
 impl<'a> Slots<'a> {
-    /// Over this memory, which is all zeros, or has been used so before.
+    /// Borrows memory that is all zeros or was used in this way before.
     pub fn over(header: &'a Header, sets: &'a [Set]) -> Self {
         Slots { header, sets }
     }
 
-    /// Makes memory of zeros ready.
+    /// Initializes zeroed memory.
     pub fn begin(&self, node: [u8; 16]) {
         let (high, low) = halves(node);
         self.header.node[0].set(high);
@@ -163,17 +168,17 @@ impl<'a> Slots<'a> {
         self.header.overflow.free.store(OVERFLOW as u32, Relaxed);
     }
 
-    /// By what batches of this memory are told from those of any other.
+    /// The number that tells batches of this memory from those of any other.
     pub fn node(&self) -> [u8; 16] {
         whole(self.header.node[0].get(), self.header.node[1].get())
     }
 
-    /// The number of a new batch.
+    /// Returns the number of a new batch.
     pub fn next_batch(&self) -> u64 {
         self.header.batch.fetch_add(1, Relaxed) + 1
     }
 
-    /// Numbers of batches go on after this one.
+    /// Makes numbers of batches continue after this one.
     pub fn continue_after(&self, batch: u64) {
         self.header.batch.fetch_max(batch, Relaxed);
     }
@@ -188,7 +193,7 @@ impl<'a> Slots<'a> {
         self.header.dropped.load(Relaxed)
     }
 
-    /// How often a token with uses waiting had to give its slot to another.
+    /// How often a token lost its slot to another while uses waited in it.
     pub fn evicted(&self) -> u64 {
         self.header.evicted.load(Relaxed)
     }
@@ -203,7 +208,7 @@ impl<'a> Slots<'a> {
         self.header.masked.fetch_add(tokens, Relaxed);
     }
 
-    /// Counts a use, and says whether it is a denial worth an event.
+    /// Counts a use, and returns whether it is a denial that is to become an event.
     pub fn count(&self, key: &Key, used: &Use) -> bool {
         self.with_slot(key, |slot| slot.add(used)).unwrap_or_else(|| {
             self.header.dropped.fetch_add(1, Relaxed);
@@ -211,13 +216,13 @@ impl<'a> Slots<'a> {
         })
     }
 
-    /// Takes one from the token's allowance, or says after how many microseconds there is one again. Without a slot
-    /// nothing can be judged, and nobody is refused for that.
+    /// Takes one use from the token's allowance, or returns the microseconds until there is one. Admits the token if it
+    /// can get no slot: nobody is refused for lack of room.
     pub fn admit(&self, key: &Key, rate: Rate, now: i64) -> Result<(), i64> {
         self.with_slot(key, |slot| slot.admit(rate, now)).unwrap_or(Ok(()))
     }
 
-    /// Whether there is one, without taking it.
+    /// As [`admit`](Self::admit), without taking the use.
     pub fn would_admit(&self, key: &Key, rate: Rate, now: i64) -> Result<(), i64> {
         self.with_slot(key, |slot| slot.would_admit(rate, now).map(|_| ())).unwrap_or(Ok(()))
     }
@@ -237,7 +242,7 @@ impl<'a> Slots<'a> {
         }
     }
 
-    /// The same where a set is full of what a batch is about to settle.
+    /// As `with_slot`, in the overflow, for a set whose slots cannot be reused.
     #[cold]
     fn with_overflow<T>(&self, key: &Key, tag: u32, act: impl FnOnce(&Slot) -> T) -> Option<T> {
         let overflow = &self.header.overflow;
@@ -255,7 +260,8 @@ impl<'a> Slots<'a> {
         Some(act(&overflow.slots[place]))
     }
 
-    /// A way for a token that has none, in a set whose flag is held: a free one, or that of the token used longest ago.
+    /// Gives a token that has none a way of its set, whose flag the caller holds: a free one, or that of the least
+    /// recently used token.
     fn make_room(&self, set: &Set, key: &Key, tag: u32) -> Option<usize> {
         let is_free = |&way: &usize| set.tags[way].load(Relaxed) == 0;
         let oldest = |with_waiting: bool| {
@@ -295,7 +301,7 @@ impl<'a> Slots<'a> {
         place.is_some()
     }
 
-    /// What is known of a token.
+    /// What this memory knows of the uses of a token.
     pub fn recent(&self, key: &Key) -> Recent {
         let mut recent = Recent::default();
         let hash = key.hash();
@@ -306,7 +312,7 @@ impl<'a> Slots<'a> {
             ways.filter(|&way| set.slots[way].is(key)).for_each(|way| set.slots[way].tell(&mut recent));
         }
         let overflow = &self.header.overflow;
-        // Mostly there is nothing, and never anything of the token asked for.
+        // Usually the overflow is empty, or has nothing of this token.
         if overflow.may_have(tag)
             && let Some(_held) = overflow.flag.hold()
         {
@@ -318,8 +324,8 @@ impl<'a> Slots<'a> {
         recent
     }
 
-    /// Where uses are waiting in a database, in the order of their tokens: that of the tables' indices, so that a flush meets
-    /// each page once.
+    /// The slots of a database in which uses wait, in the order of tokens: that of the tables' indexes, so that a flush
+    /// visits each page once.
     pub fn waiting(&self, database: u32) -> Vec<Waiting> {
         let mut waiting =
             self.gather(database, |slot, place| slot.can_depart().then(|| Waiting { token: slot.key().token, place }));
@@ -327,14 +333,14 @@ impl<'a> Slots<'a> {
         waiting
     }
 
-    /// Takes what is waiting at these places into a batch. What has left its place meanwhile, for the overflow, stays for
-    /// another one.
+    /// Takes the uses that wait in these slots into a batch. Those that have moved to the overflow meanwhile are left
+    /// for another.
     pub fn take(&self, database: u32, batch: u64, places: &[Waiting], taken: &mut Vec<Taken>) {
-        // No allocation under a flag.
+        // Nothing may allocate under a flag.
         taken.reserve(places.len());
         for &Waiting { token, place } in places {
             self.at(&token, place, |slot| {
-                // Databases that are copies of one another have the same tokens.
+                // A token alone does not tell: databases that are copies of one another have the same.
                 if slot.database() == database {
                     taken.extend(slot.depart(batch).map(|record| Taken { token, record, place }));
                 }
@@ -342,19 +348,19 @@ impl<'a> Slots<'a> {
         }
     }
 
-    /// What a batch has taken that is still open.
+    /// What a batch has taken, while it is open.
     pub fn departed(&self, database: u32, batch: u64) -> Vec<Taken> {
         self.gather(database, |slot, place| {
             slot.departed(batch).map(|record| Taken { token: slot.key().token, record, place })
         })
     }
 
-    /// What is read from the slots of a database, each with its place. On the way the overflow is tidied up.
+    /// Collects what `read` returns for the slots of a database. On the way, frees places of the overflow.
     fn gather<T>(&self, database: u32, read: impl Fn(&Slot, usize) -> Option<T>) -> Vec<T> {
         let mut gathered = Vec::new();
         let mut at = 0;
         while let Some(stretch) = self.stretch(at) {
-            // No allocation under a flag.
+            // Nothing may allocate under a flag.
             gathered.reserve(stretch.slots.len());
             if let Some(_held) = stretch.flag.hold() {
                 for (way, slot) in stretch.slots.iter().enumerate() {
@@ -377,7 +383,7 @@ impl<'a> Slots<'a> {
         gathered
     }
 
-    /// Says that the batch's transaction has committed.
+    /// Settles what the batch has taken: its transaction has committed.
     pub fn settle(&self, batch: u64, taken: &[Taken]) {
         for Taken { token, place, .. } in taken {
             self.at(token, *place, |slot| slot.settle(batch));
@@ -391,8 +397,8 @@ impl<'a> Slots<'a> {
         }
     }
 
-    /// Acts on the slot at a place, if it is still that token's. One in an open flight stays where it is, so that waiting for
-    /// the flag is the only thing that can fail.
+    /// Acts on the slot at a place if it is still this token's. A slot in an open flight always is, so nothing can fail
+    /// for it but taking the flag.
     fn at(&self, token: &[u8; 16], place: usize, act: impl FnOnce(&Slot)) {
         let Some(stretch) = self.stretch(place) else { return };
         let Some(_held) = stretch.flag.hold() else { return };
@@ -402,7 +408,7 @@ impl<'a> Slots<'a> {
         }
     }
 
-    /// Shows every slot of a database, of all with `None`, under its flag.
+    /// Calls `see` with each slot of a database, or of all if `None`, under its flag.
     pub fn each(&self, database: Option<u32>, mut see: impl FnMut(&Slot)) {
         let mut at = 0;
         while let Some(stretch) = self.stretch(at) {
@@ -416,17 +422,17 @@ impl<'a> Slots<'a> {
         }
     }
 
-    /// Forgets all uses of a database that is gone.
+    /// Forgets all uses of a database that was dropped, or whose extension was.
     pub fn forget(&self, database: u32) {
         self.each(Some(database), Slot::clear);
     }
 
-    /// Puts back a slot as it was saved; false when there is no room for it.
+    /// Puts back a saved slot, and returns whether there was room for it.
     pub fn restore(&self, words: [u64; WORDS]) -> bool {
         let saved = Slot::default();
         saved.set_words(words);
         let key = saved.key();
-        // One that was evicted and came back was saved twice.
+        // A token that was evicted and used again has more than one saved slot.
         let is_first = self.with_slot(&key, |slot| {
             let is_first = !slot.is_worth_keeping();
             if is_first {
@@ -438,11 +444,11 @@ impl<'a> Slots<'a> {
     }
 
     fn set(&self, hash: u64) -> &'a Set {
-        // As even as the remainder of a division, and several times as fast.
+        // Distributes as evenly as the remainder of a division, several times as fast.
         &self.sets[((hash >> 32) as usize * self.sets.len()) >> 32]
     }
 
-    /// The slots from a place on that are under one flag: a part of the overflow, then the sets.
+    /// The slots from this place on that are visited under one flag. Places number the overflow first, then the sets.
     fn stretch(&self, place: usize) -> Option<Stretch<'a>> {
         if place < OVERFLOW {
             let overflow = &self.header.overflow;
@@ -463,7 +469,7 @@ struct Stretch<'a> {
     is_overflow: bool,
 }
 
-/// Never 0, which is a free way.
+/// The tag of a key; never 0, which marks a free way.
 fn tag(hash: u64) -> u32 {
     hash as u32 | 1
 }

@@ -1,4 +1,4 @@
-//! `unusual_activity`: what a DBA should look at, from what is counted by hour.
+//! `unusual_activity`: what a DBA should look at, found in the hourly usage.
 
 use pgrx::Uuid;
 use pgrx::datum::Interval;
@@ -12,18 +12,18 @@ use crate::pg::jsonb::Jsonb;
 use crate::pg::statement::{Statement, arguments};
 use crate::pg::text::Text;
 
-/// What was unusual in the use of tokens within this time, up to the last flush.
+/// Returns what was unusual in the use of tokens within this time, up to the last flush.
 ///
 /// Signals, each with its evidence:
-/// - `new_network`: used from a network it was never used from before, by a token that was used from others;
-/// - `spike`: ten times as many requests in an hour as it usually has in an hour of use, and a hundred or more;
+/// - `new_network`: used from a new network, after use from others;
+/// - `spike`: a hundred requests or more in an hour, and ten times its average for an hour of use;
 /// - `dormant_woke`: used after thirty days without use;
 /// - `denied_burst`: denied twenty times or more in an hour;
 /// - `used_after_death`: presented after it was revoked or had expired.
 ///
 /// # Errors
-/// `22004` for NULL, `22023` for a length of time that is not positive, `55000` when the library is not preloaded, since
-/// nothing is counted by hour then.
+/// `22004` for NULL, `22023` for an interval that is not positive, `55000` when the library is not preloaded, since
+/// hourly usage is not counted then.
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
 #[search_path(pg_catalog, pg_temp)]
 #[allow(clippy::type_complexity, reason = "pgrx reads the columns from the type as it is written")]

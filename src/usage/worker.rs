@@ -1,9 +1,9 @@
 //! A worker: writes the usage of one database from shared memory to its tables, and ends.
 //!
-//! It takes batches, each in a transaction of its own that also enters the batch as written. The commit decides: the
-//! callback of its end settles what was taken or gives it back, whether the transaction was rolled back by an error, by
-//! SIGTERM or by anything else. It stays connected for two seconds at most, so that DROP DATABASE, which waits five, finds
-//! nobody; what is left then is that of another, which is started soon. Every hour it also does what needs no use: see `tend`.
+//! It writes batches, each in a transaction of its own that also records the batch as written. The commit decides: a
+//! callback at the end of the transaction settles what was taken, or gives it back, whether an error, SIGTERM or
+//! anything else rolled it back. A worker stays connected for two seconds at most, so that DROP DATABASE, which waits
+//! five, finds nobody; another, started soon, writes what it leaves. Once an hour it also does the work of `tend`.
 
 use std::cell::RefCell;
 use std::time::{Duration, Instant};
@@ -19,19 +19,19 @@ use crate::pg::shared_memory;
 use crate::pg::snapshot::Latest;
 use crate::{notify, purge};
 
-/// When a worker begins no other batch. A batch takes a fraction of a second, or fails at a lock.
+/// After this long a worker begins no other batch. A batch takes a fraction of a second, or fails at a lock.
 const LONG_ENOUGH: Duration = Duration::from_millis(1000);
 
-/// Tokens of a batch.
+/// How many tokens a batch has at most.
 const BATCH: usize = 5000;
 
-/// How long hours are kept, in microseconds: what `unusual_activity` compares with, and some more.
+/// How long hourly usage is kept, in microseconds: more than `unusual_activity` compares with.
 const KEPT: i64 = 90 * 86_400_000_000;
 
-/// How many hours a worker removes at most.
+/// How many rows of hourly usage a worker removes at most.
 const REMOVED: i64 = 10_000;
 
-/// What the transaction at hand has taken.
+/// What the current transaction has taken.
 struct AtHand {
     slots: Slots<'static>,
     database: &'static Database,
@@ -45,7 +45,7 @@ thread_local! {
     static AT_HAND: RefCell<Option<AtHand>> = const { RefCell::new(None) };
 }
 
-/// A worker's whole life, in the database of this object identifier.
+/// Runs a worker in the database with this object identifier.
 pub fn run(database: u32) {
     let Some(slots) = shared_memory::slots() else { return };
     process::connect_to(database);
@@ -53,7 +53,7 @@ pub fn run(database: u32) {
     let Some(database) = in_memory::database(slots) else { return };
     process::at_transaction_end(ended);
     if !process::in_transaction(process::is_installed) {
-        // The extension was dropped, and its tokens with it.
+        // The extension was dropped, and so were its tokens.
         database.begin_writing();
         slots.forget(database.oid());
         slots.header.samples.take(database.oid());
@@ -87,11 +87,11 @@ fn ended(committed: bool) {
     }
 }
 
-/// Writes one batch, of what is waiting at these places.
+/// Writes one batch of the uses that wait at these places.
 fn write(slots: Slots<'static>, database: &'static Database, since: i64, places: &[Waiting]) {
     let number = slots.next_batch();
     let batch = AT_HAND.with_borrow_mut(|at_hand| {
-        // Put away before anything is taken: what raises from here on gives it back.
+        // Stored before anything is taken, so that an error from here on gives it back.
         let at_hand = at_hand.insert(AtHand { slots, database, since, number, taken: Vec::new() });
         slots.take(database.oid(), number, places, &mut at_hand.taken);
         if at_hand.taken.len() < places.len() {
@@ -103,8 +103,8 @@ fn write(slots: Slots<'static>, database: &'static Database, since: i64, places:
     usage::add(&batch.uses);
 }
 
-/// On a standby that was promoted: what had been handed out and has not arrived is written here. Its batch is entered, so
-/// that it cannot arrive any more.
+/// On a promoted standby, gives back what had been handed out and has not arrived, so that it is written here. Records
+/// its batch as written, so that it can no longer arrive.
 fn take_back(slots: Slots<'static>, database: &Database) {
     let Some(open) = database.open() else { return };
     let has_arrived = usage::last_batch(open.node, &Latest::take()).is_some_and(|last| last >= open.batch)
@@ -122,8 +122,8 @@ fn record_denials(slots: Slots<'static>, database: &Database) -> Result<(), Erro
     slots.header.samples.take(database.oid()).iter().try_for_each(usage::record_denial)
 }
 
-/// What is done every hour: listeners hear of tokens that are about to expire, and what is old is removed. Whether there is
-/// nothing left to do.
+/// Does the hourly work: tells listeners of tokens that are about to expire, and removes what is old. Returns whether
+/// all of it is done.
 fn tend(slots: Slots<'static>, start: Instant) -> bool {
     let is_over = || start.elapsed() > LONG_ENOUGH;
     while process::in_transaction(notify::expiring) {

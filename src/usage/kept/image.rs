@@ -1,11 +1,11 @@
-//! Shared memory as bytes: numbers of 64 bits in little-endian order, and a checksum.
+//! An image of the shared memory as bytes: 64-bit numbers in little-endian order, then a checksum.
 
 use crate::usage::slots::{OpenBatch, Slots, VERDICTS, WORDS};
 
-/// What such a file begins with. The last byte is the version of the form.
+/// The number that an image begins with. Its last byte is the version of the format.
 const MAGIC: u64 = u64::from_be_bytes(*b"tokauth\x01");
 
-/// All that is worth keeping.
+/// All that is kept over a stop.
 #[derive(Default, PartialEq, Eq, Debug)]
 pub struct Image {
     last_batch: u64,
@@ -22,7 +22,7 @@ struct DatabaseImage {
 }
 
 impl Image {
-    /// Of memory that nobody else uses any more.
+    /// Takes an image of memory that no other process uses any more.
     pub fn of(slots: Slots<'_>) -> Self {
         let mut image = Image { last_batch: slots.last_batch(), ..Image::default() };
         let mut handed_out = Vec::new();
@@ -37,12 +37,12 @@ impl Image {
             });
         }
         slots.each(None, |slot| {
-            // Whoever had taken it has ended, and not by a commit.
+            // The worker that had taken it has ended without a commit.
             if let Some(batch) = slot.open_flight().filter(|&batch| !handed_out.contains(&(slot.key().database, batch)))
             {
                 slot.give_back(batch);
             }
-            // In the next memory its batch would not be known, and its uses would be told beside the table's.
+            // The next memory has another number, so the batch would seem unwritten and its uses would count twice.
             slot.forget_settled();
             if slot.is_worth_keeping() {
                 image.slots.push(slot.words());
@@ -51,7 +51,7 @@ impl Image {
         image
     }
 
-    /// Puts it into new memory; of how many tokens there was no room for.
+    /// Restores the image in new memory, and returns for how many slots there was no room.
     pub fn restore(self, slots: Slots<'_>) -> usize {
         slots.continue_after(self.last_batch);
         for DatabaseImage { oid, reset, open, counts } in self.databases {
@@ -63,7 +63,7 @@ impl Image {
         self.slots.into_iter().filter(|&words| !slots.restore(words)).count()
     }
 
-    /// As it is written to a file.
+    /// The image in the format of the file.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         let mut put = |number: u64| bytes.extend(number.to_le_bytes());
@@ -86,7 +86,7 @@ impl Image {
         bytes
     }
 
-    /// From a file; `None` unless every byte is as it was written.
+    /// Reads an image; `None` unless every byte is as it was written.
     pub fn of_bytes(bytes: &[u8]) -> Option<Self> {
         let (content, checksum) = bytes.split_last_chunk::<8>()?;
         if u64::from_le_bytes(*checksum) != u64::from(crc32fast::hash(content)) || content.len() % 8 != 0 {

@@ -1,4 +1,4 @@
-//! Where a request came from, as three words, and its network as one.
+//! The address of a client as three words, and its network as one.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 pub struct Address(IpAddr);
 
 impl Address {
-    /// This one.
+    /// Wraps an address.
     pub fn of(address: IpAddr) -> Self {
         Address(address)
     }
@@ -28,7 +28,7 @@ impl Address {
         }
     }
 
-    /// The network that usage is told apart by: /24 of IPv4, /48 of IPv6, what one site usually has.
+    /// The network that usage records: the /24 of an IPv4 or /48 of an IPv6 address, usually that of one site.
     pub(super) fn network(self) -> u64 {
         match self.0 {
             IpAddr::V4(address) => 4 << 56 | u64::from(address.to_bits() >> 8),
@@ -36,13 +36,13 @@ impl Address {
         }
     }
 
-    /// As people write it.
+    /// The address as text.
     pub fn text(self) -> String {
         self.0.to_string()
     }
 }
 
-/// A network as people write it; `None` for what is none.
+/// A network as text; `None` if the word holds none.
 pub(super) fn network_text(network: u64) -> Option<String> {
     let bits = network & (u64::MAX >> 8);
     match network >> 56 {

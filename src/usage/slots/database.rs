@@ -1,4 +1,4 @@
-//! What is counted per database: verdicts, and whether anything waits to be written.
+//! What is kept per database: counts of verdicts, and whether anything waits to be written.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
 
@@ -13,7 +13,7 @@ const DATABASES: usize = 256;
 /// How many verdicts there are.
 pub const VERDICTS: usize = Verdict::ALL.len();
 
-/// Each backend adds to one stripe, so that processors do not pass one line of memory around.
+/// Each backend adds to one of several stripes, so that processors do not contend for one cache line.
 const STRIPES: usize = 4;
 
 /// Counters of one stripe.
@@ -27,7 +27,7 @@ pub struct Database {
     waiting_since: AtomicU64,
     is_unfinished: AtomicBool,
     tended: AtomicU64,
-    /// Held while an export is made, which happens to be in one go.
+    /// Held while a batch is handed out, so that two calls cannot hand out different ones.
     pub exporting: Flag,
     reset: Word,
     sampled: AtomicU64,
@@ -35,10 +35,10 @@ pub struct Database {
     stripes: [Stripe; STRIPES],
 }
 
-/// A batch that was handed out and not yet seen to have arrived.
+/// A batch, such as the one that a standby has handed out and not yet seen arrive.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct OpenBatch {
-    /// Whose it is.
+    /// The memory that it is of.
     pub node: [u8; 16],
     /// Its number.
     pub batch: u64,
@@ -52,14 +52,14 @@ pub struct Databases {
 }
 
 impl Databases {
-    /// The database of this oid, made known with this moment if it is not; `None` when there are too many.
+    /// Returns the database with this oid, adding it as of `now` if it is not known; `None` when there are too many.
     pub fn find(&self, oid: u32, now: i64) -> Option<&Database> {
         let of = |wanted: u32| self.all.iter().find(|database| database.oid.load(Acquire) == wanted);
         if let Some(database) = of(oid) {
             return Some(database);
         }
         let _held = self.flag.hold()?;
-        // Another process may have been faster.
+        // Another process may have added it meanwhile.
         if let Some(database) = of(oid) {
             return Some(database);
         }
@@ -69,12 +69,12 @@ impl Databases {
         Some(database)
     }
 
-    /// Those there are.
+    /// All databases known.
     pub fn each(&self) -> impl Iterator<Item = &Database> {
         self.all.iter().filter(|database| database.oid() != 0)
     }
 
-    /// Gives up the place of a database that is gone. Nobody can be connected to it.
+    /// Frees the place of a database that no longer exists, so that no process can be connected to it.
     pub fn forget(&self, database: &Database) {
         let _held = self.flag.hold();
         database.waiting_since.store(0, Relaxed);
@@ -104,19 +104,19 @@ impl Database {
         std::array::from_fn(|verdict| self.stripes.iter().map(|stripe| stripe.0[verdict].load(Relaxed)).sum())
     }
 
-    /// Since when.
+    /// Since when verdicts are counted.
     pub fn reset(&self) -> i64 {
         self.reset.moment()
     }
 
-    /// Goes on from counts that were saved.
+    /// Continues from saved values.
     pub fn restore(&self, counts: [u64; VERDICTS], reset: i64, open: Option<OpenBatch>) {
         self.stripes[0].0.iter().zip(counts).for_each(|(count, saved)| count.store(saved, Relaxed));
         self.reset.set_moment(reset);
         self.set_open(open);
     }
 
-    /// Says that there are uses to be written, since this moment.
+    /// Records that uses wait to be written, since this moment unless some wait already.
     #[inline]
     pub fn wait(&self, since: i64) {
         if self.waiting_since.load(Relaxed) == 0 {
@@ -124,39 +124,39 @@ impl Database {
         }
     }
 
-    /// Since when there may be uses to be written.
+    /// Since when uses may have been waiting to be written.
     pub fn waiting_since(&self) -> Option<i64> {
         Some(self.waiting_since.load(Relaxed).cast_signed()).filter(|&since| since != 0)
     }
 
-    /// Says that they are about to be: before they are taken, so that one that comes meanwhile is not missed.
+    /// Records that no uses wait. Called before they are taken, so that one that comes meanwhile is not missed.
     pub fn begin_writing(&self) {
         self.waiting_since.store(0, Release);
     }
 
-    /// Says that more is waiting, since this moment, than could be written in one go.
+    /// Records that a worker has left uses unwritten, which have waited since this moment.
     pub fn leave(&self, since: i64) {
         self.wait(since);
         self.is_unfinished.store(true, Relaxed);
     }
 
-    /// Whether that was so, until it is asked.
+    /// Whether a worker has left uses since the last call.
     pub fn was_left(&self) -> bool {
         self.is_unfinished.swap(false, Relaxed)
     }
 
-    /// Whether it is time again for what is done every hour, whether or not anything is used.
+    /// Whether the hourly work, which does not depend on usage, is due.
     pub fn is_due(&self, now: i64) -> bool {
         const HOUR: i64 = 3_600_000_000;
         now - self.tended.load(Relaxed).cast_signed() >= HOUR
     }
 
-    /// Says that it is done.
+    /// Records that the hourly work is done.
     pub fn set_tended(&self, now: i64) {
         self.tended.store(now.cast_unsigned(), Relaxed);
     }
 
-    /// Whether a denial of no token that is known, at this moment, becomes an event: one in ten seconds.
+    /// Whether a denial at this moment, without a known token, is to become an event: one every ten seconds is.
     pub fn is_sample(&self, now: i64) -> bool {
         const SAMPLING: i64 = 10_000_000;
         let last = self.sampled.load(Relaxed);
@@ -164,13 +164,13 @@ impl Database {
             && self.sampled.compare_exchange(last, now.cast_unsigned(), Relaxed, Relaxed).is_ok()
     }
 
-    /// The batch that was handed out.
+    /// The batch that was handed out and is not known to have arrived.
     pub fn open(&self) -> Option<OpenBatch> {
         let [high, low, batch] = [0, 1, 2].map(|index| self.open[index].get());
         (batch != 0).then(|| OpenBatch { node: whole(high, low), batch })
     }
 
-    /// Remembers a batch that is handed out, or none.
+    /// Sets the batch that is handed out, or none.
     pub fn set_open(&self, open: Option<OpenBatch>) {
         let (high, low) = open.map_or((0, 0), |open| halves(open.node));
         self.open[0].set(high);

@@ -1,23 +1,23 @@
-//! A flag that one process at a time holds, for some dozen instructions.
+//! A spinlock in shared memory, held for a few dozen instructions.
 
 use std::hint::spin_loop;
 use std::sync::atomic::{AtomicU32, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long it is waited for. A holder that lost its processor has it back long before.
+/// How long to wait for a flag. A holder that was preempted is running again long before.
 pub const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Held or not; zero is not.
+/// A lock that one process at a time holds; zero is free.
 #[derive(Default)]
 #[repr(transparent)]
 pub struct Flag(AtomicU32);
 
-/// Gives it back on drop.
+/// Releases the flag on drop.
 pub struct Held<'a>(&'a Flag);
 
 impl Flag {
-    /// Waits until nobody else holds it; `None` when that takes longer than anything held so briefly can.
+    /// Takes the flag, waiting until it is free; `None` after [`PATIENCE`].
     #[inline]
     pub fn hold(&self) -> Option<Held<'_>> {
         if self.try_take() { Some(Held(self)) } else { self.wait() }
@@ -38,7 +38,7 @@ impl Flag {
         }
         let start = Instant::now();
         for turn in 0u32.. {
-            // The holder may need this very processor.
+            // The holder may need this processor.
             if turn < 100 {
                 thread::yield_now()
             } else {

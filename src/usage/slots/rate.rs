@@ -1,22 +1,22 @@
-//! How often a token may be used.
+//! Rates: how often a token may be used.
 
-/// At most so many in any such stretch of time, each token by itself.
+/// How many uses each token of a kind is allowed per interval.
 ///
-/// Kept as the moment at which the bucket would be full again (the generic cell rate algorithm, ITU-T I.371): one word
-/// holds what a token bucket keeps in two.
+/// The state of a token is the moment at which its bucket will be full again (the generic cell rate algorithm, ITU-T
+/// I.371): one word holds what a token bucket keeps in two.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Rate {
-    /// How many at once, and in each interval.
+    /// How many uses are allowed at once, and per interval.
     pub limit: u32,
-    /// Microseconds.
+    /// The interval, in microseconds.
     pub interval: i64,
 }
 
 impl Rate {
-    /// The bucket after taking one from it, or how many microseconds until there is one to take.
+    /// Returns the bucket after taking one use from it, or the microseconds until there is one to take.
     pub(super) fn take(self, bucket: i64, now: i64) -> Result<i64, i64> {
         let step = (self.interval / i64::from(self.limit.max(1))).max(1);
-        // No fuller than full, and no emptier than empty: the rate may have been another one before.
+        // Neither fuller than full nor emptier than empty: the rate may have changed.
         let full_at = bucket.clamp(now, now.saturating_add(self.interval));
         let wait = full_at - now - (self.interval - step);
         if wait > 0 { Err(wait) } else { Ok(full_at.saturating_add(step)) }

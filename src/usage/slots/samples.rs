@@ -1,4 +1,4 @@
-//! Denials that are to become events: few, so that a flood of them is no flood of events.
+//! Denials that wait to become events: a sample only, so that a flood of denials is no flood of events.
 
 use super::address::Address;
 use super::flag::Flag;
@@ -6,32 +6,32 @@ use super::slot::Word;
 use super::{halves, whole};
 use crate::verdict::Verdict;
 
-/// How many wait at most, of all databases together. What comes when there are so many is only counted.
+/// How many can wait, of all databases together. Further denials are counted but become no events.
 const MOST: usize = 256;
 
-/// Words of one.
+/// How many words a sample has.
 const WORDS: usize = 11;
 
-/// A denial.
+/// A denial that is to become an event.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Sample {
     /// Object identifier of its database.
     pub database: u32,
-    /// Object identifier of the role that was logged in.
+    /// Object identifier of the session user.
     pub role: u32,
     /// The token, if it is known.
     pub token: Option<[u8; 16]>,
     /// Why it was denied.
     pub verdict: Verdict,
-    /// When.
+    /// When, in microseconds since 2000.
     pub at: i64,
-    /// From where.
+    /// The client, if known.
     pub client: Option<Address>,
-    /// By which the caller knows it.
+    /// The correlation id that the caller was told; zeros if none.
     pub correlation: [u8; 16],
 }
 
-/// Those that wait to be written.
+/// The samples that wait to be written.
 #[repr(C)]
 pub struct Samples {
     flag: Flag,
@@ -40,7 +40,7 @@ pub struct Samples {
 }
 
 impl Samples {
-    /// Adds one, unless there are too many.
+    /// Adds a sample unless there are too many.
     pub fn put(&self, sample: &Sample) {
         let Some(_held) = self.flag.hold() else { return };
         let count = self.count.get() as usize;
@@ -50,7 +50,7 @@ impl Samples {
         }
     }
 
-    /// Takes out those of a database.
+    /// Removes and returns the samples of a database.
     pub fn take(&self, database: u32) -> Vec<Sample> {
         let mut taken = Vec::with_capacity(MOST);
         let Some(_held) = self.flag.hold() else { return taken };

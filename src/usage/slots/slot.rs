@@ -1,4 +1,4 @@
-//! One token's uses, and the words they are kept in.
+//! The uses of one token, and the words that hold them.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -6,7 +6,7 @@ use super::address::{Address, network_text};
 use super::rate::Rate;
 use super::{Recent, halves, whole};
 
-/// A word that is read and written under a flag only.
+/// A word of shared memory. Its accesses order nothing themselves; where order matters, a flag does.
 #[derive(Default)]
 #[repr(transparent)]
 pub struct Word(AtomicU64);
@@ -27,7 +27,7 @@ impl Word {
         self.set(self.get() + value);
     }
 
-    /// A moment; 0, the first of the year 2000, is none.
+    /// The word as a moment, in microseconds since 2000; 0 is none.
     #[inline]
     pub fn moment(&self) -> i64 {
         self.get().cast_signed()
@@ -39,7 +39,7 @@ impl Word {
     }
 }
 
-/// Which token, of which database.
+/// A token of a database.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Key {
     /// Object identifier of the database.
@@ -49,7 +49,7 @@ pub struct Key {
 }
 
 impl Key {
-    /// The last bytes of a uuid of version 7 are random.
+    /// Hashes the last 8 bytes of the token id, which are random in a uuid of version 7.
     #[inline]
     pub(super) fn hash(&self) -> u64 {
         let (_, random) = halves(self.token);
@@ -59,20 +59,20 @@ impl Key {
 
 /// A verification of a token that exists.
 pub struct Use {
-    /// When, in microseconds since 2000.
+    /// The moment, in microseconds since 2000.
     pub at: i64,
-    /// Whether it was accepted.
+    /// Whether the token was accepted.
     pub valid: bool,
-    /// From where.
+    /// The client, if known.
     pub client: Option<Address>,
 }
 
-/// Uses of one token. Moments are microseconds since 2000; 0 is none.
+/// Some uses of one token. Moments are microseconds since 2000; 0 is none.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub struct Record {
-    /// When it was first found valid, as far as this memory knows.
+    /// When it was first valid, as far as this memory knows.
     pub first_use: i64,
-    /// When it was last found valid.
+    /// When it was last valid.
     pub last_use: i64,
     /// When it was last denied.
     pub last_denial: i64,
@@ -85,7 +85,7 @@ pub struct Record {
 }
 
 impl Record {
-    /// Where it was last presented from.
+    /// The client that last presented it.
     pub fn client(&self) -> Option<Address> {
         Address::of_words(self.client)
     }
@@ -95,14 +95,14 @@ impl Record {
         self.networks.iter().filter_map(|&network| network_text(network))
     }
 
-    /// With where it was used from.
+    /// The record with this client and these networks.
     pub fn from(mut self, client: Option<Address>, networks: impl IntoIterator<Item = Address>) -> Self {
         self.client = client.map_or([0; 3], Address::words);
         self.networks.iter_mut().zip(networks).for_each(|(word, network)| *word = network.network());
         self
     }
 
-    /// With the uses of another record of the same token.
+    /// Adds the uses of another record of the same token.
     pub fn merge(&mut self, other: &Record) {
         let last = |record: &Record| record.last_use.max(record.last_denial);
         if last(other) > last(self) && other.client[0] != 0 {
@@ -128,7 +128,7 @@ impl Record {
 /// Uses that a batch has taken.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Flight {
-    /// Which batch.
+    /// The batch.
     pub batch: u64,
     /// How often it was valid.
     pub requests: u64,
@@ -136,16 +136,16 @@ pub struct Flight {
     pub denials: u64,
 }
 
-/// How many networks are remembered between two batches.
+/// How many networks of a token are remembered between two batches.
 const NETWORKS: usize = 4;
 
-/// How far apart denials of one token are that become events, in microseconds.
+/// The least time between two denials of a token that become events, in microseconds.
 const SAMPLING: i64 = 60_000_000;
 
-/// Words of a slot.
+/// How many words a slot has.
 pub const WORDS: usize = 21;
 
-/// Where each thing is.
+/// The word at which each field begins.
 mod word {
     pub const TOKEN: usize = 0;
     pub const DATABASE: usize = 2;
@@ -154,34 +154,34 @@ mod word {
     pub const LAST_DENIAL: usize = 5;
     pub const REQUESTS: usize = 6;
     pub const DENIALS: usize = 7;
-    /// Twice the batch, plus one as long as it is open; 0: none.
+    /// Twice the number of the batch, plus one while the flight is open; 0 if there is none.
     pub const FLIGHT: usize = 8;
     pub const FLIGHT_REQUESTS: usize = 9;
     pub const FLIGHT_DENIALS: usize = 10;
     pub const CLIENT: usize = 11;
     pub const NETWORKS: usize = 14;
-    /// Which networks were seen since the last batch (4 bits), in its flight (4 bits), and the next to be replaced.
+    /// The networks seen since the last flight (bits 0 to 3) and in it (bits 4 to 7); above, the next one to replace.
     pub const SEEN: usize = 18;
-    /// When the allowance is whole again.
+    /// When the allowance is full again.
     pub const BUCKET: usize = 19;
     /// When a denial last became an event.
     pub const SAMPLED: usize = 20;
 }
 
-/// Uses of one token, under the flag of its set.
+/// The uses of one token, guarded by the flag of its set, or of the overflow.
 #[derive(Default)]
 #[repr(transparent)]
 pub struct Slot([Word; WORDS]);
 
 impl Slot {
-    /// Whether it is this token's.
+    /// Whether the slot is this token's.
     #[inline]
     pub(super) fn is(&self, key: &Key) -> bool {
         let (high, low) = halves(key.token);
         self.0[word::TOKEN + 1].get() == low && self.0[word::TOKEN].get() == high && self.database() == key.database
     }
 
-    /// Whose it is.
+    /// The token whose slot it is.
     pub fn key(&self) -> Key {
         Key { database: self.database(), token: whole(self.0[word::TOKEN].get(), self.0[word::TOKEN + 1].get()) }
     }
@@ -191,7 +191,7 @@ impl Slot {
         self.0[word::DATABASE].get() as u32
     }
 
-    /// Makes it this token's, with nothing in it.
+    /// Makes it this token's, without any uses.
     pub(super) fn begin(&self, key: &Key) {
         let (high, low) = halves(key.token);
         self.0.iter().for_each(|word| word.set(0));
@@ -205,12 +205,12 @@ impl Slot {
         self.0[word::FIRST_USE..].iter().for_each(|word| word.set(0));
     }
 
-    /// Makes it the same as another.
+    /// Makes it a copy of another slot.
     pub(super) fn copy(&self, other: &Slot) {
         self.set_words(other.words());
     }
 
-    /// All of it, for a file.
+    /// All its words, for a file.
     pub fn words(&self) -> [u64; WORDS] {
         std::array::from_fn(|index| self.0[index].get())
     }
@@ -219,7 +219,7 @@ impl Slot {
         self.0.iter().zip(words).for_each(|(word, value)| word.set(value));
     }
 
-    /// Adds a use, and says whether it is a denial worth an event.
+    /// Adds a use, and returns whether it is a denial that is to become an event.
     #[inline]
     pub(super) fn add(&self, used: &Use) -> bool {
         let word = &self.0;
@@ -258,7 +258,7 @@ impl Slot {
         seen.set(seen.get() & 0xFF & !(1 << (index + NETWORKS)) | 1 << index | ((index as u64 + 1) % 4) << 8);
     }
 
-    /// See [`Rate`].
+    /// Takes one use from the allowance, or returns the microseconds until there is one; see [`Rate`].
     pub(super) fn admit(&self, rate: Rate, now: i64) -> Result<(), i64> {
         self.0[word::BUCKET].set_moment(self.would_admit(rate, now)?);
         Ok(())
@@ -268,12 +268,12 @@ impl Slot {
         rate.take(self.0[word::BUCKET].moment(), now)
     }
 
-    /// Whether there are uses that no batch has taken.
+    /// Whether it has uses that no batch has taken.
     pub(super) fn is_waiting(&self) -> bool {
         self.0[word::REQUESTS].get() != 0 || self.0[word::DENIALS].get() != 0
     }
 
-    /// Whether a batch can take them: one at a time has some.
+    /// Whether a batch can take uses from it: only one at a time can have some.
     pub(super) fn can_depart(&self) -> bool {
         self.is_waiting() && !self.is_in_open_flight()
     }
@@ -282,7 +282,7 @@ impl Slot {
         self.0[word::FLIGHT].get() & 1 == 1
     }
 
-    /// The batch that has taken uses of it and is neither settled nor given back.
+    /// The batch of its flight, if that is neither settled nor given back.
     pub fn open_flight(&self) -> Option<u64> {
         Some(self.0[word::FLIGHT].get() >> 1).filter(|_| self.is_in_open_flight())
     }
@@ -305,7 +305,7 @@ impl Slot {
         }
     }
 
-    /// Puts what is waiting into a flight.
+    /// Puts the waiting uses into a flight of this batch and returns them; `None` if there are none to take.
     pub(super) fn depart(&self, batch: u64) -> Option<Record> {
         if !self.can_depart() {
             return None;
@@ -322,7 +322,7 @@ impl Slot {
         Some(self.record(requests, denials, seen))
     }
 
-    /// What is in the open flight of this batch.
+    /// The uses in the open flight of this batch.
     pub fn departed(&self, batch: u64) -> Option<Record> {
         let word = &self.0;
         (self.open_flight() == Some(batch)).then(|| {
@@ -337,7 +337,7 @@ impl Slot {
         }
     }
 
-    /// Makes the uses of an open flight wait again.
+    /// Makes the uses in the open flight of this batch wait again.
     pub fn give_back(&self, batch: u64) {
         if self.open_flight() == Some(batch) {
             let word = &self.0;
@@ -349,26 +349,26 @@ impl Slot {
         }
     }
 
-    /// Forgets the open flight of a batch of another memory, which has arrived.
+    /// Forgets the open flight of a batch that was handed out and has arrived.
     pub fn land(&self, batch: u64) {
         if self.open_flight() == Some(batch) {
             self.0[word::FLIGHT].set(0);
         }
     }
 
-    /// Forgets a settled flight: of a batch that is in the table for good, of a memory that nobody will ask for.
+    /// Forgets a settled flight: the table has its batch for good, and the memory that it is of ends.
     pub fn forget_settled(&self) {
         if !self.is_in_open_flight() {
             self.0[word::FLIGHT].set(0);
         }
     }
 
-    /// Whether there is anything in it that a restart must not lose.
+    /// Whether it has anything that a restart must not lose.
     pub fn is_worth_keeping(&self) -> bool {
         self.is_waiting() || self.is_in_open_flight()
     }
 
-    /// Adds what it knows.
+    /// Adds what it knows to `recent`.
     pub(super) fn tell(&self, recent: &mut Recent) {
         let word = &self.0;
         recent.record.merge(&self.record(word[word::REQUESTS].get(), word[word::DENIALS].get(), 0));
@@ -377,7 +377,7 @@ impl Slot {
             return;
         }
         let (requests, denials) = (word[word::FLIGHT_REQUESTS].get(), word[word::FLIGHT_DENIALS].get());
-        // Of a token that was evicted more often than there is room for, what was taken first counts as arrived.
+        // A token that was evicted often may have more flights than there is room for; the others count as written.
         let place = recent.flights.iter().position(|at| at.is_none_or(|flight| flight.batch == batch));
         if let Some(place) = place {
             let flight = recent.flights[place].get_or_insert(Flight { batch, requests: 0, denials: 0 });

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 const DATABASE: u32 = 5;
 
 fn key(number: u64) -> Key {
-    // As version 7: the last bytes are anything.
+    // As in version 7, the last bytes are arbitrary.
     Key { database: DATABASE, token: whole(7, number.wrapping_mul(0x2545_F491_4F6C_DD1D)) }
 }
 
@@ -126,7 +126,7 @@ fn when_there_is_no_room_at_all_uses_are_dropped_and_counted() {
     let taken = take_all(&slots, 1);
     assert_eq!(taken.len() as u64 + slots.dropped(), 3 * room);
     assert_eq!(taken.len() as u64, room, "all of it is used");
-    // What is in an open flight keeps its place.
+    // Slots in an open flight are not reused.
     let dropped = slots.dropped();
     slots.count(&key(3 * room), &valid(1));
     assert_eq!(slots.dropped(), dropped + 1);
@@ -189,7 +189,7 @@ fn a_rate_admits_its_limit_at_once_and_then_one_by_one() {
     assert_eq!(slots.would_admit(&key(1), rate, 120), Ok(()), "asking takes nothing");
     assert_eq!([admit(120), admit(120)], [Ok(()), Err(20)]);
     assert_eq!(slots.admit(&key(2), rate, 120), Ok(()), "each token by itself");
-    // A rate of before leaves no longer wait than a whole interval of the rate of now.
+    // A former rate leaves no longer wait than one interval of the current rate.
     assert_eq!(slots.admit(&key(3), Rate { limit: 1, interval: 1_000_000 }, 100), Ok(()));
     assert_eq!(slots.admit(&key(3), Rate { limit: 1, interval: 10 }, 100), Err(10));
 }
@@ -266,7 +266,7 @@ fn nothing_is_lost_or_counted_twice(threads: u64, tokens: u64, uses: u64, capaci
     let mut found: HashMap<[u8; 16], u64> = HashMap::new();
     let mut add = |taken: &[Taken]| {
         for Taken { token, record, .. } in taken {
-            // The moment says whose use it was.
+            // The moment encodes the token.
             let number = record.last_use.cast_unsigned() % tokens;
             assert_eq!(key(number).token, *token, "a use of one token in the slot of another");
             *found.entry(*token).or_default() += record.requests;
