@@ -1,9 +1,9 @@
 //! The hot path: parse, checksum, one index probe, digest, verdict; no SQL, no planner, no privileges.
 //!
-//! Every call answers from the newest committed state, whatever the isolation level of its caller: once a revocation has
-//! committed, no verification that starts later answers with what was taken away. It never waits for a lock on a row, and
-//! writes nothing but the usage of the token (see `usage.rs`). What it remembers between calls, and why that cannot break
-//! the promise, is in `verify/memory.rs`.
+//! Every call reads the newest committed state, whatever the isolation level of its caller: once a revocation has
+//! committed, no verification that starts later answers with what was taken away. It never waits for a row lock, and
+//! writes nothing but the usage of the token (see `usage.rs`). `verify/memory.rs` says what is remembered between
+//! calls, and why that cannot break the promise.
 
 pub mod accepted;
 mod answer;
@@ -42,12 +42,12 @@ use resolved::TokenRow;
 
 /// Verifies a token and returns the verdict with what the application needs to go on.
 ///
-/// `require` lists scopes that must all be granted, patterns wholly; `client` is the address of the caller, with or
+/// `require` lists scopes that must all be granted, patterns in full; `client` is the address of the client, with or
 /// without port, for tokens that are bound to networks. Never raises for a bad token.
 ///
 /// # Errors
 /// `22004` for a NULL `require`, `22023` for a malformed one, whatever the token; `55000` when the token's digest has a
-/// pepper that is not in the key file.
+/// pepper that is not in the key file, or on a standby that is too far behind.
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, requires = ["types"])]
 fn verify(
     token: Option<PresentedText>,
@@ -58,13 +58,13 @@ fn verify(
     Ok(question.ask(Claim::of_text(token.as_ref().map(PresentedText::bytes)))?.answer()?)
 }
 
-/// Verifies a token by the digest that the application made of it, so that its text never reaches the server.
+/// Verifies a token by the digest that the application computed, so that its text never reaches the server.
 ///
-/// `lookup` is the prefix of the token and the 11 characters after it, NULL for an imported token; `digest` the SHA-256
-/// of the whole text. Everything else is as in `verify`.
+/// `lookup` is the prefix of the token and the 11 characters after it, or NULL for an imported token; `digest` is the
+/// SHA-256 of the whole text. Everything else is as in `verify`.
 ///
 /// # Errors
-/// As `verify`, and `22023` for a digest of any length but 32 and 64 bytes.
+/// As `verify`; also `22023` for a digest of any length but 32 and 64 bytes.
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, requires = ["types"])]
 fn verify_digest(
     lookup: Option<Text>,
@@ -76,8 +76,8 @@ fn verify_digest(
     Ok(question.ask(Claim::of_digest(lookup.as_ref().map(Text::as_bytes), digest)?)?.answer()?)
 }
 
-/// Verifies the token in the headers of an HTTP request, a JSON object: `Authorization: Bearer …` or `X-API-Key`, or the
-/// one that `header` names. Everything else is as in `verify`.
+/// Verifies the token in the headers of an HTTP request, a JSON object: in `Authorization: Bearer …` or `X-API-Key`, or
+/// in the header that `header` names. Everything else is as in `verify`.
 ///
 /// # Errors
 /// As `verify`.
@@ -92,15 +92,15 @@ fn verify_request(
     Ok(Claim::of_request(headers, header, |claim| question.ask(claim))?.answer()?)
 }
 
-/// Whether a text, which has not the form of our tokens, is looked for among those of older systems.
+/// Whether a text does not have the form of our tokens, but may be one of an older system.
 pub fn may_be_imported(text: &PresentedText<'_>) -> bool {
     matches!(Claim::of_text(Some(text.bytes())), Claim::Foreign(_))
 }
 
-/// The token that a text is, alive or not.
+/// Returns the id of the token with this text, alive or not.
 ///
 /// # Errors
-/// 55000 when its pepper is missing, or another key under its id.
+/// 55000 when the token's pepper is missing, or the key file has another key under its id.
 pub fn identify(text: &PresentedText<'_>) -> Result<Option<Uuid>, Error> {
     match Claim::of_text(Some(text.bytes())) {
         Claim::Bad(_) => Ok(None),
@@ -113,7 +113,7 @@ pub fn identify(text: &PresentedText<'_>) -> Result<Option<Uuid>, Error> {
     }
 }
 
-/// The token with this digest, alive or not.
+/// Returns the id of the token with this lookup and digest, alive or not.
 ///
 /// # Errors
 /// As [`identify`].
@@ -123,21 +123,21 @@ pub fn identify_digest(lookup: Lookup, digest: &Digest) -> Result<Option<Uuid>, 
     Ok(found.map(|token| token.id))
 }
 
-/// What is presented.
+/// What was presented.
 pub enum Claim<'a> {
-    /// Something that no table need be read for.
+    /// Something that is judged without reading a table.
     Bad(Verdict),
-    /// A digest to be found and compared.
+    /// A token to be found by its lookup, whose digest is compared.
     Token { lookup: Lookup, digest: Digest },
     /// A text that is not of our form: nothing, unless an older system issued it and its digest was imported.
     Foreign(&'a [u8]),
 }
 
-/// How long a text may be that an older system issued: shorter ones could be guessed, longer ones are never hashed.
+/// The length of a text that may be of an older system: shorter ones could be guessed, longer ones are never hashed.
 const FOREIGN: RangeInclusive<usize> = 8..=PresentedText::LONGEST;
 
 impl<'a> Claim<'a> {
-    /// Of a text: `None` for NULL, `Some(None)` for one that is too long to be a token.
+    /// The claim of a text: `None` is NULL, `Some(None)` one that is too long to be a token.
     pub fn of_text(text: Option<Option<&'a [u8]>>) -> Self {
         match text {
             None => Claim::Bad(Verdict::Missing),
@@ -150,10 +150,10 @@ impl<'a> Claim<'a> {
         }
     }
 
-    /// Of a digest, with what is public of its token; `None` for NULL.
+    /// The claim of a digest and the public part of its token; `None` is NULL.
     ///
     /// # Errors
-    /// 22023 for a digest that has not the length of one.
+    /// 22023 for a digest of the wrong length.
     pub fn of_digest(lookup: Option<&[u8]>, digest: Option<&[u8]>) -> Result<Self, Error> {
         let Some(digest) = digest else {
             return Ok(Claim::Bad(Verdict::Missing));
@@ -166,14 +166,14 @@ impl<'a> Claim<'a> {
         })
     }
 
-    /// Of the headers of a request, or the one of them that is named.
+    /// Calls `ask` with the claim in the headers of a request, or in the one that `header` names.
     pub fn of_request<T>(headers: Option<Jsonb>, header: Option<Text>, ask: impl FnOnce(Claim<'_>) -> T) -> T {
         let headers = headers.map_or(Some(Value::Null), |headers| headers.lossy_object());
         let header = header.map(|header| String::from_utf8_lossy(header.as_bytes()).into_owned());
         Claim::of_headers(headers.as_ref(), header.as_deref(), ask)
     }
 
-    /// As [`of_request`](Self::of_request), of what was parsed; `None` was too long to be.
+    /// As [`of_request`](Self::of_request), for parsed headers; `None` if they were too long to be parsed.
     pub fn of_headers<T>(headers: Option<&Value>, header: Option<&str>, ask: impl FnOnce(Claim<'_>) -> T) -> T {
         let Some(headers) = headers else {
             return ask(Claim::Bad(Verdict::Malformed));
@@ -186,7 +186,7 @@ impl<'a> Claim<'a> {
     }
 }
 
-/// What the token must be good for.
+/// What is asked of a token: the scopes it must grant, and to which client.
 pub struct Question {
     require: Scopes,
     client: Option<Client>,
@@ -194,37 +194,38 @@ pub struct Question {
 }
 
 impl Question {
-    /// That is answered by a verification.
+    /// A question to be answered with a verification.
     ///
     /// # Errors
     /// 22004 for a NULL `require`, 22023 for a malformed one.
     pub fn new(require: Option<TextArray>, client: Option<Text>) -> Result<Self, Error> {
         let require = argument::given("require", require)?;
         let require = if require.is_empty() { Scopes::nothing() } else { argument::scopes("require", &require)? };
-        // An address that cannot be read counts as not given: a token bound to networks is then refused.
+        // An unreadable address counts as absent: a token that is bound to networks is then refused.
         let client = client.and_then(|client| Client::parse(client.as_bytes()));
         Ok(Question { require, client, is_for_an_identity: false })
     }
 
-    /// That asks for no scope and knows of no client.
+    /// A question without scopes or client.
     pub fn bare() -> Self {
         Question { require: Scopes::nothing(), client: None, is_for_an_identity: false }
     }
 
-    /// Whose outcome is not answered, but what a transaction is authenticated by.
+    /// The same question, asked to authenticate the transaction: no verification is returned.
     pub fn for_an_identity(self) -> Self {
         Question { is_for_an_identity: true, ..self }
     }
 
-    /// Whether a token that is remembered can be answered for without its row: a verification copies an image.
+    /// Whether a remembered token can be answered for without its row. A verification needs its image.
     fn is_answered_by(&self, known: &Accepted) -> bool {
         self.is_for_an_identity || known.image.is_taken()
     }
 
-    /// Asks it about what is presented.
+    /// Judges what was presented, and counts the use.
     ///
     /// # Errors
-    /// 55000 when the token's digest has a pepper that is not in the key file.
+    /// 55000 when the token's digest has a pepper that is not in the key file, or this server is a standby that is too
+    /// far behind.
     pub fn ask(&self, claim: Claim<'_>) -> Result<Outcome, Error> {
         if let Some(most) = settings::standby_max_staleness() {
             refuse_when_behind(most)?;
@@ -250,9 +251,9 @@ impl Question {
     }
 }
 
-/// Checks that this server is a primary, or a standby that has replayed what its primary committed so long ago.
+/// Checks that this server is a primary, or a standby that has replayed a commit not older than `most`.
 ///
-/// A primary where nothing commits cannot be told from one that is out of reach: both look stale.
+/// A primary where nothing commits cannot be told from one that is out of reach: the standby looks stale in both cases.
 #[cold]
 fn refuse_when_behind(most: Duration) -> Result<(), Error> {
     if !database::is_in_recovery() {

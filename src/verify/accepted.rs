@@ -1,4 +1,4 @@
-//! A token that was accepted: what an identity is made of, and what can still change the verdict without any row changing.
+//! A token that was accepted: what an identity is made of, and what can change the verdict although no row changes.
 
 use std::borrow::Cow;
 use std::rc::Rc;
@@ -20,7 +20,7 @@ use crate::usage;
 /// A pepper with its id.
 pub type Peppering = keys::Key<Pepper>;
 
-/// The digest as it is stored under this pepper.
+/// The digest as it is stored if the token has this pepper.
 pub fn under<'a>(pepper: Option<&Peppering>, digest: &'a Digest) -> Cow<'a, Digest> {
     match pepper {
         None => Cow::Borrowed(digest),
@@ -32,21 +32,21 @@ pub fn under<'a>(pepper: Option<&Peppering>, digest: &'a Digest) -> Cow<'a, Dige
 pub struct Accepted {
     /// The token.
     pub id: Uuid,
-    /// As it is stored, if it can be remembered: the long digests of imports are not.
+    /// The stored digest; `None` for the longer digests of some imports, which are not remembered.
     pub(super) digest: Option<[u8; 32]>,
-    /// Whether it has a successor.
+    /// Whether the token has a successor.
     pub(super) rotated: bool,
     pub(super) expires_at: Timestamp,
     /// Its owner.
     pub(super) owner: Box<[u8]>,
-    /// What it grants.
+    /// What it grants, and its kind.
     pub(super) effective: Rc<Effective>,
     pub(super) conditions: Option<Box<Conditions>>,
     pub(super) image: Image,
     pub(super) weight: u32,
 }
 
-/// What few tokens have.
+/// What only few tokens have.
 pub struct Conditions {
     pub(super) pepper: Option<Rc<Peppering>>,
     pub(super) not_before: Option<Timestamp>,
@@ -55,7 +55,7 @@ pub struct Conditions {
 }
 
 impl Conditions {
-    /// Of a token that has any.
+    /// The conditions, if there are any.
     pub(super) fn boxed(self) -> Option<Box<Self>> {
         let Conditions { pepper, not_before, networks, data_scopes } = &self;
         let has_any = pepper.is_some() || not_before.is_some() || networks.is_some() || !data_scopes.is_unrestricted();
@@ -75,18 +75,18 @@ impl Accepted {
         Text::from(self.owner.to_vec())
     }
 
-    /// What it grants.
+    /// What it grants, and its kind.
     pub fn effective(&self) -> &Effective {
         &self.effective
     }
 
-    /// On which data; `None`: on all.
+    /// Its data scopes; `None` is unrestricted.
     pub fn data_scopes(&self) -> Option<&DataScopes> {
         self.conditions.as_ref().map(|conditions| &conditions.data_scopes)
     }
 
-    /// Whether this is the token with that digest and it is good for what is asked now: nothing of ours was changed since
-    /// it was accepted.
+    /// Whether the token has this digest and is good for the question now, its rate apart, provided that none of our
+    /// rows has changed since it was accepted.
     pub(super) fn is_still(&self, digest: &Digest, question: &Question, now: Timestamp) -> bool {
         let conditions = self.conditions.as_deref();
         let pepper = conditions.and_then(|conditions| conditions.pepper.as_deref());
@@ -96,16 +96,16 @@ impl Accepted {
             && self.effective.grants(&question.require)
     }
 
-    /// Whether its kind allows another use now, which is then taken from the allowance: the last thing to be asked.
+    /// Takes one use from the allowance of the token, and returns whether there was one. Called last.
     pub(super) fn is_admitted(&self, now: Timestamp) -> bool {
         self.effective.kind().rate.is_none_or(|rate| usage::admit(self.id, rate, now).is_ok())
     }
 
-    /// With what remembering it takes: the image is not there yet, but what it will show is.
+    /// Computes its weight: the image does not exist yet, but `shown` is the size of what only that will hold.
     pub(super) fn weighed(mut self, shown: usize) -> Self {
-        /// The two counts of an `Rc`, and what the allocator adds on average to it, to the owner and to the image.
+        /// The two counts of an `Rc`, and the allocator's average overhead for it, the owner and the image.
         const OVERHEAD: usize = 16 + 3 * 12;
-        /// The header and the fields of the image that have one size.
+        /// The header of the image and its fields of fixed size.
         const IMAGE: usize = 72;
         let unshared = if Rc::strong_count(&self.effective) == 1 { self.effective.size() } else { 0 };
         let shown = shown + 2 * self.owner.len() + self.effective.array().len();
@@ -122,7 +122,7 @@ impl Conditions {
     }
 }
 
-/// Whether a client may use a token that is bound to these networks, or to none.
+/// Whether a client may use a token that is bound to these networks; any client may if `None`.
 pub fn admits(networks: Option<&[Network]>, client: Option<Client>) -> bool {
     networks.is_none_or(|networks| client.is_some_and(|client| networks.iter().any(|network| network.contains(client))))
 }

@@ -1,4 +1,4 @@
-//! What came of a verification, and how it is answered: as the composite `tokenauth.verification`.
+//! The outcome of a verification, and its answer: the composite `tokenauth.verification`.
 
 use std::rc::Rc;
 
@@ -20,15 +20,15 @@ use crate::scope::Scope;
 use crate::usage::{Denial, RetryAfter};
 use crate::verdict::Verdict;
 
-/// What came of a verification.
+/// The outcome of a verification.
 pub enum Outcome {
-    /// The token is good for what was asked; with what only an answer shows, unless an image of the answer is there.
+    /// The token is valid; with what only the answer needs, unless an image of the answer exists.
     Accepted(Rc<Accepted>, Option<Shown>),
-    /// It is not, or there is none.
+    /// The token is not valid, or there is none.
     Refused(Refused),
 }
 
-/// What an answer shows of an accepted token and nothing else needs.
+/// Fields of an accepted token that only the answer needs.
 pub struct Shown {
     pub name: Option<Text>,
     pub expires_at: Option<Timestamp>,
@@ -41,23 +41,23 @@ pub struct Shown {
 pub struct Refused {
     /// Why.
     pub verdict: Verdict,
-    /// Id, kind and name are told for the logs.
+    /// Id, kind and name of the token, for logs.
     token: Option<(Uuid, Text, Option<Text>)>,
     detail: Option<Jsonb>,
-    /// What becomes of it as an event.
+    /// The denial that is to become an event, if any.
     denial: Option<Denial>,
 }
 
 impl Outcome {
-    /// No, and nothing is known of a token.
+    /// A refusal without a token.
     pub fn without_token(verdict: Verdict, denial: Option<Denial>) -> Self {
         Outcome::Refused(Refused { verdict, token: None, detail: None, denial })
     }
 
-    /// As the composite.
+    /// The outcome as the composite.
     ///
     /// # Errors
-    /// 58030 when the operating system gives no random bytes.
+    /// 58030 when the operating system provides no random bytes.
     pub fn answer(self) -> Result<Verification, Error> {
         let correlation_id = correlation::new()?;
         Ok(match self {
@@ -97,37 +97,37 @@ impl Shown {
 }
 
 impl Refused {
-    /// Of a token that there is.
+    /// The refusal of a token that exists.
     pub fn token(verdict: Verdict, id: Uuid, kind: Text, name: Option<Text>, denial: Option<Denial>) -> Self {
         Refused { verdict, token: Some((id, kind, name)), detail: None, denial }
     }
 
-    /// With the reason for which the owner is inactive.
+    /// Adds why the owner is inactive.
     pub fn because(mut self, state_reason: Option<&Text>) -> Self {
         self.detail =
             state_reason.map(|reason| Jsonb::of(&json!({"state_reason": encoding::to_utf8(reason.as_bytes())})));
         self
     }
 
-    /// With the time after which to try again.
+    /// Adds the time after which to try again.
     pub fn not_before(mut self, retry_after: Option<RetryAfter>) -> Self {
         self.detail = retry_after.map(|after| Jsonb::of(&json!({"retry_after": after.seconds})));
         self
     }
 
-    /// With the scopes that were required and are not granted.
+    /// Adds the scopes that are required and not granted.
     pub fn missing(mut self, scopes: &[&Scope]) -> Self {
         let missing: Vec<&str> = scopes.iter().map(|scope| scope.as_str()).collect();
         self.detail = Some(Jsonb::of(&json!({ "missing": missing })));
         self
     }
 
-    /// The kind of the token, where there is one.
+    /// The kind of the token, if there is one.
     pub fn kind(&self) -> Option<&Text> {
         self.token.as_ref().map(|(_, kind, _)| kind)
     }
 
-    /// What else is known of the reason.
+    /// Details of the reason.
     pub fn detail(&self) -> Option<&Jsonb> {
         self.detail.as_ref()
     }

@@ -1,7 +1,7 @@
-//! What tokens grant now, made once for each combination of kind, chosen scopes and owner's permissions.
+//! What tokens grant now, computed once for each combination of kind, chosen scopes and owner's permissions.
 //!
-//! A million tokens have a few combinations between them. Both the set, which is asked about, and the array, which is
-//! answered, are shared by all that have the same.
+//! A million tokens have only a few combinations. All tokens with the same one share both the set that questions are
+//! checked against and the array that is returned.
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -19,7 +19,7 @@ pub struct Effective {
 }
 
 impl Effective {
-    /// Made for this one.
+    /// Computes what such a token grants.
     pub fn of(kind: &Rc<Kind>, chosen: Option<&Scopes>, permissions: &Scopes) -> Self {
         let scopes = kind.effective_scopes(chosen, permissions);
         let array = KeptTexts::of(scopes.iter().collect());
@@ -46,9 +46,9 @@ impl Effective {
         required.each().all(|scope: &Scope| self.scopes.covers(scope))
     }
 
-    /// About how many bytes it takes, the kind apart.
+    /// About how many bytes it takes, without the kind.
     pub fn size(&self) -> usize {
-        /// What maps and allocators add.
+        /// The overhead of maps and the allocator.
         const OVERHEAD: usize = 128;
         OVERHEAD + size_of::<Self>() + self.scopes.size() + self.array.len()
     }
@@ -61,10 +61,10 @@ pub struct Combinations {
     size: usize,
 }
 
-/// Where the parts of a combination lie: equal parts that lie elsewhere only cost another entry.
+/// The addresses of a combination's parts. Equal parts at other addresses only cost another entry.
 type Addresses = (usize, usize, usize);
 
-/// An entry, which keeps its parts where they lie.
+/// An entry, which keeps its parts alive, and so at their addresses.
 struct Known {
     effective: Rc<Effective>,
     _chosen: Option<Rc<Scopes>>,
@@ -72,7 +72,7 @@ struct Known {
 }
 
 impl Combinations {
-    /// What such a token grants; shared with others unless all combinations would then take more than `most` bytes.
+    /// Returns what such a token grants; remembers it unless all combinations would then take more than `most` bytes.
     pub fn effective(
         &mut self,
         kind: &Rc<Kind>,
@@ -86,7 +86,7 @@ impl Combinations {
             return Rc::clone(&known.effective);
         }
         let effective = Rc::new(Effective::of(kind, chosen.map(Rc::as_ref), permissions));
-        // What nobody else held until now is held by the entry, however long its owner is remembered.
+        // Parts that nobody else held are counted here: the entry keeps them, however long their row is remembered.
         let parts = chosen.map_or(0, interned::own_size) + interned::own_size(permissions);
         let size = self.size + size_of::<Known>() + effective.size() + parts;
         if size <= most {

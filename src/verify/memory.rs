@@ -1,10 +1,11 @@
-//! From a digest to all that is known of its token, remembered where that is safe.
+//! Finds all that is known of a token by its digest, and remembers it where that is safe.
 //!
-//! The order matters, and each step prevents a failure that was seen without it. First the messages of other sessions are
-//! taken in: whatever was committed before this call has then dropped its entries. Then the generation is read, and one
-//! snapshot serves all reads. Then messages are taken in once more: had the generation moved meanwhile, the rows read may
-//! be of before the change, and all is done again. Only what the generation has not moved under is remembered, and nothing
-//! in a transaction that has itself written, since it sees rows that a rollback would take back.
+//! The order matters: each step prevents a failure that was seen without it. First, the invalidation messages of other
+//! sessions are accepted, so that whatever was committed before this call has dropped its entries. Then the generation
+//! is read, and one snapshot serves all reads. Then messages are accepted again: if the generation has moved, the rows
+//! read may be older than the change, and everything is read again. What was read is remembered only if the generation
+//! has not moved, and never in a transaction that has written itself, since that sees rows that a rollback would take
+//! back.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -33,7 +34,7 @@ use crate::token::{Digest, Lookup};
 use crate::usage;
 use crate::verdict::Verdict;
 
-/// All that this backend remembers, of one generation and one size that it may take.
+/// All that this backend remembers, of one generation and for one `tokenauth.cache_size`.
 struct Memory {
     generation: u64,
     cache_size: usize,
@@ -41,55 +42,55 @@ struct Memory {
     principals: Remembered<Owner>,
     combinations: Combinations,
     kinds: HashMap<Text, Rc<Kind>>,
-    /// Those that were needed, with their check values compared.
+    /// The peppers that were needed; their check values were compared.
     peppers: Vec<Rc<Peppering>>,
     imports: Option<Imports>,
     hasher: Option<RandomState>,
 }
 
-/// How the bytes of `tokenauth.cache_size` are shared out.
+/// How many bytes of `tokenauth.cache_size` each part may take.
 mod share {
     use crate::interned;
     use crate::settings;
 
-    /// Of combinations, as many as of the lists that they are made of.
+    /// Combinations; the lists that they are made of may take as much again.
     pub fn combinations() -> usize {
         settings::cache_size() / interned::SHARE
     }
 
-    /// Of tokens and principals together.
+    /// Tokens and principals together.
     pub fn rows() -> usize {
         settings::cache_size() - 2 * combinations()
     }
 
-    /// Of tokens: for them principals make room, since a remembered token needs no principal.
+    /// Tokens: principals make room for them, since a remembered token needs no principal.
     pub fn tokens() -> usize {
         settings::cache_size() / 8 * 7
     }
 
-    /// That principals make at a time, so that it is not done for each token.
+    /// The room that principals make at a time, so that they need not for each token.
     pub fn room() -> usize {
         settings::cache_size() / 64
     }
 
-    /// Of principals, as long as tokens do not need it: of tokens that come once each, the owners come again.
+    /// Principals, while tokens do not need it: where each token comes once, its owner may come again.
     pub fn principals() -> usize {
         settings::cache_size() / 2
     }
 }
 
-/// A principal by its name, whose hash is its key.
+/// A principal with its name, by whose hash it is remembered.
 pub struct Owner {
     name: Text,
     /// The principal.
     pub principal: Principal,
-    /// As it was when it was read: who shares its permissions changes later.
+    /// Computed when it was read: later, others may share its permissions.
     weight: usize,
 }
 
 impl Owner {
     fn new(name: Text, principal: Principal) -> Self {
-        /// The two counts of an `Rc`, and what the allocator adds to it and to the name.
+        /// The two counts of an `Rc`, and the allocator's overhead for it and the name.
         const OVERHEAD: usize = 16 + 2 * 16;
         let weight = size_of::<Self>() + OVERHEAD + name.as_bytes().len() + principal.size();
         Owner { name, principal, weight }
@@ -104,7 +105,7 @@ impl Weigh for Owner {
     }
 }
 
-/// Kinds are few; where they are not, they are forgotten all at once.
+/// How many kinds are remembered. Usually there are few; beyond this, all are forgotten at once.
 const MOST_KINDS: usize = 256;
 
 thread_local! {
@@ -122,7 +123,7 @@ thread_local! {
 }
 
 impl Memory {
-    /// Forgets what is of another generation, and what was laid out for another `tokenauth.cache_size`.
+    /// Forgets everything if it is of another generation or was sized for another `tokenauth.cache_size`.
     fn at(&mut self, generation: u64) -> &mut Self {
         let cache_size = settings::cache_size();
         if self.generation != generation || self.cache_size != cache_size {
@@ -143,7 +144,7 @@ impl Memory {
         self.hasher.get_or_insert_with(RandomState::new).hash_one(name)
     }
 
-    /// Remembers a token that was accepted, if it has come before, and tells whether it does.
+    /// Remembers an accepted token if it has come before, and returns whether it does.
     fn keep(&mut self, key: u64, accepted: &Rc<Accepted>) -> bool {
         if accepted.digest.is_none() || !self.tokens.wants(key, share::tokens()) {
             return false;
@@ -159,8 +160,8 @@ impl Memory {
     }
 }
 
-/// Answers a question about the token with this lookup and digest, which are compared in constant time; `None` when there
-/// is none.
+/// Answers a question about the token with this lookup and digest; `None` if there is none. Digests are compared in
+/// constant time.
 pub fn ask(lookup: Lookup, digest: &Digest, question: &Question) -> Result<Option<Outcome>, Error> {
     let key = lookup.to_bigint().cast_unsigned();
     let Some(generation) = generation() else {
@@ -174,7 +175,7 @@ pub fn ask(lookup: Lookup, digest: &Digest, question: &Question) -> Result<Optio
     let known = MEMORY.with_borrow_mut(|memory| memory.at(generation).tokens.find(key).map(Rc::clone));
     if let Some(known) = known.filter(|known| question.is_answered_by(known)) {
         let now = Timestamp::now();
-        // If it is not, the rows have to say what is wrong.
+        // Otherwise the rows must tell what is wrong.
         if known.is_still(digest, question, now) && known.is_admitted(now) {
             usage::count(known.id, Verdict::Valid, known.rotated, question.client, now);
             return Ok(Some(Outcome::Accepted(known, None)));
@@ -199,7 +200,7 @@ fn effective(resolved: &Resolved, generation: u64) -> Rc<Effective> {
     })
 }
 
-/// Which imports there are.
+/// Which algorithms imported tokens have.
 pub fn imports() -> Imports {
     let Some(generation) = generation() else {
         return settled(invalidation::generation(), |snapshot, _| Imports::read(snapshot)).0;
@@ -212,10 +213,10 @@ pub fn imports() -> Imports {
     imports
 }
 
-/// The generation of now, if anything may be remembered.
+/// The current generation; `None` if nothing may be remembered.
 fn generation() -> Option<u64> {
     if settings::cache_size() == 0 {
-        // What was remembered before the setting was turned off goes, too.
+        // Also forgets what was remembered before the setting was changed to 0.
         MEMORY.with_borrow_mut(|memory| {
             memory.at(memory.generation);
         });
@@ -227,12 +228,13 @@ fn generation() -> Option<u64> {
     Some(invalidation::generation())
 }
 
-/// Reads until the generation has not moved meanwhile, and answers what was read with the generation that it is of.
+/// Reads until the generation has not moved meanwhile, and returns what was read with its generation.
 ///
-/// Whoever remembers nothing needs this too: a table that was rewritten after the snapshot, as by ALTER TABLE, is empty to it.
+/// This is needed even if nothing is remembered: a table that was rewritten after the snapshot, as by ALTER TABLE,
+/// looks empty to it.
 ///
-/// Where it never stands still, what was read last is answered: it is of a snapshot taken after the call began. Whatever is
-/// then remembered is of a generation that is over, and forgotten by the next call.
+/// If the generation keeps moving, returns what was read last, by a snapshot taken after the call began. Whatever is
+/// then remembered is of a past generation, and forgotten by the next call.
 fn settled<T>(mut generation: u64, read: impl Fn(&Latest, u64) -> T) -> (T, u64) {
     const MOST_ROUNDS: usize = 16;
     let mut rounds = 0;
@@ -247,10 +249,10 @@ fn settled<T>(mut generation: u64, read: impl Fn(&Latest, u64) -> T) -> (T, u64)
     }
 }
 
-/// Reads token, owner and kind as the snapshot shows them; owner and kind from memory if it is of this generation.
+/// Reads token, owner and kind as the snapshot shows them; owner and kind from memory if it has them.
 ///
 /// # Errors
-/// 55000 when the token has a pepper that is missing, or another key under its id.
+/// 55000 when the token's pepper is missing, or the key file has another key under its id.
 fn read(
     lookup: Lookup,
     digest: &Digest,
@@ -268,7 +270,7 @@ fn read(
         None => (find_owner(&token.owner, snapshot), find_kind(&token.kind, snapshot).map(Rc::new)),
         Some(generation) => (owner(&token.owner, snapshot, generation), kind_of(&token.kind, snapshot, generation)),
     };
-    // Nothing of ours removes either. Were they not there, the token would be refused as unknown.
+    // We never remove either of them. If one were missing, the token would be refused as unknown.
     Ok(owner.zip(kind).map(|(owner, kind)| Resolved { token, owner, kind }))
 }
 
@@ -304,12 +306,12 @@ fn owner(name: &Text, snapshot: &Latest, generation: u64) -> Option<Rc<Owner>> {
         return Some(owner);
     }
     let found = find_owner(name, snapshot)?;
-    // As for tokens: what was read under a generation that has moved since may be of before the change.
+    // As for tokens: if the generation has moved, what was read may be older than the change.
     if invalidation::generation() == generation {
         MEMORY.with_borrow_mut(|memory| {
             let memory = memory.at(generation);
             let most = share::principals().min(share::rows().saturating_sub(memory.tokens.size()));
-            // Where nothing has to be evicted for it, the first use is enough: after any change all principals are read anew.
+            // If there is room, the first use is enough: after any change all principals are read again.
             if memory.principals.wants(key, most) || memory.principals.has_room(key, found.weight(), most) {
                 memory.principals.store(key, &found, most);
             }

@@ -1,4 +1,4 @@
-//! A token with its owner and kind, and the verdict on it: each check in the order of the contract.
+//! A token with its owner and kind, and the verdict on it: the checks in the order of DESIGN 3.4.
 
 use std::rc::Rc;
 
@@ -38,7 +38,7 @@ pub struct TokenRow {
     pub kind: Text,
     /// Its identifier.
     pub id: Uuid,
-    /// As it is stored.
+    /// The stored digest.
     digest: Digest,
     pepper: Option<Rc<Peppering>>,
     name: Option<Text>,
@@ -49,7 +49,7 @@ pub struct TokenRow {
     rotated: bool,
     expires_at: Option<Timestamp>,
     not_before: Option<Timestamp>,
-    /// Chosen when it was issued.
+    /// The scopes that were chosen for it.
     pub scopes: Option<Rc<Scopes>>,
     data_scopes: Option<DataScopes>,
     networks: Option<Box<[Network]>>,
@@ -57,7 +57,7 @@ pub struct TokenRow {
 }
 
 impl TokenRow {
-    /// The token with this lookup, if its digest is this one, under the pepper that its row names.
+    /// Finds the token with this lookup if its digest matches, under the pepper that its row names.
     ///
     /// # Errors
     /// Those of `pepper`.
@@ -96,7 +96,7 @@ impl TokenRow {
                 .bytes(column::SCOPES)
                 .map(|stored| interned::scopes(stored, || stored_scopes(&row.required::<TextArray>(column::SCOPES)))),
             data_scopes: row.optional::<Jsonb>(column::DATA_SCOPES).map(|stored| stored_data_scopes(&stored)),
-            // What somebody has written past our functions and cannot be read admits nobody.
+            // A network that was not written by our functions and cannot be read admits nobody.
             networks: row
                 .optional::<TextArray>(column::NETWORKS)
                 .map(|list| list.stored().filter_map(|network| Network::parse(network).ok()).collect()),
@@ -105,7 +105,7 @@ impl TokenRow {
     }
 }
 
-/// A token whose digest was presented, with its owner and kind, of rows of one moment.
+/// A token whose digest was presented, with its owner and kind, all as of one moment.
 pub struct Resolved {
     /// The token.
     pub token: TokenRow,
@@ -116,9 +116,7 @@ pub struct Resolved {
 }
 
 impl Resolved {
-    /// Judges the token, and counts the use.
-    ///
-    /// What it grants is asked for by kind, chosen scopes and permissions, and only if it is accepted.
+    /// Judges the token, and counts the use. Calls `effective`, which returns what it grants, only if it is accepted.
     pub fn judge(self, question: &Question, effective: impl FnOnce(&Self) -> Rc<Effective>) -> Outcome {
         let now = Timestamp::now();
         let (verdict, retry_after) = self.verdict(question, now);
@@ -163,7 +161,7 @@ impl Resolved {
         Outcome::Accepted(Rc::new(accepted.weighed(shown)), Some(Shown { name, expires_at, metadata, is_kept: false }))
     }
 
-    /// The verdict, and how long to wait if that is the matter.
+    /// The verdict, and how long to wait if it is `RateLimited`.
     fn verdict(&self, question: &Question, now: Timestamp) -> (Verdict, Option<RetryAfter>) {
         if let Some(verdict) = self.refusal(question, now) {
             return (verdict, None);
@@ -177,7 +175,7 @@ impl Resolved {
         (if grants_all { Verdict::Valid } else { Verdict::InsufficientScope }, None)
     }
 
-    /// Why the token is not accepted, whatever it is to be good for.
+    /// Why the token is refused, whatever scopes are required.
     fn refusal(&self, question: &Question, now: Timestamp) -> Option<Verdict> {
         let token = &self.token;
         Some(if self.is_dead() {
