@@ -1,6 +1,6 @@
-//! `report()`: the page that whoever runs the database reads on Monday.
+//! `report()`: the page that a DBA reads on Monday.
 //!
-//! Each section is one statement over what the views show; none decides anything.
+//! Most sections are one statement each over what the views show; none decides anything.
 
 use pgrx::prelude::*;
 
@@ -10,17 +10,17 @@ use crate::pg::statement::{Statement, arguments};
 use crate::pg::text::Text;
 use crate::usage;
 
-/// How many tokens a section lists; of the others it tells how many there are.
+/// How many tokens a section lists; it counts them all.
 const MOST_LISTED: i64 = 10;
 
-/// One line.
+/// One line of the report.
 struct Line {
     section: &'static str,
     item: Text,
     value: Text,
 }
 
-/// Tokens by kind and status; those that expire within a week; those that nobody has used for 90 days; what
+/// Returns tokens by kind and status; those that expire within a week; those that nobody has used for 90 days; what
 /// `unusual_activity()` finds, and deaths by reason, of the last week; what `doctor()` finds; and the settings.
 ///
 /// Columns: `section`, `item`, `value`. It reads every token and, for drift, every bound table.
@@ -49,8 +49,8 @@ fn kinds() -> Vec<Line> {
     section("tokens", &KINDS, false)
 }
 
-/// A statement that lists tokens: how many there are, then the first of them. A token is called by its name, or else its
-/// hint, and its owner. Columns of `$of`: `t`, a row of the view, and `moment`, by which they are in order.
+/// A statement that lists tokens: how many there are, then the first of them, each by its name, or else its hint, and
+/// its owner. `$of` selects `t`, a row of the view, and `moment`, by which they are sorted.
 macro_rules! listing {
     ($title:literal, $of:literal) => {
         concat!(
@@ -93,7 +93,7 @@ fn idle() -> Vec<Line> {
     section("idle", &IDLE, true)
 }
 
-/// The tokens of which it tells may be on no list any more.
+/// A token in it may have been deleted, and so be missing from the view.
 fn unusual() -> Vec<Line> {
     static UNUSUAL: Statement = Statement::new(
         "WITH listed AS MATERIALIZED (
@@ -144,7 +144,7 @@ fn drift() -> Vec<Line> {
     findings.into_iter().map(|found| Line { section: "drift", item: found.object, value: found.finding }).collect()
 }
 
-/// Where the key file lies is for superusers.
+/// Shows only whether a key file is set: its path is for superusers.
 fn settings() -> Vec<Line> {
     static SETTINGS: Statement = Statement::new(
         "SELECT name,
@@ -158,7 +158,7 @@ fn settings() -> Vec<Line> {
     section("settings", &SETTINGS, false)
 }
 
-/// The lines of a statement; `is_listing`: it is told how many tokens to list.
+/// Runs a statement as a section; `is_listing` if its argument is how many tokens to list.
 fn section(section: &'static str, statement: &Statement, is_listing: bool) -> Vec<Line> {
     let most = arguments![MOST_LISTED];
     statement.all(if is_listing { most } else { &[] }, |row| Line {

@@ -1,7 +1,7 @@
-//! `export_revocations` and `import_revocations`: what died stays dead when a backup of before is restored.
+//! `export_revocations` and `import_revocations`: keep dead what died after the backup that is restored.
 //!
-//! The document holds ids and names, no secret and no digest. Importing only ever kills, suspends and shortens; done twice
-//! it changes nothing more.
+//! The document holds ids and names, no secret and no digest. An import only ever kills, disables, deactivates and
+//! shortens; importing again changes nothing more.
 
 mod document;
 
@@ -24,9 +24,9 @@ use crate::pg::xact;
 use crate::principal::{PrincipalName, kill_revocable};
 use document::Document;
 
-/// What has died since a moment, as a document for `import_revocations`: tokens revoked and deleted, mass deaths of all
-/// tokens of an owner, owners that are inactive since; also tokens that are disabled, and expiries that were lowered. What
-/// was narrowed otherwise, scopes and networks, is not in it.
+/// Returns what has died since a moment, as a document for `import_revocations`: tokens revoked or deleted, mass deaths
+/// of the tokens of an owner, and owners deactivated; also tokens disabled, and expiries of tokens edited or rotated.
+/// Narrowed scopes and networks are not in it.
 ///
 /// # Errors
 /// `22004` for NULL.
@@ -37,12 +37,13 @@ fn export_revocations(since: Option<Timestamp>) -> Result<Option<Jsonb>, ErrorRe
     Ok(revocations::export(since, id::first(since)))
 }
 
-/// Makes die here what has died elsewhere, as `export_revocations` told it there, and returns how many tokens and
+/// Carries out here the deaths that `export_revocations` has returned elsewhere, and returns how many tokens and
 /// principals it has changed.
 ///
-/// A mass death covers the tokens that had been issued before it, so what was issued after the restore lives on. Owners that
-/// had become inactive are deactivated, those of a bound table too: the table, restored as well, then differs from them until
-/// the application has said so again. What is not here, such as tokens issued after the backup, is counted and told.
+/// A mass death covers only tokens issued before it, so those issued after the restore stay alive. Owners that had
+/// become inactive are deactivated, also those of a bound table: the table, itself restored, then differs from them
+/// until the application deactivates them again. A NOTICE counts what does not exist here, such as tokens issued after
+/// the backup.
 ///
 /// # Errors
 /// `22004` for NULL, `22023` for a document of another form, `42501` for a role that may not make trusted calls.
@@ -56,7 +57,7 @@ fn import_revocations(revocations: Option<Jsonb>) -> Result<i64, ErrorReport> {
 
 fn die_again(document: Document, actor: &Actor) -> Result<i64, Error> {
     xact::mark_death();
-    // Principals before tokens, as everybody locks them.
+    // Locks principals before tokens, as all functions do.
     let inactive = held(document.inactive);
     let unknown = revocations::unknown(&document.named);
     let changed = Changed {
@@ -92,14 +93,14 @@ fn die_again(document: Document, actor: &Actor) -> Result<i64, Error> {
     Ok(total)
 }
 
-/// Those that exist, held alone in the order of their keys.
+/// Locks the principals that exist, in the order of their keys, and returns them.
 fn held(mut named: Vec<(PrincipalName, Option<Text>)>) -> Vec<(PrincipalName, Option<Text>)> {
     named.sort_by(|one, other| one.0.cmp(&other.0));
     named.retain(|(name, _)| lock(name, Hold::Alone).is_some_and(|principal| !principal.dropped));
     named
 }
 
-/// Deactivates a principal that is held alone, and answers whether it was active.
+/// Deactivates a locked principal, and returns whether it was active.
 fn deactivate(name: &PrincipalName, reason: Option<&Text>, actor: &Actor) -> Result<bool, Error> {
     let Some(found) = lock(name, Hold::Alone).filter(|principal| principal.active) else {
         return Ok(false);

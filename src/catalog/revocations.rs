@@ -1,4 +1,4 @@
-//! Deaths told to another copy of the database, and carried out there.
+//! Exports deaths for another copy of the database, and carries them out there.
 
 use pgrx::Uuid;
 
@@ -7,17 +7,17 @@ use crate::pg::jsonb::Jsonb;
 use crate::pg::rows::Rows;
 use crate::pg::statement::{Statement, arguments};
 
-/// How much of what was told has changed something.
+/// How many tokens an import has changed.
 pub struct Changed {
-    /// Tokens that were not dead.
+    /// Tokens revoked, or deleted although revoked before.
     pub revoked: i64,
-    /// Tokens that were not disabled.
+    /// Tokens disabled.
     pub disabled: i64,
-    /// Tokens that would have worked longer.
+    /// Tokens whose expiry was lowered.
     pub shortened: i64,
 }
 
-/// How many of the tokens and principals that are told of do not exist.
+/// How many of the named tokens and principals do not exist.
 pub fn unknown(named: &Rows) -> i64 {
     static COUNT: Statement = Statement::new(
         "SELECT count(*)
@@ -28,7 +28,7 @@ pub fn unknown(named: &Rows) -> i64 {
     COUNT.first_over(named, &[], |row| row.required(1)).unwrap_or(0)
 }
 
-/// All that has died since a moment; `first` is the least identifier that an event of that moment can have.
+/// Returns all that has died since a moment; `first` is the least id that an event of that moment can have.
 pub fn export(since: Timestamp, first: Uuid) -> Option<Jsonb> {
     macro_rules! utc {
         ($moment:literal) => {
@@ -82,9 +82,9 @@ pub fn export(since: Timestamp, first: Uuid) -> Option<Jsonb> {
     EXPORT.first(arguments![since, first], |row| row.required(1))
 }
 
-/// Kills tokens one by one, and answers how many were not dead.
+/// Revokes or deletes each of these tokens, and returns how many it has changed.
 pub fn kill(dead: &Rows) -> i64 {
-    // Rows are locked in the order of their ids.
+    // Locks rows in the order of their ids.
     static KILL: Statement = Statement::new(
         "WITH told AS MATERIALIZED (SELECT DISTINCT ON (id) * FROM tokenauth_dead ORDER BY id, deleted DESC, at),
          held AS MATERIALIZED (
@@ -108,9 +108,9 @@ pub fn kill(dead: &Rows) -> i64 {
     KILL.first_over(dead, &[], |row| row.required(1)).unwrap_or(0)
 }
 
-/// Kills the tokens of owners that were issued before a moment; what is dead with others already stays as it is.
+/// Revokes the tokens of owners that were issued before a moment, except those already dead. Returns how many.
 pub fn kill_all(dead: &Rows) -> i64 {
-    // By identifiers, which are drawn when a token comes into being: epochs do not tell what was issued here since.
+    // Compares ids, which hold the time of issue: epochs do not tell which tokens were issued here since.
     static KILL: Statement = Statement::new(
         "WITH told AS MATERIALIZED (
              SELECT DISTINCT ON (t.id) t.id, d.at, d.by, d.reason
@@ -139,7 +139,7 @@ pub fn kill_all(dead: &Rows) -> i64 {
     KILL.first_over(dead, &[], |row| row.required(1)).unwrap_or(0)
 }
 
-/// Disables tokens that are alive and not disabled.
+/// Disables tokens that are neither revoked nor disabled, and returns how many.
 pub fn disable(told: &Rows) -> i64 {
     static DISABLE: Statement = Statement::new(
         "WITH held AS MATERIALIZED (
@@ -155,7 +155,7 @@ pub fn disable(told: &Rows) -> i64 {
     DISABLE.first_over(told, &[], |row| row.required(1)).unwrap_or(0)
 }
 
-/// Lowers expiries; none is raised.
+/// Lowers expiries, never raising one, and returns how many.
 pub fn shorten(told: &Rows) -> i64 {
     static SHORTEN: Statement = Statement::new(
         "WITH held AS MATERIALIZED (

@@ -1,4 +1,4 @@
-//! The document that revocations travel in, parsed once at the door.
+//! The document that carries revocations to another copy of the database, parsed before anything uses it.
 
 use pgrx::pg_sys;
 use serde::Deserialize;
@@ -17,19 +17,20 @@ use crate::principal::PrincipalName;
 /// The version that is written, and the one that is read.
 pub const VERSION: u32 = 1;
 
-/// Revocations, as rows for statements that carry them out.
+/// Revocations as rows for the statements that carry them out.
 pub struct Document {
     /// Tokens that died alone: `id`, `at`, `by`, `reason`, `deleted`.
     pub tokens: Rows,
-    /// Mass deaths: `owner`, `first_id` that a token issued later can have, `at`, `by`, `reason`, `covers`.
+    /// Mass deaths: `owner`, `first_id` (the least id that a token issued later can have), `at`, `by`, `reason`,
+    /// `covers`.
     pub owners: Rows,
     /// Tokens that were disabled: `id`, `at`.
     pub disabled: Rows,
-    /// Expiries that were lowered: `id`, `at`.
+    /// Expiries that may have been lowered: `id`, `at`.
     pub expiries: Rows,
     /// Owners that had become inactive, and why.
     pub inactive: Vec<(PrincipalName, Option<Text>)>,
-    /// Everything that is told of, in whichever list: `id` of a token, or `principal`.
+    /// All tokens and principals that any of the lists names: `id` of a token, or `principal`.
     pub named: Rows,
 }
 
@@ -96,8 +97,10 @@ struct WrittenInactive {
 }
 
 impl Document {
+    /// Reads a document.
+    ///
     /// # Errors
-    /// 22023 for another form, another version, or an element that is not what it should be.
+    /// 22023 for another format, another version, or a malformed element.
     pub fn parse(document: &Jsonb) -> Result<Self, Error> {
         let written: Written = document.parsed().ok_or(Error::NoRevocations)?;
         if written.version != VERSION {
@@ -170,7 +173,7 @@ fn token(id: &str) -> Option<pgrx::Uuid> {
     uuid::Uuid::try_parse(id).ok().map(|id| pgrx::Uuid::from_bytes(id.into_bytes()))
 }
 
-/// A moment that is over: a death to come would be none.
+/// Reads a moment in the past: a token whose death lies in the future is not dead.
 fn past(moment: &str) -> Option<Timestamp> {
     Timestamp::parse(moment).filter(|&moment| moment <= Timestamp::now())
 }
@@ -179,7 +182,7 @@ fn principal(name: &str) -> Option<PrincipalName> {
     PrincipalName::parse(&encoding::from_utf8(name)).ok()
 }
 
-/// Text of bearable length, if there is any.
+/// Reads text, if there is any; `None` if it is too long.
 fn prose(text: Option<String>) -> Option<Option<Text>> {
     match text {
         Some(text) if text.len() > MOST_PROSE => None,
