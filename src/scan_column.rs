@@ -1,7 +1,7 @@
-//! `scan_column`: tokens that somebody has pasted into a column of the application.
+//! `scan_column`: finds tokens that somebody has pasted into a column of the application.
 //!
-//! The column is read by a query that runs as the caller, with his privileges and row security, and streams: in memory are
-//! one value at a time and what is remembered of the tokens met so far. Never answers with a token's text.
+//! A query that runs with the caller's privileges and row security reads the column, and streams: only one value at a
+//! time, and what is remembered of the tokens found so far, are in memory. No token's text is ever returned.
 
 mod column;
 mod known;
@@ -20,19 +20,22 @@ use crate::token::{Presented, embedded};
 use column::Column;
 use known::Known;
 
-/// Finds tokens in a column of a table, partitioned table, foreign table or view: one row for each, in the order of the
-/// table.
+/// Finds tokens in a column of a table, partitioned table, foreign table or view: returns one row for each, in the
+/// order of the table.
 ///
-/// Columns: `relation`, the table, partition or view; `row_ctid`, the row in it as long as nobody changes it, NULL in views and
-/// foreign tables, and for whom the privilege to read covers the column and neither the table nor its `ctid` and `tableoid`,
-/// when `relation` is always the table that was named; `position`, of the token's first character in the column's text, counted from 1, in a
-/// `bytea` of its first byte; `hint`; `status` as in `tokenauth.tokens`, `revoked` for deleted ones, too, and `unknown` for a
-/// token that is well formed and not one of this database; and, unless it is unknown, `owner`, `kind` and `token_id`. Imported tokens have no form to be found by.
+/// Columns: `relation`, the table, partition or view; `row_ctid`, the row in it until somebody changes it; `position`
+/// of the token's first character (in a `bytea`, its first byte) in the column's value, counted from 1; `hint`;
+/// `status` as in `tokenauth.tokens`, but `revoked` for a deleted token and `unknown` for a well-formed one that is not
+/// of this database; and, unless it is unknown, `owner`, `kind` and `token_id`.
+///
+/// `row_ctid` is NULL and `relation` is `source` itself in views and foreign tables, and for a caller whose privileges
+/// cover neither the table nor its columns `ctid` and `tableoid`. Imported tokens have no form by which to find them.
 ///
 /// # Errors
-/// `22004` for a NULL argument, `42P01` and `42703` for what does not exist, `42804` for a column that holds no text, `42501`
-/// where the caller may not read it; `55000` when a token's digest has a pepper that is not in the key file.
-// Written by hand, since pgrx names no columns of a set that is put row by row, and "position" has to be quoted.
+/// `22004` for a NULL argument, `42P01` and `42703` for a table or column that does not exist, `42804` for a column
+/// that holds no text, `42501` when the caller may not read it; `55000` when a token's digest has a pepper that is not
+/// in the key file.
+// Written by hand, since pgrx does not name the columns of a set returned row by row, and "position" must be quoted.
 #[pg_extern(
     schema = "tokenauth",
     requires = ["views"],
@@ -73,14 +76,14 @@ impl Scan {
         let Some(text) = row.bytes(column::TEXT) else {
             return Ok(());
         };
-        // Most rows hold none, and for those nothing is allocated.
+        // Allocates nothing for a row without tokens, as most are.
         let mut found: Vec<_> = embedded::find(text).collect();
         found.reverse();
         let (mut counted, mut position) = (0, 1);
         for token in found {
             position += self.length(&text[counted..token.start]);
             counted = token.start;
-            // Of what is found, a checksum is right and nothing else is wrong: it parses.
+            // Always parses: only what has the form of a token and its checksum is found.
             let Ok(presented) = Presented::parse(&text[token]) else {
                 continue;
             };
@@ -99,7 +102,7 @@ impl Scan {
         Ok(())
     }
 
-    /// In the unit in which positions are told.
+    /// The length in the unit of `position`.
     fn length(&self, bytes: &[u8]) -> usize {
         match self.form {
             TextForm::Cast => encoding::characters(bytes),

@@ -16,7 +16,7 @@ use crate::scope::{Scope, Scopes};
 use crate::token::Prefix;
 use crate::usage::Rate;
 
-/// The table by its primary key.
+/// `tokenauth.kind` by its primary key.
 pub static BY_NAME: Indexed = Indexed::new(c"kind", c"kind_pkey", column::NAME as i16);
 
 /// Columns, in the order of the table.
@@ -48,8 +48,8 @@ pub fn find(name: &[u8], snapshot: &Latest) -> Option<Kind> {
     BY_NAME.find(Key::Text(name), snapshot, read)
 }
 
-/// The kind of this name, kept as it is, name and prefix, until the transaction ends: a mass revocation of the kind waits
-/// for the lock, and so covers the token that is being issued.
+/// Reads the kind with this name, and locks its name and prefix against changes until the transaction ends. A mass
+/// revocation of the kind waits for the lock, and so covers a token that is being issued.
 ///
 /// # Errors
 /// 42704 when there is none.
@@ -58,7 +58,7 @@ pub fn lock(name: &Text) -> Result<Kind, Error> {
     LOCK.first(arguments![name.clone()], read).ok_or_else(|| Error::NoSuchKind(name.shown()))
 }
 
-/// Waits until no token of this kind is being issued, and holds off any that would be; of all kinds if `None`.
+/// Waits until no token of this kind, or of any if `None`, is being issued, and blocks further issuing.
 ///
 /// # Errors
 /// 42704 when there is no such kind.
@@ -66,7 +66,7 @@ pub fn lock_against_issue(name: Option<&Text>) -> Result<(), Error> {
     static LOCK: Statement =
         Statement::new("SELECT name FROM tokenauth.kind WHERE name = $1 OR $1 IS NULL ORDER BY name FOR UPDATE");
     if name.is_none() {
-        // A kind that is being made has no row to lock yet.
+        // A kind that is being inserted has no row to lock yet.
         run_command("LOCK TABLE tokenauth.kind IN SHARE MODE");
     }
     let found = LOCK.run(arguments![name.cloned()]);
@@ -82,25 +82,25 @@ pub fn all() -> Vec<Kind> {
     ALL.all(arguments![], read)
 }
 
-/// Whether there are tokens of this kind.
+/// Whether the kind has tokens.
 pub fn has_tokens(name: &Text) -> bool {
     static FIND: Statement = Statement::new("SELECT FROM tokenauth.token WHERE kind = $1 LIMIT 1");
     FIND.run(arguments![name.clone()]) > 0
 }
 
-/// A kind that has tokens, whether it is still there or not.
+/// Returns a kind that has tokens, whether its row still exists or not.
 pub fn any_with_tokens() -> Option<Text> {
     static FIND: Statement = Statement::new("SELECT kind FROM tokenauth.token LIMIT 1");
     FIND.first(&[], |row| row.required(1))
 }
 
-/// Takes a row apart.
+/// Reads a row.
 fn read(row: &Row) -> Kind {
     let scopes = |number| row.optional::<TextArray>(number).map(|list| stored_scopes(&list));
     let permission = |number| row.bytes(number).map(|stored| Scope::parse(stored).expect("stored permission is valid"));
     Kind {
         name: row.required(column::NAME),
-        // What the CHECKs and the trigger of the table have let in parses.
+        // The CHECKs and the trigger of the table admit only what parses.
         prefix: row.bytes(column::PREFIX).and_then(|text| Prefix::parse(text).ok()).expect("stored prefix is valid"),
         owner_types: row.required::<TextArray>(column::OWNER_TYPES).stored().map(|text| text.to_vec().into()).collect(),
         permission_mode: row
@@ -127,14 +127,14 @@ fn read(row: &Row) -> Kind {
     }
 }
 
-/// How often each token may be used.
+/// The rate of a kind, if it has one.
 fn rate(row: &Row) -> Option<Rate> {
     let limit: i32 = row.optional(column::RATE_LIMIT)?;
     let interval: Interval = row.optional(column::RATE_INTERVAL)?;
     Some(Rate { limit: u32::try_from(limit).ok()?, interval: micros(&interval) })
 }
 
-/// Scopes as our functions have stored them. What somebody else has written past them and does not parse grants nothing.
+/// Scopes as our functions have stored them. A list that was not written by them and does not parse grants nothing.
 pub fn stored_scopes(list: &TextArray) -> Scopes {
     Scopes::parse(list.stored()).unwrap_or_else(|_| Scopes::nothing())
 }

@@ -6,11 +6,11 @@ use crate::pg::statement::{Statement, arguments};
 use crate::pg::table::{Table, TextForm, text_form};
 use crate::pg::text::Text;
 
-/// The answer of the query, by column.
+/// Column of the query's result: the table that the row is in.
 pub const RELATION: usize = 1;
-/// The row.
+/// Column: the row.
 pub const CTID: usize = 2;
-/// What the column holds.
+/// Column: the value that is scanned.
 pub const TEXT: usize = 3;
 
 /// A column that holds text.
@@ -22,12 +22,14 @@ pub struct Column {
     qualified: Text,
     /// Name of the column, quoted.
     name: Text,
-    /// Whether rows have a place of their own, in a table or partition that they name, and the caller may read which:
-    /// a privilege on the column alone does not cover it.
+    /// Whether rows have a `tableoid` and `ctid` of their own that the caller may read: a privilege on the column alone
+    /// does not suffice.
     is_placed: bool,
 }
 
 impl Column {
+    /// Looks up the column.
+    ///
     /// # Errors
     /// 42P01 and 42703 when table or column do not exist, 42804 when the column's type holds no text.
     pub fn find(table: Table, name: &Text) -> Result<Self, Error> {
@@ -57,7 +59,7 @@ impl Column {
         Ok(Column { form, table, qualified, name: quoted, is_placed })
     }
 
-    /// Reads it, as whoever the current user is.
+    /// The query that reads the column, as the current user.
     pub fn query(&self) -> Query {
         let place = match self.is_placed {
             true => "source.tableoid, source.ctid".to_owned(),

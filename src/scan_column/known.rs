@@ -1,4 +1,4 @@
-//! Whose a token is that was found, remembered for the next place where it was pasted.
+//! Whose the tokens are that were found, remembered in case one was pasted in several places.
 
 use std::collections::HashMap;
 
@@ -14,7 +14,7 @@ use crate::verify::identify_digest;
 /// A token that was found.
 #[derive(Clone)]
 pub struct Whose {
-    /// Its id; `None` when it is not one of this database.
+    /// Its id; `None` if it is not of this database.
     pub id: Option<Uuid>,
     /// Its owner.
     pub owner: Option<Text>,
@@ -28,14 +28,14 @@ pub struct Whose {
 #[derive(Default)]
 pub struct Known(HashMap<Vec<u8>, Whose>);
 
-/// How many are remembered, in a megabyte or so.
+/// How many tokens are remembered: about a megabyte.
 const MOST: usize = 4096;
 
 impl Known {
-    /// Whose this token is.
+    /// Returns whose this token is.
     ///
     /// # Errors
-    /// 55000 when its pepper is missing, or another key under its id.
+    /// 55000 when its pepper is missing, or the key file has another key under its id.
     pub fn whose(&mut self, presented: &Presented) -> Result<Whose, Error> {
         let digest = presented.digest();
         if let Some(whose) = self.0.get(digest.as_bytes()) {
@@ -61,7 +61,7 @@ fn described(id: Uuid) -> Whose {
         id: Some(id),
         owner: token.as_ref().map(|token| token.owner.clone()),
         kind: token.map(|token| token.kind),
-        // The view has every token but deleted ones.
+        // The view has all tokens except deleted ones.
         status: status.unwrap_or_else(|| Text::from("revoked")),
     }
 }
