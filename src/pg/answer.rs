@@ -1,6 +1,6 @@
-//! A set of rows as the answer of a function, put one by one.
+//! The answer of a function that returns a set, put row by row.
 //!
-//! However many there are, they cost no memory beyond `work_mem`: the store spills to disk.
+//! The rows take no more memory than `work_mem`, however many there are: the store spills to disk.
 
 use pgrx::callconv::{Arg, ArgAbi, BoxRet, FcInfo};
 use pgrx::datum::Datum;
@@ -11,20 +11,20 @@ use pgrx::pgrx_sql_entity_graph::metadata::{
 
 use super::statement::Argument;
 
-/// The answer of the function that is being called, which takes it as its last argument and returns it. Its SQL is written
-/// by hand, since only that says which columns the rows have.
+/// The answer of the called function, which takes it as its last argument and returns it. The function's SQL is written
+/// by hand, since only that gives the columns of the rows.
 pub struct Answer {
     set: *mut pg_sys::ReturnSetInfo,
 }
 
 impl Answer {
-    /// Adds a row, of the columns that the function is declared to return.
+    /// Adds a row with the columns that the function is declared to return.
     pub fn put<const N: usize>(&mut self, fields: [Argument; N]) {
         let values = fields.map(Argument::into_datum);
         let mut nulls = values.map(|value| value.is_none());
         let mut values = values.map(|value| value.unwrap_or(pg_sys::Datum::null()));
-        // SAFETY: the store and its descriptor live as long as the call; there are as many values as columns, and they are
-        // copied, in the store's own memory context whichever is current.
+        // SAFETY: the store and its descriptor live as long as the call; there are as many values as columns, and they
+        // are copied into the store's own memory context.
         unsafe {
             let set = &*self.set;
             assert!((*set.setDesc).natts as usize == N, "function does not return {N} columns");
@@ -33,7 +33,7 @@ impl Answer {
     }
 }
 
-// SAFETY: never an SQL argument: the call itself carries it.
+// SAFETY: never an argument in SQL: it is made from the call itself.
 unsafe impl SqlTranslatable for Answer {
     const TYPE_IDENT: &'static str = pgrx::pgrx_resolved_type!(Answer);
     const TYPE_ORIGIN: TypeOrigin = TypeOrigin::External;
@@ -41,8 +41,8 @@ unsafe impl SqlTranslatable for Answer {
     const RETURN_SQL: Result<ReturnsRef, ReturnsError> = Ok(ReturnsRef::SetOf(SqlMappingRef::literal("record")));
 }
 
-// SAFETY: the fcinfo of a function that is declared to return a set of rows has, where a set can be taken, a ReturnSetInfo;
-// InitMaterializedSRF raises where it cannot, and else makes a store that outlives the call.
+// SAFETY: where the caller accepts a set, the fcinfo of a function declared to return a set of rows has a
+// ReturnSetInfo. InitMaterializedSRF raises where it does not, and otherwise makes a store that outlives the call.
 unsafe impl<'fcx> ArgAbi<'fcx> for Answer {
     unsafe fn unbox_arg_unchecked(arg: Arg<'_, 'fcx>) -> Self {
         // SAFETY: the virtual argument is the fcinfo itself, valid during the call.

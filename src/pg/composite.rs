@@ -1,4 +1,4 @@
-//! Answers of composite types.
+//! Answers of composite types, and arguments.
 
 use std::cell::OnceCell;
 use std::ptr;
@@ -15,24 +15,25 @@ use super::statement::{Argument, Statement};
 
 /// The fields of a composite value, in the order of its type.
 ///
-/// The tuple is formed by hand: pgrx's own way looks the type up by name at each call and costs more than the whole
+/// The tuple is formed by hand: pgrx looks the type up by name at each call, which costs more than the whole
 /// verification.
 pub struct Fields<const N: usize>([Option<pg_sys::Datum>; N]);
 
 impl<const N: usize> Fields<N> {
-    /// Of these values, which must be of the types of the fields.
+    /// Makes fields of these values, which must have the types of the fields.
     pub fn new(values: [Argument; N]) -> Self {
         Fields(values.map(Argument::into_datum))
     }
 
-    /// The tuple, of the type that the called function is declared to return.
+    /// Forms the tuple, of the type that the called function is declared to return.
     ///
     /// # Safety
-    /// `fcinfo` must be that of a call of a function declared to return the composite type with these fields.
+    /// `fcinfo` must be of a call of a function declared to return the composite type with these fields.
     unsafe fn form(self, fcinfo: &FcInfo<'_>) -> pg_sys::HeapTupleHeader {
         let mut values = self.0.map(|value| value.unwrap_or(pg_sys::Datum::null()));
         let mut nulls = self.0.map(|value| value.is_none());
-        // SAFETY: the descriptor has N columns of the values' types, by the caller's word; the formed tuple is palloc'd.
+        // SAFETY: the caller guarantees that the descriptor has columns of the values' types, and their number is
+        // checked; the formed tuple is palloc'd.
         unsafe {
             let descriptor = result_descriptor(fcinfo);
             assert!((*descriptor).natts as usize == N, "composite type does not have {N} fields");
@@ -44,10 +45,10 @@ impl<const N: usize> Fields<N> {
 /// The descriptor of the function's result, looked up once per use of the function in a query.
 ///
 /// # Safety
-/// `fcinfo` must be that of a call of a function declared to return a composite type.
+/// `fcinfo` must be of a call of a function declared to return a composite type.
 unsafe fn result_descriptor(fcinfo: &FcInfo<'_>) -> pg_sys::TupleDesc {
-    // SAFETY: by the caller's word; `fn_extra` belongs to the called function, which keeps nothing else there, and
-    // `fn_mcxt` lives as long as it.
+    // SAFETY: guaranteed by the caller; `fn_extra` belongs to the called function, which keeps nothing else there, and
+    // `fn_mcxt` lives as long as that.
     unsafe {
         let call = fcinfo.as_mut_ptr();
         let function = (*call).flinfo;
@@ -102,27 +103,27 @@ pub const CORRELATION: usize = 32;
 
 /// Answer of type `tokenauth.verification`.
 pub enum Verification {
-    /// Of these fields.
+    /// Formed from these fields.
     Formed(Fields<15>),
-    /// Of these fields; an image is taken for the next time.
+    /// Formed from these fields, taking an image for the next time.
     Pictured(Fields<15>, Rc<dyn Pictured>),
-    /// As the image shows it, with this correlation id.
+    /// Copied from the image, with this correlation id.
     Again(Rc<dyn Pictured>, [u8; CORRELATION]),
 }
 
-/// What an image of an answer belongs to.
+/// The owner of an image of an answer.
 pub trait Pictured {
     /// The image.
     fn image(&self) -> &Image;
 }
 
-/// A verification that was answered once, to be answered again by copying it: everything but the correlation id, which
-/// comes last, is the same.
+/// A verification that was returned once, to be returned again by copying it: only the correlation id, its last field,
+/// differs.
 #[derive(Default)]
 pub struct Image(OnceCell<Kept>);
 
 impl Image {
-    /// Whether there is something to copy.
+    /// Whether the image was taken.
     pub fn is_taken(&self) -> bool {
         self.0.get().is_some()
     }
@@ -132,7 +133,7 @@ impl Image {
     /// # Safety
     /// `formed` must be a composite datum that ends with a correlation id.
     unsafe fn take(&self, formed: pg_sys::HeapTupleHeader) {
-        // SAFETY: a composite datum is a varlena; of its last field, text, the tuple holds a length and then these bytes.
+        // SAFETY: a composite datum is a varlena; it ends with the bytes of its last field, a text of that length.
         self.0.get_or_init(|| unsafe { Kept::copy(formed.cast(), CORRELATION) });
     }
 }
@@ -142,7 +143,7 @@ impl_sql_translatable!(Verification, "tokenauth.verification");
 // SAFETY: the datum is of the type that the function declares.
 unsafe impl BoxRet for Verification {
     unsafe fn box_into<'fcx>(self, fcinfo: &mut FcInfo<'fcx>) -> Datum<'fcx> {
-        // SAFETY: called with the fcinfo of a function that returns this type. An image was taken of the same type: it is
+        // SAFETY: called with the fcinfo of a function that returns this type. An image is of the same type: it is
         // forgotten with everything else when the extension's objects change.
         unsafe {
             let formed = match self {
@@ -177,9 +178,9 @@ impl FromDatum for VerificationArgument {
         if is_null {
             return None;
         }
-        // SAFETY: the caller vouches for a composite datum: a varlena that begins with a tuple header, which names its
-        // type. The values of the row lie in the datum, not in the HeapTupleData that is only needed to take it apart;
-        // the descriptor is released at once because the row keeps nothing of it.
+        // SAFETY: the caller guarantees a composite datum: a varlena that begins with a tuple header, which names its
+        // type. The row's values lie in the datum, not in the HeapTupleData, which is only needed to deform it; the
+        // descriptor is released at once because the row keeps nothing of it.
         unsafe {
             let header: pg_sys::HeapTupleHeader = pg_sys::pg_detoast_datum(datum.cast_mut_ptr()).cast();
             let mut tuple = pg_sys::HeapTupleData {
@@ -203,7 +204,7 @@ impl_sql_translatable!(VerificationArgument, "tokenauth.verification");
 // SAFETY: an argument of this type is unboxed by FromDatum above.
 unsafe impl<'fcx> ArgAbi<'fcx> for VerificationArgument {
     unsafe fn unbox_arg_unchecked(arg: Arg<'_, 'fcx>) -> Self {
-        // SAFETY: forwarded from the caller, who has excluded NULL.
+        // SAFETY: forwarded from the caller, which has excluded NULL.
         unsafe { arg.unbox_arg_using_from_datum() }.unwrap_or_else(|| panic!("unexpected null argument"))
     }
 
@@ -213,14 +214,14 @@ unsafe impl<'fcx> ArgAbi<'fcx> for VerificationArgument {
     }
 }
 
-/// Declares the answer of functions that return a composite value which a statement has made.
+/// Declares the answer of functions that return a composite value computed by a statement.
 macro_rules! composite_from_statement {
     ($(#[$meta:meta])* $name:ident, $sql:literal) => {
         $(#[$meta])*
         pub struct $name(pg_sys::Datum);
 
         impl $name {
-            /// The one value, of that type, of the first row of a statement's answer.
+            /// Runs a statement and returns the only column, of that type, of its first row.
             pub fn from_first(statement: &Statement, arguments: &[Argument]) -> Option<Self> {
                 statement.first_datum(arguments).map($name)
             }
@@ -228,7 +229,7 @@ macro_rules! composite_from_statement {
 
         impl_sql_translatable!($name, $sql);
 
-        // SAFETY: the datum is a composite of that type, in the caller's memory context.
+        // SAFETY: the datum is a composite of that type in the caller's memory context.
         unsafe impl BoxRet for $name {
             unsafe fn box_into<'fcx>(self, fcinfo: &mut FcInfo<'fcx>) -> Datum<'fcx> {
                 // SAFETY: as above.
@@ -249,7 +250,7 @@ composite_from_statement!(
     "tokenauth.rotation"
 );
 
-/// All rows of a statement that answers rows of `tokenauth.tokens`; run when the function returns.
+/// All rows of a statement that selects rows of `tokenauth.tokens`; it runs when the function returns.
 pub struct TokensRows {
     /// The statement.
     pub statement: &'static Statement,

@@ -17,8 +17,8 @@ pub fn is_in_recovery() -> bool {
     unsafe { pg_sys::RecoveryInProgress() }
 }
 
-/// When the last transaction that this standby has replayed was committed on the primary; `None` when it has replayed none
-/// since it was started. By the primary's clock, as `pg_last_xact_replay_timestamp()` has it.
+/// When the last transaction that this standby has replayed was committed, by the primary's clock; `None` if it has
+/// replayed none since it was started. The same as `pg_last_xact_replay_timestamp()`.
 pub fn replayed_until() -> Option<Timestamp> {
     // SAFETY: reads shared state under a spinlock.
     Timestamp::of_micros(unsafe { pg_sys::GetLatestXTime() })

@@ -4,7 +4,7 @@ use std::ffi::{CStr, c_int};
 
 use pgrx::pg_sys;
 
-/// Settings of the server with other values until this is dropped; an abort restores the former ones as well.
+/// Gives settings of the server other values until dropped; an abort restores the former ones too.
 pub struct Meanwhile(c_int);
 
 impl Meanwhile {

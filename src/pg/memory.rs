@@ -1,11 +1,11 @@
-//! Copies of what callers hand over, of any size.
+//! Copies of what callers pass, of any size.
 //!
-//! Rust ends the process when memory runs out, and with it every session of the server; PostgreSQL refuses the statement.
-//! Whatever may be large is therefore copied here, and nowhere else.
+//! When memory runs out, PostgreSQL refuses the statement, but Rust aborts the process, and with it every session of
+//! the server. Therefore whatever may be large is copied here, and nowhere else.
 
 use pgrx::prelude::*;
 
-/// A copy.
+/// Copies these bytes.
 ///
 /// # Errors
 /// Raises 53200 when there is no memory for it.

@@ -1,4 +1,4 @@
-//! Our own processes: what a worker needs from the server beyond what a session does.
+//! Background workers: what they need from the server and sessions do not.
 
 use std::ffi::c_int;
 use std::ptr;
@@ -19,15 +19,15 @@ pub fn is_upgrade() -> bool {
     unsafe { pg_sys::IsBinaryUpgrade }
 }
 
-/// Connects this worker without a database; it ends when asked to.
+/// Connects this worker to the server without a database. SIGTERM asks it to end.
 pub fn connect_to_none() {
     BackgroundWorker::attach_signal_handlers(SignalWakeFlags::SIGHUP | SignalWakeFlags::SIGTERM);
-    // SAFETY: once, at the beginning of a worker that was registered with a database connection.
+    // SAFETY: called once, when a worker begins that was registered with a database connection.
     unsafe { pg_sys::BackgroundWorkerInitializeConnectionByOid(pg_sys::InvalidOid, pg_sys::InvalidOid, 0) };
 }
 
-/// Connects this worker to a database as the bootstrap superuser, even if the database allows no connections. It ends
-/// at once when asked to, and waits for locks only briefly.
+/// Connects this worker to a database as the bootstrap superuser, even if the database allows no connections. SIGTERM
+/// ends it at its next check for interrupts, and it waits for locks only briefly.
 pub fn connect_to(database: u32) {
     /// Settings that no ALTER DATABASE or ALTER ROLE can change for this worker.
     const SETTINGS: [(&std::ffi::CStr, &std::ffi::CStr); 7] = [
@@ -40,8 +40,8 @@ pub fn connect_to(database: u32) {
         (c"session_replication_role", c"origin"),
         (c"jit", c"off"),
     ];
-    // SAFETY: once, at the beginning of a worker that was registered with a database connection. `die` makes the worker
-    // raise at the next safe point; the abort that follows releases its resources.
+    // SAFETY: called once, when a worker begins that was registered with a database connection. `die` makes the worker
+    // raise at the next check for interrupts; the abort that follows releases its resources.
     unsafe {
         let terminated = pg_sys::SIGTERM as c_int;
         #[cfg(not(feature = "pg18"))]
@@ -65,15 +65,15 @@ pub fn connect_to(database: u32) {
     }
 }
 
-/// Not guarded: a signal handler that only sets flags.
+/// The handler of SIGTERM. Not guarded, since it only sets flags.
 unsafe extern "C-unwind" fn die(signal: c_int) {
     // SAFETY: the server's own handler.
     unsafe { pg_sys::die(signal) };
 }
 
-/// Runs `act` in a transaction of its own. An error ends the worker, and the transaction with it.
+/// Runs `act` in a transaction of its own. An error ends the worker, which rolls the transaction back.
 pub fn in_transaction<T>(act: impl FnOnce() -> T) -> T {
-    // SAFETY: a worker outside of any transaction.
+    // SAFETY: called by a worker outside of any transaction.
     unsafe {
         pg_sys::SetCurrentStatementStartTimestamp();
         pg_sys::StartTransactionCommand();

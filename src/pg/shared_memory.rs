@@ -1,7 +1,7 @@
-//! Memory that every process of the server shares, where the library is preloaded.
+//! Memory that all processes of the server share, if the library is preloaded.
 //!
-//! It is asked for while the postmaster loads the library, made before any other process exists, and inherited by each.
-//! After a crash the postmaster makes it anew, maybe elsewhere.
+//! It is requested while the postmaster loads the library, allocated before any other process exists, and inherited by
+//! all. After a crash the postmaster allocates it anew, possibly at another address.
 
 use std::ffi::c_int;
 use std::ptr;
@@ -13,17 +13,17 @@ use pgrx::pg_sys;
 use crate::settings;
 use crate::usage::slots::{Header, Set, Slots, WAYS};
 
-/// Where it lies; null: the library is not preloaded.
+/// Its address; null if the library is not preloaded.
 static MEMORY: AtomicPtr<Header> = AtomicPtr::new(ptr::null_mut());
 /// How many sets follow the header.
 static SETS: AtomicUsize = AtomicUsize::new(0);
 
-/// What happens to it.
+/// What to call at its beginning and end.
 #[derive(Clone, Copy)]
 pub struct Hooks {
-    /// When it was made, in the postmaster.
+    /// Called in the postmaster when it has been allocated.
     pub begin: fn(Slots<'static>),
-    /// When the server has come to a clean end.
+    /// Called in the postmaster after a clean stop.
     pub end: fn(Slots<'static>),
 }
 
@@ -38,7 +38,7 @@ pub fn slots() -> Option<Slots<'static>> {
     if header.is_null() {
         return None;
     }
-    // SAFETY: made by `start` below, of this layout, before this process was; it lives as long as the process.
+    // SAFETY: `start` below made it, with this layout, before this process existed; it outlives the process.
     Some(unsafe { borrow(header, SETS.load(Relaxed)) })
 }
 
@@ -48,10 +48,10 @@ pub fn is_preloading() -> bool {
     unsafe { pg_sys::process_shared_preload_libraries_in_progress }
 }
 
-/// Asks for the memory, once, from `_PG_init`, while the postmaster loads the library.
+/// Requests the memory. Called once, from `_PG_init`, while the postmaster loads the library.
 pub fn register(hooks: Hooks) {
     HOOKS.get_or_init(|| hooks);
-    // SAFETY: hooks are chained, and set before the server looks at them.
+    // SAFETY: hooks are chained, and set before the server calls them.
     unsafe {
         PREVIOUS_REQUEST.get_or_init(|| pg_sys::shmem_request_hook);
         pg_sys::shmem_request_hook = Some(request);
@@ -69,16 +69,16 @@ fn size() -> usize {
 }
 
 /// # Safety
-/// At `header` there must be one, followed by this many sets, made of zeros and used only so.
+/// `header` must point to a header followed by this many sets, zeroed and since then used only as such.
 unsafe fn borrow(header: *mut Header, sets: usize) -> Slots<'static> {
-    // SAFETY: by the caller's word. Header and sets consist of atomics, for which all zeros is a value, and the size of a
-    // header is a multiple of its alignment, which is that of a set.
+    // SAFETY: guaranteed by the caller. Header and sets consist of atomics, for which all zeros are valid, and the size
+    // of a header is a multiple of its alignment, which is at least that of a set.
     unsafe { Slots::over(&*header, std::slice::from_raw_parts(header.add(1).cast(), sets)) }
 }
 
 #[pg_guard]
 unsafe extern "C-unwind" fn request() {
-    // SAFETY: called by the server when it sizes its memory, after the settings were read.
+    // SAFETY: the server calls it when it sizes its memory, after reading the settings.
     unsafe {
         if let Some(Some(previous)) = PREVIOUS_REQUEST.get() {
             previous();
@@ -89,8 +89,8 @@ unsafe extern "C-unwind" fn request() {
 
 #[pg_guard]
 unsafe extern "C-unwind" fn start() {
-    // SAFETY: called by the postmaster alone, before it has children: AddinShmemInitLock, which other libraries take here,
-    // guards against processes that attach by themselves, and servers that build so are for Windows only.
+    // SAFETY: only the postmaster calls it, before it has children. AddinShmemInitLock, which other libraries take
+    // here, guards against processes that attach by themselves, which is how only servers for Windows work.
     unsafe {
         if let Some(Some(previous)) = PREVIOUS_STARTUP.get() {
             previous();
@@ -101,7 +101,7 @@ unsafe extern "C-unwind" fn start() {
             return;
         }
         ptr::write_bytes(memory, 0, size());
-        // The server aligns to a line of memory of its own idea.
+        // The server aligns only to what it takes for a cache line.
         let header: *mut Header = memory.add(memory.align_offset(align_of::<Header>())).cast();
         SETS.store(sets(), Relaxed);
         MEMORY.store(header, Relaxed);
@@ -114,9 +114,9 @@ unsafe extern "C-unwind" fn start() {
 
 #[pg_guard]
 unsafe extern "C-unwind" fn end(code: c_int, _argument: pg_sys::Datum) {
-    // SAFETY: reads this process's state. Children have forgotten the callbacks of the postmaster.
+    // SAFETY: reads this process's state. Children do not inherit the postmaster's callbacks.
     let is_child = unsafe { pg_sys::IsUnderPostmaster };
-    // After a crash the memory is not to be trusted.
+    // After a crash the memory cannot be trusted.
     if code == 0
         && !is_child
         && let (Some(hooks), Some(slots)) = (HOOKS.get(), slots())
@@ -126,13 +126,13 @@ unsafe extern "C-unwind" fn end(code: c_int, _argument: pg_sys::Datum) {
     MEMORY.store(ptr::null_mut(), Relaxed);
 }
 
-/// The same over memory of the test's own, which is never given back.
+/// The same over memory of a test, which is never freed.
 #[cfg(test)]
 pub fn on_heap(capacity: usize) -> Slots<'static> {
     let sets = capacity.div_ceil(WAYS);
     let size = size_of::<Header>() + sets * size_of::<Set>();
     let layout = std::alloc::Layout::from_size_align(size, align_of::<Header>()).unwrap();
-    // SAFETY: zeros, of the size and alignment that `borrow` asks for, never freed.
+    // SAFETY: zeroed, of the size and alignment that `borrow` requires, and never freed.
     let slots = unsafe { borrow(std::alloc::alloc_zeroed(layout).cast(), sets) };
     slots.begin([1; 16]);
     slots

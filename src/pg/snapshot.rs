@@ -7,13 +7,15 @@ use super::xact;
 
 /// A registered snapshot taken now, released on drop.
 ///
-/// The transaction's own snapshot suits neither verification nor revocation: in REPEATABLE READ it shows a token as it
-/// was when the transaction began.
+/// The transaction's own snapshot suits neither verification nor revocation: in REPEATABLE READ it shows tokens as they
+/// were when the transaction began.
 pub struct Latest(pg_sys::Snapshot);
 
 impl Latest {
-    /// Takes a snapshot that sees what others have committed and what this transaction has done so far. Raises 25000 in a
-    /// parallel query, which our functions enter only through a function whose declaration is wrong.
+    /// Takes a snapshot that sees what others have committed and what this transaction has done so far.
+    ///
+    /// # Errors
+    /// Raises 25000 in a parallel query, which can call our functions only through a wrongly declared function.
     pub fn take() -> Self {
         if xact::is_parallel() {
             refuse();
@@ -23,7 +25,7 @@ impl Latest {
         Latest(unsafe { pg_sys::RegisterSnapshot(pg_sys::GetLatestSnapshot()) })
     }
 
-    /// The snapshot of the running statement: for what must agree with the rows that the statement itself reads.
+    /// Registers the snapshot of the running statement, for reads that must agree with the statement's own.
     pub fn of_statement() -> Self {
         // SAFETY: a function called in a statement has an active snapshot; pinned as above.
         Latest(unsafe { pg_sys::RegisterSnapshot(pg_sys::GetActiveSnapshot()) })
@@ -46,9 +48,9 @@ fn refuse() {
 
 impl Drop for Latest {
     fn drop(&mut self) {
-        // After an error the abort releases the resource owner; releasing the snapshot here too would do it twice.
+        // After an error the abort releases the resource owner; releasing the snapshot here too would release it twice.
         if !std::thread::panicking() {
-            // SAFETY: registered by `take` with the same resource owner: these guards never outlive a function call.
+            // SAFETY: registered above with the same resource owner, since these guards never outlive a function call.
             unsafe { pg_sys::UnregisterSnapshot(self.0) };
         }
     }

@@ -1,8 +1,8 @@
-//! What a transaction that killed tokens owes: a durable commit, and no PREPARE.
+//! What ends with a transaction; above all, one that kills tokens commits durably and cannot be prepared.
 //!
 //! An acknowledged revoke that a crash takes back is worse than none, so a commit that carries deaths waits for the disk
-//! and for synchronous standbys even where the caller has turned `synchronous_commit` off. A prepared transaction would
-//! leave that decision, and the dead tokens, to a later session.
+//! and for synchronous standbys even if the caller has turned `synchronous_commit` off. PREPARE TRANSACTION would leave
+//! the commit, and so the death of the tokens, to a later session.
 
 use std::cell::Cell;
 use std::ffi::{CStr, c_int, c_void};
@@ -14,32 +14,32 @@ use pgrx::{PgSqlErrorCode, pg_sys};
 use super::{database, invalidation, notify};
 
 thread_local! {
-    /// Shallowest transaction nesting level at which this transaction has killed something; 0: none.
+    /// Shallowest nesting level at which this transaction has killed something; 0 if it has not.
     static KILLED_AT: Cell<c_int> = const { Cell::new(0) };
-    /// Whether this transaction has taken anything away, in a subtransaction that was rolled back or not.
+    /// Whether this transaction has narrowed anything, even in a subtransaction that was rolled back.
     static NARROWED: Cell<bool> = const { Cell::new(false) };
-    /// Up to where the WAL of this transaction, from its beginning, is nothing but what `without_haste` wrote.
+    /// The WAL position up to which this transaction has written nothing but what `without_haste` wrote.
     static HASTELESS: Cell<Option<pg_sys::XLogRecPtr>> = const { Cell::new(None) };
-    /// How many transactions and subtransactions of this backend were rolled back.
+    /// How many transactions and subtransactions of this backend have been rolled back.
     static ROLLBACKS: Cell<u64> = const { Cell::new(0) };
     /// How many transactions of this backend have ended.
     static ENDED: Cell<u64> = const { Cell::new(0) };
-    /// Who else is told of ends.
+    /// The function to call at each end.
     static LISTENER: Cell<Option<fn(End)>> = const { Cell::new(None) };
 }
 
-/// What ends, with the nesting level of a subtransaction.
+/// What ends; a subtransaction with its nesting level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
-    /// A transaction, by whatever: also PREPARE.
+    /// A transaction, by COMMIT, ABORT or PREPARE.
     Transaction,
-    /// A subtransaction, which becomes part of the level above.
+    /// A committed subtransaction, which becomes part of the level above.
     Committed(i32),
-    /// A subtransaction, which is taken back.
+    /// A subtransaction that is rolled back.
     Aborted(i32),
 }
 
-/// Tells this function of each end, from within the server's own callbacks: it must not raise.
+/// Calls this function at each end, from the server's own callbacks: it must not raise.
 pub fn tell_end(listener: fn(End)) {
     LISTENER.set(Some(listener));
 }
@@ -50,33 +50,33 @@ fn tell(end: End) {
     }
 }
 
-/// How deep the current subtransaction is nested; 1: the transaction itself.
+/// The nesting level of the current subtransaction; 1 is the transaction itself.
 pub fn nesting_level() -> i32 {
     // SAFETY: reads this backend's transaction state.
     unsafe { pg_sys::GetCurrentTransactionNestLevel() }
 }
 
-/// Whether this process works on a part of another's query.
+/// Whether this process is a parallel worker.
 pub fn is_parallel_worker() -> bool {
     // SAFETY: reads this process's state.
     unsafe { pg_sys::ParallelWorkerNumber >= 0 }
 }
 
-/// Whether processes work on parts of a query just now, this one among them or not.
+/// Whether this process, leader or worker, is running a parallel query.
 pub fn is_parallel() -> bool {
     // SAFETY: reads this backend's transaction state.
     unsafe { pg_sys::IsInParallelMode() }
 }
 
-/// Says that this transaction narrows what a token may do: its commit is durable, but it may be prepared, since COMMIT
-/// PREPARED waits for the disk by itself.
+/// Records that this transaction narrows what a token may do: it commits durably, but it can be prepared, since COMMIT
+/// PREPARED itself waits for the disk.
 pub fn mark_narrowing() {
     // SAFETY: sets a flag that the commit of this transaction reads.
     unsafe { pg_sys::ForceSyncCommit() };
     NARROWED.set(true);
 }
 
-/// Says that this transaction kills: its commit is durable, and it cannot be prepared.
+/// Records that this transaction kills: it commits durably, and cannot be prepared.
 pub fn mark_death() {
     mark_narrowing();
     let level = nesting_level();
@@ -86,25 +86,25 @@ pub fn mark_death() {
     }
 }
 
-/// How many transactions and subtransactions of this backend were rolled back: whatever remembers having written
+/// How many transactions and subtransactions of this backend have been rolled back: whoever remembers having written
 /// something compares this.
 pub fn rollbacks() -> u64 {
     ROLLBACKS.get()
 }
 
-/// How many transactions of this backend have ended: whatever belongs to one compares this.
+/// How many transactions of this backend have ended: whoever remembers something for one compares this.
 pub fn ended() -> u64 {
     ENDED.get()
 }
 
-/// Raises 25006 in a read-only transaction, as every transaction of a standby is. The command is what was called.
+/// Raises 25006, naming `command`, in a read-only transaction, as every transaction on a standby is.
 pub fn refuse_read_only(command: &CStr) {
     // SAFETY: reads this backend's transaction state; the string is copied into the message.
     unsafe { pg_sys::PreventCommandIfReadOnly(command.as_ptr()) };
 }
 
-/// Whether verification, called now, may write: a read-write READ COMMITTED transaction of a primary. In stricter levels
-/// a counter's update would raise 40001 (see DESIGN 4), and a standby or a read-only transaction cannot write at all.
+/// Whether a verification may write now: in a read-write READ COMMITTED transaction on a primary, outside parallel
+/// queries. At stricter levels updating a counter would raise 40001 (see DESIGN 4); elsewhere nothing can be written.
 pub fn may_count() -> bool {
     // SAFETY: reads this backend's transaction state.
     unsafe {
@@ -115,10 +115,10 @@ pub fn may_count() -> bool {
     }
 }
 
-/// Writes something that a crash may lose. A transaction that has written nothing else does not wait for the disk at its
-/// commit: otherwise the first verification of a minute would cost a hundred times the others.
+/// Runs `write`, whose changes a crash may lose: a transaction that writes nothing else commits without waiting for the
+/// disk. Otherwise the first verification of a minute would cost a hundred times as much as the others.
 pub fn without_haste<T>(write: impl FnOnce() -> T) -> T {
-    // SAFETY: reads this backend's position; it is 0 until the transaction has written anything.
+    // SAFETY: reads this backend's WAL position, which is 0 until the transaction writes something.
     let position = || unsafe { pg_sys::XactLastRecEnd };
     let (before, hasteless) = (position(), HASTELESS.get());
     let answer = write();
@@ -129,7 +129,7 @@ pub fn without_haste<T>(write: impl FnOnce() -> T) -> T {
     answer
 }
 
-/// Registers the callbacks, once, from `_PG_init`. pgrx's own are per transaction and do not hear of PREPARE.
+/// Registers the callbacks. Called once, from `_PG_init`. Those of pgrx are per transaction and miss PREPARE.
 pub fn register() {
     // SAFETY: the callbacks are static functions that live as long as the backend.
     unsafe {
@@ -145,7 +145,7 @@ unsafe extern "C-unwind" fn at_transaction(event: pg_sys::XactEvent::Type, _argu
             notify::send_pending();
             wait_for_standbys();
         }
-        // SAFETY: reads this backend's position: it has moved if anything else was written since.
+        // SAFETY: reads this backend's WAL position, which has moved if anything else was written since.
         pg_sys::XactEvent::XACT_EVENT_PRE_COMMIT if HASTELESS.get() == Some(unsafe { pg_sys::XactLastRecEnd }) => {
             set_for_this_commit(c"off");
         }
@@ -185,11 +185,11 @@ unsafe extern "C-unwind" fn at_subtransaction(
     _parent: pg_sys::SubTransactionId,
     _argument: *mut c_void,
 ) {
-    // At both events it is still the subtransaction's.
+    // At both events this is still the level of the subtransaction.
     let level = nesting_level();
     match event {
         pg_sys::SubXactEvent::SUBXACT_EVENT_COMMIT_SUB => {
-            // What was killed in it is its parent's now.
+            // What it has killed now belongs to its parent.
             if KILLED_AT.get() == level {
                 KILLED_AT.set(level - 1);
             }
@@ -208,7 +208,7 @@ unsafe extern "C-unwind" fn at_subtransaction(
     }
 }
 
-/// Raises `synchronous_commit` to at least `on` for the commit at hand. ForceSyncCommit alone waits for the local disk.
+/// Raises `synchronous_commit` to at least `on` for this commit: ForceSyncCommit alone waits only for the local disk.
 fn wait_for_standbys() {
     // SAFETY: reads an enum setting.
     if unsafe { pg_sys::synchronous_commit } >= pg_sys::SyncCommitLevel::SYNCHRONOUS_COMMIT_REMOTE_FLUSH as c_int {
@@ -218,7 +218,7 @@ fn wait_for_standbys() {
 }
 
 fn set_for_this_commit(synchronous_commit: &CStr) {
-    // SAFETY: before the commit record the transaction may still change settings of its own; the change ends with it.
+    // SAFETY: before its commit record is written, a transaction may still change settings; the change ends with it.
     unsafe {
         pg_sys::set_config_option(
             c"synchronous_commit".as_ptr(),
