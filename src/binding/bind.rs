@@ -16,17 +16,17 @@ use crate::error::{Error, ErrorReport};
 use crate::pg::table::{Table, lock_bindings};
 use crate::pg::text::Text;
 
-/// Makes the rows of a table principals of this type, from now on, and returns how many it has copied.
+/// Makes the rows of a table principals of this type from now on, and returns how many it has copied.
 ///
-/// Each text is an SQL expression over a row of the table, such as `is_active AND NOT banned`; what is left out is set by
-/// hand. Expressions run with `search_path = pg_catalog, pg_temp`, so functions and tables are written with their schema.
-/// From an expression that was given, NULL never widens: `active` is inactive, permissions are none, data scopes allow
+/// Each text is an SQL expression over a row of the table, such as `is_active AND NOT banned`; what is left out is set
+/// by hand. Expressions run with `search_path = pg_catalog, pg_temp`, so functions and tables need their schema.
+/// NULL from a given expression never widens: the principal is inactive, permissions are none, data scopes allow
 /// nothing. Deactivation and token death become one transaction; DELETE, TRUNCATE and a changed id drop the principal.
 ///
 /// # Errors
-/// `22004` for a NULL source, type or id and for a row whose id is NULL; `42501` for anybody but the owner of the table;
-/// `42601` for what is not an expression; `42710` when type or table are bound already; `0A000` for views, foreign and
-/// temporary tables and inheritance; `21000` when several rows are the same principal.
+/// `22004` for a NULL source, type or id, or a row whose id is NULL; `42501` for anybody but the owner of the table;
+/// `42601` for what is not an expression; `42710` when the type or the table is bound already; `0A000` for views,
+/// foreign and temporary tables and inheritance; `21000` when several rows are the same principal.
 #[expect(clippy::too_many_arguments, reason = "the contract's signature; SQL calls it with named arguments")]
 // Written by hand, since pgrx would call the second argument "r#type".
 #[pg_extern(
@@ -62,16 +62,16 @@ fn bind_principals(
     bind(source, c"bind_principals()", || Definition::new(principal_type, id, fields))
 }
 
-/// Makes the rows of a table memberships, from now on, and returns how many it has copied.
+/// Makes the rows of a table memberships from now on, and returns how many it has copied.
 ///
-/// Each text is an SQL expression over a row of the table, as for `bind_principals`; those for `org` and `member` name whole
-/// principals, such as `'org:' || org_id`, which must exist before the row does. Permissions that were given and are NULL
-/// are none; left out, they are set by `add_member`. What a row gives or takes is in force from the end of the statement.
+/// Each text is an SQL expression over a row of the table, as for `bind_principals`; `org` and `member` yield whole
+/// principals, such as `'org:' || org_id`, which must exist before the row does. If `permissions` yields NULL, there
+/// are none; left out, `add_member` sets them. What a row gives or takes is in force from the end of the statement.
 ///
 /// # Errors
 /// `22004` for a NULL source, organisation or member, also in a row; `42704` for a row of an unknown organisation or member;
 /// `22023` for a row whose organisation is the member; `21000` when several rows are the same membership; `42710` when
-/// memberships or the table are bound already; else as `bind_principals`.
+/// memberships or the table are bound already; otherwise as `bind_principals`.
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 #[search_path(pg_catalog, pg_temp)]
 fn bind_members(
@@ -89,7 +89,7 @@ fn bind(
     command: &'static CStr,
     define: impl FnOnce() -> Result<Definition, Error>,
 ) -> Result<i64, ErrorReport> {
-    // Whether a text is an expression may depend on settings, too.
+    // Even whether a text is an expression may depend on settings.
     let _settled = settled();
     let definition = define()?;
     let source = Source::owned(source, command)?;
@@ -102,8 +102,10 @@ fn bind(
     Ok(copied)
 }
 
+/// Checks that neither the table, nor its type or memberships, are bound already.
+///
 /// # Errors
-/// 42710 when the table, the type or memberships are bound already.
+/// 42710 when one of them is.
 fn refuse_second(source: &Source, definition: &Definition) -> Result<(), Error> {
     for binding in triggers::bindings() {
         let bound = Definition::of_arguments(&binding.arguments);
@@ -118,8 +120,8 @@ fn refuse_second(source: &Source, definition: &Definition) -> Result<(), Error> 
     Ok(())
 }
 
-/// Removes the triggers by which a table is bound. Its principals or memberships stay as they are, and are set by hand from
-/// now on.
+/// Removes the triggers that bind a table. Its principals or memberships stay as they are, and are set by hand from now
+/// on.
 ///
 /// # Errors
 /// `22004` for NULL, `42501` for anybody but the owner of the table, `42704` when it is not bound.

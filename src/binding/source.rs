@@ -1,4 +1,4 @@
-//! The table that is bound: whether it can be, and what it is called.
+//! The table to bind: its names, and whether it can be bound.
 
 use std::ffi::CStr;
 
@@ -14,13 +14,13 @@ pub struct Source {
     pub table: Table,
     /// Its name with its schema, quoted.
     pub qualified: Text,
-    /// Its name alone, quoted; a partition goes by that of its root, since expressions are written for that.
+    /// Its name alone, quoted; for a partition that of its root, for which expressions are written.
     pub alias: Text,
     refused: Option<&'static str>,
 }
 
 impl Source {
-    /// What is known of a table.
+    /// Looks up a table.
     ///
     /// # Errors
     /// 42P01 when it does not exist.
@@ -58,7 +58,7 @@ impl Source {
             .ok_or(Error::NoSuchTable)
     }
 
-    /// Writers of a partition lock only that.
+    /// Locks the table and its partitions: writers to a partition lock only that.
     fn lock_against_writers(&self) {
         static PARTITIONS: Statement =
             Statement::new("SELECT relid FROM pg_partition_tree($1) WHERE relid <> $1 ORDER BY relid");
@@ -68,11 +68,11 @@ impl Source {
         }
     }
 
-    /// As [`of`](Self::of), locked against writers, for its owner.
+    /// Looks up a table that the current user owns, and locks it against writers.
     ///
     /// # Errors
-    /// 22004 for NULL, 42501 for anybody but its owner, 0A000 for a table that cannot be bound, 25006 where nothing can be
-    /// written; `command` names there what was called.
+    /// 22004 for NULL, 42P01 when it does not exist, 42501 for anybody but its owner, 0A000 for a table that cannot be
+    /// bound, 25006, naming `command`, in a read-only transaction.
     pub fn owned(table: Option<Table>, command: &'static CStr) -> Result<Self, Error> {
         static MAY_BIND: Statement =
             Statement::new("SELECT pg_has_role(current_user, relowner, 'USAGE') FROM pg_class WHERE oid = $1");
@@ -84,10 +84,10 @@ impl Source {
         if let Some(why) = source.refused {
             return Err(Error::CannotBind { table: source.qualified.shown(), why });
         }
-        // Before the lock, which a standby refuses as one that is too strong for it.
+        // Checked before taking the lock, which on a standby would be refused as too strong.
         xact::refuse_read_only(command);
         source.lock_against_writers();
-        // It may have changed while the lock was waited for.
+        // The table may have changed during the wait for the lock.
         Self::of(table)
     }
 }

@@ -1,4 +1,4 @@
-//! `sync_principals`: a bound table and its principals or memberships brought together again.
+//! `sync_principals`: makes principals or memberships agree with their bound table again.
 
 use pgrx::prelude::*;
 
@@ -13,11 +13,11 @@ use crate::pg::meanwhile::Meanwhile;
 use crate::pg::table::Table;
 use crate::pg::user::ActingAs;
 
-/// Repairs drift between a bound table and its principals or memberships, and triggers that are missing, such as those of a
-/// new partition; returns how many of them it put right.
+/// Repairs drift between a bound table and its principals or memberships, and installs missing triggers, such as those
+/// of a new partition. Returns how many principals or memberships it has changed.
 ///
-/// Afterwards each row is a principal or a membership as the binding says. Every other membership is ended, and every other
-/// principal of the type dropped: its row was removed while no trigger saw it. The expressions run as the owner of the table.
+/// Afterwards each row is a principal or membership as the binding says. Every other membership is ended, and every
+/// other principal of the type dropped: no trigger saw its row removed. Expressions run as the owner of the table.
 ///
 /// # Errors
 /// `22004` for NULL, `42501` for anybody but the owner of the table, `42704` when it is not bound or a row names an
@@ -39,12 +39,12 @@ fn sync_principals(source: Option<Table>) -> Result<i64, ErrorReport> {
     Ok(i64::try_from(outcome.total()).unwrap_or(i64::MAX))
 }
 
-/// Every row of the table as a principal or a membership, all of them or an error: a policy hides none.
+/// Evaluates every row of the table as a principal or membership; a policy that would hide rows is an error.
 ///
 /// # Errors
-/// Those of expressions, and 21000 when several rows are the same one.
+/// Those of expressions; 21000 when several rows are the same one.
 pub fn copy(definition: Definition, source: &Source) -> Result<Changes, Error> {
-    // Rows are read twice and must come in the same order.
+    // Rows are read twice, and must come in the same order both times.
     let _settings = Meanwhile::set(&[(c"row_security", c"off"), (c"synchronize_seqscans", c"off")]);
     let evaluation = Evaluation::over_table(definition, source)?;
     let mut changes = evaluation.no_changes();
@@ -59,10 +59,10 @@ pub fn copy(definition: Definition, source: &Source) -> Result<Changes, Error> {
     }
 }
 
-/// How a table is bound.
+/// Returns how a table is bound.
 ///
 /// # Errors
-/// 42704 when it is not.
+/// 42704 when it is not bound.
 pub fn bound_as(source: &Source) -> Result<Definition, Error> {
     triggers::bindings()
         .iter()
