@@ -1,7 +1,7 @@
 # shellcheck shell=bash
-# What scripts/bench writes of its measurements, as Markdown. Sourced at its end, never run.
+# Reports the measurements of scripts/bench as Markdown. Sourced at its end, never run.
 
-# A row of a table of throughput: PREFIX KEY LABEL PEER
+# throughput_row PREFIX KEY LABEL PEER: prints a row of a table of throughput.
 throughput_row() {
   printf '| %s | %s | %s | %s | %s | %s |\n' "$3" "$(rounded "$1$2-1")" "$(ratio "$1$2-1" "$1$4-1")" \
     "$(rounded "$1$2-8")" "$(ratio "$1$2-8" "$1$4-8")" "$(fixed "$1$2-8-cpu")"

@@ -1,5 +1,5 @@
--- Two tables of users, alike but for the binding of one. Run by scripts/bench last: binding makes all of them principals.
--- As real tables of users have, there is a column that people look up by, and room for other changes on each page.
+-- Two tables of users, alike except that one is bound. Run by scripts/bench last, since binding makes every user a
+-- principal. As in real tables of users, there is a second index, and a column whose changes the binding ignores.
 
 CREATE TABLE bench.users_plain (
     id         integer PRIMARY KEY,

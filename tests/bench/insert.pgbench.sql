@@ -1,4 +1,4 @@
--- The row that issue() makes, into the same table, by hand: values derived from a random uuid instead of a token.
+-- Inserts the row that issue() would insert, with values derived from a random uuid instead of a token.
 \set owner random(1, 10)
 INSERT INTO tokenauth.token
     (id, lookup, digest, algorithm, hint, kind, owner, owner_epoch, dies_with_owner, scopes, data_scopes, created_at, created_by)

@@ -1,11 +1,11 @@
--- Real tokens, scattered evenly over a table of :tokens. The others are only in the way, so these rows need no token text:
--- they are made in one statement, without issue(). Run by scripts/bench after small.sql, with :rounds set too.
+-- Real tokens, scattered evenly over a table of :tokens. The others are only in the way and need no token text, so one
+-- statement inserts them, without issue(). Run by scripts/bench after small.sql, with :rounds set too.
 
 CREATE TEMPORARY TABLE scattered AS
 SELECT i.id, i.token, (n % :rounds + 1)::integer AS round
 FROM generate_series(1, :rounds * 100000) n, LATERAL tokenauth.issue('bench', 'user:' || (n % 1000 + 1)) i;
 
--- The session's plans are held to calling for each token; these are not calls.
+-- The settings of the session make plans call for each token; these statements call nothing.
 SET enable_hashjoin = on;
 CREATE TEMPORARY TABLE kept AS
 SELECT row_number() OVER (ORDER BY random()) * (:tokens / (:rounds * 100000)) AS place, t.*, s.token, s.round

@@ -1,5 +1,5 @@
--- An owner with as many tokens as there are in all, and one with ten. Run by scripts/bench once verification is measured.
--- Only their deaths are timed, so these rows need no token text: they are made in one statement, without issue().
+-- An owner with :tokens tokens, and one with ten. Run by scripts/bench after it has measured verification. Only their
+-- deaths are timed, so these rows need no token text, and one statement inserts them, without issue().
 
 SELECT tokenauth.put_principal('user:many');
 SELECT tokenauth.put_principal('user:ten');

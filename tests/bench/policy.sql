@@ -1,12 +1,12 @@
--- A table of a million rows under row security, by the identity for one role and by a constant for another.
--- Run by scripts/bench-policy with :rows set. Each of the 10,000 owners has as many rows.
+-- Tables of :rows rows under row security, by the identity for one role and by a constant for another. Run by
+-- scripts/bench-policy. Each of the 10,000 owners has the same number of rows.
 
 CREATE EXTENSION tokenauth;
 CREATE SCHEMA bench;
 INSERT INTO tokenauth.kind (name, prefix) VALUES ('bench', 'bench_');
 SELECT tokenauth.put_principal('user:owner-42', permissions => '{devices:read}');
 
--- scan has no index on its owner, so every row is looked at; device has one.
+-- bench.scan has no index on the owner, so queries read every row; bench.device has one.
 CREATE TABLE bench.scan (n integer PRIMARY KEY, owner_id text NOT NULL, name text NOT NULL, seen_at timestamptz NOT NULL);
 INSERT INTO bench.scan
 SELECT n, 'owner-' || n % 10000, 'device ' || n, timestamptz '2026-01-01' + n * interval '1 second' FROM generate_series(1, :rows) n;

@@ -1,5 +1,5 @@
--- A million real tokens, and what an application would write by hand over the same million.
--- Run by scripts/bench with :tokens, :owners, :hot and :rounds set.
+-- :tokens real tokens, and what an application would write by hand for as many. Run by scripts/bench,
+-- scripts/bench-usage and scripts/profile, with :owners, :hot and :rounds set too.
 
 CREATE EXTENSION tokenauth;
 CREATE EXTENSION pgcrypto;
@@ -22,8 +22,8 @@ SELECT i.n, i.token, left(i.token, -1) || CASE right(i.token, 1) WHEN '0' THEN '
        sha256(convert_to(i.token, 'UTF8')), t.lookup
 FROM issued i JOIN tokenauth.token t USING (id) ORDER BY i.n;
 
--- Calls within one statement: a hot set presented over and over, and for each round random tokens of its own, so that
--- no round finds what the one before has left.
+-- For calls within one statement: a hot set presented over and over, and for each round random tokens of its own, so
+-- that no round finds what the one before has left in memory.
 CREATE UNLOGGED TABLE bench.hot AS
 SELECT p.* FROM bench.presented p, generate_series(1, 10) WHERE p.n <= :hot ORDER BY random();
 CREATE UNLOGGED TABLE bench.shuffled AS
@@ -55,7 +55,7 @@ SELECT n, '{devices:read,reports:*,sites:read}' FROM generate_series(1, :owners)
 INSERT INTO hand_written.token (digest, user_id, scopes)
 SELECT sha256(convert_to(token, 'UTF8')), n % :owners + 1, '{devices:read,sites:read}' FROM bench.presented ORDER BY n;
 
--- Of a form that PostgreSQL merges into the query that calls it: the fastest that SQL can be.
+-- A function that PostgreSQL inlines into the calling query: as fast as SQL can be.
 CREATE FUNCTION hand_written.verify(token text)
 RETURNS TABLE (ok boolean, id uuid, user_id bigint, name text, scopes text[], expires_at timestamptz)
 LANGUAGE sql STABLE AS $$
@@ -66,7 +66,7 @@ LANGUAGE sql STABLE AS $$
       AND (t.expires_at IS NULL OR t.expires_at > now())
 $$;
 
--- The same, which also looks whether the user is active, as verify() does.
+-- The same, which also checks whether the user is active, as verify() does.
 CREATE FUNCTION hand_written.verify_with_user(token text)
 RETURNS TABLE (ok boolean, id uuid, user_id bigint, name text, scopes text[], permissions text[], expires_at timestamptz)
 LANGUAGE sql STABLE AS $$
@@ -78,7 +78,7 @@ LANGUAGE sql STABLE AS $$
       AND u.is_active
 $$;
 
--- The same as verify(), which answers one row and not a set: of this form a function is called, as ours is.
+-- The first function, but returning one row instead of a set: it is called and not inlined, as verify() is.
 CREATE TYPE hand_written.verification AS (ok boolean, id uuid, user_id bigint, name text, scopes text[], expires_at timestamptz);
 CREATE FUNCTION hand_written.verify_row(token text) RETURNS hand_written.verification
 LANGUAGE sql STABLE AS $$
@@ -102,14 +102,14 @@ BEGIN
 END
 $$;
 
--- Only the owner, as authenticate() answers it.
+-- Returns only the owner, as authenticate() does.
 CREATE FUNCTION hand_written.owner_plpgsql(token text) RETURNS text LANGUAGE plpgsql STABLE AS $$
 BEGIN
     RETURN (SELECT user_id FROM hand_written.verify($1));
 END
 $$;
 
--- And the same that keeps the list of tokens truthful about their last use.
+-- The same, which also records the last use.
 CREATE FUNCTION hand_written.verify_and_note(token text)
 RETURNS TABLE (ok boolean, id uuid, user_id bigint, name text, scopes text[], expires_at timestamptz)
 LANGUAGE sql VOLATILE AS $$
