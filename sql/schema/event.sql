@@ -14,19 +14,19 @@ CREATE TABLE tokenauth.event (
     CONSTRAINT event_pkey PRIMARY KEY (id)
 );
 
-COMMENT ON TABLE tokenauth.event IS 'What was done: one row for each change, written in its transaction, never changed and removed by purge() alone';
+COMMENT ON TABLE tokenauth.event IS 'History: one row for each change, written in its transaction; rows never change, and only purge() removes them';
 COMMENT ON COLUMN tokenauth.event.id IS 'Identifier, uuid version 7';
-COMMENT ON COLUMN tokenauth.event.at IS 'When';
-COMMENT ON COLUMN tokenauth.event.event IS 'What, such as token.issued';
+COMMENT ON COLUMN tokenauth.event.at IS 'When it happened';
+COMMENT ON COLUMN tokenauth.event.event IS 'What happened, such as token.issued';
 COMMENT ON COLUMN tokenauth.event.token_id IS 'The token concerned';
 COMMENT ON COLUMN tokenauth.event.kind IS 'The kind concerned';
 COMMENT ON COLUMN tokenauth.event.owner IS 'The principal concerned';
 COMMENT ON COLUMN tokenauth.event.actor IS 'The principal that asked for it; NULL for a trusted call';
 COMMENT ON COLUMN tokenauth.event.role IS 'The role that was logged in';
 COMMENT ON COLUMN tokenauth.event.client IS 'Address of the database client; NULL over a Unix socket';
-COMMENT ON COLUMN tokenauth.event.before IS 'What was changed, as it was';
-COMMENT ON COLUMN tokenauth.event.after IS 'What was changed, as it is';
-COMMENT ON COLUMN tokenauth.event.correlation_id IS 'Of the last verification in the same transaction; NULL: there was none';
+COMMENT ON COLUMN tokenauth.event.before IS 'The changed fields as they were';
+COMMENT ON COLUMN tokenauth.event.after IS 'The changed fields as they are now';
+COMMENT ON COLUMN tokenauth.event.correlation_id IS 'The id of the last verification before it in the same transaction; NULL: there was none';
 
 SELECT pg_catalog.pg_extension_config_dump('tokenauth.event', '');
 
@@ -38,7 +38,7 @@ CREATE TABLE tokenauth.key (
     CONSTRAINT key_check_value_length CHECK (pg_catalog.octet_length(check_value) = 32)
 );
 
-COMMENT ON TABLE tokenauth.key IS 'Keys in use, by which a missing or wrong key file is told from an unknown token';
+COMMENT ON TABLE tokenauth.key IS 'Keys in use, so that a missing or wrong key can be told from an unknown token';
 COMMENT ON COLUMN tokenauth.key.id IS 'Identifier of the key in the key file';
 COMMENT ON COLUMN tokenauth.key.check_value IS 'HMAC-SHA-256 of a constant under the key';
 COMMENT ON COLUMN tokenauth.key.created_at IS 'When the key was first used here';

@@ -43,26 +43,26 @@ CREATE TABLE tokenauth.kind (
     CONSTRAINT kind_error_style_known CHECK (error_style IN ('uniform', 'coded', 'problem'))
 );
 
-COMMENT ON TABLE tokenauth.kind IS 'Policies: each token belongs to one kind; written by INSERT and UPDATE';
-COMMENT ON COLUMN tokenauth.kind.name IS 'What issue() and list() call this kind';
-COMMENT ON COLUMN tokenauth.kind.prefix IS 'What its tokens begin with, such as ps_usr_; fixed once the kind has tokens';
+COMMENT ON TABLE tokenauth.kind IS 'Policies: each token belongs to one kind; written with INSERT and UPDATE';
+COMMENT ON COLUMN tokenauth.kind.name IS 'The name of the kind in issue(), list() and so on';
+COMMENT ON COLUMN tokenauth.kind.prefix IS 'What its tokens begin with, such as ps_usr_; cannot change while the kind has tokens';
 COMMENT ON COLUMN tokenauth.kind.description IS 'For people';
-COMMENT ON COLUMN tokenauth.kind.owner_types IS 'Types of principals that may own its tokens';
-COMMENT ON COLUMN tokenauth.kind.permission_mode IS 'live: the owner''s permissions of now; intersect: chosen scopes cut to the owner''s of now; snapshot: chosen scopes as granted; all: everything';
-COMMENT ON COLUMN tokenauth.kind.ceiling IS 'Scopes that its tokens never exceed; NULL: no ceiling';
-COMMENT ON COLUMN tokenauth.kind.default_lifetime IS 'Lifetime when none is asked for; NULL: does not expire';
+COMMENT ON COLUMN tokenauth.kind.owner_types IS 'Types of principals that may own tokens of the kind';
+COMMENT ON COLUMN tokenauth.kind.permission_mode IS 'What a token grants; live: what its owner holds now; intersect: its chosen scopes, cut to what the owner holds now; snapshot: its chosen scopes as granted; all: everything';
+COMMENT ON COLUMN tokenauth.kind.ceiling IS 'Scopes that a token never exceeds; NULL: no ceiling';
+COMMENT ON COLUMN tokenauth.kind.default_lifetime IS 'Lifetime when none is given; NULL: tokens do not expire';
 COMMENT ON COLUMN tokenauth.kind.max_lifetime IS 'Longest lifetime, counted to the end of its last day in UTC; NULL: no bound';
 COMMENT ON COLUMN tokenauth.kind.lifetime_required IS 'Whether every token must expire';
 COMMENT ON COLUMN tokenauth.kind.name_required IS 'Whether every token must have a name';
-COMMENT ON COLUMN tokenauth.kind.owner_inactive IS 'What deactivating the owner does: revoke for good, or suspend until it is active again; copied into each token when it is issued';
-COMMENT ON COLUMN tokenauth.kind.expired_editable IS 'Whether an expired token can be edited, and so come back to life';
+COMMENT ON COLUMN tokenauth.kind.owner_inactive IS 'What deactivating the owner does to a token: revoke it for good, or suspend it until the owner is active again; copied into each token when it is issued';
+COMMENT ON COLUMN tokenauth.kind.expired_editable IS 'Whether an expired token can be edited, and so revived';
 COMMENT ON COLUMN tokenauth.kind.reveal IS 'Whether the token text is kept sealed as well, so that reveal() can show it again; needs a seal key in the key file';
-COMMENT ON COLUMN tokenauth.kind.self_service IS 'Whether owners may hand out, edit and widen tokens themselves; false: only the application''s trusted calls';
-COMMENT ON COLUMN tokenauth.kind.issue_permission IS 'Permission an actor needs for everything on tokens of this kind but revoking its own';
-COMMENT ON COLUMN tokenauth.kind.manage_permission IS 'Permission that lets an actor see and manage tokens of others';
+COMMENT ON COLUMN tokenauth.kind.self_service IS 'Whether principals may hand out, edit, widen and revive tokens; false: only the application''s trusted calls';
+COMMENT ON COLUMN tokenauth.kind.issue_permission IS 'Permission that an actor needs for everything on tokens of this kind, except for revoking its own; NULL: none';
+COMMENT ON COLUMN tokenauth.kind.manage_permission IS 'Permission that lets an actor see and manage tokens of others; NULL: only trusted calls may';
 COMMENT ON COLUMN tokenauth.kind.max_active_per_owner IS 'How many tokens of this kind one owner may have alive at once; NULL: unlimited';
-COMMENT ON COLUMN tokenauth.kind.rate_limit IS 'How often each of its tokens may be verified within rate_interval, and at once after as long a rest; needs the library preloaded; NULL: unlimited';
-COMMENT ON COLUMN tokenauth.kind.rate_interval IS 'See rate_limit; each server counts by itself';
+COMMENT ON COLUMN tokenauth.kind.rate_limit IS 'How often each token may be verified within rate_interval, and at once after a rest of that length; needs the library preloaded; NULL: unlimited';
+COMMENT ON COLUMN tokenauth.kind.rate_interval IS 'The interval for rate_limit; each server counts by itself';
 COMMENT ON COLUMN tokenauth.kind.error_style IS 'Body of error_response(): uniform, coded, or problem (RFC 9457)';
 COMMENT ON COLUMN tokenauth.kind.created_at IS 'When the kind was made';
 

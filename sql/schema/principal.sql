@@ -16,17 +16,17 @@ CREATE TABLE tokenauth.principal (
     CONSTRAINT principal_epochs_in_order CHECK (epoch >= all_dead_before_epoch AND epoch >= revocable_dead_before_epoch)
 ) WITH (fillfactor = 45, vacuum_truncate = off);
 
-COMMENT ON TABLE tokenauth.principal IS 'Whoever can own tokens or act; never removed, a dropped one leaves its row as a tombstone';
+COMMENT ON TABLE tokenauth.principal IS 'Who can own tokens or act; a row is never removed, a dropped principal leaves a tombstone';
 COMMENT ON COLUMN tokenauth.principal.principal IS 'type:id, such as user:42';
 COMMENT ON COLUMN tokenauth.principal.active IS 'Whether its tokens work and new ones may be issued';
 COMMENT ON COLUMN tokenauth.principal.epoch IS 'How many mass deaths its tokens have seen; a token carries the epoch it was issued in';
 COMMENT ON COLUMN tokenauth.principal.all_dead_before_epoch IS 'Tokens issued in an earlier epoch are dead';
-COMMENT ON COLUMN tokenauth.principal.revocable_dead_before_epoch IS 'Tokens issued in an earlier epoch are dead if deactivation of the owner revokes them';
+COMMENT ON COLUMN tokenauth.principal.revocable_dead_before_epoch IS 'Tokens issued in an earlier epoch are dead if deactivating the owner revokes them';
 COMMENT ON COLUMN tokenauth.principal.permissions IS 'What it holds, as scope patterns';
 COMMENT ON COLUMN tokenauth.principal.data_scopes IS 'Allowed values by dimension; {} is unrestricted';
-COMMENT ON COLUMN tokenauth.principal.state_reason IS 'Why it is inactive, for coded error bodies';
+COMMENT ON COLUMN tokenauth.principal.state_reason IS 'Why it is inactive, for the detail of verifications and coded error bodies';
 COMMENT ON COLUMN tokenauth.principal.display_name IS 'For people';
-COMMENT ON COLUMN tokenauth.principal.created_at IS 'When it was first put, or put again after it had been dropped';
+COMMENT ON COLUMN tokenauth.principal.created_at IS 'When it was made known, or made known again after it had been dropped';
 COMMENT ON COLUMN tokenauth.principal.dropped_at IS 'When it was dropped; NULL while it exists';
 
 SELECT pg_catalog.pg_extension_config_dump('tokenauth.principal', '');
@@ -63,12 +63,12 @@ CREATE TABLE tokenauth.mass_death (
     CONSTRAINT mass_death_covers_known CHECK (covers IN ('all', 'revocable'))
 );
 
-COMMENT ON TABLE tokenauth.mass_death IS 'Deaths of all tokens of an owner at once, by epoch';
+COMMENT ON TABLE tokenauth.mass_death IS 'Mass deaths: all tokens of an owner, or all revocable ones, died at once';
 COMMENT ON COLUMN tokenauth.mass_death.owner IS 'Whose tokens died';
-COMMENT ON COLUMN tokenauth.mass_death.epoch IS 'Epoch of the owner from then on: tokens of earlier ones died';
-COMMENT ON COLUMN tokenauth.mass_death.at IS 'When';
-COMMENT ON COLUMN tokenauth.mass_death.by IS 'The principal, or role:name, that did it';
-COMMENT ON COLUMN tokenauth.mass_death.reason IS 'Why';
-COMMENT ON COLUMN tokenauth.mass_death.covers IS 'all: every token; revocable: those that deactivation of the owner revokes';
+COMMENT ON COLUMN tokenauth.mass_death.epoch IS 'The owner''s epoch from then on: tokens of earlier epochs died';
+COMMENT ON COLUMN tokenauth.mass_death.at IS 'When they died';
+COMMENT ON COLUMN tokenauth.mass_death.by IS 'The principal, or role:name, that killed them';
+COMMENT ON COLUMN tokenauth.mass_death.reason IS 'Why they died';
+COMMENT ON COLUMN tokenauth.mass_death.covers IS 'all: every token; revocable: those that deactivating the owner revokes';
 
 SELECT pg_catalog.pg_extension_config_dump('tokenauth.mass_death', '');

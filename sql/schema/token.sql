@@ -45,27 +45,27 @@ CREATE TABLE tokenauth.token (
 CREATE INDEX token_owner_epoch_idx ON tokenauth.token (owner, dies_with_owner, owner_epoch);
 
 COMMENT ON TABLE tokenauth.token IS 'Tokens: digests and settings, never the token text in the clear';
-COMMENT ON INDEX tokenauth.token_owner_epoch_idx IS 'Lists the tokens of an owner, and counts those that no mass death has covered';
+COMMENT ON INDEX tokenauth.token_owner_epoch_idx IS 'Lists the tokens of an owner, and counts those that no mass death has killed';
 COMMENT ON COLUMN tokenauth.token.lookup IS 'Public part of the token text, by which verification finds the row';
 COMMENT ON COLUMN tokenauth.token.owner_epoch IS 'Epoch of the owner when the token was issued';
 COMMENT ON COLUMN tokenauth.token.id IS 'Public identifier, uuid version 7';
 COMMENT ON COLUMN tokenauth.token.created_at IS 'When it was issued';
-COMMENT ON COLUMN tokenauth.token.dies_with_owner IS 'Whether deactivating the owner revokes it (else it is suspended); owner_inactive of its kind when issued';
+COMMENT ON COLUMN tokenauth.token.dies_with_owner IS 'Whether deactivating the owner revokes it (otherwise suspends it): owner_inactive of its kind when it was issued';
 COMMENT ON COLUMN tokenauth.token.expires_at IS 'When it stops working; NULL: never';
-COMMENT ON COLUMN tokenauth.token.not_before IS 'When it begins to work; NULL: at once';
-COMMENT ON COLUMN tokenauth.token.revoked_at IS 'When this token alone was revoked; see mass_death for the rest';
+COMMENT ON COLUMN tokenauth.token.not_before IS 'When it starts working; NULL: at once';
+COMMENT ON COLUMN tokenauth.token.revoked_at IS 'When this token itself was revoked; for mass deaths see mass_death';
 COMMENT ON COLUMN tokenauth.token.disabled_at IS 'When it was disabled; NULL: it is not';
-COMMENT ON COLUMN tokenauth.token.deleted_at IS 'When it was taken off the lists';
+COMMENT ON COLUMN tokenauth.token.deleted_at IS 'When it was deleted, and so removed from every list; NULL: it was not';
 COMMENT ON COLUMN tokenauth.token.digest IS 'Digest of the whole token text';
-COMMENT ON COLUMN tokenauth.token.algorithm IS 'How the digest was made';
-COMMENT ON COLUMN tokenauth.token.pepper IS 'Identifier of the pepper in the digest';
-COMMENT ON COLUMN tokenauth.token.kind IS 'Its policy';
+COMMENT ON COLUMN tokenauth.token.algorithm IS 'How the digest was computed';
+COMMENT ON COLUMN tokenauth.token.pepper IS 'Identifier of the pepper that the digest is under';
+COMMENT ON COLUMN tokenauth.token.kind IS 'The kind it belongs to';
 COMMENT ON COLUMN tokenauth.token.owner IS 'The principal it acts for';
 COMMENT ON COLUMN tokenauth.token.name IS 'For people';
-COMMENT ON COLUMN tokenauth.token.scopes IS 'What was granted; NULL for kinds of mode live and all';
-COMMENT ON COLUMN tokenauth.token.data_scopes IS 'Data scopes granted; NULL for kinds of mode live and all';
+COMMENT ON COLUMN tokenauth.token.scopes IS 'The scopes it was granted; NULL for kinds of mode live and all';
+COMMENT ON COLUMN tokenauth.token.data_scopes IS 'The data scopes it was granted; NULL for kinds of mode live and all';
 COMMENT ON COLUMN tokenauth.token.networks IS 'Networks it may be used from; NULL: any';
-COMMENT ON COLUMN tokenauth.token.metadata IS 'The application''s own';
+COMMENT ON COLUMN tokenauth.token.metadata IS 'The application''s own data';
 COMMENT ON COLUMN tokenauth.token.description IS 'For people';
 COMMENT ON COLUMN tokenauth.token.hint IS 'Enough of the token text to recognise it';
 COMMENT ON COLUMN tokenauth.token.created_by IS 'The principal, or role:name, that issued it';
@@ -73,7 +73,7 @@ COMMENT ON COLUMN tokenauth.token.revoked_by IS 'The principal, or role:name, th
 COMMENT ON COLUMN tokenauth.token.revoke_reason IS 'Why it was revoked';
 COMMENT ON COLUMN tokenauth.token.rotated_from IS 'The token it succeeded';
 COMMENT ON COLUMN tokenauth.token.rotated_to IS 'The token that succeeded it';
-COMMENT ON COLUMN tokenauth.token.sealed IS 'The token text, encrypted, of kinds with reveal; wiped when the token dies alone';
+COMMENT ON COLUMN tokenauth.token.sealed IS 'The token text, encrypted, for kinds with reveal; wiped when the token itself is revoked or deleted';
 COMMENT ON COLUMN tokenauth.token.seal IS 'Identifier of the key that opens it';
 
 SELECT pg_catalog.pg_extension_config_dump('tokenauth.token', '');
@@ -85,7 +85,7 @@ CREATE TABLE tokenauth.import (
     CONSTRAINT import_algorithm_known CHECK (algorithm IN ('sha256', 'sha512'))
 );
 
-COMMENT ON TABLE tokenauth.import IS 'By which algorithms the digests of imported tokens were made';
+COMMENT ON TABLE tokenauth.import IS 'The algorithms by which the digests of imported tokens were computed';
 COMMENT ON COLUMN tokenauth.import.algorithm IS 'There are, or were, imported tokens with such digests';
 
 SELECT pg_catalog.pg_extension_config_dump('tokenauth.import', '');
@@ -105,11 +105,11 @@ CREATE TABLE tokenauth.usage (
 COMMENT ON TABLE tokenauth.usage IS 'When and how often tokens were used';
 COMMENT ON COLUMN tokenauth.usage.token_id IS 'The token';
 COMMENT ON COLUMN tokenauth.usage.last_used_at IS 'When it was last presented and found valid';
-COMMENT ON COLUMN tokenauth.usage.request_count IS 'How often it was valid';
+COMMENT ON COLUMN tokenauth.usage.request_count IS 'How often it was found valid';
 COMMENT ON COLUMN tokenauth.usage.denied_count IS 'How often it was presented and denied';
 COMMENT ON COLUMN tokenauth.usage.first_used_at IS 'When it was first found valid; NULL where the library is not preloaded';
 COMMENT ON COLUMN tokenauth.usage.last_denied_at IS 'When it was last presented and denied; NULL where the library is not preloaded';
-COMMENT ON COLUMN tokenauth.usage.last_client IS 'The client address that it was last presented from; NULL where none was given, or the library is not preloaded';
+COMMENT ON COLUMN tokenauth.usage.last_client IS 'The address of the client that last presented it; NULL where none was given, or the library is not preloaded';
 
 SELECT pg_catalog.pg_extension_config_dump('tokenauth.usage', '');
 
@@ -121,10 +121,10 @@ CREATE TABLE tokenauth.announced (
     CONSTRAINT announced_pkey PRIMARY KEY (token_id)
 );
 
-COMMENT ON TABLE tokenauth.announced IS 'Tokens of which listeners have been told that they are about to expire';
+COMMENT ON TABLE tokenauth.announced IS 'Tokens whose coming expiry was announced to listeners';
 COMMENT ON COLUMN tokenauth.announced.token_id IS 'The token';
 COMMENT ON COLUMN tokenauth.announced.expires_at IS 'The expiry that was announced';
-COMMENT ON COLUMN tokenauth.announced.term IS 'Within which time it was to expire: a week, then a day';
+COMMENT ON COLUMN tokenauth.announced.term IS 'The time within which it was to expire: a week, then a day';
 
 SELECT pg_catalog.pg_extension_config_dump('tokenauth.announced', '');
 
@@ -141,12 +141,12 @@ CREATE TABLE tokenauth.usage_hourly (
 CREATE INDEX usage_hourly_hour_idx ON tokenauth.usage_hourly (hour);
 
 COMMENT ON TABLE tokenauth.usage_hourly IS 'How often tokens were used in each hour, and from which networks; needs the library preloaded';
-COMMENT ON INDEX tokenauth.usage_hourly_hour_idx IS 'Finds what happened lately, and what is old';
+COMMENT ON INDEX tokenauth.usage_hourly_hour_idx IS 'Finds recent rows, and old ones to remove';
 COMMENT ON COLUMN tokenauth.usage_hourly.token_id IS 'The token';
 COMMENT ON COLUMN tokenauth.usage_hourly.hour IS 'When the hour began, in UTC';
-COMMENT ON COLUMN tokenauth.usage_hourly.request_count IS 'How often it was valid';
+COMMENT ON COLUMN tokenauth.usage_hourly.request_count IS 'How often it was found valid';
 COMMENT ON COLUMN tokenauth.usage_hourly.denied_count IS 'How often it was presented and denied';
-COMMENT ON COLUMN tokenauth.usage_hourly.networks IS 'Networks of the clients it was used by, /24 of IPv4 and /48 of IPv6; at most 32, and four between two flushes';
+COMMENT ON COLUMN tokenauth.usage_hourly.networks IS 'Networks of the clients that used it, /24 of IPv4 and /48 of IPv6; at most 32, and four between two flushes';
 
 SELECT pg_catalog.pg_extension_config_dump('tokenauth.usage_hourly', '');
 
@@ -159,10 +159,10 @@ CREATE TABLE tokenauth.usage_batch (
     CONSTRAINT usage_batch_pkey PRIMARY KEY (node)
 ) WITH (fillfactor = 50, vacuum_truncate = off);
 
-COMMENT ON TABLE tokenauth.usage_batch IS 'Internal: up to which batch usage of each server is in the tables';
+COMMENT ON TABLE tokenauth.usage_batch IS 'Internal: the last batch of each server''s usage that is in the tables';
 COMMENT ON COLUMN tokenauth.usage_batch.node IS 'A random number for the memory of one server, from one start to the next';
 COMMENT ON COLUMN tokenauth.usage_batch.batch IS 'The last batch';
-COMMENT ON COLUMN tokenauth.usage_batch.at IS 'When it came';
+COMMENT ON COLUMN tokenauth.usage_batch.at IS 'When it was written';
 
 SELECT pg_catalog.pg_extension_config_dump('tokenauth.usage_batch', '');
 
@@ -172,7 +172,7 @@ CREATE TYPE tokenauth.recent_usage AS (
     denied_count  bigint
 );
 
-COMMENT ON TYPE tokenauth.recent_usage IS 'What shared memory knows of the usage of a token beyond the table';
+COMMENT ON TYPE tokenauth.recent_usage IS 'The usage of a token that shared memory has beyond the table';
 COMMENT ON COLUMN tokenauth.recent_usage.last_used_at IS 'When it was last found valid';
 COMMENT ON COLUMN tokenauth.recent_usage.request_count IS 'How often it was valid since the table was written';
 COMMENT ON COLUMN tokenauth.recent_usage.denied_count IS 'How often it was denied since the table was written';

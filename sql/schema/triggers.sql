@@ -5,7 +5,7 @@ CREATE TRIGGER guard
 
 ALTER TABLE tokenauth.kind ENABLE ALWAYS TRIGGER guard;
 
-COMMENT ON TRIGGER guard ON tokenauth.kind IS 'Checks scopes and types, and keeps what tokens depend on';
+COMMENT ON TRIGGER guard ON tokenauth.kind IS 'Checks scopes and types, and refuses changes that tokens depend on';
 
 -- TRUNCATE deletes every kind. AFTER, so that the tokens may go in the same statement.
 CREATE TRIGGER guard_truncate
@@ -14,7 +14,7 @@ CREATE TRIGGER guard_truncate
 
 ALTER TABLE tokenauth.kind ENABLE ALWAYS TRIGGER guard_truncate;
 
-COMMENT ON TRIGGER guard_truncate ON tokenauth.kind IS 'Refuses to leave tokens without their kinds';
+COMMENT ON TRIGGER guard_truncate ON tokenauth.kind IS 'Refuses to remove kinds that have tokens';
 
 CREATE TRIGGER record
     AFTER INSERT OR UPDATE OR DELETE ON tokenauth.kind
@@ -22,12 +22,12 @@ CREATE TRIGGER record
 
 COMMENT ON TRIGGER record ON tokenauth.kind IS 'Records the change as an event';
 
--- BEFORE, while there is something to tell of.
+-- BEFORE, while the kinds are still there to be recorded.
 CREATE TRIGGER record_truncate
     BEFORE TRUNCATE ON tokenauth.kind
     FOR EACH STATEMENT EXECUTE FUNCTION tokenauth.record_kind();
 
-COMMENT ON TRIGGER record_truncate ON tokenauth.kind IS 'Records each kind that goes as an event';
+COMMENT ON TRIGGER record_truncate ON tokenauth.kind IS 'Records each removed kind as an event';
 
 -- Events are append-only, even for the extension's owner.
 CREATE TRIGGER append_only

@@ -11,14 +11,14 @@ CREATE TYPE tokenauth.issued AS (
     expires_at timestamptz
 );
 
-COMMENT ON TYPE tokenauth.issued IS 'A token just issued: the only place where its text ever is';
-COMMENT ON COLUMN tokenauth.issued.token IS 'The token text; it cannot be read again';
+COMMENT ON TYPE tokenauth.issued IS 'A token just issued, with its text';
+COMMENT ON COLUMN tokenauth.issued.token IS 'The token text; only reveal() can show it again, if the kind allows it';
 COMMENT ON COLUMN tokenauth.issued.id IS 'Public identifier';
 COMMENT ON COLUMN tokenauth.issued.hint IS 'Enough of the text to recognise it in lists';
-COMMENT ON COLUMN tokenauth.issued.kind IS 'Its policy';
+COMMENT ON COLUMN tokenauth.issued.kind IS 'The kind it belongs to';
 COMMENT ON COLUMN tokenauth.issued.owner IS 'The principal it acts for';
 COMMENT ON COLUMN tokenauth.issued.name IS 'For people';
-COMMENT ON COLUMN tokenauth.issued.scopes IS 'What it grants now';
+COMMENT ON COLUMN tokenauth.issued.scopes IS 'The scopes it grants now';
 COMMENT ON COLUMN tokenauth.issued.created_at IS 'When it was issued';
 COMMENT ON COLUMN tokenauth.issued.expires_at IS 'When it stops working; NULL: never';
 
@@ -41,21 +41,21 @@ CREATE TYPE tokenauth.verification AS (
 );
 
 COMMENT ON TYPE tokenauth.verification IS 'Outcome of a verification';
-COMMENT ON COLUMN tokenauth.verification.verdict IS 'valid, or why not';
+COMMENT ON COLUMN tokenauth.verification.verdict IS 'valid, or why the token was refused';
 COMMENT ON COLUMN tokenauth.verification.ok IS 'Whether the verdict is valid';
-COMMENT ON COLUMN tokenauth.verification.http_status IS 'The HTTP status that says so';
-COMMENT ON COLUMN tokenauth.verification.token_id IS 'The token, once its digest matched';
-COMMENT ON COLUMN tokenauth.verification.kind IS 'Its kind, once its digest matched';
+COMMENT ON COLUMN tokenauth.verification.http_status IS 'The HTTP status for this verdict';
+COMMENT ON COLUMN tokenauth.verification.token_id IS 'Id of the token; NULL unless its digest matched';
+COMMENT ON COLUMN tokenauth.verification.kind IS 'Kind of the token; NULL unless its digest matched';
 COMMENT ON COLUMN tokenauth.verification.owner IS 'The principal it acts for; NULL unless ok';
 COMMENT ON COLUMN tokenauth.verification.owner_type IS 'Type of the owner; NULL unless ok';
 COMMENT ON COLUMN tokenauth.verification.owner_id IS 'Id of the owner; NULL unless ok';
-COMMENT ON COLUMN tokenauth.verification.name IS 'Name of the token, once its digest matched';
-COMMENT ON COLUMN tokenauth.verification.scopes IS 'What it grants now; NULL unless ok';
-COMMENT ON COLUMN tokenauth.verification.data_scopes IS 'Allowed values by dimension, {} for all; NULL unless ok';
+COMMENT ON COLUMN tokenauth.verification.name IS 'Name of the token; NULL unless its digest matched';
+COMMENT ON COLUMN tokenauth.verification.scopes IS 'The scopes it grants now; NULL unless ok';
+COMMENT ON COLUMN tokenauth.verification.data_scopes IS 'Allowed values by dimension, {} for unrestricted; NULL unless ok';
 COMMENT ON COLUMN tokenauth.verification.expires_at IS 'When it stops working; NULL: never, or not ok';
-COMMENT ON COLUMN tokenauth.verification.metadata IS 'The application''s own; NULL unless ok';
+COMMENT ON COLUMN tokenauth.verification.metadata IS 'The application''s own data; NULL unless ok';
 COMMENT ON COLUMN tokenauth.verification.detail IS 'Facts about a refusal: state_reason, retry_after, missing scopes';
-COMMENT ON COLUMN tokenauth.verification.correlation_id IS 'Names this verification in logs and error bodies';
+COMMENT ON COLUMN tokenauth.verification.correlation_id IS 'Identifies this verification in logs and error bodies';
 
 CREATE TYPE tokenauth.rotation AS (
     predecessor              uuid,

@@ -46,12 +46,12 @@ SELECT CASE
         LIMIT 1) d ON true
  WHERE t.deleted_at IS NULL;
 
-COMMENT ON VIEW tokenauth.tokens IS 'Every token that was not deleted, with its status of now';
+COMMENT ON VIEW tokenauth.tokens IS 'Every token that was not deleted, with its current status';
 COMMENT ON COLUMN tokenauth.tokens.status IS 'active, disabled, not_yet_valid, expired, revoked or suspended';
 COMMENT ON COLUMN tokenauth.tokens.hint IS 'Enough of the token text to recognise it';
 COMMENT ON COLUMN tokenauth.tokens.owner IS 'The principal it acts for';
 COMMENT ON COLUMN tokenauth.tokens.name IS 'For people';
-COMMENT ON COLUMN tokenauth.tokens.kind IS 'Its policy';
+COMMENT ON COLUMN tokenauth.tokens.kind IS 'The kind it belongs to';
 COMMENT ON COLUMN tokenauth.tokens.expires_at IS 'When it stops working; NULL: never';
 COMMENT ON COLUMN tokenauth.tokens.last_used_at IS 'When it was last found valid';
 COMMENT ON COLUMN tokenauth.tokens.request_count IS 'How often it was found valid';
@@ -59,31 +59,31 @@ COMMENT ON COLUMN tokenauth.tokens.denied_count IS 'How often it was presented a
 COMMENT ON COLUMN tokenauth.tokens.created_at IS 'When it was issued';
 COMMENT ON COLUMN tokenauth.tokens.created_by IS 'The principal, or role:name, that issued it';
 COMMENT ON COLUMN tokenauth.tokens.description IS 'For people';
-COMMENT ON COLUMN tokenauth.tokens.scopes IS 'What was granted; NULL for kinds of mode live and all';
-COMMENT ON COLUMN tokenauth.tokens.data_scopes IS 'Data scopes granted; NULL for kinds of mode live and all';
-COMMENT ON COLUMN tokenauth.tokens.not_before IS 'When it begins to work; NULL: at once';
+COMMENT ON COLUMN tokenauth.tokens.scopes IS 'The scopes it was granted; NULL for kinds of mode live and all';
+COMMENT ON COLUMN tokenauth.tokens.data_scopes IS 'The data scopes it was granted; NULL for kinds of mode live and all';
+COMMENT ON COLUMN tokenauth.tokens.not_before IS 'When it starts working; NULL: at once';
 COMMENT ON COLUMN tokenauth.tokens.networks IS 'Networks it may be used from; NULL: any';
 COMMENT ON COLUMN tokenauth.tokens.revoked_at IS 'When it died';
 COMMENT ON COLUMN tokenauth.tokens.revoked_by IS 'The principal, or role:name, that killed it';
 COMMENT ON COLUMN tokenauth.tokens.revoke_reason IS 'Why it died';
 COMMENT ON COLUMN tokenauth.tokens.rotated_from IS 'The token it succeeded';
-COMMENT ON COLUMN tokenauth.tokens.metadata IS 'The application''s own';
+COMMENT ON COLUMN tokenauth.tokens.metadata IS 'The application''s own data';
 COMMENT ON COLUMN tokenauth.tokens.id IS 'Public identifier';
 
 CREATE VIEW tokenauth.events AS
 SELECT id, at, event, token_id, kind, owner, actor, role, client, before, after, correlation_id
   FROM tokenauth.event;
 
-COMMENT ON VIEW tokenauth.events IS 'Every change of a kind, principal, membership or token';
+COMMENT ON VIEW tokenauth.events IS 'Every change of a kind, principal, membership or token, and samples of denials';
 COMMENT ON COLUMN tokenauth.events.id IS 'Identifier, uuid version 7';
-COMMENT ON COLUMN tokenauth.events.at IS 'When';
-COMMENT ON COLUMN tokenauth.events.event IS 'What, such as token.issued';
+COMMENT ON COLUMN tokenauth.events.at IS 'When it happened';
+COMMENT ON COLUMN tokenauth.events.event IS 'What happened, such as token.issued';
 COMMENT ON COLUMN tokenauth.events.token_id IS 'The token concerned';
 COMMENT ON COLUMN tokenauth.events.kind IS 'The kind concerned';
 COMMENT ON COLUMN tokenauth.events.owner IS 'The principal concerned';
 COMMENT ON COLUMN tokenauth.events.actor IS 'The principal that asked for it; NULL for a trusted call';
 COMMENT ON COLUMN tokenauth.events.role IS 'The role that was logged in';
 COMMENT ON COLUMN tokenauth.events.client IS 'Address of the database client; NULL over a Unix socket';
-COMMENT ON COLUMN tokenauth.events.before IS 'What was changed, as it was';
-COMMENT ON COLUMN tokenauth.events.after IS 'What was changed, as it is';
-COMMENT ON COLUMN tokenauth.events.correlation_id IS 'Of the last verification in the same transaction; NULL: there was none';
+COMMENT ON COLUMN tokenauth.events.before IS 'The changed fields as they were';
+COMMENT ON COLUMN tokenauth.events.after IS 'The changed fields as they are now';
+COMMENT ON COLUMN tokenauth.events.correlation_id IS 'The id of the last verification before it in the same transaction; NULL: there was none';
