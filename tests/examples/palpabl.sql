@@ -1,5 +1,5 @@
--- Palpabl NMS: personal tokens with any subset of the permissions held, editable, never more than their owner can do.
--- Each quotation is from Palpabl's documentation; what stands below shows it.
+-- Palpabl NMS: editable personal tokens with any subset of the permissions held, which never do more than their owner can.
+-- Each quotation is from Palpabl's documentation; the statements below it show that it holds.
 CREATE EXTENSION tokenauth;
 \set SHOW_CONTEXT never
 \pset null (null)
@@ -39,7 +39,7 @@ SELECT count(*) AS stored FROM tokenauth.token AS t WHERE strpos(t::text, :'toke
 SELECT :'hint' ~ '^pnms_pat_[0-9A-Za-z]{8}…[0-9A-Za-z]{4}$' AS like_the_example, :'hint' = left(:'token', 17) || '…' || right(:'token', 4) AS prefix_and_last_characters;
 -- "From this page you can see every token you've created, when each one expires, and the permissions (scopes) attached to it."
 SELECT name, expires_at > now() AS expires, scopes FROM tokenauth.list('user:kim') ORDER BY name;
--- "Tokens are personal. The list shows only the tokens you created": whatever else somebody may do
+-- "Tokens are personal. The list shows only the tokens you created": no matter which permissions somebody else holds
 SELECT count(*) FROM tokenauth.list('user:lee');
 \set VERBOSITY sqlstate
 SELECT tokenauth.edit(:'id', name => 'mine now', actor => 'user:lee');
@@ -47,8 +47,8 @@ SELECT tokenauth.delete(:'id', 'user:lee');
 SELECT tokenauth.issue('pat', 'user:kim', actor => 'user:lee');
 \set VERBOSITY default
 
--- "Send the token in the Authorization header of your request to the NMS API as a bearer token"; the GraphQL API asks for what a
--- query needs, and queries see devices only through it
+-- "Send the token in the Authorization header of your request to the NMS API as a bearer token"; the GraphQL API requires the
+-- scope that a query needs, and devices can be queried only through it
 CREATE TABLE device (name text);
 INSERT INTO device VALUES ('core-1'), ('edge-7');
 CREATE FUNCTION graphql(headers jsonb, query text) RETURNS jsonb LANGUAGE plpgsql AS $$
@@ -81,14 +81,14 @@ SELECT scopes, expires_at - now() BETWEEN '29 days 23 hours' AND '30 days 1 hour
   FROM tokenauth.edit(:'id', scopes => '{dcim.view_device,ipam.view_prefix}', expires_in => '30 days', actor => 'user:kim');
 SELECT tokenauth.edit(:'id', expires_in => '2 years', actor => 'user:kim');
 \echo :SQLSTATE
--- "Permission and expiry changes take effect within a few minutes": here with the next request
+-- "Permission and expiry changes take effect within a few minutes": here they do so on the next request
 SELECT graphql(jsonb_build_object('Authorization', 'Bearer ' || :'token'), 'mutation { updateDevice }');
 
 -- "Each token acts with your permissions — it can never do more than you can"
 SELECT tokenauth.put_principal('user:kim', '{dcim.view_device}');
 SELECT scopes FROM tokenauth.verify(:'everything');
 SELECT verdict, http_status, detail FROM tokenauth.verify(:'everything', '{ipam.view_prefix}');
--- "each token carries a snapshot of the permissions you held when it was created": what is gained later is not in it
+-- "each token carries a snapshot of the permissions you held when it was created": permissions gained later are not in it
 SELECT tokenauth.put_principal('user:kim', '{dcim.view_device,dcim.change_device,dcim.add_device}');
 SELECT scopes FROM tokenauth.verify(:'everything');
 -- "As with creating a token, you can only grant permissions you currently hold. If your own permissions have changed since the token was

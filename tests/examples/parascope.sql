@@ -1,5 +1,5 @@
--- Parascope: personal tokens that live and die with their user, service keys that belong to nobody, administrators' keys.
--- Each quotation is from Parascope's documentation; what stands below shows it.
+-- Parascope: personal tokens that live and die with their user, service keys that belong to no user, administrators' keys.
+-- Each quotation is from Parascope's documentation; the statements below it show that it holds.
 CREATE EXTENSION tokenauth;
 \set SHOW_CONTEXT never
 \pset null (null)
@@ -14,8 +14,8 @@ INSERT INTO tokenauth.kind (name, prefix, owner_types, permission_mode, self_ser
     ('admin', 'ps_adm_', '{user}', 'live', true, 'keys:admin', 'keys:admin', NULL, true),
     ('read-only', 'ps_ro_', '{user}', 'live', true, 'keys:admin', 'keys:admin', '{*:read}', true);
 
--- the application's own table of users is what says who is active and who may do what; "inheriting that user's permissions and
--- data scopes": no sites is every site
+-- the application's own table of users decides who is active and who may do what; "inheriting that user's permissions and
+-- data scopes": a NULL in sites stands for every site
 CREATE TABLE users (
     id integer PRIMARY KEY,
     name text NOT NULL,
@@ -57,7 +57,7 @@ SELECT name, hint = 'ps_usr_' || substr(:'token', 8, 8) || '…' || right(:'toke
 -- "The full token value is never displayed after creation."
 SELECT count(*) AS stored FROM tokenauth.token AS t WHERE strpos(t::text, :'token') > 0;
 SELECT count(*) AS in_history FROM tokenauth.events AS e WHERE strpos(e::text, :'token') > 0;
--- a user's list has the user's own tokens
+-- a user's list contains the user's own tokens, and no others
 SELECT count(*) FROM tokenauth.list('user:1');
 
 -- "Revoked tokens are immediately invalidated — any requests using them will receive a 401 Unauthorized response."
@@ -66,7 +66,7 @@ SELECT tokenauth.revoke(:'second_id', actor => 'user:2');
 SELECT v.verdict, v.http_status, tokenauth.error_response(v) -> 'status' AS status, tokenauth.error_response(v) -> 'headers' ->> 'WWW-Authenticate' AS challenge,
        tokenauth.error_response(v) -> 'body' ->> 'error' AS error
   FROM tokenauth.verify_request(jsonb_build_object('X-API-Key', :'second')) v;
--- … nobody else can
+-- … and nobody else can even see them
 SELECT count(*) FROM tokenauth.list('user:1', 'user:2', 'personal');
 
 -- "If the user is deactivated, all their tokens are immediately revoked."
@@ -75,24 +75,24 @@ SELECT verdict, http_status FROM tokenauth.verify(:'token');
 SELECT name, status FROM tokenauth.tokens WHERE owner = 'user:2' ORDER BY name;
 SELECT tokenauth.issue('personal', 'user:2', 'while away', actor => 'user:2');
 \echo :SQLSTATE
--- … for good; and only the table says who is active, no call by hand
+-- … for good; and only the table decides who is active, not a call by hand
 SELECT tokenauth.activate('user:2');
 \echo :SQLSTATE
 UPDATE users SET is_active = true WHERE id = 2;
 SELECT verdict, http_status FROM tokenauth.verify(:'token');
--- … and the deactivation that is taken back has revoked nothing
+-- … a deactivation that is rolled back has revoked nothing
 SELECT token AS third FROM tokenauth.issue('personal', 'user:2', 'third', actor => 'user:2') \gset
 BEGIN;
 UPDATE users SET is_active = false WHERE id = 2;
 SELECT verdict FROM tokenauth.verify(:'third');
 ROLLBACK;
 SELECT verdict FROM tokenauth.verify(:'third');
--- … of however many users at once
+-- … a deactivation covers any number of users at once
 BEGIN;
 UPDATE users SET is_active = false;
 SELECT count(*) AS alive FROM tokenauth.tokens WHERE owner LIKE 'user:%' AND status = 'active';
 ROLLBACK;
--- … nor does a row that is deleted leave a token behind
+-- … and a deleted row leaves no working token behind
 BEGIN;
 DELETE FROM users WHERE id = 2;
 SELECT verdict, http_status FROM tokenauth.verify(:'third');
@@ -104,7 +104,7 @@ SELECT token AS service, id AS service_id, expires_at FROM tokenauth.issue('serv
 SELECT verdict, owner, scopes, expires_at FROM tokenauth.verify(:'service');
 SELECT tokenauth.issue('service', 'user:1', 'mine');
 \echo :SQLSTATE
--- "Created By: System-provisioned by Parascope": not by the service, nor by an administrator
+-- "Created By: System-provisioned by Parascope": neither by the service itself nor by an administrator
 SELECT tokenauth.issue('service', 'service:discovery', 'another', actor => 'service:discovery');
 \echo :SQLSTATE
 SELECT tokenauth.issue('service', 'service:discovery', 'another', actor => 'user:1');
@@ -113,7 +113,7 @@ SELECT tokenauth.issue('service', 'service:discovery', 'another', actor => 'user
 SELECT token AS rotated FROM tokenauth.rotate(:'service_id') \gset
 SELECT verdict FROM tokenauth.verify(:'service');
 SELECT verdict, name FROM tokenauth.verify(:'rotated');
--- … no user's deactivation touches it
+-- … and no user's deactivation affects it
 BEGIN;
 UPDATE users SET is_active = false;
 SELECT verdict FROM tokenauth.verify(:'rotated');
@@ -128,13 +128,13 @@ SELECT tokenauth.grantable('admin', 'user:2', 'user:2') AS admin_button, tokenau
        tokenauth.grantable('personal', 'user:2', 'user:2') AS personal_button;
 SELECT left(:'admin', 7) AS admin, left(:'readonly', 6) AS readonly;
 SELECT verdict FROM tokenauth.verify(:'admin', '{ci:write,users:write}');
--- a read-only key reads, whatever its owner may do
+-- a read-only key can only read, whatever its owner may do
 UPDATE users SET permissions = '{*}' WHERE id = 2;
 SELECT scopes FROM tokenauth.verify(:'readonly');
 SELECT verdict FROM tokenauth.verify(:'readonly', '{ci:read}');
 SELECT verdict, http_status FROM tokenauth.verify(:'readonly', '{ci:write}');
 UPDATE users SET permissions = '{ci:read}' WHERE id = 2;
--- administrators see and revoke them
+-- administrators see and revoke these keys
 SELECT name, owner, kind FROM tokenauth.list('user:1') ORDER BY name;
 SELECT tokenauth.revoke(id, actor => 'user:1') FROM tokenauth.list('user:1', kind => 'read-only');
 SELECT verdict, http_status FROM tokenauth.verify(:'readonly');

@@ -1,5 +1,5 @@
--- ParseSphere: keys of accounts and organisations, managed through the API itself; a deactivated account answers 403 until it is
--- in good standing again. Each quotation is from ParseSphere's documentation; what stands below shows it.
+-- ParseSphere: keys of accounts and organisations, managed through the API itself; the keys of a deactivated account get 403 until
+-- it is in good standing again. Each quotation is from ParseSphere's documentation; the statements below it show that it holds.
 CREATE EXTENSION tokenauth;
 \set SHOW_CONTEXT never
 \pset null (null)
@@ -8,10 +8,10 @@ CREATE EXTENSION tokenauth;
 INSERT INTO tokenauth.kind (name, prefix, owner_types, permission_mode, owner_inactive, manage_permission, name_required, error_style)
 VALUES ('api-key', 'sk_', '{account,org}', 'live', 'suspend', 'keys:manage', true, 'coded');
 
--- … the shape of errors also where no key, and so no kind, is known
+-- … errors have the same form where no key, and so no kind, is known
 SET tokenauth.default_error_style = 'coded';
 
--- accounts and organisations, kept in step by the application
+-- accounts and organisations, which the application itself keeps in step
 SELECT tokenauth.put_principal('account:ann', '{parses:*,workspaces:*}', '{"workspace": ["ann-notes", "acme-shared"]}');
 SELECT tokenauth.put_principal('account:ben', '{parses:*,workspaces:*}', '{"workspace": ["ben-notes", "acme-shared"]}');
 SELECT tokenauth.put_principal('org:acme', '{parses:*,workspaces:*}', '{"workspace": ["acme-shared"]}');
@@ -27,7 +27,7 @@ SELECT v.verdict, tokenauth.error_response(v) -> 'status' AS status, (tokenauth.
   FROM tokenauth.verify_request('{"Content-Type": "application/json"}') v;
 
 -- "You can also manage keys programmatically using the endpoints below."
--- … each request is a transaction that opens with the key and acts as its owner; the API server's role can do nothing else
+-- … each request is a transaction that authenticates with the key and acts as its owner; the API server's role can do nothing else
 SET client_min_messages = warning;
 DROP ROLE IF EXISTS regress_parsesphere_api;
 RESET client_min_messages;
@@ -55,7 +55,7 @@ BEGIN;
 SELECT tokenauth.authenticate_request(jsonb_build_object('Authorization', 'Bearer ' || :'token'));
 SELECT tokenauth.revoke(:'secret_id', 'DELETE /v1/api-keys');
 COMMIT;
--- … no key, no management: neither without one, nor with one that was revoked
+-- … keys cannot be managed without a key, nor with a revoked one
 \set VERBOSITY sqlstate
 SELECT tokenauth.issue('api-key', 'account:ann', 'without a key');
 SELECT tokenauth.authenticate(:'secret');
@@ -65,7 +65,7 @@ RESET ROLE;
 -- "Revoked: Key has been deleted via the DELETE endpoint. Requests return 401 Unauthorized"
 SELECT v.verdict, v.http_status, tokenauth.error_response(v) -> 'body' ->> 'error_code' AS error_code FROM tokenauth.verify(:'secret') v;
 SELECT name, status = 'active' AS is_active FROM tokenauth.list('account:ann') ORDER BY name;
--- … a key of somebody else is not there to be revoked
+-- … somebody else's key cannot be revoked, and seems not to exist
 SELECT token AS bens FROM tokenauth.issue('api-key', 'account:ben', 'Ben''s key') \gset
 \set VERBOSITY sqlstate
 BEGIN;
@@ -83,7 +83,7 @@ SELECT verdict, http_status FROM tokenauth.verify(:'token');
 -- "account_deactivated""
 SELECT tokenauth.deactivate('account:ann', 'subscription unpaid');
 SELECT v.verdict, v.http_status, (tokenauth.error_response(v) -> 'body') - 'correlationId' AS body FROM tokenauth.verify(:'token') v;
--- … a revoked key of the same account stays 401
+-- … a revoked key of the same account still gets 401
 SELECT verdict, http_status FROM tokenauth.verify(:'secret');
 -- "If your previously working key starts returning 403, check that your account is in good standing and your subscription is active."
 SELECT tokenauth.activate('account:ann');
@@ -108,13 +108,13 @@ SELECT tokenauth.grantable('api-key', 'org:acme', 'account:ann') AS ann, tokenau
 SELECT tokenauth.issue('api-key', 'org:acme', 'mine', actor => 'account:ben');
 \echo :SQLSTATE
 SELECT tokenauth.add_member('org:acme', 'account:ben', '{keys:manage}');
--- … and by a key of his own
+-- … and Ben can do so by a key of his own
 BEGIN;
 SELECT tokenauth.authenticate(:'bens');
 SELECT owner, name FROM tokenauth.list() ORDER BY owner, name;
 SELECT name FROM tokenauth.edit(:'org_id', name => 'Acme ingest (Ben)');
 COMMIT;
--- … the organisation's key outlives whoever made it
+-- … the organisation's key keeps working when the member who created it has left
 SELECT tokenauth.remove_member('org:acme', 'account:ann');
 SELECT tokenauth.deactivate('account:ann');
 SELECT verdict, owner FROM tokenauth.verify(:'org_token');
@@ -138,7 +138,7 @@ SELECT predecessor_in_use FROM tokenauth.rotation_status(:'new_id');
 -- "Keep an eye on your API keys through the dashboard: See when each key was last used. Track request counts."
 SELECT name, status, last_used_at <= clock_timestamp() AS last_used, request_count > 0 AS requests, denied_count > 0 AS denied
   FROM tokenauth.tokens ORDER BY created_at;
--- "Revoke compromised keys immediately": all of an account at once, in one call
+-- "Revoke compromised keys immediately": one call revokes all keys of an account
 SELECT tokenauth.revoke_all('account:ann', reason => 'compromised');
 SELECT verdict, http_status FROM tokenauth.verify(:'token');
 SELECT verdict FROM tokenauth.verify(:'new_token');

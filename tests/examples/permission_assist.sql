@@ -1,5 +1,5 @@
--- Permission Assist: system-wide tokens that administrators manage; every failure is the same 401, every call can be attributed.
--- Each quotation is from Permission Assist's documentation; what stands below shows it.
+-- Permission Assist: system-wide tokens that administrators manage; every failure gets the same 401, every call can be attributed.
+-- Each quotation is from Permission Assist's documentation; the statements below it show that it holds.
 CREATE EXTENSION tokenauth;
 \set SHOW_CONTEXT never
 \pset null (null)
@@ -70,7 +70,7 @@ SELECT verdict FROM tokenauth.verify(:'fresh');
 SELECT tokenauth.delete(:'fresh_id', 'user:admin');
 SELECT verdict, http_status FROM tokenauth.verify(:'fresh');
 SELECT name FROM tokenauth.list('user:admin') ORDER BY name;
--- … by an administrator
+-- … but only an administrator can delete it
 \set VERBOSITY sqlstate
 SELECT tokenauth.delete(:'id', 'user:reviewer');
 \set VERBOSITY default
@@ -87,7 +87,7 @@ SELECT count(DISTINCT correlation_id) AS calls FROM audit_log;
 SELECT tokenauth.revoke_all('integration:siem', reason => 'integration retired');
 SELECT verdict FROM tokenauth.verify(:'dated');
 SELECT verdict FROM tokenauth.verify(:'token');
--- … and the life of each token is in the history, with who did what
+-- … and the history has the life of each token, with who did what
 SELECT e.event, e.actor, t.name FROM tokenauth.events e JOIN tokenauth.tokens t ON t.id = e.token_id ORDER BY e.id;
 
 -- "When a token expires, delete it and create a new one."

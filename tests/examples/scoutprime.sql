@@ -1,5 +1,5 @@
--- scoutPRIME: tokens for members of one group, with a description and a lifetime that must be given; expired ones cannot be edited.
--- Each quotation is from scoutPRIME's documentation; what stands below shows it.
+-- scoutPRIME: tokens for members of one group, with a description and a required lifetime; expired ones cannot be edited.
+-- Each quotation is from scoutPRIME's documentation; the statements below it show that it holds.
 CREATE EXTENSION tokenauth;
 \set SHOW_CONTEXT never
 \pset null (null)
@@ -16,7 +16,7 @@ SELECT tokenauth.grantable('api', 'user:dana', 'user:dana') IS NOT NULL AS dana_
        tokenauth.grantable('api', 'user:eli', 'user:eli') IS NOT NULL AS eli_sees_the_link;
 SELECT tokenauth.issue('api', 'user:eli', description => 'mine', expires_in => '15 days', actor => 'user:eli');
 \echo :SQLSTATE
--- … of one's own tokens only
+-- … and members can issue tokens only for themselves
 SELECT tokenauth.issue('api', 'user:eli', description => 'for Eli', expires_in => '15 days', actor => 'user:dana');
 \echo :SQLSTATE
 
@@ -32,7 +32,7 @@ SELECT description, expires_at - created_at AS timeout, status, hint ~ '^scout_[
 SELECT verdict, scopes FROM tokenauth.verify(:'token');
 
 -- "Clicking on Show next to an API Token removes the dots that mask the token code, allowing it to be read when necessary."
--- It takes a kind that keeps texts, and a server whose tokenauth.key_file has a key to seal them with.
+-- This needs a kind that keeps texts, and a server whose tokenauth.key_file has a key to seal them.
 SELECT current_setting('tokenauth.key_file') <> '' AS has_keys \gset
 \if :has_keys
 INSERT INTO tokenauth.kind (name, prefix, permission_mode, issue_permission, lifetime_required, reveal)
@@ -40,12 +40,12 @@ VALUES ('shown', 'scouts_', 'live', 'group:api-tokens', true, true);
 SELECT token AS shown, id AS shown_id FROM tokenauth.issue('shown', 'user:dana', expires_in => '15 days', actor => 'user:dana') \gset
 SELECT tokenauth.reveal(:'shown_id', actor => 'user:dana') = :'shown' AS as_it_was_issued;
 SELECT tokenauth.reveal(:'shown_id', actor => 'user:dana') = :'shown' AS again;
--- … to nobody else, and each time it is recorded
+-- … nobody else can read it, and each reveal is recorded
 \set VERBOSITY sqlstate
 SELECT tokenauth.reveal(:'shown_id', actor => 'user:eli');
 \set VERBOSITY default
 SELECT event, actor FROM tokenauth.events WHERE token_id = :'shown_id' ORDER BY id;
--- … and not when it is deleted: then not even the sealed text is there
+-- … after deletion it cannot be read again: even the sealed text is gone
 SELECT tokenauth.delete(:'shown_id', 'user:dana');
 \set VERBOSITY sqlstate
 SELECT tokenauth.reveal(:'shown_id', actor => 'user:dana');
@@ -58,10 +58,10 @@ SELECT description, expires_at - now() BETWEEN '29 days 23 hours' AND '30 days 1
   FROM tokenauth.edit(:'id', description => 'nightly export, all workspaces', expires_in => make_interval(days => 30), actor => 'user:dana');
 SELECT description FROM tokenauth.edit(:'id', description => 'weekly export', actor => 'user:dana');
 SELECT verdict FROM tokenauth.verify(:'token');
--- … a timeout there must be
+-- … but a token must have a timeout
 SELECT tokenauth.edit(:'id', expires_at => 'infinity', actor => 'user:dana');
 \echo :SQLSTATE
--- "You cannot edit the token code.": there is nothing to edit it with
+-- "You cannot edit the token code.": no argument would allow it
 SELECT 'token' = ANY (proargnames) AS token_is_an_argument FROM pg_proc WHERE oid = 'tokenauth.edit'::regproc;
 SELECT verdict FROM tokenauth.verify(:'token');
 
@@ -89,7 +89,7 @@ SELECT verdict, http_status FROM tokenauth.verify(:'token');
 SELECT tokenauth.delete(:'id', 'user:dana') AS once_more;
 \set VERBOSITY default
 
--- who leaves the group sees the link no more, and can still take back what is its own
+-- a user who leaves the group no longer sees the link, but can still revoke its own tokens
 SELECT tokenauth.put_principal('user:dana', '{workspaces:*}');
 SELECT tokenauth.grantable('api', 'user:dana', 'user:dana') IS NOT NULL AS dana_sees_the_link;
 SELECT count(*) FROM tokenauth.list('user:dana');
