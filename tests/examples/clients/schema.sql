@@ -1,4 +1,4 @@
--- What the programs in this folder work on: a kind, two owners, and a table that shows each owner its own rows.
+-- The database for the programs in this folder: a kind, two owners, and a table that shows each owner its own rows.
 CREATE EXTENSION tokenauth;
 
 INSERT INTO tokenauth.kind (name, prefix) VALUES ('api', 'acme_');
@@ -12,7 +12,7 @@ CREATE POLICY own ON device USING (
     owner_id = (SELECT tokenauth.current_owner_id())
     AND (SELECT tokenauth.has_scope('devices:read')));
 
--- The role that the application logs in as. It verifies; what else it may do, a token says.
+-- The role that the application logs in as. It may verify; whatever else it may do, it may do only with a token.
 CREATE ROLE app LOGIN;
 SELECT tokenauth.grant_access('app', 'self');
 GRANT SELECT ON device TO app;

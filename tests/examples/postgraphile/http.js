@@ -1,4 +1,4 @@
-// What is HTTP's: the request that is read, and the answer that is thrown where it cannot be.
+// The HTTP side: reads a request, and throws the answer to send when that fails.
 
 import { Buffer } from "node:buffer";
 
@@ -14,7 +14,7 @@ export class Answer {
 
 const invalid = (status, message, headers) => new Answer(status, { error: "invalid_request", message }, headers);
 
-// The GraphQL request in the body of a POST to this path.
+// Reads the GraphQL request in the body of a POST to this path.
 export async function receive(request, path) {
   if (request.url.split("?")[0] !== path) throw new Answer(404, { error: "not_found", message: "There is no such thing" });
   if (request.method !== "POST") throw invalid(405, "GraphQL is asked with POST", { Allow: "POST" });

@@ -1,5 +1,5 @@
-// Which scopes a GraphQL operation takes, for the database to require of the token: the whole request is rejected, or none.
-// Policies say the same of rows; there it would be an empty answer.
+// The scopes that a GraphQL request needs, which the database requires of its token. Without one, the whole request is
+// rejected. Policies check the same for rows, but they alone would give an empty answer.
 
 import { GraphQLError, TypeInfo, parse, visit, visitWithTypeInfo } from "graphql";
 import { Answer } from "./http.js";
@@ -18,14 +18,14 @@ const SCOPES = {
   },
 };
 
-// What is not in the table takes everything: a table that is made tomorrow is nobody's today.
+// A field that is not in the table requires everything, so that a table created tomorrow is not open to every token.
 const ANYTHING_ELSE = ["*"];
 
 export function scopesOf(schema, query) {
   const types = new TypeInfo(schema);
   const scopes = new Set();
   const collect = {
-    // Wherever it is: in an operation, or in a fragment of one.
+    // Visits every field, in operations and in fragments.
     Field() {
       const parent = types.getParentType();
       const field = types.getFieldDef();

@@ -1,8 +1,8 @@
-// Palpabl's GraphQL API: PostGraphile's schema over its tables, each request in a transaction that opens with its token.
+// Palpabl's GraphQL API: PostGraphile's schema over its tables. Each request is a transaction authenticated by its token.
 //
 //   DATABASE_URL=postgres://palpabl_api@/palpabl?host=/var/run/postgresql LISTEN=127.0.0.1:8080 node server.js
 //
-// PostGraphile is used as a library ("schema only"): it makes the schema and resolves it with the client that it is given.
+// PostGraphile is used as a library ("schema only"): it makes the schema, and resolves queries on the client that we pass.
 
 import { createServer } from "node:http";
 import { formatError, graphql } from "graphql";
@@ -13,34 +13,35 @@ import { scopesOf } from "./scopes.js";
 
 const PATH = "/netbox/graphql/";
 
-// Verifies the token, and gives the transaction its owner's identity or answers the response; raises nothing for a bad token.
+// Verifies the token and gives the transaction its owner's identity. For a bad token it returns the response to send, and
+// raises no error.
 const SIGN_IN = `
   SELECT v.verdict, v.name, v.owner, v.correlation_id,
          CASE WHEN NOT v.ok THEN tokenauth.error_response(v) END AS refusal
     FROM tokenauth.sign_in_request($1, require => $2, client => $3) v`;
 
 const pool = new pg.Pool({ connectionString: process.env.DATABASE_URL, max: 8, connectionTimeoutMillis: 3000 });
-// Without a listener, a connection that breaks while nobody uses it would end the program.
+// Without a listener, an idle connection that breaks would end the program.
 pool.on("error", (error) => log(error.message));
 
 const log = (...words) => console.error(new Date().toISOString(), ...words);
 
-// Only what the role may do is in the schema.
+// The schema contains only what the role may do.
 const schema = await postgraphile.createPostGraphileSchema(pool, "public", { ignoreRBAC: false });
 
 async function answer(request) {
-  // The body is here before a connection is taken: who sends slowly must not hold one.
+  // Read the body before taking a connection: a slow sender must not hold one.
   const { query, variables, operationName } = await receive(request, PATH);
   const { authorization, "x-api-key": key } = request.headersDistinct;
   const presented = [JSON.stringify({ authorization, "x-api-key": key }), scopesOf(schema, query), request.socket.remoteAddress];
 
   const client = await pool.connect().catch(unavailable);
-  let fault = true; // A connection on which anything went wrong is closed, and its identity with it.
+  let fault = true; // If anything goes wrong, the connection is closed, and its identity ends with it.
   try {
     await client.query("BEGIN");
     const { rows: [caller] } = await client.query({ name: "sign in", text: SIGN_IN, values: presented });
     const response = caller.refusal ?? (await execute(client, caller, { source: query, variableValues: variables, operationName }));
-    // A refusal is committed, too: without shared memory it is the transaction that counts it.
+    // A refusal is committed as well: without shared memory, the transaction itself writes the usage.
     await client.query(response.body.errors ? "ROLLBACK" : "COMMIT");
     fault = false;
     log(caller.correlation_id, response.status, caller.verdict, JSON.stringify([caller.name, caller.owner]));
@@ -53,14 +54,14 @@ async function answer(request) {
 async function execute(client, caller, operation) {
   const { data, errors } = await graphql({ schema, contextValue: { pgClient: client }, ...operation });
   const told = (error) => {
-    // What PostgreSQL says is for the log; its code is enough to tell what kind of thing went wrong.
+    // PostgreSQL's message goes to the log; the client gets the code, which tells what kind of error it was.
     const { code, message } = error.originalError ?? {};
     if (code === undefined) return formatError(error);
     log(caller.correlation_id, code, message);
     const extensions = { sqlstate: code, correlationId: caller.correlation_id };
     return { message: "PostgreSQL has refused this", path: error.path, locations: error.locations, extensions };
   };
-  // Without data nothing was executed: the query is not one of this schema.
+  // Without data nothing was executed: the query does not fit the schema.
   return { status: data === undefined ? 400 : 200, body: errors ? { errors: errors.map(told), data } : { data } };
 }
 

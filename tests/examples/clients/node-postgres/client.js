@@ -1,7 +1,8 @@
 // Tokens of tokenauth in a Node application, with node-postgres.
 //
-// Presents the tokens of the environment variables LITERAL_TOKEN, BIND_TOKEN and DIGEST_TOKEN, each in its form. The
-// variables of libpq (PGHOST, PGUSER, PGDATABASE, ...) say where the database is; ../schema.sql is what it holds.
+// Presents the tokens in the environment variables LITERAL_TOKEN, BIND_TOKEN and DIGEST_TOKEN, each in the form that
+// the name says. The variables of libpq (PGHOST, PGUSER, PGDATABASE, ...) say where the database is; ../schema.sql sets
+// it up.
 
 import { createHash } from "node:crypto";
 import { inspect } from "node:util";
@@ -12,7 +13,7 @@ const pool = new pg.Pool();
 const verification = (call) =>
   `SELECT v.*, CASE WHEN NOT v.ok THEN tokenauth.error_response(v) END AS response FROM ${call} v`;
 
-// The token is a parameter beside the statement. With a name, the statement is prepared once for each connection.
+// The token is a bind parameter. A statement with a name is prepared once for each connection.
 const bind = {
   verify: async (token, ...require) => {
     const text = verification("tokenauth.verify($1, require => $2)");
@@ -22,7 +23,7 @@ const bind = {
   authenticate: (client, token) => client.query("SELECT tokenauth.authenticate($1)", [token]),
 };
 
-// The token is written into the statement: then logs show it.
+// The token is written into the statement, so logs show it.
 const literal = {
   verify: async (token, ...require) => {
     const call = `tokenauth.verify(${pg.escapeLiteral(token)}, require => $1)`;
@@ -32,8 +33,8 @@ const literal = {
   authenticate: (client, token) => client.query(`SELECT tokenauth.authenticate(${pg.escapeLiteral(token)})`),
 };
 
-// The server never sees the token: its lookup, which is public, and its SHA-256 are all that it needs. After the lookup
-// come 32 characters of secret and 6 of checksum.
+// The server never sees the token: it gets only the lookup, which is public, and the SHA-256. The lookup is followed by
+// 32 characters of secret and 6 of checksum.
 const digested = (token) => [token.slice(0, -38), createHash("sha256").update(token).digest()];
 
 const digest = {
@@ -45,8 +46,8 @@ const digest = {
   authenticate: (client, token) => client.query("SELECT tokenauth.authenticate_digest($1, $2)", digested(token)),
 };
 
-// A transaction in which policies know whose token it is, and which manages tokens on its owner's behalf. All of it is on
-// one client of the pool.
+// A transaction that is authenticated by the token: it sees its owner's rows and manages tokens as its owner. It must
+// stay on one client of the pool.
 async function authenticated(form, token, work) {
   const client = await pool.connect();
   let broken;
@@ -65,7 +66,7 @@ async function authenticated(form, token, work) {
 }
 
 async function present(form, token) {
-  // A request: one statement, whose answer is the identity or else the response.
+  // A request takes one statement, which returns who it is or, for a refused token, the response to send.
   let v = await form.verify(token, "devices:read");
   console.log(`${v.verdict} ${v.http_status}: ${v.owner} by ${inspect(v.token_id)} until ${v.expires_at.toISOString()}`);
   console.log(`  scopes ${inspect(v.scopes)}, data scopes ${inspect(v.data_scopes)}, response ${v.response}`);
@@ -73,7 +74,7 @@ async function present(form, token) {
   const challenge = v.response.headers["WWW-Authenticate"];
   console.log(`${v.verdict} ${v.http_status}: ${inspect(v.detail)}, challenge ${inspect(challenge)}`);
 
-  // The same for a transaction: policies do the rest, and without a token they show nothing.
+  // In an authenticated transaction, policies do the rest; without a token they show nothing.
   const nothing = await pool.query("SELECT name FROM device");
   console.log("devices without a token:", nothing.rows);
   const devices = await authenticated(form, token, (client) =>
@@ -81,7 +82,7 @@ async function present(form, token) {
   );
   for (const device of devices.rows) console.log(`device ${device.name} at ${inspect(device.address)}`);
 
-  // Its holder manages tokens with it. A text is in the answer and never again.
+  // The holder manages tokens with the token. The text of a new one is returned once and never again.
   await authenticated(form, token, async (client) => {
     const one = async (text, values) => (await client.query(text, values)).rows[0];
     const { owner } = await one("SELECT tokenauth.current_owner() AS owner");
@@ -98,7 +99,7 @@ async function present(form, token) {
       "SELECT name, status, networks, request_count FROM tokenauth.list(kind => 'api') WHERE rotated_from = $1",
       [issued.id],
     );
-    // A bigint is a string: not every one is a number of JavaScript.
+    // A bigint is a string here, since a JavaScript number cannot hold every bigint.
     console.log(`listed ${t.name}: ${t.status}, networks ${inspect(t.networks)}, used ${inspect(t.request_count)} times`);
     for (const id of [rotated.id, rotated.id]) {
       const revoked = await one("SELECT tokenauth.revoke($1, 'no longer needed') AS was_alive", [id]);
@@ -106,7 +107,7 @@ async function present(form, token) {
     }
   });
 
-  // What may not be done is an error, and rolls the transaction back.
+  // Anything that is not allowed raises an error, and the transaction is rolled back.
   const refused = async (work) => {
     try {
       await authenticated(form, token, work);
@@ -118,7 +119,7 @@ async function present(form, token) {
   await refused((client) => client.query("SELECT token FROM tokenauth.issue('api', 'user:1', scopes => '{devices:write}')"));
   await refused((client) => client.query("SELECT token FROM tokenauth.issue('robot', 'user:1')"));
 
-  // It is dead as soon as this has returned.
+  // The token is dead as soon as this transaction has committed.
   await authenticated(form, token, (client) => client.query("SELECT tokenauth.revoke(tokenauth.current_token_id())"));
   v = await form.verify(token, "devices:read");
   console.log(`${v.verdict} ${v.http_status}: ${v.owner}, scopes ${v.scopes}, body ${inspect(v.response.body.error)}`);

@@ -1,7 +1,7 @@
 """Tokens of tokenauth in a Python application, with psycopg 3.
 
-Presents the tokens of the environment variables LITERAL_TOKEN, BIND_TOKEN and DIGEST_TOKEN, each in its form. The
-variables of libpq (PGHOST, PGUSER, PGDATABASE, ...) say where the database is; ../schema.sql is what it holds.
+Presents the tokens in the environment variables LITERAL_TOKEN, BIND_TOKEN and DIGEST_TOKEN, each in the form that the
+name says. The variables of libpq (PGHOST, PGUSER, PGDATABASE, ...) say where the database is; ../schema.sql sets it up.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ VERIFY_DIGEST = VERIFY.replace("verify(%s,", "verify_digest(%s, %s,")
 
 
 class Bind:
-    """The token is a parameter beside the statement, as psycopg sends all parameters."""
+    """The token is a bind parameter: psycopg sends all parameters separately from the statement."""
 
     cursor_factory = psycopg.Cursor
 
@@ -33,13 +33,13 @@ class Bind:
 
 
 class Literal(Bind):
-    """The same, but psycopg writes the parameters into the statement, as psycopg2 did: then logs show the token."""
+    """The same, but psycopg writes the parameters into the statement, as psycopg2 did, so logs show the token."""
 
     cursor_factory = psycopg.ClientCursor
 
 
 class Digest:
-    """The server never sees the token: its lookup, which is public, and its SHA-256 are all that it needs."""
+    """The server never sees the token: it gets only the lookup, which is public, and the SHA-256."""
 
     cursor_factory = psycopg.Cursor
 
@@ -50,13 +50,13 @@ class Digest:
         conn.execute("SELECT tokenauth.authenticate_digest(%s, %s)", self.digested(token))
 
     def digested(self, token):
-        # After the lookup come 32 characters of secret and 6 of checksum.
+        # The lookup is followed by 32 characters of secret and 6 of checksum.
         return token[:-38], hashlib.sha256(token.encode()).digest()
 
 
 @contextmanager
 def authenticated(conn, form, token):
-    """A transaction in which policies know whose token it is, and which manages tokens on its owner's behalf."""
+    """A transaction that is authenticated by the token: it sees its owner's rows and manages tokens as its owner."""
     with conn.transaction():
         form.authenticate(conn, token)
         yield conn
@@ -64,20 +64,20 @@ def authenticated(conn, form, token):
 
 def present(form, token):
     with psycopg.connect(autocommit=True, cursor_factory=form.cursor_factory, row_factory=namedtuple_row) as conn:
-        # A request: one statement, whose answer is the identity or else the response.
+        # A request takes one statement, which returns who it is or, for a refused token, the response to send.
         v = form.verify(conn, token, "devices:read")
         print(f"{v.verdict} {v.http_status}: {v.owner} by {v.token_id!r} until {v.expires_at.isoformat()}")
         print(f"  scopes {v.scopes!r}, data scopes {v.data_scopes!r}, response {v.response!r}")
         v = form.verify(conn, token, "devices:read", "devices:write")
         print(f"{v.verdict} {v.http_status}: {v.detail!r}, challenge {v.response['headers']['WWW-Authenticate']!r}")
 
-        # The same for a transaction: policies do the rest, and without a token they show nothing.
+        # In an authenticated transaction, policies do the rest; without a token they show nothing.
         print("devices without a token:", conn.execute("SELECT name FROM device").fetchall())
         with authenticated(conn, form, token):
             for device in conn.execute("SELECT name, address FROM device ORDER BY name"):
                 print(f"device {device.name} at {device.address!r}")
 
-        # Its holder manages tokens with it. A text is in the answer and never again.
+        # The holder manages tokens with the token. The text of a new one is returned once and never again.
         with authenticated(conn, form, token):
             owner = conn.execute("SELECT tokenauth.current_owner() AS owner").fetchone().owner
             issued = conn.execute(
@@ -100,7 +100,7 @@ def present(form, token):
                 revoked = conn.execute("SELECT tokenauth.revoke(%s, 'no longer needed') AS was_alive", (id,)).fetchone()
                 print("revoked, was alive:", revoked.was_alive)
 
-        # What may not be done is an error, and rolls the transaction back.
+        # Anything that is not allowed raises an error, and the transaction is rolled back.
         try:
             with authenticated(conn, form, token):
                 conn.execute("SELECT token FROM tokenauth.issue('api', 'user:1', scopes => '{devices:write}')")
@@ -112,7 +112,7 @@ def present(form, token):
         except errors.UndefinedObject as error:
             print(f"{error.sqlstate}: {error.diag.message_primary}; {error.diag.message_hint}")
 
-        # It is dead as soon as this has returned.
+        # The token is dead as soon as this transaction has committed.
         with authenticated(conn, form, token):
             conn.execute("SELECT tokenauth.revoke(tokenauth.current_token_id())")
         v = form.verify(conn, token, "devices:read")

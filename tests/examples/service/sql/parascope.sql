@@ -1,4 +1,4 @@
--- Parascope: kinds as its documentation has them, users as the application has them, configuration items of sites.
+-- Parascope: the kinds in its documentation, the application's table of users, and the configuration items of sites.
 CREATE EXTENSION tokenauth;
 
 INSERT INTO tokenauth.kind (name, prefix, owner_types, permission_mode, self_service, issue_permission, manage_permission, ceiling, name_required) VALUES
@@ -7,7 +7,7 @@ INSERT INTO tokenauth.kind (name, prefix, owner_types, permission_mode, self_ser
     ('admin', 'ps_adm_', '{user}', 'live', true, 'keys:admin', 'keys:admin', NULL, true),
     ('read-only', 'ps_ro_', '{user}', 'live', true, 'keys:admin', 'keys:admin', '{*:read}', true);
 
--- Whoever is deactivated here has no token any more when the transaction commits. No sites is every site.
+-- Deactivating a user here revokes the user's tokens in the same transaction. NULL in sites stands for every site.
 CREATE TABLE users (
     id integer PRIMARY KEY,
     name text NOT NULL,
@@ -26,7 +26,7 @@ CREATE TABLE configuration_item (
     UNIQUE (site, name)
 );
 
--- Nobody has an empty list of sites, and who has NULL may see all.
+-- data_scope() is empty when nobody is authenticated, and NULL when the owner may see all sites.
 ALTER TABLE configuration_item ENABLE ROW LEVEL SECURITY;
 CREATE POLICY readable ON configuration_item FOR SELECT USING (
     (SELECT tokenauth.has_scope('ci:read'))

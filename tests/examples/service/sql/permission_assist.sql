@@ -1,4 +1,4 @@
--- Permission Assist: system-wide tokens of integrations, and an audit log in which each call is somebody's.
+-- Permission Assist: system-wide tokens of integrations, and an audit log that attributes each call.
 CREATE EXTENSION tokenauth;
 
 INSERT INTO tokenauth.kind (name, prefix, owner_types, permission_mode, issue_permission, manage_permission, name_required, error_style)
@@ -14,12 +14,12 @@ CREATE TABLE audit_log (
     integration text NOT NULL DEFAULT tokenauth.current_owner()
 );
 
--- Whoever is authenticated may do everything, and nobody else anything.
+-- Tokens of this kind grant everything: every authenticated caller passes these policies, and nobody else does.
 ALTER TABLE person ENABLE ROW LEVEL SECURITY;
 CREATE POLICY authenticated ON person FOR SELECT USING ((SELECT tokenauth.has_scope('users:read')));
 ALTER TABLE review ENABLE ROW LEVEL SECURITY;
 CREATE POLICY authenticated ON review USING ((SELECT tokenauth.has_scope('reviews:approve')));
--- Nor can a call be logged as somebody else's.
+-- A call cannot be logged under somebody else's name.
 ALTER TABLE audit_log ENABLE ROW LEVEL SECURITY;
 CREATE POLICY own ON audit_log FOR INSERT WITH CHECK (
     token_id = (SELECT tokenauth.current_token_id()) AND integration = (SELECT tokenauth.current_owner()));

@@ -1,4 +1,4 @@
--- scoutPRIME: tokens of members of one group, of a lifetime that must be given, and the workspaces of their owners.
+-- scoutPRIME: tokens of the members of one group, with a required lifetime, and the workspaces of their owners.
 CREATE EXTENSION tokenauth;
 
 INSERT INTO tokenauth.kind (name, prefix, permission_mode, issue_permission, lifetime_required, expired_editable)

@@ -1,7 +1,8 @@
-//! The middleware: one SQL call verifies the token of a request and gives the request's transaction its owner's identity.
+//! The middleware: one SQL statement verifies the token of a request and gives the request's transaction the identity
+//! of the token's owner.
 //!
-//! Handlers check nothing: policies of row security ask who is there. Who is refused gets the answer that the database
-//! made; the reason stays in the log, under the correlation id.
+//! Handlers check nothing: row security policies ask for the identity. A refused request gets the response that the
+//! database made; the reason stays in the log, under the correlation id.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -22,22 +23,22 @@ use tracing::{Instrument as _, info, info_span};
 use crate::error::{CORRELATION_ID, Error};
 use crate::session::Session;
 
-/// Raises nothing for a bad token, but tells what to answer.
+/// Raises no error for a bad token, but returns the response to send.
 const SIGN_IN: &str = "
     SELECT v.verdict, v.name, v.owner, v.correlation_id,
            CASE WHEN NOT v.ok THEN tokenauth.error_response(v) END AS refusal
       FROM tokenauth.sign_in_request($1, require => $2, client => $3) v";
 
-/// Where a token can be. Nothing else that a request holds concerns the database.
+/// The headers that can contain a token. The database gets no others.
 const CREDENTIALS: [HeaderName; 2] = [header::AUTHORIZATION, HeaderName::from_static("x-api-key")];
 
-/// What requests come in by: each with its transaction, on a connection of the pool.
+/// Lets requests in, each with its transaction on a connection of the pool.
 #[derive(Clone)]
 pub struct Door {
     pool: Pool,
 }
 
-/// The answer that `error_response` makes.
+/// The response that `error_response` makes.
 #[derive(Deserialize)]
 struct Refusal {
     status: u16,
@@ -52,7 +53,7 @@ impl Door {
         Self { pool }
     }
 
-    /// Opens these methods of a route to tokens that grant these scopes.
+    /// Lets in only tokens that grant these scopes to these methods of a route.
     pub fn guard(&self, scopes: Scopes, methods: MethodRouter) -> MethodRouter {
         methods.layer(middleware::from_fn_with_state((self.clone(), scopes), enter))
     }
@@ -60,7 +61,7 @@ impl Door {
 
 async fn enter(
     State((door, scopes)): State<(Door, Scopes)>,
-    // Behind a proxy this is the proxy: then take the header that yours sets, and only from it.
+    // Behind a proxy this is the proxy's address: then read the header that your proxy sets, and trust only the proxy.
     ConnectInfo(client): ConnectInfo<SocketAddr>,
     request: Request,
     next: Next,
@@ -73,7 +74,7 @@ async fn enter(
     let span = info_span!("request", %correlation_id);
 
     let (response, is_good) = if let Some(Json(refusal)) = answer.get::<_, Option<Json<Refusal>>>("refusal") {
-        // Committed all the same: without shared memory it is the transaction that counts it.
+        // Committed as well: without shared memory, the transaction itself writes the usage.
         (refusal.into_response(), true)
     } else {
         request.extensions_mut().insert(session.clone());
@@ -81,7 +82,7 @@ async fn enter(
         let is_good = response.status().is_success();
         (response, is_good)
     };
-    // What was done is so before anybody is told.
+    // Commit before the response is sent.
     let ended = session.end(is_good).instrument(span.clone()).await;
     let mut response = ended.map_or_else(IntoResponse::into_response, |()| response);
 
@@ -91,20 +92,20 @@ async fn enter(
     Ok(response)
 }
 
-/// Waits for the body before a connection is taken: who sends slowly must not hold one.
+/// Reads the body before a connection is taken: a slow sender must not hold one.
 async fn receive(request: Request) -> Result<Request, Error> {
     let (parts, body) = request.into_parts();
     let body = Bytes::from_request(Request::from_parts(parts.clone(), body), &()).await?;
     Ok(Request::from_parts(parts, Body::from(body)))
 }
 
-/// For the log. Not the path that was asked for: people put tokens there.
+/// The route for the log, not the requested path: people put tokens into paths.
 fn route(request: &Request) -> String {
     let path = request.extensions().get::<MatchedPath>().map_or("?", MatchedPath::as_str);
     format!("{} {path}", request.method())
 }
 
-/// As JSON has them: a header can come more than once, and in any encoding.
+/// The credentials as JSON: a header can occur several times, and in any encoding.
 fn credentials(headers: &HeaderMap) -> HashMap<String, Vec<Cow<'_, str>>> {
     let values = |name| headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
     CREDENTIALS.iter().map(|name| (name.to_string(), values(name))).collect()

@@ -1,4 +1,4 @@
-//! What is answered where the database has refused something other than the token, or cannot be asked.
+//! Responses for errors other than a refused token: the database refuses something else, or cannot be reached.
 
 use std::borrow::Cow;
 use std::fmt::Display;
@@ -12,10 +12,10 @@ use axum::response::{IntoResponse, Response};
 use deadpool_postgres::PoolError;
 use serde_json::json;
 
-/// By which an answer is found again in the service's log and in the database's history.
+/// Identifies a response in the service's log and in the database's history.
 pub const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
 
-/// A failure, as the client is told.
+/// A failure as the client sees it.
 #[derive(Clone)]
 pub struct Error {
     status: StatusCode,
@@ -44,13 +44,13 @@ impl Error {
         Self { status, code: "invalid_request", message: message.into() }
     }
 
-    /// A fault of ours, which concerns nobody else.
+    /// A fault of the service, whose details only the log gets.
     pub fn broken(fault: impl Display) -> Self {
         tracing::error!("{fault}");
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", "Something went wrong")
     }
 
-    /// Nobody is let in as long as nobody can be asked.
+    /// The database cannot be asked, so nobody is let in.
     fn unavailable(fault: impl Display) -> Self {
         tracing::error!("{fault}");
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Please try again")
@@ -69,7 +69,7 @@ impl From<tokio_postgres::Error> for Error {
             return if error.is_closed() { Self::unavailable(error) } else { Self::broken(error) };
         };
         match told.code().code() {
-            // The token has died since it was presented.
+            // The token has died since it was verified.
             "28000" => Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "Invalid or expired authentication token"),
             "42501" => Self::new(StatusCode::FORBIDDEN, "forbidden", "This token does not permit the request"),
             "42704" => Self::not_found(),
@@ -113,7 +113,7 @@ impl From<PathRejection> for Error {
 }
 
 impl IntoResponse for Error {
-    /// The body is written by [`explain`], which knows the rest.
+    /// Leaves the body to [`explain`], which knows its form.
     fn into_response(self) -> Response {
         let mut response = self.status.into_response();
         response.extensions_mut().insert(self);
@@ -121,7 +121,7 @@ impl IntoResponse for Error {
     }
 }
 
-/// The outermost layer: writes the bodies of errors in the form of `error_response`, in which the code is called so.
+/// The outermost layer: writes the bodies of errors as `error_response` does, with the error code in the field `code`.
 pub async fn explain(State(code): State<&'static str>, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let Some(error) = response.extensions_mut().remove::<Error>() else {

@@ -1,5 +1,5 @@
-//! Keys managed with a key: what the functions of a token's life do under an identity they do as its owner, and hand out
-//! no more than the key that was presented grants.
+//! API keys managed with an API key: under an identity, the functions of a token's life act as the owner of the
+//! presented key, and hand out no more than that key grants.
 
 use axum::Json;
 use axum::extract::Path;
@@ -11,18 +11,18 @@ use uuid::Uuid;
 use crate::error::Error;
 use crate::session::{Rows, Session};
 
-/// What the body of `POST /v1/api-keys` holds.
+/// The body of `POST /v1/api-keys`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NewKey {
     name: String,
-    /// In whose context the key is made; one's own account if it is left out.
+    /// The organisation that will own the key; without one, the caller's own account.
     organization: Option<String>,
 }
 
 type NotStored = [(HeaderName, &'static str); 1];
 
-/// The one answer that holds the text of a key, so that nobody between may keep it.
+/// Creates a key. This is the only response with the text of a key, so it forbids caches to store it.
 pub async fn create(
     session: Session,
     body: Result<Json<NewKey>, JsonRejection>,

@@ -1,6 +1,6 @@
-//! An HTTP API whose requests are authenticated inside PostgreSQL: one of five products, each on a database of its own.
+//! An HTTP API whose requests are authenticated inside PostgreSQL: one of five products, each with its own database.
 //!
-//! `DATABASE_URL=… LISTEN=127.0.0.1:8080 tokenauth-service parsesphere`. What to read first is `door.rs`, the middleware.
+//! `DATABASE_URL=… LISTEN=127.0.0.1:8080 tokenauth-service parsesphere`. Read `door.rs`, the middleware, first.
 
 mod door;
 mod error;
@@ -27,10 +27,10 @@ use crate::systems::System;
 /// The largest body of a request, in bytes.
 const MAX_BODY: usize = 64 * 1024;
 
-/// How long a request may take, the arrival of its body included.
+/// How long a request may take, including the arrival of its body.
 const MAX_TIME: Duration = Duration::from_secs(15);
 
-/// How long a request waits for a connection before it is told to come back.
+/// How long a request waits for a connection before it gets 503 and is to try again.
 const MAX_WAIT: Duration = Duration::from_secs(3);
 
 #[tokio::main]
@@ -58,16 +58,16 @@ async fn serve() -> Result<(), Box<dyn Error>> {
     let told_to_stop = told_to_stop()?;
     let listener =
         TcpListener::bind(&address).await.map_err(|error| format!("could not listen on {address}: {error}"))?;
-    // Whoever asks for port 0 reads here which one it is.
+    // With port 0, this tells which port was chosen.
     println!("http://{}", listener.local_addr()?);
     let clients = api.into_make_service_with_connect_info::<SocketAddr>();
     axum::serve(listener, clients).with_graceful_shutdown(told_to_stop).await?;
     Ok(())
 }
 
-/// Connections are made when they are needed, and made anew when the server has been away.
+/// A pool that connects when a connection is needed, and again after the server was away.
 fn pool(database: &str) -> Result<Pool, Box<dyn Error>> {
-    // Not in the parser's own words, which may hold a password.
+    // The parser's own message may contain a password.
     let mut config: Config = database.parse().map_err(|_| "DATABASE_URL is no connection string")?;
     config.application_name("tokenauth-service").connect_timeout(MAX_WAIT);
     // Across a network, give it a TLS connector in place of NoTls.

@@ -18,7 +18,7 @@ pub type Rows = Json<Box<RawValue>>;
 /// Parameters of a statement.
 pub type Parameters<'a> = &'a [&'a (dyn ToSql + Sync)];
 
-/// What a handler asks for to be served in its request's transaction, authenticated as the owner of the token.
+/// What a handler extracts to run statements in its request's transaction, which is authenticated by the token.
 #[derive(Clone)]
 pub struct Session(Arc<Transaction>);
 
@@ -33,14 +33,14 @@ impl Session {
         Ok(session)
     }
 
-    /// The one row that this statement answers.
+    /// Runs a statement that returns exactly one row.
     pub async fn ask(&self, statement: &str, parameters: Parameters<'_>) -> Result<Row, Error> {
         let connection = self.0.connection()?;
         let prepared = connection.prepare_cached(statement).await?;
         Ok(connection.query_one(&prepared, parameters).await?)
     }
 
-    /// Runs a statement that answers nothing.
+    /// Runs a statement that returns no rows.
     pub async fn run(&self, statement: &str, parameters: Parameters<'_>) -> Result<(), Error> {
         let connection = self.0.connection()?;
         let prepared = connection.prepare_cached(statement).await?;
@@ -48,12 +48,12 @@ impl Session {
         Ok(())
     }
 
-    /// All rows of this statement, which may have a RETURNING.
+    /// Returns all rows of a statement, which may be one with RETURNING.
     pub async fn rows(&self, statement: &str, parameters: Parameters<'_>) -> Result<Rows, Error> {
         self.json(&format!("WITH r AS ({statement}) SELECT coalesce(json_agg(r), '[]') FROM r"), parameters).await
     }
 
-    /// Its one row; 404 for none, which is what a row is that the identity may not see.
+    /// Returns the one row of a statement; 404 when there is none, or none that the identity may see.
     pub async fn row(&self, statement: &str, parameters: Parameters<'_>) -> Result<Rows, Error> {
         let only = "SELECT CASE count(*) WHEN 1 THEN (json_agg(r) -> 0) END FROM r";
         self.json(&format!("WITH r AS ({statement}) {only}"), parameters).await
@@ -64,7 +64,7 @@ impl Session {
         json.map(|json| Json(json.0)).ok_or_else(Error::not_found)
     }
 
-    /// Commits, or takes back what was done, and gives the connection back.
+    /// Commits or rolls back, and returns the connection to the pool.
     pub async fn end(self, is_good: bool) -> Result<(), Error> {
         let mut transaction = Arc::into_inner(self.0).ok_or_else(|| Error::broken("a handler has kept its session"))?;
         transaction.connection()?.batch_execute(if is_good { "COMMIT" } else { "ROLLBACK" }).await?;
@@ -80,7 +80,7 @@ impl Transaction {
 }
 
 impl Drop for Transaction {
-    /// A request that was given up may leave its identity behind, so the connection is closed and nobody gets it.
+    /// The transaction of an abandoned request is still open, with its identity; closing the connection ends both.
     fn drop(&mut self) {
         if let Some(connection) = self.0.take() {
             drop(Object::take(connection));

@@ -1,4 +1,4 @@
-//! The five products: the routes of each, and the scopes that each route takes.
+//! The five products: the routes of each, and the scopes that each route requires.
 
 mod palpabl;
 mod parascope;
@@ -18,12 +18,12 @@ pub const USAGE: &str =
 /// One of the products.
 pub struct System {
     pub routes: Router,
-    /// What the `error_style` of its kinds calls the code of an error.
+    /// The field for the error code in the `error_style` of its kinds.
     pub code: &'static str,
 }
 
 impl System {
-    /// The one of this name, on this database.
+    /// The product of this name, on the database of this pool.
     pub fn named(name: &str, pool: Pool) -> Option<Self> {
         let door = Door::new(pool);
         let (routes, code) = match name {

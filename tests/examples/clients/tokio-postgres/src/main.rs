@@ -1,7 +1,7 @@
 //! Tokens of tokenauth in a Rust application, with tokio-postgres.
 //!
-//! Presents the tokens of the environment variables `LITERAL_TOKEN`, `BIND_TOKEN` and `DIGEST_TOKEN`, each in its form.
-//! `PGHOST`, `PGUSER` and `PGDATABASE` say where the database is; `../schema.sql` is what it holds.
+//! Presents the tokens in the environment variables `LITERAL_TOKEN`, `BIND_TOKEN` and `DIGEST_TOKEN`, each in the form
+//! that the name says. `PGHOST`, `PGUSER` and `PGDATABASE` say where the database is; `../schema.sql` sets it up.
 
 use std::env;
 
@@ -16,15 +16,15 @@ use uuid::Uuid;
 /// How a token is presented.
 #[derive(Clone, Copy)]
 enum Form {
-    /// Written into the statement: then logs show it.
+    /// Written into the statement, so logs show it.
     Literal,
-    /// As a parameter beside the statement.
+    /// As a bind parameter.
     Bind,
-    /// The server never sees the token: its lookup, which is public, and its SHA-256 are all that it needs.
+    /// The server never sees the token: it gets only the lookup, which is public, and the SHA-256.
     Digest,
 }
 
-/// The answer to a request. What a token does not tell while it is refused is NULL.
+/// The outcome of a verification. What a refused token must not reveal is `None`.
 struct Verification {
     verdict: String,
     http_status: i32,
@@ -34,7 +34,7 @@ struct Verification {
     data_scopes: Option<Value>,
     expires_at: Option<DateTime<Utc>>,
     detail: Option<Value>,
-    /// What to answer with when it is refused.
+    /// The response to send when the token is refused.
     response: Option<Value>,
 }
 
@@ -54,13 +54,13 @@ impl From<Row> for Verification {
     }
 }
 
-/// Lookup and digest; after the lookup come 32 characters of secret and 6 of checksum.
+/// Lookup and digest; the lookup is followed by 32 characters of secret and 6 of checksum.
 fn digested(token: &str) -> (&str, Vec<u8>) {
     let lookup = token.len().checked_sub(38).and_then(|end| token.get(..end)).unwrap_or_default();
     (lookup, Sha256::digest(token).to_vec())
 }
 
-/// A request: one statement, whose answer is the identity or else the response.
+/// A request takes one statement, which returns who it is or, for a refused token, the response to send.
 async fn verify(client: &Client, form: Form, token: &str, require: &[&str]) -> Result<Verification, Error> {
     let answer = |call: &str| {
         format!(
@@ -75,7 +75,7 @@ async fn verify(client: &Client, form: Form, token: &str, require: &[&str]) -> R
         Form::Bind => client.query_one(&answer("verify($1, require => $2)"), &[&token, &require]).await,
         Form::Digest => {
             let (lookup, digest) = digested(token);
-            // Prepared, as a server does once for each of its connections.
+            // Prepared here; a server does this once for each of its connections.
             let statement = client.prepare(&answer("verify_digest($1, $2, require => $3)")).await?;
             client.query_one(&statement, &[&lookup, &digest, &require]).await
         }
@@ -83,7 +83,7 @@ async fn verify(client: &Client, form: Form, token: &str, require: &[&str]) -> R
     row.map(Verification::from)
 }
 
-/// A transaction in which policies know whose token it is, and which manages tokens on its owner's behalf.
+/// A transaction that is authenticated by the token: it sees its owner's rows and manages tokens as its owner.
 async fn authenticated<'a>(
     transaction: TransactionBuilder<'a>,
     form: Form,
@@ -114,7 +114,7 @@ async fn present(client: &mut Client, form: Form, token: &str) -> Result<(), Err
     let challenge = v.response.as_ref().map(|response| &response["headers"]["WWW-Authenticate"]);
     println!("{} {}: {:?}, challenge {challenge:?}", v.verdict, v.http_status, v.detail);
 
-    // Policies do the rest, and without a token they show nothing.
+    // Policies do the rest; without a token they show nothing.
     println!("devices without a token: {}", client.query("SELECT name FROM device", &[]).await?.len());
     let transaction = authenticated(client.build_transaction().read_only(true), form, token).await?;
     for device in transaction.query("SELECT name, address FROM device ORDER BY name", &[]).await? {
@@ -125,14 +125,14 @@ async fn present(client: &mut Client, form: Form, token: &str) -> Result<(), Err
 
     manage(authenticated(client.build_transaction(), form, token).await?).await?;
 
-    // What may not be done is an error; the transaction is rolled back when it is dropped.
+    // Anything that is not allowed raises an error; dropping the transaction rolls it back.
     let issue = "SELECT token FROM tokenauth.issue($1, 'user:1', scopes => $2)";
     for (kind, scope) in [("api", "devices:write"), ("robot", "devices:read")] {
         let transaction = authenticated(client.build_transaction(), form, token).await?;
         refused(transaction.query(issue, &[&kind, &[scope].as_slice()]).await.map(drop))?;
     }
 
-    // It is dead as soon as this has returned.
+    // The token is dead as soon as this transaction has committed.
     let transaction = authenticated(client.build_transaction(), form, token).await?;
     transaction.execute("SELECT tokenauth.revoke(tokenauth.current_token_id())", &[]).await?;
     transaction.commit().await?;
@@ -142,10 +142,10 @@ async fn present(client: &mut Client, form: Form, token: &str) -> Result<(), Err
     refused(authenticated(client.build_transaction(), form, token).await.map(drop))
 }
 
-/// The holder of a token manages tokens with it. A text is in the answer and never again.
+/// The holder manages tokens with the token. The text of a new one is returned once and never again.
 async fn manage(transaction: Transaction<'_>) -> Result<(), Error> {
     let owner: String = transaction.query_one("SELECT tokenauth.current_owner()", &[]).await?.get(0);
-    // An interval is no type of Rust: PostgreSQL makes it.
+    // The driver has no type for `interval`, so PostgreSQL makes it.
     let issue = "SELECT * FROM tokenauth.issue('api', $1, 'CI', scopes => $2, networks => $3, expires_in => make_interval(days => $4))";
     let issued = transaction
         .query_one(issue, &[&owner, &["devices:read"].as_slice(), &["192.0.2.0/24"].as_slice(), &30])
@@ -173,7 +173,7 @@ async fn manage(transaction: Transaction<'_>) -> Result<(), Error> {
     transaction.commit().await
 }
 
-/// Tells why the database has refused; whatever else went wrong goes on to the caller.
+/// Prints why the database has refused; any other error goes on to the caller.
 fn refused(outcome: Result<(), Error>) -> Result<(), Error> {
     const REFUSALS: [&SqlState; 3] = [
         &SqlState::INVALID_AUTHORIZATION_SPECIFICATION,

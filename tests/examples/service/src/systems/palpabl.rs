@@ -1,4 +1,5 @@
-//! Palpabl NMS: its devices for collectors and scripts. Its GraphQL is answered by `../postgraphile`, behind the same check.
+//! Palpabl NMS: its devices, for collectors and scripts. `tests/examples/postgraphile` serves its GraphQL API behind
+//! the same check.
 
 use axum::extract::Path;
 use axum::extract::rejection::{JsonRejection, PathRejection};

@@ -1,4 +1,4 @@
-//! Parascope: configuration items of the sites that the owner's data scopes allow.
+//! Parascope: the configuration items of the sites that the token's data scopes allow.
 
 use axum::extract::Query;
 use axum::extract::rejection::{JsonRejection, QueryRejection};

@@ -1,4 +1,4 @@
-//! ParseSphere: keys that are managed with keys, and what was parsed in the workspaces that a key has access to.
+//! ParseSphere: keys that are managed with keys, and the parses in the workspaces that a key can access.
 
 use axum::Router;
 use axum::routing::{delete, get};

@@ -1,4 +1,4 @@
-//! Permission Assist: users and reviews of access, for integrations whose calls can be told apart afterwards.
+//! Permission Assist: users and access reviews, for integrations whose calls can be told apart afterwards.
 
 use axum::Router;
 use axum::extract::Path;
@@ -19,7 +19,7 @@ async fn users(session: Session) -> Result<Rows, Error> {
     session.rows("SELECT id, name, department FROM person ORDER BY id", &[]).await
 }
 
-/// The audit log's own defaults say which token it was, and whose.
+/// The defaults of the audit log's columns record which token it was, and whose.
 async fn approve(session: Session, id: Result<Path<i32>, PathRejection>) -> Result<Rows, Error> {
     let Path(id) = id?;
     let review = session

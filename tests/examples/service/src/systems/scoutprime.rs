@@ -19,7 +19,7 @@ async fn list(session: Session) -> Result<Rows, Error> {
     session.rows("SELECT id, name FROM workspace ORDER BY id", &[]).await
 }
 
-/// Somebody else's is not there.
+/// Returns a workspace of the owner; 404 for somebody else's.
 async fn show(session: Session, id: Result<Path<i32>, PathRejection>) -> Result<Rows, Error> {
     let Path(id) = id?;
     session.row("SELECT id, name, findings FROM workspace WHERE id = $1", &[&id]).await
