@@ -4,9 +4,9 @@ use postgres::Client;
 
 use crate::Server;
 
-/// What the holder and the application keep of a token.
+/// The parts of a token that its holder and the application keep.
 pub struct Issued {
-    /// The plaintext, which exists here and nowhere else.
+    /// The text, which exists here and nowhere else.
     pub token: String,
     /// Its id, as text.
     pub id: String,
@@ -45,7 +45,7 @@ pub fn revoke(client: &mut Client, issued: &Issued) -> bool {
     client.query_one("SELECT tokenauth.revoke($1::text::uuid)", &[&issued.id]).unwrap().get(0)
 }
 
-/// What verification says of the token.
+/// The verdict of a verification of the token.
 pub fn verdict(client: &mut Client, token: &str) -> String {
     client.query_one("SELECT verdict FROM tokenauth.verify($1)", &[&token]).unwrap().get(0)
 }

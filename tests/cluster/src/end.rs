@@ -1,8 +1,8 @@
-//! The end of a test whose threads go on until it comes.
+//! Tells threads that run until the end of a test that it has come.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Comes when the value is dropped, so that no thread goes on for ever when the one that has it fails.
+/// The end comes when this value is dropped, so that the threads also stop when the test that has it fails.
 pub struct End<'a>(pub &'a AtomicBool);
 
 impl Drop for End<'_> {

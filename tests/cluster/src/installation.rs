@@ -1,4 +1,4 @@
-//! The PostgreSQL under test: where its programs are, and as whom they run.
+//! The PostgreSQL under test: where its programs are, and which user runs them.
 
 use std::io::Write as _;
 use std::os::unix::process::CommandExt as _;
@@ -8,22 +8,23 @@ use std::sync::OnceLock;
 
 use nix::unistd::{User, geteuid};
 
-/// A program of the installation under test, run as the user a server may run as.
+/// A program of the installation under test, run as a user that may run a server.
 ///
-/// PostgreSQL refuses to run as root: then it is the user its package makes. The environment is empty, because `PG*`
-/// variables redirect programs and `RUST_BACKTRACE` makes pgrx add stack frames to error messages.
+/// PostgreSQL refuses to run as root, so for root this is the user that PostgreSQL's package creates. The environment
+/// is empty, because `PG*` variables redirect programs and `RUST_BACKTRACE` makes pgrx add stack frames to error
+/// messages.
 pub fn program(name: &str) -> Command {
     as_server(&bin_directory().join(name))
 }
 
-/// A new directory that belongs to the server's user and that only it and root can enter.
+/// Makes a directory that belongs to the server's user, and that only this user and root can enter.
 pub fn temporary_directory() -> PathBuf {
-    // In /tmp whatever TMPDIR says: the path of a socket is limited to 107 bytes.
+    // In /tmp, whatever TMPDIR says: the path of a socket is limited to 107 bytes.
     let output = finish(as_server(Path::new("mktemp")).args(["-d", "/tmp/tokenauth.XXXXXX"]));
     PathBuf::from(String::from_utf8(output.stdout).expect("mktemp prints a path").trim_end())
 }
 
-/// Runs the command to its end, which must be a good one.
+/// Runs the command and panics unless it succeeds.
 pub fn finish(command: &mut Command) -> Output {
     let output =
         command.stdin(Stdio::null()).output().unwrap_or_else(|error| panic!("could not run {command:?}: {error}"));
@@ -31,7 +32,7 @@ pub fn finish(command: &mut Command) -> Output {
     output
 }
 
-/// Panics with what the command said, unless it succeeded.
+/// Panics with the command's output unless it succeeded.
 pub fn assert_success(command: &Command, output: &Output) {
     assert!(
         output.status.success(),
@@ -41,7 +42,7 @@ pub fn assert_success(command: &Command, output: &Output) {
     );
 }
 
-/// Any program, run as that user in an empty environment.
+/// Any program, run as the server's user in an empty environment.
 pub fn as_server(program: &Path) -> Command {
     let mut command = Command::new(program);
     if geteuid().is_root() {
@@ -49,15 +50,15 @@ pub fn as_server(program: &Path) -> Command {
             User::from_name("postgres").ok().flatten().expect("as root, there is a user postgres to run servers as");
         command.uid(user.uid.as_raw()).gid(user.gid.as_raw());
     }
-    // The directory of the tests may be one that the server's user cannot enter.
+    // The server's user may not be able to enter the current directory.
     command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("LC_ALL", "C").current_dir("/");
     command
 }
 
 /// Whether the installation has a library of this name, such as that of an extension which is not PostgreSQL's own.
 ///
-/// In Debian's PostgreSQL, where a package brings each of them, it has to be there. Another may be without it, and the test
-/// says what it leaves out.
+/// Debian's PostgreSQL must have it, since there is a package for each. Another may lack it; then a message says that
+/// it is not tested.
 #[must_use]
 pub fn has_library(name: &str) -> bool {
     let directory = configured("--pkglibdir");
@@ -68,7 +69,7 @@ pub fn has_library(name: &str) -> bool {
         directory.display()
     );
     if !is_there {
-        // Not by a macro, whose output is shown of failed tests only.
+        // Not with `eprintln!`, whose output is shown for failed tests only.
         let _ = writeln!(std::io::stderr(), "NOT TESTED: {name}, which is not in {}", directory.display());
     }
     is_there

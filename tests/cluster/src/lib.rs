@@ -1,7 +1,7 @@
-//! What the tests in `tests/` share: real servers in temporary directories, and the calls of the contract.
+//! Shared by the tests in `tests/`: real servers in temporary directories, and the calls of the contract.
 //!
 //! The extension must be installed in the PostgreSQL of `PG_CONFIG`, or of the `pg_config` in `PATH`; `make cluster`
-//! sees to both. Whatever does not work panics with what the program or server said.
+//! does both. Whatever fails panics with the message of the program or server.
 
 pub mod contract;
 mod end;

@@ -1,19 +1,19 @@
-//! Where secrets are looked for, and where the README says that they are found.
+//! Looks for secrets, and reads from the README where they are to be found.
 
 use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
-/// Eight bytes in a row of any of several secrets.
+/// Finds any eight consecutive bytes of several secrets.
 pub struct Needles {
     windows: HashMap<[u8; 8], usize>,
-    /// Whether one begins with these two bytes.
+    /// For each pair of bytes, whether a stretch of a secret begins with it.
     starts: Vec<bool>,
     count: usize,
 }
 
 impl Needles {
-    /// Of these secrets.
+    /// Looks for these secrets.
     pub fn of<'a, S: AsRef<[u8]> + ?Sized + 'a>(secrets: impl IntoIterator<Item = &'a S>) -> Self {
         let mut needles = Needles { windows: HashMap::new(), starts: vec![false; 1 << 16], count: 0 };
         for (index, secret) in secrets.into_iter().enumerate() {
@@ -26,7 +26,7 @@ impl Needles {
         needles
     }
 
-    /// Which of the secrets are in there.
+    /// For each secret, whether these bytes contain a part of it.
     #[must_use]
     pub fn found(&self, bytes: &[u8]) -> Vec<bool> {
         let mut found = vec![false; self.count];
@@ -38,7 +38,7 @@ impl Needles {
         found
     }
 
-    /// Which of the secrets are in any file below the directory, but for what is skipped.
+    /// For each secret, whether any file below the directory contains a part of it, except for skipped files.
     pub fn found_below(&self, directory: &Path, skip: &dyn Fn(&Path) -> bool) -> Vec<bool> {
         let mut found = vec![false; self.count];
         for entry in fs::read_dir(directory).unwrap() {
@@ -48,7 +48,7 @@ impl Needles {
             } else if path.is_dir() {
                 self.found_below(&path, skip)
             } else {
-                // A file may go while the directory is read; a socket is no file.
+                // Files may disappear while the directory is read, and sockets cannot be read.
                 fs::read(&path).map(|bytes| self.found(&bytes)).unwrap_or_default()
             };
             for (found, also) in found.iter_mut().zip(also) {
@@ -63,7 +63,7 @@ fn start(window: &[u8]) -> usize {
     usize::from(window[0]) << 8 | usize::from(window[1])
 }
 
-/// The table that the README has of where a token's text is seen.
+/// The README's table of where a token's text is seen.
 #[must_use]
 pub fn published_channels() -> String {
     let readme = include_str!("../../../README.md");

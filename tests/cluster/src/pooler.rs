@@ -13,17 +13,17 @@ use crate::installation::as_server;
 use crate::processes::signal;
 use crate::server::wait_until;
 
-/// Its socket lies beside the server's, under this port.
+/// The port, which names its socket in the directory of the server's socket.
 const PORT: u16 = 6432;
 
-/// A pgbouncer in transaction mode, ended when the value is dropped.
+/// A pgbouncer in transaction mode, stopped when the value is dropped.
 pub struct Pooler {
     directory: PathBuf,
     process: Child,
 }
 
 impl Pooler {
-    /// Lets any number of clients, up to a hundred, share this many connections to the database `postgres` of the server.
+    /// Lets up to a hundred clients share this many connections to the server's database `postgres`.
     #[must_use]
     pub fn start(server: &Server, servers: u32) -> Self {
         let directory = server.file("");
@@ -58,7 +58,7 @@ impl Pooler {
         pooler
     }
 
-    /// A client of the pooler.
+    /// A connection of a client to the pooler.
     #[must_use]
     pub fn connect(&self) -> Client {
         self.try_connect().unwrap_or_else(|error| panic!("could not connect to pgbouncer: {error}\n{}", self.log()))
@@ -81,7 +81,7 @@ impl Drop for Pooler {
     }
 }
 
-/// Debian puts it where only root's `PATH` leads.
+/// Debian installs it in a directory that only root has in its `PATH`.
 fn installed() -> PathBuf {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)

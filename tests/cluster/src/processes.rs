@@ -1,4 +1,4 @@
-//! Killing servers the hard way.
+//! Kills servers the hard way.
 
 use std::fs;
 use std::thread::sleep;
@@ -7,9 +7,9 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-/// Kills the process and its children with SIGKILL and returns when none of them runs any more.
+/// Kills the process and its children with SIGKILL, and returns when none of them runs any more.
 ///
-/// The parent is stopped first: a postmaster that sees a child die would start recovering, and a child that sees its
+/// The parent is stopped first: a postmaster that sees a child die would start recovery, and a child that sees its
 /// postmaster die could still write what a real crash loses.
 pub fn kill_family(parent: Pid) {
     signal(parent, Signal::SIGSTOP);
@@ -23,7 +23,7 @@ pub fn kill_family(parent: Pid) {
     }
 }
 
-/// Sends the signal; a process that has just gone needs none.
+/// Sends the signal, unless the process has just ended.
 pub fn signal(process: Pid, signal: Signal) {
     let _ = kill(process, signal);
 }
@@ -36,12 +36,12 @@ fn children(parent: Pid) -> Vec<Pid> {
         .collect()
 }
 
-/// A zombie holds nothing any more; in a container nobody may come to collect it.
+/// Whether the process runs. A zombie does not: it holds nothing any more, and in a container nobody may collect it.
 fn is_running(process: Pid) -> bool {
     matches!(state(process), Some((state, _)) if state != "Z")
 }
 
-/// State and parent, from `/proc/PID/stat`: `pid (name) state parent …`, where the name may contain anything.
+/// State and parent from `/proc/PID/stat`: `pid (name) state parent …`, where the name may contain anything.
 fn state(process: Pid) -> Option<(String, Pid)> {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
     let mut fields = stat.rsplit_once(") ")?.1.split(' ');

@@ -1,4 +1,4 @@
-//! A private server: its own directory, its own Unix socket, gone when the value is dropped.
+//! A private server with its own directory and Unix socket, removed when the value is dropped.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
@@ -19,20 +19,20 @@ use crate::processes::{kill_family, signal};
 /// Settings for tests in which nothing has to survive a crash.
 pub const FAST: &[&str] = &["fsync = off", "full_page_writes = off"];
 
-/// How long a server may take for what should take a moment.
+/// The limit for things that should take a moment.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A server of the installation under test; its socket is in its directory, whose mode 0700 is the access control.
+/// A server of the installation under test. Its socket is in its directory, whose mode 0700 controls access.
 ///
-/// Its postmaster is a child of the test's and not of `pg_ctl`: an orphan that is killed stays a zombie where nobody
-/// collects orphans, as in a container, and a server refuses to start while a process has the number in its lock file.
+/// Its postmaster is a child of the test, not of `pg_ctl`: where nobody collects orphans, as in a container, a killed
+/// orphan stays a zombie, and a server refuses to start while a process has the id in its lock file.
 pub struct Server {
     directory: PathBuf,
     postmaster: Option<Child>,
 }
 
 impl Server {
-    /// Makes a cluster in UTF-8 with these lines of `postgresql.conf`, and starts its server.
+    /// Makes a cluster in UTF-8 with these lines in `postgresql.conf`, and starts its server.
     #[must_use]
     pub fn start(settings: &[&str]) -> Self {
         let mut server = Self::stopped();
@@ -48,7 +48,7 @@ impl Server {
         server
     }
 
-    /// A streaming hot standby of this server, asynchronous, with its settings.
+    /// Starts an asynchronous streaming hot standby of this server, with the same settings.
     #[must_use]
     pub fn standby(&self) -> Self {
         let mut standby = Self::stopped();
@@ -63,7 +63,7 @@ impl Server {
         standby
     }
 
-    /// Returns when this standby has replayed all that the primary has written until now.
+    /// Returns when this standby has replayed everything that the primary has written so far.
     pub fn catch_up_with(&self, primary: &Self) {
         let written: String =
             primary.connect("postgres").query_one("SELECT pg_current_wal_lsn()::text", &[]).unwrap().get(0);
@@ -71,7 +71,7 @@ impl Server {
         wait_until("the standby to catch up", || {
             match client.query_one("SELECT pg_last_wal_replay_lsn() >= $1::text::pg_lsn", &[&written]) {
                 Ok(row) => row.get(0),
-                // What it is waited for may cancel the question.
+                // The replay that is waited for may cancel this query.
                 Err(error) => {
                     assert_eq!(error.code(), Some(&SqlState::T_R_SERIALIZATION_FAILURE), "{error:?}");
                     false
@@ -80,35 +80,35 @@ impl Server {
         });
     }
 
-    /// Returns when every subscriber has applied all that this publisher has written until now.
+    /// Returns when every subscriber has applied everything that this publisher has written so far.
     pub fn wait_for_subscribers(&self) {
         let mut client = self.connect("postgres");
         let written: String = client.query_one("SELECT pg_current_wal_lsn()::text", &[]).unwrap().get(0);
-        // The walsender of a subscriber that is making its first copy comes and goes.
+        // While a subscriber makes its first copy, further walsenders come and go.
         let sql = "SELECT count(*) = (SELECT count(*) FROM pg_replication_slots)
                      FROM pg_stat_replication WHERE state = 'streaming' AND replay_lsn >= $1::text::pg_lsn";
         wait_until("the subscribers to apply", || client.query_one(sql, &[&written]).unwrap().get(0));
     }
 
-    /// A connection as superuser.
+    /// Connects as superuser.
     #[must_use]
     pub fn connect(&self, database: &str) -> Client {
         connect(&self.directory, database)
             .unwrap_or_else(|error| panic!("could not connect to database {database}: {error}"))
     }
 
-    /// How programs of its own machine connect to it as superuser.
+    /// How programs on the same machine connect as superuser.
     #[must_use]
     pub fn connection_string(&self, database: &str) -> String {
         format!("host={} user=postgres dbname={database}", self.directory.display())
     }
 
-    /// Makes a database; the options are those of `CREATE DATABASE`, as in `TEMPLATE template0 ENCODING 'LATIN1'`.
+    /// Creates a database; the options are those of `CREATE DATABASE`, such as `TEMPLATE template0 ENCODING 'LATIN1'`.
     pub fn create_database(&self, name: &str, options: &str) {
         self.connect("postgres").batch_execute(&format!("CREATE DATABASE {name} {options}")).unwrap();
     }
 
-    /// Starts the server after one of the ways to end it; recovery included, it accepts connections on return.
+    /// Starts the server after it was ended in any way; when this returns, recovery is over and it accepts connections.
     pub fn start_again(&mut self) {
         let log = OpenOptions::new().create(true).append(true).open(self.log()).unwrap();
         let postmaster = program("postgres")
@@ -127,49 +127,50 @@ impl Server {
         });
     }
 
-    /// A clean stop and a start.
+    /// Stops the server cleanly and starts it again.
     pub fn restart(&mut self) {
         self.stop();
         self.start_again();
     }
 
-    /// A clean stop; [`start_again`](Self::start_again) starts it.
+    /// Stops the server cleanly; [`start_again`](Self::start_again) starts it.
     pub fn stop(&mut self) {
         self.end_by(Signal::SIGINT);
     }
 
-    /// Has the pages of this server, which is stopped, carry checksums from now on.
+    /// Enables checksums in the pages of this server, which must be stopped.
     pub fn enable_checksums(&self) {
         finish(program("pg_checksums").args(["--enable", "--no-sync", "--pgdata"]).arg(self.data()));
     }
 
-    /// A clean restart with more settings.
+    /// Restarts the server cleanly with additional settings.
     pub fn configure_and_restart(&mut self, settings: &[&str]) {
         self.stop();
         self.configure(settings);
         self.start_again();
     }
 
-    /// A stop without a checkpoint, as by an operator in a hurry.
+    /// Stops the server without a checkpoint, as an operator in a hurry would.
     pub fn stop_immediately(&mut self) {
         self.end_by(Signal::SIGQUIT);
     }
 
-    /// SIGKILL to every process at once: what was not yet given to the operating system is lost.
+    /// Sends SIGKILL to all processes at once: whatever was not yet given to the operating system is lost.
     pub fn kill(&mut self) {
         let mut postmaster = self.postmaster.take().expect("the server runs");
         kill_family(pid(&postmaster));
         postmaster.wait().unwrap();
     }
 
-    /// SIGKILL to one backend, on which the server ends all others and recovers; it accepts connections on return.
+    /// Sends SIGKILL to one backend, whereupon the server ends all others and recovers; then it accepts connections
+    /// again.
     pub fn crash(&mut self) {
         let mut victim = self.connect("postgres");
         let backend = victim.query_one("SELECT pg_backend_pid()", &[]).unwrap().get(0);
         self.crash_at(backend);
     }
 
-    /// The same by this backend.
+    /// As [`crash`](Self::crash), for this backend.
     pub fn crash_at(&self, backend: i32) {
         let mut witness = self.connect("postgres");
         signal(Pid::from_raw(backend), Signal::SIGKILL);
@@ -177,7 +178,7 @@ impl Server {
         wait_until("the server to recover", || connect(&self.directory, "postgres").is_ok());
     }
 
-    /// Leaves a backend this much address space beyond what it has.
+    /// Limits a backend's address space to what it has now and this much more.
     pub fn limit_memory(&self, backend: i32, beyond: u64) {
         let status = fs::read_to_string(format!("/proc/{backend}/status")).unwrap();
         let line = status.lines().find(|line| line.starts_with("VmSize:")).expect("a process has a size");
@@ -186,7 +187,7 @@ impl Server {
         finish(as_server(Path::new("prlimit")).args(["--pid", &backend.to_string(), &limit]));
     }
 
-    /// What `pg_dump` with these options makes of the database.
+    /// The output of `pg_dump` with these options for the database.
     #[must_use]
     pub fn dump(&self, database: &str, options: &[&str]) -> Vec<u8> {
         finish(
@@ -195,7 +196,7 @@ impl Server {
         .stdout
     }
 
-    /// Gives a dump in custom format to `pg_restore`, into a database that exists and is empty.
+    /// Restores a dump in custom format with `pg_restore` into an existing empty database.
     pub fn restore(&self, database: &str, dump: &[u8]) {
         let mut command = program("pg_restore");
         command
@@ -204,13 +205,13 @@ impl Server {
             .arg(&self.directory);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("pg_restore starts");
-        // A pg_restore that gives up closes the pipe; what it says is worth more than that.
+        // A pg_restore that gives up closes the pipe; its own message tells more than the error of writing to it.
         let _ = child.stdin.take().expect("its input is a pipe").write_all(dump);
         let output = child.wait_with_output().expect("pg_restore ends");
         assert_success(&command, &output);
     }
 
-    /// Runs `pgbench` on a script that [`write_file`](Self::write_file) wrote; none of its statements may fail.
+    /// Runs `pgbench` with a script that [`write_file`](Self::write_file) wrote; none of its statements may fail.
     pub fn pgbench(&self, script: &str, options: &[&str]) {
         let output = finish(
             program("pgbench")
@@ -225,16 +226,16 @@ impl Server {
         assert!(said.contains("number of failed transactions: 0 "), "{said}");
     }
 
-    /// Where a file of this name lies: beside the data directory, or with `data/` in front in it.
+    /// The path of a file of this name: beside the data directory or, if the name begins with `data/`, inside it.
     #[must_use]
     pub fn file(&self, name: &str) -> PathBuf {
         self.directory.join(name)
     }
 
-    /// Writes a file that belongs to the server's user; one of this name that is there is another one from then on.
+    /// Writes a file that belongs to the server's user, replacing any file of this name by a new one.
     pub fn write_file(&self, name: &str, content: &(impl AsRef<[u8]> + ?Sized), mode: u32) {
         let path = self.file(name);
-        // What is there may be read-only, or in use.
+        // The existing file may be read-only, or in use.
         let _ = fs::remove_file(&path);
         fs::write(&path, content).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
@@ -242,7 +243,8 @@ impl Server {
         std::os::unix::fs::chown(&path, Some(owner.uid()), Some(owner.gid())).unwrap();
     }
 
-    /// Appends settings to the configuration file and reloads it; every session hears of it before its next command.
+    /// Appends settings to the configuration file and reloads it; every session has the new settings before its next
+    /// command.
     pub fn reconfigure(&self, settings: &[&str]) {
         let loaded =
             |client: &mut Client| -> SystemTime { client.query_one("SELECT pg_conf_load_time()", &[]).unwrap().get(0) };
@@ -250,13 +252,14 @@ impl Server {
         let before = loaded(&mut client);
         self.configure(settings);
         client.batch_execute("SELECT pg_reload_conf()").unwrap();
-        // The server signals its children after it has loaded the file itself, and new ones are born with it.
+        // The server signals its children after it has itself loaded the file, and new children start with the new
+        // settings.
         wait_until("the configuration to be loaded", || {
             loaded(&mut client) > before && loaded(&mut self.connect("postgres")) > before
         });
     }
 
-    /// What the server has written to its log since it was first started.
+    /// Everything that the server has logged since its first start.
     #[must_use]
     pub fn log_text(&self) -> String {
         String::from_utf8_lossy(&fs::read(self.log()).unwrap()).into_owned()
@@ -309,7 +312,7 @@ fn pid(process: &Child) -> Pid {
     Pid::from_raw(process.id().try_into().expect("process numbers are small"))
 }
 
-/// Waits for what takes a moment, and panics when it takes a minute.
+/// Waits for something that should take a moment, and panics after a minute.
 pub fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
     let start = Instant::now();
     while !done() {

@@ -1,13 +1,13 @@
-//! A session that verifies, and answers from memory where that is allowed.
+//! Sessions that verify, and answer from memory where that is allowed.
 
 use postgres::Client;
 
 use crate::Server;
 
-/// The address that all verifications here come from.
+/// The address from which all verifications here come.
 const CLIENT: &str = "192.0.2.7";
 
-/// Which function verifies.
+/// The function that verifies.
 #[derive(Clone, Copy)]
 pub enum By {
     /// `verify`
@@ -18,17 +18,17 @@ pub enum By {
     Request,
 }
 
-/// A session that verifies by one function, in a transaction that stays open if it was begun with one.
+/// A session that verifies with one function; if it began a transaction, that transaction stays open.
 pub struct Verifier {
-    /// For messages: its transaction.
+    /// How its transaction began, for messages.
     pub name: &'static str,
-    /// Its connection.
+    /// The connection.
     pub client: Client,
     by: By,
 }
 
 impl Verifier {
-    /// A session that verifies after it has executed `begin`, which is its name too.
+    /// Opens a session that executes `begin`, which is also its name, and then verifies.
     #[must_use]
     pub fn connect(server: &Server, begin: &'static str, by: By) -> Self {
         let mut client = server.connect("postgres");
@@ -36,14 +36,14 @@ impl Verifier {
         Verifier { name: begin, client, by }
     }
 
-    /// A session that remembers nothing: its answers are what the tables say.
+    /// Opens a session that remembers nothing: its answers are what the tables say.
     #[must_use]
     pub fn without_memory(server: &Server) -> Self {
         Self::connect(server, "SET tokenauth.cache_size = 0", By::Text)
     }
 
-    /// One in its own transaction each time, one in an open transaction, and one in an open transaction with a snapshot,
-    /// each by another function.
+    /// Opens three sessions: one without an open transaction, one in an open transaction, and one in an open
+    /// transaction with a snapshot, each with another function.
     #[must_use]
     pub fn each(server: &Server) -> [Self; 3] {
         [
@@ -53,20 +53,20 @@ impl Verifier {
         ]
     }
 
-    /// All that verification tells of the token, a line for each field that is not NULL.
+    /// All that a verification returns, one line for each field that is not NULL.
     pub fn ask(&mut self, token: &str) -> String {
         self.ask_each(&[token]).remove(0)
     }
 
-    /// As [`ask`](Self::ask) of each of these tokens in turn, in one statement.
+    /// As [`ask`](Self::ask), for each of these tokens in turn, in one statement.
     pub fn ask_each(&mut self, tokens: &[&str]) -> Vec<String> {
-        // Not prepared once: DISCARD ALL, or another extension of the same name, would be in the way.
+        // Not prepared in advance: DISCARD ALL, or a newly created extension, would invalidate the statement.
         let rows = self.client.query(&statement(self.by), &[&tokens, &CLIENT]);
         rows.unwrap_or_else(|error| panic!("session {:?}: {error:?}", self.name)).iter().map(|row| row.get(0)).collect()
     }
 
-    /// Owner and scopes of the transaction, as lines, once it is authenticated by the token; the SQLSTATE where it is not
-    /// accepted. A session in a transaction of its own each time.
+    /// Owner and scopes of the transaction, as lines, after authenticating with the token; the SQLSTATE when it is
+    /// refused. For a session without an open transaction.
     pub fn authenticate(&mut self, token: &str) -> String {
         let sql = "SELECT 'owner ' || tokenauth.authenticate($1, client => $2), 'scopes ' || tokenauth.current_scopes()::text";
         match self.client.query_one(sql, &[&token, &CLIENT]) {
@@ -75,8 +75,8 @@ impl Verifier {
         }
     }
 
-    /// What [`ask`](Self::ask) answers as soon as it answers from memory, which is from the third time on; the answer has
-    /// to be the same each time.
+    /// The answer of [`ask`](Self::ask) from memory, which it gives from the third time on; all answers must be the
+    /// same.
     pub fn heat(&mut self, token: &str) -> String {
         let first = self.ask(token);
         for _ in 0..3 {

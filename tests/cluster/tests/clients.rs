@@ -1,5 +1,5 @@
-//! The programs of `tests/examples/clients`, run as they stand: each prints what its `expected.txt` says, in whatever form
-//! a token is presented, and its driver shows of tokens what the README's table says and nothing else.
+//! Runs the programs of `tests/examples/clients` as they are: each prints what its `expected.txt` says, in whatever
+//! form it presents the token, and the log shows of tokens what the README's table says, and nothing else.
 
 use std::env;
 use std::fs;
@@ -9,7 +9,7 @@ use std::process::Command;
 use postgres::Client;
 use tokenauth_cluster::{FAST, Needles, Server, finish, published_channels};
 
-/// Everything that logs is loaded, and quiet; each channel opens what it is about, for the programs' role.
+/// Every module that logs is loaded but logs nothing; each channel switches on its own, for the programs' role.
 const QUIET: &[&str] = &[
     "shared_preload_libraries = 'pg_stat_statements,auto_explain,tokenauth'",
     "timezone = 'UTC'",
@@ -19,7 +19,7 @@ const QUIET: &[&str] = &[
     "pg_stat_statements.track = all",
 ];
 
-/// As the README names them, and what is switched on for each.
+/// The channels by their names in the README, and what is switched on for each.
 const CHANNELS: &[(&str, &[&str])] = &[
     ("statements and durations in the log", &["log_statement = 'all'", "log_min_duration_statement = 0"]),
     (
@@ -73,7 +73,7 @@ fn prepared(name: &str) -> PathBuf {
     path
 }
 
-/// Runs the program, and its arguments, once for each channel with masking and without.
+/// Runs the program with its arguments once for each channel, with masking and without.
 fn prove(name: &str, command: &[&Path]) {
     let expected = fs::read_to_string(example(name).join("expected.txt")).unwrap();
     let mut server = Server::start(&[FAST, QUIET].concat());
@@ -93,10 +93,10 @@ fn prove(name: &str, command: &[&Path]) {
             let before = server.log_text().len();
             let printed = run(&server, command, &tokens);
             assert_eq!(settled(&printed), expected, "what {name} printed is not what its expected.txt says");
-            // Server processes write to this log themselves, before they answer.
+            // Server processes write to this log themselves, before they answer the client.
             let log = server.log_text().split_off(before);
             let seen = Needles::of(tokens.each_ref().map(|token| secret(token))).found(log.as_bytes());
-            // Whatever is left is none that was presented: the answers of issue() and rotate().
+            // Any tokens left are ones that were never presented: the results of issue() and rotate().
             let rest = tokens.iter().fold(log, |rest, token| rest.replace(token, ""));
             let tells: bool = admin.query_one("SELECT tokenauth.contains_token($1)", &[&rest]).unwrap().get(0);
             assert!(!tells, "{channel}: the log shows a token that was issued");
@@ -146,13 +146,13 @@ fn secret(token: &str) -> &str {
     &token[checksum - 32..checksum]
 }
 
-/// The text with what is another each time replaced: ids and hints.
+/// The text with everything that varies between runs replaced: ids and hints.
 fn settled(printed: &str) -> String {
     let mut text = printed.to_owned();
     while let Some(start) = (0..text.len()).find(|&start| text.get(start..start + 36).is_some_and(is_id)) {
         text.replace_range(start..start + 36, "<id>");
     }
-    // As in acme_a1b2c3d4…f9g0.
+    // Such as acme_a1b2c3d4…f9g0.
     let hints = text.split_whitespace().filter(|word| word.contains('…')).map(str::to_owned).collect::<Vec<_>>();
     hints.iter().fold(text, |text, hint| text.replace(hint, "<hint>"))
 }

@@ -1,5 +1,5 @@
-//! Copies of a database that has been used: a dump, a base backup, a logical publication and who subscribes to it. None has
-//! the text of a token, nor, where there is a pepper, the SHA-256 that is as good as the text; and no key of the file.
+//! Copies of a used database: a dump, a base backup, a logical publication and its subscriber. None contains the text
+//! of a token, a key of the key file or, where there is a pepper, the SHA-256 of a token, which is as good as its text.
 
 use std::path::Path;
 
@@ -13,13 +13,13 @@ const SEAL: &str = "27d1e9480bc653fa9e04d8b7316fa25cc87013eb94df5a26f0b8417e63ca
 const PUBLICATION: &str = "everything";
 const SLOT: &str = "watcher";
 
-/// A token, and what else its holder could present.
+/// A token, and its SHA-256, which its holder could present as well.
 struct Holder {
     token: String,
     sha256: Vec<u8>,
 }
 
-/// What the two keys are as text and as bytes, and of each token its secret and its SHA-256 as bytes, hex and Base64.
+/// Looks for the two keys as text and as bytes, and for each token's secret and its SHA-256 as bytes, hex and Base64.
 fn needles(holders: &[Holder], application: &mut Client) -> Needles {
     let mut secrets: Vec<Vec<u8>> = Vec::new();
     let mut text_of = |sql: &str, bytes: &[u8]| -> Vec<u8> {
@@ -38,7 +38,7 @@ fn needles(holders: &[Holder], application: &mut Client) -> Needles {
     Needles::of(secrets.iter().map(Vec::as_slice))
 }
 
-/// Lives a token's life: every function that is given a text, a digest or an id has seen it.
+/// Puts two tokens through a token's life, so that every function that takes a text, a digest or an id has seen them.
 fn used(client: &mut Client, application: &mut Client, kind: &str) -> [Holder; 2] {
     let issue = "SELECT token, id::text FROM tokenauth.issue($1, 'user:1', 'laptop')";
     let row = client.query_one(issue, &[&kind]).unwrap();
@@ -97,7 +97,7 @@ fn no_copy_of_a_database_has_a_text_or_what_is_as_good_or_a_key() {
     let subscriber = Server::start(&[FAST, &["wal_retrieve_retry_interval = 100ms"]].concat());
     let mut on_subscriber = subscriber.connect("postgres");
     on_subscriber.batch_execute("CREATE EXTENSION tokenauth").unwrap();
-    // One half is in the first copy, the other in what follows.
+    // Half of the tokens are in the subscriber's first copy, the others arrive later.
     let mut holders = Vec::from(used(&mut client, &mut application, "key"));
     on_subscriber
         .batch_execute(&format!(
@@ -131,7 +131,7 @@ fn no_copy_of_a_database_has_a_text_or_what_is_as_good_or_a_key() {
     let backup = publisher.standby();
     nothing("base backup", needles.found_below(&backup.file("data"), &everything));
     nothing("log", needles.found(publisher.log_text().as_bytes()));
-    // What is searched for is found where it is, so that nothing above is nothing.
+    // The search does find these secrets where they are, so finding nothing above means something.
     let keys = needles.found_below(&publisher.file(""), &|path| !path.ends_with("keys"));
     assert_eq!(keys.iter().filter(|&&is_found| is_found).count(), 2, "both keys are in their file");
     client

@@ -1,5 +1,5 @@
-//! What verification reads is damaged on disk: the token is refused or the call fails with a coded error, never valid with
-//! what is not so, and the server stays up.
+//! When files that verification reads are damaged, the token is refused or the call fails with a coded error. It is
+//! never valid with wrong data, and the server stays up.
 
 use std::fs;
 
@@ -13,14 +13,15 @@ const PAGE: usize = 8192;
 /// Damages a file.
 type Damage = fn(&mut [u8]);
 
-/// Ways to damage what PostgreSQL can tell to be damaged, or gone, without checksums.
+/// Damages that PostgreSQL can detect without checksums, or that leave no rows.
 const PAGES: &[(&str, Damage)] = &[
     ("all zeros", |file| file.fill(0)),
     ("no page headers", |file| file.chunks_mut(PAGE).for_each(|page| page[..24].fill(0xAA))),
     ("no rows", |file| file.chunks_mut(PAGE).for_each(|page| page[24..].fill(0))),
 ];
 
-/// Damages that only a checksum tells. What rows hold is then anything: PostgreSQL itself cannot take such a row apart.
+/// Damages that only checksums detect. Without them rows may contain anything: PostgreSQL itself cannot take such a row
+/// apart.
 const BYTES: &[(&str, Damage)] = &[
     ("one bit", |file| file[PAGE - 20] ^= 1),
     ("zeros at the end", |file| file[PAGE - 200..].fill(0)),
@@ -28,7 +29,7 @@ const BYTES: &[(&str, Damage)] = &[
     ("bytes from elsewhere", |file| file.copy_within(PAGE - 150..PAGE - 50, PAGE - 100)),
 ];
 
-/// What verification reads.
+/// The relations that verification reads.
 const TABLES: [&str; 3] = ["token", "principal", "kind"];
 const INDEXES: [&str; 3] = ["token_lookup_key", "principal_pkey", "kind_pkey"];
 
@@ -39,7 +40,7 @@ fn file(client: &mut Client, relation: &str) -> String {
         .get(0)
 }
 
-/// Verifies by each function, as often as it takes to answer from memory, and reads what a DBA would.
+/// Verifies with each function, often enough to be answered from memory, and reads what a DBA would read.
 fn expect_closed(server: &Server, issued: &Issued, what: &str) {
     let corrupted = [SqlState::DATA_CORRUPTED, SqlState::INDEX_CORRUPTED];
     for cache_size in ["0", "4MB"] {
@@ -78,7 +79,7 @@ fn a_damaged_page_never_makes_a_token_valid_and_never_a_server_crash() {
         if checksums {
             server.enable_checksums();
         }
-        // A scan that finds a row gone says so in the index: whatever is tried, all files are mended after it.
+        // A scan that finds a row gone marks its entry in the index: so after each damage, all files are restored.
         let sound: Vec<_> =
             files.iter().map(|(_, file)| fs::read(server.file(&format!("data/{file}"))).unwrap()).collect();
         for (damaged, (relation, _)) in files.iter().enumerate() {

@@ -1,8 +1,8 @@
-//! How drivers send a token: as a literal, or as a parameter of whatever type they take a string for. It is understood, or
-//! the statement fails and nobody is authenticated.
+//! How drivers send a token: as a literal, or as a parameter of the type that they use for strings. Either it is
+//! understood, or the statement fails and nobody is authenticated.
 //!
-//! JDBC says `varchar`, libpq's users and node-postgres leave the type open, psycopg says `text` or writes a literal, as pgx
-//! does in its simple protocol; Python's and Node's bytes become `bytea`.
+//! JDBC uses `varchar`; node-postgres and programs on libpq leave the type open; psycopg uses `text` or writes a
+//! literal, as pgx does in its simple protocol; bytes of Python and Node become `bytea`.
 
 use bytes::BytesMut;
 use postgres::error::SqlState;
@@ -11,13 +11,13 @@ use postgres::{Client, SimpleQueryMessage};
 use tokenauth_cluster::contract::serve;
 use tokenauth_cluster::{FAST, Server};
 
-/// Bytes under whatever type the parameter has.
+/// Bytes that are sent as they are, whatever the type of the parameter.
 #[derive(Debug)]
 struct Sent<'a>(&'a [u8]);
 
 impl ToSql for Sent<'_> {
     fn to_sql(&self, kind: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn std::error::Error + Sync + Send>> {
-        // What jsonb has in front of its text.
+        // The version number that precedes the text of a jsonb.
         if *kind == Type::JSONB {
             out.extend_from_slice(&[1]);
         }
@@ -131,7 +131,7 @@ fn a_token_is_understood_in_every_form_of_literal() {
 
 #[test]
 fn a_token_is_understood_as_text_of_an_open_type() {
-    // libpq sends text and lets the server find the type; pgbench is what speaks it here.
+    // libpq sends text and leaves the type to the server; here pgbench does so.
     let (server, _client, issued): (Server, _, _) = serve(FAST);
     server.write_file(
         "untyped.pgbench",

@@ -1,4 +1,4 @@
-//! A dump and a restore bring everything back but the plaintexts, which were never there.
+//! A dump and a restore bring everything back except the plaintexts, which were never in the database.
 
 use tokenauth_cluster::contract::{issue, prepare, revoke, verdict};
 use tokenauth_cluster::{FAST, Server};
@@ -39,7 +39,7 @@ fn a_dump_contains_no_secret() {
 
     let dump = String::from_utf8(server.dump("postgres", &[])).unwrap();
     assert!(dump.contains(&issued.id), "the token is in the dump");
-    // Before the checksum of 6 characters stand the 32 of the secret.
+    // The 32 characters of the secret come before the 6 of the checksum.
     let checksum = issued.token.len() - 6;
     let secret = &issued.token[checksum - 32..checksum];
     assert!(!dump.contains(secret));

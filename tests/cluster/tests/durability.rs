@@ -3,7 +3,7 @@
 use tokenauth_cluster::Server;
 use tokenauth_cluster::contract::{issue, prepare, revoke, verdict};
 
-/// The ways to kill a token, for its id `$id` and its owner `$owner`, and the verdict from then on.
+/// The ways to kill a token with id `$id` and owner `$owner`, and the verdict afterwards.
 const DEATHS: &[(&str, &str)] = &[
     ("SELECT tokenauth.revoke('$id')", "revoked"),
     ("SELECT tokenauth.revoke_all(owner => '$owner')", "revoked"),
@@ -16,7 +16,7 @@ const DEATHS: &[(&str, &str)] = &[
 
 #[test]
 fn a_killed_token_stays_dead_when_the_server_is_killed_right_after() {
-    // The writer of the log must not save by chance what was committed without waiting for the disk.
+    // The WAL writer must not happen to save what was committed without waiting for the disk.
     let mut server = Server::start(&["wal_writer_delay = 10s", "autovacuum = off"]);
     let mut client = server.connect("postgres");
     prepare(&mut client);

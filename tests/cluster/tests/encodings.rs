@@ -1,10 +1,10 @@
-//! Databases that are not in UTF-8, and bytes that mean nothing in any encoding.
+//! Databases in encodings other than UTF-8, and bytes that are invalid in every encoding.
 
 use postgres::Client;
 use tokenauth_cluster::contract::{issue, prepare, revoke, verdict};
 use tokenauth_cluster::{FAST, Server};
 
-/// An encoding, and a name for a token in bytes of it.
+/// An encoding, and a token's name as bytes in it.
 const ENCODINGS: [(&str, &[u8]); 3] =
     [("UTF8", "Zo\u{eb} \u{2713}".as_bytes()), ("LATIN1", b"caf\xe9 \xff"), ("SQL_ASCII", b"\xff\xfe \xc3")];
 
@@ -32,7 +32,7 @@ fn a_token_lives_and_dies_in_every_encoding() {
 #[test]
 fn a_name_keeps_its_bytes() {
     in_each_encoding(|client, encoding, name| {
-        // Bytes go in and come out, so that no conversion between client and server hides anything.
+        // Bytes go in and out, so that no conversion between client and server hides anything.
         client
             .execute(
                 "SELECT id FROM tokenauth.issue('key', 'user:1', name => convert_from($1, $2::text::name))",
@@ -89,7 +89,7 @@ fn bytes_that_are_no_token_are_malformed() {
             let mut replaced = token.clone();
             replaced[token.len() / 2] = byte;
             for presented in [alone, appended, replaced] {
-                // In UTF-8 the server itself refuses these before they can reach a function.
+                // In UTF-8, the server itself refuses these before they reach a function.
                 if encoding == "UTF8" && std::str::from_utf8(&presented).is_err() {
                     continue;
                 }

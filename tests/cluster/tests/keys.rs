@@ -1,5 +1,5 @@
-//! Keys live in a file outside the database. Digests under a pepper and sealed texts are worth nothing without it, and a
-//! key that is missing or wrong is an error of its own, never an unknown token.
+//! Keys are in a file outside the database. Without it, peppered digests and sealed texts are worthless, and a missing
+//! or wrong key is an error of its own, never an unknown token.
 
 use std::os::unix::fs::chown;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,7 +14,7 @@ use tokenauth_cluster::{FAST, Server};
 const ONE: &str = "1111111111111111111111111111111111111111111111111111111111111111";
 const TWO: &str = "2222222222222222222222222222222222222222222222222222222222222222";
 
-/// Makes these lines the key file, and the server read it.
+/// Writes these lines to the key file, and has the server read it.
 fn keys(server: &Server, lines: &[(&str, &str, &str)]) {
     let lines: Vec<String> = lines.iter().map(|(purpose, id, key)| format!("{purpose} {id} {key}")).collect();
     server.write_file("keys", &lines.join("\n"), 0o600);
@@ -43,7 +43,7 @@ fn stored(client: &mut Client, id: &str, token: &str) -> (String, Option<String>
     (row.get(0), row.get(1), row.get(2))
 }
 
-/// What a statement with one text argument fails with.
+/// The error of a statement with one text argument.
 fn refusal(client: &mut Client, sql: &str, argument: &str) -> (SqlState, String) {
     let error = client.query(sql, &[&argument]).expect_err(sql);
     let error = error.as_db_error().expect("the server refuses");
@@ -52,7 +52,7 @@ fn refusal(client: &mut Client, sql: &str, argument: &str) -> (SqlState, String)
 
 const STATE: SqlState = SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE;
 
-/// Everything that needs the key of this token fails with this message.
+/// Checks that everything that needs the key of this token fails with this message.
 fn assert_key_refused(client: &mut Client, token: &str, message: &str) {
     for sql in [
         "SELECT tokenauth.verify($1)",
@@ -69,7 +69,7 @@ fn a_pepper_that_is_added_is_over_new_tokens_and_old_ones_go_on() {
     let bare = issue(&mut client, "user:1");
     assert_eq!(stored(&mut client, &bare.id, &bare.token), ("sha256".to_owned(), None, true));
 
-    // The session that is open hears of it too.
+    // An open session loads the new file, too.
     keys(&server, &[("pepper", "one", ONE)]);
     let under_one = issue(&mut client, "user:1");
     keys(&server, &[("pepper", "one", ONE), ("seal", "s", ONE), ("pepper", "two", TWO)]);
@@ -83,7 +83,7 @@ fn a_pepper_that_is_added_is_over_new_tokens_and_old_ones_go_on() {
 
     for client in [&mut client, &mut server.connect("postgres")] {
         for issued in [&bare, &under_one, &under_two] {
-            // From the third time on it is remembered.
+            // From the third time on, the answer comes from memory.
             for _ in 0..4 {
                 assert_eq!(verdict(client, &issued.token), "valid");
             }
@@ -120,7 +120,7 @@ fn a_missing_or_wrong_key_is_an_error_of_its_own() {
         assert_eq!(verdict(&mut client, &issued.token), "valid");
     }
 
-    // In an open session, with the token remembered, and in a new one.
+    // In an open session that remembers the token, and in a new one.
     let missing = "key \"one\" is not in the key file";
     let wrong = "key \"one\" in the key file is not the key of that name";
     for (lines, message) in [
@@ -141,7 +141,7 @@ fn a_missing_or_wrong_key_is_an_error_of_its_own() {
     use_file(&server, "");
     assert_key_refused(&mut client, &issued.token, missing);
 
-    // No new token is made under a key that others could not verify.
+    // No new token is made under a key with which others could not verify it.
     keys(&server, &[("pepper", "one", TWO)]);
     let sql = "SELECT tokenauth.issue('key', $1)";
     assert_eq!(refusal(&mut client, sql, "user:1"), (STATE, wrong.to_owned()));
@@ -289,7 +289,7 @@ fn revealed(client: &mut Client, issued: &Issued) -> String {
     client.query_one(REVEAL, &[&issued.id]).unwrap().get(0)
 }
 
-/// Id of the seal of a token, and how many bytes are sealed.
+/// The id of the seal of a token, and the number of sealed bytes.
 fn kept(client: &mut Client, issued: &Issued) -> (Option<String>, Option<i32>) {
     let row = client
         .query_one("SELECT seal, octet_length(sealed) FROM tokenauth.token WHERE id = $1::text::uuid", &[&issued.id])
@@ -315,7 +315,7 @@ fn a_sealed_text_is_shown_as_long_as_its_token_works() {
         .get(0);
     assert_eq!(events, 2, "each time is recorded");
 
-    // Editing leaves it, one death of its own takes it, at once.
+    // Editing keeps the sealed text; a revocation or deletion of the token itself removes it at once.
     for change in [
         "SELECT tokenauth.edit(id, name => 'laptop') FROM tokenauth.tokens",
         "SELECT tokenauth.disable(id) FROM tokenauth.tokens",
@@ -386,7 +386,7 @@ fn texts_are_sealed_anew_until_an_older_key_can_go() {
         assert_eq!(revealed(&mut client, issued), issued.token, "every line opens");
     }
 
-    // A row that somebody else holds is passed over, and left for the next call.
+    // A row that another session has locked is skipped, and left for the next call.
     let mut holder = server.connect("postgres");
     let mut transaction = holder.transaction().unwrap();
     transaction
@@ -439,7 +439,7 @@ fn tokens_are_revealed_and_verified_at_every_moment_while_keys_change() {
         let newer = [("pepper", "p-two", TWO), ("seal", "two", TWO)];
         keys(&server, &[older, newer].concat());
         while client.query_one("SELECT tokenauth.reseal(7)", &[]).unwrap().get::<_, i64>(0) > 0 {}
-        // Peppers are not moved: the texts are not there. The older seal can go.
+        // Digests keep the older pepper, since another one would need the texts. The older seal is no longer needed.
         keys(&server, &[&older[..1], &newer].concat());
         done.store(true, Ordering::Relaxed);
     });
@@ -473,7 +473,7 @@ fn a_standby_reveals_nothing() {
     let standby = server.standby();
     standby.catch_up_with(&server);
     let mut reader = standby.connect("postgres");
-    // It could not record it.
+    // A standby cannot record the event.
     assert_eq!(refusal(&mut reader, REVEAL, &first.id).0, SqlState::READ_ONLY_SQL_TRANSACTION);
     assert_eq!(verdict(&mut reader, &first.token), "valid");
 }

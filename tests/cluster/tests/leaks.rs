@@ -1,7 +1,7 @@
 //! Where the text of a token can be seen on the server, and where it cannot: the table in the README, cell by cell.
 //!
-//! Each channel is tried with tokens of its own, so that whatever is found names where it came from. What counts as found
-//! are any eight characters of the secret in a row.
+//! Each channel is tried with tokens of its own, so that whatever is found tells which channel it came from. Any eight
+//! consecutive characters of the secret count as found.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -14,10 +14,10 @@ use postgres::types::ToSql;
 use tokenauth_cluster::contract::{issue, prepare};
 use tokenauth_cluster::{FAST, Needles, Server, has_library, published_channels};
 
-/// Extensions that show statements in ways of their own, and that are not PostgreSQL's: each is tried where it is installed.
+/// Extensions of others that show statements in ways of their own; each is tested where it is installed.
 const AUDITORS: [&str; 2] = ["pgaudit", "pg_qualstats"];
 
-/// Everything that logs is loaded, and quiet; each channel opens what it is about.
+/// Every module that logs is loaded but logs nothing; each channel switches on its own.
 const QUIET: &[&str] = &[
     "pg_qualstats.enabled = off",
     "log_destination = 'stderr,csvlog,jsonlog'",
@@ -44,20 +44,20 @@ enum Form {
     Digest,
 }
 
-/// A token that is presented once, in one form.
+/// A token that is presented in one cell, in one form.
 struct Shown {
     token: String,
     form: Form,
-    /// The call of the verification.
+    /// The call that verifies it.
     call: String,
-    /// The token as a text, or of the digest what the application has instead.
+    /// The token as an SQL text; for a digest, the value that the application has instead.
     text: String,
 }
 
 impl Shown {
-    /// Issued by `client`. What else an application computes, `application` does.
+    /// Issues a token as `client`. What an application would compute, `application` computes.
     fn new(client: &mut Client, application: &mut Client, form: Form) -> Self {
-        // What `issue` answers must not be anywhere either, however much is logged.
+        // The token that `issue` returns must be nowhere either, however much is logged.
         client
             .batch_execute("SET log_statement = 'all'; SET log_duration = on; SET auto_explain.log_min_duration = 0")
             .unwrap();
@@ -76,7 +76,7 @@ impl Shown {
         Shown { token, form, call, text }
     }
 
-    /// The statement with the call and the text in their places, and its parameters.
+    /// The statement with call and text filled in.
     fn fill(&self, sql: &str) -> String {
         sql.replace("{call}", &self.call).replace("{text}", &self.text)
     }
@@ -95,13 +95,13 @@ impl Shown {
     }
 }
 
-/// A way in which the text of a token may get somewhere.
+/// A way in which the text of a token may become visible.
 struct Channel {
-    /// As the README's table has it.
+    /// Its name in the README's table.
     name: &'static str,
-    /// What is switched on for it.
+    /// The settings that switch it on.
     settings: &'static [&'static str],
-    /// Presents the token, and says whether it was seen; `None`: the logs will tell.
+    /// Presents the token and returns whether it was seen; `None` if only the logs will tell.
     present: fn(&Server, &mut Client, &Shown) -> Option<bool>,
 }
 
@@ -157,7 +157,7 @@ const CHANNELS: &[Channel] = &[
     },
     Channel {
         name: "`debug_print_plan`, as numbers",
-        // Pretty, a plan is broken into lines in the middle of numbers.
+        // A pretty-printed plan is broken into lines in the middle of numbers.
         settings: &["debug_print_plan = on", "debug_pretty_print = off"],
         present: |_, client, shown| done(shown.run(client, "SELECT verdict FROM {call}")),
     },
@@ -191,7 +191,7 @@ const CHANNELS: &[Channel] = &[
         name: "the same, of utility statements such as `DO`",
         settings: &[],
         present: |server, client, shown| {
-            // A utility statement has no parameters: an application that binds does not write the token into one.
+            // A utility statement takes no parameters, and an application that binds does not write the token into one.
             let call = if shown.form == Form::Bind { "tokenauth.verify(NULL)" } else { &shown.call };
             client.batch_execute(&format!("DO $do$ BEGIN PERFORM {call}; END $do$")).unwrap();
             Some(seen(server, shown, "SELECT string_agg(query, ' ') FROM pg_stat_statements"))
@@ -201,7 +201,7 @@ const CHANNELS: &[Channel] = &[
         name: "`pg_qualstats`, its example queries",
         settings: &["pg_qualstats.enabled = on", "pg_qualstats.sample_rate = 1"],
         present: |server, client, shown| {
-            // It keeps the first of statements that are alike, whatever is reset: this one reads a table of its own.
+            // Of similar statements it keeps the first, even after a reset: so each of these reads a table of its own.
             client.batch_execute("CREATE TEMPORARY TABLE mine AS SELECT 1 AS n").unwrap();
             shown.run(client, "SELECT verdict FROM {call}, mine WHERE n = 1").unwrap();
             Some(seen(server, shown, "SELECT string_agg(query, ' ') FROM pg_qualstats_example_queries()"))
@@ -227,14 +227,14 @@ const CHANNELS: &[Channel] = &[
     },
 ];
 
-/// The channels that are found elsewhere than in logs, or not only there.
+/// The channels that are also, or only, searched elsewhere than in the logs.
 const STATEMENTS: [&str; 2] = ["`pg_stat_statements` and its file", "the same, of utility statements such as `DO`"];
 const STORED: &str = "`DETAIL` of a constraint";
 const FILES: &str = "data files, WAL, dumps and base backups";
 const NUMBERS: &str = "`debug_print_plan`, as numbers";
 const CRASH: &str = "crash: \"process was running\"";
 
-/// The extension that the channel is about, if it is one of the auditors.
+/// The extension that the channel belongs to, if it is one of the auditors.
 fn auditor(channel: &Channel) -> Option<&'static str> {
     AUDITORS.into_iter().find(|auditor| channel.name.starts_with(&format!("`{auditor}`")))
 }
@@ -249,7 +249,7 @@ fn failed(outcome: &Result<(), postgres::Error>) -> Option<bool> {
     None
 }
 
-/// Two sessions wait for each other; the statement of each is in the report of either.
+/// Makes two sessions wait for each other; the report of the deadlock has the statements of both.
 fn deadlock(server: &Server, client: &mut Client, shown: &Shown) -> Option<bool> {
     let sql = "UPDATE lockable SET n = n FROM {call} AS v WHERE id = 2 OR v.verdict IS NULL";
     let mut other = server.connect("postgres");
@@ -269,7 +269,7 @@ fn deadlock(server: &Server, client: &mut Client, shown: &Shown) -> Option<bool>
     None
 }
 
-/// A backend is killed while it runs the statement, which the postmaster then names.
+/// Kills a backend while it runs the statement, which the postmaster then logs.
 fn crash(server: &Server, client: &mut Client, shown: &Shown) -> Option<bool> {
     let backend: i32 = client.query_one("SELECT pg_backend_pid()", &[]).unwrap().get(0);
     thread::scope(|scope| {
@@ -291,7 +291,7 @@ fn seen_by(client: &mut Client, shown: &Shown, sql: &str) -> bool {
     Needles::of([shown.secret()]).found(text.as_bytes())[0]
 }
 
-/// A stretch of the secret as the numbers of its bytes.
+/// A part of the secret as the numbers of its bytes.
 fn numbers(secret: &str) -> String {
     secret[8..24].bytes().map(|byte| byte.to_string()).collect::<Vec<_>>().join(" ")
 }
@@ -304,7 +304,7 @@ fn until(what: &str, mut done: impl FnMut() -> bool) {
     }
 }
 
-/// Returns when whatever was logged until now is in all three files.
+/// Returns when everything logged so far is in all three files.
 fn logs_written(server: &Server) {
     use std::sync::atomic::{AtomicUsize, Ordering};
     static MARKS: AtomicUsize = AtomicUsize::new(0);
@@ -318,7 +318,7 @@ fn logs_written(server: &Server) {
     }
 }
 
-/// One channel, one form, with or without masking; and whether the token was seen.
+/// One channel and one form, with or without masking, and whether the token was seen.
 struct Cell {
     channel: usize,
     masked: bool,
@@ -328,7 +328,7 @@ struct Cell {
 
 #[test]
 fn a_token_is_seen_where_the_readme_says_and_nowhere_else() {
-    // Another server plays the application where it computes something, and is not searched.
+    // A second server, which is not searched, computes what an application would compute.
     let outside = Server::start(FAST);
     let mut application = outside.connect("postgres");
     let (installed, missing): (Vec<&str>, Vec<&str>) = AUDITORS.into_iter().partition(|auditor| has_library(auditor));
@@ -354,7 +354,8 @@ fn a_token_is_seen_where_the_readme_says_and_nowhere_else() {
     let order = |crashes: bool| {
         (0..CHANNELS.len()).filter(move |&index| tried(&CHANNELS[index]) && (CHANNELS[index].name == CRASH) == crashes)
     };
-    // A crash throws away the statistics of statements, so those that are to be found at the end come after all crashes.
+    // A crash discards the statistics of statements, so the channels that are searched at the end come after all
+    // crashes.
     for (masked, channel) in [false, true]
         .into_iter()
         .flat_map(|masked| order(true).map(move |channel| (masked, channel)))
@@ -378,7 +379,7 @@ fn a_token_is_seen_where_the_readme_says_and_nowhere_else() {
     let in_logs = logs.each_ref().map(|log| secrets.found(log));
     assert_eq!(in_logs[0], in_logs[1], "what is in the text log is in the CSV log");
     assert_eq!(in_logs[0], in_logs[2], "what is in the text log is in the JSON log");
-    // Plans are broken into lines between any two numbers.
+    // A plan may be broken into lines between any two numbers.
     let as_numbers = String::from_utf8_lossy(&logs[0]).split_whitespace().collect::<Vec<_>>().join(" ");
     let dumped = secrets.found(&server.dump("postgres", &["--exclude-table=stored"]));
     let standby = server.standby();
@@ -398,7 +399,7 @@ fn a_token_is_seen_where_the_readme_says_and_nowhere_else() {
         cell.is_seen |= name == NUMBERS && as_numbers.contains(&numbers(cell.shown.secret()));
         cell.is_seen |= STATEMENTS.contains(&name) && of_statements[index];
         if name == STORED {
-            // The application itself has stored it.
+            // The application itself has stored the token.
             let expected = cell.shown.form != Form::Digest;
             assert_eq!((in_files[index], backed_up[index]), (expected, expected), "what is stored is found");
         } else {
@@ -413,7 +414,7 @@ fn a_token_is_seen_where_the_readme_says_and_nowhere_else() {
     assert_eq!(found, published(&missing), "the README's table is not what was found, which is:\n{found}");
 }
 
-/// The table as it was found.
+/// The table with what was found.
 fn table(cells: &[Cell]) -> String {
     let mut table = String::from(
         "| seen in | literal | bind | digest | literal, masked | bind, masked |\n|---|---|---|---|---|---|\n",
@@ -442,7 +443,7 @@ fn table(cells: &[Cell]) -> String {
     table
 }
 
-/// The table that the README has, but for what is about these extensions.
+/// The README's table without the rows of these extensions.
 fn published(missing: &[&str]) -> String {
     let is_tried = |line: &&str| !missing.iter().any(|extension| line.starts_with(&format!("| `{extension}`")));
     published_channels().lines().filter(is_tried).fold(String::new(), |table, line| table + line + "\n")

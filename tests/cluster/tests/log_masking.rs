@@ -1,4 +1,4 @@
-//! `tokenauth.mask_logs`: what is written to the log, whatever its form and length, holds no token but says where one was.
+//! `tokenauth.mask_logs`: a log message of any form and length contains no token, but shows where one was.
 
 use std::fs;
 use std::thread::sleep;
@@ -33,7 +33,7 @@ fn masked(token: &str) -> String {
     format!("{}{}{}", &token[..head], "*".repeat(tail - head), &token[tail..])
 }
 
-/// The three logs, once this mark has reached them all.
+/// The contents of all three logs, once they contain this mark.
 fn logs(server: &Server, client: &mut Client, mark: &str) -> [String; 3] {
     client.batch_execute(&format!("DO $$ BEGIN RAISE LOG 'end of {mark}.'; END $$")).unwrap();
     let end = format!("end of {mark}.");
@@ -53,8 +53,8 @@ fn logs(server: &Server, client: &mut Client, mark: &str) -> [String; 3] {
 #[test]
 fn ten_thousand_messages_are_masked_in_every_field_and_lose_nothing_else() {
     let (server, mut client, token) = started(&[PRELOADED, "tokenauth.mask_logs = on"]);
-    // Message, detail and hint; and as often in the context, which quotes the statement that raises. The outermost
-    // statement, which every message would repeat, holds the token as well.
+    // In message, detail and hint, and as often in the context, which quotes the statement that raises. The outermost
+    // statement, which would be logged with every message, contains the token as well.
     let sql = format!(
         "DO $outer$ BEGIN
              FOR number IN 1..10000 LOOP
@@ -70,7 +70,7 @@ fn ten_thousand_messages_are_masked_in_every_field_and_lose_nothing_else() {
         assert_eq!(log.matches(&format!("{{10000}} of {}", masked(&token))).count(), 2, "the message and its context");
         assert!(!log.contains("$outer$"), "no statement that holds a token is logged");
     }
-    // Six in each message, and three in the statement that is hidden with each.
+    // Six in each message, and three in the statement that is hidden with it.
     let masked = "SELECT count FROM tokenauth.stats() WHERE verdict = 'masked_in_log'";
     let counted: i64 = server.connect("postgres").query_one(masked, &[]).unwrap().get(0);
     assert_eq!(counted, 90_000);
@@ -97,7 +97,7 @@ fn an_error_is_masked_for_the_client_too_and_the_statement_goes_on_with_the_toke
     let error = client.batch_execute(&format!("SELECT 'x {token}'::integer")).unwrap_err();
     let message = error.as_db_error().unwrap().message().to_owned();
     assert_eq!(message, format!("invalid input syntax for type integer: \"x {}\"", masked(&token)));
-    // A message in the middle of the statement hides its text, of which the rest still has to be run.
+    // A message in the middle of the statement hides the statement's text, the rest of which has yet to be executed.
     let sql = format!(
         "DO $$ BEGIN RAISE LOG 'before'; END $$ /* {token} */; CREATE TABLE kept AS SELECT '{token}'::text AS token"
     );
@@ -109,7 +109,7 @@ fn an_error_is_masked_for_the_client_too_and_the_statement_goes_on_with_the_toke
     }
 }
 
-/// Whether the log shows the token of an error in this session, both in the message and in the statement.
+/// Whether the logs show the token of an error in this session, whose message and statement both contain it.
 fn shows(server: &Server, client: &mut Client, token: &str, mark: &str) -> bool {
     client.batch_execute(&format!("SELECT '{mark} {token}'::integer")).unwrap_err();
     let shown = logs(server, client, mark).map(|log| log.contains(&format!("{mark} {token}")));

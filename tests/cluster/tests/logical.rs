@@ -1,17 +1,17 @@
-//! A subscriber whose tables follow those of another database: its sessions hear of what is applied, whoever wrote it.
+//! Sessions of a logical replication subscriber learn of every applied change, whatever made it.
 
 use postgres::Client;
 use tokenauth_cluster::contract::{Issued, issue, prepare};
 use tokenauth_cluster::{FAST, Server, Verifier, wait_until};
 
-/// The tables that verification reads, and all there are.
+/// Publications of the tables that verification reads, and of all tables.
 const PUBLICATIONS: [&str; 2] = [
     "FOR TABLE tokenauth.kind, tokenauth.principal, tokenauth.token, tokenauth.import, tokenauth.usage",
     "FOR ALL TABLES",
 ];
 
-/// What the publisher does to a token `$id` of `user:1`, one after the other, and how a line of the subscriber's answer
-/// begins once that is applied.
+/// What the publisher does to a token `$id` of `user:1`, one change after the other, and how a line of the subscriber's
+/// answer begins once the change is applied.
 const CHANGES: &[(&str, &str)] = &[
     ("SELECT tokenauth.edit('$id', name => 'phone')", "name phone"),
     ("SELECT tokenauth.edit('$id', metadata => '{\"team\": \"a\"}')", "metadata {\"team\": \"a\"}"),
@@ -48,7 +48,7 @@ struct Publisher {
 }
 
 impl Publisher {
-    /// Has a principal and a kind, and publishes these tables.
+    /// Starts a server with a principal and a kind, and publishes these tables.
     fn start(publication: &str) -> Self {
         let (server, mut client) = start(&["wal_level = logical"]);
         prepare(&mut client);
@@ -56,7 +56,7 @@ impl Publisher {
         Publisher { server, client }
     }
 
-    /// A server that has all that was there, and follows.
+    /// Starts a server that has copied everything, and follows.
     fn subscriber(&self) -> (Server, Client) {
         let (subscriber, mut client) = start(&["wal_retrieve_retry_interval = 100ms"]);
         let connection = format!("host={} user=postgres dbname=postgres", self.server.file("").display());
@@ -67,7 +67,7 @@ impl Publisher {
         (subscriber, client)
     }
 
-    /// Has the verifiers told of a change that they have answered otherwise before, from memory.
+    /// Makes a change, and checks that verifiers which answered differently before, from memory, know of it.
     fn change(&mut self, verifiers: &mut [Verifier; 3], issued: &Issued, sql: &str, then: &str) {
         let told = |answer: &str| answer.lines().any(|line| line.starts_with(then));
         for verifier in &mut *verifiers {
@@ -96,7 +96,7 @@ fn sessions_of_a_subscriber_that_answer_from_memory_hear_of_every_applied_change
         for (sql, then) in CHANGES {
             publisher.change(&mut verifiers, &first, sql, then);
         }
-        // Of a token that comes while they remember its owner and kind, too.
+        // Also for a token that arrives while they remember its owner and kind.
         let second = issue(&mut publisher.client, "user:1");
         publisher.server.wait_for_subscribers();
         for verifier in &mut verifiers {
@@ -104,7 +104,7 @@ fn sessions_of_a_subscriber_that_answer_from_memory_hear_of_every_applied_change
         }
         publisher.change(&mut verifiers, &second, "TRUNCATE tokenauth.token", "verdict unknown");
 
-        // What is applied is recorded where it was done, not again where it is applied.
+        // An applied change is recorded where it was made, and not again where it is applied.
         let events = "tokenauth.event";
         let expected = if publication == PUBLICATIONS[1] { count(&mut publisher.client, events) } else { 0 };
         assert_eq!(count(&mut on_subscriber, events), expected, "{publication}");
@@ -116,7 +116,7 @@ fn an_import_that_is_applied_is_found_by_sessions_that_knew_of_none() {
     const TEXT: &str = "the secret of an older system";
     let mut publisher = Publisher::start("FOR ALL TABLES");
     let (subscriber, _) = publisher.subscriber();
-    // Not the one that verifies digests of texts of our form.
+    // All but the one that verifies by lookup and digest: the text is not of our form.
     let [mut text, _, mut request] = Verifier::each(&subscriber);
     for verifier in [&mut text, &mut request] {
         assert_eq!(verifier.heat(TEXT), "verdict malformed");
@@ -158,9 +158,9 @@ fn an_apply_worker_has_the_identity_that_its_transaction_was_given_and_no_other(
 
     let authenticate = format!("SELECT tokenauth.authenticate('{}')", issued.token);
     for transaction in [
-        // Who somebody is where it is written does not travel.
+        // The identity of the session that writes is not replicated.
         format!("BEGIN; {authenticate}; INSERT INTO job VALUES (1); COMMIT"),
-        // An identity is that of the transaction that is applied …
+        // An identity that a trigger sets lasts for the transaction that is applied …
         format!("BEGIN; INSERT INTO job VALUES (2, NULL), (3, '{}'), (4, NULL); COMMIT", issued.token),
         // … and ends with it.
         "INSERT INTO job VALUES (5)".to_owned(),

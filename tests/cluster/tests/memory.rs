@@ -1,11 +1,11 @@
-//! How much a backend remembers: as much as `tokenauth.cache_size` says, whatever tokens and principals look like.
+//! A backend remembers as much as `tokenauth.cache_size` says, whatever tokens and principals look like.
 
 use std::fs;
 
 use postgres::Client;
 use tokenauth_cluster::{FAST, Server};
 
-/// Tokens, each with a small part of the many permissions that only its owner has.
+/// The number of owners: each has many permissions, and one token that grants few of them.
 const OWNERS: i32 = 1_000;
 
 fn start() -> (Server, Client) {
@@ -27,7 +27,7 @@ fn start() -> (Server, Client) {
     (server, client)
 }
 
-/// Verifies all of them, often enough to be remembered, and tells what the backend then takes.
+/// Verifies all of them, often enough to be remembered, and returns the memory that the backend then uses.
 fn remember(client: &mut Client, cache_size: &str) -> u64 {
     client.batch_execute(&format!("SET tokenauth.cache_size = '{cache_size}'")).unwrap();
     for _ in 0..3 {
@@ -40,7 +40,7 @@ fn remember(client: &mut Client, cache_size: &str) -> u64 {
     own_kilobytes(client)
 }
 
-/// Memory of the backend that it shares with nobody.
+/// The memory that the backend shares with no other process.
 fn own_kilobytes(client: &mut Client) -> u64 {
     let backend: i32 = client.query_one("SELECT pg_backend_pid()", &[]).unwrap().get(0);
     let status = fs::read_to_string(format!("/proc/{backend}/status")).unwrap();

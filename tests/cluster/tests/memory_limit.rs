@@ -1,4 +1,4 @@
-//! Where memory runs out a statement fails, as everywhere in PostgreSQL, and the server goes on.
+//! When memory runs out, the statement fails, as everywhere in PostgreSQL, and the server continues.
 
 use postgres::error::SqlState;
 use tokenauth_cluster::FAST;
@@ -9,8 +9,8 @@ const MIB: u64 = 1 << 20;
 #[test]
 fn a_statement_that_finds_no_memory_is_refused_and_the_session_goes_on() {
     let (server, mut client, issued) = serve(FAST);
-    // Whatever is copied of it is copied in steps of eight megabytes, and the room that is left is never near such a step:
-    // it is the large pieces that are refused.
+    // Every copy of it takes a step of eight megabytes, and the room that is left is never close to such a step: so it
+    // is always a large allocation that is refused.
     let large = "repeat('x', 8 * 1024 * 1024 - 4096)";
     let mut refused = 0;
     for call in [
@@ -26,7 +26,7 @@ fn a_statement_that_finds_no_memory_is_refused_and_the_session_goes_on() {
     ] {
         for room in (0..12).map(|step| (8 * step + 4) * MIB) {
             let mut limited = server.connect("postgres");
-            // Everything is loaded and remembered before the limit is there.
+            // Everything is loaded and remembered before the limit is set.
             limited.query_one("SELECT tokenauth.verify($1), tokenauth.mask('x')", &[&issued.token]).unwrap();
             let backend: i32 = limited.query_one("SELECT pg_backend_pid()", &[]).unwrap().get(0);
             server.limit_memory(backend, room);
@@ -34,7 +34,7 @@ fn a_statement_that_finds_no_memory_is_refused_and_the_session_goes_on() {
                 let code = error.code().unwrap_or_else(|| panic!("{call}, with {room} bytes: {error:?}"));
                 match *code {
                     SqlState::OUT_OF_MEMORY => refused += 1,
-                    // Too long for where it is given, once there was room to look at it.
+                    // Where there was enough room to look at it, it is too long for its argument.
                     SqlState::INVALID_PARAMETER_VALUE => {}
                     _ => panic!("{call}, with {room} bytes: {error:?}"),
                 }

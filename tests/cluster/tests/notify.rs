@@ -1,11 +1,11 @@
-//! Listeners hear of deaths, once for each transaction that commits, and never at the price of a revocation.
+//! Listeners learn of deaths, once for each transaction that commits, and never at the cost of a revocation.
 
 use postgres::Client;
 use postgres::fallible_iterator::FallibleIterator as _;
 use tokenauth_cluster::contract::{issue, prepare, verdict};
 use tokenauth_cluster::{FAST, Server};
 
-/// What was sent on the channel until now. A message of our own is sent last: whatever comes before it was there.
+/// Everything sent on the channel so far. A message of our own marks the end.
 fn heard(listener: &mut Client) -> Vec<String> {
     listener.batch_execute("NOTIFY tokenauth, 'until now'").unwrap();
     let mut heard = Vec::new();
@@ -48,7 +48,7 @@ fn whatever_kills_a_token_is_heard_when_it_commits() {
         "SELECT tokenauth.put_principal('user:1', active => false)",
         "SELECT tokenauth.drop_principal('user:1')",
     ] {
-        // What earlier rounds have left is out of the way.
+        // Clear away what earlier rounds have left.
         client
             .batch_execute(
                 "SET tokenauth.notify = off;
@@ -105,10 +105,10 @@ fn a_transaction_sends_one_message_of_what_it_has_not_rolled_back() {
         ))
         .unwrap();
     assert_eq!(heard(&mut listener), [revoked(&[&ids[0], &ids[3]])]);
-    // What was dead dies no second time.
+    // What is dead does not die a second time.
     client.batch_execute(&format!("{first} {sixth}")).unwrap();
     assert_eq!(heard(&mut listener), [revoked(&[&ids[5]])]);
-    // More than a message lists, but rolled back.
+    // More tokens than a message lists, but rolled back.
     client
         .batch_execute(&format!(
             "BEGIN; {second} SAVEPOINT a;
@@ -136,7 +136,7 @@ fn nothing_is_heard_unless_it_is_turned_on_and_by_superusers_only() {
     assert!(client.batch_execute("SET tokenauth.notify = on").is_err());
 }
 
-/// The queue has 8 GB before version 17: it takes half of that on disk, and its time.
+/// Before version 17 the queue holds 8 GB: the test needs half of that on disk, and the time to write it.
 #[test]
 fn a_revocation_succeeds_without_a_message_once_the_queue_is_half_full() {
     if std::env::var_os("TOKENAUTH_SOAK").is_none() {
@@ -144,7 +144,7 @@ fn a_revocation_succeeds_without_a_message_once_the_queue_is_half_full() {
     }
     let (server, mut client, mut listener) = start();
     let issued = issue(&mut client, "user:1");
-    // Whoever listens inside a transaction does not read.
+    // A session that listens inside a transaction reads no messages.
     listener.batch_execute("BEGIN").unwrap();
     let mut filler = server.connect("postgres");
     let usage =
@@ -153,7 +153,7 @@ fn a_revocation_succeeds_without_a_message_once_the_queue_is_half_full() {
         if usage(&mut filler) >= 0.5 {
             break;
         }
-        // A message of this length takes a page.
+        // A message of this length fills a page.
         filler
             .batch_execute(&format!(
                 "SELECT count(pg_notify('other', repeat('x', 7900) || {round} || ' ' || n)) FROM generate_series(1, 20000) n"

@@ -1,6 +1,7 @@
-//! Behind a pooler in transaction mode, many clients take turns on few sessions: none ever sees another's identity or rows.
+//! Behind a pooler in transaction mode, many clients take turns on a few sessions, and none ever sees another client's
+//! identity or rows.
 //!
-//! A hundred thousand requests; `TOKENAUTH_SOAK` makes a million of them.
+//! A hundred thousand requests; with `TOKENAUTH_SOAK`, a million.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::thread;
@@ -13,8 +14,8 @@ use tokenauth_cluster::{FAST, Pooler, Server, rounds};
 const CLIENTS: u32 = 50;
 const SERVERS: u32 = 5;
 
-/// What a client of the pooler is: an owner of as many rows as its number, with a token that works, and one that does not
-/// any more.
+/// A client of the pooler, and the owner it authenticates as, which has as many rows as its number; one token that
+/// works, and one that no longer does.
 struct Holder {
     number: u32,
     owner: String,
@@ -22,7 +23,7 @@ struct Holder {
     dead: Issued,
 }
 
-/// What one request has seen: the session that served it, and everything an identity decides.
+/// What one request saw: the session that served it, and everything that depends on the identity.
 struct Seen {
     backend: i32,
     owner: Option<String>,
@@ -32,7 +33,7 @@ struct Seen {
 const LOOK: &str =
     "SET LOCAL ROLE reader; SELECT pg_backend_pid(), tokenauth.current_owner(), count(*) FROM device; RESET ROLE";
 
-/// The answer of `LOOK`, wherever in the message it is.
+/// The result of `LOOK`, wherever it is in the message.
 fn look(client: &mut Client, before: &str) -> Result<Seen, postgres::Error> {
     let messages = client.simple_query(&format!("{before}{LOOK}"))?;
     let row = messages
@@ -47,14 +48,14 @@ fn look(client: &mut Client, before: &str) -> Result<Seen, postgres::Error> {
     })
 }
 
-/// One request of the kind of this number. The number of rows of each owner is its own, so that both tell on a crossing.
+/// Makes a request of the kind of this number. Each owner has another number of rows, so both would reveal a crossing.
 fn request(client: &mut Client, holder: &Holder, kind: u32) -> (Seen, bool) {
     let Holder { alive, dead, .. } = holder;
     let authenticate = format!("SELECT tokenauth.authenticate('{}');", alive.token);
     match kind % 8 {
         // Everything in one message, which is one transaction.
         0 => (look(client, &authenticate).unwrap(), true),
-        // A transaction of several messages: meanwhile others run on the other sessions.
+        // A transaction of several messages; meanwhile other requests run on the other sessions.
         1 | 2 => {
             client.batch_execute("BEGIN").unwrap();
             client.batch_execute(&authenticate).unwrap();
@@ -63,7 +64,7 @@ fn request(client: &mut Client, holder: &Holder, kind: u32) -> (Seen, bool) {
             client.batch_execute("COMMIT").unwrap();
             (seen, true)
         }
-        // By parameters, as most drivers do.
+        // With bind parameters, as most drivers do.
         3 => {
             client.batch_execute("BEGIN").unwrap();
             let row = client.query_typed("SELECT tokenauth.authenticate($1)", &[(&alive.token, Type::TEXT)]).unwrap();
@@ -72,14 +73,14 @@ fn request(client: &mut Client, holder: &Holder, kind: u32) -> (Seen, bool) {
             client.batch_execute("ROLLBACK").unwrap();
             (seen, true)
         }
-        // Whoever does not authenticate is nobody, whoever had the session before.
+        // A request that does not authenticate is nobody's, no matter who had the session before.
         4 => (look(client, "").unwrap(), false),
-        // An identity ends with its statement where that is the transaction.
+        // An identity ends with its statement if the statement is the whole transaction.
         5 => {
             client.batch_execute(&authenticate).unwrap();
             (look(client, "").unwrap(), false)
         }
-        // A refused token leaves nobody in its transaction …
+        // A refused token leaves nobody authenticated in its transaction …
         6 => {
             client.batch_execute("BEGIN").unwrap();
             client.batch_execute(&format!("SELECT tokenauth.sign_in('{}')", dead.token)).unwrap();
@@ -87,7 +88,7 @@ fn request(client: &mut Client, holder: &Holder, kind: u32) -> (Seen, bool) {
             client.batch_execute("COMMIT").unwrap();
             (seen, false)
         }
-        // … and so does a failed one for whoever comes next.
+        // … and neither does a failed transaction for the next client.
         _ => {
             client.batch_execute(&format!("BEGIN; {authenticate}")).unwrap();
             client.batch_execute("SELECT 1 / 0").unwrap_err();
@@ -132,7 +133,7 @@ fn no_identity_crosses_from_one_client_of_a_pooler_to_another() {
         .collect();
 
     let pooler = Pooler::start(&server, SERVERS);
-    // Which clients each session has served.
+    // For each session, the clients that it served.
     let mut turns: BTreeMap<i32, BTreeSet<u32>> = BTreeMap::new();
     thread::scope(|scope| {
         let pooler = &pooler;
@@ -143,7 +144,7 @@ fn no_identity_crosses_from_one_client_of_a_pooler_to_another() {
                     let mut client = pooler.connect();
                     let mut backends = BTreeSet::new();
                     for round in 0..rounds(2_000, 20_000) {
-                        // Each client in another order, and each kind as often.
+                        // Each client makes every kind of request equally often, in an order of its own.
                         let kind = round * 5 + round / 8 + holder.number;
                         let (seen, is_authenticated) = request(&mut client, holder, kind);
                         let owner = is_authenticated.then(|| holder.owner.clone());
@@ -162,7 +163,7 @@ fn no_identity_crosses_from_one_client_of_a_pooler_to_another() {
             }
         }
     });
-    // They did take turns: else nothing was tried.
+    // The clients did take turns: otherwise nothing was tested.
     assert_eq!(turns.len(), usize::try_from(SERVERS).unwrap(), "{turns:?}");
     assert!(turns.values().all(|clients| clients.len() > 10), "{turns:?}");
 }
@@ -173,7 +174,7 @@ fn a_pipeline_is_a_transaction_and_the_identity_ends_with_it() {
     let mut admin = server.connect("postgres");
     prepare(&mut admin);
     let issued = issue(&mut admin, "user:1");
-    // Each statement fails unless what it asserts is true.
+    // Each statement fails unless its assertion is true.
     let is = |condition: &str| format!("SELECT 1 / ({condition})::int;\n");
     let authenticate = format!("SELECT tokenauth.authenticate('{}');\n", issued.token);
     let (known, nobody) = (is("tokenauth.current_owner() = 'user:1'"), is("tokenauth.current_owner() IS NULL"));

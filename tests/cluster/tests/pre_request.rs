@@ -1,5 +1,5 @@
-//! What PostgREST meets: requests in read-only transactions of a role that may do nothing but verify, one after the other in
-//! few sessions for ever. Its errors jump out of the function, so nothing may be left behind.
+//! As PostgREST calls it: read-only transactions of a role that may only verify, one after the other, forever, in a few
+//! sessions. Its errors jump out of the function, so nothing may be left behind.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use postgres::{Client, Error};
 use tokenauth_cluster::contract::{issue, prepare};
 use tokenauth_cluster::{FAST, Server};
 
-/// A request as PostgREST makes it; the owner that the query sees.
+/// Makes a request as PostgREST does, and returns the owner that the query sees.
 fn request(client: &mut Client, headers: &str) -> Result<String, Error> {
     let mut transaction = client.build_transaction().read_only(true).start()?;
     transaction.execute(
@@ -43,7 +43,7 @@ fn a_request_is_authenticated_or_answered_in_the_form_of_postgrest() {
     assert!(error.message().contains(r#""code":"unauthorized""#), "{}", error.message());
     let head = r#"{"headers":{"WWW-Authenticate":"Bearer error=\"invalid_token\""},"status":401}"#;
     assert_eq!(error.detail(), Some(head));
-    // Neither the client nor the log is told what was presented.
+    // Neither the client nor the log gets the presented text.
     assert!(!format!("{error:?}").contains(&issued.token[4..]));
     assert!(!server.log_text().contains(&issued.token[4..]));
 }
@@ -72,7 +72,7 @@ fn a_session_that_refuses_for_ever_does_not_grow() {
     };
     let before = refuse(&mut client, 5_000);
     let after = refuse(&mut client, 50_000);
-    // A hundred bytes left behind by each would be 5 MB.
+    // If each request left a hundred bytes behind, these would be 5 MB.
     assert!(after < before + 2_000, "{before} kB before, {after} kB after");
 }
 

@@ -1,12 +1,12 @@
-//! The promise of DESIGN 3.4 against a model: random schedules of one session that kills, narrows and takes back, and of
-//! verifiers in every isolation level whose transactions stay open. Each answer is compared with what the model says.
+//! The promise of DESIGN 3.4 against a model: random schedules of one session that kills, narrows and rolls back, and
+//! of verifiers in every isolation level whose transactions stay open. Each answer is compared with the model's.
 //!
-//! `TOKENAUTH_SOAK` makes the long form.
+//! With `TOKENAUTH_SOAK` there are more schedules.
 
 use postgres::Client;
 use tokenauth_cluster::{FAST, Random, Server, rounds};
 
-/// What the model knows of an owner and its two tokens, one that dies with the owner and one that is suspended.
+/// The model of an owner and its two tokens: one dies when the owner is deactivated, the other is suspended.
 #[derive(Clone)]
 struct Owner {
     active: bool,
@@ -52,7 +52,7 @@ impl Owner {
         }
     }
 
-    /// The call of this number on the token, and what it does; `None` where it would be refused.
+    /// Applies the call of this number to the token, and returns its statement; `None` when it would be refused.
     fn call(&mut self, call: u64, token: usize) -> Option<&'static str> {
         let dead = self.tokens[token].revoked;
         match call {
@@ -129,7 +129,7 @@ fn verdict(client: &mut Client, token: &str) -> String {
 #[test]
 #[expect(clippy::too_many_lines, reason = "one schedule, told step by step")]
 fn every_verification_answers_from_what_is_committed_and_from_its_own_transaction() {
-    // Nothing here may wait for anything.
+    // Nothing in this test may have to wait.
     let mut settings = FAST.to_vec();
     settings.push("statement_timeout = 60s");
     let server = Server::start(&settings);
@@ -155,7 +155,7 @@ fn every_verification_answers_from_what_is_committed_and_from_its_own_transactio
                 (row.get(0), row.get(1))
             })
             .collect();
-        // The last is the state that the killer sees, the first what is committed; between them one per savepoint.
+        // The first state is what is committed, the last what the killer sees; those between belong to its savepoints.
         let mut states = vec![Owner::fresh()];
         let mut open = [false; LEVELS.len()];
         let mut story = Vec::new();
@@ -185,7 +185,7 @@ fn every_verification_answers_from_what_is_committed_and_from_its_own_transactio
                     format!("SAVEPOINT s{}", states.len())
                 }
                 50..56 if states.len() > 2 => {
-                    // To a savepoint, not necessarily the last; it stays.
+                    // To any of the savepoints, which remains.
                     let kept = 3 + random.index(states.len() - 2);
                     states.truncate(kept);
                     states[kept - 1] = states[kept - 2].clone();
@@ -206,12 +206,12 @@ fn every_verification_answers_from_what_is_committed_and_from_its_own_transactio
                     "ROLLBACK".to_owned()
                 }
                 70..75 => {
-                    // A verifier begins, with a snapshot, or ends.
+                    // A verifier's transaction begins, with a snapshot, or ends.
                     let which = random.index(LEVELS.len());
                     let command = if open[which] {
                         "COMMIT".to_owned()
                     } else if which == 4 && (states.len() > 1 || open[3]) {
-                        // DEFERRABLE waits for others that are SERIALIZABLE to end, before it begins.
+                        // DEFERRABLE would wait for other SERIALIZABLE transactions to end before it begins.
                         continue;
                     } else {
                         format!("BEGIN ISOLATION LEVEL {}; SELECT count(*) FROM tokenauth.token", LEVELS[which])
@@ -226,7 +226,7 @@ fn every_verification_answers_from_what_is_committed_and_from_its_own_transactio
                 _ => String::new(),
             };
             if !step.is_empty() {
-                // The text of the token stays out of what a failure prints.
+                // A failure must not print the text of the token.
                 story.push(step.replace(&tokens[token].0, "$token"));
                 killer.batch_execute(&step).unwrap_or_else(|error| panic!("schedule {schedule}: {error}: {story:#?}"));
             }

@@ -1,7 +1,7 @@
-//! Real sessions against each other: whatever the scheduler makes of them, nothing that was killed answers as alive, no
-//! limit is exceeded and no two calls wait for each other.
+//! Real sessions race each other: however they are scheduled, nothing that was killed is reported alive, no limit is
+//! exceeded, and no two calls wait for each other.
 //!
-//! `TOKENAUTH_SOAK` makes the long form of each.
+//! With `TOKENAUTH_SOAK` each test runs longer.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,7 +17,7 @@ use tokenauth_cluster::{FAST, Random, Server, rounds};
 const LEVELS: [&str; 3] = ["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"];
 
 fn start() -> Server {
-    // A call that waits for ever fails instead; two that wait for each other are found out at once.
+    // A call that would wait forever fails instead, and a deadlock is detected at once.
     let mut settings = FAST.to_vec();
     settings.extend(["deadlock_timeout = 20ms", "statement_timeout = 120s", "max_connections = 40"]);
     let server = Server::start(&settings);
@@ -33,7 +33,7 @@ fn start() -> Server {
     server
 }
 
-/// Runs the statement in a transaction of its own, with a snapshot taken some time before it and a pause before COMMIT.
+/// Runs the statement in a transaction of its own, some time after its snapshot was taken, and pauses before COMMIT.
 fn transact(client: &mut Client, random: &mut Random, level: &str, sql: &str) -> Result<Vec<String>, SqlState> {
     let code = |error: postgres::Error| match error.code() {
         Some(code) => code.clone(),
@@ -54,7 +54,7 @@ fn transact(client: &mut Client, random: &mut Random, level: &str, sql: &str) ->
 fn no_token_survives_the_deactivation_that_raced_its_issue() {
     let server = start();
     let rounds = rounds(1_000, 10_000);
-    // A round begins and ends by a message, so that when one of the two fails the other one does not wait for ever.
+    // Rounds begin and end with messages, so that when one thread fails, the other does not wait forever.
     let ((begin, rounds_begun), (end, rounds_ended)) = (channel(), channel());
     let mut admin = server.connect("postgres");
 
@@ -70,7 +70,7 @@ fn no_token_survives_the_deactivation_that_raced_its_issue() {
                     1 => format!("SELECT tokenauth.put_principal('user:{round}', active => false)::text"),
                     _ => format!("SELECT tokenauth.drop_principal('user:{round}')::text"),
                 };
-                // Under REPEATABLE READ it may be told to try again; until it was not, nothing is acknowledged.
+                // Under REPEATABLE READ the call may have to be retried; until it succeeds, nothing was acknowledged.
                 let mut level = *random.pick(&LEVELS);
                 while let Err(code) = transact(&mut client, &mut random, level, &sql) {
                     assert_eq!(code, SqlState::T_R_SERIALIZATION_FAILURE, "round {round}: {sql}");
@@ -96,7 +96,7 @@ fn no_token_survives_the_deactivation_that_raced_its_issue() {
             let answer = transact(&mut client, &mut random, level, &sql);
             rounds_ended.recv().unwrap();
 
-            // The owner is inactive or gone now, whoever came first.
+            // The owner is inactive or dropped now, whichever call came first.
             let token = match answer {
                 Ok(tokens) => {
                     issued += 1;
@@ -116,7 +116,7 @@ fn no_token_survives_the_deactivation_that_raced_its_issue() {
             let suspended = kind == "seat" && !dropped;
             let expected = if suspended { "owner_inactive" } else { "revoked" };
             assert_eq!(verdict(&mut admin, &token), expected, "round {round}, {kind}, {level}");
-            // What is dead stays dead when the owner is there again.
+            // What is dead stays dead when the owner is active or known again.
             admin.execute("SELECT tokenauth.put_principal($1, active => true)", &[&format!("user:{round}")]).unwrap();
             let expected = if suspended { "valid" } else { "revoked" };
             assert_eq!(verdict(&mut admin, &token), expected, "round {round}, {kind}, {level}, back again");
@@ -133,7 +133,7 @@ fn eight_sessions_never_hold_more_tokens_than_one_owner_may() {
     let rounds = rounds(60, 1_000);
     let mut admin = server.connect("postgres");
     admin.batch_execute("SELECT tokenauth.put_principal('user:1')").unwrap();
-    // What verification would call valid, in one snapshot.
+    // Counts the tokens that verification would call valid, in one snapshot.
     let alive = "SELECT count(*) FROM tokenauth.tokens WHERE kind = 'few' AND status = 'active'";
 
     thread::scope(|scope| {
@@ -149,7 +149,7 @@ fn eight_sessions_never_hold_more_tokens_than_one_owner_may() {
                         0..3 => "SELECT id::text FROM tokenauth.issue('few', 'user:1')",
                         3 => "SELECT tokenauth.revoke(id)::text FROM tokenauth.list(kind => 'few') WHERE status = 'active'
                                ORDER BY random() LIMIT 1",
-                        // An expired token that comes back counts again.
+                        // An expired token that is revived counts again.
                         4 => "UPDATE tokenauth.token SET expires_at = created_at WHERE id =
                                 (SELECT id FROM tokenauth.list(kind => 'few') WHERE status = 'active'
                                   ORDER BY random() LIMIT 1) RETURNING id::text",
@@ -166,7 +166,7 @@ fn eight_sessions_never_hold_more_tokens_than_one_owner_may() {
                         assert!(expected.contains(&code), "session {seed}, round {round}, {level}: {code:?}: {sql}");
                     }
                 }
-                // At last everybody takes what there is.
+                // At the end, every session issues as many as it can.
                 loop {
                     let sql = "SELECT id::text FROM tokenauth.issue('few', 'user:1')";
                     match transact(&mut client, &mut random, LEVELS[0], sql) {
@@ -192,7 +192,7 @@ fn eight_sessions_never_hold_more_tokens_than_one_owner_may() {
 
 #[test]
 fn calls_on_the_same_owners_kinds_and_tokens_never_deadlock() {
-    // A call per transaction; each session has its own, so that all of them meet, and some of any kind.
+    // One call per transaction. Each session has calls of its own, some of every kind, so that all kinds meet.
     const CALLS: &[&[&str]] = &[
         &["SELECT tokenauth.revoke_all(owner => '$owner')"],
         &["SELECT tokenauth.deactivate('$owner')", "SELECT tokenauth.activate('$owner')"],
@@ -234,7 +234,7 @@ fn calls_on_the_same_owners_kinds_and_tokens_never_deadlock() {
                     for round in 0..rounds {
                         let call = *random.pick(calls);
                         let (owner, kind) = (*random.pick(&owners), *random.pick(&["key", "seat", "few"]));
-                        // One of the newest tokens, which others are at as well.
+                        // One of the newest tokens, which other sessions use as well.
                         let id: Option<String> = client
                             .query_opt(
                                 "SELECT id::text FROM tokenauth.token ORDER BY id DESC OFFSET $1 LIMIT 1",
@@ -293,8 +293,8 @@ fn no_verification_that_starts_after_the_acknowledged_death_is_valid() {
         let row = killer.query_one("SELECT token, id::text FROM tokenauth.issue('key', $1)", &[&owner]).unwrap();
         let (token, id): (String, String) = (row.get(0), row.get(1));
         let sql = death.replace("$owner", &owner).replace("$id", &id);
-        // Set when COMMIT has returned to the killer, and by the first verifier that was told of the death: what one
-        // session has seen, no session may unsee.
+        // Set when COMMIT has returned to the killer, or when the first verifier has seen the death: once one session
+        // has seen it, every session must.
         let (acknowledged, stop) = (AtomicBool::new(false), AtomicBool::new(false));
         let (ready, all_ready) = channel::<()>();
 
@@ -325,7 +325,7 @@ fn no_verification_that_starts_after_the_acknowledged_death_is_valid() {
                 });
             }
             drop(ready);
-            // It ends when every verifier has dropped its end, or failed.
+            // The channel closes when every verifier has dropped its sender, or failed.
             assert!(all_ready.recv().is_err());
             random.jitter(2_000);
             killer.batch_execute("BEGIN").unwrap();

@@ -1,5 +1,5 @@
-//! Sessions that have verified go on when the extension, its functions or its library are replaced under them: with what
-//! there is then, or a clean error.
+//! When the extension, its functions or its library are replaced, sessions that have verified continue with the new
+//! ones, or get a clean error.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -37,7 +37,7 @@ fn an_extension_that_is_dropped_and_made_again_is_another_one_for_old_sessions_t
         assert_eq!(verifier.heat(&old.token), "verdict unknown", "{:?}", verifier.name);
         assert!(verifier.heat(&new.token).contains("scopes {devices:read}"), "{:?}", verifier.name);
     }
-    // The signal is another one as well, and so is every table.
+    // The signal is a new table now, as all tables are.
     admin.batch_execute("UPDATE tokenauth.kind SET ceiling = '{*:write}'").unwrap();
     for verifier in &mut verifiers {
         assert!(verifier.ask(&new.token).contains("scopes {}"), "{:?}", verifier.name);
@@ -51,7 +51,7 @@ fn an_extension_that_is_dropped_and_made_again_is_another_one_for_old_sessions_t
 
 #[test]
 fn a_verification_meets_an_extension_being_dropped_made_or_altered_with_a_clean_error() {
-    // No such function or schema; no table of ours.
+    // Function or schema is missing, or one of our tables.
     let expected =
         [SqlState::UNDEFINED_FUNCTION, SqlState::INVALID_SCHEMA_NAME, SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE];
     let (server, mut admin, mut issued) = start();
@@ -72,8 +72,8 @@ fn a_verification_meets_an_extension_being_dropped_made_or_altered_with_a_clean_
                         Ok(_) => answers += 1,
                         Err(error) => {
                             let code = error.code().cloned().unwrap_or_else(|| panic!("{error:?}"));
-                            // What PostgreSQL itself says of a function or a type that goes while it is planned or called;
-                            // that our tables are looked for with more care is shown by an isolation test.
+                            // PostgreSQL's own error when a function or type disappears while it is planned or called.
+                            // An isolation test shows that our tables are looked up with more care.
                             let message = error.as_db_error().map_or("", |error| error.message());
                             let of_core = ["cache lookup failed for ", "could not open relation with OID "];
                             let of_core = of_core.iter().any(|beginning| message.starts_with(beginning));
@@ -116,7 +116,7 @@ fn a_verification_meets_an_extension_being_dropped_made_or_altered_with_a_clean_
 fn a_session_goes_on_with_its_library_when_the_file_is_replaced() {
     let (mut server, admin, issued) = start();
     drop(admin);
-    // A server that finds the library in a directory of its own first.
+    // This server looks for the library in a directory of its own first.
     let mut admin = server.connect("postgres");
     let installed: String = admin
         .query_one("SELECT setting || '/tokenauth.so' FROM pg_config WHERE name = 'PKGLIBDIR'", &[])
@@ -131,7 +131,7 @@ fn a_session_goes_on_with_its_library_when_the_file_is_replaced() {
 
     let mut old = Verifier::connect(&server, "BEGIN", By::Text);
     assert!(old.heat(&issued.token).starts_with("verdict valid"));
-    // As an installation does: another file under the name.
+    // As an installation does: a new file with the same name.
     server.write_file("tokenauth.so", &library, 0o755);
     let mut new = server.connect("postgres");
     assert_eq!(verdict(&mut new, &issued.token), "valid");

@@ -6,7 +6,7 @@ use postgres::error::SqlState;
 use tokenauth_cluster::contract::{issue, prepare, revoke, verdict};
 use tokenauth_cluster::{By, FAST, Server, Verifier, wait_until};
 
-/// A primary that keeps the rows that transactions of its standbys may see, and can prepare transactions.
+/// A primary that keeps rows which transactions on its standbys may still see, and that can prepare transactions.
 fn primary() -> Server {
     let mut settings = FAST.to_vec();
     settings.extend(["hot_standby_feedback = on", "max_prepared_transactions = 2"]);
@@ -22,7 +22,7 @@ fn a_standby_verifies_and_refuses_what_the_primary_revoked_once_that_is_replayed
 
     let standby = primary.standby();
     standby.catch_up_with(&primary);
-    // The session of before the revocation, with whatever it has cached, must see it too.
+    // A session that was open before the revocation must see it too, whatever it has cached.
     let mut on_standby = standby.connect("postgres");
     assert_eq!(verdict(&mut on_standby, &kept.token), "valid");
     assert_eq!(verdict(&mut on_standby, &killed.token), "valid");
@@ -116,7 +116,7 @@ fn sessions_of_a_standby_go_on_when_it_is_promoted() {
         assert!(verifier.heat(&killed_before.token).starts_with("verdict revoked"), "{:?}", verifier.name);
         assert!(verifier.heat(&killed_after.token).starts_with("verdict valid"), "{:?}", verifier.name);
     }
-    // One that was connected while it was a standby kills, and one of them at once verifies a new token.
+    // A session that was connected while this was a standby kills a token, and the verifiers see this and a new token.
     assert!(revoke(&mut admin, &killed_after));
     let issued = issue(&mut admin, "user:1");
     for verifier in &mut verifiers {
@@ -189,7 +189,8 @@ fn a_standby_reads_what_can_be_read_and_refuses_what_would_write() {
 
 #[test]
 fn a_verification_that_recovery_cancels_may_be_tried_again() {
-    // The lock tells that it runs: between two messages of a client a session would be ended, not a statement cancelled.
+    // The lock shows that the statement runs: while it waits for a command, the session would be ended, not its
+    // statement cancelled.
     const LONG: &str =
         "SELECT count(*) FROM pg_advisory_xact_lock(7), generate_series(1, 10000) a, generate_series(1, 10000) b,
                                              LATERAL tokenauth.verify(CASE WHEN a + b > 0 THEN $1 END) v WHERE v.ok";
@@ -208,7 +209,7 @@ fn a_verification_that_recovery_cancels_may_be_tried_again() {
         let error = thread::scope(|scope| {
             let running = scope.spawn(|| verifier.client.query(LONG, &[&issued.token]).map(drop).unwrap_err());
             while !standby.connect("postgres").query_one(RUNS, &[]).unwrap().get::<_, bool>(0) {}
-            // Row versions that the standby's statement may still see are cleaned away.
+            // Remove row versions that the standby's statement may still see.
             while !running.is_finished() {
                 on_primary.batch_execute("UPDATE tokenauth.principal SET display_name = 'x'").unwrap();
                 on_primary.batch_execute("VACUUM tokenauth.principal").unwrap();
@@ -236,13 +237,13 @@ fn a_standby_that_is_too_far_behind_verifies_nothing() {
     let mut on_standby = standby.connect("postgres");
     let within = |most: &str| format!("SET tokenauth.standby_max_staleness = '{most}'");
 
-    // How far behind one is that has replayed nothing cannot be known.
+    // A standby that has replayed nothing cannot know how far behind it is.
     on_standby.batch_execute(&within("1d")).unwrap();
     let told = on_standby.query("SELECT tokenauth.verify($1)", &[&issued.token]).unwrap_err();
     assert_eq!(told.code(), Some(&SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE), "{told:?}");
     let issued = issue(&mut on_primary, "user:1");
     standby.catch_up_with(&primary);
-    // Twice, and it is remembered.
+    // After the second time, the token is remembered.
     for _ in 0..3 {
         assert_eq!(verdict(&mut on_standby, &issued.token), "valid");
     }

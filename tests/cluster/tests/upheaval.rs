@@ -1,5 +1,5 @@
-//! What happens to sessions that answer from memory when what they remember, or what they read it from, goes through more
-//! than a change of rows: lost messages, rebuilt indexes and tables, reset sessions.
+//! Sessions that answer from memory while what they remember, or where they read it, goes through more than changes of
+//! rows: lost messages, rebuilt indexes and tables, reset sessions.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
@@ -16,15 +16,15 @@ fn rename(client: &mut Client, issued: &Issued, name: &str) {
     client.execute("SELECT tokenauth.edit($1::text::uuid, name => $2)", &[&issued.id, &name]).unwrap();
 }
 
-/// Far more than the 4096 messages that the server keeps for those who have not read them.
+/// Makes far more than the 4096 messages that the server keeps for sessions that have not read them.
 const FLOOD: &str = "DO $$ BEGIN
     FOR number IN 1..1000 LOOP
         EXECUTE format('CREATE TABLE flood_%1$s (); DROP TABLE flood_%1$s', number);
     END LOOP;
 END $$";
 
-/// Has a session wait for lock 7 in this statement, where it reads no message, while others do `meanwhile` and messages
-/// are lost; answers what the statement did.
+/// Has a session wait for lock 7 in this statement, where it reads no messages, while others do `meanwhile` and
+/// messages are lost; returns the result of the statement.
 fn lose_messages<const N: usize>(
     (server, admin): (&Server, &mut Client),
     verifier: &mut Verifier,
@@ -50,7 +50,7 @@ fn lose_messages<const N: usize>(
 
 #[test]
 fn a_session_that_has_lost_messages_forgets_everything() {
-    // The first verification of the statement is before, the second after.
+    // The statement verifies once before the loss and once after it.
     const VERIFY: &str = "SELECT v.verdict, w.verdict
         FROM tokenauth.verify($1) v,
              tokenauth.verify(CASE WHEN v.ok AND pg_advisory_xact_lock_shared(7) IS NOT NULL THEN $1 END) w";
@@ -120,7 +120,7 @@ fn tokens_are_verified_at_every_moment_while_indexes_and_tables_are_rebuilt() {
         ]
         .map(str::to_owned),
     );
-    // The last name that was committed: no verification that begins later tells an earlier one.
+    // The last committed name: no verification that begins later may return an earlier one.
     let (committed, done) = (AtomicU32::new(0), AtomicBool::new(false));
     rename(&mut admin, &issued, "0");
 
@@ -137,7 +137,8 @@ fn tokens_are_verified_at_every_moment_while_indexes_and_tables_are_rebuilt() {
                     if done.load(Ordering::SeqCst) {
                         break;
                     }
-                    // REINDEX CONCURRENTLY waits for transactions that had a snapshot when it began, this one too.
+                    // REINDEX CONCURRENTLY waits for transactions that had a snapshot when it began, and so for this
+                    // one.
                     if round % 32 == 0 && verifier.name.starts_with("BEGIN") {
                         verifier.client.batch_execute(&format!("COMMIT; {}", verifier.name)).unwrap();
                     }
@@ -172,7 +173,7 @@ fn tokens_are_verified_at_every_moment_while_indexes_and_tables_are_rebuilt() {
 fn a_session_that_is_reset_or_remembers_nothing_for_a_while_misses_no_change() {
     let (server, mut admin, issued) = start();
     let mut verifier = Verifier::connect(&server, "", By::Text);
-    // While the name changes, the session does this.
+    // What the session does while the name changes.
     for (number, meanwhile) in (0..).zip([
         &["DISCARD ALL"][..],
         &["DISCARD PLANS", "DISCARD SEQUENCES", "DISCARD TEMP", "RESET ALL", "DEALLOCATE ALL"],

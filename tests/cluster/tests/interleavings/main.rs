@@ -1,27 +1,28 @@
-//! Random walks of one writer and two verifiers against a model of what is committed and of what the writer sees: tokens
-//! are issued, changed and killed, owner and kind changed, in transactions with savepoints. After each step every session
-//! is asked about every token, four times, so that it answers from memory whenever it may. One stale answer is a failure;
-//! seed and history are printed.
+//! Random walks of one writer and two verifiers against a model of what is committed and of what the writer sees. The
+//! writer issues, changes and kills tokens and changes owner and kind, in transactions with savepoints. After each
+//! step, every session is asked about every token four times, so that it answers from memory whenever it may. A single
+//! stale answer is a failure, which prints seed and history.
 
 mod world;
 
 use tokenauth_cluster::{By, FAST, Random, Server, Verifier, rounds};
 use world::{Token, World};
 
-/// A walk: the sessions, what they should see, and how it came to that.
+/// A walk: the sessions, what they should see, and the steps so far.
 struct Walk {
     seed: u32,
     writer: Verifier,
     verifiers: [Verifier; 2],
     open: [bool; 2],
-    /// The first is what is committed, the last what the writer sees, between them what it would see after ROLLBACK TO.
+    /// The first state is what is committed, the last what the writer sees; between them, what it would see after
+    /// ROLLBACK TO.
     worlds: Vec<World>,
-    /// Every token there ever was, also of issues that were rolled back.
+    /// Every token ever issued, also when the issue was rolled back.
     issued: Vec<Token>,
     history: Vec<String>,
 }
 
-/// How each of the verifiers begins a transaction that stays open.
+/// How each verifier begins a transaction that stays open.
 const BEGIN: [&str; 2] = ["BEGIN", "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1"];
 
 impl Walk {
@@ -50,7 +51,7 @@ impl Walk {
         self.issued.push(token.clone());
     }
 
-    /// Opens or ends the transaction of a verifier.
+    /// Begins or ends the transaction of a verifier.
     fn toggle(&mut self, random: &mut Random) {
         let which = random.index(2);
         self.open[which] = !self.open[which];
@@ -72,7 +73,7 @@ impl Walk {
                 self.execute(&format!("SAVEPOINT s{}", depth + 1));
             }
             2 if depth > 2 => {
-                // To a savepoint, not necessarily the last; it stays.
+                // To any of the savepoints, which remains.
                 let kept = 3 + random.index(depth - 2);
                 self.worlds.truncate(kept);
                 self.worlds[kept - 1] = self.worlds[kept - 2].clone();
@@ -100,7 +101,7 @@ impl Walk {
         }
     }
 
-    /// Asks every session about every token there ever was.
+    /// Asks every session about every token ever issued.
     fn check(&mut self) {
         const TIMES: usize = 4;
         let owner = self.named("$owner");

@@ -1,8 +1,8 @@
-//! The model: what there is, what each change does to it, and what verification answers.
+//! The model: the state, what each change does to it, and what verification answers.
 
 use tokenauth_cluster::Random;
 
-/// The scopes there are, of which each set here is one of bits.
+/// The scopes of the model; a set of them is a set of bits.
 const SCOPES: [&str; 3] = ["a", "b", "c"];
 const ALL: u8 = 0b111;
 
@@ -17,14 +17,14 @@ fn data_scopes(one_site: bool) -> &'static str {
     if one_site { "{\"site\": [\"lon\"]}" } else { "{}" }
 }
 
-/// What there is, as one session sees it.
+/// The state as one session sees it.
 #[derive(Clone)]
 pub struct World {
     active: bool,
     permissions: u8,
-    /// Whether the owner may use one site or all.
+    /// Whether the owner is restricted to one site.
     one_site: bool,
-    /// Of the intersect kind and of the live kind.
+    /// The ceilings of the intersect kind and of the live kind.
     ceilings: [u8; 2],
     pub tokens: Vec<Token>,
 }
@@ -33,7 +33,7 @@ pub struct World {
 pub struct Token {
     pub text: String,
     pub id: String,
-    /// Which of the two kinds: the live one suspends, the other one revokes.
+    /// Index of its kind: 0 is intersect and revokes, 1 is live and suspends.
     kind: usize,
     scopes: u8,
     one_site: bool,
@@ -47,7 +47,7 @@ impl World {
         World { active: true, permissions: ALL, one_site: false, ceilings: [ALL; 2], tokens: Vec::new() }
     }
 
-    /// What verification of the token answers.
+    /// The answer of verifying the token.
     pub fn answer(&self, token: &Token) -> String {
         let Token { kind, scopes: granted, one_site, name, dead, disabled, .. } = *token;
         let refused = |verdict| format!("verdict {verdict}\nname {name}");
@@ -64,7 +64,7 @@ impl World {
         }
     }
 
-    /// Issues a token, if owner and kind let anything be granted.
+    /// Issues a token, unless owner and kind allow nothing to be granted.
     pub fn issue(&mut self, random: &mut Random) -> Option<String> {
         let kind = random.index(2);
         let scopes_held = u8::try_from(random.below(8)).unwrap() & self.permissions & self.ceilings[0];
@@ -85,7 +85,7 @@ impl World {
         })
     }
 
-    /// A random change, and the statement that makes it; `None` where it would be refused.
+    /// Makes a random change, and returns its statement; `None` when it would be refused.
     pub fn change(&mut self, random: &mut Random) -> Option<String> {
         let set = u8::try_from(random.below(8)).unwrap();
         let name = random.below(1_000);

@@ -2,7 +2,7 @@
 
 use postgres::Client;
 
-/// What there is beside what each change has for itself: users in a bound table.
+/// What all changes share: users in a bound table.
 pub const PREPARE: &str = "
     CREATE EXTENSION tokenauth;
     CREATE TABLE people (id int PRIMARY KEY, is_active bool DEFAULT true, permissions text[], sites jsonb DEFAULT '{}');
@@ -16,29 +16,29 @@ pub const PREPARE: &str = "
         EXCEPTION WHEN SQLSTATE 'UE001' THEN NULL;
         END $$";
 
-/// A change of a token that is `valid` at first, has the name `laptop`, the scopes `devices:read` and `devices:write`, the
-/// data scopes `{"site": ["lon", "nyc"]}`, the metadata `{"team": "a"}` and no expiry, and is of an intersect kind of its
-/// own, whose name is `$kind`. The principal `$owner` holds `sites:read` as well.
+/// A change of a token that is `valid` at first, with the name `laptop`, the scopes `devices:read` and `devices:write`,
+/// the data scopes `{"site": ["lon", "nyc"]}`, the metadata `{"team": "a"}` and no expiry. Its kind is an intersect
+/// kind of its own, named `$kind`. Its owner `$owner` holds `sites:read` as well.
 #[derive(Default)]
 pub struct Change {
-    /// The columns of the kind that are not at their defaults, and their values.
+    /// The kind's columns that differ from their defaults, and their values.
     kind: (&'static str, &'static str),
     /// The type of the owner, if not `user`.
     owner: &'static str,
-    /// What is done before, when the token is there.
+    /// What is done to the new token before the change.
     given: &'static str,
     /// The change.
     pub sql: &'static str,
-    /// How a line of the answer begins from then on, and none did before.
+    /// How a line of the answer begins after the change; no line does before.
     then: &'static str,
-    /// Whether a transaction with it cannot be prepared.
+    /// Whether a transaction that makes it cannot be prepared.
     pub kills: bool,
-    /// Whether it locks out whoever reads the tables until it is committed.
+    /// Whether it blocks readers of the tables until it is committed.
     pub locks: bool,
 }
 
 impl Change {
-    /// Makes kind, owner and token, and answers the token's text and id.
+    /// Makes kind, owner and token, and returns the token's text and id.
     pub fn prepare(&self, client: &mut Client, number: usize) -> (String, String) {
         let (columns, values) = self.kind;
         let bound = self.owner == "person";
@@ -62,7 +62,7 @@ impl Change {
         (token, id)
     }
 
-    /// Whether the answer is that of a changed token.
+    /// Whether this is the answer after the change.
     pub fn is_in(&self, answer: &str) -> bool {
         answer.lines().any(|line| line.starts_with(self.then))
     }
@@ -76,7 +76,7 @@ impl Change {
     }
 }
 
-/// The statement with the names of this change.
+/// The statement with the names for this change filled in.
 pub fn named(sql: &str, number: usize, id: &str, token: &str) -> String {
     sql.replace("$kind", &format!("k{number}"))
         .replace("$owner", &format!("user:{number}"))
@@ -95,7 +95,7 @@ const fn death(sql: &'static str, then: &'static str) -> Change {
 
 const REVOKED: &str = "verdict revoked";
 
-/// Those of the tables as a whole come last.
+/// All changes; those of whole tables come last.
 pub const CHANGES: &[Change] = &[
     // One token dies.
     death("SELECT tokenauth.revoke('$id')", REVOKED),
@@ -114,7 +114,7 @@ pub const CHANGES: &[Change] = &[
     death("SELECT tokenauth.revoke_all(owner => '$owner', kind => '$kind')", REVOKED),
     death("SELECT tokenauth.revoke_all(issued_before => clock_timestamp())", REVOKED),
     death("SELECT tokenauth.revoke_all(owner => '$owner', issued_before => clock_timestamp())", REVOKED),
-    // A kind that suspends.
+    // Changes of a token whose kind suspends.
     Change {
         kind: (", owner_inactive", ", 'suspend'"),
         ..death("SELECT tokenauth.deactivate('$owner', 'on leave')", "detail {\"state_reason\": \"on leave\"}")
@@ -124,7 +124,7 @@ pub const CHANGES: &[Change] = &[
         given: "SELECT tokenauth.deactivate('$owner')",
         ..change("SELECT tokenauth.activate('$owner')", "verdict valid")
     },
-    // What a token says.
+    // Changes of the token's own fields.
     change("SELECT tokenauth.edit('$id', scopes => '{devices:read}')", "scopes {devices:read}"),
     change("SELECT tokenauth.edit('$id', scopes => '{devices:read,sites:read}')", "scopes {devices:read,sites:read}"),
     change("SELECT tokenauth.edit('$id', data_scopes => '{\"site\": [\"lon\"]}')", "data_scopes {\"site\": [\"lon\"]}"),
@@ -132,7 +132,7 @@ pub const CHANGES: &[Change] = &[
     change("SELECT tokenauth.edit('$id', networks => '{198.51.100.0/24}')", "verdict network_denied"),
     change("SELECT tokenauth.edit('$id', metadata => '{\"team\": \"b\"}')", "metadata {\"team\": \"b\"}"),
     change("SELECT tokenauth.edit('$id', name => 'phone')", "name phone"),
-    // What its owner holds.
+    // Changes of what its owner holds.
     change("SELECT tokenauth.put_principal('$owner', permissions => '{devices:read}')", "scopes {devices:read}"),
     change("SELECT tokenauth.put_principal('$owner', permissions => '{}')", "scopes {}"),
     change("SELECT tokenauth.put_principal('$owner', data_scopes => '{\"site\": [\"lon\"]}')", "data_scopes {\"site\": [\"lon\"]}"),
@@ -140,7 +140,7 @@ pub const CHANGES: &[Change] = &[
         given: "SELECT tokenauth.put_principal('$owner', permissions => '{devices:read}')",
         ..change("SELECT tokenauth.put_principal('$owner', permissions => '{*}')", "scopes {devices:read,devices:write}")
     },
-    // What its kind allows.
+    // Changes of what its kind allows.
     change("UPDATE tokenauth.kind SET ceiling = '{*:read}' WHERE name = '$kind'", "scopes {devices:read}"),
     change("UPDATE tokenauth.kind SET permission_mode = 'live' WHERE name = '$kind'", "scopes {devices:read,devices:write,sites:read}"),
     Change {
@@ -152,7 +152,7 @@ pub const CHANGES: &[Change] = &[
              ON CONFLICT (name) DO UPDATE SET ceiling = '{*:read}'",
         "scopes {devices:read}",
     ),
-    // Its owner's row in a bound table.
+    // Changes of its owner's row in a bound table.
     Change { owner: "person", ..death("UPDATE people SET is_active = false WHERE id = $n", REVOKED) },
     Change { owner: "person", ..death("DELETE FROM people WHERE id = $n", REVOKED) },
     Change { owner: "person", ..death("UPDATE people SET id = -id WHERE id = $n", REVOKED) },
@@ -169,7 +169,7 @@ pub const CHANGES: &[Change] = &[
         owner: "person",
         ..change("UPDATE people SET sites = '{\"*\": []}' WHERE id = $n", "data_scopes {\"*\": []}")
     },
-    // In one statement with verifications.
+    // Changes in the same statement as verifications.
     death("SELECT (tokenauth.verify('$token')).verdict, tokenauth.revoke('$id'), (tokenauth.verify('$token')).verdict", REVOKED),
     change(
         "WITH dead AS (UPDATE tokenauth.token SET revoked_at = now() WHERE id = '$id' RETURNING id)
@@ -182,7 +182,7 @@ pub const CHANGES: &[Change] = &[
            FROM generate_series(1, 4), tokenauth.verify('$token') v, tokenauth.verify(CASE WHEN v.ok THEN '$token' END) w",
         "scopes {}",
     ),
-    // By hand, past our functions.
+    // Changes of our tables by hand, without our functions.
     change("UPDATE tokenauth.token SET revoked_at = now() WHERE id = '$id'", REVOKED),
     change("UPDATE tokenauth.token SET disabled_at = now() WHERE id = '$id'", "verdict disabled"),
     change("UPDATE tokenauth.token SET expires_at = created_at WHERE id = '$id'", "verdict expired"),
@@ -236,7 +236,7 @@ pub const CHANGES: &[Change] = &[
     Change { locks: true, ..change("TRUNCATE tokenauth.kind, tokenauth.token", "verdict unknown") },
     Change { locks: true, ..change("TRUNCATE tokenauth.principal", "verdict unknown") },
     Change { locks: true, ..change("TRUNCATE tokenauth.token", "verdict unknown") },
-    // Of the tables themselves.
+    // Changes of whole tables.
     Change { locks: true, ..change("ALTER TABLE tokenauth.token ADD COLUMN more int DEFAULT 7; UPDATE tokenauth.token SET name = 'more' WHERE id = '$id'", "name more") },
     Change { locks: true, ..change("ALTER TABLE tokenauth.principal ADD COLUMN more text; UPDATE tokenauth.principal SET permissions = '{}' WHERE principal = '$owner'", "scopes {}") },
 ];

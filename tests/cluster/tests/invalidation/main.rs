@@ -1,8 +1,8 @@
-//! Whatever changes a token, its owner or its kind reaches every session that answers from memory, with the commit and not
-//! before; what is rolled back, wholly or in part, reaches none. `changes.rs` lists the ways.
+//! Whatever changes a token, its owner or its kind reaches every session that answers from memory, at the commit and
+//! not before; what is rolled back, entirely or in part, reaches none. `changes.rs` lists the changes.
 //!
-//! The verifying sessions have been told of a token four times before it changes, the last two times from memory, and one
-//! that remembers nothing tells what the right answer is.
+//! Each verifying session has verified the token four times before it changes, the last two times from memory. A
+//! session that remembers nothing gives the right answer.
 
 mod changes;
 
@@ -14,7 +14,7 @@ use postgres::error::SqlState;
 use tokenauth_cluster::{By, FAST, Server, Verifier};
 
 fn start() -> Server {
-    // Nothing here may wait for anything.
+    // Nothing in this test may have to wait.
     let mut settings = FAST.to_vec();
     settings.extend(["statement_timeout = 60s", "max_prepared_transactions = 2"]);
     let server = Server::start(&settings);
@@ -22,7 +22,7 @@ fn start() -> Server {
     server
 }
 
-/// The sessions of the test, and the token that they are asked about.
+/// The sessions of the test, and the token that they verify.
 struct Scene {
     writer: Verifier,
     verifiers: [Verifier; 3],
@@ -34,7 +34,7 @@ struct Scene {
 }
 
 impl Scene {
-    /// What all sessions answer, which is the same.
+    /// The answer of all sessions, which must be the same.
     fn heat(&mut self, when: &str) -> String {
         let right = self.tables.ask(&self.token);
         for verifier in self.verifiers.iter_mut().chain([&mut self.writer]) {
@@ -54,9 +54,9 @@ impl Scene {
         }
     }
 
-    /// As `heat`, where the answer is known.
+    /// As `heat`, with the expected answer.
     fn expect(&mut self, answer: &str, when: &str) {
-        // First those that have something to forget.
+        // First the sessions that have something to forget.
         self.authenticate(answer, when);
         for verifier in self.verifiers.iter_mut().chain([&mut self.writer]) {
             assert_eq!(verifier.ask(&self.token), answer, "{}: {when}: session {:?}", self.change, verifier.name);
@@ -64,7 +64,7 @@ impl Scene {
         assert_eq!(self.heat(when), answer, "{}: {when}", self.change);
     }
 
-    /// What the others answer while the writer's transaction is open or prepared.
+    /// Checks that the other sessions answer this while the writer's transaction is open or prepared.
     fn expect_of_others(&mut self, answer: &str, when: &str) {
         self.authenticate(answer, when);
         for verifier in &mut self.verifiers {
@@ -76,7 +76,7 @@ impl Scene {
         self.writer.client.batch_execute(sql).unwrap_or_else(|error| panic!("{}: {sql}: {error:?}", self.change));
     }
 
-    /// What the writer answers within the transaction that has changed the token; the others go on as before.
+    /// Checks that the writer answers this within the transaction that changed the token, and the others as before.
     fn expect_uncommitted(&mut self, change: &Change, before: &str, when: &str) {
         for _ in 0..4 {
             let own = self.writer.ask(&self.token);
@@ -160,7 +160,7 @@ fn sessions_of_these_tests_answer_from_memory() {
     let mut admin = server.connect("postgres");
     let (token, id) = Change::default().prepare(&mut admin, 0);
     let mut verifiers = Verifier::each(&server);
-    // A superuser can take the signal away, and doctor() or not, only then is a change not heard of.
+    // A superuser can disable the triggers that signal, as doctor() reports; only then does a change go unnoticed.
     admin.batch_execute("ALTER TABLE tokenauth.token DISABLE TRIGGER signal, DISABLE TRIGGER signal_apply").unwrap();
     for verifier in &mut verifiers {
         assert!(verifier.heat(&token).contains("name laptop"));
@@ -184,7 +184,7 @@ fn a_token_whose_issue_was_rolled_back_is_unknown_to_the_session_that_verified_i
     for taken_back in ["ROLLBACK", "ROLLBACK TO s; COMMIT", "PREPARE TRANSACTION 'issue'; ROLLBACK PREPARED 'issue'"] {
         writer.client.batch_execute("BEGIN; SAVEPOINT s").unwrap();
         let token = issue(&mut writer.client);
-        // What is taken back after it takes back nothing of it.
+        // A rollback to a later savepoint takes back nothing of the issue.
         writer.client.batch_execute("SAVEPOINT t; ROLLBACK TO t").unwrap();
         assert!(writer.heat(&token).contains("verdict valid"));
         assert_eq!(other.heat(&token), "verdict unknown");
@@ -194,7 +194,7 @@ fn a_token_whose_issue_was_rolled_back_is_unknown_to_the_session_that_verified_i
         assert_eq!(writer.heat(&token), "verdict unknown", "{taken_back}");
         assert_eq!(other.heat(&token), "verdict unknown", "{taken_back}");
     }
-    // Prepared, it is unknown to the session that issued it, and valid with COMMIT PREPARED.
+    // Once prepared, the token is unknown to the session that issued it; COMMIT PREPARED makes it valid.
     writer.client.batch_execute("BEGIN").unwrap();
     let token = issue(&mut writer.client);
     assert!(writer.heat(&token).contains("verdict valid"));
@@ -208,7 +208,7 @@ fn a_token_whose_issue_was_rolled_back_is_unknown_to_the_session_that_verified_i
 #[test]
 fn that_a_text_is_of_no_older_system_is_forgotten_when_the_first_import_commits() {
     const TEXT: &str = "the secret of an older system";
-    // What changes the table of imports, and the verdict on a text that has not our form and is not imported.
+    // What changes the table of imports, and the verdict on a text not of our form that is not imported.
     const IMPORTS: &[(&str, &str)] = &[
         ("INSERT INTO tokenauth.import VALUES ('sha256')", "verdict unknown"),
         ("DELETE FROM tokenauth.import", "verdict malformed"),

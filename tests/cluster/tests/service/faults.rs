@@ -1,4 +1,4 @@
-//! What goes wrong around a service: too much, too often, hung up, gone, and everybody at once.
+//! What goes wrong around a service: too large, too often, abandoned, database gone, and everybody at once.
 
 use std::thread;
 
@@ -23,7 +23,7 @@ fn too_much_and_too_often_is_told_what_to_do() {
         "not_found"
     );
 
-    // A token that is bound to networks is judged by the address that the request came from.
+    // A token that is bound to networks is judged by the address from which the request came.
     let bound = palpabl.issue("'pat', 'user:kim', networks => '{127.0.0.1/32}'");
     let elsewhere = palpabl.issue("'pat', 'user:kim', networks => '{10.0.0.0/8}'");
     assert_eq!(names(&palpabl, &bound.token), ["core-1"]);
@@ -45,7 +45,7 @@ fn too_much_and_too_often_is_told_what_to_do() {
 fn a_request_that_was_given_up_leaves_neither_a_change_nor_an_identity() {
     let mut palpabl = palpabl();
     palpabl.sql(
-        // The server alone would put an end to it, in time.
+        // With this timeout, the server itself would end the transaction after a while.
         "ALTER ROLE palpabl_api RESET idle_in_transaction_session_timeout;
          ALTER ROLE palpabl_api SET client_connection_check_interval = '100ms'",
     );

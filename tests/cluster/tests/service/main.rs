@@ -1,7 +1,8 @@
-//! The services under `tests/examples/service` and `tests/examples/postgraphile`, asked with curl as the documents of five products ask theirs.
+//! The services in `tests/examples/service` and `tests/examples/postgraphile`, called with curl as the documents of
+//! five products do.
 //!
-//! Each command stands here as the document has it; only host and token are put in. Where a document has no command for
-//! what it says, there is one in its manner.
+//! Each command is written as in the document; only host and token are filled in. Where a document describes something
+//! without a command, there is one in the same style.
 
 mod faults;
 mod palpabl;

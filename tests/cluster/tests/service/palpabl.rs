@@ -1,4 +1,5 @@
-//! Palpabl NMS: tokens with some of their owner's permissions, for collectors. Its GraphQL is asked in `postgraphile.rs`.
+//! Palpabl NMS: tokens with some of their owner's permissions, for collectors. For its GraphQL API see
+//! `postgraphile.rs`.
 
 use serde_json::{Value, json};
 
@@ -19,7 +20,7 @@ pub fn palpabl() -> Product {
     populate(Product::start("palpabl"))
 }
 
-/// Its people and their devices.
+/// Its users and their devices.
 pub fn populate(palpabl: Product) -> Product {
     palpabl.sql(
         "SELECT tokenauth.put_principal('user:kim', '{dcim.view_device,dcim.change_device}');
@@ -59,7 +60,7 @@ fn a_token_does_what_its_scopes_and_its_owner_may() {
     let changed = palpabl.sh(CHANGE, TOKEN, &kim.token).json(200);
     assert_eq!(changed, json!({"id": 1, "name": "core-1", "status": "offline"}));
     assert_eq!(palpabl.sh(&CHANGE.replace("offline", "melted"), TOKEN, &kim.token).refusal(409)["error"], "conflict");
-    // Whatever else Lee may do, that device is another's.
+    // Whatever else Lee may do, that device belongs to somebody else.
     assert_eq!(palpabl.sh(CHANGE, TOKEN, &lee.token).refusal(404)["error"], "not_found");
     assert_eq!(palpabl.sh(&CHANGE.replace("PATCH", "PUT"), TOKEN, &kim.token).status, 405);
 

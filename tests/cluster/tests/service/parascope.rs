@@ -50,7 +50,7 @@ fn a_personal_token_reads_what_its_user_may_see() {
     let other = SCRIPT.replace("ci_type:eq:", "colour:is:");
     assert_eq!(parascope.sh(&other, TOKEN, &bo.token).refusal(400)["error"], "invalid_request");
 
-    // No sites are none; no bound is all of them.
+    // An empty list of sites allows none; NULL allows all.
     let cy = parascope.issue("'personal', 'user:3', 'script', actor => 'user:3'");
     assert_eq!(parascope.sh(REQUEST, TOKEN, &cy.token).json(200), json!([]));
     let ada = parascope.issue("'personal', 'user:1', 'script', actor => 'user:1'");
@@ -70,11 +70,11 @@ fn each_kind_of_key_does_what_it_is_for() {
     let added = parascope.sh(&add("nyc"), TOKEN, &bo.token).json(201);
     assert_eq!(added, json!({"id": 4, "ci_type": "kubernetes.node", "name": "node-9", "site": "nyc"}));
     assert_eq!(parascope.sh(&add("nyc"), TOKEN, &bo.token).refusal(409)["error"], "conflict");
-    // Bo may write, but there not.
+    // Bo may write, but not there.
     let elsewhere = parascope.sh(&add("lon"), TOKEN, &bo.token);
     assert_eq!(elsewhere.refusal(403)["error"], "forbidden");
 
-    // "Read-only keys", of whoever may do everything.
+    // "Read-only keys", here of somebody who may do everything.
     let readonly = parascope.issue("'read-only', 'user:1', 'auditor', actor => 'user:1'");
     assert_eq!(parascope.sh(REQUEST, TOKEN, &readonly.token).json(200).as_array().unwrap().len(), 4);
     let refused = parascope.sh(&add("nyc"), TOKEN, &readonly.token);
@@ -131,14 +131,14 @@ fn a_token_that_was_revoked_or_whose_user_was_deactivated_is_refused_from_the_co
     assert_eq!(parascope.sh(REQUEST, TOKEN, &second.token).refusal(401), refused.refusal(401));
     parascope.sql("UPDATE users SET is_active = true WHERE id = 2");
     assert_eq!(status(&parascope, &second.token), 401);
-    // The reason is for the log, under the id that the client was given.
+    // The log has the reason, under the correlation id that the client got.
     let id = refused.header("x-correlation-id");
     let log = parascope.service_log();
     let line = log.lines().find(|line| line.contains(id)).expect("the log has the id");
     assert!(line.contains(r#"verdict="revoked" token="first""#), "{line}");
     assert!(line.contains("GET /api/v1/configuration-items 401"), "{line}");
 
-    // No token, and none that ever was one.
+    // No token at all, and texts that never were tokens.
     let nobody = parascope.sh(REQUEST, &format!(r#"-H "X-API-Key: {TOKEN}""#), "");
     assert_eq!(nobody.refusal(401), refused.refusal(401));
     assert_eq!(nobody.header("www-authenticate"), r#"Bearer realm="api""#);

@@ -73,7 +73,7 @@ fn a_key_makes_lists_and_revokes_keys() {
     assert_eq!((&key["name"], &key["is_active"]), (&json!("Production API Key"), &json!(true)));
     assert_eq!(key["prefix"], format!("{}…{}", &secret[..11], &secret[secret.len() - 4..]));
     assert_eq!(created.header("cache-control"), "no-store");
-    // By the id of the answer the DBA finds what happened.
+    // With the id in the response, the DBA finds what happened.
     let event = "SELECT event, owner, actor, token_id::text FROM tokenauth.events WHERE correlation_id = $1";
     let event = parsesphere.admin().query_one(event, &[&created.header("x-correlation-id")]).unwrap();
     let event = [0, 1, 2, 3].map(|field| event.get::<_, String>(field));
@@ -97,9 +97,9 @@ fn a_key_makes_lists_and_revokes_keys() {
     assert_eq!(parsesphere.sh(REQUEST, TOKEN, secret).refusal(401), unauthorized());
     assert_eq!(parsesphere.sh(CREATE, TOKEN, secret).refusal(401), unauthorized());
     assert_eq!(listed(&parsesphere.sh(LIST, TOKEN, &first.token), "Production API Key")["is_active"], false);
-    // Twice is once.
+    // Revoking a key twice succeeds, too.
     assert_eq!(revoke(&parsesphere, id, &first.token).status, 204);
-    // The last thing a key does is to revoke itself.
+    // The last thing a key can do is to revoke itself.
     assert_eq!(revoke(&parsesphere, &first.id, &first.token).status, 204);
     assert_eq!(revoke(&parsesphere, &first.id, &first.token).refusal(401), unauthorized());
     parsesphere.stop();
@@ -113,7 +113,7 @@ fn a_key_whose_account_is_deactivated_while_its_request_is_under_way_makes_no_ke
     let mut transaction = dashboard.transaction().unwrap();
     transaction.execute("SELECT tokenauth.deactivate('account:ann')", &[]).unwrap();
     thread::scope(|scope| {
-        // Let in, since nothing is committed yet; then it waits.
+        // The request is let in, since nothing is committed yet; then it waits.
         let request = scope.spawn(|| parsesphere.sh(CREATE, TOKEN, &ann.token));
         let mut admin = parsesphere.admin();
         wait_until("the request to wait for the account", || {
@@ -137,14 +137,14 @@ fn a_key_manages_no_key_of_somebody_else() {
     let ben = parsesphere.issue("'api-key', 'account:ben', 'Ben''s'");
     let unknown = revoke(&parsesphere, ID, &ben.token);
     assert_eq!(unknown.refusal(404), json!({"error_code": "not_found", "message": "There is no such thing"}));
-    // Neither is Ann's there for Ben, nor what is no id at all, such as a key that was pasted in its place.
+    // For Ben, Ann's key does not exist either, nor does anything that is no id, such as a key pasted in its place.
     for id in [&ann.id, "nonsense", &ann.token] {
         assert_eq!(revoke(&parsesphere, id, &ben.token).refusal(404), unknown.refusal(404));
     }
     assert_eq!(documents(&parsesphere, &ann.token), ["ann.pdf", "acme.pdf"]);
     assert_eq!(parsesphere.sh(LIST, TOKEN, &ben.token).json(200).as_array().unwrap().len(), 1);
 
-    // "Keys created while in an org context are tied to that organization", by members who may.
+    // "Keys created while in an org context are tied to that organization", if the member may create them.
     let in_context = CREATE.replace(r#""Production API Key""#, r#""Acme ingest", "organization": "acme""#);
     assert_eq!(parsesphere.sh(&in_context, TOKEN, &ben.token).refusal(403)["error_code"], "forbidden");
     let org = parsesphere.sh(&in_context, TOKEN, &ann.token).json(201);
@@ -160,7 +160,7 @@ fn a_key_manages_no_key_of_somebody_else() {
     assert_eq!(revoke(&parsesphere, org["id"].as_str().unwrap(), &ben.token).status, 204);
     assert_eq!(parsesphere.sh(REQUEST, TOKEN, secret).refusal(401), unauthorized());
 
-    // What the body says wrong is told in the same form.
+    // Faults in the body are reported in the same form.
     let nameless = CREATE.replace(r#""name": "Production API Key""#, r#""nom": "clef""#);
     assert_eq!(parsesphere.sh(&nameless, TOKEN, &ann.token).refusal(422)["error_code"], "invalid_request");
     let long = CREATE.replace("Production API Key", &"x".repeat(300));
@@ -200,7 +200,7 @@ fn a_deactivated_account_is_told_so_until_it_is_in_good_standing_again() {
     let nobody = parsesphere.sh(REQUEST, TOKEN, "");
     assert_eq!(nobody.refusal(401), unauthorized());
     assert_eq!(nobody.header("www-authenticate"), r#"Bearer realm="api""#);
-    // Two keys in one request are not chosen between.
+    // When a request has two keys, neither is chosen.
     let both = format!("{LIST} -H \"X-API-Key: {}\"", dead.token);
     let refused = parsesphere.sh(&both, TOKEN, &ann.token);
     assert_eq!(refused.refusal(400)["error_code"], "invalid_request");

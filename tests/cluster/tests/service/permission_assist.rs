@@ -1,4 +1,4 @@
-//! Permission Assist: system-wide tokens; every refusal is the same 401, and each call is somebody's.
+//! Permission Assist: system-wide tokens; every refusal gets the same 401, and each call is attributed.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! Palpabl's GraphQL, which PostGraphile makes of its tables.
+//! Palpabl's GraphQL API, which PostGraphile makes from its tables.
 
 use std::process::Command;
 
@@ -31,7 +31,7 @@ fn palpabl() -> Product {
     }))
 }
 
-/// The document's request with another query.
+/// The document's request, with another query.
 fn ask(palpabl: &Product, query: &str, token: &str) -> Answer {
     palpabl.sh(&REQUEST.replace("{ __typename }", query), TOKEN, token)
 }
@@ -68,10 +68,10 @@ fn a_query_sees_what_the_scopes_and_the_owner_of_its_token_may() {
     palpabl.sql(&format!("SELECT tokenauth.edit('{}', scopes => '{{dcim.view_device,dcim.change_device}}')", kim.id));
     let changed = ask(&palpabl, TAKE_OFFLINE, &kim.token).json(200);
     assert_eq!(changed["data"]["updateDeviceById"]["device"], json!({"name": "core-1", "status": "offline"}));
-    // Lee may do everything, but not with Kim's.
+    // Lee may do everything, but not with Kim's devices.
     let missed = ask(&palpabl, TAKE_OFFLINE, &lee.token).json(200);
     assert_eq!(missed["data"]["updateDeviceById"], Value::Null);
-    // What nobody has listed is nobody's but of those who may do everything.
+    // A field that nobody has listed is only for tokens that grant everything.
     for unlisted in ["{ nodeId }", "{ __typename, other: nodeId }", "{ ...F } fragment F on Query { query { nodeId } }"]
     {
         assert_eq!(ask(&palpabl, unlisted, &kim.token).refusal(403), refused.refusal(403));
@@ -95,11 +95,11 @@ fn a_request_whose_token_is_not_accepted_learns_nothing_of_the_schema() {
             assert_eq!(refused.header("www-authenticate"), challenge);
         }
     }
-    // Who is let in is told what is wrong with the query.
+    // A caller with a valid token is told what is wrong with the query.
     let told = ask(&palpabl, "{ allDevises { nodes { name } } }", &kim.token).json(400);
     assert!(told["errors"][0]["message"].as_str().unwrap().contains("allDevises"));
     assert_eq!(ask(&palpabl, "{ allDevices", &kim.token).json(400)["error"], "invalid_request");
-    // What PostgreSQL refuses is taken back, and told by its code.
+    // What PostgreSQL refuses is rolled back, and reported with its code.
     let melted = ask(&palpabl, &TAKE_OFFLINE.replace("offline", "melted"), &kim.token).json(200);
     assert_eq!(melted["errors"][0]["extensions"]["sqlstate"], "23514");
     let large = REQUEST.replace("{ __typename }", &format!("{{ __typename }} # {}", "x".repeat(70_000)));

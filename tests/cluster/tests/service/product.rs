@@ -1,4 +1,4 @@
-//! A product: a server with its tables, the service in front of it, and curl.
+//! A product under test: a server with its tables, the service in front of it, and curl.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -14,29 +14,29 @@ use serde_json::Value;
 use tokenauth_cluster::contract::Issued;
 use tokenauth_cluster::{FAST, Server};
 
-/// Whatever the environment says of curl, and with the headers of the answer.
+/// Runs curl whatever its configuration says, with the response's headers in the output.
 const CURL: &str = "curl --disable --noproxy '*' --silent --include";
 
-/// One of the five, with nobody in it yet.
+/// One of the five products, without any users yet.
 pub struct Product {
     pub server: Server,
     service: Child,
     address: String,
-    /// Every token that was ever issued, which no log may have.
+    /// Every token that was issued; no log may contain one.
     tokens: Vec<String>,
 }
 
-/// What curl was answered.
+/// The response that curl got.
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,
-    /// By their names in small letters.
+    /// The headers, by their names in lower case.
     pub headers: BTreeMap<String, String>,
     pub body: String,
 }
 
 impl Product {
-    /// Sets up the tables of this product, and starts the service as it.
+    /// Sets up the tables of this product, and starts its service.
     pub fn start(name: &str) -> Self {
         Self::behind(name, |server| {
             let mut service = Command::new(built());
@@ -46,7 +46,7 @@ impl Product {
         })
     }
 
-    /// The same with another service, which takes `LISTEN`, and prints its address.
+    /// The same with another service, which takes its address from `LISTEN` and prints it.
     pub fn behind(name: &str, service: impl FnOnce(&Server) -> Command) -> Self {
         let mut settings = FAST.to_vec();
         settings.push("shared_preload_libraries = 'tokenauth'");
@@ -57,7 +57,7 @@ impl Product {
         Self { server, service, address, tokens: Vec::new() }
     }
 
-    /// Issues a token with these arguments of `issue`, as the product's own screens do.
+    /// Issues a token with these arguments for `issue`, as the product's own screens would.
     pub fn issue(&mut self, arguments: &str) -> Issued {
         let issued = self.admin().query_one(&format!("SELECT token, id::text FROM tokenauth.issue({arguments})"), &[]);
         let issued = issued.unwrap_or_else(|error| panic!("{arguments}: {error:?}"));
@@ -66,17 +66,17 @@ impl Product {
         issued
     }
 
-    /// A connection as superuser.
+    /// Connects as superuser.
     pub fn admin(&self) -> Client {
         self.server.connect("postgres")
     }
 
-    /// Runs what a superuser would type.
+    /// Runs statements as superuser.
     pub fn sql(&self, statements: &str) {
         self.admin().batch_execute(statements).unwrap_or_else(|error| panic!("{statements}: {error:?}"));
     }
 
-    /// Runs the command of a document, with the service in the place of its host, and this text in that of the document's
+    /// Runs a command from a document, with the service in place of its host, and this text in place of the document's
     /// placeholder.
     pub fn sh(&self, command: &str, placeholder: &str, text: &str) -> Answer {
         let output = self.shell(command, placeholder, text).output().expect("bash can be run");
@@ -84,7 +84,7 @@ impl Product {
         Answer::parse(&String::from_utf8(output.stdout).expect("an answer in UTF-8"))
     }
 
-    /// Only begins with it; the child is curl itself.
+    /// As `sh`, without waiting for its end; the child is curl itself.
     pub fn begin(&self, command: &str, placeholder: &str, text: &str) -> Child {
         let command = command.replacen("curl", &format!("exec {CURL}"), 1);
         self.shell(&command, placeholder, text).stdout(Stdio::null()).spawn().expect("bash can be run")
@@ -98,7 +98,7 @@ impl Product {
         shell
     }
 
-    /// The command with the address of the service in the place of each host.
+    /// The command with the service's address in place of each host.
     fn at_home(&self, command: &str) -> String {
         let mut parts = command.split("https://");
         let mut here = parts.next().unwrap_or_default().to_owned();
@@ -110,17 +110,17 @@ impl Product {
         here
     }
 
-    /// What the service has written to its log.
+    /// What the service has logged.
     pub fn service_log(&self) -> String {
         fs::read_to_string(log_of(&self.server)).unwrap()
     }
 
-    /// Adds a token that was not issued by [`issue`](Self::issue) to those that no log may have.
+    /// Adds a token that was not issued by [`issue`](Self::issue) to those that no log may contain.
     pub fn keep_out_of_logs(&mut self, token: &str) {
         self.tokens.push(token.to_owned());
     }
 
-    /// Ends the product; the service must end well, and no log have a token.
+    /// Stops the product; the service must exit successfully, and no log may contain a token.
     pub fn stop(mut self) {
         kill(self.pid(), Signal::SIGTERM).unwrap();
         assert!(self.service.wait().unwrap().success());
@@ -161,12 +161,12 @@ impl Answer {
         }
     }
 
-    /// This header; empty for none.
+    /// The value of this header; empty if there is none.
     pub fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", String::as_str)
     }
 
-    /// The body of an answer that must be this and in JSON.
+    /// The body of a response, which must have this status and be JSON.
     #[track_caller]
     pub fn json(&self, status: u16) -> Value {
         assert_eq!(self.status, status, "{self:?}");
@@ -174,7 +174,7 @@ impl Answer {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
-    /// The same of a refusal, which can be found again: without its correlation id, which is that of the header.
+    /// The body of a refusal without its correlation id, which must be the one in the header.
     #[track_caller]
     pub fn refusal(&self, status: u16) -> Value {
         let mut body = self.json(status);
@@ -205,7 +205,7 @@ fn log_of(server: &Server) -> PathBuf {
     server.file("service.log")
 }
 
-/// The service's program, which is built once, into the directory of the tests themselves: they have crates in common.
+/// Builds the service once, into the target directory of the tests themselves, since they share crates.
 fn built() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {

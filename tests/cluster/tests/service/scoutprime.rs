@@ -1,4 +1,4 @@
-//! scoutPRIME: tokens with a timeout, that are edited, and deleted. Its document shows its screens, and no request.
+//! scoutPRIME: tokens with a timeout, which are edited and deleted. Its document shows screens, but no requests.
 
 use serde_json::json;
 
@@ -25,7 +25,7 @@ fn a_token_works_until_its_timeout_and_reads_its_owners_workspaces() {
         scoutprime.sh(&one("1"), "TOKEN", &dana.token).json(200),
         json!({"id": 1, "name": "subsidiaries", "findings": 3})
     );
-    // Eli's is not there, no more than what is not there, or is no number.
+    // For Dana, Eli's workspace does not exist, just like one that does not, or an id that is no number.
     for id in ["2", "3", "two", "99999999999"] {
         assert_eq!(scoutprime.sh(&one(id), "TOKEN", &dana.token).refusal(404)["error"], "not_found");
     }
@@ -42,7 +42,7 @@ fn a_token_works_until_its_timeout_and_reads_its_owners_workspaces() {
     scoutprime.sql(&format!("SELECT tokenauth.edit('{}', expires_in => '30 days', actor => 'user:dana')", dana.id));
     assert_eq!(scoutprime.sh(REQUEST, "TOKEN", &dana.token).status, 200);
 
-    // Who may not look at workspaces any more does not by a token either.
+    // A user who may no longer see workspaces does not see them with a token either.
     scoutprime.sql("SELECT tokenauth.put_principal('user:dana', '{group:api-tokens}')");
     let refused = scoutprime.sh(REQUEST, "TOKEN", &dana.token);
     assert_eq!(refused.refusal(403)["error"], "forbidden");

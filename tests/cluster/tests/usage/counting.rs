@@ -1,6 +1,6 @@
-//! What counts, how exactly, and what a rate makes of it.
+//! What is counted, how exactly, and how rates use it.
 //!
-//! `TOKENAUTH_SOAK` makes the long form of the test with many clients.
+//! With `TOKENAUTH_SOAK` the test with many clients runs longer.
 
 use std::thread;
 
@@ -16,7 +16,7 @@ fn a_list_right_after_a_verification_is_exact() {
     let mut client = server.connect("postgres");
     prepare(&mut client);
     let issued = issue(&mut client, "user:1");
-    // While flushes go on: what is on its way into the table is neither missing nor there twice.
+    // While usage is being flushed, counts on their way into the table are neither missing nor counted twice.
     let rounds = 3000;
     for round in 1..=rounds {
         assert_eq!(verdict(&mut client, &issued.token), "valid");
@@ -34,7 +34,7 @@ fn counts_are_exact_after_many_clients_and_a_clean_restart() {
     let mut client = server.connect("postgres");
     prepare(&mut client);
     let tokens: Vec<Issued> = (0..20).map(|_| issue(&mut client, "user:1")).collect();
-    // Of each client 10,000 verifications, or 100,000.
+    // Each client makes 10,000 verifications, or 100,000.
     let each = i32::try_from(rounds(500, 5000)).unwrap();
     thread::scope(|scope| {
         for _ in 0..8 {
@@ -73,7 +73,7 @@ fn a_clean_stop_keeps_what_was_never_written() {
     assert_eq!((counts(&mut client, &issued), written(&mut client, &issued)), ((7, 0), 0));
     assert!(!server.file("data/pg_stat/tokenauth.stat").exists(), "read once");
 
-    // Nor does it tell twice of what was written before.
+    // A clean stop does not count again what was already written.
     server.reconfigure(&["tokenauth.usage_flush_interval = 1"]);
     wait_until("the flush", || written(&mut client, &issued) == 7);
     server.reconfigure(&["tokenauth.usage_flush_interval = 1h"]);
@@ -82,7 +82,7 @@ fn a_clean_stop_keeps_what_was_never_written() {
     let mut client = server.connect("postgres");
     assert_eq!((counts(&mut client, &issued), written(&mut client, &issued)), ((9, 0), 7));
 
-    // A file that is not as it was written is passed over, and the log says so.
+    // A damaged file is ignored, and the log says so.
     verify_often(&mut client, &issued, 1);
     server.stop();
     let mut kept = std::fs::read(server.file("data/pg_stat/tokenauth.stat")).unwrap();
@@ -119,7 +119,7 @@ fn uses_count_whatever_the_transaction_is_and_becomes() {
     client.batch_execute("BEGIN; SELECT tokenauth.verify('key_nonsense'); ROLLBACK").unwrap();
     let malformed: i64 = one(&mut client, "SELECT count FROM tokenauth.stats() WHERE verdict = 'malformed'");
     assert_eq!(malformed, 1);
-    // Denials become events, few of many, though their transactions were rolled back.
+    // Samples of denials become events, although their transactions were rolled back.
     let denied = "SELECT count(*) FROM tokenauth.events WHERE event = 'token.denied' AND correlation_id IS NOT NULL";
     wait_until("the events", || one::<i64>(&mut client, denied) == 2);
     let told: String = one(
@@ -218,7 +218,7 @@ fn a_rate_is_kept_for_each_token_by_itself() {
     assert!(!rate.get::<_, bool>(0), "{}", rate.get::<_, String>(1));
     assert_eq!(counts(&mut client, &one_token), (3, 4));
 
-    // What a scope would refuse is judged after the rate; a dead token is dead however often it comes.
+    // The rate is judged before the scopes; a dead token is dead however often it is presented.
     assert!(revoke(&mut client, &one_token));
     assert_eq!(verdict(&mut second, &one_token.token), "revoked");
     client.batch_execute("UPDATE tokenauth.kind SET rate_limit = NULL, rate_interval = NULL").unwrap();

@@ -1,4 +1,5 @@
-//! Usage in shared memory: every use counts once, whatever ends in between, and verification never fails for it.
+//! Usage in shared memory: every use is counted once, whatever stops in between, and verification never fails because
+//! of it.
 
 mod counting;
 mod processes;
@@ -15,12 +16,12 @@ fn server(settings: &[&str]) -> Server {
     Server::start(&[FAST, &preloaded, settings].concat())
 }
 
-/// A server that writes usage when it is started anew, and not before a test is over.
+/// A server that writes usage only when it is restarted, not during a test.
 fn lazy_server(settings: &[&str]) -> Server {
     server(&[&["tokenauth.usage_flush_interval = 1h"], settings].concat())
 }
 
-/// Requests and denials, as the view shows them.
+/// Requests and denials as the view shows them.
 fn counts(client: &mut Client, token: &Issued) -> (i64, i64) {
     let row = client
         .query_one("SELECT request_count, denied_count FROM tokenauth.tokens WHERE id = $1::text::uuid", &[&token.id])
@@ -28,7 +29,7 @@ fn counts(client: &mut Client, token: &Issued) -> (i64, i64) {
     (row.get(0), row.get(1))
 }
 
-/// Requests as they are in the table.
+/// Requests as written to the table.
 fn written(client: &mut Client, token: &Issued) -> i64 {
     client
         .query_one("SELECT request_count FROM tokenauth.usage WHERE token_id = $1::text::uuid", &[&token.id])
@@ -40,7 +41,7 @@ fn one<T: for<'a> postgres::types::FromSql<'a>>(client: &mut Client, query: &str
     client.query_one(query, &[]).unwrap().get(0)
 }
 
-/// Verifies it so often in one statement.
+/// Verifies the token this many times in one statement.
 fn verify_often(client: &mut Client, token: &Issued, times: i32) {
     let valid: i64 = client
         .query_one(

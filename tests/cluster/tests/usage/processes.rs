@@ -1,4 +1,4 @@
-//! The launcher and its workers: ended, killed, kept from working, and what they do besides.
+//! The launcher and its workers: stopped, killed, kept from working, and what else they do.
 
 use postgres::Client;
 use tokenauth_cluster::contract::{issue, prepare, revoke, verdict};
@@ -6,7 +6,7 @@ use tokenauth_cluster::wait_until;
 
 use super::{counts, lazy_server, one, server, verify_often, written};
 
-/// The process that the view of activity calls so, once there is one.
+/// The process with this name in `pg_stat_activity`, once there is one.
 fn process(client: &mut Client, kind: &str) -> i32 {
     let mut found = None;
     wait_until(kind, || {
@@ -35,7 +35,7 @@ fn a_crash_loses_no_more_than_what_was_not_written_and_counts_nothing_twice() {
             server.start_again();
         }
         client = server.connect("postgres");
-        // Shared memory is there again, and empty.
+        // Shared memory is there again, but empty.
         assert_eq!(counts(&mut client, &issued), (expected, 0), "round {round}");
         process(&mut client, "tokenauth launcher");
     }
@@ -47,7 +47,7 @@ fn a_worker_that_is_killed_or_ended_loses_and_doubles_nothing_that_was_written()
     let mut client = server.connect("postgres");
     prepare(&mut client);
     let issued = issue(&mut client, "user:1");
-    // A worker that waits for a lock, until it gives up.
+    // A worker that waits for a lock gives up.
     let hold = |client: &mut Client| client.batch_execute("BEGIN; LOCK TABLE tokenauth.usage IN SHARE MODE").unwrap();
 
     let mut holder = server.connect("postgres");
@@ -61,7 +61,7 @@ fn a_worker_that_is_killed_or_ended_loses_and_doubles_nothing_that_was_written()
     wait_until("another worker", || written(&mut client, &issued) == 10);
     assert_eq!(counts(&mut client, &issued), (10, 0));
 
-    // SIGKILL makes the server begin anew: what was not written is lost, and it goes on.
+    // After SIGKILL the server starts anew: what was not written is lost, and counting continues.
     hold(&mut holder);
     verify_often(&mut client, &issued, 10);
     let worker = process(&mut client, "tokenauth usage");
@@ -116,7 +116,7 @@ fn databases_and_extensions_come_and_go() {
 
 #[test]
 fn without_a_place_for_a_worker_usage_waits() {
-    // One place, for the launcher, once that of logical replication is taken away.
+    // One slot for background workers, for the launcher, since that of logical replication is switched off.
     let settings = ["max_worker_processes = 1", "max_logical_replication_workers = 0"];
     let mut server = server(&settings);
     let mut client = server.connect("postgres");
@@ -140,7 +140,7 @@ fn a_fast_shutdown_waits_for_no_standby_and_no_lock_of_ours() {
     let mut client = server.connect("postgres");
     prepare(&mut client);
     let issued = issue(&mut client, "user:1");
-    // From now on every commit of anybody else waits for a standby that does not exist.
+    // From now on, every other commit waits for a standby that does not exist.
     server.reconfigure(&["synchronous_standby_names = 'nobody'"]);
     verify_often(&mut client, &issued, 10);
     wait_until("the flush", || written(&mut client, &issued) == 10);
@@ -148,7 +148,7 @@ fn a_fast_shutdown_waits_for_no_standby_and_no_lock_of_ours() {
     holder.batch_execute("BEGIN; LOCK TABLE tokenauth.usage").unwrap();
     verify_often(&mut client, &issued, 10);
     process(&mut client, "tokenauth usage");
-    // Returns when the server has ended.
+    // Returns when the server has stopped.
     server.configure_and_restart(&["synchronous_standby_names = ''"]);
     let mut client = server.connect("postgres");
     wait_until("the flush after it", || written(&mut client, &issued) == 20);

@@ -1,4 +1,4 @@
-//! Usage where nothing can be written, and how the primary comes by it.
+//! Usage on standbys, which cannot write it, and how the primary gets it.
 
 use postgres::Client;
 use postgres::error::SqlState;
@@ -7,7 +7,7 @@ use tokenauth_cluster::wait_until;
 
 use super::{counts, lazy_server, one, server, verify_often, written};
 
-/// What the README says the primary's DBA runs, by a timer.
+/// What the README tells the primary's DBA to run regularly.
 const PULL: &str = "SELECT tokenauth.usage_import(batch)
   FROM dblink('$standby', 'SELECT tokenauth.usage_export()') AS pulled (batch jsonb)
  WHERE batch IS NOT NULL";
@@ -48,12 +48,12 @@ fn usage_of_a_standby_is_pulled_once_however_often_it_is_asked_for() {
     assert_eq!(pull(&mut on_primary), None, "nothing was used");
     verify_often(&mut on_standby, &issued, 6);
     verify_often(&mut on_primary, &issued, 4);
-    // The answer is lost on its way, and what is used meanwhile is of the next batch.
+    // The batch is lost on its way, and later uses go into the next batch.
     on_standby.batch_execute("SELECT tokenauth.usage_export()").unwrap();
     verify_often(&mut on_standby, &issued, 1);
     assert_eq!(counts(&mut on_standby, &issued).0 - written(&mut on_standby, &issued), 7);
     assert_eq!(pull(&mut on_primary), Some(1));
-    // Before the standby has replayed that, it hands out the same.
+    // Until the standby has replayed the import, it hands out the same batch.
     on_standby.batch_execute("SELECT pg_wal_replay_pause()").unwrap();
     let again = pull(&mut on_primary);
     assert!(matches!(again, Some(0 | 1)), "the same, or the next if the standby was fast: {again:?}");
@@ -64,7 +64,7 @@ fn usage_of_a_standby_is_pulled_once_however_often_it_is_asked_for() {
     standby.catch_up_with(&primary);
     wait_until("the standby to see the same", || counts(&mut on_standby, &issued) == (11, 0));
 
-    // What is out survives a restart of the standby, and what it hands out then is the same batch.
+    // A batch that was handed out survives a restart of the standby, which then hands out the same one.
     verify_often(&mut on_standby, &issued, 5);
     let batch = "SELECT tokenauth.usage_export()::text";
     let out: String = one(&mut on_standby, batch);
@@ -77,7 +77,8 @@ fn usage_of_a_standby_is_pulled_once_however_often_it_is_asked_for() {
     assert_eq!(on_primary.query_one(import, &[&out]).unwrap().get::<_, i64>(0), 0);
     assert_eq!(counts(&mut on_primary, &issued), (16, 0));
 
-    // A batch that is out when the standby is promoted is written by it, and cannot be brought in any more.
+    // A batch that was handed out before the standby is promoted is written by the standby itself, and can no longer be
+    // imported.
     standby.catch_up_with(&primary);
     verify_often(&mut on_standby, &issued, 2);
     let out: String = one(&mut on_standby, batch);

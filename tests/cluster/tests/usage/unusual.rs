@@ -1,4 +1,4 @@
-//! What is unusual in the use of tokens.
+//! Unusual use of tokens.
 
 use postgres::Client;
 use tokenauth_cluster::contract::{Issued, issue, prepare, revoke};
@@ -6,7 +6,7 @@ use tokenauth_cluster::wait_until;
 
 use super::{one, server};
 
-/// Signals of a token, in order.
+/// The signals for a token, in order.
 fn signals(client: &mut Client, token: &Issued) -> Vec<String> {
     let rows = client
         .query("SELECT signal FROM tokenauth.unusual_activity() WHERE token = $1::text::uuid", &[&token.id])
@@ -14,7 +14,7 @@ fn signals(client: &mut Client, token: &Issued) -> Vec<String> {
     rows.iter().map(|row| row.get(0)).collect()
 }
 
-/// Real traffic of a moment ago becomes that of `days` days ago.
+/// Makes the traffic so far `days` days older.
 fn age(client: &mut Client, days: i32) {
     wait_until("the flush", || {
         let waiting = "SELECT bool_and(t.request_count = u.request_count AND t.denied_count = u.denied_count)
@@ -36,7 +36,7 @@ fn unusual_activity_shows_each_signal_with_its_evidence() {
         let query = "SELECT tokenauth.verify($1, client => $2) FROM generate_series(1, $3)";
         client.query(query, &[&token.token, &from, &times]).unwrap();
     };
-    // Some days of the same: tokens used from one network, ten times each.
+    // Some usual days: tokens used from one network, ten times each.
     for _ in 0..3 {
         for token in [usual, network, spike, dead] {
             verify(&mut client, token, "10.0.0.1", 10);
@@ -49,7 +49,7 @@ fn unusual_activity_shows_each_signal_with_its_evidence() {
         verify(&mut client, token, "10.0.0.1", 10);
     }
     age(&mut client, 2);
-    // The history of the others is forty days older now, and would wake as well: one more day of it.
+    // The day of use just added keeps the others from waking, too: their earlier history is forty days old now.
     verify(&mut client, usual, "10.0.0.99", 12);
     verify(&mut client, network, "10.0.0.1", 10);
     verify(&mut client, network, "192.0.2.7", 1);
@@ -77,7 +77,7 @@ fn unusual_activity_shows_each_signal_with_its_evidence() {
     assert!(one::<String>(&mut client, &evidence("denied_burst")).contains(r#""denials": 25"#));
     assert!(one::<String>(&mut client, &evidence("used_after_death")).contains(r#""client": "198.51.100.1""#));
 
-    // The report says it of the last week.
+    // The report shows what was unusual in the last week.
     let reported = "SELECT string_agg(value, E'\n' ORDER BY value) FROM tokenauth.report()
                      WHERE section = 'unusual' AND item LIKE '% of user:1'";
     let found = "SELECT string_agg(concat_ws(' ', signal, evidence), E'\n' ORDER BY concat_ws(' ', signal, evidence))
@@ -86,7 +86,7 @@ fn unusual_activity_shows_each_signal_with_its_evidence() {
     assert_eq!(reported, one::<String>(&mut client, found));
     assert!(reported.contains("denied_burst") && reported.contains("used_after_death"), "{reported}");
 
-    // A time longer than the calendar is all there is.
+    // An interval longer than the calendar stands for all there is.
     let ever: i64 = one(&mut client, "SELECT count(*) FROM tokenauth.unusual_activity('170000000 years')");
     let century: i64 = one(&mut client, "SELECT count(*) FROM tokenauth.unusual_activity('100 years')");
     assert_eq!(ever, century);
