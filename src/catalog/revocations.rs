@@ -88,7 +88,7 @@ pub fn kill(dead: &Rows) -> i64 {
     static KILL: Statement = Statement::new(
         "WITH told AS MATERIALIZED (SELECT DISTINCT ON (id) * FROM tokenauth_dead ORDER BY id, deleted DESC, at),
          held AS MATERIALIZED (
-             SELECT t.id, d.at, d.by, d.reason, d.deleted, t.revoked_at IS NULL AS is_new
+             SELECT t.id, d.at, d.by, d.reason, d.deleted
                FROM told d
                JOIN tokenauth.token t ON t.id = d.id
               WHERE t.revoked_at IS NULL OR d.deleted AND t.deleted_at IS NULL

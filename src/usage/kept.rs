@@ -41,7 +41,7 @@ pub fn begin(slots: Slots<'static>) {
                 if lost > 0 {
                     complain(
                         "there is no room for all usage of tokens kept at the last stop",
-                        &format!("That of {lost} tokens is lost; tokenauth.usage_slots is smaller than it was."),
+                        &format!("{lost} slots were not restored; tokenauth.usage_slots is smaller than it was."),
                     );
                 }
             }

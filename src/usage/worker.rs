@@ -57,6 +57,7 @@ pub fn run(database: u32) {
         database.begin_writing();
         slots.forget(database.oid());
         slots.header.samples.take(database.oid());
+        database.set_tended(Timestamp::now().micros());
         return;
     }
     process::in_transaction(|| take_back(slots, database));

@@ -1,5 +1,8 @@
 //! The launcher and its workers: stopped, killed, kept from working, and what else they do.
 
+use std::thread::sleep;
+use std::time::Duration;
+
 use postgres::Client;
 use tokenauth_cluster::contract::{issue, prepare, revoke, verdict};
 use tokenauth_cluster::wait_until;
@@ -86,6 +89,24 @@ fn the_launcher_comes_back_and_follows_the_configuration() {
     wait_until("another launcher", || process(&mut client, "tokenauth launcher") != first);
     verify_often(&mut client, &issued, 3);
     wait_until("the flush", || written(&mut client, &issued) == 6);
+}
+
+#[test]
+fn a_database_whose_extension_was_dropped_is_left_alone() {
+    let server = server(&["log_min_messages = debug1"]);
+    let mut client = server.connect("postgres");
+    prepare(&mut client);
+    let issued = issue(&mut client, "user:1");
+    let workers = || server.log_text().matches("starting background worker process \"tokenauth usage\"").count();
+    // In one transaction, so that the use is still waiting when the extension is gone.
+    client
+        .batch_execute(&format!("SELECT tokenauth.verify('{}'); DROP EXTENSION tokenauth", issued.token))
+        .unwrap();
+    let before = workers();
+    wait_until("a worker to forget the use", || workers() > before);
+    let after = workers();
+    sleep(Duration::from_secs(4));
+    assert_eq!(workers(), after, "there is nothing to come back for");
 }
 
 #[test]
