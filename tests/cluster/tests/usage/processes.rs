@@ -99,9 +99,7 @@ fn a_database_whose_extension_was_dropped_is_left_alone() {
     let issued = issue(&mut client, "user:1");
     let workers = || server.log_text().matches("starting background worker process \"tokenauth usage\"").count();
     // In one transaction, so that the use is still waiting when the extension is gone.
-    client
-        .batch_execute(&format!("SELECT tokenauth.verify('{}'); DROP EXTENSION tokenauth", issued.token))
-        .unwrap();
+    client.batch_execute(&format!("SELECT tokenauth.verify('{}'); DROP EXTENSION tokenauth", issued.token)).unwrap();
     let before = workers();
     wait_until("a worker to forget the use", || workers() > before);
     let after = workers();
