@@ -8,7 +8,7 @@ help: ## this list
 setup: ## install what is missing to build and test (Debian, Ubuntu)
 	scripts/setup
 
-setup-tests: ## install what the tests need besides, too
+setup-tests: ## the same, and what the tests need
 	scripts/setup tests
 
 install: setup ## build with optimisations and install into PostgreSQL (PG_CONFIG chooses which)
@@ -17,7 +17,7 @@ install: setup ## build with optimisations and install into PostgreSQL (PG_CONFI
 installcheck: ## regress tests against the running server of PGHOST and PGPORT
 	scripts/sql-tests --running regress
 
-demo: install ## play a whole life of tokens in psql, on a private server
+demo: install ## play through a whole product in psql, on a private server
 	scripts/demo
 
 demo-stop: ## stop the demo's server and remove it
@@ -41,7 +41,7 @@ isolation: install ## tests with concurrent sessions
 examples: install ## the example systems, each from empty database to refused token
 	scripts/sql-tests examples
 
-cluster: setup-tests install ## tests with crashes, standbys, poolers, dumps and encodings
+cluster: setup-tests install ## tests with real servers: crashes, standbys, poolers, clients, dumps
 	scripts/rust-tests cluster
 
 bench: install ## measure, and write the numbers to tests/bench/RESULTS.md
@@ -49,7 +49,7 @@ bench: install ## measure, and write the numbers to tests/bench/RESULTS.md
 	scripts/bench-policy
 	scripts/bench
 
-soak: setup-tests install ## what takes too long for every day
+soak: setup-tests install ## the long forms of the stress tests
 	TOKENAUTH_SOAK=1 scripts/rust-tests cluster
 
 dist: ## the release archive for PGXN

@@ -13,7 +13,7 @@ use crate::pg::text::Text;
 use crate::pg::xact;
 use crate::revoke::record;
 
-/// Disables a token until it is enabled again, and returns whether it changed.
+/// Disables a token until it is enabled again, and returns whether that changed the token.
 ///
 /// # Errors
 /// `22004` for a NULL id or actor, `42501` when the actor may not, `42704` when no such token exists.
@@ -36,7 +36,7 @@ fn disable(id: Option<Uuid>, actor: default!(Option<Text>, "'session'")) -> Resu
     Ok(true)
 }
 
-/// Enables a disabled token again, and returns whether it changed.
+/// Enables a disabled token again, and returns whether that changed the token.
 ///
 /// # Errors
 /// `22004` for a NULL id or actor, `42501` when the token would grant more than its owner holds now, `42704` when no such

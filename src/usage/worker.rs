@@ -60,7 +60,7 @@ pub fn run(database: u32) {
         database.set_tended(Timestamp::now().micros());
         return;
     }
-    process::in_transaction(|| take_back(slots, database));
+    take_back(slots, database);
     let since = database.waiting_since().unwrap_or_else(|| Timestamp::now().micros());
     database.begin_writing();
     for places in slots.waiting(database.oid()).chunks(BATCH) {
@@ -108,8 +108,11 @@ fn write(slots: Slots<'static>, database: &'static Database, since: i64, places:
 /// its batch as written, so that it can no longer arrive.
 fn take_back(slots: Slots<'static>, database: &Database) {
     let Some(open) = database.open() else { return };
-    let has_arrived = usage::last_batch(open.node, &Latest::take()).is_some_and(|last| last >= open.batch)
-        || !usage::enter_batch(open);
+    // Memory changes after the commit: had that failed, the batch could still arrive.
+    let has_arrived = process::in_transaction(|| {
+        usage::last_batch(open.node, &Latest::take()).is_some_and(|last| last >= open.batch)
+            || !usage::enter_batch(open)
+    });
     slots.each(
         Some(database.oid()),
         |slot| {
