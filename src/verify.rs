@@ -259,6 +259,9 @@ fn refuse_when_behind(most: Duration) -> Result<(), Error> {
     if !database::is_in_recovery() {
         return Ok(());
     }
-    let behind = database::replayed_until().map(|replayed| Timestamp::now().since(replayed));
+    let behind = database::replayed_until().map(|replayed| {
+        // Not negative: the primary's clock may be ahead.
+        Duration::from_micros(u64::try_from(Timestamp::now().micros_since(replayed)).unwrap_or_default())
+    });
     if behind.is_some_and(|behind| behind <= most) { Ok(()) } else { Err(Error::BehindPrimary { behind, most }) }
 }

@@ -19,10 +19,10 @@ use crate::{error::Error, id};
 /// `tokenauth.usage_batch` by its primary key, the memory that batches are of.
 static BY_NODE: Indexed = Indexed::new(c"usage_batch", c"usage_batch_pkey", 1);
 
-/// The last batch of a memory that the snapshot shows in the tables.
-pub fn last_batch(node: [u8; 16], snapshot: &Latest) -> Option<u64> {
-    let batch: i64 = BY_NODE.find(Key::Uuid(Uuid::from_bytes(node)), snapshot, |row| row.required(2))?;
-    u64::try_from(batch).ok()
+/// Whether the snapshot shows the tables to have this batch.
+pub fn has_arrived(batch: OpenBatch, snapshot: &Latest) -> bool {
+    let last: Option<i64> = BY_NODE.find(Key::Uuid(Uuid::from_bytes(batch.node)), snapshot, |row| row.required(2));
+    last.and_then(|last| u64::try_from(last).ok()).is_some_and(|last| last >= batch.batch)
 }
 
 /// Records that the tables have this batch, so that no batch of its memory up to it is added again. Returns false and

@@ -1,7 +1,6 @@
 //! Points in time as PostgreSQL keeps them: microseconds since 2000-01-01 UTC.
 
 use std::ffi::{CStr, CString};
-use std::time::Duration;
 
 use pgrx::callconv::{Arg, ArgAbi, BoxRet, FcInfo};
 use pgrx::datum::{Datum, Interval};
@@ -60,11 +59,6 @@ impl Timestamp {
     /// Microseconds since 2000.
     pub fn micros(self) -> i64 {
         self.0
-    }
-
-    /// The time from an earlier moment until this one; zero if that one is later.
-    pub fn since(self, earlier: Timestamp) -> Duration {
-        Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or_default())
     }
 
     /// The moment this many microseconds after 2000 began; `None` for 0, which stands for no moment.

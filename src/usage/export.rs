@@ -31,9 +31,7 @@ fn usage_export() -> Result<Option<Jsonb>, ErrorReport> {
         Err(Error::NotStandby)?;
     }
     let Some(database) = in_memory::database(slots) else { return Ok(None) };
-    let has_arrived =
-        |open: OpenBatch| usage::last_batch(open.node, &Latest::take()).is_some_and(|last| last >= open.batch);
-    let arrived = database.open().filter(|&open| has_arrived(open));
+    let arrived = database.open().filter(|&open| usage::has_arrived(open, &Latest::take()));
     Ok(hand_out(slots, database, arrived).map(|(open, taken)| Batch::of(open, &taken).to_jsonb()))
 }
 

@@ -21,8 +21,7 @@ pub fn recent_usage(token: Uuid) -> RecentUsage {
         let recent = slots.recent(&in_memory::key(token));
         let (mut requests, mut denials) = (recent.record.requests, recent.record.denials);
         for flight in recent.flights.iter().flatten() {
-            let batch = in_memory::batch(slots, flight.batch);
-            if usage::last_batch(batch.node, &Latest::of_statement()).is_none_or(|last| last < batch.batch) {
+            if !usage::has_arrived(in_memory::batch(slots, flight.batch), &Latest::of_statement()) {
                 requests += flight.requests;
                 denials += flight.denials;
             }

@@ -16,7 +16,6 @@ use crate::error::Error;
 use crate::pg::clock::Timestamp;
 use crate::pg::process;
 use crate::pg::shared_memory;
-use crate::pg::snapshot::Latest;
 use crate::{notify, purge};
 
 /// After this long a worker begins no other batch. A batch takes a fraction of a second, or fails at a lock.
@@ -109,10 +108,7 @@ fn write(slots: Slots<'static>, database: &'static Database, since: i64, places:
 fn take_back(slots: Slots<'static>, database: &Database) {
     let Some(open) = database.open() else { return };
     // Memory changes after the commit: had that failed, the batch could still arrive.
-    let has_arrived = process::in_transaction(|| {
-        usage::last_batch(open.node, &Latest::take()).is_some_and(|last| last >= open.batch)
-            || !usage::enter_batch(open)
-    });
+    let has_arrived = process::in_transaction(|| !usage::enter_batch(open));
     slots.each(
         Some(database.oid()),
         |slot| {
