@@ -5,6 +5,7 @@
 
 pub mod contract;
 mod end;
+mod examples;
 mod installation;
 mod needles;
 mod pooler;
@@ -14,6 +15,7 @@ mod server;
 mod verifier;
 
 pub use end::End;
+pub use examples::{built, example, prepared};
 pub use installation::{finish, has_library};
 pub use needles::{Needles, published_channels};
 pub use pooler::Pooler;

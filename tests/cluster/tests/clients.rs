@@ -3,11 +3,11 @@
 
 use std::env;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use postgres::Client;
-use tokenauth_cluster::{FAST, Needles, Server, finish, published_channels};
+use tokenauth_cluster::{FAST, Needles, Server, built, example, finish, prepared, published_channels};
 
 /// Every module that logs is loaded but logs nothing; each channel switches on its own, for the programs' role.
 const QUIET: &[&str] = &[
@@ -35,47 +35,25 @@ const FORMS: [&str; 3] = ["LITERAL", "BIND", "DIGEST"];
 
 #[test]
 fn psycopg() {
-    prove("psycopg", &[&prepared("python/bin/python"), &example("psycopg/client.py")]);
+    prove("psycopg", &[&prepared("python/bin/python"), &example("clients/psycopg/client.py")]);
 }
 
 #[test]
 fn node_postgres() {
-    prove("node-postgres", &[&prepared("node"), &example("node-postgres/client.js")]);
+    prove("node-postgres", &[&prepared("node"), &example("clients/node-postgres/client.js")]);
 }
 
 #[test]
 fn tokio_postgres() {
-    let directory = repository().join("target/clients/tokio-postgres");
-    let cargo = env::var_os("CARGO").expect("cargo runs the tests");
-    let manifest = example("tokio-postgres/Cargo.toml");
-    finish(
-        Command::new(cargo)
-            .args(["build", "--quiet", "--locked", "--manifest-path"])
-            .arg(manifest)
-            .arg("--target-dir")
-            .arg(&directory),
+    prove(
+        "tokio-postgres",
+        &[&built("clients/tokio-postgres", "clients/tokio-postgres").join("tokenauth-tokio-postgres")],
     );
-    prove("tokio-postgres", &[&directory.join("debug/tokenauth-tokio-postgres")]);
-}
-
-fn repository() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("the crate is in tests/cluster").to_owned()
-}
-
-fn example(name: &str) -> PathBuf {
-    repository().join("tests/examples/clients").join(name)
-}
-
-/// A program that `scripts/setup tests` has chosen.
-fn prepared(name: &str) -> PathBuf {
-    let path = repository().join("target/clients").join(name);
-    assert!(path.exists(), "{} is missing; 'make setup-tests' makes it", path.display());
-    path
 }
 
 /// Runs the program with its arguments once for each channel, with masking and without.
 fn prove(name: &str, command: &[&Path]) {
-    let expected = fs::read_to_string(example(name).join("expected.txt")).unwrap();
+    let expected = fs::read_to_string(example("clients").join(name).join("expected.txt")).unwrap();
     let mut server = Server::start(&[FAST, QUIET].concat());
     let mut admin = server.connect("postgres");
     admin.batch_execute("CREATE EXTENSION pg_stat_statements").unwrap();

@@ -3,10 +3,10 @@
 use std::process::Command;
 
 use serde_json::{Value, json};
-use tokenauth_cluster::wait_until;
+use tokenauth_cluster::{example, prepared, wait_until};
 
 use crate::palpabl::populate;
-use crate::product::{Answer, Product, example, repository};
+use crate::product::{Answer, Product};
 
 /// "For example, calling the GraphQL API with curl"
 const REQUEST: &str = r#"curl https://api.palpabl.com/netbox/graphql/ \
@@ -22,9 +22,7 @@ const TAKE_OFFLINE: &str =
 
 fn palpabl() -> Product {
     populate(Product::behind("palpabl", |server| {
-        let node = repository().join("target/clients/node");
-        assert!(node.exists(), "{} is missing; 'make setup-tests' makes it", node.display());
-        let mut service = Command::new(node);
+        let mut service = Command::new(prepared("node"));
         let database = format!("postgres://palpabl_api@/postgres?host={}", server.file("").display());
         service.arg(example("postgraphile/server.js")).env("DATABASE_URL", database);
         service

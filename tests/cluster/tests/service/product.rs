@@ -12,7 +12,7 @@ use nix::unistd::Pid;
 use postgres::Client;
 use serde_json::Value;
 use tokenauth_cluster::contract::Issued;
-use tokenauth_cluster::{FAST, Server};
+use tokenauth_cluster::{FAST, Server, built, example};
 
 /// Runs curl whatever its configuration says, with the response's headers in the output.
 const CURL: &str = "curl --disable --noproxy '*' --silent --include";
@@ -39,7 +39,7 @@ impl Product {
     /// Sets up the tables of this product, and starts its service.
     pub fn start(name: &str) -> Self {
         Self::behind(name, |server| {
-            let mut service = Command::new(built());
+            let mut service = Command::new(service_program());
             let database = format!("{} user={name}_api", server.connection_string("postgres"));
             service.arg(name).env("DATABASE_URL", database);
             service
@@ -206,29 +206,7 @@ fn log_of(server: &Server) -> PathBuf {
 }
 
 /// Builds the service once, into the target directory of the tests themselves, since they share crates.
-fn built() -> &'static Path {
+fn service_program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAM.get_or_init(|| {
-        // This program is TARGET/debug/deps/service-….
-        let here = std::env::current_exe().unwrap();
-        let target = here.ancestors().nth(3).expect("a test lies in a target directory");
-        let status = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-            .args(["build", "--quiet", "--locked", "--manifest-path"])
-            .arg(example("service/Cargo.toml"))
-            .arg("--target-dir")
-            .arg(target)
-            .status()
-            .expect("cargo can be run");
-        assert!(status.success(), "the service was not built");
-        target.join("debug/tokenauth-service")
-    })
-}
-
-/// A file of the examples.
-pub fn example(name: &str) -> PathBuf {
-    repository().join("tests/examples").join(name)
-}
-
-pub fn repository() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("the crate is in tests/cluster")
+    PROGRAM.get_or_init(|| built("service", "cluster").join("tokenauth-service"))
 }

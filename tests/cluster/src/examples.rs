@@ -1,0 +1,41 @@
+//! The example programs of the repository, and what runs them.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::installation::finish;
+
+fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("the crate is in tests/cluster")
+}
+
+/// A file of `tests/examples`.
+#[must_use]
+pub fn example(name: &str) -> PathBuf {
+    repository().join("tests/examples").join(name)
+}
+
+/// A program that `scripts/setup tests` has chosen.
+#[must_use]
+pub fn prepared(name: &str) -> PathBuf {
+    let path = repository().join("target/clients").join(name);
+    assert!(path.exists(), "{} is missing; 'make setup-tests' makes it", path.display());
+    path
+}
+
+/// Builds the Rust package in this folder of `tests/examples`, into this directory below `target`, and returns where its
+/// programs are.
+#[must_use]
+pub fn built(package: &str, directory: &str) -> PathBuf {
+    let target = repository().join("target").join(directory);
+    let cargo = env::var_os("CARGO").expect("cargo runs the tests");
+    finish(
+        Command::new(cargo)
+            .args(["build", "--quiet", "--locked", "--manifest-path"])
+            .arg(example(package).join("Cargo.toml"))
+            .arg("--target-dir")
+            .arg(&target),
+    );
+    target.join("debug")
+}
