@@ -24,7 +24,7 @@ VALUES ('admin',     'ps_adm_', 'live', NULL,       'keys:issue', 'keys:manage')
 SELECT name, prefix, permission_mode, owner_types, ceiling, self_service, issue_permission
 FROM tokenauth.kind ORDER BY created_at, name;
 
--- 2. The application's own table of users. A trigger written by hand keeps tokenauth in step, in the same transaction.
+-- 2. The application's own table of users. From now on its triggers keep tokenauth in step, in the same transaction.
 CREATE TABLE users (
     id          text PRIMARY KEY,
     email       text NOT NULL,
@@ -33,19 +33,8 @@ CREATE TABLE users (
     sites       text[] NOT NULL DEFAULT '{}'
 );
 
-CREATE FUNCTION keep_tokenauth_in_step() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    IF TG_OP = 'DELETE' THEN
-        PERFORM tokenauth.drop_principal('user:' || OLD.id);
-    ELSE
-        PERFORM tokenauth.put_principal('user:' || NEW.id, permissions => NEW.permissions,
-                    data_scopes => jsonb_build_object('site', NEW.sites), active => NEW.is_active, display_name => NEW.email);
-    END IF;
-    RETURN NULL;
-END $$;
-
-CREATE TRIGGER keep_tokenauth_in_step AFTER INSERT OR UPDATE OR DELETE ON users
-    FOR EACH ROW EXECUTE FUNCTION keep_tokenauth_in_step();
+SELECT tokenauth.bind_principals('users', 'user', 'id', active => 'is_active', permissions => 'permissions',
+    data_scopes => $$jsonb_build_object('site', sites)$$, display_name => 'email');
 
 INSERT INTO users (id, email, permissions, sites)
 VALUES ('ada',   'ada@example.com',   '{configuration-items:read,configuration-items:write}',       '{nyc,lon}'),
