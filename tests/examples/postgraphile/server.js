@@ -5,7 +5,7 @@
 // PostGraphile is used as a library ("schema only"): it makes the schema, and resolves queries on the client that we pass.
 
 import { createServer } from "node:http";
-import { formatError, graphql } from "graphql";
+import { formatError, getOperationAST, graphql, parse } from "graphql";
 import pg from "pg";
 import postgraphile from "postgraphile";
 import { Answer, receive } from "./http.js";
@@ -20,9 +20,17 @@ const SIGN_IN = `
          CASE WHEN NOT v.ok THEN tokenauth.error_response(v) END AS refusal
     FROM tokenauth.sign_in_request($1, require => $2, client => $3) v`;
 
-const pool = new pg.Pool({ connectionString: process.env.DATABASE_URL, max: 8, connectionTimeoutMillis: 3000 });
-// Without a listener, an idle connection that breaks would end the program.
+// The server notices within a second that a request was given up, and ends its query: otherwise abandoned requests would
+// hold more connections than the pool knows of.
+const pool = new pg.Pool({
+  connectionString: process.env.DATABASE_URL,
+  options: "-c client_connection_check_interval=1s",
+  max: 8,
+  connectionTimeoutMillis: 3000,
+});
+// Without listeners, a connection that breaks would end the program: the pool hears of idle ones, each client of itself.
 pool.on("error", (error) => log(error.message));
+pool.on("connect", (client) => client.on("error", (error) => log(error.message)));
 
 const log = (...words) => console.error(new Date().toISOString(), ...words);
 
@@ -42,7 +50,9 @@ async function answer(request) {
     const { rows: [caller] } = await client.query({ name: "sign in", text: SIGN_IN, values: presented });
     const response = caller.refusal ?? (await execute(client, caller, { source: query, variableValues: variables, operationName }));
     // A refusal is committed as well: without shared memory, the transaction itself writes the usage.
-    await client.query(response.body.errors ? "ROLLBACK" : "COMMIT");
+    const { command } = await client.query(response.body.errors ? "ROLLBACK" : "COMMIT");
+    // PostgreSQL answers the COMMIT of a failed transaction with ROLLBACK, and with no error.
+    if (command === "ROLLBACK" && !response.body.errors) throw new Error("the transaction had failed");
     fault = false;
     log(caller.correlation_id, response.status, caller.verdict, JSON.stringify([caller.name, caller.owner]));
     return new Answer(response.status, response.body, { ...response.headers, "X-Correlation-Id": caller.correlation_id });
@@ -62,7 +72,11 @@ async function execute(client, caller, operation) {
     return { message: "PostgreSQL has refused this", path: error.path, locations: error.locations, extensions };
   };
   // Without data nothing was executed: the query does not fit the schema.
-  return { status: data === undefined ? 400 : 200, body: errors ? { errors: errors.map(told), data } : { data } };
+  const status = data === undefined ? 400 : 200;
+  if (!errors) return { status, body: { data } };
+  // With an error everything is rolled back, so nothing of a mutation may be told as done.
+  const isMutation = getOperationAST(parse(operation.source), operation.operationName)?.operation === "mutation";
+  return { status, body: { errors: errors.map(told), data: isMutation && data ? null : data } };
 }
 
 function unavailable(error) {

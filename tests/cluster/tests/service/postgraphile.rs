@@ -113,3 +113,38 @@ fn a_request_whose_token_is_not_accepted_learns_nothing_of_the_schema() {
     wait_until("the service to have its database back", || palpabl.sh(REQUEST, TOKEN, &kim.token).status == 401);
     palpabl.stop();
 }
+
+#[test]
+fn a_mutation_that_was_rolled_back_is_not_told_as_done() {
+    let mut palpabl = palpabl();
+    let kim = palpabl.issue("'pat', 'user:kim'");
+    let both = "mutation { \
+        done: updateDeviceById(input: {id: 1, devicePatch: {status: \\\"offline\\\"}}) { device { status } } \
+        refused: updateDeviceById(input: {id: 1, devicePatch: {status: \\\"melted\\\"}}) { device { status } } }";
+    let told = ask(&palpabl, both, &kim.token).json(200);
+    assert_eq!(told["errors"][0]["extensions"]["sqlstate"], "23514");
+    assert_eq!(told["data"], Value::Null);
+    let status: String = palpabl.admin().query_one("SELECT status FROM device WHERE id = 1", &[]).unwrap().get(0);
+    assert_eq!(status, "active");
+    palpabl.stop();
+}
+
+#[test]
+fn a_connection_that_breaks_under_a_request_breaks_only_the_request() {
+    let mut palpabl = palpabl();
+    let kim = palpabl.issue("'pat', 'user:kim'");
+    let mut other = palpabl.server.connect("postgres");
+    let mut transaction = other.transaction().unwrap();
+    transaction.execute("SELECT FROM device WHERE id = 1 FOR UPDATE", &[]).unwrap();
+    let request = REQUEST.replace("{ __typename }", TAKE_OFFLINE);
+    let mut curl = palpabl.begin(&request, TOKEN, &kim.token);
+    let mut admin = palpabl.admin();
+    wait_until("the mutation to wait for the row, and to be terminated", || {
+        let waiting = "FROM pg_stat_activity WHERE usename = 'palpabl_api' AND wait_event_type = 'Lock'";
+        admin.query_opt(&format!("SELECT pg_terminate_backend(pid) {waiting} LIMIT 1"), &[]).unwrap().is_some()
+    });
+    curl.wait().unwrap();
+    transaction.rollback().unwrap();
+    assert_eq!(ask(&palpabl, DEVICES, &kim.token).status, 200);
+    palpabl.stop();
+}

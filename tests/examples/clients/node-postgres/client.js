@@ -9,6 +9,10 @@ import { inspect } from "node:util";
 import pg from "pg";
 
 const pool = new pg.Pool();
+// A connection that breaks under a request fails the request's next query. Without a listener the event would end the
+// program; the pool's own hears only of idle ones.
+pool.on("connect", (client) => client.on("error", () => {}));
+pool.on("error", () => {});
 
 const verification = (call) =>
   `SELECT v.*, CASE WHEN NOT v.ok THEN tokenauth.error_response(v) END AS response FROM ${call} v`;
