@@ -76,6 +76,17 @@ impl Product {
         self.admin().batch_execute(statements).unwrap_or_else(|error| panic!("{statements}: {error:?}"));
     }
 
+    /// Writes the server's key file, and has the server read it.
+    pub fn write_keys(&self, lines: &str) {
+        self.server.write_file("keys", lines, 0o600);
+        self.server.reconfigure(&[&format!("tokenauth.key_file = '{}'", self.server.file("keys").display())]);
+    }
+
+    /// The service's address, such as `127.0.0.1:8080`.
+    pub fn address(&self) -> &str {
+        self.address.trim_start_matches("http://")
+    }
+
     /// Runs a command from a document, with the service in place of its host, and this text in place of the document's
     /// placeholder.
     pub fn sh(&self, command: &str, placeholder: &str, text: &str) -> Answer {

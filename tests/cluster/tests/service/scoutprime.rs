@@ -9,6 +9,7 @@ const REQUEST: &str = r#"curl -H "Authorization: Bearer TOKEN" https://scoutprim
 #[test]
 fn a_token_works_until_its_timeout_and_reads_its_owners_workspaces() {
     let mut scoutprime = Product::start("scoutprime");
+    scoutprime.write_keys("seal example 1111111111111111111111111111111111111111111111111111111111111111");
     scoutprime.sql(
         "SELECT tokenauth.put_principal('user:dana', '{group:api-tokens,workspaces:*}');
          SELECT tokenauth.put_principal('user:eli', '{group:api-tokens,workspaces:*}');
@@ -52,5 +53,43 @@ fn a_token_works_until_its_timeout_and_reads_its_owners_workspaces() {
     // "Click Yes to delete the token"
     scoutprime.sql(&format!("SELECT tokenauth.delete('{}', actor => 'user:dana')", dana.id));
     assert_eq!(scoutprime.sh(REQUEST, "TOKEN", &dana.token).status, 401);
+    scoutprime.stop();
+}
+
+/// The screen API Tokens, and its button Show.
+const TOKENS: &str = r#"curl -H "Authorization: Bearer TOKEN" https://scoutprime.example/api/tokens"#;
+
+#[test]
+fn the_text_of_an_own_token_is_shown_again_while_the_server_has_its_key() {
+    let mut scoutprime = Product::start("scoutprime");
+    scoutprime.write_keys("seal example 1111111111111111111111111111111111111111111111111111111111111111");
+    scoutprime.sql(
+        "SELECT tokenauth.put_principal('user:dana', '{group:api-tokens,workspaces:*}');
+         SELECT tokenauth.put_principal('user:eli', '{group:api-tokens,workspaces:*}')",
+    );
+    let mut issue = |user: &str, days: u32| {
+        let arguments = format!("'api', 'user:{user}', description => 'of {user}', expires_in => '{days} days'");
+        scoutprime.issue(&arguments)
+    };
+    let [shown, used, elis] = [issue("dana", 15), issue("dana", 30), issue("eli", 15)];
+    let listed = scoutprime.sh(TOKENS, "TOKEN", &used.token).json(200);
+    let listed: Vec<_> = listed.as_array().unwrap().iter().map(|token| token["id"].as_str().unwrap()).collect();
+    assert_eq!(listed, [used.id.as_str(), shown.id.as_str()]);
+
+    let show = |id: &str| TOKENS.replace("tokens", &format!("tokens/{id}/text"));
+    let answer = scoutprime.sh(&show(&shown.id), "TOKEN", &used.token);
+    assert_eq!(answer.json(200), json!({"text": shown.token}));
+    assert_eq!(answer.header("cache-control"), "no-store");
+    let count = "SELECT count(*) FROM tokenauth.events WHERE event = 'token.revealed' AND token_id::text = $1";
+    let revealed: i64 = scoutprime.admin().query_one(count, &[&shown.id]).unwrap().get(0);
+    assert_eq!(revealed, 1);
+    // For Dana, a token of Eli's does not exist.
+    assert_eq!(scoutprime.sh(&show(&elis.id), "TOKEN", &used.token).refusal(404)["error"], "not_found");
+
+    // A lost key is the operator's concern: clients are told to try again, and nothing about files.
+    scoutprime.write_keys("# nothing");
+    let refused = scoutprime.sh(&show(&shown.id), "TOKEN", &used.token);
+    assert_eq!(refused.refusal(503), json!({"error": "unavailable", "message": "Please try again"}));
+    assert_eq!(scoutprime.sh(TOKENS, "TOKEN", &used.token).status, 200);
     scoutprime.stop();
 }

@@ -11,6 +11,10 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use deadpool_postgres::PoolError;
 use serde_json::json;
+use tracing::{info, info_span};
+use uuid::Uuid;
+
+use crate::door::route;
 
 /// Identifies a response in the service's log and in the database's history.
 pub const CORRELATION_ID: HeaderName = HeaderName::from_static("x-correlation-id");
@@ -36,8 +40,9 @@ impl Error {
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "This cannot be done with it")
     }
 
+    /// It is the service that took too long, not the client: 408 would have clients send the request once more at once.
     pub const fn too_slow() -> Self {
-        Self::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", "The request took too long")
+        Self::new(StatusCode::GATEWAY_TIMEOUT, "timeout", "The request took too long")
     }
 
     pub fn invalid(status: StatusCode, message: impl Into<Cow<'static, str>>) -> Self {
@@ -73,8 +78,18 @@ impl From<tokio_postgres::Error> for Error {
             "28000" => Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "Invalid or expired authentication token"),
             "42501" => Self::new(StatusCode::FORBIDDEN, "forbidden", "This token does not permit the request"),
             "42704" => Self::not_found(),
+            // A key file that is missing or wrong concerns the operator, and its name no client.
+            "55000" if told.hint().is_some_and(|hint| hint.contains("tokenauth.key_file")) => {
+                Self::unavailable(told.message())
+            }
             "55000" | "53400" => Self { status: StatusCode::CONFLICT, code: "conflict", message: text(told) },
-            "40001" | "40P01" | "57P01" | "57P02" | "57P03" => Self::unavailable(told.message()),
+            // statement_timeout
+            "57014" => {
+                tracing::error!("{}", told.message());
+                Self::too_slow()
+            }
+            // After a failover, the server may still be a standby.
+            "25006" | "40001" | "40P01" | "57P01" | "57P02" | "57P03" => Self::unavailable(told.message()),
             code if code.starts_with("23") => {
                 Self::new(StatusCode::CONFLICT, "conflict", "This contradicts what is there already")
             }
@@ -122,18 +137,25 @@ impl IntoResponse for Error {
 }
 
 /// The outermost layer: writes the bodies of errors as `error_response` does, with the error code in the field `code`.
+///
+/// Every answer can be found in the log: one that the door has not logged, since the request never came through it, gets
+/// a correlation id and its line here.
 pub async fn explain(State(code): State<&'static str>, request: Request, next: Next) -> Response {
+    let route = route(&request);
     let mut response = next.run(request).await;
+    let known = response.headers().get(CORRELATION_ID).map(|id| String::from_utf8_lossy(id.as_bytes()).into_owned());
+    let correlation_id = known.clone().unwrap_or_else(|| Uuid::new_v4().simple().to_string());
+    if known.is_none() {
+        info_span!("request", %correlation_id).in_scope(|| info!("{route} {}", response.status().as_u16()));
+        response.headers_mut().extend(HeaderValue::try_from(&correlation_id).ok().map(|id| (CORRELATION_ID, id)));
+    }
     let Some(error) = response.extensions_mut().remove::<Error>() else {
         return response;
     };
-    let mut body = json!({ code: error.code, "message": error.message });
-    if let Some(id) = response.headers().get(CORRELATION_ID) {
-        body["correlationId"] = String::from_utf8_lossy(id.as_bytes()).into();
-    }
+    let body = json!({ code: error.code, "message": error.message, "correlationId": correlation_id });
     let hint = match error.status {
         StatusCode::UNAUTHORIZED => Some((header::WWW_AUTHENTICATE, r#"Bearer error="invalid_token""#)),
-        StatusCode::SERVICE_UNAVAILABLE => Some((header::RETRY_AFTER, "1")),
+        StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => Some((header::RETRY_AFTER, "1")),
         _ => None,
     };
     response.headers_mut().extend(hint.map(|(name, value)| (name, HeaderValue::from_static(value))));
