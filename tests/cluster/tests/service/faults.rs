@@ -1,5 +1,7 @@
 //! What goes wrong around a service: too large, too often, abandoned, database gone, and everybody at once.
 
+use std::io::Write as _;
+use std::net::TcpStream;
 use std::thread;
 
 use serde_json::json;
@@ -44,11 +46,8 @@ fn too_much_and_too_often_is_told_what_to_do() {
 #[test]
 fn a_request_that_was_given_up_leaves_neither_a_change_nor_an_identity() {
     let mut palpabl = palpabl();
-    palpabl.sql(
-        // With this timeout, the server itself would end the transaction after a while.
-        "ALTER ROLE palpabl_api RESET idle_in_transaction_session_timeout;
-         ALTER ROLE palpabl_api SET client_connection_check_interval = '100ms'",
-    );
+    // With this timeout, the server itself would end the transaction after a while.
+    palpabl.sql("ALTER ROLE palpabl_api RESET idle_in_transaction_session_timeout");
     let kim = palpabl.issue("'pat', 'user:kim'");
     let mut other = palpabl.server.connect("postgres");
     let mut transaction = other.transaction().unwrap();
@@ -78,7 +77,7 @@ fn nobody_is_let_in_while_the_database_is_away_and_everybody_again_afterwards() 
     palpabl.server.stop_immediately();
     for _ in 0..2 {
         let refused = palpabl.sh(LIST, "TOKEN", &kim.token);
-        assert_eq!(refused.json(503), json!({"error": "unavailable", "message": "Please try again"}));
+        assert_eq!(refused.refusal(503), json!({"error": "unavailable", "message": "Please try again"}));
         assert_eq!(refused.header("retry-after"), "1");
     }
     palpabl.server.start_again();
@@ -102,4 +101,72 @@ fn requests_that_take_turns_on_few_connections_see_their_own_only() {
             });
         }
     });
+}
+
+#[test]
+fn every_answer_is_found_in_the_log_and_kept_by_no_cache() {
+    let mut palpabl = palpabl();
+    let kim = palpabl.issue("'pat', 'user:kim'");
+    let pasted = palpabl.issue("'pat', 'user:lee'");
+    // People paste a token where its name belongs.
+    let named = palpabl.issue(&format!("'pat', 'user:kim', name => 'key {}'", pasted.token));
+    let large = CHANGE.replace("-d '{\"status\": \"offline\"}'", "-d @<(head -c 70000 /dev/zero | tr '\\0' x)");
+    let elsewhere = "curl https://palpabl.example/elsewhere/TOKEN";
+    let answers = [
+        (palpabl.sh(LIST, "TOKEN", &kim.token), 200),
+        (palpabl.sh(LIST, "TOKEN", &named.token), 200),
+        (palpabl.sh(LIST, "TOKEN", "acme_nonsense"), 401),
+        (palpabl.sh(elsewhere, "TOKEN", &kim.token), 404),
+        (palpabl.sh(&CHANGE.replace("PATCH", "PUT"), "TOKEN", &kim.token), 405),
+        (palpabl.sh(&large, "TOKEN", &kim.token), 413),
+    ];
+    let log = palpabl.service_log();
+    for (answer, status) in &answers {
+        assert_eq!(answer.status, *status, "{answer:?}");
+        let id = answer.header("x-correlation-id");
+        assert!(id.len() == 32 && log.contains(id), "{answer:?} is not in the log:\n{log}");
+    }
+    for (answer, _) in &answers[..3] {
+        assert_eq!(answer.header("cache-control"), "no-store");
+    }
+    palpabl.stop();
+}
+
+#[test]
+fn what_the_database_cannot_do_now_is_no_fault_of_the_client() {
+    let mut palpabl = palpabl();
+    let kim = palpabl.issue("'pat', 'user:kim'");
+    // The connections of the pool begin anew, with these settings.
+    let set = |setting: &str| {
+        palpabl.sql(&format!(
+            "ALTER ROLE palpabl_api SET {setting};
+             SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'palpabl_api'"
+        ));
+        wait_until("the pool to have let go", || palpabl.sh(LIST, "TOKEN", &kim.token).status == 200);
+    };
+    set("statement_timeout = '300ms'");
+    let mut other = palpabl.server.connect("postgres");
+    let mut transaction = other.transaction().unwrap();
+    transaction.execute("SELECT FROM device WHERE id = 1 FOR UPDATE", &[]).unwrap();
+    let slow = palpabl.sh(CHANGE, "TOKEN", &kim.token);
+    assert_eq!(slow.refusal(504)["error"], "timeout");
+    assert_eq!(slow.header("retry-after"), "1");
+    transaction.rollback().unwrap();
+
+    set("default_transaction_read_only = on");
+    let refused = palpabl.sh(CHANGE, "TOKEN", &kim.token);
+    assert_eq!(refused.refusal(503), json!({"error": "unavailable", "message": "Please try again"}));
+    set("default_transaction_read_only = off");
+    assert_eq!(palpabl.sh(CHANGE, "TOKEN", &kim.token).json(200)["status"], "offline");
+    palpabl.stop();
+}
+
+#[test]
+fn half_a_request_does_not_keep_the_service_from_stopping() {
+    let mut palpabl = palpabl();
+    let kim = palpabl.issue("'pat', 'user:kim'");
+    assert_eq!(names(&palpabl, &kim.token), ["core-1"]);
+    let mut half = TcpStream::connect(palpabl.address()).unwrap();
+    half.write_all(b"GET /netbox/api/dcim/devices/ HTTP/1.1\r\nHost: palp").unwrap();
+    palpabl.stop();
 }

@@ -23,9 +23,10 @@ use tracing::{Instrument as _, info, info_span};
 use crate::error::{CORRELATION_ID, Error};
 use crate::session::Session;
 
-/// Raises no error for a bad token, but returns the response to send.
+/// Raises no error for a bad token, but returns the response to send. The name of a token is for the log: people paste
+/// tokens into names.
 const SIGN_IN: &str = "
-    SELECT v.verdict, v.name, v.owner, v.correlation_id,
+    SELECT v.verdict, tokenauth.mask(v.name) AS name, v.owner, v.correlation_id,
            CASE WHEN NOT v.ok THEN tokenauth.error_response(v) END AS refusal
       FROM tokenauth.sign_in_request($1, require => $2, client => $3) v";
 
@@ -79,7 +80,8 @@ async fn enter(
     } else {
         request.extensions_mut().insert(session.clone());
         let response = next.run(request).instrument(span.clone()).await;
-        let is_good = response.status().is_success();
+        // A redirection after a change keeps the change.
+        let is_good = !response.status().is_client_error() && !response.status().is_server_error();
         (response, is_good)
     };
     // Commit before the response is sent.
@@ -89,6 +91,8 @@ async fn enter(
     let [verdict, token, owner] = ["verdict", "name", "owner"].map(|field| answer.get::<_, Option<String>>(field));
     span.in_scope(|| info!(verdict, token, owner, "{route} {}", response.status().as_u16()));
     response.headers_mut().insert(CORRELATION_ID, HeaderValue::try_from(correlation_id).map_err(Error::broken)?);
+    // Caches know that an answer to Authorization is nobody else's, but nothing of X-API-Key.
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
 }
 
@@ -100,7 +104,7 @@ async fn receive(request: Request) -> Result<Request, Error> {
 }
 
 /// The route for the log, not the requested path: people put tokens into paths.
-fn route(request: &Request) -> String {
+pub fn route(request: &Request) -> String {
     let path = request.extensions().get::<MatchedPath>().map_or("?", MatchedPath::as_str);
     format!("{} {path}", request.method())
 }

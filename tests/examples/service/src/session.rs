@@ -65,9 +65,13 @@ impl Session {
     }
 
     /// Commits or rolls back, and returns the connection to the pool.
+    ///
+    /// PostgreSQL answers the COMMIT of a failed transaction with ROLLBACK, and with no error. So a statement that does
+    /// nothing goes first, which a failed transaction refuses: a handler that has overlooked an error must not tell its
+    /// client that all is done.
     pub async fn end(self, is_good: bool) -> Result<(), Error> {
         let mut transaction = Arc::into_inner(self.0).ok_or_else(|| Error::broken("a handler has kept its session"))?;
-        transaction.connection()?.batch_execute(if is_good { "COMMIT" } else { "ROLLBACK" }).await?;
+        transaction.connection()?.batch_execute(if is_good { "SELECT; COMMIT" } else { "ROLLBACK" }).await?;
         transaction.0.take();
         Ok(())
     }
