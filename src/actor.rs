@@ -2,18 +2,23 @@
 
 use pgrx::Uuid;
 
+use crate::access::Caller;
 use crate::error::Error;
-use crate::grants;
 use crate::identity::{self, Standing};
-use crate::pg::role;
 use crate::pg::text::Text;
 use crate::principal::PrincipalName;
 
-/// Who asks for an operation.
-#[derive(Clone, PartialEq, Eq)]
-pub enum Actor {
+/// Who asks for an operation, and as which role.
+#[derive(Clone)]
+pub struct Actor {
+    who: Who,
+    caller: Caller,
+}
+
+#[derive(Clone)]
+enum Who {
     /// The application itself, which has checked on its own that the operation is allowed.
-    Trusted,
+    Application,
     /// A principal for which the application asks; `authority.rs` decides what it may do.
     Principal(PrincipalName),
     /// The identity of the transaction: a principal limited to what the token it presented grants.
@@ -21,7 +26,7 @@ pub enum Actor {
 }
 
 /// A principal that acts by a token of its own.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Presenter {
     /// The owner of the token.
     pub owner: PrincipalName,
@@ -38,14 +43,14 @@ impl Actor {
     /// 22004 for NULL, so that a variable that happens to be empty never becomes a trusted call; 22023 for a malformed
     /// principal; 42501 for another actor than the identity, and where there is no identity for a role without `manage`
     /// access.
-    pub fn resolve(actor: Option<Text>) -> Result<Self, Error> {
+    pub fn resolve(caller: Caller, actor: Option<Text>) -> Result<Self, Error> {
         let actor = actor.ok_or(Error::Absent("actor"))?;
-        let session = Actor::session()?;
-        match (&session, actor.as_bytes()) {
+        let session = Actor::session(caller)?;
+        match (&session.who, actor.as_bytes()) {
             (_, b"session") => Ok(session),
-            (Actor::Identity(presenter), name) if name == presenter.owner.as_bytes() => Ok(session),
-            (Actor::Identity(_), _) => Err(Error::OtherActor),
-            _ => Ok(Actor::Principal(PrincipalName::given("actor", Some(actor))?)),
+            (Who::Identity(presenter), name) if name == presenter.owner.as_bytes() => Ok(session),
+            (Who::Identity(_), _) => Err(Error::OtherActor),
+            _ => Ok(Actor { who: Who::Principal(PrincipalName::given("actor", Some(actor))?), caller }),
         }
     }
 
@@ -54,11 +59,11 @@ impl Actor {
     /// # Errors
     /// 42501 without an identity for a role without `manage` access, and for every role once an identity, or an attempt
     /// at one, has ended: the application has not checked what comes after that.
-    pub fn session() -> Result<Self, Error> {
+    pub fn session(caller: Caller) -> Result<Self, Error> {
         match identity::standing()? {
-            Standing::Identity(identity) => Presenter::of(&identity).map(Actor::Identity),
+            Standing::Identity(identity) => Actor::identity(caller, &identity),
             Standing::Lost => Err(Error::IdentityLost),
-            Standing::Application if grants::may_call_trusted() => Ok(Actor::Trusted),
+            Standing::Application if caller.may_call_trusted() => Ok(Actor::itself(caller)),
             Standing::Application => Err(Error::NotTrusted),
         }
     }
@@ -67,31 +72,48 @@ impl Actor {
     ///
     /// # Errors
     /// 42501 under an identity, and as [`session`](Self::session).
-    pub fn application() -> Result<Self, Error> {
-        match Actor::session()? {
-            Actor::Identity(_) => Err(Error::UnderIdentity),
-            application => Ok(application),
-        }
+    pub fn application(caller: Caller) -> Result<Self, Error> {
+        let session = Actor::session(caller)?;
+        if session.is_trusted() { Ok(session) } else { Err(Error::UnderIdentity) }
     }
 
     /// Who is behind an operation that takes no actor: a trigger of a bound table, or a token presented to be revoked.
     ///
     /// # Errors
     /// 25000 in a parallel worker.
-    pub fn behind() -> Result<Self, Error> {
+    pub fn behind(caller: Caller) -> Result<Self, Error> {
         match identity::standing()? {
-            Standing::Identity(identity) => Presenter::of(&identity).map(Actor::Identity),
-            Standing::Lost | Standing::Application => Ok(Actor::Trusted),
+            Standing::Identity(identity) => Actor::identity(caller, &identity),
+            Standing::Lost | Standing::Application => Ok(Actor::itself(caller)),
         }
     }
 
-    /// The name recorded as the originator: the principal, or the role that logged in.
+    /// The application itself, where nobody else can ask: the worker.
+    pub fn itself(caller: Caller) -> Self {
+        Actor { who: Who::Application, caller }
+    }
+
+    fn identity(caller: Caller, identity: &identity::Identity) -> Result<Self, Error> {
+        Ok(Actor { who: Who::Identity(Presenter::of(identity)?), caller })
+    }
+
+    /// The name recorded as the originator: the principal, or the role whose access was used.
     pub fn recorded(&self) -> Text {
         self.principal().unwrap_or_else(|| {
             let mut recorded = b"role:".to_vec();
-            recorded.extend_from_slice(role::session().as_bytes());
+            recorded.extend_from_slice(self.caller.role().as_bytes());
             recorded.into()
         })
+    }
+
+    /// The caller, whose role events record.
+    pub fn caller(&self) -> Caller {
+        self.caller
+    }
+
+    /// Whether this actor is the application itself.
+    pub fn is_trusted(&self) -> bool {
+        matches!(self.who, Who::Application)
     }
 
     /// Whether this actor is the application itself or this principal.
@@ -99,11 +121,24 @@ impl Actor {
         self.name().is_none_or(|name| name == principal)
     }
 
+    /// The identity of the transaction, if that is the actor.
+    pub fn presenter(&self) -> Option<&Presenter> {
+        match &self.who {
+            Who::Identity(presenter) => Some(presenter),
+            Who::Application | Who::Principal(_) => None,
+        }
+    }
+
+    /// The token that authenticated the transaction, if that is the actor.
+    pub fn token(&self) -> Option<Uuid> {
+        self.presenter().map(|presenter| presenter.token)
+    }
+
     /// The name of the principal, if the actor is one.
     pub fn name(&self) -> Option<&PrincipalName> {
-        match self {
-            Actor::Trusted => None,
-            Actor::Principal(name) | Actor::Identity(Presenter { owner: name, .. }) => Some(name),
+        match &self.who {
+            Who::Application => None,
+            Who::Principal(name) | Who::Identity(Presenter { owner: name, .. }) => Some(name),
         }
     }
 

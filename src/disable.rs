@@ -3,11 +3,13 @@
 use pgrx::Uuid;
 use pgrx::prelude::*;
 
+use crate::access::Caller;
 use crate::actor::Actor;
 use crate::argument;
 use crate::catalog::token;
 use crate::error::ErrorReport;
 use crate::handing_out::Held;
+use crate::pg::call::Call;
 use crate::pg::statement::{Statement, arguments};
 use crate::pg::text::Text;
 use crate::pg::xact;
@@ -17,12 +19,13 @@ use crate::revoke::record;
 ///
 /// # Errors
 /// `22004` for a NULL id or actor, `42501` when the actor may not, `42704` when no such token exists.
-#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
-#[search_path(pg_catalog, pg_temp)]
-fn disable(id: Option<Uuid>, actor: default!(Option<Text>, "'session'")) -> Result<bool, ErrorReport> {
+#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
+fn disable(call: Call, id: Option<Uuid>, actor: default!(Option<Text>, "'session'")) -> Result<bool, ErrorReport> {
     static DISABLE: Statement =
         Statement::new("UPDATE tokenauth.token SET disabled_at = clock_timestamp() WHERE id = $1");
-    let actor = Actor::resolve(actor)?;
+    let caller = Caller::enter(call)?;
+    let actor = Actor::resolve(caller, actor)?;
+    let _owner = caller.act_as_owner();
     let id = argument::token_id(id)?;
     let held = Held::lock(id, &actor)?;
     held.authority.may_manage(&held.kind)?;
@@ -41,11 +44,12 @@ fn disable(id: Option<Uuid>, actor: default!(Option<Text>, "'session'")) -> Resu
 /// # Errors
 /// `22004` for a NULL id or actor, `42501` when the token would grant more than its owner holds now, `42704` when no such
 /// token exists, `55000` when it is revoked or its owner inactive.
-#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
-#[search_path(pg_catalog, pg_temp)]
-fn enable(id: Option<Uuid>, actor: default!(Option<Text>, "'session'")) -> Result<bool, ErrorReport> {
+#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
+fn enable(call: Call, id: Option<Uuid>, actor: default!(Option<Text>, "'session'")) -> Result<bool, ErrorReport> {
     static ENABLE: Statement = Statement::new("UPDATE tokenauth.token SET disabled_at = NULL WHERE id = $1");
-    let actor = Actor::resolve(actor)?;
+    let caller = Caller::enter(call)?;
+    let actor = Actor::resolve(caller, actor)?;
+    let _owner = caller.act_as_owner();
     let held = Held::lock(argument::token_id(id)?, &actor)?;
     held.must_be_alive()?;
     held.may_be_revived()?;

@@ -5,9 +5,11 @@ mod schema;
 
 use pgrx::prelude::*;
 
+use crate::access::Caller;
 use crate::binding;
 use crate::error::ErrorReport;
 use crate::keys;
+use crate::pg::call::Call;
 use crate::pg::encoding;
 use crate::pg::text::Text;
 use crate::usage;
@@ -42,13 +44,15 @@ impl Finding {
 /// owner of the table. Keys: whether the key file is usable and has every key that tokens need. The schema: whether
 /// functions and triggers are as they were installed, with no others among them. Locks: who makes a deactivation wait.
 /// And usage: whether it has shared memory, whether that is large enough, and whether it is written to tables in time.
-#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
-#[search_path(pg_catalog, pg_temp)]
+#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 #[allow(clippy::type_complexity, reason = "pgrx reads the columns from the type as it is written")]
-fn doctor() -> Result<
+fn doctor(
+    call: Call,
+) -> Result<
     TableIterator<'static, (name!(area, Text), name!(object, Text), name!(finding, Text), name!(hint, Text))>,
     ErrorReport,
 > {
+    let _owner = Caller::enter(call)?.act_as_owner();
     Ok(TableIterator::new(
         findings().into_iter().map(|found| (Text::from(found.area), found.object, found.finding, found.hint)),
     ))

@@ -4,6 +4,7 @@ use pgrx::Uuid;
 use pgrx::datum::Interval;
 use pgrx::prelude::*;
 
+use crate::access::Caller;
 use crate::actor::Actor;
 use crate::argument::{self, MOST_NAME, MOST_PROSE};
 use crate::catalog::event::Event;
@@ -13,6 +14,7 @@ use crate::error::{Error, ErrorReport};
 use crate::handing_out::{Grant, Held};
 use crate::kind::Expiry;
 use crate::pg::array::TextArray;
+use crate::pg::call::Call;
 use crate::pg::clock::Timestamp;
 use crate::pg::composite::TokensRow;
 use crate::pg::jsonb::Jsonb;
@@ -30,9 +32,9 @@ use crate::scope::Scopes;
 /// As `issue`; also `42704` when no such token exists, `55000` when it is revoked, or has expired and its kind does not
 /// let expired tokens be edited.
 #[expect(clippy::too_many_arguments, reason = "the contract's signature; SQL calls it with named arguments")]
-#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer, requires = ["views"])]
-#[search_path(pg_catalog, pg_temp)]
+#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, requires = ["views"])]
 fn edit(
+    call: Call,
     id: Option<Uuid>,
     name: default!(Option<Text>, "NULL"),
     description: default!(Option<Text>, "NULL"),
@@ -44,7 +46,9 @@ fn edit(
     metadata: default!(Option<Jsonb>, "NULL"),
     actor: default!(Option<Text>, "'session'"),
 ) -> Result<Option<TokensRow>, ErrorReport> {
-    let actor = Actor::resolve(actor)?;
+    let caller = Caller::enter(call)?;
+    let actor = Actor::resolve(caller, actor)?;
+    let _owner = caller.act_as_owner();
     let id = argument::token_id(id)?;
     let edit = Edit {
         name: argument::bounded("name", name, MOST_NAME)?,

@@ -156,6 +156,8 @@ pub enum Error {
     Grace,
     /// A role without `manage` access makes a trusted call.
     NotTrusted,
+    /// The effective user may not execute this function.
+    MayNotExecute(String),
     /// The actor given is not the identity of the transaction.
     OtherActor,
     /// The operation is not allowed under an identity.
@@ -174,6 +176,8 @@ pub enum Error {
     SecondIdentity,
     /// A parallel worker asks for the identity, which it does not have.
     InWorker,
+    /// A parallel worker calls a function that must run in its leader alone.
+    InParallel,
     /// The kind has tokens that depend on this column.
     KindInUse { kind: String, column: &'static str },
     /// The kind has tokens.

@@ -3,9 +3,11 @@
 use pgrx::datum::Interval;
 use pgrx::prelude::*;
 
+use crate::access::Caller;
 use crate::argument;
 use crate::catalog::token;
 use crate::error::ErrorReport;
+use crate::pg::call::Call;
 use crate::pg::clock::Timestamp;
 use crate::pg::composite::TokensRows;
 use crate::pg::statement::fields;
@@ -14,12 +16,12 @@ use crate::pg::statement::fields;
 ///
 /// # Errors
 /// `22004` for NULL, `22023` for a negative interval.
-#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer, requires = ["views"])]
-#[search_path(pg_catalog, pg_temp)]
-fn expiring(within: Option<Interval>) -> Result<TokensRows, ErrorReport> {
+#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, requires = ["views"])]
+fn expiring(call: Call, within: Option<Interval>) -> Result<TokensRows, ErrorReport> {
+    let owner = Caller::enter(call)?.act_as_owner();
     let within = argument::duration("within", within)?;
     let until = Timestamp::now().plus(&within).unwrap_or(Timestamp::INFINITY);
-    Ok(TokensRows { statement: &token::EXPIRING, arguments: fields![until].into() })
+    Ok(TokensRows::new(&token::EXPIRING, fields![until], owner))
 }
 
 /// Returns the tokens, neither revoked nor expired, that were neither issued nor used within this time before now, the
@@ -27,10 +29,10 @@ fn expiring(within: Option<Interval>) -> Result<TokensRows, ErrorReport> {
 ///
 /// # Errors
 /// `22004` for NULL, `22023` for a negative interval.
-#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer, requires = ["views"])]
-#[search_path(pg_catalog, pg_temp)]
-fn idle(within: Option<Interval>) -> Result<TokensRows, ErrorReport> {
+#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, requires = ["views"])]
+fn idle(call: Call, within: Option<Interval>) -> Result<TokensRows, ErrorReport> {
+    let owner = Caller::enter(call)?.act_as_owner();
     let within = argument::duration("within", within)?;
     let since = Timestamp::now().minus(&within).unwrap_or(Timestamp::MINUS_INFINITY);
-    Ok(TokensRows { statement: &token::IDLE, arguments: fields![since].into() })
+    Ok(TokensRows::new(&token::IDLE, fields![since], owner))
 }

@@ -4,6 +4,7 @@ use pgrx::Uuid;
 use pgrx::iter::TableIterator;
 use pgrx::prelude::*;
 
+use crate::access::Caller;
 use crate::argument;
 use crate::catalog::principal::Principal;
 use crate::catalog::token::Token;
@@ -12,6 +13,7 @@ use crate::error::{Error, ErrorReport};
 use crate::kind::{Kind, PermissionMode};
 use crate::network::{Client, Network};
 use crate::pg::array::TextArray;
+use crate::pg::call::Call;
 use crate::pg::clock::Timestamp;
 use crate::pg::encoding;
 use crate::pg::row::Row;
@@ -28,13 +30,14 @@ use crate::verify;
 ///
 /// # Errors
 /// `22004` for a NULL token or `require`, `22023` for a malformed `require`, `42704` for an unknown id.
-#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
-#[search_path(pg_catalog, pg_temp)]
+#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn explain(
+    call: Call,
     token_or_id: Option<Presented>,
     require: default!(Option<TextArray>, "'{}'"),
     client: default!(Option<Text>, "NULL"),
 ) -> Result<TableIterator<'static, (name!(step, Text), name!(passed, bool), name!(reason, Text))>, ErrorReport> {
+    let _owner = Caller::enter(call)?.act_as_owner();
     let given = argument::given("token_or_id", token_or_id)?;
     let require = argument::scopes("require", &argument::given("require", require)?)?;
     let mut report = Report::default();

@@ -2,6 +2,7 @@
 
 use pgrx::prelude::*;
 
+use crate::access::Caller;
 use crate::actor::Actor;
 use crate::argument;
 use crate::authority::Parties;
@@ -9,6 +10,7 @@ use crate::catalog;
 use crate::error::{Error, ErrorReport};
 use crate::handing_out::Grant;
 use crate::pg::array::TextArray;
+use crate::pg::call::Call;
 use crate::pg::snapshot::Latest;
 use crate::pg::text::Text;
 use crate::principal::PrincipalName;
@@ -17,14 +19,16 @@ use crate::principal::PrincipalName;
 ///
 /// # Errors
 /// `22004` for a NULL argument, `42704` for an unknown kind, owner or actor.
-#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
-#[search_path(pg_catalog, pg_temp)]
+#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn grantable(
+    call: Call,
     kind: Option<Text>,
     owner: Option<Text>,
     actor: default!(Option<Text>, "'session'"),
 ) -> Result<Option<TextArray>, ErrorReport> {
-    let actor = Actor::resolve(actor)?;
+    let caller = Caller::enter(call)?;
+    let actor = Actor::resolve(caller, actor)?;
+    let _owner = caller.act_as_owner();
     let kind = argument::given("kind", kind)?;
     let kind = catalog::kind::find(kind.as_bytes(), &Latest::take()).ok_or_else(|| Error::NoSuchKind(kind.shown()))?;
     let owner = PrincipalName::given("owner", owner)?;

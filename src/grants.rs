@@ -5,9 +5,12 @@
 
 use pgrx::prelude::*;
 
+use crate::access::Caller;
 use crate::actor::refuse_identity;
 use crate::argument;
 use crate::error::{Error, ErrorReport};
+use crate::pg::call::Call;
+use crate::pg::meanwhile::{Meanwhile, SEARCH_PATH};
 use crate::pg::role::{self, Role};
 use crate::pg::statement::{Statement, arguments, run_command};
 use crate::pg::text::Text;
@@ -144,10 +147,11 @@ impl Access {
 /// # Errors
 /// `22004` for a NULL argument, `22023` for an unknown access, `42501` for anybody but the extension's owner, and even
 /// for that under an identity.
-#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
-#[search_path(pg_catalog, pg_temp)]
-fn grant_access(to_role: Option<Role>, access: Option<Text>) -> Result<(), ErrorReport> {
-    let (role, access) = asked("to_role", to_role, access)?;
+#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
+fn grant_access(call: Call, to_role: Option<Role>, access: Option<Text>) -> Result<(), ErrorReport> {
+    let caller = Caller::enter(call)?;
+    let _path = Meanwhile::set(&[SEARCH_PATH]);
+    let (role, access) = asked(caller, "to_role", to_role, access)?;
     run_command(format!("GRANT USAGE ON SCHEMA tokenauth TO {role}"));
     for what in access.includes().iter().flat_map(|access| access.adds()) {
         run_command(format!("GRANT {what} TO {role}"));
@@ -159,10 +163,11 @@ fn grant_access(to_role: Option<Role>, access: Option<Text>) -> Result<(), Error
 ///
 /// # Errors
 /// As `grant_access`.
-#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
-#[search_path(pg_catalog, pg_temp)]
-fn revoke_access(from_role: Option<Role>, access: Option<Text>) -> Result<(), ErrorReport> {
-    let (role, access) = asked("from_role", from_role, access)?;
+#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
+fn revoke_access(call: Call, from_role: Option<Role>, access: Option<Text>) -> Result<(), ErrorReport> {
+    let caller = Caller::enter(call)?;
+    let _path = Meanwhile::set(&[SEARCH_PATH]);
+    let (role, access) = asked(caller, "from_role", from_role, access)?;
     for what in access.adds() {
         run_command(format!("REVOKE {what} FROM {role}"));
     }
@@ -170,30 +175,22 @@ fn revoke_access(from_role: Option<Role>, access: Option<Text>) -> Result<(), Er
 }
 
 /// Checks that the caller may grant, and returns the role, quoted, and the access.
-fn asked(what: &'static str, role: Option<Role>, access: Option<Text>) -> Result<(String, Access), Error> {
+fn asked(
+    caller: Caller,
+    what: &'static str,
+    role: Option<Role>,
+    access: Option<Text>,
+) -> Result<(String, Access), Error> {
     static MAY_GRANT: Statement =
         Statement::new("SELECT pg_has_role($1, extowner, 'USAGE') FROM pg_extension WHERE extname = 'tokenauth'");
     refuse_identity()?;
     let role = argument::given(what, role)?;
     let access = argument::given("access", access)?;
-    if !MAY_GRANT.first(arguments![role::outer()], |row| row.required(1)).unwrap_or(false) {
+    if !MAY_GRANT.first(arguments![caller.user()], |row| row.required(1)).unwrap_or(false) {
         return Err(Error::NotExtensionOwner);
     }
     let access = Access::parse(access.as_bytes()).ok_or(Error::NoSuchAccess)?;
     Ok((role.quoted_name(), access))
-}
-
-/// Whether the caller was granted `manage`, and so may make trusted calls, for which the application vouches.
-///
-/// Looks at the role outside of all SECURITY DEFINER functions, since inside ours every caller is the owner.
-pub fn may_call_trusted() -> bool {
-    static MAY_CALL: Statement = Statement::new(
-        "SELECT has_function_privilege($1, p.oid, 'EXECUTE')
-           FROM pg_proc p
-          WHERE p.proname = 'put_principal' AND p.pronamespace = 'tokenauth'::regnamespace",
-    );
-    let caller = role::outer();
-    role::is_superuser(caller) || MAY_CALL.first(arguments![caller], |row| row.required(1)).unwrap_or(false)
 }
 
 /// Revokes all privileges on the extension's objects, whether of PUBLIC or from the installing role's default
@@ -202,7 +199,8 @@ pub fn may_call_trusted() -> bool {
 /// # Errors
 /// `55000` at any other time.
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
-fn strip_grants() -> Result<(), ErrorReport> {
+fn strip_grants(call: Call) -> Result<(), ErrorReport> {
+    let _owner = Caller::enter(call)?.act_as_owner();
     static GRANTED: Statement = Statement::new(
         "WITH member AS (
              -- Row types are no members of their own.

@@ -3,6 +3,7 @@
 use pgrx::Uuid;
 use pgrx::prelude::*;
 
+use crate::access::Caller;
 use crate::actor::Actor;
 use crate::argument::{self, MOST_NAME};
 use crate::catalog::import::Imports;
@@ -12,6 +13,7 @@ use crate::id;
 use crate::issue::{Credential, New};
 use crate::kind::Expiry;
 use crate::pg::array::TextArray;
+use crate::pg::call::Call;
 use crate::pg::clock::Timestamp;
 use crate::pg::jsonb::Jsonb;
 use crate::pg::text::Text;
@@ -27,9 +29,9 @@ use crate::token::{Algorithm, Digest, Lookup};
 /// As `issue`; also `22004` for a NULL digest or algorithm, `22023` for a malformed digest, an unknown algorithm, a
 /// hint that is the token itself, or a creation in the future; `42710` for a digest that was imported before.
 #[expect(clippy::too_many_arguments, reason = "the contract's signature; SQL calls it with named arguments")]
-#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
-#[search_path(pg_catalog, pg_temp)]
+#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn import(
+    call: Call,
     kind: Option<Text>,
     owner: Option<Text>,
     digest: Option<Text>,
@@ -42,7 +44,9 @@ fn import(
     metadata: default!(Option<Jsonb>, "NULL"),
     actor: default!(Option<Text>, "'session'"),
 ) -> Result<Uuid, ErrorReport> {
-    let actor = Actor::resolve(actor)?;
+    let caller = Caller::enter(call)?;
+    let actor = Actor::resolve(caller, actor)?;
+    let _owner = caller.act_as_owner();
     let kind = argument::given("kind", kind)?;
     let owner = PrincipalName::given("owner", owner)?;
     let (algorithm, digest) = taken_over(algorithm, digest)?;

@@ -7,6 +7,7 @@ pub use store::{Credential, New};
 use pgrx::datum::Interval;
 use pgrx::prelude::*;
 
+use crate::access::Caller;
 use crate::actor::Actor;
 use crate::argument::{self, MOST_NAME, MOST_PROSE};
 use crate::error::{Error, ErrorReport};
@@ -14,6 +15,7 @@ use crate::handing_out::Admission;
 use crate::id;
 use crate::kind::Expiry;
 use crate::pg::array::TextArray;
+use crate::pg::call::Call;
 use crate::pg::clock::Timestamp;
 use crate::pg::composite::IssuedFields;
 use crate::pg::jsonb::Jsonb;
@@ -30,9 +32,9 @@ use crate::principal::PrincipalName;
 /// not hold; `42704` for an unknown kind or owner; `53400` when the owner has as many tokens as it may; `55000` for an
 /// inactive owner, an unusable key file, or one without a seal for a kind that reveals.
 #[expect(clippy::too_many_arguments, reason = "the contract's signature; SQL calls it with named arguments")]
-#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer, requires = ["types"])]
-#[search_path(pg_catalog, pg_temp)]
+#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, requires = ["types"])]
 fn issue(
+    call: Call,
     kind: Option<Text>,
     owner: Option<Text>,
     name: default!(Option<Text>, "NULL"),
@@ -46,7 +48,9 @@ fn issue(
     metadata: default!(Option<Jsonb>, "NULL"),
     actor: default!(Option<Text>, "'session'"),
 ) -> Result<IssuedFields, ErrorReport> {
-    let actor = Actor::resolve(actor)?;
+    let caller = Caller::enter(call)?;
+    let actor = Actor::resolve(caller, actor)?;
+    let _owner = caller.act_as_owner();
     let kind = argument::given("kind", kind)?;
     let owner = PrincipalName::given("owner", owner)?;
     let name = argument::bounded("name", name, MOST_NAME)?.filter(|name| !name.is_empty());

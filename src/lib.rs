@@ -5,6 +5,7 @@
 //! builds on `pg`, the only module with unsafe code. `token` is the token text itself: pure Rust that depends on
 //! nothing.
 
+mod access;
 mod actor;
 mod argument;
 mod authority;
@@ -83,6 +84,7 @@ pub extern "C-unwind" fn _PG_init() {
     settings::define();
     pg::xact::register();
     pg::invalidation::register();
+    pg::authorization::register();
     pg::table::register();
     identity::listen();
     if pg::shared_memory::is_preloading() {

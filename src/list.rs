@@ -2,11 +2,13 @@
 
 use pgrx::prelude::*;
 
+use crate::access::Caller;
 use crate::actor::Actor;
 use crate::argument;
 use crate::authority::Reach;
 use crate::catalog::token;
 use crate::error::ErrorReport;
+use crate::pg::call::Call;
 use crate::pg::composite::TokensRows;
 use crate::pg::statement::{Argument, fields};
 use crate::pg::text::Text;
@@ -15,23 +17,25 @@ use crate::pg::text::Text;
 ///
 /// # Errors
 /// `22004` for a NULL argument, `42501` for an inactive actor, `42704` for an unknown one.
-#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer, requires = ["views"])]
-#[search_path(pg_catalog, pg_temp)]
+#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, requires = ["views"])]
 fn list(
+    call: Call,
     actor: default!(Option<Text>, "'session'"),
     owner: default!(Option<Text>, "'*'"),
     kind: default!(Option<Text>, "'*'"),
 ) -> Result<TokensRows, ErrorReport> {
-    let actor = Actor::resolve(actor)?;
+    let caller = Caller::enter(call)?;
+    let actor = Actor::resolve(caller, actor)?;
+    let owner_of_ours = caller.act_as_owner();
     let any = |text: Text| Some(text).filter(|text| text.as_bytes() != b"*");
     let owner = any(argument::given("owner", owner)?);
     let kind = any(argument::given("kind", kind)?);
     Ok(match actor.name() {
-        None => TokensRows { statement: &token::LISTED, arguments: fields![owner, kind].into() },
+        None => TokensRows::new(&token::LISTED, fields![owner, kind], owner_of_ours),
         Some(name) => {
             let mut arguments: Vec<Argument> = fields![owner, kind, name.text()].into();
             arguments.extend(Reach::to_see(&actor, name)?.arguments());
-            TokensRows { statement: &token::LISTED_FOR, arguments }
+            TokensRows::new(&token::LISTED_FOR, arguments, owner_of_ours)
         }
     })
 }

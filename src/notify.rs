@@ -8,7 +8,6 @@ use pgrx::Uuid;
 use crate::catalog::principal::{Covers, Principal};
 use crate::catalog::principals::Changes;
 use crate::catalog::{announced, token};
-use crate::pg::meanwhile::Meanwhile;
 use crate::pg::notify;
 use crate::pg::user::ActingAs;
 use crate::principal::PrincipalName;
@@ -62,7 +61,6 @@ pub fn expiring() -> bool {
     if !settings::notify() {
         return false;
     }
-    let _path = Meanwhile::set(&[(c"search_path", c"pg_catalog, pg_temp")]);
     let _owner = ActingAs::owner_of_ours();
     let due = announced::due(notify::MOST as i64);
     if due.is_empty() || !notify::expiring(&due) {

@@ -7,12 +7,15 @@
 
 pub mod answer;
 pub mod array;
+pub mod authorization;
+pub mod call;
 pub mod clock;
 pub mod composite;
 pub mod database;
 pub mod encoding;
 pub mod entry;
 pub mod expression;
+pub mod extension;
 pub mod invalidation;
 pub mod jsonb;
 pub mod kept;
@@ -21,6 +24,7 @@ pub mod meanwhile;
 pub mod memory;
 pub mod message;
 pub mod notify;
+pub mod privileges;
 pub mod probe;
 pub mod process;
 pub mod query;

@@ -6,6 +6,7 @@
 use pgrx::datum::Interval;
 use pgrx::prelude::*;
 
+use crate::access::Caller;
 use crate::actor::Actor;
 use crate::argument;
 use crate::catalog::event::Event;
@@ -13,10 +14,9 @@ use crate::catalog::{aged, usage};
 use crate::error::{Error, ErrorReport};
 use crate::event::{PURGED, Unlocked};
 use crate::id;
+use crate::pg::call::Call;
 use crate::pg::clock::Timestamp;
-use crate::pg::meanwhile::Meanwhile;
 use crate::pg::statement::{Statement, arguments};
-use crate::pg::user::ActingAs;
 use crate::settings;
 
 /// The most rows that one call removes: about a second of work.
@@ -32,16 +32,16 @@ const MOST: i64 = 100_000;
 ///
 /// # Errors
 /// `22004` for NULL, `22023` for a negative interval, `42501` for a role that may not make trusted calls.
-#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
-#[search_path(pg_catalog, pg_temp)]
-fn purge(keep: Option<Interval>) -> Result<i64, ErrorReport> {
-    let actor = Actor::application()?;
+#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
+fn purge(call: Call, keep: Option<Interval>) -> Result<i64, ErrorReport> {
+    let caller = Caller::enter(call)?;
+    let actor = Actor::application(caller)?;
+    let _owner = caller.act_as_owner();
     let keep = argument::duration("keep", keep)?;
     Ok(remove(&keep, &actor)?)
 }
 
-/// Purges as the setting `tokenauth.retention` says, as the owner of our tables and whatever the search path; does
-/// nothing when it is not set. A database's worker calls this until it returns 0, each time in a new transaction.
+/// Purges as the setting `tokenauth.retention` says, as the owner of our tables; does nothing when it is not set. A database's worker calls this until it returns 0, each time in a new transaction.
 ///
 /// # Errors
 /// 58030 when the operating system provides no random bytes.
@@ -49,9 +49,9 @@ pub fn by_retention() -> Result<i64, Error> {
     let Some(keep) = settings::retention() else {
         return Ok(0);
     };
-    let _path = Meanwhile::set(&[(c"search_path", c"pg_catalog, pg_temp")]);
-    let _owner = ActingAs::owner_of_ours();
-    remove(&keep, &Actor::Trusted)
+    let worker = Caller::of_trigger();
+    let _owner = worker.act_as_owner();
+    remove(&keep, &Actor::itself(worker))
 }
 
 /// How many rows of each sort were removed.

@@ -4,8 +4,10 @@
 
 use pgrx::prelude::*;
 
+use crate::access::Caller;
 use crate::doctor;
 use crate::error::ErrorReport;
+use crate::pg::call::Call;
 use crate::pg::statement::{Statement, arguments};
 use crate::pg::text::Text;
 use crate::usage;
@@ -24,11 +26,12 @@ struct Line {
 /// `unusual_activity()` finds, and deaths by reason, of the last week; what `doctor()` finds; and the settings.
 ///
 /// Columns: `section`, `item`, `value`. It reads every token and, for drift, every bound table.
-#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
-#[search_path(pg_catalog, pg_temp)]
+#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 #[allow(clippy::type_complexity, reason = "pgrx reads the columns from the type as it is written")]
-fn report() -> Result<TableIterator<'static, (name!(section, Text), name!(item, Text), name!(value, Text))>, ErrorReport>
-{
+fn report(
+    call: Call,
+) -> Result<TableIterator<'static, (name!(section, Text), name!(item, Text), name!(value, Text))>, ErrorReport> {
+    let _owner = Caller::enter(call)?.act_as_owner();
     let lines = [kinds(), expiring(), idle(), unusual(), dead(), drift(), settings()];
     Ok(TableIterator::new(
         lines.into_iter().flatten().map(|Line { section, item, value }| (Text::from(section), item, value)),

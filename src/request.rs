@@ -8,8 +8,10 @@ use pgrx::prelude::*;
 pub use headers::Credential;
 pub use response::ErrorStyle;
 
+use crate::access::Caller;
 use crate::catalog;
 use crate::error::{Error, ErrorReport};
+use crate::pg::call::Call;
 use crate::pg::composite::VerificationArgument;
 use crate::pg::encoding;
 use crate::pg::jsonb::Jsonb;
@@ -33,7 +35,8 @@ mod field {
 /// # Errors
 /// `22023` for a verification that was made by hand with an unknown verdict.
 #[pg_extern(schema = "tokenauth", stable, parallel_unsafe, requires = ["types"])]
-fn error_response(v: VerificationArgument) -> Result<Jsonb, ErrorReport> {
+fn error_response(call: Call, v: VerificationArgument) -> Result<Jsonb, ErrorReport> {
+    Caller::enter(call)?;
     let fields = v.fields();
     let verdict: Verdict = fields
         .bytes(field::VERDICT)

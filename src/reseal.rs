@@ -3,11 +3,13 @@
 use pgrx::prelude::*;
 use serde_json::json;
 
+use crate::access::Caller;
 use crate::actor::Actor;
 use crate::argument;
 use crate::catalog::event::Event;
 use crate::catalog::token;
 use crate::error::{Error, ErrorReport};
+use crate::pg::call::Call;
 use crate::pg::jsonb::Jsonb;
 use crate::reveal::Sealed;
 
@@ -20,10 +22,11 @@ use crate::reveal::Sealed;
 /// # Errors
 /// `22004` for NULL, `22023` for less than 1; `42501` for a role that may not make trusted calls; `55000` when there is no
 /// seal in the key file, or a key is missing or wrong; `XX001` when a sealed text does not open: its token must be revoked.
-#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
-#[search_path(pg_catalog, pg_temp)]
-fn reseal(at_most: default!(Option<i64>, 10000)) -> Result<i64, ErrorReport> {
-    let actor = Actor::application()?;
+#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
+fn reseal(call: Call, at_most: default!(Option<i64>, 10000)) -> Result<i64, ErrorReport> {
+    let caller = Caller::enter(call)?;
+    let actor = Actor::application(caller)?;
+    let _owner = caller.act_as_owner();
     let at_most = argument::given("at_most", at_most)?;
     if at_most < 1 {
         Err(Error::NotPositive("at_most"))?;

@@ -6,12 +6,14 @@ use pgrx::Uuid;
 use pgrx::prelude::*;
 use zeroize::Zeroizing;
 
+use crate::access::Caller;
 use crate::actor::Actor;
 use crate::argument;
 use crate::catalog::token::{self, SealedRow};
 use crate::error::{Error, ErrorReport};
 use crate::handing_out::Held;
 use crate::keys::{self, Key};
+use crate::pg::call::Call;
 use crate::pg::snapshot::Latest;
 use crate::pg::text::{Plaintext, Text};
 use crate::revoke::record;
@@ -26,10 +28,11 @@ use crate::token::Seal;
 /// `22004` for a NULL id or actor; `42501` when the token would grant more than its owner holds now; `42704` when no
 /// such token exists; `55000` when its kind does not reveal, its text was not kept, it is not active, or its key is
 /// missing; `XX001` when the stored text does not open.
-#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
-#[search_path(pg_catalog, pg_temp)]
-fn reveal(id: Option<Uuid>, actor: default!(Option<Text>, "'session'")) -> Result<Plaintext, ErrorReport> {
-    let actor = Actor::resolve(actor)?;
+#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
+fn reveal(call: Call, id: Option<Uuid>, actor: default!(Option<Text>, "'session'")) -> Result<Plaintext, ErrorReport> {
+    let caller = Caller::enter(call)?;
+    let actor = Actor::resolve(caller, actor)?;
+    let _owner = caller.act_as_owner();
     let held = Held::lock(argument::token_id(id)?, &actor)?;
     if !held.kind.reveal {
         Err(Error::KindDoesNotReveal(held.kind.name.shown()))?;

@@ -8,6 +8,7 @@ mod document;
 use pgrx::prelude::*;
 use serde_json::json;
 
+use crate::access::Caller;
 use crate::actor::Actor;
 use crate::argument;
 use crate::catalog::event::{self, Event};
@@ -16,6 +17,7 @@ use crate::catalog::revocations::{self, Changed};
 use crate::error::{Error, ErrorReport};
 use crate::id;
 use crate::notify;
+use crate::pg::call::Call;
 use crate::pg::clock::Timestamp;
 use crate::pg::jsonb::Jsonb;
 use crate::pg::message;
@@ -30,9 +32,9 @@ use document::Document;
 ///
 /// # Errors
 /// `22004` for NULL.
-#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
-#[search_path(pg_catalog, pg_temp)]
-fn export_revocations(since: Option<Timestamp>) -> Result<Option<Jsonb>, ErrorReport> {
+#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
+fn export_revocations(call: Call, since: Option<Timestamp>) -> Result<Option<Jsonb>, ErrorReport> {
+    let _owner = Caller::enter(call)?.act_as_owner();
     let since = argument::given("since", since)?;
     Ok(revocations::export(since, id::first(since)))
 }
@@ -47,10 +49,11 @@ fn export_revocations(since: Option<Timestamp>) -> Result<Option<Jsonb>, ErrorRe
 ///
 /// # Errors
 /// `22004` for NULL, `22023` for a document of another form, `42501` for a role that may not make trusted calls.
-#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
-#[search_path(pg_catalog, pg_temp)]
-fn import_revocations(revocations: Option<Jsonb>) -> Result<i64, ErrorReport> {
-    let actor = Actor::application()?;
+#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
+fn import_revocations(call: Call, revocations: Option<Jsonb>) -> Result<i64, ErrorReport> {
+    let caller = Caller::enter(call)?;
+    let actor = Actor::application(caller)?;
+    let _owner = caller.act_as_owner();
     let document = argument::given("revocations", revocations)?;
     Ok(die_again(Document::parse(&document)?, &actor)?)
 }

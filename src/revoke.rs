@@ -3,6 +3,7 @@
 use pgrx::Uuid;
 use pgrx::prelude::*;
 
+use crate::access::Caller;
 use crate::actor::Actor;
 use crate::argument::{self, MOST_PROSE};
 use crate::catalog::event::Event;
@@ -11,6 +12,7 @@ use crate::catalog::{principal, token};
 use crate::error::{Error, ErrorReport};
 use crate::handing_out::Held;
 use crate::notify;
+use crate::pg::call::Call;
 use crate::pg::clock::Timestamp;
 use crate::pg::jsonb::Jsonb;
 use crate::pg::snapshot::Latest;
@@ -25,14 +27,16 @@ use crate::verify;
 ///
 /// # Errors
 /// `22004` for a NULL id or actor, `42501` when the actor may not, `42704` when no such token exists.
-#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
-#[search_path(pg_catalog, pg_temp)]
+#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn revoke(
+    call: Call,
     id: Option<Uuid>,
     reason: default!(Option<Text>, "NULL"),
     actor: default!(Option<Text>, "'session'"),
 ) -> Result<bool, ErrorReport> {
-    let actor = Actor::resolve(actor)?;
+    let caller = Caller::enter(call)?;
+    let actor = Actor::resolve(caller, actor)?;
+    let _owner = caller.act_as_owner();
     let id = argument::token_id(id)?;
     let reason = argument::bounded("reason", reason, MOST_PROSE)?;
     Ok(kill(lock(id, &actor)?, reason, &actor)?)
@@ -43,13 +47,18 @@ fn revoke(
 ///
 /// # Errors
 /// `22004` for a NULL token, `55000` when its digest has a pepper that is not in the key file.
-#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
-#[search_path(pg_catalog, pg_temp)]
-fn revoke_presented(token: Option<Presented>, reason: default!(Option<Text>, "NULL")) -> Result<bool, ErrorReport> {
+#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
+fn revoke_presented(
+    call: Call,
+    token: Option<Presented>,
+    reason: default!(Option<Text>, "NULL"),
+) -> Result<bool, ErrorReport> {
+    let caller = Caller::enter(call)?;
+    let _owner = caller.act_as_owner();
     let presented = argument::given("token", token)?;
     let reason = argument::bounded("reason", reason, MOST_PROSE)?;
     if let Some(id) = verify::identify(&presented)? {
-        kill(token::lock(id)?, reason, &Actor::behind()?)?;
+        kill(token::lock(id)?, reason, &Actor::behind(caller)?)?;
     }
     Ok(true)
 }
@@ -58,9 +67,8 @@ fn revoke_presented(token: Option<Presented>, reason: default!(Option<Text>, "NU
 ///
 /// # Errors
 /// `22004` for a NULL id or actor, `42501` when the actor may not, `42704` when no such token exists.
-#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
-#[search_path(pg_catalog, pg_temp)]
-fn delete(id: Option<Uuid>, actor: default!(Option<Text>, "'session'")) -> Result<bool, ErrorReport> {
+#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
+fn delete(call: Call, id: Option<Uuid>, actor: default!(Option<Text>, "'session'")) -> Result<bool, ErrorReport> {
     static DELETE: Statement = Statement::new(
         "UPDATE tokenauth.token
             SET deleted_at = clock_timestamp(),
@@ -71,7 +79,9 @@ fn delete(id: Option<Uuid>, actor: default!(Option<Text>, "'session'")) -> Resul
                 seal = NULL
           WHERE id = $1",
     );
-    let actor = Actor::resolve(actor)?;
+    let caller = Caller::enter(call)?;
+    let actor = Actor::resolve(caller, actor)?;
+    let _owner = caller.act_as_owner();
     let id = argument::token_id(id)?;
     let token = lock(id, &actor)?;
     if token.deleted {
@@ -90,7 +100,7 @@ fn delete(id: Option<Uuid>, actor: default!(Option<Text>, "'session'")) -> Resul
 /// Checks that the actor may revoke the token and locks it, deleted or not. A trusted call waits only for transactions
 /// that change this very token.
 fn lock(id: Uuid, actor: &Actor) -> Result<Token, Error> {
-    if *actor == Actor::Trusted {
+    if actor.is_trusted() {
         return token::lock(id);
     }
     let held = Held::lock_deleted(id, actor)?;

@@ -3,6 +3,7 @@
 use pgrx::Uuid;
 use pgrx::prelude::*;
 
+use crate::access::Caller;
 use crate::actor::Actor;
 use crate::argument::{self, MOST_PROSE};
 use crate::authority::{Acting, Reach};
@@ -11,6 +12,7 @@ use crate::catalog::principal::{self, Covers, Hold, lock_existing};
 use crate::catalog::{kind, token};
 use crate::error::{Error, ErrorReport};
 use crate::notify;
+use crate::pg::call::Call;
 use crate::pg::clock::Timestamp;
 use crate::pg::statement::{Argument, Statement, arguments, fields};
 use crate::pg::text::Text;
@@ -28,16 +30,18 @@ const MOST_COUNTED: i64 = 10_000;
 /// # Errors
 /// `22004` for a NULL selector or actor, or when nothing is selected; `42501` when the actor may not revoke any token
 /// of the owner; `42704` for an unknown owner, kind or actor.
-#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
-#[search_path(pg_catalog, pg_temp)]
+#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn revoke_all(
+    call: Call,
     owner: default!(Option<Text>, "'*'"),
     kind: default!(Option<Text>, "'*'"),
     issued_before: default!(Option<Timestamp>, "'infinity'"),
     reason: default!(Option<Text>, "NULL"),
     actor: default!(Option<Text>, "'session'"),
 ) -> Result<Option<i64>, ErrorReport> {
-    let actor = Actor::resolve(actor)?;
+    let caller = Caller::enter(call)?;
+    let actor = Actor::resolve(caller, actor)?;
+    let _owner = caller.act_as_owner();
     let selection = Selection {
         owner: match argument::given("owner", owner)? {
             any if any.as_bytes() == b"*" => None,

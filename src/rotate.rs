@@ -4,6 +4,7 @@ use pgrx::Uuid;
 use pgrx::datum::Interval;
 use pgrx::prelude::*;
 
+use crate::access::Caller;
 use crate::actor::Actor;
 use crate::argument;
 use crate::authority::Parties;
@@ -16,6 +17,7 @@ use crate::id;
 use crate::issue::New;
 use crate::kind::Expiry;
 use crate::notify;
+use crate::pg::call::Call;
 use crate::pg::clock::{Timestamp, is_negative, is_positive};
 use crate::pg::composite::{IssuedFields, RotationRow};
 use crate::pg::snapshot::Latest;
@@ -34,15 +36,17 @@ use crate::revoke::mark_revoked;
 /// `22004` for a NULL id, grace or actor; `22023` for a negative grace or a lifetime out of bounds; `42501` when the
 /// token would grant more than its owner or the actor holds now; `42704` when no such token exists; `55000` when it is
 /// revoked, expired, disabled or already rotated, or its owner is inactive.
-#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer, requires = ["types"])]
-#[search_path(pg_catalog, pg_temp)]
+#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, requires = ["types"])]
 fn rotate(
+    call: Call,
     id: Option<Uuid>,
     grace: default!(Option<Interval>, "'0'"),
     expires_in: default!(Option<Interval>, "NULL"),
     actor: default!(Option<Text>, "'session'"),
 ) -> Result<IssuedFields, ErrorReport> {
-    let actor = Actor::resolve(actor)?;
+    let caller = Caller::enter(call)?;
+    let actor = Actor::resolve(caller, actor)?;
+    let _owner = caller.act_as_owner();
     let id = argument::token_id(id)?;
     let grace = argument::given("grace", grace)?;
     let asked = Expiry::asked(expires_in, None)?;
@@ -53,9 +57,8 @@ fn rotate(
 ///
 /// # Errors
 /// `22004` for a NULL id, `42704` when no such token exists, or the identity of the transaction may not see it.
-#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer, requires = ["types"])]
-#[search_path(pg_catalog, pg_temp)]
-fn rotation_status(id: Option<Uuid>) -> Result<Option<RotationRow>, ErrorReport> {
+#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, requires = ["types"])]
+fn rotation_status(call: Call, id: Option<Uuid>) -> Result<Option<RotationRow>, ErrorReport> {
     static STATUS: Statement = Statement::new(
         "SELECT ROW(old.id, new.id, old_used.at, new_used.at,
                     coalesce(seen.status = 'active' AND old_used.at > new.created_at, false)
@@ -70,7 +73,9 @@ fn rotation_status(id: Option<Uuid>) -> Result<Option<RotationRow>, ErrorReport>
            LEFT JOIN tokenauth.tokens seen ON seen.id = old.id
           WHERE given.id = $1",
     );
-    let actor = Actor::session()?;
+    let caller = Caller::enter(call)?;
+    let actor = Actor::session(caller)?;
+    let _owner = caller.act_as_owner();
     let id = argument::token_id(id)?;
     let token = token::find(id).filter(|token| !token.deleted).ok_or(Error::NoSuchToken(id))?;
     if !may_see(&actor, &token)? {
@@ -84,7 +89,7 @@ fn rotation_status(id: Option<Uuid>) -> Result<Option<RotationRow>, ErrorReport>
 /// # Errors
 /// 28000 when it acts by a token that is not accepted any more.
 fn may_see(actor: &Actor, token: &Token) -> Result<bool, Error> {
-    if *actor == Actor::Trusted {
+    if actor.is_trusted() {
         return Ok(true);
     }
     let Some(kind) = kind::find(token.kind.as_bytes(), &Latest::take()) else {

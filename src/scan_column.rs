@@ -9,9 +9,11 @@ mod known;
 use pgrx::pg_sys::ItemPointerData;
 use pgrx::prelude::*;
 
+use crate::access::Caller;
 use crate::argument;
 use crate::error::{Error, ErrorReport};
 use crate::pg::answer::Answer;
+use crate::pg::call::Call;
 use crate::pg::encoding;
 use crate::pg::row::Row;
 use crate::pg::statement::fields;
@@ -52,11 +54,16 @@ RETURNS TABLE (
     token_id uuid
 )
 LANGUAGE c VOLATILE PARALLEL UNSAFE
-SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'scan_column_wrapper';
 "#
 )]
-fn scan_column(source: Option<Table>, col: Option<ColumnName>, answer: Answer) -> Result<Answer, ErrorReport> {
+fn scan_column(
+    call: Call,
+    source: Option<Table>,
+    col: Option<ColumnName>,
+    answer: Answer,
+) -> Result<Answer, ErrorReport> {
+    Caller::enter(call)?;
     let source = argument::given("source", source)?;
     let name = argument::given("col", col)?;
     let column = Column::find(source, name.text())?;

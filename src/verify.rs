@@ -18,12 +18,14 @@ use pgrx::Uuid;
 use pgrx::prelude::*;
 use serde_json::Value;
 
+use crate::access::Caller;
 use crate::argument;
 use crate::catalog::import::Imports;
 use crate::error::{Error, ErrorReport};
 use crate::keys;
 use crate::network::Client;
 use crate::pg::array::TextArray;
+use crate::pg::call::Call;
 use crate::pg::clock::Timestamp;
 use crate::pg::composite::Verification;
 use crate::pg::database;
@@ -50,10 +52,12 @@ use resolved::TokenRow;
 /// pepper that is not in the key file, or on a standby that is too far behind.
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, requires = ["types"])]
 fn verify(
+    call: Call,
     token: Option<PresentedText>,
     require: default!(Option<TextArray>, "'{}'"),
     client: default!(Option<Text>, "NULL"),
 ) -> Result<Verification, ErrorReport> {
+    Caller::enter(call)?;
     let question = Question::new(require, client)?;
     Ok(question.ask(Claim::of_text(token.as_ref().map(PresentedText::bytes)))?.answer()?)
 }
@@ -67,11 +71,13 @@ fn verify(
 /// As `verify`; also `22023` for a digest of any length but 32 and 64 bytes.
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, requires = ["types"])]
 fn verify_digest(
+    call: Call,
     lookup: Option<Text>,
     digest: Option<&[u8]>,
     require: default!(Option<TextArray>, "'{}'"),
     client: default!(Option<Text>, "NULL"),
 ) -> Result<Verification, ErrorReport> {
+    Caller::enter(call)?;
     let question = Question::new(require, client)?;
     Ok(question.ask(Claim::of_digest(lookup.as_ref().map(Text::as_bytes), digest)?)?.answer()?)
 }
@@ -83,11 +89,13 @@ fn verify_digest(
 /// As `verify`.
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, requires = ["types"])]
 fn verify_request(
+    call: Call,
     headers: Option<Jsonb>,
     require: default!(Option<TextArray>, "'{}'"),
     client: default!(Option<Text>, "NULL"),
     header: default!(Option<Text>, "NULL"),
 ) -> Result<Verification, ErrorReport> {
+    Caller::enter(call)?;
     let question = Question::new(require, client)?;
     Ok(Claim::of_request(headers, header, |claim| question.ask(claim))?.answer()?)
 }

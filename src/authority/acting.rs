@@ -31,7 +31,7 @@ impl Acting {
     /// 42704 when the principal does not exist, 42501 when it is inactive; 28000, whatever the reason, when it acts by
     /// a token that is no longer accepted.
     pub fn lock(actor: &Actor, name: &PrincipalName, hold: Hold) -> Result<Self, Error> {
-        if let Actor::Identity(presenter) = actor {
+        if let Some(presenter) = actor.presenter() {
             let owner = principal::lock(name, hold).ok_or(Error::NotAccepted)?;
             return Acting::by_token(presenter, &owner);
         }

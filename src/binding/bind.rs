@@ -10,9 +10,11 @@ use super::evaluation::settled;
 use super::source::Source;
 use super::sync::{bound_as, copy};
 use super::triggers;
+use crate::access::Caller;
 use crate::actor::Actor;
 use crate::catalog::principals::{How, record_unbound};
 use crate::error::{Error, ErrorReport};
+use crate::pg::call::Call;
 use crate::pg::table::{Table, lock_bindings};
 use crate::pg::text::Text;
 
@@ -43,11 +45,11 @@ CREATE FUNCTION tokenauth.bind_principals(
     state_reason text DEFAULT NULL
 ) RETURNS bigint
 LANGUAGE c VOLATILE PARALLEL UNSAFE
-SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'bind_principals_wrapper';
 "#
 )]
 fn bind_principals(
+    call: Call,
     source: Option<Table>,
     principal_type: Option<Text>,
     id: Option<Text>,
@@ -57,7 +59,8 @@ fn bind_principals(
     display_name: Option<Text>,
     state_reason: Option<Text>,
 ) -> Result<i64, ErrorReport> {
-    Actor::application()?;
+    let caller = Caller::enter(call)?;
+    Actor::application(caller)?;
     let fields = [active, permissions, data_scopes, display_name, state_reason];
     bind(source, c"bind_principals()", || Definition::new(principal_type, id, fields))
 }
@@ -73,14 +76,15 @@ fn bind_principals(
 /// `22023` for a row whose organisation is the member; `21000` when several rows are the same membership; `42710` when
 /// memberships or the table are bound already; otherwise as `bind_principals`.
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
-#[search_path(pg_catalog, pg_temp)]
 fn bind_members(
+    call: Call,
     source: Option<Table>,
     org: Option<Text>,
     member: Option<Text>,
     permissions: default!(Option<Text>, "NULL"),
 ) -> Result<i64, ErrorReport> {
-    Actor::application()?;
+    let caller = Caller::enter(call)?;
+    Actor::application(caller)?;
     bind(source, c"bind_members()", || Definition::of_memberships(org, member, permissions))
 }
 
@@ -126,9 +130,10 @@ fn refuse_second(source: &Source, definition: &Definition) -> Result<(), Error> 
 /// # Errors
 /// `22004` for NULL, `42501` for anybody but the owner of the table, `42704` when it is not bound.
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
-#[search_path(pg_catalog, pg_temp)]
-fn unbind_principals(source: Option<Table>) -> Result<(), ErrorReport> {
-    Actor::application()?;
+fn unbind_principals(call: Call, source: Option<Table>) -> Result<(), ErrorReport> {
+    let caller = Caller::enter(call)?;
+    let actor = Actor::application(caller)?;
+    let _settled = settled();
     let source = Source::owned(source, c"unbind_principals()")?;
     lock_bindings();
     let is_of_memberships = bound_as(&source).is_ok_and(|definition| *definition.to() == BoundTo::Memberships);
@@ -136,5 +141,5 @@ fn unbind_principals(source: Option<Table>) -> Result<(), ErrorReport> {
         Err(Error::NotBound(source.qualified.shown()))?;
     }
     let event = if is_of_memberships { "members.unbound" } else { "principals.unbound" };
-    Ok(record_unbound(&source.qualified, event)?)
+    Ok(record_unbound(&source.qualified, event, &actor)?)
 }

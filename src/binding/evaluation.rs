@@ -15,7 +15,7 @@ use crate::error::{BoundRow, Error};
 use crate::pg::array::TextArray;
 use crate::pg::encoding;
 use crate::pg::jsonb::Jsonb;
-use crate::pg::meanwhile::Meanwhile;
+use crate::pg::meanwhile::{Meanwhile, SEARCH_PATH};
 use crate::pg::query::Query;
 use crate::pg::row::Row;
 use crate::pg::rows::{Reader, Rows};
@@ -37,6 +37,7 @@ mod column {
 /// the same whoever writes the table.
 pub fn settled() -> Meanwhile {
     Meanwhile::set(&[
+        SEARCH_PATH,
         (c"standard_conforming_strings", c"on"),
         (c"transform_null_equals", c"off"),
         (c"DateStyle", c"ISO, MDY"),

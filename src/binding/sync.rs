@@ -6,9 +6,11 @@ use super::definition::Definition;
 use super::evaluation::{Evaluation, settled};
 use super::source::Source;
 use super::triggers;
+use crate::access::Caller;
 use crate::actor::Actor;
 use crate::catalog::principals::{Changes, How};
 use crate::error::{Error, ErrorReport};
+use crate::pg::call::Call;
 use crate::pg::meanwhile::Meanwhile;
 use crate::pg::table::Table;
 use crate::pg::user::ActingAs;
@@ -23,9 +25,9 @@ use crate::pg::user::ActingAs;
 /// `22004` for NULL, `42501` for anybody but the owner of the table, `42704` when it is not bound or a row names an
 /// unknown organisation or member, `21000` when several rows are the same principal or membership.
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
-#[search_path(pg_catalog, pg_temp)]
-fn sync_principals(source: Option<Table>) -> Result<i64, ErrorReport> {
-    Actor::application()?;
+fn sync_principals(call: Call, source: Option<Table>) -> Result<i64, ErrorReport> {
+    let caller = Caller::enter(call)?;
+    Actor::application(caller)?;
     let _settled = settled();
     let source = Source::owned(source, c"sync_principals()")?;
     let definition = bound_as(&source)?;

@@ -35,7 +35,6 @@ const ROWS: &std::ffi::CStr = c"tokenauth_rows";
 /// unknown principal, `22023` for a malformed permission or data scope; and what an expression raises, as `38000` where
 /// its code is not one of PostgreSQL's.
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
-#[search_path(pg_catalog, pg_temp)]
 fn sync_principal(call: TriggerCall) -> Result<TriggerAnswer, ErrorReport> {
     let firing = call.firing(ROWS).ok_or(Error::TriggerTiming)?;
     let _settled = settled();

@@ -168,6 +168,7 @@ impl Error {
                 Told::new(STATE, format!("token \"{id:-x}\" is disabled")).hint("Use tokenauth.enable() first.")
             }
             Error::Grace => Told::new(INVALID, "grace must not be negative or beyond the year 9999"),
+            Error::MayNotExecute(function) => Told::new(DENIED, format!("permission denied for function {function}")),
             Error::NotTrusted => Told::new(DENIED, "permission denied for trusted calls")
                 .hint("The role needs \"manage\" access; see tokenauth.grant_access()."),
             Error::OtherActor => Told::new(DENIED, "actor must be the identity of the transaction")
@@ -196,6 +197,11 @@ impl Error {
                 "parallel workers do not know who is authenticated",
             )
             .hint("Declare the functions that ask for it PARALLEL RESTRICTED."),
+            Error::InParallel => Told::new(
+                State::ERRCODE_INVALID_TRANSACTION_STATE,
+                "cannot read the newest state of tokens during a parallel operation",
+            )
+            .detail("A function that calls one of tokenauth's is not declared PARALLEL UNSAFE."),
             Error::KindInUse { kind, column } => {
                 Told::new(STATE, format!("{column} of token kind \"{kind}\" cannot be changed"))
                     .detail("The kind has tokens, whose text or validity depends on it.")

@@ -3,8 +3,10 @@
 use pgrx::prelude::*;
 
 use super::state::{self, Attempt, Identity};
+use crate::access::Caller;
 use crate::error::{Error, ErrorReport};
 use crate::pg::array::TextArray;
+use crate::pg::call::Call;
 use crate::pg::composite::Verification;
 use crate::pg::jsonb::Jsonb;
 use crate::pg::text::{Presented, Text};
@@ -21,10 +23,12 @@ use crate::verify::{Claim, Outcome, Question};
 /// `25001` when the transaction has another identity or was closed for identities; and the errors of `verify`.
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn authenticate(
+    call: Call,
     token: Option<Presented>,
     require: default!(Option<TextArray>, "'{}'"),
     client: default!(Option<Text>, "NULL"),
 ) -> Result<Text, ErrorReport> {
+    Caller::enter(call)?;
     let attempt = Attempt::begin()?;
     let question = Question::new(require, client)?.for_an_identity();
     Ok(owner(attempt, question.ask(Claim::of_text(token.as_ref().map(Presented::bytes)))?)?)
@@ -36,11 +40,13 @@ fn authenticate(
 /// As `authenticate` and `verify_digest`.
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn authenticate_digest(
+    call: Call,
     lookup: Option<Text>,
     digest: Option<&[u8]>,
     require: default!(Option<TextArray>, "'{}'"),
     client: default!(Option<Text>, "NULL"),
 ) -> Result<Text, ErrorReport> {
+    Caller::enter(call)?;
     let attempt = Attempt::begin()?;
     let question = Question::new(require, client)?.for_an_identity();
     Ok(owner(attempt, question.ask(Claim::of_digest(lookup.as_ref().map(Text::as_bytes), digest)?)?)?)
@@ -52,11 +58,13 @@ fn authenticate_digest(
 /// As `authenticate`.
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn authenticate_request(
+    call: Call,
     headers: Option<Jsonb>,
     require: default!(Option<TextArray>, "'{}'"),
     client: default!(Option<Text>, "NULL"),
     header: default!(Option<Text>, "NULL"),
 ) -> Result<Text, ErrorReport> {
+    Caller::enter(call)?;
     let attempt = Attempt::begin()?;
     let question = Question::new(require, client)?.for_an_identity();
     let outcome = Claim::of_request(headers, header, |claim| question.ask(claim))?;
@@ -71,10 +79,12 @@ fn authenticate_request(
 /// `25001` as `authenticate`; and the errors of `verify`.
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, requires = ["types"])]
 fn sign_in(
+    call: Call,
     token: Option<Presented>,
     require: default!(Option<TextArray>, "'{}'"),
     client: default!(Option<Text>, "NULL"),
 ) -> Result<Verification, ErrorReport> {
+    Caller::enter(call)?;
     let attempt = Attempt::begin()?;
     let question = Question::new(require, client)?;
     Ok(answer(attempt, question.ask(Claim::of_text(token.as_ref().map(Presented::bytes)))?)?)
@@ -86,11 +96,13 @@ fn sign_in(
 /// As `sign_in` and `verify_digest`.
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, requires = ["types"])]
 fn sign_in_digest(
+    call: Call,
     lookup: Option<Text>,
     digest: Option<&[u8]>,
     require: default!(Option<TextArray>, "'{}'"),
     client: default!(Option<Text>, "NULL"),
 ) -> Result<Verification, ErrorReport> {
+    Caller::enter(call)?;
     let attempt = Attempt::begin()?;
     let question = Question::new(require, client)?;
     Ok(answer(attempt, question.ask(Claim::of_digest(lookup.as_ref().map(Text::as_bytes), digest)?)?)?)
@@ -102,11 +114,13 @@ fn sign_in_digest(
 /// As `sign_in`.
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, requires = ["types"])]
 fn sign_in_request(
+    call: Call,
     headers: Option<Jsonb>,
     require: default!(Option<TextArray>, "'{}'"),
     client: default!(Option<Text>, "NULL"),
     header: default!(Option<Text>, "NULL"),
 ) -> Result<Verification, ErrorReport> {
+    Caller::enter(call)?;
     let attempt = Attempt::begin()?;
     let question = Question::new(require, client)?;
     let outcome = Claim::of_request(headers, header, |claim| question.ask(claim))?;
@@ -118,7 +132,8 @@ fn sign_in_request(
 /// # Errors
 /// `25000` in a parallel worker.
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
-fn sign_out() -> Result<(), ErrorReport> {
+fn sign_out(call: Call) -> Result<(), ErrorReport> {
+    Caller::enter(call)?;
     state::current()?;
     state::close();
     Ok(())

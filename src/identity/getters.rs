@@ -7,9 +7,11 @@ use pgrx::Uuid;
 use pgrx::prelude::*;
 
 use super::state::{self, Identity};
+use crate::access::Caller;
 use crate::data_scope::DataScopes;
 use crate::error::{Error, ErrorReport};
 use crate::pg::array::TextArray;
+use crate::pg::call::Call;
 use crate::pg::encoding;
 use crate::pg::text::Text;
 use crate::principal::PrincipalName;
@@ -20,7 +22,8 @@ use crate::scope::Scope;
 /// # Errors
 /// `25000` in a parallel worker, as in all of these functions.
 #[pg_extern(schema = "tokenauth", stable, parallel_restricted)]
-fn current_owner() -> Result<Option<Text>, ErrorReport> {
+fn current_owner(call: Call) -> Result<Option<Text>, ErrorReport> {
+    Caller::enter_restricted(call)?;
     Ok(state::current()?.map(|identity| identity.owner()))
 }
 
@@ -29,7 +32,8 @@ fn current_owner() -> Result<Option<Text>, ErrorReport> {
 /// # Errors
 /// `25000` in a parallel worker.
 #[pg_extern(schema = "tokenauth", stable, parallel_restricted)]
-fn current_owner_type() -> Result<Option<Text>, ErrorReport> {
+fn current_owner_type(call: Call) -> Result<Option<Text>, ErrorReport> {
+    Caller::enter_restricted(call)?;
     Ok(of_owner(|owner| Text::from(owner.principal_type()))?)
 }
 
@@ -38,7 +42,8 @@ fn current_owner_type() -> Result<Option<Text>, ErrorReport> {
 /// # Errors
 /// `25000` in a parallel worker.
 #[pg_extern(schema = "tokenauth", stable, parallel_restricted)]
-fn current_owner_id() -> Result<Option<Text>, ErrorReport> {
+fn current_owner_id(call: Call) -> Result<Option<Text>, ErrorReport> {
+    Caller::enter_restricted(call)?;
     Ok(of_owner(|owner| Text::from(owner.id().to_vec()))?)
 }
 
@@ -47,7 +52,8 @@ fn current_owner_id() -> Result<Option<Text>, ErrorReport> {
 /// # Errors
 /// `25000` in a parallel worker.
 #[pg_extern(schema = "tokenauth", stable, parallel_restricted)]
-fn current_token_id() -> Result<Option<Uuid>, ErrorReport> {
+fn current_token_id(call: Call) -> Result<Option<Uuid>, ErrorReport> {
+    Caller::enter_restricted(call)?;
     Ok(state::current()?.map(|identity| identity.id))
 }
 
@@ -56,7 +62,8 @@ fn current_token_id() -> Result<Option<Uuid>, ErrorReport> {
 /// # Errors
 /// `25000` in a parallel worker.
 #[pg_extern(schema = "tokenauth", stable, parallel_restricted)]
-fn current_kind() -> Result<Option<Text>, ErrorReport> {
+fn current_kind(call: Call) -> Result<Option<Text>, ErrorReport> {
+    Caller::enter_restricted(call)?;
     Ok(state::current()?.map(|identity| identity.effective().kind().name.clone()))
 }
 
@@ -65,7 +72,8 @@ fn current_kind() -> Result<Option<Text>, ErrorReport> {
 /// # Errors
 /// `25000` in a parallel worker.
 #[pg_extern(schema = "tokenauth", stable, parallel_restricted)]
-fn current_scopes() -> Result<Option<TextArray>, ErrorReport> {
+fn current_scopes(call: Call) -> Result<Option<TextArray>, ErrorReport> {
+    Caller::enter_restricted(call)?;
     Ok(state::current()?.map(|identity| identity.effective().scopes().iter().collect()))
 }
 
@@ -74,7 +82,8 @@ fn current_scopes() -> Result<Option<TextArray>, ErrorReport> {
 /// # Errors
 /// `22023` for a malformed scope, even if nobody is authenticated; `25000` in a parallel worker.
 #[pg_extern(schema = "tokenauth", stable, parallel_restricted)]
-fn has_scope(scope: Option<Text>) -> Result<bool, ErrorReport> {
+fn has_scope(call: Call, scope: Option<Text>) -> Result<bool, ErrorReport> {
+    Caller::enter_restricted(call)?;
     let identity = state::current()?;
     let Some(scope) = scope else {
         return Ok(false);
@@ -88,7 +97,8 @@ fn has_scope(scope: Option<Text>) -> Result<bool, ErrorReport> {
 /// # Errors
 /// `25000` in a parallel worker.
 #[pg_extern(schema = "tokenauth", stable, parallel_restricted)]
-fn data_scope(dimension: Option<Text>) -> Result<Option<TextArray>, ErrorReport> {
+fn data_scope(call: Call, dimension: Option<Text>) -> Result<Option<TextArray>, ErrorReport> {
+    Caller::enter_restricted(call)?;
     let (Some(identity), Some(dimension)) = (state::current()?, dimension) else {
         return Ok(Some(TextArray::from_iter(std::iter::empty::<Text>())));
     };
@@ -102,7 +112,8 @@ fn data_scope(dimension: Option<Text>) -> Result<Option<TextArray>, ErrorReport>
 /// # Errors
 /// `25000` in a parallel worker.
 #[pg_extern(schema = "tokenauth", stable, parallel_restricted)]
-fn in_data_scope(dimension: Option<Text>, value: Option<Text>) -> Result<bool, ErrorReport> {
+fn in_data_scope(call: Call, dimension: Option<Text>, value: Option<Text>) -> Result<bool, ErrorReport> {
+    Caller::enter_restricted(call)?;
     let (Some(identity), Some(dimension), Some(value)) = (state::current()?, dimension, value) else {
         return Ok(false);
     };

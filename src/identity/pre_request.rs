@@ -3,8 +3,10 @@
 use pgrx::prelude::*;
 
 use super::state::{Attempt, Identity};
+use crate::access::Caller;
 use crate::correlation;
 use crate::error::ErrorReport;
+use crate::pg::call::Call;
 use crate::pg::encoding;
 use crate::pg::raise::{Raise, Raised};
 use crate::request;
@@ -29,7 +31,8 @@ LANGUAGE c VOLATILE PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'pre_request_raising';
 "
 )]
-fn pre_request() -> Result<Raise, ErrorReport> {
+fn pre_request(call: Call) -> Result<Raise, ErrorReport> {
+    Caller::enter(call)?;
     let attempt = Attempt::begin()?;
     let question = Question::bare().for_an_identity();
     let headers = settings::request_headers();

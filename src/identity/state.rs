@@ -116,7 +116,7 @@ pub fn current() -> Result<Option<Identity>, Error> {
         return Err(Error::InWorker);
     }
     Ok(STATE.with_borrow(|state| match state {
-        State::Authenticated(Authenticated { who, .. }) if who.session_user == role::session_id() => {
+        State::Authenticated(Authenticated { who, .. }) if who.session_user == role::session() => {
             Some(Rc::clone(&who.identity))
         }
         _ => None,
@@ -179,7 +179,7 @@ impl Attempt {
     /// # Errors
     /// 25001 when the transaction was authenticated by another token, or as another role.
     pub fn succeed(self, identity: Identity) -> Result<(), Error> {
-        let who = Held { identity, session_user: role::session_id() };
+        let who = Held { identity, session_user: role::session() };
         let level = xact::nesting_level();
         STATE.set(State::Authenticated(match self.former {
             None => Authenticated::first(who, level),

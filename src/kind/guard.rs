@@ -3,6 +3,7 @@
 use pgrx::datum::Interval;
 use pgrx::prelude::*;
 
+use crate::access::Caller;
 use crate::actor::{Actor, refuse_identity};
 use crate::argument;
 use crate::catalog::event::Event;
@@ -22,18 +23,17 @@ use crate::usage;
 
 /// BEFORE INSERT OR UPDATE OR DELETE FOR EACH ROW, AFTER TRUNCATE: refuses values that do not parse, changes that would break
 /// existing tokens, and any change under an identity.
-#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
-#[search_path(pg_catalog, pg_temp)]
+#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn guard_kind(call: TriggerCall) -> Result<TriggerAnswer, ErrorReport> {
+    refuse_identity()?;
+    let _owner = Caller::of_trigger().act_as_owner();
     if call.is_truncate(&BY_NAME) {
-        refuse_identity()?;
         return match any_with_tokens() {
             Some(kind) => Err(Error::KindHasTokens(kind.shown()))?,
             None => Ok(TriggerAnswer::nothing()),
         };
     }
     let change = call.row_change(&BY_NAME).ok_or(Error::TriggerMisuse)?;
-    refuse_identity()?;
     match &change {
         RowChange::Insert(new) => {
             check(&new.row())?;
@@ -57,11 +57,13 @@ fn guard_kind(call: TriggerCall) -> Result<TriggerAnswer, ErrorReport> {
 }
 
 /// AFTER INSERT OR UPDATE OR DELETE FOR EACH ROW, BEFORE TRUNCATE: records the change.
-#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
-#[search_path(pg_catalog, pg_temp)]
+#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn record_kind(call: TriggerCall) -> Result<TriggerAnswer, ErrorReport> {
+    let caller = Caller::of_trigger();
+    let actor = Actor::behind(caller)?;
+    let _owner = caller.act_as_owner();
     if call.is_truncate(&BY_NAME) {
-        record_all_deleted()?;
+        record_all_deleted(&actor)?;
         return Ok(TriggerAnswer::nothing());
     }
     let change = call.row_change(&BY_NAME).ok_or(Error::TriggerMisuse)?;
@@ -69,13 +71,13 @@ fn record_kind(call: TriggerCall) -> Result<TriggerAnswer, ErrorReport> {
         RowChange::Insert(new) => {
             // A row older than its transaction comes from a dump, which also holds the event of its creation.
             if is_made_here(&new.row()) {
-                record("kind.created", &new.row(), None, Some(new.argument()))?;
+                record("kind.created", &new.row(), None, Some(new.argument()), &actor)?;
             }
         }
         RowChange::Update { old, new } => {
-            record("kind.changed", &new.row(), Some(old.argument()), Some(new.argument()))?;
+            record("kind.changed", &new.row(), Some(old.argument()), Some(new.argument()), &actor)?;
         }
-        RowChange::Delete(old) => record("kind.deleted", &old.row(), Some(old.argument()), None)?,
+        RowChange::Delete(old) => record("kind.deleted", &old.row(), Some(old.argument()), None, &actor)?,
     }
     Ok(TriggerAnswer::proceed(change))
 }
@@ -147,18 +149,24 @@ fn is_made_here(row: &Row) -> bool {
     row.optional(column::CREATED_AT).is_some_and(|made: Timestamp| made >= Timestamp::transaction_start())
 }
 
-fn record(event: &'static str, row: &Row, before: Option<Argument>, after: Option<Argument>) -> Result<(), Error> {
+fn record(
+    event: &'static str,
+    row: &Row,
+    before: Option<Argument>,
+    after: Option<Argument>,
+    actor: &Actor,
+) -> Result<(), Error> {
     static DESCRIBE: Statement = Statement::new("SELECT jsonb_strip_nulls(to_jsonb($1) - 'created_at')");
     let described = |row: Argument| DESCRIBE.first(&[row], |row| row.optional(1)).flatten();
-    record_described(event, row.optional(column::NAME), before.and_then(described), after.and_then(described))
+    record_described(event, row.optional(column::NAME), before.and_then(described), after.and_then(described), actor)
 }
 
-fn record_all_deleted() -> Result<(), Error> {
+fn record_all_deleted(actor: &Actor) -> Result<(), Error> {
     static DESCRIBE_ALL: Statement = Statement::new(
         "SELECT name, jsonb_strip_nulls(to_jsonb(k) - 'created_at') FROM tokenauth.kind k ORDER BY name",
     );
     for (kind, before) in DESCRIBE_ALL.all(&[], |row| (row.optional(1), row.optional(2))) {
-        record_described("kind.deleted", kind, before, None)?;
+        record_described("kind.deleted", kind, before, None, actor)?;
     }
     Ok(())
 }
@@ -168,6 +176,7 @@ fn record_described(
     kind: Option<Text>,
     before: Option<Jsonb>,
     after: Option<Jsonb>,
+    actor: &Actor,
 ) -> Result<(), Error> {
-    Event { event, kind, before, after, ..Event::default() }.record(&Actor::Trusted)
+    Event { event, kind, before, after, ..Event::default() }.record(actor)
 }

@@ -12,6 +12,7 @@ use pgrx::{FromDatum, impl_sql_translatable, pg_sys, varsize_any};
 use super::kept::Kept;
 use super::row::Row;
 use super::statement::{Argument, Statement};
+use super::user::ActingAs;
 
 /// The fields of a composite value, in the order of its type.
 ///
@@ -252,10 +253,16 @@ composite_from_statement!(
 
 /// All rows of a statement that selects rows of `tokenauth.tokens`; it runs when the function returns.
 pub struct TokensRows {
-    /// The statement.
-    pub statement: &'static Statement,
-    /// Its arguments.
-    pub arguments: Vec<Argument>,
+    statement: &'static Statement,
+    arguments: Vec<Argument>,
+    _owner: ActingAs,
+}
+
+impl TokensRows {
+    /// The rows of this statement, which runs as `owner`.
+    pub fn new(statement: &'static Statement, arguments: impl Into<Vec<Argument>>, owner: ActingAs) -> Self {
+        TokensRows { statement, arguments: arguments.into(), _owner: owner }
+    }
 }
 
 impl_sql_translatable!(TokensRows, "SETOF tokenauth.tokens");

@@ -4,6 +4,9 @@ use std::ffi::{CStr, c_int};
 
 use pgrx::pg_sys;
 
+/// The path under which names without a schema mean PostgreSQL's own objects; temporary ones last, and only tables.
+pub const SEARCH_PATH: (&CStr, &CStr) = (c"search_path", c"pg_catalog, pg_temp");
+
 /// Gives settings of the server other values until dropped; an abort restores the former ones too.
 pub struct Meanwhile(c_int);
 

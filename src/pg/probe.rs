@@ -6,9 +6,9 @@
 use std::cell::Cell;
 use std::ffi::{CStr, c_int};
 
-use pgrx::prelude::*;
 use pgrx::{IntoDatum, pg_sys};
 
+use super::extension::{Extension, raise_not_installed};
 use super::invalidation;
 use super::row::Row;
 use super::snapshot::Latest;
@@ -79,7 +79,10 @@ impl Indexed {
         if let Some(found) = self.found.get().filter(|found| found.generation == generation) {
             return found;
         }
-        let found = Found { table: relation(self.table), index: relation(self.index), generation };
+        let extension = Extension::installed();
+        let table = extension.relation(self.table).unwrap_or_else(|| raise_not_installed());
+        let index = extension.index(self.index, table).unwrap_or_else(|| raise_not_installed());
+        let found = Found { table, index, generation };
         invalidation::watch_table(found.table);
         self.found.set(Some(found));
         found
@@ -104,25 +107,12 @@ impl Indexed {
     }
 }
 
-/// The oid of a relation in our schema.
+/// The oid of a relation of ours.
 ///
 /// # Errors
-/// Raises 55000 when it does not exist.
+/// Raises 55000 when there is none of this name in the installed extension.
 pub(super) fn relation(name: &CStr) -> pg_sys::Oid {
-    // SAFETY: syscache look-ups of names; an absent one returns InvalidOid.
-    let oid = unsafe {
-        let schema = pg_sys::get_namespace_oid(c"tokenauth".as_ptr(), true);
-        pg_sys::get_relname_relid(name.as_ptr(), schema)
-    };
-    if oid == pg_sys::InvalidOid {
-        ereport!(
-            ERROR,
-            PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
-            "extension \"tokenauth\" is not installed in this database as this library needs it",
-            "Its tables were not found; ALTER EXTENSION tokenauth UPDATE brings them up to the library's version."
-        );
-    }
-    oid
+    Extension::installed().relation(name).unwrap_or_else(|| raise_not_installed())
 }
 
 /// An index scan for one key.

@@ -8,32 +8,35 @@ use pgrx::{FromDatum, impl_sql_translatable, pg_sys};
 
 use super::text::Text;
 
-/// The name of the role that logged in: events record it, whoever the function runs as.
-pub fn session() -> Text {
-    // SAFETY: the session's role exists for as long as the session does; the name is palloc'd and copied.
-    let name = unsafe { CStr::from_ptr(pg_sys::GetUserNameFromId(session_id(), false)) };
-    Text::from(name.to_bytes().to_vec())
-}
-
 /// A role.
 pub type Id = pg_sys::Oid;
 
+// Declared here, without pgrx's guard, which costs more than the function: it returns a variable and cannot raise.
+unsafe extern "C-unwind" {
+    fn GetUserId() -> pg_sys::Oid;
+}
+
+/// The effective user: SQL calls it `current_user`.
+#[inline]
+pub fn effective() -> Id {
+    // SAFETY: reads this backend's state.
+    unsafe { GetUserId() }
+}
+
 /// The role that logged in, or that SET SESSION AUTHORIZATION has replaced it with.
-pub fn session_id() -> Id {
+pub fn session() -> Id {
     // SAFETY: reads this backend's state.
     unsafe { pg_sys::GetSessionUserId() }
 }
 
-/// The role that calls, outside of all SECURITY DEFINER functions.
-pub fn outer() -> Id {
-    // SAFETY: reads this backend's state.
-    unsafe { pg_sys::GetOuterUserId() }
-}
-
-/// Whether a role is a superuser.
-pub fn is_superuser(role: pg_sys::Oid) -> bool {
-    // SAFETY: a syscache look-up.
-    unsafe { pg_sys::superuser_arg(role) }
+/// The name of a role; its number when it has been dropped meanwhile.
+pub fn name(role: Id) -> Text {
+    // SAFETY: the name is palloc'd and copied, or null.
+    let name = unsafe {
+        let name = pg_sys::GetUserNameFromId(role, true);
+        (!name.is_null()).then(|| CStr::from_ptr(name).to_bytes().to_vec())
+    };
+    name.map_or_else(|| Text::from(role.to_u32().to_string().as_str()), Text::from)
 }
 
 /// Whether CREATE EXTENSION or ALTER EXTENSION is running a script.

@@ -1,25 +1,31 @@
 //! Acts as another user for a while, as the server's own referential triggers do.
 //!
-//! Writing a bound table writes principals, for which the writer has no right and must not have a function to call: a
-//! SECURITY DEFINER function would have to be executable by everybody. So the user is switched instead, around constant
-//! SQL of ours and nothing else.
+//! No function of ours is SECURITY DEFINER: inside one, nobody can tell who made the call. Ours are called as whoever
+//! calls, ask what that user may do, and switch only around constant SQL of ours.
 
 use std::ffi::c_int;
 
 use pgrx::pg_sys;
 
-use super::probe;
+use super::extension::Extension;
+use super::meanwhile::{Meanwhile, SEARCH_PATH};
 
 /// Another user until dropped; an abort restores the former one as well.
 pub struct ActingAs {
     user: pg_sys::Oid,
     context: c_int,
+    path: Option<Meanwhile>,
 }
 
 impl ActingAs {
-    /// Acts as the owner of our tables: for constant SQL only, under a `search_path` that the function has set.
+    /// Acts as the owner of our schema, under a search path of ours: for constant SQL only.
+    ///
+    /// # Errors
+    /// Raises 55000 when the schema is not that of the installed extension.
     pub fn owner_of_ours() -> Self {
-        Self::switch(owner(probe::relation(c"principal")), 0)
+        let mut acting = Self::switch(Extension::installed().owner, 0);
+        acting.path = Some(Meanwhile::set(&[SEARCH_PATH]));
+        acting
     }
 
     /// Acts as the owner of a table of the application, to run its expressions, as REFRESH MATERIALIZED VIEW does: they
@@ -29,7 +35,7 @@ impl ActingAs {
     }
 
     fn switch(to: pg_sys::Oid, restriction: c_int) -> Self {
-        let mut former = ActingAs { user: pg_sys::InvalidOid, context: 0 };
+        let mut former = ActingAs { user: pg_sys::InvalidOid, context: 0, path: None };
         // SAFETY: sets this backend's user as fmgr_security_definer and ri_PerformCheck do;
         // SECURITY_LOCAL_USERID_CHANGE forbids SET ROLE meanwhile.
         unsafe {

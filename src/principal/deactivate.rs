@@ -3,6 +3,7 @@
 use pgrx::prelude::*;
 
 use super::PrincipalName;
+use crate::access::Caller;
 use crate::actor::Actor;
 use crate::argument::{self, MOST_PROSE};
 use crate::binding::{Supplied, refuse_supplied};
@@ -10,6 +11,7 @@ use crate::catalog::event;
 use crate::catalog::principal::{self, Hold, Principal, lock_existing};
 use crate::error::ErrorReport;
 use crate::notify;
+use crate::pg::call::Call;
 use crate::pg::statement::{Statement, arguments};
 use crate::pg::text::Text;
 use crate::pg::xact;
@@ -21,10 +23,15 @@ use crate::pg::xact;
 ///
 /// # Errors
 /// `22004` for a NULL principal, `42704` when it does not exist, `55000` when a bound table supplies `active`.
-#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
-#[search_path(pg_catalog, pg_temp)]
-fn deactivate(principal: Option<Text>, reason: default!(Option<Text>, "NULL")) -> Result<bool, ErrorReport> {
-    let actor = Actor::application()?;
+#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
+fn deactivate(
+    call: Call,
+    principal: Option<Text>,
+    reason: default!(Option<Text>, "NULL"),
+) -> Result<bool, ErrorReport> {
+    let caller = Caller::enter(call)?;
+    let actor = Actor::application(caller)?;
+    let _owner = caller.act_as_owner();
     let name = PrincipalName::given("principal", principal)?;
     let reason = argument::bounded("reason", reason, MOST_PROSE)?;
     refuse_supplied(&name, ACTIVE)?;
@@ -43,12 +50,13 @@ fn deactivate(principal: Option<Text>, reason: default!(Option<Text>, "NULL")) -
 ///
 /// # Errors
 /// `22004` for a NULL principal, `42704` when it does not exist, `55000` when a bound table supplies `active`.
-#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
-#[search_path(pg_catalog, pg_temp)]
-fn activate(principal: Option<Text>) -> Result<bool, ErrorReport> {
+#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
+fn activate(call: Call, principal: Option<Text>) -> Result<bool, ErrorReport> {
     static ACTIVATE: Statement =
         Statement::new("UPDATE tokenauth.principal SET active = true, state_reason = NULL WHERE principal = $1");
-    let actor = Actor::application()?;
+    let caller = Caller::enter(call)?;
+    let actor = Actor::application(caller)?;
+    let _owner = caller.act_as_owner();
     let name = PrincipalName::given("principal", principal)?;
     refuse_supplied(&name, ACTIVE)?;
     if lock_existing(&name, Hold::Alone)?.active {

@@ -3,11 +3,13 @@
 use pgrx::prelude::*;
 
 use super::PrincipalName;
+use crate::access::Caller;
 use crate::actor::Actor;
 use crate::catalog::principal::{Covers, Hold, begin_epoch, lock_existing};
 use crate::catalog::{event, member};
 use crate::error::ErrorReport;
 use crate::notify;
+use crate::pg::call::Call;
 use crate::pg::statement::{Statement, arguments};
 use crate::pg::text::Text;
 use crate::pg::xact;
@@ -16,9 +18,8 @@ use crate::pg::xact;
 ///
 /// # Errors
 /// `22004` for a NULL principal, `42704` when it does not exist.
-#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
-#[search_path(pg_catalog, pg_temp)]
-fn drop_principal(principal: Option<Text>) -> Result<(), ErrorReport> {
+#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
+fn drop_principal(call: Call, principal: Option<Text>) -> Result<(), ErrorReport> {
     // The row stays as a tombstone: its epochs keep dead tokens dead, even if the id is used again.
     static BURY: Statement = Statement::new(
         "UPDATE tokenauth.principal
@@ -26,7 +27,9 @@ fn drop_principal(principal: Option<Text>) -> Result<(), ErrorReport> {
                 dropped_at = clock_timestamp()
           WHERE principal = $1",
     );
-    let actor = Actor::application()?;
+    let caller = Caller::enter(call)?;
+    let actor = Actor::application(caller)?;
+    let _owner = caller.act_as_owner();
     let name = PrincipalName::given("principal", principal)?;
     let principal = lock_existing(&name, Hold::Alone)?;
     let before = member::described_with(&name);

@@ -3,6 +3,7 @@
 use pgrx::prelude::*;
 
 use super::PrincipalName;
+use crate::access::Caller;
 use crate::actor::Actor;
 use crate::argument;
 use crate::binding::refuse_membership;
@@ -11,6 +12,7 @@ use crate::catalog::member;
 use crate::catalog::principal::{Hold, lock_existing};
 use crate::error::{Error, ErrorReport};
 use crate::pg::array::TextArray;
+use crate::pg::call::Call;
 use crate::pg::jsonb::Jsonb;
 use crate::pg::statement::{Statement, arguments};
 use crate::pg::text::Text;
@@ -21,14 +23,16 @@ use crate::pg::xact;
 /// # Errors
 /// `22004` for a NULL argument, `22023` for a malformed principal or permission, or an organisation as a member of
 /// itself, `42704` when either does not exist, `55000` when a bound table supplies memberships or permissions.
-#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
-#[search_path(pg_catalog, pg_temp)]
+#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn add_member(
+    call: Call,
     org: Option<Text>,
     member: Option<Text>,
     permissions: default!(Option<TextArray>, "'{}'"),
 ) -> Result<(), ErrorReport> {
-    let actor = Actor::application()?;
+    let caller = Caller::enter(call)?;
+    let actor = Actor::application(caller)?;
+    let _owner = caller.act_as_owner();
     let (org, member) = parties(org, member)?;
     let permissions = argument::scopes("permissions", &argument::given("permissions", permissions)?)?;
     let is_member = member::lock(&org, &member, Hold::Look).is_some();
@@ -50,10 +54,11 @@ fn add_member(
 /// # Errors
 /// `22004` for a NULL argument, `22023` for a malformed principal, `42704` when either does not exist, `55000` when a
 /// bound table supplies memberships.
-#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
-#[search_path(pg_catalog, pg_temp)]
-fn remove_member(org: Option<Text>, member: Option<Text>) -> Result<bool, ErrorReport> {
-    let actor = Actor::application()?;
+#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
+fn remove_member(call: Call, org: Option<Text>, member: Option<Text>) -> Result<bool, ErrorReport> {
+    let caller = Caller::enter(call)?;
+    let actor = Actor::application(caller)?;
+    let _owner = caller.act_as_owner();
     let (org, member) = parties(org, member)?;
     refuse_membership(false)?;
     xact::mark_narrowing();

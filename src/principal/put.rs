@@ -4,6 +4,7 @@ use pgrx::prelude::*;
 
 use super::PrincipalName;
 use super::deactivate::kill_revocable;
+use crate::access::Caller;
 use crate::actor::Actor;
 use crate::argument::{self, MOST_NAME, MOST_PROSE};
 use crate::binding::{Supplied, refuse_supplied};
@@ -11,6 +12,7 @@ use crate::catalog::principal::{Hold, lock};
 use crate::catalog::{event, principal};
 use crate::error::{Error, ErrorReport};
 use crate::pg::array::TextArray;
+use crate::pg::call::Call;
 use crate::pg::jsonb::Jsonb;
 use crate::pg::statement::{Statement, fields};
 use crate::pg::text::Text;
@@ -24,9 +26,9 @@ use crate::pg::xact;
 /// # Errors
 /// `22004` for a NULL principal, `22023` for a malformed principal, permission or data scope, `55000` for a field that a
 /// bound table supplies.
-#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
-#[search_path(pg_catalog, pg_temp)]
+#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn put_principal(
+    call: Call,
     principal: Option<Text>,
     permissions: default!(Option<TextArray>, "NULL"),
     data_scopes: default!(Option<Jsonb>, "NULL"),
@@ -34,7 +36,9 @@ fn put_principal(
     state_reason: default!(Option<Text>, "NULL"),
     display_name: default!(Option<Text>, "NULL"),
 ) -> Result<(), ErrorReport> {
-    let actor = Actor::application()?;
+    let caller = Caller::enter(call)?;
+    let actor = Actor::application(caller)?;
+    let _owner = caller.act_as_owner();
     let name = PrincipalName::given("principal", principal)?;
     let permissions = permissions.map(|held| argument::scopes("permissions", &held)).transpose()?;
     let data_scopes = data_scopes.as_ref().map(argument::data_scopes).transpose()?;

@@ -8,6 +8,7 @@ use crate::catalog::token;
 use crate::error::Error;
 use crate::pg::statement::{Statement, arguments};
 use crate::pg::text::Text;
+use crate::pg::user::ActingAs;
 use crate::token::Presented;
 use crate::verify::identify_digest;
 
@@ -55,6 +56,7 @@ impl Known {
 
 fn described(id: Uuid) -> Whose {
     static STATUS: Statement = Statement::new("SELECT status FROM tokenauth.tokens WHERE id = $1");
+    let _owner = ActingAs::owner_of_ours();
     let token = token::find(id);
     let status = STATUS.first(arguments![id], |row| row.required(1));
     Whose {

@@ -9,10 +9,12 @@ use pgrx::prelude::*;
 use super::in_memory;
 use super::shared_memory;
 use super::slots::{Database, OpenBatch, Slots, Taken};
+use crate::access::Caller;
 use crate::actor::Actor;
 use crate::argument;
 use crate::catalog::usage;
 use crate::error::{Error, ErrorReport};
+use crate::pg::call::Call;
 use crate::pg::database;
 use crate::pg::jsonb::Jsonb;
 use crate::pg::snapshot::Latest;
@@ -23,9 +25,9 @@ use crate::usage::batch::Batch;
 ///
 /// # Errors
 /// `55000` when the library is not preloaded, and on a primary, which writes its usage itself.
-#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
-#[search_path(pg_catalog, pg_temp)]
-fn usage_export() -> Result<Option<Jsonb>, ErrorReport> {
+#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
+fn usage_export(call: Call) -> Result<Option<Jsonb>, ErrorReport> {
+    let _owner = Caller::enter(call)?.act_as_owner();
     let slots = shared_memory::slots().ok_or(Error::NotPreloaded("usage_export"))?;
     if !database::is_in_recovery() {
         Err(Error::NotStandby)?;
@@ -61,10 +63,11 @@ fn hand_out(slots: Slots<'static>, database: &Database, arrived: Option<OpenBatc
 ///
 /// # Errors
 /// `22004` for NULL, `42501` for a role that may not make trusted calls, `22023` for anything but a batch.
-#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
-#[search_path(pg_catalog, pg_temp)]
-fn usage_import(batch: Option<Jsonb>) -> Result<i64, ErrorReport> {
-    Actor::application()?;
+#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
+fn usage_import(call: Call, batch: Option<Jsonb>) -> Result<i64, ErrorReport> {
+    let caller = Caller::enter(call)?;
+    Actor::application(caller)?;
+    let _owner = caller.act_as_owner();
     let batch = Batch::of_jsonb(&argument::given("batch", batch)?).ok_or(Error::NotUsage)?;
     if !usage::enter_batch(batch.open) {
         return Ok(0);

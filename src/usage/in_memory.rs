@@ -79,7 +79,7 @@ impl Denial {
     ) -> Self {
         let sample = Sample {
             database: database::current(),
-            role: role::session_id().to_u32(),
+            role: role::effective().to_u32(),
             token: token.map(|token| *token.as_bytes()),
             verdict,
             at: now.micros(),

@@ -4,8 +4,10 @@ use pgrx::Uuid;
 use pgrx::prelude::*;
 
 use super::in_memory;
+use crate::access::Caller;
 use crate::catalog::usage;
 use crate::error::{Error, ErrorReport};
+use crate::pg::call::Call;
 use crate::pg::clock::Timestamp;
 use crate::pg::composite::{Fields, RecentUsage};
 use crate::pg::shared_memory;
@@ -16,7 +18,8 @@ use crate::verdict::Verdict;
 /// Returns what shared memory knows of the usage of a token beyond the table as the running statement sees it; NULL if
 /// nothing.
 #[pg_extern(schema = "tokenauth", stable, parallel_safe, requires = ["token"])]
-pub fn recent_usage(token: Uuid) -> RecentUsage {
+pub fn recent_usage(call: Call, token: Uuid) -> Result<RecentUsage, ErrorReport> {
+    Caller::enter_anywhere(call)?;
     let known = shared_memory::slots().and_then(|slots| {
         let recent = slots.recent(&in_memory::key(token));
         let (mut requests, mut denials) = (recent.record.requests, recent.record.denials);
@@ -29,9 +32,9 @@ pub fn recent_usage(token: Uuid) -> RecentUsage {
         let last_used_at = Timestamp::of_micros(recent.record.last_use);
         (last_used_at.is_some() || requests > 0 || denials > 0).then_some((last_used_at, requests, denials))
     });
-    RecentUsage(known.map(|(last_used_at, requests, denials)| {
+    Ok(RecentUsage(known.map(|(last_used_at, requests, denials)| {
         Fields::new(fields![last_used_at, requests.cast_signed(), denials.cast_signed()])
-    }))
+    })))
 }
 
 /// Returns how often each verdict was given in this database on this server, and since when that is counted; also, as
@@ -41,10 +44,13 @@ pub fn recent_usage(token: Uuid) -> RecentUsage {
 /// `55000` when the library is not preloaded.
 #[pg_extern(schema = "tokenauth", volatile, parallel_safe)]
 #[allow(clippy::type_complexity, reason = "pgrx reads the columns from the type as it is written")]
-fn stats() -> Result<
+fn stats(
+    call: Call,
+) -> Result<
     TableIterator<'static, (name!(verdict, &'static str), name!(count, i64), name!(stats_reset, Option<Timestamp>))>,
     ErrorReport,
 > {
+    Caller::enter_anywhere(call)?;
     let slots = shared_memory::slots().ok_or(Error::NotPreloaded("stats"))?;
     let database = in_memory::database(slots);
     let counts = database.map(|database| database.counts()).unwrap_or_default();

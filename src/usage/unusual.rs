@@ -5,8 +5,10 @@ use pgrx::datum::Interval;
 use pgrx::prelude::*;
 
 use super::shared_memory;
+use crate::access::Caller;
 use crate::argument;
 use crate::error::{Error, ErrorReport};
+use crate::pg::call::Call;
 use crate::pg::clock::{Timestamp, is_positive};
 use crate::pg::jsonb::Jsonb;
 use crate::pg::statement::{Statement, arguments};
@@ -24,12 +26,13 @@ use crate::pg::text::Text;
 /// # Errors
 /// `22004` for NULL, `22023` for an interval that is not positive, `55000` when the library is not preloaded, since
 /// hourly usage is not counted then.
-#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, security_definer)]
-#[search_path(pg_catalog, pg_temp)]
+#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 #[allow(clippy::type_complexity, reason = "pgrx reads the columns from the type as it is written")]
 fn unusual_activity(
+    call: Call,
     within: default!(Option<Interval>, "'1 day'"),
 ) -> Result<TableIterator<'static, (name!(token, Uuid), name!(signal, Text), name!(evidence, Jsonb))>, ErrorReport> {
+    let _owner = Caller::enter(call)?.act_as_owner();
     let within = argument::given("within", within)?;
     if !is_positive(&within) {
         Err(Error::NotPositive("within"))?;

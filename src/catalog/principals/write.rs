@@ -3,6 +3,7 @@
 use pgrx::Uuid;
 
 use super::{Changes, How, Outcome, Touched};
+use crate::access::Caller;
 use crate::actor::Actor;
 use crate::binding::{BoundTo, Subject};
 use crate::catalog::event::{self, Event};
@@ -13,7 +14,6 @@ use crate::pg::jsonb::Jsonb;
 use crate::pg::snapshot::Latest;
 use crate::pg::statement::{Argument, Statement, arguments};
 use crate::pg::text::Text;
-use crate::pg::user::ActingAs;
 use crate::pg::xact;
 
 /// The reason recorded for the death of a gone principal's tokens.
@@ -25,8 +25,9 @@ impl Changes {
     /// # Errors
     /// 42704 for a membership of or in an unknown principal; 58030 when no id for the event can be generated.
     pub fn apply(self, how: How, source: &Text) -> Result<Outcome, Error> {
-        let _owner = ActingAs::owner_of_ours();
-        let actor = Actor::behind()?;
+        let caller = Caller::of_trigger();
+        let actor = Actor::behind(caller)?;
+        let _owner = caller.act_as_owner();
         let one = match (&self.touched, how) {
             (Touched::Nobody, How::Written) => return Ok(Outcome::default()),
             (Touched::One(subject), How::Written) => Some((subject, self.described(subject))),
@@ -275,9 +276,9 @@ impl Outcome {
 ///
 /// # Errors
 /// 58030 when no id for the event can be generated.
-pub fn record_unbound(source: &Text, event: &'static str) -> Result<(), Error> {
+pub fn record_unbound(source: &Text, event: &'static str, actor: &Actor) -> Result<(), Error> {
     static DESCRIBE: Statement = Statement::new("SELECT jsonb_build_object('source', $1)");
-    let _owner = ActingAs::owner_of_ours();
+    let _owner = actor.caller().act_as_owner();
     Event { event, after: DESCRIBE.first(&[Argument::of(source.clone())], |row| row.required(1)), ..Event::default() }
-        .record(&Actor::Trusted)
+        .record(actor)
 }

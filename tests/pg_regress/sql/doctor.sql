@@ -37,10 +37,10 @@ ROLLBACK;
 
 -- functions were altered or replaced
 BEGIN;
-ALTER FUNCTION tokenauth.revoke(uuid, text, text) RESET search_path;
+ALTER FUNCTION tokenauth.revoke(uuid, text, text) SET search_path = pg_catalog, pg_temp;
 ALTER FUNCTION tokenauth.issue SET search_path = public;
 ALTER FUNCTION tokenauth.purge SET work_mem = '1GB';
-ALTER FUNCTION tokenauth.list SECURITY INVOKER;
+ALTER FUNCTION tokenauth.list SECURITY DEFINER;
 ALTER FUNCTION tokenauth.verify(text, text[], text) SECURITY DEFINER;
 ALTER FUNCTION tokenauth.mask SET search_path = public;
 ALTER FUNCTION tokenauth.edit OWNER TO regress_tokenauth_intruder;

@@ -1,5 +1,5 @@
 -- Nothing is granted to PUBLIC and no role is created: the owner of the extension grants accesses, and each is exactly its list.
--- A trusted call is judged by the caller's role, never by the definer of a function in between.
+-- A trusted call is judged by the effective user: inside a definer function, by its owner.
 CREATE EXTENSION tokenauth;
 \set SHOW_CONTEXT never
 \pset null (null)
@@ -171,7 +171,7 @@ SET tokenauth.usage_tracking = off;
 \echo :SQLSTATE
 RESET ROLE;
 
--- a function of the application that runs as a role with manage does not lend its caller that access
+-- a function of the application that runs as a role with manage makes the trusted calls of that role, for any caller
 CREATE SCHEMA app;
 GRANT USAGE, CREATE ON SCHEMA app TO regress_tokenauth_manage;
 GRANT USAGE ON SCHEMA app TO PUBLIC;

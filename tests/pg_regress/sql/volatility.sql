@@ -11,7 +11,7 @@ SELECT proname AS function,
  WHERE pronamespace = 'tokenauth'::regnamespace
  ORDER BY proname;
 
--- every definer has exactly the search path of the contract, and no invoker has a setting
+-- none is a definer, and none has a setting: each asks who calls, and switches itself
 SELECT proname FROM pg_proc
  WHERE pronamespace = 'tokenauth'::regnamespace
    AND proconfig IS DISTINCT FROM CASE WHEN prosecdef THEN ARRAY['search_path=pg_catalog, pg_temp'] END

@@ -1,0 +1,87 @@
+//! The caller of a function of ours.
+
+use crate::error::Error;
+use crate::pg::call::Call;
+use crate::pg::role;
+use crate::pg::text::Text;
+use crate::pg::user::ActingAs;
+use crate::pg::{privileges, xact};
+
+/// The effective user of a call, which may execute the called function.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Caller {
+    user: role::Id,
+}
+
+impl Caller {
+    /// The caller of a function, before anything else in it.
+    ///
+    /// # Errors
+    /// 25000 in a parallel worker, 42501 when the effective user may not execute this function.
+    #[inline]
+    pub fn enter(call: Call) -> Result<Self, Error> {
+        Caller::enter_leader(call, Error::InParallel)
+    }
+
+    /// As [`enter`](Self::enter), for a function that is PARALLEL RESTRICTED.
+    ///
+    /// # Errors
+    /// As `enter`.
+    #[inline]
+    pub fn enter_restricted(call: Call) -> Result<Self, Error> {
+        Caller::enter_leader(call, Error::InWorker)
+    }
+
+    #[inline]
+    fn enter_leader(call: Call, otherwise: Error) -> Result<Self, Error> {
+        if xact::is_parallel_worker() { Err(otherwise) } else { Caller::enter_anywhere(call) }
+    }
+
+    /// As [`enter`](Self::enter), for a function that is PARALLEL SAFE.
+    ///
+    /// # Errors
+    /// 42501 as `enter`.
+    #[inline]
+    pub fn enter_anywhere(call: Call) -> Result<Self, Error> {
+        let user = role::effective();
+        if privileges::may_call(user, &call) { Ok(Caller { user }) } else { Err(refused(&call)) }
+    }
+
+    /// Whoever runs the statement that fired a trigger of ours, or the worker. A trigger's function is not asked for:
+    /// whoever writes a bound table needs no access of ours.
+    pub fn of_trigger() -> Self {
+        Caller { user: role::effective() }
+    }
+
+    /// Whether it was granted `manage`, and so may make trusted calls, for which the application vouches.
+    pub fn may_call_trusted(self) -> bool {
+        privileges::may_manage(self.user)
+    }
+
+    /// Acts as the extension's owner until the guard is dropped: for constant SQL of ours and nothing else.
+    pub fn act_as_owner(self) -> ActingAs {
+        ActingAs::owner_of_ours()
+    }
+
+    /// The effective user.
+    pub fn user(self) -> role::Id {
+        self.user
+    }
+
+    /// The name of the effective user.
+    pub fn role(self) -> Text {
+        role::name(self.user)
+    }
+
+    /// The role that logged in, or that SET SESSION AUTHORIZATION has replaced it with, unless that is the effective
+    /// user.
+    pub fn session_role(self) -> Option<Text> {
+        let session = role::session();
+        (session != self.user).then(|| role::name(session))
+    }
+}
+
+#[cold]
+fn refused(call: &Call) -> Error {
+    Error::MayNotExecute(call.function_name().shown())
+}
