@@ -6,7 +6,10 @@ CREATE TABLE tokenauth.event (
     kind           text,
     owner          text,
     actor          text,
+    acting_token   uuid,
+    acting_label   text,
     role           text NOT NULL,
+    session_role   text,
     client         text,
     before         jsonb,
     after          jsonb,
@@ -22,7 +25,10 @@ COMMENT ON COLUMN tokenauth.event.token_id IS 'The token concerned';
 COMMENT ON COLUMN tokenauth.event.kind IS 'The kind concerned';
 COMMENT ON COLUMN tokenauth.event.owner IS 'The principal concerned';
 COMMENT ON COLUMN tokenauth.event.actor IS 'The principal that asked for it; NULL for a trusted call';
-COMMENT ON COLUMN tokenauth.event.role IS 'The role that was logged in';
+COMMENT ON COLUMN tokenauth.event.acting_token IS 'The token that authenticated the transaction; NULL when none did';
+COMMENT ON COLUMN tokenauth.event.acting_label IS 'The label of that token, if it was derived from another';
+COMMENT ON COLUMN tokenauth.event.role IS 'The effective user, whose access was used';
+COMMENT ON COLUMN tokenauth.event.session_role IS 'The role that was logged in; NULL when it is the same';
 COMMENT ON COLUMN tokenauth.event.client IS 'Address of the database client; NULL over a Unix socket';
 COMMENT ON COLUMN tokenauth.event.before IS 'The changed fields as they were';
 COMMENT ON COLUMN tokenauth.event.after IS 'The changed fields as they are now';

@@ -71,7 +71,8 @@ COMMENT ON COLUMN tokenauth.tokens.metadata IS 'The application''s own data';
 COMMENT ON COLUMN tokenauth.tokens.id IS 'Public identifier';
 
 CREATE VIEW tokenauth.events AS
-SELECT id, at, event, token_id, kind, owner, actor, role, client, before, after, correlation_id
+SELECT id, at, event, token_id, kind, owner, actor, acting_token, acting_label, role, session_role, client, before, after,
+       correlation_id
   FROM tokenauth.event;
 
 COMMENT ON VIEW tokenauth.events IS 'Every change of a kind, principal, membership or token, and samples of denials';
@@ -82,7 +83,10 @@ COMMENT ON COLUMN tokenauth.events.token_id IS 'The token concerned';
 COMMENT ON COLUMN tokenauth.events.kind IS 'The kind concerned';
 COMMENT ON COLUMN tokenauth.events.owner IS 'The principal concerned';
 COMMENT ON COLUMN tokenauth.events.actor IS 'The principal that asked for it; NULL for a trusted call';
-COMMENT ON COLUMN tokenauth.events.role IS 'The role that was logged in';
+COMMENT ON COLUMN tokenauth.events.acting_token IS 'The token that authenticated the transaction; NULL when none did';
+COMMENT ON COLUMN tokenauth.events.acting_label IS 'The label of that token, if it was derived from another';
+COMMENT ON COLUMN tokenauth.events.role IS 'The effective user, whose access was used';
+COMMENT ON COLUMN tokenauth.events.session_role IS 'The role that was logged in; NULL when it is the same';
 COMMENT ON COLUMN tokenauth.events.client IS 'Address of the database client; NULL over a Unix socket';
 COMMENT ON COLUMN tokenauth.events.before IS 'The changed fields as they were';
 COMMENT ON COLUMN tokenauth.events.after IS 'The changed fields as they are now';

@@ -36,9 +36,9 @@ impl Event {
     /// 58030 when no id can be generated.
     pub fn record(self, actor: &Actor) -> Result<(), Error> {
         static RECORD: Statement = Statement::new(
-            "INSERT INTO tokenauth.event (id, at, event, token_id, kind, owner, actor, role, client, before, after,
-                 correlation_id)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, session_user, host(inet_client_addr()), $8, $9, $10)",
+            "INSERT INTO tokenauth.event (id, at, event, token_id, kind, owner, actor, acting_token, role, session_role, client,
+                 before, after, correlation_id)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, host(inet_client_addr()), $11, $12, $13)",
         );
         let now = Timestamp::now();
         RECORD.run(arguments![
@@ -49,6 +49,9 @@ impl Event {
             self.kind,
             self.owner,
             actor.principal(),
+            actor.token(),
+            actor.caller().role(),
+            actor.caller().session_role(),
             self.before,
             self.after,
             correlation::of_transaction(),

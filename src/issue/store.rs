@@ -79,12 +79,13 @@ static STORE: Statement = Statement::new(
          ON CONFLICT (lookup) DO NOTHING
          RETURNING *),
      usage AS (INSERT INTO tokenauth.usage (token_id) SELECT id FROM token)
-     INSERT INTO tokenauth.event (id, at, event, token_id, kind, owner, actor, role, client, after, correlation_id)
-     SELECT $24, $25, $26, id, kind, owner, $27, session_user, host(inet_client_addr()),
+     INSERT INTO tokenauth.event (id, at, event, token_id, kind, owner, actor, acting_token, role, session_role,
+         client, after, correlation_id)
+     SELECT $24, $25, $26, id, kind, owner, $27, $28, $29, $30, host(inet_client_addr()),
             jsonb_strip_nulls(jsonb_build_object('hint', hint, 'name', name, 'description', description,
                 'scopes', scopes, 'data_scopes', data_scopes, 'expires_at', to_jsonb(expires_at AT TIME ZONE 'UTC') #>> '{}' || '+00:00',
                 'not_before', to_jsonb(not_before AT TIME ZONE 'UTC') #>> '{}' || '+00:00',
-                'networks', networks, 'metadata', metadata, 'rotated_from', rotated_from)), $28
+                'networks', networks, 'metadata', metadata, 'rotated_from', rotated_from)), $31
        FROM token",
 );
 
@@ -166,6 +167,9 @@ impl New<'_> {
             at,
             event,
             self.actor.principal(),
+            self.actor.token(),
+            self.actor.caller().role(),
+            self.actor.caller().session_role(),
             correlation::of_transaction(),
         ]);
         Ok(stored == 1)

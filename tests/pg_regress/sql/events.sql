@@ -61,7 +61,7 @@ ROLLBACK;
 SELECT tokenauth.drop_principal('org:acme');
 SELECT event, correlation_id FROM tokenauth.events ORDER BY id DESC LIMIT 1;
 
--- the role that was logged in, whatever SET ROLE says
+-- the role whose access was used, and beside it the one that logged in, where that is another
 SET client_min_messages = warning;
 DROP ROLE IF EXISTS regress_tokenauth_clerk;
 RESET client_min_messages;
@@ -70,11 +70,11 @@ SELECT tokenauth.grant_access('regress_tokenauth_clerk', 'manage');
 SET ROLE regress_tokenauth_clerk;
 SELECT tokenauth.put_principal('user:dora');
 RESET ROLE;
-SELECT role = session_user AS login_role FROM tokenauth.events WHERE owner = 'user:dora';
+SELECT role, session_role = session_user AS logged_in FROM tokenauth.events WHERE owner = 'user:dora';
 SET SESSION AUTHORIZATION regress_tokenauth_clerk;
 SELECT tokenauth.put_principal('user:emil');
 RESET SESSION AUTHORIZATION;
-SELECT role FROM tokenauth.events WHERE owner = 'user:emil';
+SELECT role, session_role FROM tokenauth.events WHERE owner = 'user:emil';
 
 -- no secret, digest or text in any of them
 SELECT count(*) FROM tokenauth.event e, (VALUES (:'token'), (:'presented')) t (token)

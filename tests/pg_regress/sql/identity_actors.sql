@@ -54,8 +54,8 @@ SELECT tokenauth.revoke(:'bens_id', actor => NULL);
 ROLLBACK TO other;
 COMMIT;
 RESET ROLE;
--- … and history has it as the actor
-SELECT event, actor, role = session_user AS logged_in FROM tokenauth.events WHERE token_id IN (:'second', :'third') ORDER BY id;
+-- … and history has it as the actor, with the token that acted and the role through which it did
+SELECT event, actor, acting_token = :'bens_id' AS by_bens, role, session_role = session_user AS logged_in FROM tokenauth.events WHERE token_id IN (:'second', :'third') ORDER BY id;
 SELECT status, revoked_by FROM tokenauth.tokens WHERE id = :'second';
 
 -- what a statement comes to by each token, taken back afterwards
