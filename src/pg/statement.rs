@@ -84,6 +84,21 @@ impl Statement {
         spi.row(0).map(|row| read(&row))
     }
 
+    /// As [`first_over`](Self::first_over), for two sets of rows.
+    pub fn first_over_both<T>(
+        &self,
+        one: &Rows,
+        other: &Rows,
+        arguments: &[Argument],
+        read: impl FnOnce(&Row) -> T,
+    ) -> Option<T> {
+        let spi = Spi::connect();
+        one.register();
+        other.register();
+        spi.execute(self, arguments, 1);
+        spi.row(0).map(|row| read(&row))
+    }
+
     /// As [`all`](Self::all), for a statement that reads `rows` by their name.
     pub fn all_over<T>(&self, rows: &Rows, arguments: &[Argument], mut read: impl FnMut(&Row) -> T) -> Vec<T> {
         let spi = Spi::connect();

@@ -15,6 +15,9 @@ impl Changes {
         let supplies = self.supplied.permissions;
         // Principals first: the lock order of everything that weighs a membership.
         self.hold_parties();
+        if self.concerns_many() {
+            self.hold_memberships();
+        }
         let dropped = self.remove();
         if self.put.is_empty() {
             return Ok(Outcome { dropped, ..Outcome::default() });
@@ -22,24 +25,6 @@ impl Changes {
         self.refuse_unknown(source)?;
         let changed = if supplies { self.change() } else { 0 };
         Ok(Outcome { created: self.add(), changed, dropped })
-    }
-
-    /// Locks the principals of new memberships, so that none is dropped meanwhile. A membership that is gone may also
-    /// be new: when two members swap their ids, both are.
-    fn hold_parties(&self) {
-        static HOLD: Statement = Statement::new(
-            "SELECT FROM (SELECT DISTINCT n.name
-                            FROM tokenauth_put c
-                           CROSS JOIN LATERAL (VALUES (c.org COLLATE \"C\"), (c.principal COLLATE \"C\")) AS n (name)
-                           WHERE $1 OR NOT EXISTS (SELECT FROM tokenauth.member m
-                                                    WHERE m.org = c.org COLLATE \"C\" AND m.member = c.principal COLLATE \"C\")
-                           ORDER BY n.name) n
-               JOIN tokenauth.principal p ON p.principal = n.name
-                FOR SHARE OF p",
-        );
-        if !self.put.is_empty() {
-            HOLD.run_over(&self.put, arguments![!self.gone.is_empty()]);
-        }
     }
 
     fn remove(&self) -> u64 {

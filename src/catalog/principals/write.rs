@@ -2,6 +2,7 @@
 
 use pgrx::Uuid;
 
+use super::hold::Held;
 use super::{Changes, How, Outcome, Touched};
 use crate::access::Caller;
 use crate::actor::Actor;
@@ -48,26 +49,30 @@ impl Changes {
     }
 
     fn write(&self, by: &Text) -> Outcome {
+        let mut held = self.concerns_many().then(|| self.hold());
         if self.inactive || !self.gone.is_empty() {
             notify::owners_die(self);
         }
         let dropped = self.bury(by);
-        let expected = self.put.len();
-        let (mut created, mut changed) = (0, 0);
-        if expected > 0 {
-            changed = self.update();
-            if changed < expected {
-                created = self.insert();
+        let mut changed = 0;
+        if !self.put.is_empty() {
+            // One that is gone may also be new: when two users swap their ids, both are.
+            if dropped > 0 || held.as_ref().is_none_or(Held::has_existing) {
+                changed = self.update();
             }
-            // Another session may have inserted one by hand at the same moment.
-            if created > 0 && changed + created < expected {
-                changed += self.update();
+            // The only one was not there to be updated, or is already right.
+            if held.is_none() && changed == 0 {
+                let one = held.insert(self.hold());
+                if one.has_existing() {
+                    notify::owners_die(self);
+                    changed = self.update();
+                }
             }
             if self.inactive && changed > 0 && (self.record_deaths(by) > 0 || self.deactivated) {
                 xact::mark_death();
             }
         }
-        Outcome { created, changed, dropped }
+        Outcome { created: held.map_or(0, |held| held.created), changed, dropped }
     }
 
     /// At most `most` tokens that these changes will kill. Their owners are locked, so no other is issued.
@@ -133,11 +138,19 @@ impl Changes {
              ON CONFLICT DO NOTHING",
         );
         // Only after they are buried: then nobody can add another.
-        static IN_ORGANISATIONS: Statement = Statement::new(
-            "DELETE FROM tokenauth.member m USING tokenauth_gone g WHERE m.member = g.principal COLLATE \"C\"",
-        );
-        static OF_ORGANISATIONS: Statement = Statement::new(
-            "DELETE FROM tokenauth.member m USING tokenauth_gone g WHERE m.org = g.principal COLLATE \"C\"",
+        static LEAVE: Statement = Statement::new(
+            "WITH theirs AS MATERIALIZED (
+                 SELECT m.org, m.member
+                   FROM tokenauth_gone g JOIN tokenauth.member m ON m.member = g.principal COLLATE \"C\"
+                 UNION
+                 SELECT m.org, m.member
+                   FROM tokenauth_gone g JOIN tokenauth.member m ON m.org = g.principal COLLATE \"C\"),
+             held AS MATERIALIZED (
+                 SELECT m.org, m.member
+                   FROM theirs t JOIN tokenauth.member m ON m.org = t.org AND m.member = t.member
+                  ORDER BY m.org, m.member
+                    FOR UPDATE OF m)
+             DELETE FROM tokenauth.member m USING held h WHERE m.org = h.org AND m.member = h.member",
         );
         if self.gone.is_empty() {
             return 0;
@@ -146,8 +159,7 @@ impl Changes {
         if buried > 0 {
             xact::mark_death();
             RECORD.run_over(&self.gone, arguments![by.clone(), GONE]);
-            IN_ORGANISATIONS.run_over(&self.gone, &[]);
-            OF_ORGANISATIONS.run_over(&self.gone, &[]);
+            LEAVE.run_over(&self.gone, &[]);
         }
         buried
     }
@@ -155,7 +167,7 @@ impl Changes {
     /// Changes existing principals that differ. A tombstone starts afresh. A principal that becomes inactive begins an
     /// epoch, so its revocable tokens are dead; one that becomes active loses the reason for having been inactive.
     fn update(&self) -> u64 {
-        static UPDATE: Statement = Statement::new(
+        static UPDATE: Statement = Statement::new(concat!(
             "UPDATE tokenauth.principal p
                 SET active = CASE WHEN $1 THEN c.active ELSE p.active OR p.dropped_at IS NOT NULL END,
                     permissions = CASE WHEN $2 THEN c.permissions ELSE p.permissions END,
@@ -172,28 +184,10 @@ impl Changes {
                FROM (SELECT DISTINCT ON (principal COLLATE \"C\") * FROM tokenauth_put
                       ORDER BY principal COLLATE \"C\", place DESC) c
               WHERE p.principal = c.principal COLLATE \"C\"
-                AND (p.dropped_at IS NOT NULL
-                     OR $1 AND p.active <> c.active
-                     OR $2 AND p.permissions <> c.permissions
-                     OR $3 AND p.data_scopes <> c.data_scopes
-                     OR $4 AND p.display_name IS DISTINCT FROM c.display_name
-                     OR $5 AND p.state_reason IS DISTINCT FROM c.state_reason)",
-        );
+                AND ",
+            differs!(),
+        ));
         UPDATE.run_over(&self.put, &self.supplied.arguments())
-    }
-
-    fn insert(&self) -> u64 {
-        static INSERT: Statement = Statement::new(
-            "INSERT INTO tokenauth.principal (principal, active, permissions, data_scopes, display_name, state_reason)
-             SELECT DISTINCT ON (c.principal COLLATE \"C\")
-                    c.principal, coalesce(c.active, true), coalesce(c.permissions, '{}'), coalesce(c.data_scopes, '{}'),
-                    c.display_name, c.state_reason
-               FROM tokenauth_put c
-              WHERE NOT EXISTS (SELECT FROM tokenauth.principal p WHERE p.principal = c.principal COLLATE \"C\")
-              ORDER BY c.principal COLLATE \"C\", c.place DESC
-             ON CONFLICT (principal) DO NOTHING",
-        );
-        INSERT.run_over(&self.put, &[])
     }
 
     /// Records when, by whom and why tokens died. Their owners are inactive and locked by then, so no token can appear
