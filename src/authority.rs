@@ -70,12 +70,7 @@ impl Parties {
         let Some(name) = actor.name() else {
             return Ok(Parties { owner: lock_owner()?, authority: Authority::Trusted });
         };
-        let (locked_owner, acting) = if name < owner {
-            let acting = Acting::lock(actor, name, hold_actor)?;
-            (lock_owner()?, acting)
-        } else {
-            (lock_owner()?, Acting::lock(actor, name, hold_actor)?)
-        };
+        let (locked_owner, acting) = Acting::lock_with(actor, name, hold_actor, owner, lock_owner)?;
         let authority = Authority::weigh(kind, name == owner, &acting, || member::lock(owner, name, hold_actor));
         Ok(Parties { owner: locked_owner, authority })
     }

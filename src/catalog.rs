@@ -1,6 +1,25 @@
 //! Our own tables as typed rows: read by the access methods where verification does, by constant SQL elsewhere.
 //!
 //! Nothing here makes decisions, and no SQL text is ever built from values.
+//!
+//! # The order of locks
+//!
+//! No two calls wait for each other, because each takes its locks in this order, and the rows of one table in the order
+//! of their primary key:
+//!
+//! 1. the bound table with its partitions, the right to bind, then what that binding supplies ([`crate::binding`]);
+//! 2. rows of `kind`, or the whole table;
+//! 3. rows of `principal`: owner, actor and organisations together, all of them before anything else of theirs, and each
+//!    at once as firmly as the call will need it, since two that hold a row in SHARE mode can both wait to write it;
+//! 4. rows of `member`, whose principals are not always locked: what changes a membership locks only that;
+//! 5. rows of `token`;
+//! 6. rows that are written once and never locked: `key`, new tokens with their usage, `import`, `mass_death`, `event`.
+//!
+//! A set operation takes all its locks of a table by a statement of its own, ordered, before the one that writes: an
+//! UPDATE or DELETE visits rows in whatever order it is planned. Rows about to be inserted are part of that order, since
+//! whoever inserts the same key waits as for a lock. `purge` and the workers skip what others have locked.
+//!
+//! What several calls of one transaction lock is in the order of the calls, which is the application's own.
 
 pub mod aged;
 pub mod announced;

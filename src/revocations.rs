@@ -60,8 +60,8 @@ fn import_revocations(call: Call, revocations: Option<Jsonb>) -> Result<i64, Err
 
 fn die_again(document: Document, actor: &Actor) -> Result<i64, Error> {
     xact::mark_death();
-    // Locks principals before tokens, as all functions do.
     let inactive = held(document.inactive);
+    revocations::hold(&document.named, &document.owners);
     let unknown = revocations::unknown(&document.named);
     let changed = Changed {
         revoked: revocations::kill(&document.tokens) + revocations::kill_all(&document.owners),

@@ -122,21 +122,17 @@ impl Selection {
         if self.owner.is_none() || self.kind.is_some() {
             kind::lock_against_issue(self.kind.as_ref())?;
         }
-        let lock_owner = || self.owner.as_ref().map(|owner| lock_existing(owner, Hold::Alone)).transpose();
-        let weigh = || match actor.name() {
-            None => Ok(Reach::default()),
-            Some(name) => Reach::to_revoke(actor, name),
-        };
-        // Principals are locked in key order.
+        let lock_owner = |owner| lock_existing(owner, Hold::Alone);
+        // Both principals before any membership.
         let reach = match (actor.name(), &self.owner) {
-            (Some(name), Some(owner)) if name < owner => {
-                let reach = weigh()?;
-                lock_owner()?;
-                reach
+            (None, owner) => {
+                owner.as_ref().map(lock_owner).transpose()?;
+                Reach::default()
             }
-            _ => {
-                lock_owner()?;
-                weigh()?
+            (Some(name), None) => Reach::to_revoke(&Acting::lock(actor, name, Hold::Share)?, name),
+            (Some(name), Some(owner)) => {
+                let (_, acting) = Acting::lock_with(actor, name, Hold::Share, owner, || lock_owner(owner))?;
+                Reach::to_revoke(&acting, name)
             }
         };
         if let Some(owner) = &self.owner

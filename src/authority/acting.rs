@@ -42,6 +42,26 @@ impl Acting {
         Ok(Acting { scopes: permissions, data_scopes, presented: None })
     }
 
+    /// Locks an owner and the actor, in key order, before anything of theirs.
+    ///
+    /// # Errors
+    /// As [`lock`](Self::lock), and those of `lock_owner`.
+    pub fn lock_with<T>(
+        actor: &Actor,
+        name: &PrincipalName,
+        hold: Hold,
+        owner: &PrincipalName,
+        lock_owner: impl FnOnce() -> Result<T, Error>,
+    ) -> Result<(T, Self), Error> {
+        if name < owner {
+            let acting = Acting::lock(actor, name, hold)?;
+            return Ok((lock_owner()?, acting));
+        }
+        // Also when they are the same: the owner's lock is the firmer one.
+        let owner = lock_owner()?;
+        Ok((owner, Acting::lock(actor, name, hold)?))
+    }
+
     fn by_token(presenter: &Presenter, owner: &Principal) -> Result<Self, Error> {
         let now = Timestamp::now();
         let token = token::find(presenter.token).ok_or(Error::NotAccepted)?;

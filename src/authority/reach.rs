@@ -26,28 +26,26 @@ impl Reach {
     /// # Errors
     /// As [`Acting::lock`].
     pub fn to_see(actor: &Actor, name: &PrincipalName) -> Result<Self, Error> {
-        Reach::of(actor, name, Hold::Look, |authority, kind| authority.may_manage(kind).is_ok())
+        let acting = Acting::lock(actor, name, Hold::Look)?;
+        Ok(Reach::of(&acting, name, Hold::Look, |authority, kind| authority.may_manage(kind).is_ok()))
     }
 
-    /// The tokens that it may revoke; its rights cannot change until the transaction ends.
-    ///
-    /// # Errors
-    /// As [`to_see`](Self::to_see).
-    pub fn to_revoke(actor: &Actor, name: &PrincipalName) -> Result<Self, Error> {
-        Reach::of(actor, name, Hold::Share, |authority, kind| authority.may_revoke(kind).is_ok())
+    /// The tokens that it may revoke; its memberships cannot change until the transaction ends. The caller has locked
+    /// the actor, and the owner if only one is concerned.
+    pub fn to_revoke(acting: &Acting, name: &PrincipalName) -> Self {
+        Reach::of(acting, name, Hold::Share, |authority, kind| authority.may_revoke(kind).is_ok())
     }
 
     fn of(
-        actor: &Actor,
+        acting: &Acting,
         name: &PrincipalName,
         hold: Hold,
         may: impl Fn(Authority, &crate::kind::Kind) -> bool,
-    ) -> Result<Self, Error> {
-        let acting = Acting::lock(actor, name, hold)?;
+    ) -> Self {
         let memberships = member::organisations(name, hold);
         let mut reach = Reach::default();
         for kind in kind::all() {
-            let reaches = |is_owner, membership| may(Authority::weigh(&kind, is_owner, &acting, || membership), &kind);
+            let reaches = |is_owner, membership| may(Authority::weigh(&kind, is_owner, acting, || membership), &kind);
             if reaches(true, None) {
                 reach.own_kinds.push(kind.name.clone());
             }
@@ -61,7 +59,7 @@ impl Reach {
                 }
             }
         }
-        Ok(reach)
+        reach
     }
 
     /// Whether it reaches this owner's tokens of at least one kind by a membership or as everybody's.

@@ -4,7 +4,7 @@ use crate::catalog::kind::stored_scopes;
 use crate::catalog::principal::{self, Hold};
 use crate::pg::array::TextArray;
 use crate::pg::jsonb::Jsonb;
-use crate::pg::statement::{Statement, arguments};
+use crate::pg::statement::{Statement, arguments, fields};
 use crate::pg::text::Text;
 use crate::principal::PrincipalName;
 use crate::scope::Scopes;
@@ -30,15 +30,26 @@ pub fn organisations(member: &PrincipalName, hold: Hold) -> Vec<(Text, Scopes)> 
 
 /// Adds a member or changes its permissions; returns those it had before.
 pub fn put(org: &PrincipalName, member: &PrincipalName, permissions: &Scopes) -> Option<TextArray> {
-    static BEFORE: Statement =
+    static LOCK: Statement =
         Statement::new("SELECT permissions FROM tokenauth.member WHERE org = $1 AND member = $2 FOR NO KEY UPDATE");
-    static PUT: Statement = Statement::new(
+    static INSERT: Statement = Statement::new(
         "INSERT INTO tokenauth.member (org, member, permissions) VALUES ($1, $2, $3)
-         ON CONFLICT (org, member) DO UPDATE SET permissions = excluded.permissions",
+         ON CONFLICT (org, member) DO NOTHING",
     );
-    let before = BEFORE.first(arguments![org.text(), member.text()], |row| row.required(1));
-    PUT.run(arguments![org.text(), member.text(), permissions.iter().collect::<TextArray>()]);
-    before
+    static UPDATE: Statement =
+        Statement::new("UPDATE tokenauth.member SET permissions = $3 WHERE org = $1 AND member = $2");
+    let values = || fields![org.text(), member.text(), permissions.iter().collect::<TextArray>()];
+    // Again when another session has added it, or removed it, between the two.
+    loop {
+        if let Some(before) = LOCK.first(arguments![org.text(), member.text()], |row| row.required(1)) {
+            UPDATE.run(&values());
+            return Some(before);
+        }
+        if INSERT.run(&values()) == 1 {
+            return None;
+        }
+        pgrx::check_for_interrupts!();
+    }
 }
 
 /// Removes a member; returns the permissions it had, `None` when it was not a member.
@@ -69,8 +80,12 @@ pub fn described_with(principal: &PrincipalName) -> Option<Jsonb> {
     DESCRIBE.first(arguments![principal.text(), described], |row| row.optional(1)).flatten()
 }
 
-/// Removes every membership of and in a principal.
+/// Removes every membership of and in a principal, which the caller must hold with [`Hold::Alone`].
 pub fn remove_all(principal: &PrincipalName) {
-    static REMOVE: Statement = Statement::new("DELETE FROM tokenauth.member WHERE org = $1 OR member = $1");
+    static REMOVE: Statement = Statement::new(
+        "WITH held AS MATERIALIZED (
+             SELECT org, member FROM tokenauth.member WHERE org = $1 OR member = $1 ORDER BY org, member FOR UPDATE)
+         DELETE FROM tokenauth.member m USING held h WHERE m.org = h.org AND m.member = h.member",
+    );
     REMOVE.run(arguments![principal.text()]);
 }

@@ -17,6 +17,19 @@ pub struct Changed {
     pub shortened: i64,
 }
 
+/// The tokens that mass deaths cover, and that no mass death here has killed.
+macro_rules! covered {
+    () => {
+        "  FROM tokenauth_dead d
+           JOIN tokenauth.principal p ON p.principal = d.owner COLLATE \"C\"
+           JOIN tokenauth.token t ON t.owner = p.principal
+          WHERE t.id < d.first_id
+            AND (d.covers = 'all' OR t.dies_with_owner)
+            AND t.owner_epoch >= p.all_dead_before_epoch
+            AND (NOT t.dies_with_owner OR t.owner_epoch >= p.revocable_dead_before_epoch)"
+    };
+}
+
 /// How many of the named tokens and principals do not exist.
 pub fn unknown(named: &Rows) -> i64 {
     static COUNT: Statement = Statement::new(
@@ -82,6 +95,24 @@ pub fn export(since: Timestamp, first: Uuid) -> Option<Jsonb> {
     EXPORT.first(arguments![since, first], |row| row.required(1))
 }
 
+/// Locks, in the order of their ids, the tokens among `named` and those that the mass deaths `dead` cover: what follows
+/// changes them in several statements, each of which goes through the ids anew.
+pub fn hold(named: &Rows, dead: &Rows) {
+    static HOLD: Statement = Statement::new(concat!(
+        "SELECT count(*)
+           FROM (SELECT
+                   FROM (SELECT id FROM tokenauth_named WHERE id IS NOT NULL
+                         UNION
+                         SELECT t.id ",
+        covered!(),
+        ") n
+                   JOIN tokenauth.token t ON t.id = n.id
+                  ORDER BY t.id
+                    FOR NO KEY UPDATE OF t) held"
+    ));
+    HOLD.first_over_both(named, dead, &[], |_| ());
+}
+
 /// Revokes or deletes each of these tokens, and returns how many it has changed.
 pub fn kill(dead: &Rows) -> i64 {
     // Locks rows in the order of their ids.
@@ -111,17 +142,11 @@ pub fn kill(dead: &Rows) -> i64 {
 /// Revokes the tokens of owners that were issued before a moment, except those already dead. Returns how many.
 pub fn kill_all(dead: &Rows) -> i64 {
     // Compares ids, which hold the time of issue: epochs do not tell which tokens were issued here since.
-    static KILL: Statement = Statement::new(
+    static KILL: Statement = Statement::new(concat!(
         "WITH told AS MATERIALIZED (
-             SELECT DISTINCT ON (t.id) t.id, d.at, d.by, d.reason
-               FROM tokenauth_dead d
-               JOIN tokenauth.principal p ON p.principal = d.owner COLLATE \"C\"
-               JOIN tokenauth.token t ON t.owner = p.principal
-              WHERE t.id < d.first_id
-                AND (d.covers = 'all' OR t.dies_with_owner)
-                AND t.owner_epoch >= p.all_dead_before_epoch
-                AND (NOT t.dies_with_owner OR t.owner_epoch >= p.revocable_dead_before_epoch)
-              ORDER BY t.id, d.at),
+             SELECT DISTINCT ON (t.id) t.id, d.at, d.by, d.reason ",
+        covered!(),
+        " ORDER BY t.id, d.at),
          held AS MATERIALIZED (
              SELECT t.id, d.at, d.by, d.reason
                FROM told d
@@ -135,7 +160,7 @@ pub fn kill_all(dead: &Rows) -> i64 {
                FROM held h
               WHERE t.id = h.id)
          SELECT count(*) FROM held",
-    );
+    ));
     KILL.first_over(dead, &[], |row| row.required(1)).unwrap_or(0)
 }
 
