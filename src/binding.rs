@@ -18,4 +18,4 @@ mod triggers;
 
 pub use drift::findings;
 pub use subject::{BoundTo, Subject};
-pub use supplied::{Supplied, refuse_membership, refuse_supplied};
+pub use supplied::{Supplied, lock, refuse_membership, refuse_supplied};

@@ -4,18 +4,18 @@ use std::ffi::CStr;
 
 use pgrx::prelude::*;
 
-use super::BoundTo;
 use super::definition::Definition;
 use super::evaluation::settled;
 use super::source::Source;
 use super::sync::{bound_as, copy};
 use super::triggers;
+use super::{BoundTo, lock};
 use crate::access::Caller;
 use crate::actor::Actor;
 use crate::catalog::principals::{How, record_unbound};
 use crate::error::{Error, ErrorReport};
 use crate::pg::call::Call;
-use crate::pg::table::{Table, lock_bindings};
+use crate::pg::table::{Supply, Table, lock_bindings};
 use crate::pg::text::Text;
 
 /// Makes the rows of a table principals of this type from now on, and returns how many it has copied.
@@ -98,6 +98,7 @@ fn bind(
     let definition = define()?;
     let source = Source::owned(source, command)?;
     lock_bindings();
+    lock(definition.to(), Supply::Bind);
     refuse_second(&source, &definition)?;
     triggers::install(&source, &definition);
     let changes = copy(definition, &source)?;

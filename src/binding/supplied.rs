@@ -5,6 +5,7 @@ use super::definition::Definition;
 use super::triggers;
 use crate::error::Error;
 use crate::pg::statement::Argument;
+use crate::pg::table::{Supply, lock_supply};
 use crate::pg::text::Text;
 use crate::principal::PrincipalName;
 
@@ -40,7 +41,16 @@ impl Supplied {
     }
 }
 
-/// Checks that a call sets no field that the table bound to this type of principals supplies.
+/// Locks what is supplied by a binding to `to`; called before any row of ours is locked.
+pub fn lock(to: &BoundTo, supply: Supply) {
+    match to {
+        BoundTo::Principals(of_type) => lock_supply(c"principal", of_type.as_bytes(), supply),
+        BoundTo::Memberships => lock_supply(c"member", b"", supply),
+    }
+}
+
+/// Checks that a call sets no field that the table bound to this type of principals supplies, and keeps others from
+/// binding one until the transaction ends.
 ///
 /// # Errors
 /// 55000 when it does.
@@ -48,7 +58,9 @@ pub fn refuse_supplied(name: &PrincipalName, set: Supplied) -> Result<(), Error>
     if set == Supplied::default() {
         return Ok(());
     }
-    for (table, definition) in definitions_to(&BoundTo::Principals(name.principal_type().to_owned())) {
+    let to = BoundTo::Principals(name.principal_type().to_owned());
+    lock(&to, Supply::SetByHand);
+    for (table, definition) in definitions_to(&to) {
         let supplied = definition.supplied().named();
         let clash = set.named().into_iter().zip(supplied).find(|((_, set), (_, supplied))| *set && *supplied);
         if let Some(((field, _), _)) = clash {
@@ -63,7 +75,8 @@ pub fn refuse_supplied(name: &PrincipalName, set: Supplied) -> Result<(), Error>
 }
 
 /// Checks that a membership may be changed by hand: not while a table is bound to memberships, except for the
-/// permissions of an existing one where the binding does not supply them.
+/// permissions of an existing one where the binding does not supply them. The caller has locked memberships against
+/// binding, by [`lock`].
 ///
 /// # Errors
 /// 55000 when it may not.

@@ -77,6 +77,34 @@ pub fn lock_bindings() {
     unsafe { pg_sys::LockRelationOid(probe::relation(c"principal"), pg_sys::ShareUpdateExclusiveLock as c_int) };
 }
 
+/// How to lock what a binding supplies.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Supply {
+    /// To set some of it by hand: many may do so at a time, while nobody binds a table to it.
+    SetByHand,
+    /// To bind a table to it.
+    Bind,
+}
+
+/// Locks what a binding to `rows`, a table of ours, supplies; of principals only those of a type. The lock is held until
+/// the transaction ends.
+///
+/// It is on no row: binding neither writes nor locks rows that are already right, so it would not notice one that another
+/// transaction is about to change.
+pub fn lock_supply(rows: &CStr, of_type: &[u8], supply: Supply) {
+    let mode = match supply {
+        Supply::SetByHand => pg_sys::RowExclusiveLock,
+        Supply::Bind => pg_sys::ShareRowExclusiveLock,
+    };
+    // Sixteen bits are what the lock manager has for a part of an object; types that share them only wait for each other.
+    let part = (crc32fast::hash(of_type) & 0xFFFF) as u16;
+    // SAFETY: takes a heavyweight lock of a form that the server has for objects which are no relations, so nobody else
+    // takes it.
+    unsafe {
+        pg_sys::LockDatabaseObject(pg_sys::RelationRelationId, probe::relation(rows), part, mode as c_int);
+    }
+}
+
 thread_local! {
     static WATCHED: RefCell<Vec<pg_sys::Oid>> = const { RefCell::new(Vec::new()) };
     /// Generation of definitions: advances whenever a watched table may have changed columns, name or triggers.

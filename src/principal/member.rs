@@ -6,7 +6,7 @@ use super::PrincipalName;
 use crate::access::Caller;
 use crate::actor::Actor;
 use crate::argument;
-use crate::binding::refuse_membership;
+use crate::binding::{self, BoundTo, refuse_membership};
 use crate::catalog::event::Event;
 use crate::catalog::member;
 use crate::catalog::principal::{Hold, lock_existing};
@@ -15,6 +15,7 @@ use crate::pg::array::TextArray;
 use crate::pg::call::Call;
 use crate::pg::jsonb::Jsonb;
 use crate::pg::statement::{Statement, arguments};
+use crate::pg::table::Supply;
 use crate::pg::text::Text;
 use crate::pg::xact;
 
@@ -70,13 +71,15 @@ fn remove_member(call: Call, org: Option<Text>, member: Option<Text>) -> Result<
     Ok(was_member)
 }
 
-/// Locks both principals in key order, as everything that weighs a membership does.
+/// Keeps others from binding memberships, and locks both principals in key order, as everything that weighs a membership
+/// does.
 fn parties(org: Option<Text>, member: Option<Text>) -> Result<(PrincipalName, PrincipalName), Error> {
     let org = PrincipalName::given("org", org)?;
     let member = PrincipalName::given("member", member)?;
     if org == member {
         return Err(Error::MemberOfItself);
     }
+    binding::lock(&BoundTo::Memberships, Supply::SetByHand);
     let (first, second) = if org < member { (&org, &member) } else { (&member, &org) };
     lock_existing(first, Hold::Share)?;
     lock_existing(second, Hold::Share)?;

@@ -102,23 +102,21 @@ impl Put {
                 put.display_name.clone(),
             ]
         };
-        let previous = match lock(name, Hold::Alone) {
-            None if INSERT.run(&values(&self)) == 1 => {
-                event::of_principal("principal.created", name, actor, None, principal::described(name))?;
-                return Ok(());
+        // Again when another session has inserted it between the two, or has purged it meanwhile.
+        let previous = loop {
+            if let Some(found) = lock(name, Hold::Alone) {
+                break found;
             }
-            // Another session has just inserted it, and may have dropped it again.
-            None => lock(name, Hold::Alone),
-            found => found,
+            if INSERT.run(&values(&self)) == 1 {
+                return event::of_principal("principal.created", name, actor, None, principal::described(name));
+            }
+            pgrx::check_for_interrupts!();
         };
-        let known = previous.as_ref().is_some_and(|found| !found.dropped);
-        let was_active = previous.as_ref().is_some_and(|found| found.active);
+        let (known, was_active) = (!previous.dropped, previous.active);
         let before = principal::described(name).filter(|_| known);
         UPDATE.run(&values(&self));
-        if let Some(found) = previous.filter(|found| !found.dropped && found.active)
-            && self.active == Some(false)
-        {
-            kill_revocable(name, &found, actor, self.state_reason.as_ref());
+        if known && was_active && self.active == Some(false) {
+            kill_revocable(name, &previous, actor, self.state_reason.as_ref());
         }
         let after = principal::described(name);
         if before != after {
