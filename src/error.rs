@@ -156,6 +156,10 @@ pub enum Error {
     Grace,
     /// A role without `manage` access makes a trusted call.
     NotTrusted,
+    /// Nobody is authenticated, and the role has no `manage` access.
+    NotAuthenticated,
+    /// `require_actor` is on, and the call names no actor under no identity.
+    ActorRequired,
     /// The effective user may not execute this function.
     MayNotExecute(String),
     /// The actor given is not the identity of the transaction.
@@ -174,6 +178,8 @@ pub enum Error {
     ScopeNotGranted,
     /// The transaction has another identity, or was closed for identities.
     SecondIdentity,
+    /// The identity would change in a security-restricted operation.
+    Restricted,
     /// A parallel worker asks for the identity, which it does not have.
     InWorker,
     /// A parallel worker calls a function that must run in its leader alone.

@@ -171,6 +171,12 @@ impl Error {
             Error::MayNotExecute(function) => Told::new(DENIED, format!("permission denied for function {function}")),
             Error::NotTrusted => Told::new(DENIED, "permission denied for trusted calls")
                 .hint("The role needs \"manage\" access; see tokenauth.grant_access()."),
+            Error::NotAuthenticated => Told::new(DENIED, "permission denied for trusted calls").hint(
+                "Authenticate the transaction first; without that, the role needs \"manage\" access, see tokenauth.grant_access().",
+            ),
+            Error::ActorRequired => Told::new(DENIED, "permission denied without an identity or an actor")
+                .detail("The setting tokenauth.require_actor is on for this role.")
+                .hint("Authenticate the transaction first, or pass the actor."),
             Error::OtherActor => Told::new(DENIED, "actor must be the identity of the transaction")
                 .detail("Who presents a token acts for its owner and for nobody else."),
             Error::UnderIdentity => Told::new(DENIED, "permission denied under an identity")
@@ -192,6 +198,10 @@ impl Error {
             )
             .detail("It has an identity, or an attempt has failed, or sign_out() was called.")
             .hint("Begin another transaction."),
+            Error::Restricted => {
+                Told::new(DENIED, "cannot change the identity of a transaction within security-restricted operation")
+                    .detail("The code of an index, of a materialized view or of a bound expression runs in the transaction of somebody else.")
+            }
             Error::InWorker => Told::new(
                 State::ERRCODE_INVALID_TRANSACTION_STATE,
                 "parallel workers do not know who is authenticated",

@@ -20,7 +20,8 @@ use crate::verify::{Claim, Outcome, Question};
 ///
 /// # Errors
 /// `28000` for a token that is not accepted, whatever the reason; `42501` when it does not grant what is required;
-/// `25001` when the transaction has another identity or was closed for identities; and the errors of `verify`.
+/// `25001` when the transaction has another identity or was closed for identities; `42501` in a security-restricted
+/// operation, such as an index expression under ANALYZE; and the errors of `verify`.
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn authenticate(
     call: Call,
@@ -76,7 +77,7 @@ fn authenticate_request(
 /// For callers that answer with `error_response` and let policies deny the rest.
 ///
 /// # Errors
-/// `25001` as `authenticate`; and the errors of `verify`.
+/// `25001` and `42501` as `authenticate`; and the errors of `verify`.
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, requires = ["types"])]
 fn sign_in(
     call: Call,
@@ -130,13 +131,11 @@ fn sign_in_request(
 /// Ends the identity of the transaction, which cannot get another one.
 ///
 /// # Errors
-/// `25000` in a parallel worker.
+/// `25000` in a parallel worker, `42501` in a security-restricted operation.
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn sign_out(call: Call) -> Result<(), ErrorReport> {
     Caller::enter(call)?;
-    state::current()?;
-    state::close();
-    Ok(())
+    Ok(state::close()?)
 }
 
 fn owner(attempt: Attempt, outcome: Outcome) -> Result<Text, Error> {

@@ -22,7 +22,7 @@ use crate::verify::{Claim, Outcome, Question, Refused};
 ///
 /// # Errors
 /// `PGRST` with the response of `error_response`, for PostgREST to pass on; `25001` when the transaction has another
-/// identity or was closed for identities; and the errors of `verify`.
+/// identity or was closed for identities; `42501` in a security-restricted operation; and the errors of `verify`.
 #[pg_extern(
     schema = "tokenauth",
     sql = "

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use crate::error::Error;
 use crate::pg::role;
+use crate::pg::user::is_security_restricted;
 use crate::pg::xact::{self, End};
 use crate::verify::accepted::Accepted;
 
@@ -14,10 +15,12 @@ pub type Identity = Rc<Accepted>;
 /// What the transaction knows about identities.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum State<T> {
-    /// Nobody is authenticated yet.
+    /// Nobody has been authenticated.
     Open,
     /// Somebody is authenticated.
     Authenticated(Authenticated<T>),
+    /// Nobody is authenticated any more, since the identity was rolled back; somebody can be again.
+    RolledBack,
     /// Nobody is authenticated, and nobody can be.
     Closed,
 }
@@ -51,7 +54,7 @@ impl<T> Authenticated<T> {
     fn after_abort(mut self, aborted: i32) -> State<T> {
         while self.level >= aborted {
             let Some((who, level)) = self.before.pop() else {
-                return State::Open;
+                return State::RolledBack;
             };
             (self.who, self.level) = (who, level);
         }
@@ -71,8 +74,9 @@ impl<T> Authenticated<T> {
 impl<T> State<T> {
     /// The state after the end of a transaction or subtransaction.
     ///
-    /// A rollback to a savepoint takes back only an identity set after it. A closed state stays closed at every level:
-    /// rolling back a failed attempt must not undo it.
+    /// A rollback to a savepoint takes back only an identity set after it, and not that there was one: the application
+    /// has not checked what comes next. A closed state stays closed at every level: rolling back a failed attempt must
+    /// not undo it.
     fn after(self, end: End) -> Self {
         match (self, end) {
             (_, End::Transaction) => State::Open,
@@ -129,7 +133,7 @@ pub enum Standing {
     Application,
     /// The principal that is authenticated.
     Identity(Identity),
-    /// Nobody: an attempt failed, the identity was signed out, or it belongs to another role.
+    /// Nobody: an attempt failed, the identity was signed out or rolled back, or it belongs to another role.
     Lost,
 }
 
@@ -149,8 +153,19 @@ pub fn standing() -> Result<Standing, Error> {
 }
 
 /// Ends the identity, and closes the transaction for any other.
-pub fn close() {
+///
+/// # Errors
+/// 42501 in a security-restricted operation.
+pub fn close() -> Result<(), Error> {
+    refuse_restricted()?;
     STATE.set(State::Closed);
+    Ok(())
+}
+
+/// Checks that the transaction's identity may change now: it is not that of whoever wrote the code of an index
+/// expression or a materialized view, and a superuser's ANALYZE must not log in as its owner.
+fn refuse_restricted() -> Result<(), Error> {
+    if is_security_restricted() { Err(Error::Restricted) } else { Ok(()) }
 }
 
 /// An attempt to authenticate. Unless it succeeds, the transaction is closed for identities.
@@ -162,13 +177,12 @@ impl Attempt {
     /// Begins an attempt.
     ///
     /// # Errors
-    /// 25001 when the transaction is closed for identities, 25000 in a parallel worker.
+    /// 25001 when the transaction is closed for identities; 42501 in a security-restricted operation, which leaves the
+    /// identity as it is.
     pub fn begin() -> Result<Self, Error> {
-        if xact::is_parallel_worker() {
-            return Err(Error::InWorker);
-        }
+        refuse_restricted()?;
         match STATE.replace(State::Closed) {
-            State::Open => Ok(Attempt { former: None }),
+            State::Open | State::RolledBack => Ok(Attempt { former: None }),
             State::Authenticated(former) => Ok(Attempt { former: Some(former) }),
             State::Closed => Err(Error::SecondIdentity),
         }
@@ -221,11 +235,14 @@ mod tests {
     struct Model {
         identity: Option<(u8, u8)>,
         closed: bool,
+        /// Whether there was any attempt: the application is not trusted again.
+        touched: bool,
         savepoints: Vec<Option<(u8, u8)>>,
     }
 
     impl Model {
         fn step(&mut self, step: &Step) {
+            self.touched |= matches!(step, Step::Authenticate(..) | Step::SignOut);
             match *step {
                 Step::Savepoint => self.savepoints.push(self.identity),
                 Step::Release => drop(self.savepoints.pop()),
@@ -249,7 +266,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_identity_follows_savepoints_and_what_was_closed_stays_closed(
+        fn the_identity_follows_savepoints_and_what_was_closed_or_touched_stays_so(
             steps in prop::collection::vec(any_step(), 0..60),
         ) {
             let mut model = Model::default();
@@ -269,7 +286,9 @@ mod tests {
                     Step::Authenticate(token, grants) => {
                         let who = (token, grants);
                         state = match state {
-                            State::Open => State::Authenticated(Authenticated::first(who, level)),
+                            State::Open | State::RolledBack => {
+                                State::Authenticated(Authenticated::first(who, level))
+                            }
                             State::Authenticated(former) if former.who.0 == token => {
                                 State::Authenticated(former.again(who, level))
                             }
@@ -282,6 +301,7 @@ mod tests {
                 let current = if let State::Authenticated(now) = &state { Some(now.who) } else { None };
                 prop_assert_eq!(current, model.identity);
                 prop_assert_eq!(state == State::Closed, model.closed);
+                prop_assert_eq!(state == State::Open, !model.touched);
             }
             prop_assert_eq!(state.after(End::Transaction), State::Open);
         }

@@ -10,6 +10,19 @@ use pgrx::pg_sys;
 use super::extension::Extension;
 use super::meanwhile::{Meanwhile, SEARCH_PATH};
 
+// Declared here, without pgrx's guard, which costs more than the function: it reads a variable and cannot raise.
+unsafe extern "C-unwind" {
+    fn InSecurityRestrictedOperation() -> bool;
+}
+
+/// Whether the code that runs now is somebody's that PostgreSQL runs for another: of an index expression, a materialized
+/// view or a row that logical replication applies.
+#[inline]
+pub fn is_security_restricted() -> bool {
+    // SAFETY: reads this backend's state.
+    unsafe { InSecurityRestrictedOperation() }
+}
+
 /// Another user until dropped; an abort restores the former one as well.
 pub struct ActingAs {
     user: pg_sys::Oid,

@@ -85,6 +85,36 @@ SELECT app.verdict(:'token');
 ROLLBACK;
 REVOKE regress_tokenauth_weak FROM regress_tokenauth_none;
 
+-- code that PostgreSQL runs in the transaction of somebody else logs nobody in, and nobody out
+SELECT set_config('test.token', :'token', false) IS NOT NULL AS set;
+SELECT tokenauth.enable(:'id');
+SET ROLE regress_tokenauth_weak;
+CREATE FUNCTION app.log_in(number integer) RETURNS integer LANGUAGE plpgsql IMMUTABLE AS $$
+    DECLARE call text;
+    BEGIN
+        FOREACH call IN ARRAY ARRAY['authenticate(current_setting(''test.token''))', 'sign_in(current_setting(''test.token''))', 'sign_out()', 'pre_request()'] LOOP
+            BEGIN
+                EXECUTE 'SELECT tokenauth.' || call;
+                RAISE NOTICE '% has changed the identity', call;
+            EXCEPTION WHEN OTHERS THEN
+                RAISE NOTICE '%: % %', split_part(call, '(', 1), SQLSTATE, SQLERRM;
+            END;
+        END LOOP;
+        RETURN number;
+    END $$;
+CREATE TABLE app.login_trap AS SELECT 1 AS number;
+SET client_min_messages = warning;
+CREATE INDEX login_trap_index ON app.login_trap (app.log_in(number));
+RESET client_min_messages;
+RESET ROLE;
+BEGIN;
+ANALYZE app.login_trap;
+SELECT tokenauth.current_owner();
+SELECT tokenauth.authenticate(:'token');
+ANALYZE app.login_trap;
+SELECT tokenauth.current_owner();
+COMMIT;
+
 -- after a call, and after one that failed and was caught, the caller is who it was, with its own settings
 CREATE FUNCTION app.afterwards() RETURNS text LANGUAGE plpgsql SET search_path = app, pg_catalog AS $$
     BEGIN
