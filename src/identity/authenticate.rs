@@ -4,6 +4,7 @@ use pgrx::prelude::*;
 
 use super::state::{self, Attempt, Identity};
 use crate::access::Caller;
+use crate::correlation;
 use crate::error::{Error, ErrorReport};
 use crate::pg::array::TextArray;
 use crate::pg::call::Call;
@@ -143,6 +144,7 @@ fn owner(attempt: Attempt, outcome: Outcome) -> Result<Text, Error> {
         Outcome::Accepted(identity, _) => {
             let owner = identity.owner();
             attempt.succeed(identity)?;
+            correlation::next()?;
             Ok(owner)
         }
         Outcome::Refused(refused) if refused.verdict == Verdict::InsufficientScope => Err(Error::ScopeNotGranted),

@@ -40,6 +40,7 @@ fn pre_request(call: Call) -> Result<Raise, ErrorReport> {
     match Claim::of_headers(headers.as_ref(), header.as_deref(), |claim| question.ask(claim))? {
         Outcome::Accepted(identity, _) => {
             attempt.succeed(Identity::clone(&identity))?;
+            correlation::next()?;
             Ok(Raise::nothing())
         }
         Outcome::Refused(refused) => raise(&refused),

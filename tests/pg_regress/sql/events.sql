@@ -54,6 +54,24 @@ COMMIT;
 SELECT tokenauth.remove_member('org:acme', 'user:alice');
 SELECT event, CASE correlation_id WHEN :'accepted' THEN 'accepted' WHEN :'refused' THEN 'refused' END AS request
   FROM tokenauth.events WHERE correlation_id IS NOT NULL OR event = 'member.removed' ORDER BY id;
+-- … or authenticated by it, in whatever form
+CREATE FUNCTION pg_temp.traced(call text) RETURNS text LANGUAGE plpgsql AS $$
+    BEGIN
+        EXECUTE 'SELECT tokenauth.' || call;
+        PERFORM tokenauth.edit(tokenauth.current_token_id(), name => md5(call));
+        RETURN (SELECT correlation_id FROM tokenauth.events ORDER BY id DESC LIMIT 1);
+    END $$;
+CREATE TEMPORARY TABLE form AS
+    SELECT verb || suffix AS form,
+           verb || suffix || format('(%s)', CASE suffix WHEN '' THEN quote_literal(:'requester')
+                                                        WHEN '_digest' THEN format('%L, sha256(%L)', left(:'requester', 15), :'requester')
+                                                        ELSE quote_literal(jsonb_build_object('x-api-key', :'requester')) END) AS call
+      FROM unnest('{authenticate,sign_in}'::text[]) verb, unnest('{"",_digest,_request}'::text[]) suffix
+     UNION ALL SELECT 'pre_request', 'pre_request()';
+BEGIN;
+SELECT set_config('request.headers', jsonb_build_object('x-api-key', :'requester')::text, true) IS NOT NULL AS headers;
+SELECT count(*) AS forms, count(DISTINCT traced) AS requests FROM (SELECT pg_temp.traced(call) AS traced FROM form OFFSET 0) t;
+ROLLBACK;
 -- … and that of another transaction is another one
 BEGIN;
 SELECT verdict FROM tokenauth.verify(:'requester');
