@@ -7,6 +7,7 @@ use crate::error::Error;
 use crate::identity::{self, Standing};
 use crate::pg::text::Text;
 use crate::principal::PrincipalName;
+use crate::settings;
 
 /// Who asks for an operation, and as which role.
 #[derive(Clone)]
@@ -41,13 +42,25 @@ impl Actor {
     ///
     /// # Errors
     /// 22004 for NULL, so that a variable that happens to be empty never becomes a trusted call; 22023 for a malformed
-    /// principal; 42501 for another actor than the identity, and where there is no identity for a role without `manage`
-    /// access.
+    /// principal; 42501 for another actor than the identity, where there is no identity for a role without `manage`
+    /// access, and for the default where the setting `require_actor` is on.
     pub fn resolve(caller: Caller, actor: Option<Text>) -> Result<Self, Error> {
+        Actor::resolve_if(caller, actor, Caller::may_call_trusted)
+    }
+
+    /// As [`resolve`](Self::resolve), for what only shows tokens: whoever may read all of them needs no identity.
+    ///
+    /// # Errors
+    /// As `resolve`, for a role with neither `manage` nor `observe` access.
+    pub fn resolve_reader(caller: Caller, actor: Option<Text>) -> Result<Self, Error> {
+        Actor::resolve_if(caller, actor, |caller| caller.may_call_trusted() || caller.may_read_tokens())
+    }
+
+    fn resolve_if(caller: Caller, actor: Option<Text>, trusts: fn(Caller) -> bool) -> Result<Self, Error> {
         let actor = actor.ok_or(Error::Absent("actor"))?;
-        let session = Actor::session(caller)?;
+        let session = Actor::of_transaction(caller, trusts)?;
         match (&session.who, actor.as_bytes()) {
-            (_, b"session") => Ok(session),
+            (_, b"session") => session.given_if_required(),
             (Who::Identity(presenter), name) if name == presenter.owner.as_bytes() => Ok(session),
             (Who::Identity(_), _) => Err(Error::OtherActor),
             _ => Ok(Actor { who: Who::Principal(PrincipalName::given("actor", Some(actor))?), caller }),
@@ -57,15 +70,11 @@ impl Actor {
     /// The identity of the transaction if there is one, otherwise the application itself.
     ///
     /// # Errors
-    /// 42501 without an identity for a role without `manage` access, and for every role once an identity, or an attempt
-    /// at one, has ended: the application has not checked what comes after that.
+    /// 42501 without an identity for a role without `manage` access, where the setting `require_actor` is on, and for
+    /// every role once an identity, or an attempt at one, has ended: the application has not checked what comes after
+    /// that.
     pub fn session(caller: Caller) -> Result<Self, Error> {
-        match identity::standing()? {
-            Standing::Identity(identity) => Actor::identity(caller, &identity),
-            Standing::Lost => Err(Error::IdentityLost),
-            Standing::Application if caller.may_call_trusted() => Ok(Actor::itself(caller)),
-            Standing::Application => Err(Error::NotTrusted),
-        }
+        Actor::of_transaction(caller, Caller::may_call_trusted)?.given_if_required()
     }
 
     /// The application itself, for functions that no other actor may call.
@@ -73,8 +82,28 @@ impl Actor {
     /// # Errors
     /// 42501 under an identity, and as [`session`](Self::session).
     pub fn application(caller: Caller) -> Result<Self, Error> {
-        let session = Actor::session(caller)?;
-        if session.is_trusted() { Ok(session) } else { Err(Error::UnderIdentity) }
+        match Actor::of_transaction(caller, Caller::may_call_trusted) {
+            Ok(application) if application.is_trusted() => Ok(application),
+            Ok(_) => Err(Error::UnderIdentity),
+            // To authenticate would not help.
+            Err(Error::NotAuthenticated) => Err(Error::NotTrusted),
+            Err(other) => Err(other),
+        }
+    }
+
+    fn of_transaction(caller: Caller, trusts: impl FnOnce(Caller) -> bool) -> Result<Self, Error> {
+        match identity::standing()? {
+            Standing::Identity(identity) => Actor::identity(caller, &identity),
+            Standing::Lost => Err(Error::IdentityLost),
+            Standing::Application if trusts(caller) => Ok(Actor::itself(caller)),
+            Standing::Application => Err(Error::NotAuthenticated),
+        }
+    }
+
+    /// Checks that this is not the application itself where it must name whom it asks for: a forgotten BEGIN, and what
+    /// was meant for a user is done for everybody.
+    fn given_if_required(self) -> Result<Self, Error> {
+        if self.is_trusted() && settings::require_actor() { Err(Error::ActorRequired) } else { Ok(self) }
     }
 
     /// Who is behind an operation that takes no actor: a trigger of a bound table, or a token presented to be revoked.

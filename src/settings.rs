@@ -48,6 +48,10 @@ static RETENTION: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::n
 /// look stale.
 static STANDBY_MAX_STALENESS: GucSetting<i32> = GucSetting::<i32>::new(0);
 
+/// `tokenauth.require_actor`. Off: the application vouches for what it calls. On, for roles that always act for a user, a
+/// forgotten transaction is an error instead of a trusted call.
+static REQUIRE_ACTOR: GucSetting<bool> = GucSetting::<bool>::new(false);
+
 /// `tokenauth.request_header`. None: `Authorization` and `X-API-Key` are where clients put a token.
 static REQUEST_HEADER: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
 
@@ -111,6 +115,14 @@ pub fn define() {
         i32::MAX,
         GucContext::Suset,
         GucFlags::UNIT_MS,
+    );
+    GucRegistry::define_bool_guc(
+        c"tokenauth.require_actor",
+        c"Refuses calls about tokens that name no actor, in transactions that nobody has authenticated.",
+        c"For roles that only ever act for users; without it such a call is the application's own trusted call.",
+        &REQUIRE_ACTOR,
+        GucContext::Suset,
+        GucFlags::default(),
     );
     GucRegistry::define_enum_guc(
         c"tokenauth.default_error_style",
@@ -184,6 +196,11 @@ pub fn key_file() -> Option<CString> {
 /// Whether listeners are notified of deaths and expiries.
 pub fn notify() -> bool {
     NOTIFY.get()
+}
+
+/// Whether a call about tokens must name its actor where nobody is authenticated.
+pub fn require_actor() -> bool {
+    REQUIRE_ACTOR.get()
 }
 
 /// How long dead tokens and old events are kept; `None`: for ever.
