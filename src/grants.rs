@@ -3,6 +3,8 @@
 //! Nothing is granted to PUBLIC and no role is created. An access is only EXECUTE and SELECT (and DML on `kind`) on the
 //! objects listed here, so `\dp` and `\df+` show the whole truth and a dump carries it.
 
+use std::borrow::Cow;
+
 use pgrx::prelude::*;
 
 use crate::access::Caller;
@@ -42,6 +44,11 @@ impl Access {
     }
 
     /// The privileges it adds to the accesses it includes.
+    fn privileges(self) -> impl Iterator<Item = Cow<'static, str>> {
+        let of_kind = (self == Access::Admin).then(|| Cow::Owned(kind_columns()));
+        self.adds().iter().copied().map(Cow::Borrowed).chain(of_kind)
+    }
+
     const fn adds(self) -> &'static [&'static str] {
         match self {
             Access::Identity => &[
@@ -112,13 +119,15 @@ impl Access {
                 "EXECUTE ON FUNCTION tokenauth.stats",
                 "EXECUTE ON FUNCTION tokenauth.unusual_activity",
                 "EXECUTE ON FUNCTION tokenauth.usage_export",
+                // For reading: who may see every token needs no identity.
+                "EXECUTE ON FUNCTION tokenauth.list",
                 "SELECT ON tokenauth.usage_hourly",
                 "SELECT ON tokenauth.tokens",
                 "SELECT ON tokenauth.events",
                 "SELECT ON tokenauth.kind",
             ],
             Access::Admin => &[
-                "INSERT, UPDATE, DELETE ON tokenauth.kind",
+                "DELETE ON tokenauth.kind",
                 "EXECUTE ON FUNCTION tokenauth.reseal",
                 "EXECUTE ON FUNCTION tokenauth.purge",
                 "EXECUTE ON FUNCTION tokenauth.import_revocations",
@@ -142,6 +151,19 @@ impl Access {
     }
 }
 
+/// The privilege to write every column of `kind` except `created_at`: a kind that is older than its transaction comes from
+/// a dump, and leaves no event.
+fn kind_columns() -> String {
+    static COLUMNS: Statement = Statement::new(
+        "SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum)
+           FROM pg_attribute
+          WHERE attrelid = 'tokenauth.kind'::regclass AND attnum > 0 AND NOT attisdropped AND attname <> 'created_at'",
+    );
+    let columns = COLUMNS.first(&[], |row| row.required::<Text>(1)).unwrap_or_else(|| Text::from(""));
+    let columns = String::from_utf8_lossy(columns.as_bytes());
+    format!("INSERT ({columns}), UPDATE ({columns}) ON tokenauth.kind")
+}
+
 /// Grants a role an access: `identity`, `verify`, `self`, `manage`, `observe` or `admin`.
 ///
 /// # Errors
@@ -153,7 +175,7 @@ fn grant_access(call: Call, to_role: Option<Role>, access: Option<Text>) -> Resu
     let _path = Meanwhile::set(&[SEARCH_PATH]);
     let (role, access) = asked(caller, "to_role", to_role, access)?;
     run_command(format!("GRANT USAGE ON SCHEMA tokenauth TO {role}"));
-    for what in access.includes().iter().flat_map(|access| access.adds()) {
+    for what in access.includes().iter().flat_map(|access| access.privileges()) {
         run_command(format!("GRANT {what} TO {role}"));
     }
     Ok(())
@@ -168,7 +190,7 @@ fn revoke_access(call: Call, from_role: Option<Role>, access: Option<Text>) -> R
     let caller = Caller::enter(call)?;
     let _path = Meanwhile::set(&[SEARCH_PATH]);
     let (role, access) = asked(caller, "from_role", from_role, access)?;
-    for what in access.adds() {
+    for what in access.privileges() {
         run_command(format!("REVOKE {what} FROM {role}"));
     }
     Ok(())

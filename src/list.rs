@@ -25,7 +25,7 @@ fn list(
     kind: default!(Option<Text>, "'*'"),
 ) -> Result<TokensRows, ErrorReport> {
     let caller = Caller::enter(call)?;
-    let actor = Actor::resolve(caller, actor)?;
+    let actor = Actor::resolve_reader(caller, actor)?;
     let owner_of_ours = caller.act_as_owner();
     let any = |text: Text| Some(text).filter(|text| text.as_bytes() != b"*");
     let owner = any(argument::given("owner", owner)?);

@@ -58,6 +58,11 @@ impl Caller {
         privileges::may_manage(self.user)
     }
 
+    /// Whether it may read the view `tokens`, and so see every token.
+    pub fn may_read_tokens(self) -> bool {
+        privileges::may_read(self.user, c"tokens")
+    }
+
     /// Acts as the extension's owner until the guard is dropped: for constant SQL of ours and nothing else.
     pub fn act_as_owner(self) -> ActingAs {
         ActingAs::owner_of_ours()

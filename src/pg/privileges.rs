@@ -59,6 +59,17 @@ pub fn may_manage(user: role::Id) -> bool {
     may_execute(user, function)
 }
 
+/// Whether a role may SELECT from this relation of ours.
+///
+/// # Errors
+/// Raises 55000 when there is none of this name in the installed extension.
+pub fn may_read(user: role::Id, relation: &CStr) -> bool {
+    let relation = Extension::installed().relation(relation).unwrap_or_else(|| raise_not_installed());
+    // SAFETY: look-ups in the system caches; the relation was just found.
+    let answer = unsafe { pg_sys::pg_class_aclcheck(relation, user, pg_sys::AclMode::from(pg_sys::ACL_SELECT)) };
+    answer == pg_sys::AclResult::ACLCHECK_OK
+}
+
 #[inline]
 fn may_execute(user: pg_sys::Oid, function: pg_sys::Oid) -> bool {
     let generation = authorization::generation();
