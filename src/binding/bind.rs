@@ -15,7 +15,7 @@ use crate::actor::Actor;
 use crate::catalog::principals::{How, record_unbound};
 use crate::error::{Error, ErrorReport};
 use crate::pg::call::Call;
-use crate::pg::table::{Supply, Table, lock_bindings};
+use crate::pg::table::{Out, Supply, Table, lock_bindings};
 use crate::pg::text::Text;
 
 /// Makes the rows of a table principals of this type from now on, and returns how many it has copied.
@@ -96,7 +96,7 @@ fn bind(
     // Even whether a text is an expression may depend on settings.
     let _settled = settled();
     let definition = define()?;
-    let source = Source::owned(source, command)?;
+    let source = Source::owned(source, command, |_| Out::Writers)?;
     lock_bindings();
     lock(definition.to(), Supply::Bind);
     refuse_second(&source, &definition)?;
@@ -135,7 +135,7 @@ fn unbind_principals(call: Call, source: Option<Table>) -> Result<(), ErrorRepor
     let caller = Caller::enter(call)?;
     let actor = Actor::application(caller)?;
     let _settled = settled();
-    let source = Source::owned(source, c"unbind_principals()")?;
+    let source = Source::owned(source, c"unbind_principals()", |_| Out::Everybody)?;
     lock_bindings();
     let is_of_memberships = bound_as(&source).is_ok_and(|definition| *definition.to() == BoundTo::Memberships);
     if triggers::drop(&source) == 0 {

@@ -4,7 +4,7 @@ use std::ffi::CStr;
 
 use crate::error::Error;
 use crate::pg::statement::{Statement, arguments};
-use crate::pg::table::Table;
+use crate::pg::table::{Out, Table};
 use crate::pg::text::Text;
 use crate::pg::xact;
 
@@ -59,21 +59,21 @@ impl Source {
     }
 
     /// Locks the table and its partitions: writers to a partition lock only that.
-    fn lock_against_writers(&self) {
+    fn lock(&self, out: Out) {
         static PARTITIONS: Statement =
             Statement::new("SELECT relid FROM pg_partition_tree($1) WHERE relid <> $1 ORDER BY relid");
-        self.table.lock_against_writers();
+        self.table.lock(out);
         for partition in PARTITIONS.all(arguments![self.table], |row| row.required::<Table>(1)) {
-            partition.lock_against_writers();
+            partition.lock(out);
         }
     }
 
-    /// Looks up a table that the current user owns, and locks it against writers.
+    /// Looks up a table that the current user owns, and locks it against those whom `out` names.
     ///
     /// # Errors
     /// 22004 for NULL, 42P01 when it does not exist, 42501 for anybody but its owner, 0A000 for a table that cannot be
     /// bound, 25006, naming `command`, in a read-only transaction.
-    pub fn owned(table: Option<Table>, command: &'static CStr) -> Result<Self, Error> {
+    pub fn owned(table: Option<Table>, command: &'static CStr, out: impl FnOnce(&Self) -> Out) -> Result<Self, Error> {
         static MAY_BIND: Statement =
             Statement::new("SELECT pg_has_role(current_user, relowner, 'USAGE') FROM pg_class WHERE oid = $1");
         let table = table.ok_or(Error::Absent("source"))?;
@@ -86,7 +86,7 @@ impl Source {
         }
         // Checked before taking the lock, which on a standby would be refused as too strong.
         xact::refuse_read_only(command);
-        source.lock_against_writers();
+        source.lock(out(&source));
         // The table may have changed during the wait for the lock.
         Self::of(table)
     }

@@ -12,7 +12,7 @@ use crate::catalog::principals::{Changes, How};
 use crate::error::{Error, ErrorReport};
 use crate::pg::call::Call;
 use crate::pg::meanwhile::Meanwhile;
-use crate::pg::table::Table;
+use crate::pg::table::{Out, Table};
 use crate::pg::user::ActingAs;
 
 /// Repairs drift between a bound table and its principals or memberships, and installs missing triggers, such as those
@@ -29,7 +29,10 @@ fn sync_principals(call: Call, source: Option<Table>) -> Result<i64, ErrorReport
     let caller = Caller::enter(call)?;
     Actor::application(caller)?;
     let _settled = settled();
-    let source = Source::owned(source, c"sync_principals()")?;
+    let source = Source::owned(source, c"sync_principals()", |source| {
+        let drops = bound_as(source).is_ok_and(|definition| triggers::install_drops(source, &definition));
+        if drops { Out::Everybody } else { Out::Writers }
+    })?;
     let definition = bound_as(&source)?;
     triggers::install(&source, &definition);
     let mut changes = {

@@ -128,6 +128,12 @@ pub fn install(source: &Source, definition: &Definition) {
     }
 }
 
+/// Whether [`install`] would drop a trigger, as the table is now.
+pub fn install_drops(source: &Source, definition: &Definition) -> bool {
+    static FIND: Statement = Statement::new(wanted!("SELECT FROM wanted WHERE is_other AND NOT is_clone LIMIT 1"));
+    FIND.run(arguments![source.table.oid(), joined(&definition.arguments())]) > 0
+}
+
 /// Drops the triggers from the table and its partitions, and returns how many there were.
 pub fn drop(source: &Source) -> usize {
     static COMMANDS: Statement = Statement::new(wanted!(

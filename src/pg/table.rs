@@ -25,11 +25,25 @@ impl Table {
         self.0
     }
 
-    /// Locks out all writers until the transaction ends, as CREATE TRIGGER does. Readers continue.
-    pub fn lock_against_writers(self) {
+    /// Locks out others until the transaction ends.
+    pub fn lock(self, out: Out) {
+        let mode = match out {
+            Out::Writers => pg_sys::ShareRowExclusiveLock,
+            Out::Everybody => pg_sys::AccessExclusiveLock,
+        };
         // SAFETY: takes a heavyweight lock; if the table is gone, the next access to it notices.
-        unsafe { pg_sys::LockRelationOid(self.0, pg_sys::ShareRowExclusiveLock as c_int) };
+        unsafe { pg_sys::LockRelationOid(self.0, mode as c_int) };
     }
+}
+
+/// Whom the lock of a table keeps out.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Out {
+    /// Those who write it, as CREATE TRIGGER does.
+    Writers,
+    /// Those who read it too, as DROP TRIGGER does. Whoever will drop one asks for this at once: to keep out writers first
+    /// and readers later would be to wait for a reader that is itself about to write.
+    Everybody,
 }
 
 /// A `name` argument: that of a column.
