@@ -54,9 +54,9 @@ pub fn owners_die(changes: &Changes) {
 }
 
 /// Announces tokens that expire within a week and within a day, once for each, and again when the expiry has changed;
-/// not those issued for less than that term. Runs as the owner of our tables, whatever the search path; does nothing
-/// when the setting is off or the queue half full. The worker of a database calls this, each time in a transaction of
-/// its own, again while it returns true.
+/// not those issued for less than that term. Runs as the owner of our tables; does nothing when the setting is off or
+/// the queue half full. The worker of a database calls this, each time in a transaction of its own, again while it
+/// returns true.
 pub fn expiring() -> bool {
     if !settings::notify() {
         return false;

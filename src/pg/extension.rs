@@ -8,14 +8,33 @@
 use std::cell::{Cell, RefCell};
 use std::ffi::{CStr, c_int};
 
-use pgrx::pg_sys::SysCacheIdentifier::{NAMESPACEOID, PROCNAMEARGSNSP};
+use pgrx::pg_sys::SysCacheIdentifier::{NAMESPACEOID, PROCNAMEARGSNSP, RELOID};
 use pgrx::prelude::*;
 use pgrx::{PgSqlErrorCode, pg_sys};
 
-use super::authorization;
+use super::{authorization, invalidation};
 
 /// The name of the extension, and of its schema.
 const NAME: &CStr = c"tokenauth";
+
+/// Every table and view of ours, by which our SQL names them.
+const RELATIONS: [&CStr; 15] = [
+    c"announced",
+    c"event",
+    c"events",
+    c"import",
+    c"key",
+    c"kind",
+    c"mass_death",
+    c"member",
+    c"principal",
+    c"signal",
+    c"token",
+    c"tokens",
+    c"usage",
+    c"usage_batch",
+    c"usage_hourly",
+];
 
 /// The installed extension.
 #[derive(Clone, Copy)]
@@ -31,6 +50,8 @@ thread_local! {
     static INSTALLED: Cell<Option<(u64, Extension)>> = const { Cell::new(None) };
     /// Relations that are members of it, in the same generation.
     static MEMBERS: RefCell<Vec<pg_sys::Oid>> = const { RefCell::new(Vec::new()) };
+    /// The generations, of the catalogs and of our relations, in which all names were proved.
+    static PROVED: Cell<(u64, u64)> = const { Cell::new((0, 0)) };
 }
 
 impl Extension {
@@ -52,6 +73,44 @@ impl Extension {
     /// Raises 55000 when it is not.
     pub fn installed() -> Self {
         Extension::find().unwrap_or_else(|| raise_not_installed())
+    }
+
+    /// Checks that whatever our SQL may name is ours, before it runs as our owner: each relation that exists must be a
+    /// member and belong to the owner of the schema. Any other owner could make the statement run code of its own.
+    ///
+    /// # Errors
+    /// Raises 55000 when one is not.
+    pub fn proved(self) -> Self {
+        let generations = || (authorization::generation(), invalidation::names());
+        if PROVED.get() != generations() {
+            let before = generations();
+            let existing = RELATIONS.into_iter().filter(|name| self.prove(name)).count();
+            // One that is missing, since the extension is not updated yet, may appear without notice.
+            if existing == RELATIONS.len() {
+                PROVED.set(before);
+            }
+        }
+        self
+    }
+
+    /// Whether there is a relation of this name.
+    fn prove(&self, name: &CStr) -> bool {
+        // SAFETY: a syscache look-up of a name; an absent one returns InvalidOid.
+        let relation = unsafe { pg_sys::get_relname_relid(name.as_ptr(), self.schema) };
+        if relation == pg_sys::InvalidOid {
+            return false;
+        }
+        invalidation::watch_table(relation);
+        if self.relation(name) != Some(relation) || owner(relation) != Some(self.owner) {
+            let name = name.to_string_lossy();
+            ereport!(
+                ERROR,
+                PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                format!("relation \"tokenauth.{name}\" does not belong to extension \"tokenauth\" and its owner"),
+                "Its owner could run code of its own with the rights of whoever uses the extension."
+            );
+        }
+        true
     }
 
     /// The relation of this name, if it is a member.
@@ -105,6 +164,20 @@ impl Extension {
     }
 }
 
+fn owner(relation: pg_sys::Oid) -> Option<pg_sys::Oid> {
+    // SAFETY: a look-up in the system cache; the row is released after its use.
+    unsafe {
+        let row = pg_sys::SearchSysCache1(RELOID as c_int, relation.into());
+        if row.is_null() {
+            return None;
+        }
+        let form: pg_sys::Form_pg_class = pg_sys::GETSTRUCT(row).cast();
+        let owner = (*form).relowner;
+        pg_sys::ReleaseSysCache(row);
+        Some(owner)
+    }
+}
+
 fn look_up() -> Option<Extension> {
     // SAFETY: look-ups in the catalogs; an absent name returns InvalidOid. The cached row is released after its use.
     unsafe {
@@ -133,4 +206,29 @@ pub(super) fn raise_not_installed() -> ! {
         "extension \"tokenauth\" is not installed in this database as this library needs it",
         "Its tables were not found; ALTER EXTENSION tokenauth UPDATE brings them up to the library's version."
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_table_and_view_of_the_installation_script_is_proved() {
+        let scripts = concat!(
+            include_str!("../../sql/schema/kind.sql"),
+            include_str!("../../sql/schema/principal.sql"),
+            include_str!("../../sql/schema/token.sql"),
+            include_str!("../../sql/schema/event.sql"),
+            include_str!("../../sql/schema/types.sql"),
+            include_str!("../../sql/schema/views.sql"),
+        );
+        let is_name = |character: char| character.is_ascii_lowercase() || character == '_';
+        let mut created: Vec<&str> = ["CREATE TABLE tokenauth.", "CREATE VIEW tokenauth."]
+            .into_iter()
+            .flat_map(|command| scripts.split(command).skip(1))
+            .map(|rest| rest.split(|character| !is_name(character)).next().unwrap_or_default())
+            .collect();
+        created.sort_unstable();
+        assert_eq!(created, RELATIONS.map(|name| name.to_str().unwrap_or_default()));
+    }
 }

@@ -113,15 +113,6 @@ pub fn database_exists(database: u32) -> bool {
     true
 }
 
-/// Whether the extension, with its tables, is installed in this database.
-pub fn is_installed() -> bool {
-    // SAFETY: syscache look-ups of names; an absent one returns InvalidOid.
-    unsafe {
-        let schema = pg_sys::get_namespace_oid(c"tokenauth".as_ptr(), true);
-        schema != pg_sys::InvalidOid && pg_sys::get_relname_relid(c"usage_batch".as_ptr(), schema) != pg_sys::InvalidOid
-    }
-}
-
 static AT_END: std::sync::OnceLock<fn(bool)> = std::sync::OnceLock::new();
 
 /// Calls `tell` at the end of each transaction from now on, with whether it committed.

@@ -34,9 +34,22 @@ impl ActingAs {
     /// Acts as the owner of our schema, under a search path of ours: for constant SQL only.
     ///
     /// # Errors
-    /// Raises 55000 when the schema is not that of the installed extension.
+    /// Raises 55000 when the schema is not that of the installed extension, or a relation in it belongs to others.
     pub fn owner_of_ours() -> Self {
-        let mut acting = Self::switch(Extension::installed().owner, 0);
+        Self::owner(Extension::installed(), 0)
+    }
+
+    /// As [`owner_of_ours`](Self::owner_of_ours), for what runs unasked and as a superuser: whatever code it may come
+    /// upon cannot leave anything behind. `None` where the extension is not installed.
+    ///
+    /// # Errors
+    /// Raises 55000 when a relation in its schema belongs to others.
+    pub fn owner_of_ours_restricted() -> Option<Self> {
+        Extension::find().map(|extension| Self::owner(extension, pg_sys::SECURITY_RESTRICTED_OPERATION as c_int))
+    }
+
+    fn owner(extension: Extension, restriction: c_int) -> Self {
+        let mut acting = Self::switch(extension.proved().owner, restriction);
         acting.path = Some(Meanwhile::set(&[SEARCH_PATH]));
         acting
     }

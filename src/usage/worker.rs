@@ -4,6 +4,9 @@
 //! callback at the end of the transaction settles what was taken, or gives it back, whether an error, SIGTERM or
 //! anything else rolled it back. A worker stays connected for two seconds at most, so that DROP DATABASE, which waits
 //! five, finds nobody; another, started soon, writes what it leaves. Once an hour it also does the work of `tend`.
+//!
+//! It is connected as the bootstrap superuser, and runs unasked: so each transaction proves first that the extension is
+//! installed and that the relations are its own, and acts as their owner in a security-restricted operation.
 
 use std::cell::RefCell;
 use std::time::{Duration, Instant};
@@ -16,6 +19,7 @@ use crate::error::Error;
 use crate::pg::clock::Timestamp;
 use crate::pg::process;
 use crate::pg::shared_memory;
+use crate::pg::user::ActingAs;
 use crate::{notify, purge};
 
 /// After this long a worker begins no other batch. A batch takes a fraction of a second, or fails at a lock.
@@ -51,29 +55,44 @@ pub fn run(database: u32) {
     let start = Instant::now();
     let Some(database) = in_memory::database(slots) else { return };
     process::at_transaction_end(ended);
-    if !process::in_transaction(process::is_installed) {
+    if work(slots, database, start).is_none() {
         // The extension was dropped, and so were its tokens.
         database.begin_writing();
         slots.forget(database.oid());
         slots.header.samples.take(database.oid());
         database.set_tended(Timestamp::now().micros());
-        return;
     }
-    take_back(slots, database);
+}
+
+/// Runs `act` in a transaction of its own, as the owner of the extension. `None` where that is not installed: a schema of
+/// its name may be anybody's.
+fn as_owner<T>(act: impl FnOnce() -> T) -> Option<T> {
+    process::in_transaction(|| {
+        let _owner = ActingAs::owner_of_ours_restricted()?;
+        Some(act())
+    })
+}
+
+/// Writes what waits; `None` where the extension is not installed.
+fn work(slots: Slots<'static>, database: &'static Database, start: Instant) -> Option<()> {
+    // Before anything is taken: where a relation is somebody else's, all stays in memory.
+    as_owner(|| ())?;
+    take_back(slots, database)?;
     let since = database.waiting_since().unwrap_or_else(|| Timestamp::now().micros());
     database.begin_writing();
     for places in slots.waiting(database.oid()).chunks(BATCH) {
         if start.elapsed() > LONG_ENOUGH {
             database.leave(since);
-            return;
+            return Some(());
         }
-        process::in_transaction(|| write(slots, database, since, places));
+        as_owner(|| write(slots, database, since, places))?;
     }
-    process::in_transaction(|| record_denials(slots, database)).unwrap_or_else(Error::log);
+    as_owner(|| record_denials(slots, database))?.unwrap_or_else(Error::log);
     let now = Timestamp::now().micros();
-    if database.is_due(now) && tend(slots, start) {
+    if database.is_due(now) && tend(slots, start)? {
         database.set_tended(now);
     }
+    Some(())
 }
 
 fn ended(committed: bool) {
@@ -105,10 +124,10 @@ fn write(slots: Slots<'static>, database: &'static Database, since: i64, places:
 
 /// On a promoted standby, gives back what had been handed out and has not arrived, so that it is written here. Records
 /// its batch as written, so that it can no longer arrive.
-fn take_back(slots: Slots<'static>, database: &Database) {
-    let Some(open) = database.open() else { return };
+fn take_back(slots: Slots<'static>, database: &Database) -> Option<()> {
+    let Some(open) = database.open() else { return Some(()) };
     // Memory changes after the commit: had that failed, the batch could still arrive.
-    let has_arrived = process::in_transaction(|| !usage::enter_batch(open));
+    let has_arrived = as_owner(|| !usage::enter_batch(open))?;
     slots.each(
         Some(database.oid()),
         |slot| {
@@ -116,6 +135,7 @@ fn take_back(slots: Slots<'static>, database: &Database) {
         },
     );
     database.set_open(None);
+    Some(())
 }
 
 fn record_denials(slots: Slots<'static>, database: &Database) -> Result<(), Error> {
@@ -123,31 +143,31 @@ fn record_denials(slots: Slots<'static>, database: &Database) -> Result<(), Erro
 }
 
 /// Does the hourly work: tells listeners of tokens that are about to expire, and removes what is old. Returns whether
-/// all of it is done.
-fn tend(slots: Slots<'static>, start: Instant) -> bool {
+/// all of it is done; `None` where the extension is not installed.
+fn tend(slots: Slots<'static>, start: Instant) -> Option<bool> {
     let is_over = || start.elapsed() > LONG_ENOUGH;
-    while process::in_transaction(notify::expiring) {
+    while as_owner(notify::expiring)? {
         if is_over() {
-            return false;
+            return Some(false);
         }
     }
     if let Some(before) = Timestamp::of_micros(Timestamp::now().micros() - KEPT) {
-        process::in_transaction(|| {
+        as_owner(|| {
             usage::remove_hours(before, REMOVED);
             usage::remove_batches(before, slots.node());
-        });
+        })?;
     }
     loop {
         // One round takes up to a second.
         if is_over() {
-            return false;
+            return Some(false);
         }
-        match process::in_transaction(purge::by_retention) {
-            Ok(0) => return true,
+        match as_owner(purge::by_retention)? {
+            Ok(0) => return Some(true),
             Ok(_) => {}
             Err(error) => {
                 error.log();
-                return true;
+                return Some(true);
             }
         }
     }

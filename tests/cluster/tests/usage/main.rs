@@ -2,6 +2,7 @@
 //! of it.
 
 mod counting;
+mod impostors;
 mod processes;
 mod standbys;
 mod unusual;
