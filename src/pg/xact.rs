@@ -14,10 +14,12 @@ use pgrx::{PgSqlErrorCode, pg_sys};
 use super::{database, invalidation, notify};
 
 thread_local! {
-    /// Shallowest nesting level at which this transaction has killed something; 0 if it has not.
-    static KILLED_AT: Cell<c_int> = const { Cell::new(0) };
+    /// Where this transaction has killed something.
+    static KILLED: Shallowest = const { Shallowest::nowhere() };
+    /// Where this transaction has narrowed or killed something.
+    static NARROWED: Shallowest = const { Shallowest::nowhere() };
     /// Whether this transaction has narrowed anything, even in a subtransaction that was rolled back.
-    static NARROWED: Cell<bool> = const { Cell::new(false) };
+    static MUST_LAST: Cell<bool> = const { Cell::new(false) };
     /// The WAL position up to which this transaction has written nothing but what `without_haste` wrote.
     static HASTELESS: Cell<Option<pg_sys::XLogRecPtr>> = const { Cell::new(None) };
     /// How many transactions and subtransactions of this backend have been rolled back.
@@ -26,6 +28,40 @@ thread_local! {
     static ENDED: Cell<u64> = const { Cell::new(0) };
     /// The function to call at each end.
     static LISTENER: Cell<Option<fn(End)>> = const { Cell::new(None) };
+}
+
+/// The shallowest nesting level at which this transaction has done something that was not rolled back; 0 if there is
+/// none.
+struct Shallowest(Cell<c_int>);
+
+impl Shallowest {
+    const fn nowhere() -> Self {
+        Shallowest(Cell::new(0))
+    }
+
+    fn is_somewhere(&self) -> bool {
+        self.0.get() > 0
+    }
+
+    /// It was done at the current level.
+    fn mark(&self) {
+        let level = nesting_level();
+        self.0.set(if self.is_somewhere() { self.0.get().min(level) } else { level });
+    }
+
+    /// What a committed subtransaction has done now belongs to its parent.
+    fn merge(&self, level: c_int) {
+        if self.0.get() == level {
+            self.0.set(level - 1);
+        }
+    }
+
+    /// What was done at this level and below is undone.
+    fn undo_from(&self, level: c_int) {
+        if self.0.get() >= level {
+            self.0.set(0);
+        }
+    }
 }
 
 /// What ends; a subtransaction with its nesting level.
@@ -68,22 +104,19 @@ pub fn is_parallel() -> bool {
     unsafe { pg_sys::IsInParallelMode() }
 }
 
-/// Records that this transaction narrows what a token may do: it commits durably, but it can be prepared, since COMMIT
-/// PREPARED itself waits for the disk.
+/// Records that this transaction narrows what a token may do: it commits durably. It can be prepared, since COMMIT
+/// PREPARED itself waits for the disk, but not where standbys are to be waited for as well.
 pub fn mark_narrowing() {
     // SAFETY: sets a flag that the commit of this transaction reads.
     unsafe { pg_sys::ForceSyncCommit() };
-    NARROWED.set(true);
+    NARROWED.with(Shallowest::mark);
+    MUST_LAST.set(true);
 }
 
 /// Records that this transaction kills: it commits durably, and cannot be prepared.
 pub fn mark_death() {
     mark_narrowing();
-    let level = nesting_level();
-    match KILLED_AT.get() {
-        0 => KILLED_AT.set(level),
-        shallowest => KILLED_AT.set(shallowest.min(level)),
-    }
+    KILLED.with(Shallowest::mark);
 }
 
 /// How many transactions and subtransactions of this backend have been rolled back: whoever remembers having written
@@ -141,7 +174,7 @@ pub fn register() {
 #[pg_guard]
 unsafe extern "C-unwind" fn at_transaction(event: pg_sys::XactEvent::Type, _argument: *mut c_void) {
     match event {
-        pg_sys::XactEvent::XACT_EVENT_PRE_COMMIT if NARROWED.get() => {
+        pg_sys::XactEvent::XACT_EVENT_PRE_COMMIT if MUST_LAST.get() => {
             notify::send_pending();
             wait_for_standbys();
         }
@@ -149,7 +182,12 @@ unsafe extern "C-unwind" fn at_transaction(event: pg_sys::XactEvent::Type, _argu
         pg_sys::XactEvent::XACT_EVENT_PRE_COMMIT if HASTELESS.get() == Some(unsafe { pg_sys::XactLastRecEnd }) => {
             set_for_this_commit(c"off");
         }
-        pg_sys::XactEvent::XACT_EVENT_PRE_PREPARE if KILLED_AT.get() > 0 => refuse_prepare(),
+        pg_sys::XactEvent::XACT_EVENT_PRE_PREPARE if KILLED.with(Shallowest::is_somewhere) => refuse_prepare_death(),
+        pg_sys::XactEvent::XACT_EVENT_PRE_PREPARE
+            if NARROWED.with(Shallowest::is_somewhere) && waits_for_standbys() =>
+        {
+            refuse_prepare_narrowing();
+        }
         pg_sys::XactEvent::XACT_EVENT_COMMIT | pg_sys::XactEvent::XACT_EVENT_PREPARE => end(),
         pg_sys::XactEvent::XACT_EVENT_ABORT => {
             end();
@@ -159,7 +197,7 @@ unsafe extern "C-unwind" fn at_transaction(event: pg_sys::XactEvent::Type, _argu
     }
 }
 
-fn refuse_prepare() {
+fn refuse_prepare_death() {
     ereport!(
         ERROR,
         PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED,
@@ -168,12 +206,28 @@ fn refuse_prepare() {
     );
 }
 
+fn refuse_prepare_narrowing() {
+    ereport!(
+        ERROR,
+        PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED,
+        "cannot PREPARE a transaction that has narrowed what tokens may do",
+        "COMMIT PREPARED would not wait for synchronous standbys in a session with \"synchronous_commit\" off."
+    );
+}
+
+/// Whether commits are to wait for standbys, as `SyncStandbysDefined` of syncrep.h decides.
+fn waits_for_standbys() -> bool {
+    // SAFETY: reads a string setting: NULL or zero-terminated.
+    unsafe { pg_sys::SyncRepStandbyNames.as_ref() }.is_some_and(|first| *first != 0)
+}
+
 fn end() {
     invalidation::end_transaction();
     notify::forget();
     ENDED.set(ENDED.get() + 1);
-    KILLED_AT.set(0);
-    NARROWED.set(false);
+    KILLED.with(|killed| killed.undo_from(0));
+    NARROWED.with(|narrowed| narrowed.undo_from(0));
+    MUST_LAST.set(false);
     HASTELESS.set(None);
     tell(End::Transaction);
 }
@@ -189,18 +243,15 @@ unsafe extern "C-unwind" fn at_subtransaction(
     let level = nesting_level();
     match event {
         pg_sys::SubXactEvent::SUBXACT_EVENT_COMMIT_SUB => {
-            // What it has killed now belongs to its parent.
-            if KILLED_AT.get() == level {
-                KILLED_AT.set(level - 1);
-            }
+            KILLED.with(|killed| killed.merge(level));
+            NARROWED.with(|narrowed| narrowed.merge(level));
             notify::merge(level);
             tell(End::Committed(level));
         }
         pg_sys::SubXactEvent::SUBXACT_EVENT_ABORT_SUB => {
             notify::drop_from(level);
-            if KILLED_AT.get() >= level {
-                KILLED_AT.set(0);
-            }
+            KILLED.with(|killed| killed.undo_from(level));
+            NARROWED.with(|narrowed| narrowed.undo_from(level));
             ROLLBACKS.set(ROLLBACKS.get() + 1);
             tell(End::Aborted(level));
         }

@@ -1,5 +1,6 @@
 //! Death is durable: once a call that kills has been acknowledged, no crash brings the token back.
 
+use postgres::error::SqlState;
 use tokenauth_cluster::Server;
 use tokenauth_cluster::contract::{issue, prepare, revoke, verdict};
 
@@ -66,4 +67,40 @@ fn every_other_way_a_server_ends_keeps_tokens_as_they_are() {
         assert_eq!(verdict(&mut client, &kept.token), "valid", "after a {what}");
         assert_eq!(verdict(&mut client, &killed.token), "revoked", "after a {what}");
     }
+}
+
+/// COMMIT PREPARED of a session with `synchronous_commit` off waits for no standby.
+#[test]
+fn what_narrows_is_not_prepared_where_standbys_are_to_be_waited_for() {
+    let server = Server::start(&["max_prepared_transactions = 2"]);
+    let mut client = server.connect("postgres");
+    prepare(&mut client);
+    let issued = issue(&mut client, "user:1");
+    // There is no such standby: a commit that waited for one would never end.
+    server.reconfigure(&["synchronous_standby_names = 'nobody'"]);
+
+    let narrowings = [
+        "SELECT tokenauth.put_principal('user:1', permissions => '{}')",
+        "SELECT tokenauth.edit('$id', expires_in => '1 hour')",
+        "SELECT tokenauth.rotate('$id', grace => '1 hour')",
+        "SAVEPOINT inner_one; SELECT tokenauth.put_principal('user:1', permissions => '{}'); RELEASE inner_one",
+    ];
+    client.batch_execute("SET synchronous_commit = off").unwrap();
+    for narrowing in narrowings.map(|narrowing| narrowing.replace("$id", &issued.id)) {
+        client.batch_execute(&format!("BEGIN; {narrowing}")).unwrap();
+        let error = client.batch_execute("PREPARE TRANSACTION 'narrowed'").expect_err(&narrowing);
+        assert_eq!(error.code(), Some(&SqlState::FEATURE_NOT_SUPPORTED), "{narrowing}: {error:?}");
+        client.batch_execute("ROLLBACK").unwrap();
+
+        // Taken back to a savepoint, nothing is narrowed.
+        let taken_back = format!("BEGIN; SAVEPOINT before; {narrowing}; ROLLBACK TO before");
+        client.batch_execute(&taken_back).unwrap();
+        client.batch_execute("PREPARE TRANSACTION 'nothing'").unwrap();
+        client.batch_execute("ROLLBACK PREPARED 'nothing'").unwrap();
+    }
+
+    server.reconfigure(&["synchronous_standby_names = ''"]);
+    client.batch_execute(&format!("BEGIN; {}", narrowings[0])).unwrap();
+    client.batch_execute("PREPARE TRANSACTION 'narrowed'").unwrap();
+    client.batch_execute("COMMIT PREPARED 'narrowed'").unwrap();
 }
