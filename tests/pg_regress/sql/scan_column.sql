@@ -40,8 +40,16 @@ SELECT count(*) FROM tokenauth.scan_column('ticket', 'body') s WHERE tokenauth.c
 -- whatever is text inside: varchar, char, name, JSON, XML, bytea, domains over them and arrays of them
 CREATE DOMAIN note AS varchar(200);
 CREATE DOMAIN short_note AS note;
-CREATE TABLE form (v varchar(100), c char(100), n name, j json, b jsonb, x xml, y bytea, d short_note, a text[], ja jsonb[]);
-INSERT INTO form VALUES (:'alive', :'alive', :'alive', json_build_object('key', :'alive'), jsonb_build_object(:'alive', 1), xmlelement(name a, :'alive'),
+-- (XML where PostgreSQL was built with it)
+CREATE FUNCTION xml_type() RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+    RETURN pg_typeof('<a/>'::text::xml);
+EXCEPTION WHEN feature_not_supported THEN
+    RETURN 'text';
+END $$;
+SELECT xml_type() AS xml \gset
+CREATE TABLE form (v varchar(100), c char(100), n name, j json, b jsonb, x :xml, y bytea, d short_note, a text[], ja jsonb[]);
+INSERT INTO form VALUES (:'alive', :'alive', :'alive', json_build_object('key', :'alive'), jsonb_build_object(:'alive', 1), CAST('<a>' || :'alive' || '</a>' AS :xml),
                          decode('ff00', 'hex') || convert_to(:'alive', 'UTF8'), :'alive', ARRAY['x', :'alive'], ARRAY[to_jsonb(:'alive'::text)]);
 SELECT col, s.position, s.owner
   FROM unnest('{v,c,n,j,b,x,y,d,a,ja}'::name[]) WITH ORDINALITY AS c (col, number), LATERAL tokenauth.scan_column('form', col) s

@@ -57,10 +57,11 @@ SET tokenauth.cache_size = 0;
 CREATE FUNCTION wrongly_safe(token text) RETURNS text LANGUAGE plpgsql PARALLEL SAFE AS $$ BEGIN RETURN (tokenauth.verify(token)).verdict; END $$;
 CREATE FUNCTION wrongly_restricted(token text) RETURNS text LANGUAGE plpgsql PARALLEL RESTRICTED AS $$ BEGIN RETURN (tokenauth.verify(token)).verdict; END $$;
 SELECT wrongly_safe(:'token'), wrongly_restricted(:'token');
-SET force_parallel_mode = on;
+SELECT name AS parallel_mode FROM pg_settings WHERE name IN ('force_parallel_mode', 'debug_parallel_query') \gset
+SET :parallel_mode = on;
 SELECT wrongly_safe(:'token');
 \echo :SQLSTATE
-RESET force_parallel_mode;
+RESET :parallel_mode;
 EXPLAIN (COSTS off) SELECT wrongly_restricted(:'token') FROM big WHERE n < 3;
 SELECT wrongly_restricted(:'token') FROM big WHERE n < 3;
 \echo :SQLSTATE
