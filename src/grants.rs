@@ -12,6 +12,7 @@ use crate::actor::refuse_identity;
 use crate::argument;
 use crate::error::{Error, ErrorReport};
 use crate::pg::call::Call;
+use crate::pg::init_privileges::Unrecorded;
 use crate::pg::meanwhile::{Meanwhile, SEARCH_PATH};
 use crate::pg::role::{self, Role};
 use crate::pg::statement::{Statement, arguments, run_command};
@@ -225,14 +226,6 @@ fn strip_grants(call: Call) -> Result<(), ErrorReport> {
     let _owner = Caller::enter(call)?.act_as_owner();
     static GRANTED: Statement = Statement::new(
         "WITH member AS (
-             -- Row types are no members of their own.
-             SELECT 'TYPE ' || y.oid::regtype AS object, coalesce(y.typacl, acldefault('T', e.extowner)) AS acl, e.extowner
-               FROM pg_extension e
-               JOIN pg_depend d ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid AND d.deptype = 'e'
-               JOIN pg_class c ON d.classid = 'pg_class'::regclass AND c.oid = d.objid
-               JOIN pg_type y ON y.oid = c.reltype
-              WHERE e.extname = 'tokenauth'
-             UNION ALL
              SELECT CASE d.classid WHEN 'pg_class'::regclass THEN 'TABLE ' || d.objid::regclass
                                    WHEN 'pg_proc'::regclass THEN 'FUNCTION ' || d.objid::regprocedure
                                    WHEN 'pg_type'::regclass THEN 'TYPE ' || d.objid::regtype
@@ -264,6 +257,42 @@ fn strip_grants(call: Call) -> Result<(), ErrorReport> {
     for command in GRANTED.all(&[], |row| row.required::<Text>(1)) {
         run_command(command.as_bytes());
     }
+    strip_row_types();
     usage::say_what_is_missing();
     Ok(())
+}
+
+/// The row types of our tables and views that PUBLIC may use, as it may every new one: a table made with one would
+/// stand in the way of changes of ours. They are no members of the extension, and default privileges do not apply.
+macro_rules! open_row_types {
+    () => {
+        "FROM pg_extension e
+         JOIN pg_depend d ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid AND d.deptype = 'e'
+         JOIN pg_class c ON d.classid = 'pg_class'::regclass AND c.oid = d.objid
+         JOIN pg_type y ON y.oid = c.reltype
+         JOIN LATERAL aclexplode(coalesce(y.typacl, acldefault('T', y.typowner))) a ON a.grantee = 0
+        WHERE e.extname = 'tokenauth'"
+    };
+}
+
+/// Takes the row types from PUBLIC: at the installation, and whenever `pg_upgrade`, which does not carry the privileges
+/// of row types, has made them anew. A database's worker calls this. Acts as the current user, who must own them.
+pub fn strip_row_types() {
+    static OPEN: Statement = Statement::new(concat!(
+        "SELECT 'REVOKE ALL ON TYPE ' || string_agg(y.oid::regtype::text, ', ') || ' FROM PUBLIC' ",
+        open_row_types!(),
+    ));
+    let _unrecorded = Unrecorded::begin();
+    if let Some(command) = OPEN.first(&[], |row| row.optional::<Text>(1)).flatten() {
+        run_command(command.as_bytes());
+    }
+}
+
+/// The row types that PUBLIC may use, in a list as GRANT and REVOKE take it; `None` as it should be.
+pub fn open_row_types() -> Option<Text> {
+    static OPEN: Statement = Statement::new(concat!(
+        "SELECT string_agg(y.oid::regtype::text, ', ' ORDER BY y.typname) ",
+        open_row_types!(),
+    ));
+    OPEN.first(&[], |row| row.optional(1)).flatten()
 }

@@ -16,6 +16,7 @@ pub mod encoding;
 pub mod entry;
 pub mod expression;
 pub mod extension;
+pub mod init_privileges;
 pub mod invalidation;
 pub mod jsonb;
 pub mod kept;

@@ -3,12 +3,14 @@
 //! Only superusers and the owner of the extension can change that, by hand or by a restore that disables triggers.
 
 use super::Finding;
+use crate::grants;
 use crate::pg::statement::Statement;
 
 /// Everything that is not as it was installed.
 pub fn findings() -> Vec<Finding> {
     let mut findings = strangers();
     findings.extend(creators());
+    findings.extend(open_row_types());
     findings.extend(altered_functions());
     findings.extend(altered_triggers());
     findings
@@ -53,6 +55,17 @@ fn creators() -> Vec<Finding> {
         object: row.required(1),
         finding: "may create objects in schema tokenauth".into(),
         hint: "Use REVOKE CREATE ON SCHEMA tokenauth.".into(),
+    })
+}
+
+/// Privileges that an upgrade of the server does not carry.
+fn open_row_types() -> Option<Finding> {
+    let open = grants::open_row_types()?;
+    Some(Finding {
+        area: "schema",
+        object: "types of rows".into(),
+        finding: "may be used by everybody, as after pg_upgrade".into(),
+        hint: [b"Use REVOKE ALL ON TYPE ", open.as_bytes(), b" FROM PUBLIC."].concat().into(),
     })
 }
 

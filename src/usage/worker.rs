@@ -20,7 +20,7 @@ use crate::pg::clock::Timestamp;
 use crate::pg::process;
 use crate::pg::shared_memory;
 use crate::pg::user::ActingAs;
-use crate::{notify, purge};
+use crate::{grants, notify, purge};
 
 /// After this long a worker begins no other batch. A batch takes a fraction of a second, or fails at a lock.
 const LONG_ENOUGH: Duration = Duration::from_millis(1000);
@@ -142,8 +142,8 @@ fn record_denials(slots: Slots<'static>, database: &Database) -> Result<(), Erro
     slots.header.samples.take(database.oid()).iter().try_for_each(usage::record_denial)
 }
 
-/// Does the hourly work: tells listeners of tokens that are about to expire, and removes what is old. Returns whether
-/// all of it is done; `None` where the extension is not installed.
+/// Does the hourly work: tells listeners of tokens that are about to expire, removes what is old, and takes from PUBLIC
+/// what pg_upgrade has given it. Returns whether all of it is done; `None` where the extension is not installed.
 fn tend(slots: Slots<'static>, start: Instant) -> Option<bool> {
     let is_over = || start.elapsed() > LONG_ENOUGH;
     while as_owner(notify::expiring)? {
@@ -163,12 +163,14 @@ fn tend(slots: Slots<'static>, start: Instant) -> Option<bool> {
             return Some(false);
         }
         match as_owner(purge::by_retention)? {
-            Ok(0) => return Some(true),
+            Ok(0) => break,
             Ok(_) => {}
             Err(error) => {
                 error.log();
-                return Some(true);
+                break;
             }
         }
     }
+    as_owner(grants::strip_row_types)?;
+    Some(true)
 }

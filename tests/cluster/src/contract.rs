@@ -49,3 +49,27 @@ pub fn revoke(client: &mut Client, issued: &Issued) -> bool {
 pub fn verdict(client: &mut Client, token: &str) -> String {
     client.query_one("SELECT verdict FROM tokenauth.verify($1)", &[&token]).unwrap().get(0)
 }
+
+/// Every privilege on the extension's objects: the kind of object, its name, to whom, and what.
+#[must_use]
+pub fn privileges(client: &mut Client) -> Vec<String> {
+    let sql = "
+        SELECT concat_ws(' ', object, CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END, privilege_type)
+          FROM (SELECT 'schema' AS object, coalesce(nspacl, acldefault('n', nspowner)) AS acl
+                  FROM pg_namespace WHERE nspname = 'tokenauth'
+                UNION ALL
+                SELECT 'table ' || relname, coalesce(relacl, acldefault('r', relowner))
+                  FROM pg_class WHERE relnamespace = 'tokenauth'::regnamespace AND relkind IN ('r', 'v')
+                UNION ALL
+                SELECT 'column ' || attrelid::regclass || '.' || attname, attacl
+                  FROM pg_attribute JOIN pg_class c ON c.oid = attrelid WHERE relnamespace = 'tokenauth'::regnamespace
+                UNION ALL
+                SELECT 'function ' || proname, coalesce(proacl, acldefault('f', proowner))
+                  FROM pg_proc WHERE pronamespace = 'tokenauth'::regnamespace
+                UNION ALL
+                SELECT 'type ' || typname, coalesce(typacl, acldefault('T', typowner))
+                  FROM pg_type WHERE typnamespace = 'tokenauth'::regnamespace AND typelem = 0) AS objects,
+               aclexplode(acl)
+         ORDER BY 1";
+    client.query(sql, &[]).unwrap().iter().map(|row| row.get(0)).collect()
+}

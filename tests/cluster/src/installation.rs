@@ -17,6 +17,42 @@ pub fn program(name: &str) -> Command {
     as_server(&bin_directory().join(name))
 }
 
+/// The directory of the programs under test.
+pub fn bin_directory() -> &'static PathBuf {
+    static BIN_DIRECTORY: OnceLock<PathBuf> = OnceLock::new();
+    BIN_DIRECTORY.get_or_init(|| configured("--bindir"))
+}
+
+/// The major version of the programs in this directory.
+pub fn major(bin_directory: &Path) -> u32 {
+    let output = finish(&mut as_server(&bin_directory.join("pg_config")).arg("--version"));
+    let version = String::from_utf8(output.stdout).expect("pg_config prints a version");
+    let digits = |text: &str| text.chars().take_while(char::is_ascii_digit).collect::<String>();
+    version.split_whitespace().find_map(|word| digits(word).parse().ok()).expect("a version has a number")
+}
+
+/// The programs of an older major version that has the extension too: the one whose `pg_config` is
+/// `TOKENAUTH_OLDER_PG_CONFIG`, or one of Debian's. If there is none, a message says that `what` is not tested.
+#[must_use]
+pub fn older(what: &str) -> Option<PathBuf> {
+    let named = std::env::var_os("TOKENAUTH_OLDER_PG_CONFIG")
+        .map(|pg_config| Path::new(&pg_config).parent().expect("a program is in a directory").to_owned());
+    let here = major(bin_directory());
+    let found =
+        named.into_iter().chain((15..here).rev().map(|major| format!("/usr/lib/postgresql/{major}/bin").into()));
+    let older = found.into_iter().find(|bin| {
+        bin.join("postgres").is_file() && major(bin) < here && {
+            let mut pg_config = as_server(&bin.join("pg_config"));
+            let library = String::from_utf8(finish(pg_config.arg("--pkglibdir")).stdout).expect("a path");
+            Path::new(library.trim_end()).join("tokenauth.so").is_file()
+        }
+    });
+    if older.is_none() {
+        let _ = writeln!(std::io::stderr(), "NOT TESTED: {what}, without an older PostgreSQL that has the extension");
+    }
+    older
+}
+
 /// Makes a directory that belongs to the server's user, and that only this user and root can enter.
 pub fn temporary_directory() -> PathBuf {
     // In /tmp, whatever TMPDIR says: the path of a socket is limited to 107 bytes.
@@ -73,11 +109,6 @@ pub fn has_library(name: &str) -> bool {
         let _ = writeln!(std::io::stderr(), "NOT TESTED: {name}, which is not in {}", directory.display());
     }
     is_there
-}
-
-fn bin_directory() -> &'static PathBuf {
-    static BIN_DIRECTORY: OnceLock<PathBuf> = OnceLock::new();
-    BIN_DIRECTORY.get_or_init(|| configured("--bindir"))
 }
 
 /// A directory of the installation, by an option of `pg_config`.

@@ -16,7 +16,7 @@ mod verifier;
 
 pub use end::End;
 pub use examples::{built, example, prepared};
-pub use installation::{finish, has_library};
+pub use installation::{finish, has_library, older};
 pub use needles::{Needles, published_channels};
 pub use pooler::Pooler;
 pub use random::{Random, rounds};

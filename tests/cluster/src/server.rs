@@ -13,7 +13,7 @@ use nix::unistd::Pid;
 use postgres::error::SqlState;
 use postgres::{Client, NoTls};
 
-use crate::installation::{as_server, assert_success, finish, program, temporary_directory};
+use crate::installation::{as_server, assert_success, bin_directory, finish, major, program, temporary_directory};
 use crate::processes::{kill_family, signal};
 
 /// Settings for tests in which nothing has to survive a crash.
@@ -27,6 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Its postmaster is a child of the test, not of `pg_ctl`: where nobody collects orphans, as in a container, a killed
 /// orphan stays a zombie, and a server refuses to start while a process has the id in its lock file.
 pub struct Server {
+    programs: PathBuf,
     directory: PathBuf,
     postmaster: Option<Child>,
 }
@@ -35,17 +36,45 @@ impl Server {
     /// Makes a cluster in UTF-8 with these lines in `postgresql.conf`, and starts its server.
     #[must_use]
     pub fn start(settings: &[&str]) -> Self {
+        Self::start_by(bin_directory(), settings)
+    }
+
+    /// As [`start`](Self::start), with the programs in this directory.
+    #[must_use]
+    pub fn start_by(programs: &Path, settings: &[&str]) -> Self {
         let mut server = Self::stopped();
-        finish(program("initdb").arg("--pgdata").arg(server.data()).args([
-            "--username=postgres",
-            "--auth=trust",
-            "--encoding=UTF8",
-            "--no-locale",
-            "--no-sync",
-        ]));
+        programs.clone_into(&mut server.programs);
+        server.initialise(&[]);
         server.configure(settings);
         server.start_again();
         server
+    }
+
+    /// Stops this server, of an older major version, and upgrades it with `pg_upgrade` to the version under test, with
+    /// these settings.
+    #[must_use]
+    pub fn upgrade(mut self, settings: &[&str]) -> Self {
+        self.stop();
+        let mut upgraded = Self::stopped();
+        // Both clusters must agree about checksums, which 18 turns on by itself.
+        upgraded.initialise(if major(&upgraded.programs) < 18 { &[] } else { &["--no-data-checksums"] });
+        finish(
+            program("pg_upgrade")
+                .current_dir(&upgraded.directory)
+                .args(["--username=postgres", "--socketdir"])
+                .arg(&upgraded.directory)
+                .arg("--old-bindir")
+                .arg(&self.programs)
+                .arg("--old-datadir")
+                .arg(self.data())
+                .arg("--new-bindir")
+                .arg(&upgraded.programs)
+                .arg("--new-datadir")
+                .arg(upgraded.data()),
+        );
+        upgraded.configure(settings);
+        upgraded.start_again();
+        upgraded
     }
 
     /// Starts an asynchronous streaming hot standby of this server, with the same settings.
@@ -111,7 +140,7 @@ impl Server {
     /// Starts the server after it was ended in any way; when this returns, recovery is over and it accepts connections.
     pub fn start_again(&mut self) {
         let log = OpenOptions::new().create(true).append(true).open(self.log()).unwrap();
-        let postmaster = program("postgres")
+        let postmaster = as_server(&self.programs.join("postgres"))
             .arg("-D")
             .arg(self.data())
             .stdin(Stdio::null())
@@ -138,9 +167,15 @@ impl Server {
         self.end_by(Signal::SIGINT);
     }
 
-    /// Enables checksums in the pages of this server, which must be stopped.
-    pub fn enable_checksums(&self) {
-        finish(program("pg_checksums").args(["--enable", "--no-sync", "--pgdata"]).arg(self.data()));
+    /// Turns checksums of pages on or off in this server, which must be stopped. From 18 on, they are on by themselves.
+    pub fn switch_checksums(&self, on: bool) {
+        let control = finish(program("pg_controldata").arg(self.data())).stdout;
+        let control = String::from_utf8(control).expect("pg_controldata prints text");
+        let version = control.lines().find_map(|line| line.strip_prefix("Data page checksum version:"));
+        if on != (version.expect("a cluster has checksums or none").trim() != "0") {
+            let switch = if on { "--enable" } else { "--disable" };
+            finish(program("pg_checksums").args([switch, "--no-sync", "--pgdata"]).arg(self.data()));
+        }
     }
 
     /// Restarts the server cleanly with additional settings.
@@ -187,13 +222,14 @@ impl Server {
         finish(as_server(Path::new("prlimit")).args(["--pid", &backend.to_string(), &limit]));
     }
 
-    /// The output of `pg_dump` with these options for the database.
+    /// The output of `pg_dump` with these options for the database. It must not warn of anything.
     #[must_use]
     pub fn dump(&self, database: &str, options: &[&str]) -> Vec<u8> {
-        finish(
+        let output = finish(
             program("pg_dump").args(options).arg("--host").arg(&self.directory).args(["--username=postgres", database]),
-        )
-        .stdout
+        );
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "", "pg_dump has something to say");
+        output.stdout
     }
 
     /// Restores a dump in custom format with `pg_restore` into an existing empty database.
@@ -274,7 +310,12 @@ impl Server {
     }
 
     fn stopped() -> Self {
-        Self { directory: temporary_directory(), postmaster: None }
+        Self { programs: bin_directory().clone(), directory: temporary_directory(), postmaster: None }
+    }
+
+    fn initialise(&self, options: &[&str]) {
+        let initdb = ["--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync"];
+        finish(as_server(&self.programs.join("initdb")).args(initdb).args(options).arg("--pgdata").arg(self.data()));
     }
 
     fn end_by(&mut self, how: Signal) {

@@ -1,6 +1,6 @@
 //! A dump and a restore bring everything back except the plaintexts, which were never in the database.
 
-use tokenauth_cluster::contract::{issue, prepare, revoke, verdict};
+use tokenauth_cluster::contract::{issue, prepare, privileges, revoke, verdict};
 use tokenauth_cluster::{FAST, Server};
 
 #[test]
@@ -27,6 +27,25 @@ fn tokens_issued_before_a_dump_have_the_same_verdicts_after_the_restore() {
     assert!(revoke(&mut restored, &tokens[0]));
     assert_eq!(verdict(&mut restored, &tokens[0].token), "revoked");
     assert_eq!(verdict(&mut client, &tokens[0].token), "valid", "the database that was dumped is another one");
+}
+
+#[test]
+fn a_restore_brings_back_every_privilege_and_gives_nothing_away() {
+    let server = Server::start(FAST);
+    let mut client = server.connect("postgres");
+    prepare(&mut client);
+    client
+        .batch_execute(
+            "CREATE ROLE service; CREATE ROLE monitoring;
+             SELECT tokenauth.grant_access('service', 'manage');
+             SELECT tokenauth.grant_access('monitoring', 'observe');",
+        )
+        .unwrap();
+    let granted = privileges(&mut client);
+
+    server.create_database("restored", "TEMPLATE template0");
+    server.restore("restored", &server.dump("postgres", &["--format=custom"]));
+    assert_eq!(privileges(&mut server.connect("restored")), granted);
 }
 
 #[test]
