@@ -55,9 +55,18 @@ mod usage;
 pub mod verdict;
 mod verify;
 
+use std::ffi::CStr;
+
 use pgrx::prelude::*;
 
-::pgrx::pg_module_magic!();
+/// The version of the extension, for the server's list of loaded libraries, which has names and versions from PostgreSQL
+/// 18 on.
+const VERSION: &CStr = match CStr::from_bytes_with_nul(concat!(env!("CARGO_PKG_VERSION"), "\0").as_bytes()) {
+    Ok(version) => version,
+    Err(_) => panic!("a version has no zero byte"),
+};
+
+::pgrx::pg_module_magic!(name = c"tokenauth", version = VERSION);
 
 /// The schema that holds everything; the first SQL file creates it.
 #[pg_schema]
