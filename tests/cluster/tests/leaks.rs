@@ -201,9 +201,11 @@ const CHANNELS: &[Channel] = &[
         name: "`pg_qualstats`, its example queries",
         settings: &["pg_qualstats.enabled = on", "pg_qualstats.sample_rate = 1"],
         present: |server, client, shown| {
-            // Of similar statements it keeps the first, even after a reset: so each of these reads a table of its own.
-            client.batch_execute("CREATE TEMPORARY TABLE mine AS SELECT 1 AS n").unwrap();
-            shown.run(client, "SELECT verdict FROM {call}, mine WHERE n = 1").unwrap();
+            // Of similar statements it keeps the first, even after a reset: so each of these reads a table of its own,
+            // with a name of its own, since 18 tells tables apart by their names.
+            let table: String = client.query_one("SELECT 'mine_' || pg_backend_pid()", &[]).unwrap().get(0);
+            client.batch_execute(&format!("CREATE TEMPORARY TABLE {table} AS SELECT 1 AS n")).unwrap();
+            shown.run(client, &format!("SELECT verdict FROM {{call}}, {table} WHERE n = 1")).unwrap();
             Some(seen(server, shown, "SELECT string_agg(query, ' ') FROM pg_qualstats_example_queries()"))
         },
     },
