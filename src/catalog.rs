@@ -24,6 +24,7 @@
 pub mod aged;
 pub mod announced;
 pub mod event;
+pub mod exported;
 pub mod import;
 pub mod key;
 pub mod kind;

@@ -25,6 +25,7 @@ pub mod meanwhile;
 pub mod memory;
 pub mod message;
 pub mod notify;
+pub mod open_writers;
 pub mod privileges;
 pub mod probe;
 pub mod process;

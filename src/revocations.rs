@@ -12,6 +12,7 @@ use crate::access::Caller;
 use crate::actor::Actor;
 use crate::argument;
 use crate::catalog::event::{self, Event};
+use crate::catalog::exported;
 use crate::catalog::principal::{self, Hold, lock};
 use crate::catalog::revocations::{self, Changed};
 use crate::error::{Error, ErrorReport};
@@ -19,16 +20,22 @@ use crate::id;
 use crate::notify;
 use crate::pg::call::Call;
 use crate::pg::clock::Timestamp;
+use crate::pg::database;
 use crate::pg::jsonb::Jsonb;
 use crate::pg::message;
+use crate::pg::open_writers;
 use crate::pg::text::Text;
 use crate::pg::xact;
 use crate::principal::{PrincipalName, kill_revocable};
 use document::Document;
 
-/// Returns what has died since a moment, as a document for `import_revocations`: tokens revoked or deleted, mass deaths
-/// of the tokens of an owner, and owners deactivated; also tokens disabled, and expiries of tokens edited or rotated.
-/// Narrowed scopes and networks are not in it.
+/// Returns what has died here since a moment, or was brought by an import since, as a document for
+/// `import_revocations`: tokens revoked or deleted, mass deaths of the tokens of an owner, and owners deactivated; also
+/// tokens disabled, and expiries of tokens edited or rotated. Narrowed scopes and networks are not in it.
+///
+/// Exports that go on from the moment `until` of the one before miss nothing, so it lies before the begin of every
+/// transaction that is about to kill something. A standby does not know of those: there it is `since`. If there is more
+/// than one document should hold, it has `"more": true`, and the next one, from `until` on, has the rest.
 ///
 /// # Errors
 /// `22004` for NULL.
@@ -36,7 +43,23 @@ use document::Document;
 fn export_revocations(call: Call, since: Option<Timestamp>) -> Result<Option<Jsonb>, ErrorReport> {
     let _owner = Caller::enter(call)?.act_as_owner();
     let since = argument::given("since", since)?;
-    Ok(revocations::export(since, id::first(since)))
+    let Some((document, more)) = exported::tell(since, id::first(since), complete_until(since)) else {
+        return Ok(None);
+    };
+    if more {
+        message::notice("there is more to export: go on with the moment \"until\" of this document".into());
+    }
+    Ok(Some(document))
+}
+
+/// Until when an export that is made right afterwards is complete.
+fn complete_until(since: Timestamp) -> Timestamp {
+    if database::is_in_recovery() {
+        return since;
+    }
+    // In this order: whoever begins to kill after the second reads a later clock than this.
+    let now = Timestamp::now();
+    open_writers::oldest().map_or(now, |oldest| oldest.min(now))
 }
 
 /// Carries out here the deaths that `export_revocations` has returned elsewhere, and returns how many tokens and
@@ -89,6 +112,9 @@ fn die_again(document: Document, actor: &Actor) -> Result<i64, Error> {
             ..Event::default()
         }
         .record(actor)?;
+    }
+    if document.more {
+        message::notice("there is more to import: another export goes on from this one".into());
     }
     if unknown > 0 {
         message::notice(format!("tokens and principals that are not in this database: {unknown}"));

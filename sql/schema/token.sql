@@ -34,6 +34,7 @@ CREATE TABLE tokenauth.token (
     rotated_to      uuid,
     sealed          bytea,
     seal            text,
+    learned_at      timestamptz,
     CONSTRAINT token_pkey PRIMARY KEY (id),
     CONSTRAINT token_lookup_key UNIQUE (lookup),
     CONSTRAINT token_algorithm_known CHECK (algorithm IN ('sha256', 'hmac-sha256', 'sha512')),
@@ -75,6 +76,7 @@ COMMENT ON COLUMN tokenauth.token.rotated_from IS 'The token it succeeded';
 COMMENT ON COLUMN tokenauth.token.rotated_to IS 'The token that succeeded it';
 COMMENT ON COLUMN tokenauth.token.sealed IS 'The token text, encrypted, for kinds with reveal; wiped when the token itself is revoked or deleted';
 COMMENT ON COLUMN tokenauth.token.seal IS 'Identifier of the key that opens it';
+COMMENT ON COLUMN tokenauth.token.learned_at IS 'When import_revocations() last killed, disabled or shortened it; NULL: it never did';
 
 SELECT pg_catalog.pg_extension_config_dump('tokenauth.token', '');
 

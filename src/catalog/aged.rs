@@ -35,8 +35,11 @@ pub fn remove_tokens(before: Timestamp, most: i64) -> i64 {
             )
         };
     }
-    static ALONE: Statement =
-        Statement::new(remove!("tokenauth.token t WHERE (t.revoked_at < $1 OR t.expires_at < $1)"));
+    // What an import has brought counts from then on, or it would be gone before it is exported.
+    static ALONE: Statement = Statement::new(remove!(
+        "tokenauth.token t
+          WHERE (t.revoked_at < $1 AND (t.learned_at < $1 OR t.learned_at IS NULL) OR t.expires_at < $1)"
+    ));
     static WITH_OTHERS: Statement = Statement::new(remove!(
         "tokenauth.mass_death m
            JOIN tokenauth.token t

@@ -1,11 +1,8 @@
-//! Exports deaths for another copy of the database, and carries them out there.
+//! Carries out deaths that another copy of the database has exported. Each keeps the moment at which it happened there,
+//! and the one at which this copy learned of it, by which later exports pass it on.
 
-use pgrx::Uuid;
-
-use crate::pg::clock::Timestamp;
-use crate::pg::jsonb::Jsonb;
 use crate::pg::rows::Rows;
-use crate::pg::statement::{Statement, arguments};
+use crate::pg::statement::Statement;
 
 /// How many tokens an import has changed.
 pub struct Changed {
@@ -39,60 +36,6 @@ pub fn unknown(named: &Rows) -> i64 {
             AND NOT EXISTS (SELECT FROM tokenauth.principal p WHERE p.principal = n.principal)",
     );
     COUNT.first_over(named, &[], |row| row.required(1)).unwrap_or(0)
-}
-
-/// Returns all that has died since a moment; `first` is the least id that an event of that moment can have.
-pub fn export(since: Timestamp, first: Uuid) -> Option<Jsonb> {
-    macro_rules! utc {
-        ($moment:literal) => {
-            concat!("to_jsonb((", $moment, ") AT TIME ZONE 'UTC') #>> '{}' || '+00:00'")
-        };
-    }
-    static EXPORT: Statement = Statement::new(concat!(
-        "SELECT jsonb_build_object(
-                    'version', 1,
-                    'since', ",
-        utc!("CASE WHEN isfinite($1) THEN $1 END"),
-        ",
-                    'until', ",
-        utc!("clock_timestamp()"),
-        ",
-                    'tokens', coalesce((
-                        SELECT jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
-                                   'id', id, 'at', ",
-        utc!("revoked_at"),
-        ", 'by', revoked_by, 'reason', revoke_reason,
-                                   'deleted', CASE WHEN deleted_at IS NOT NULL THEN true END)) ORDER BY id)
-                          FROM tokenauth.token WHERE revoked_at >= $1 OR deleted_at >= $1), '[]'),
-                    'owners', coalesce((
-                        SELECT jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
-                                   'owner', owner, 'at', ",
-        utc!("at"),
-        ", 'by', by, 'reason', reason, 'covers', covers))
-                                   ORDER BY owner, epoch)
-                          FROM tokenauth.mass_death WHERE at >= $1), '[]'),
-                    'disabled', coalesce((
-                        SELECT jsonb_agg(jsonb_build_object('id', id, 'at', ",
-        utc!("disabled_at"),
-        ") ORDER BY id)
-                          FROM tokenauth.token WHERE disabled_at >= $1 AND revoked_at IS NULL), '[]'),
-                    'expiries', coalesce((
-                        SELECT jsonb_agg(jsonb_build_object('id', t.id, 'at', ",
-        utc!("t.expires_at"),
-        ") ORDER BY t.id)
-                          FROM tokenauth.token t
-                         WHERE t.expires_at IS NOT NULL AND t.revoked_at IS NULL
-                           AND t.id IN (SELECT e.token_id FROM tokenauth.event e
-                                         WHERE e.id >= $2 AND e.event IN ('token.rotated', 'token.edited'))), '[]'),
-                    'inactive', coalesce((
-                        SELECT jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
-                                   'principal', p.principal, 'reason', p.state_reason)) ORDER BY p.principal)
-                          FROM tokenauth.principal p
-                         WHERE NOT p.active
-                           AND EXISTS (SELECT FROM tokenauth.mass_death m
-                                        WHERE m.owner = p.principal AND m.at >= $1)), '[]'))"
-    ));
-    EXPORT.first(arguments![since, first], |row| row.required(1))
 }
 
 /// Locks, in the order of their ids, the tokens among `named` and those that the mass deaths `dead` cover: what follows
@@ -131,7 +74,7 @@ pub fn kill(dead: &Rows) -> i64 {
                     revoked_by = CASE WHEN t.revoked_at IS NULL THEN h.by ELSE t.revoked_by END,
                     revoke_reason = CASE WHEN t.revoked_at IS NULL THEN h.reason ELSE t.revoke_reason END,
                     deleted_at = CASE WHEN h.deleted THEN coalesce(t.deleted_at, h.at) ELSE t.deleted_at END,
-                    sealed = NULL, seal = NULL
+                    sealed = NULL, seal = NULL, learned_at = clock_timestamp()
                FROM held h
               WHERE t.id = h.id)
          SELECT count(*) FROM held",
@@ -156,7 +99,8 @@ pub fn kill_all(dead: &Rows) -> i64 {
                 FOR NO KEY UPDATE OF t),
          killed AS (
              UPDATE tokenauth.token t
-                SET revoked_at = h.at, revoked_by = h.by, revoke_reason = h.reason, sealed = NULL, seal = NULL
+                SET revoked_at = h.at, revoked_by = h.by, revoke_reason = h.reason, sealed = NULL, seal = NULL,
+                    learned_at = clock_timestamp()
                FROM held h
               WHERE t.id = h.id)
          SELECT count(*) FROM held",
@@ -174,7 +118,8 @@ pub fn disable(told: &Rows) -> i64 {
               WHERE t.disabled_at IS NULL AND t.revoked_at IS NULL
               ORDER BY t.id
                 FOR NO KEY UPDATE OF t),
-         disabled AS (UPDATE tokenauth.token t SET disabled_at = h.at FROM held h WHERE t.id = h.id)
+         disabled AS (
+             UPDATE tokenauth.token t SET disabled_at = h.at, learned_at = clock_timestamp() FROM held h WHERE t.id = h.id)
          SELECT count(*) FROM held",
     );
     DISABLE.first_over(told, &[], |row| row.required(1)).unwrap_or(0)
@@ -190,7 +135,8 @@ pub fn shorten(told: &Rows) -> i64 {
               WHERE (t.expires_at IS NULL OR t.expires_at > d.at) AND t.revoked_at IS NULL
               ORDER BY t.id
                 FOR NO KEY UPDATE OF t),
-         shortened AS (UPDATE tokenauth.token t SET expires_at = h.at FROM held h WHERE t.id = h.id)
+         shortened AS (
+             UPDATE tokenauth.token t SET expires_at = h.at, learned_at = clock_timestamp() FROM held h WHERE t.id = h.id)
          SELECT count(*) FROM held",
     );
     SHORTEN.first_over(told, &[], |row| row.required(1)).unwrap_or(0)

@@ -11,7 +11,7 @@ use std::ptr;
 use pgrx::prelude::*;
 use pgrx::{PgSqlErrorCode, pg_sys};
 
-use super::{database, invalidation, notify};
+use super::{database, invalidation, notify, open_writers};
 
 thread_local! {
     /// Where this transaction has killed something.
@@ -106,14 +106,19 @@ pub fn is_parallel() -> bool {
 
 /// Records that this transaction narrows what a token may do: it commits durably. It can be prepared, since COMMIT
 /// PREPARED itself waits for the disk, but not where standbys are to be waited for as well.
+///
+/// Called before the moment of the change is read from the clock, so that an export that does not see the change
+/// knows that one may come (see [`open_writers`]).
 pub fn mark_narrowing() {
+    open_writers::enter();
     // SAFETY: sets a flag that the commit of this transaction reads.
     unsafe { pg_sys::ForceSyncCommit() };
     NARROWED.with(Shallowest::mark);
     MUST_LAST.set(true);
 }
 
-/// Records that this transaction kills: it commits durably, and cannot be prepared.
+/// Records that this transaction kills: it commits durably, and cannot be prepared. Called before the moment of death
+/// is read from the clock.
 pub fn mark_death() {
     mark_narrowing();
     KILLED.with(Shallowest::mark);

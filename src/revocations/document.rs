@@ -30,6 +30,8 @@ pub struct Document {
     pub expiries: Rows,
     /// Owners that had become inactive, and why.
     pub inactive: Vec<(PrincipalName, Option<Text>)>,
+    /// Whether there is another document that goes on from this one.
+    pub more: bool,
     /// All tokens and principals that any of the lists names: `id` of a token, or `principal`.
     pub named: Rows,
 }
@@ -42,6 +44,10 @@ struct Written {
     _since: Option<String>,
     #[serde(rename = "until")]
     _until: Option<String>,
+    #[serde(default)]
+    more: bool,
+    #[serde(default)]
+    reasons: Vec<String>,
     #[serde(default)]
     tokens: Vec<WrittenToken>,
     #[serde(default)]
@@ -60,7 +66,7 @@ struct WrittenToken {
     id: String,
     at: String,
     by: String,
-    reason: Option<String>,
+    reason: Option<Reason>,
     #[serde(default)]
     deleted: bool,
 }
@@ -71,8 +77,16 @@ struct WrittenOwner {
     owner: String,
     at: String,
     by: String,
-    reason: Option<String>,
+    reason: Option<Reason>,
     covers: Covers,
+}
+
+/// A reason, or its place in the list of reasons.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Reason {
+    Text(String),
+    Listed(usize),
 }
 
 #[derive(Deserialize, Clone, Copy)]
@@ -93,7 +107,7 @@ struct WrittenMoment {
 #[serde(deny_unknown_fields)]
 struct WrittenInactive {
     principal: String,
-    reason: Option<String>,
+    reason: Option<Reason>,
 }
 
 impl Document {
@@ -127,18 +141,25 @@ impl Document {
             disabled: Rows::new(c"tokenauth_told", &[(c"id", uuid), (c"at", moment)]),
             expiries: Rows::new(c"tokenauth_told", &[(c"id", uuid), (c"at", moment)]),
             inactive: Vec::new(),
+            more: written.more,
             named: Rows::new(c"tokenauth_named", &[(c"id", uuid), (c"principal", text)]),
+        };
+        let reasons = written.reasons;
+        let why_died = |reason: Option<Reason>| match reason {
+            Some(Reason::Listed(place)) => prose(Some(reasons.get(place)?.as_str())),
+            Some(Reason::Text(text)) => prose(Some(&text)),
+            None => prose(None),
         };
         for (index, WrittenToken { id, at, by, reason, deleted }) in numbered(written.tokens) {
             let why = Error::Revocation { of: "tokens", index };
-            let row = token(&id).zip(past(&at)).zip(prose(Some(by))).zip(prose(reason));
+            let row = token(&id).zip(past(&at)).zip(prose(Some(&by))).zip(why_died(reason));
             let (((id, at), by), reason) = row.ok_or(why)?;
             parsed.tokens.put(fields![id, at, by, reason, deleted]);
             parsed.named.put(fields![id, None::<Text>]);
         }
         for (index, WrittenOwner { owner, at, by, reason, covers }) in numbered(written.owners) {
             let why = Error::Revocation { of: "owners", index };
-            let row = principal(&owner).zip(past(&at)).zip(prose(Some(by))).zip(prose(reason));
+            let row = principal(&owner).zip(past(&at)).zip(prose(Some(&by))).zip(why_died(reason));
             let (((owner, at), by), reason) = row.ok_or(why)?;
             let covers = match covers {
                 Covers::All => "all",
@@ -157,7 +178,7 @@ impl Document {
             }
         }
         for (index, WrittenInactive { principal: name, reason }) in numbered(written.inactive) {
-            let row = principal(&name).zip(prose(reason)).ok_or(Error::Revocation { of: "inactive", index })?;
+            let row = principal(&name).zip(why_died(reason)).ok_or(Error::Revocation { of: "inactive", index })?;
             parsed.named.put(fields![None::<pgrx::Uuid>, row.0.text()]);
             parsed.inactive.push(row);
         }
@@ -183,9 +204,9 @@ fn principal(name: &str) -> Option<PrincipalName> {
 }
 
 /// Reads text, if there is any; `None` if it is too long.
-fn prose(text: Option<String>) -> Option<Option<Text>> {
+fn prose(text: Option<&str>) -> Option<Option<Text>> {
     match text {
         Some(text) if text.len() > MOST_PROSE => None,
-        text => Some(text.map(|text| Text::from(encoding::from_utf8(&text)))),
+        text => Some(text.map(|text| Text::from(encoding::from_utf8(text)))),
     }
 }

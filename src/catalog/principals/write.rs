@@ -12,6 +12,7 @@ use crate::catalog::{member, principal};
 use crate::error::Error;
 use crate::notify;
 use crate::pg::jsonb::Jsonb;
+use crate::pg::open_writers;
 use crate::pg::snapshot::Latest;
 use crate::pg::statement::{Argument, Statement, arguments};
 use crate::pg::text::Text;
@@ -51,6 +52,8 @@ impl Changes {
     fn write(&self, by: &Text) -> Outcome {
         let mut held = self.concerns_many().then(|| self.hold());
         if self.inactive || !self.gone.is_empty() {
+            // Whoever dies, if anybody does, dies after this moment.
+            open_writers::enter();
             notify::owners_die(self);
         }
         let dropped = self.bury(by);

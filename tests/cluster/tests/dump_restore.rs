@@ -1,5 +1,6 @@
 //! A dump and a restore bring everything back except the plaintexts, which were never in the database.
 
+use postgres::Client;
 use tokenauth_cluster::contract::{issue, prepare, privileges, revoke, verdict};
 use tokenauth_cluster::{FAST, Server};
 
@@ -100,4 +101,110 @@ fn what_died_after_the_dump_dies_again_in_the_restored_copy() {
     assert_eq!(verdicts(&mut restored), ["valid", "revoked", "revoked", "unknown"]);
     assert_eq!(import(), 0);
     assert_eq!(verdicts(&mut client), ["valid", "revoked", "revoked", "revoked"]);
+}
+
+/// A prepared transaction is open too, even after a restart.
+#[test]
+fn an_export_goes_back_to_before_a_prepared_narrowing() {
+    let mut server = Server::start(&["max_prepared_transactions = 2"]);
+    let mut client = server.connect("postgres");
+    prepare(&mut client);
+    let issued = issue(&mut client, "user:1");
+    let shorten = format!("BEGIN; SELECT tokenauth.edit('{}', expires_in => '1 hour')", issued.id);
+    client.batch_execute(&shorten).unwrap();
+    client.batch_execute("PREPARE TRANSACTION 'shortened'").unwrap();
+    drop(client);
+    server.restart();
+
+    let mut client = server.connect("postgres");
+    let (_, until) = export(&mut client, "-infinity");
+    client.batch_execute("COMMIT PREPARED 'shortened'").unwrap();
+    let (told, _) = export(&mut client, &until);
+    assert!(told.contains(&issued.id), "{told}");
+}
+
+/// What a standby has replayed is not all that happened before the moment of its export.
+#[test]
+fn exports_of_a_standby_miss_no_death() {
+    let server = Server::start(FAST);
+    let mut client = server.connect("postgres");
+    prepare(&mut client);
+    let issued = issue(&mut client, "user:1");
+    let standby = server.standby();
+    standby.catch_up_with(&server);
+    let mut reader = standby.connect("postgres");
+    reader.batch_execute("SELECT pg_wal_replay_pause()").unwrap();
+    assert!(revoke(&mut client, &issued));
+
+    let since: String = client.query_one("SELECT (now() - interval '1 day')::text", &[]).unwrap().get(0);
+    let (told, until) = export(&mut reader, &since);
+    assert!(!told.contains(&issued.id));
+    reader.batch_execute("SELECT pg_wal_replay_resume()").unwrap();
+    standby.catch_up_with(&server);
+    let (told, _) = export(&mut reader, &until);
+    assert!(told.contains(&issued.id));
+}
+
+#[test]
+fn deaths_of_any_number_and_length_are_exported() {
+    let server = Server::start(FAST);
+    let mut client = server.connect("postgres");
+    prepare(&mut client);
+    let issue = "SELECT count(tokenauth.issue(kind => 'key', owner => 'user:1')) FROM generate_series(1, 34000)";
+    client.batch_execute(issue).unwrap();
+
+    // One reason for all of them: 8,000 bytes 34,000 times is more than an array in jsonb can hold.
+    let since = revive(&mut client);
+    client.batch_execute("SELECT tokenauth.revoke_all(kind => 'key', reason => repeat('x', 8000))").unwrap();
+    let documents = export_all(&mut client, &since);
+    assert_eq!(documents.len(), 1);
+    assert_eq!(documents[0].matches("\"id\"").count(), 34_000);
+
+    // One for each: as many documents as it takes.
+    let since = revive(&mut client);
+    let revoke = "SELECT count(tokenauth.revoke(id, rpad(id::text, 8000, 'x'))) FROM (SELECT id FROM tokenauth.token LIMIT 5000) t";
+    client.batch_execute(revoke).unwrap();
+    let documents = export_all(&mut client, &since);
+    assert_eq!(documents.len(), 2);
+    revive(&mut client);
+    assert_eq!(import_all(&mut client, &documents), 5_000);
+    let whole = "SELECT count(*) FROM tokenauth.token WHERE revoke_reason = rpad(id::text, 8000, 'x')";
+    assert_eq!(client.query_one(whole, &[]).unwrap().get::<_, i64>(0), 5_000);
+    assert_eq!(import_all(&mut client, &documents), 0);
+}
+
+/// Makes all tokens alive, as a restore would, and returns the moment after.
+fn revive(client: &mut Client) -> String {
+    let revive =
+        "UPDATE tokenauth.token SET revoked_at = NULL, revoked_by = NULL, revoke_reason = NULL, learned_at = NULL";
+    client.batch_execute(revive).unwrap();
+    client.query_one("SELECT clock_timestamp()::text", &[]).unwrap().get(0)
+}
+
+/// What has died since a moment, and the moment from which to go on.
+fn export(client: &mut Client, since: &str) -> (String, String) {
+    let sql = "SELECT e::text, coalesce(e ->> 'until', '-infinity')
+                 FROM tokenauth.export_revocations($1::text::timestamptz) e";
+    let row = client.query_one(sql, &[&since]).unwrap();
+    (row.get(0), row.get(1))
+}
+
+/// All documents since a moment, each going on where the one before ended.
+fn export_all(client: &mut Client, since: &str) -> Vec<String> {
+    let mut documents = Vec::new();
+    let mut since = since.to_owned();
+    loop {
+        let (document, until) = export(client, &since);
+        let is_last = !document.contains("\"more\": true");
+        documents.push(document);
+        if is_last {
+            return documents;
+        }
+        since = until;
+    }
+}
+
+fn import_all(client: &mut Client, documents: &[String]) -> i64 {
+    let sql = "SELECT tokenauth.import_revocations($1::text::jsonb)";
+    documents.iter().map(|document| client.query_one(sql, &[document]).unwrap().get::<_, i64>(0)).sum()
 }
