@@ -47,11 +47,13 @@ fn start() -> Server {
              CREATE FUNCTION is_bound(source text) RETURNS boolean LANGUAGE sql AS $$
                  SELECT EXISTS (SELECT FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
                                  WHERE t.tgrelid = source::regclass AND p.proname = 'sync_principal') $$;
-             -- Peoples the world again: mostly bound, everybody active, and some tokens.
+             -- Peoples the world again: everybody active, often bound, and some tokens.
              CREATE FUNCTION people() RETURNS SETOF text LANGUAGE plpgsql AS $$ BEGIN
                  INSERT INTO users SELECT id, true, '{a,b,keys:manage}' FROM generate_series(1, 4) id
                      ON CONFLICT (id) DO UPDATE SET active = true, held = excluded.held;
-                 IF NOT is_bound('users') AND random() < 0.8 THEN
+                 IF random() < 0.3 AND is_bound('users') THEN
+                     PERFORM tokenauth.unbind_principals('users');
+                 ELSIF random() < 0.6 AND NOT is_bound('users') THEN
                      PERFORM tokenauth.bind_principals('users', 'user', 'id', active => 'active', permissions => 'held');
                  END IF;
                  IF NOT is_bound('users') THEN
@@ -62,7 +64,9 @@ fn start() -> Server {
                  INSERT INTO members SELECT o, m, '{a,b,keys:manage}'
                     FROM unnest('{org:1,org:2}'::text[]) o, unnest('{app:1,app:2,user:1,user:2}'::text[]) m
                      ON CONFLICT (org, member) DO NOTHING;
-                 IF NOT is_bound('members') AND random() < 0.8 THEN
+                 IF random() < 0.3 AND is_bound('members') THEN
+                     PERFORM tokenauth.unbind_principals('members');
+                 ELSIF random() < 0.6 AND NOT is_bound('members') THEN
                      PERFORM tokenauth.bind_members('members', 'org', 'member', 'held');
                  END IF;
                  IF NOT is_bound('members') THEN
