@@ -17,6 +17,7 @@ use crate::error::{Error, ErrorReport};
 use crate::pg::call::Call;
 use crate::pg::table::{Out, Supply, Table, lock_bindings};
 use crate::pg::text::Text;
+use crate::pg::user::ActingAs;
 
 /// Makes the rows of a table principals of this type from now on, and returns how many it has copied.
 ///
@@ -101,7 +102,10 @@ fn bind(
     lock(definition.to(), Supply::Bind);
     refuse_second(&source, &definition)?;
     triggers::install(&source, &definition);
-    let changes = copy(definition, &source)?;
+    let changes = {
+        let _owner = ActingAs::owner_of(source.table.oid());
+        copy(definition, &source)?
+    };
     let copied = changes.rows();
     changes.apply(How::Bound, &source.qualified)?;
     Ok(copied)

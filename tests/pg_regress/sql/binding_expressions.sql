@@ -1,0 +1,66 @@
+-- With whose rights the expressions of a binding run, what they are allowed not to see, and that they are what they are
+-- in every session, also after a function or a cast in them was replaced.
+CREATE EXTENSION tokenauth;
+\set SHOW_CONTEXT never
+CREATE VIEW principals AS SELECT principal, active, permissions FROM tokenauth.principal WHERE dropped_at IS NULL;
+SET client_min_messages = warning;
+DROP ROLE IF EXISTS regress_tokenauth_owner, regress_tokenauth_writer;
+RESET client_min_messages;
+CREATE ROLE regress_tokenauth_owner;
+CREATE ROLE regress_tokenauth_writer;
+GRANT CREATE ON SCHEMA public TO regress_tokenauth_owner;
+
+-- a superuser binds the table of somebody else, to whose types that one has written the casts
+SET ROLE regress_tokenauth_owner;
+CREATE TABLE ran_as (who text, what text);
+CREATE TYPE state AS (on_duty boolean);
+CREATE TYPE duties AS (permissions text[]);
+CREATE TYPE places AS (sites jsonb);
+CREATE FUNCTION is_on(state) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO public.ran_as VALUES (current_user, 'boolean');
+    RETURN ($1).on_duty;
+END $$;
+CREATE FUNCTION may(duties) RETURNS text[] LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO public.ran_as VALUES (current_user, 'text[]');
+    RETURN ($1).permissions;
+END $$;
+CREATE FUNCTION sees(places) RETURNS jsonb LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO public.ran_as VALUES (current_user, 'jsonb');
+    RETURN ($1).sites;
+END $$;
+CREATE CAST (state AS boolean) WITH FUNCTION is_on(state);
+CREATE CAST (duties AS text[]) WITH FUNCTION may(duties);
+CREATE CAST (places AS jsonb) WITH FUNCTION sees(places);
+CREATE TABLE guards (id integer PRIMARY KEY, state state, duties duties, places places);
+INSERT INTO guards VALUES (1, '(t)', '("{doors:open}")', '("{""site"": [""nyc""]}")');
+RESET ROLE;
+SELECT tokenauth.bind_principals('guards', 'guard', 'id', 'state', 'duties', 'places');
+SELECT principal, active, permissions, data_scopes FROM tokenauth.principal;
+SELECT DISTINCT who, what FROM ran_as ORDER BY who, what;
+-- … as in bind_members
+CREATE TABLE shifts (org_id integer, guard_id integer, duties duties);
+ALTER TABLE shifts OWNER TO regress_tokenauth_owner;
+TRUNCATE ran_as;
+SELECT tokenauth.put_principal('org:1');
+INSERT INTO shifts VALUES (1, 1, '("{doors:lock}")');
+SELECT tokenauth.bind_members('shifts', $$'org:' || org_id$$, $$'guard:' || guard_id$$, 'duties');
+SELECT org, member, permissions FROM tokenauth.member;
+SELECT DISTINCT who, what FROM ran_as;
+-- … and they cannot leave anything behind that would run later with the rights of who binds
+SELECT tokenauth.unbind_principals('shifts');
+CREATE OR REPLACE FUNCTION may(duties) RETURNS text[] LANGUAGE plpgsql AS $$
+BEGIN
+    SET ROLE NONE;
+    RETURN '{}';
+END $$;
+SELECT tokenauth.bind_members('shifts', $$'org:' || org_id$$, $$'guard:' || guard_id$$, 'duties');
+\echo :SQLSTATE
+DROP TABLE guards, shifts;
+
+SET client_min_messages = warning;
+DROP OWNED BY regress_tokenauth_owner, regress_tokenauth_writer CASCADE;
+RESET client_min_messages;
+DROP ROLE regress_tokenauth_owner, regress_tokenauth_writer;
