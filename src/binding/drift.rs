@@ -54,7 +54,7 @@ fn finding(object: String, finding: String, hint: &str) -> Finding {
 fn drift(binding: &Bound) -> Result<Drift, Error> {
     let definition = Definition::of_arguments(&binding.arguments)?;
     let source = Source::of(binding.table)?;
-    let _settings = Meanwhile::set(&[(c"row_security", c"off"), (c"synchronize_seqscans", c"off")]);
+    let _settings = Meanwhile::set(&[(c"synchronize_seqscans", c"off")]);
     let changes = {
         let _owner = ActingAs::owner_of(binding.table.oid());
         let evaluation = Evaluation::over_table(definition, &source)?;

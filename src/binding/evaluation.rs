@@ -34,7 +34,8 @@ mod column {
 }
 
 /// Sets what the meaning of an expression depends on, in parsing it and in turning its values into text, so that it is
-/// the same whoever writes the table.
+/// the same whoever writes the table. A policy that would hide rows from it, of the table or of another that it reads, is
+/// an error: a hidden row must neither keep tokens alive nor widen what they may do.
 pub fn settled() -> Meanwhile {
     Meanwhile::set(&[
         SEARCH_PATH,
@@ -45,6 +46,7 @@ pub fn settled() -> Meanwhile {
         (c"TimeZone", c"UTC"),
         (c"bytea_output", c"hex"),
         (c"extra_float_digits", c"1"),
+        (c"row_security", c"off"),
     ])
 }
 

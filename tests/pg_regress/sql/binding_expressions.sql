@@ -60,7 +60,48 @@ SELECT tokenauth.bind_members('shifts', $$'org:' || org_id$$, $$'guard:' || guar
 \echo :SQLSTATE
 DROP TABLE guards, shifts;
 
+-- a policy that hides a row from the writer neither widens nor keeps alive: what it would hide is an error
+CREATE TABLE bans (user_id integer, tenant text);
+CREATE TABLE users (id integer PRIMARY KEY, last_login timestamptz);
+ALTER TABLE bans ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own_tenant ON bans USING (tenant = 'mine');
+GRANT SELECT, INSERT ON bans TO regress_tokenauth_writer;
+GRANT SELECT, INSERT, UPDATE ON users TO regress_tokenauth_writer;
+INSERT INTO users VALUES (1), (2);
+SELECT tokenauth.bind_principals('users', 'user', 'id',
+                                 active => 'NOT EXISTS (SELECT FROM public.bans b WHERE b.user_id = users.id)');
+INSERT INTO bans VALUES (1, 'theirs');
+UPDATE users SET last_login = now();
+SELECT * FROM principals WHERE principal LIKE 'user:%' ORDER BY principal;
+SET ROLE regress_tokenauth_writer;
+UPDATE users SET last_login = now();
+\echo :SQLSTATE
+INSERT INTO users VALUES (3);
+\echo :SQLSTATE
+RESET ROLE;
+SELECT * FROM principals WHERE principal LIKE 'user:%' ORDER BY principal;
+-- … unless the application's own function looks with the rights of somebody who sees everything
+SELECT tokenauth.unbind_principals('users');
+CREATE FUNCTION is_banned(integer) RETURNS boolean LANGUAGE sql STABLE SECURITY DEFINER
+    RETURN EXISTS (SELECT FROM public.bans b WHERE b.user_id = $1);
+SELECT tokenauth.bind_principals('users', 'user', 'id', active => 'NOT public.is_banned(id)');
+SET ROLE regress_tokenauth_writer;
+INSERT INTO users VALUES (3);
+UPDATE users SET last_login = now();
+RESET ROLE;
+SELECT * FROM principals WHERE principal LIKE 'user:%' ORDER BY principal;
+SELECT tokenauth.unbind_principals('users');
+-- … also for a trigger written by hand
+CREATE TRIGGER by_hand AFTER INSERT OR UPDATE ON users FOR EACH ROW
+    EXECUTE FUNCTION tokenauth.sync_principal('user', 'id', 'NOT EXISTS (SELECT FROM public.bans b WHERE b.user_id = users.id)');
+SET ROLE regress_tokenauth_writer;
+UPDATE users SET last_login = now();
+\echo :SQLSTATE
+RESET ROLE;
+DROP TRIGGER by_hand ON users;
+
 SET client_min_messages = warning;
+DROP TABLE users, bans CASCADE;
 DROP OWNED BY regress_tokenauth_owner, regress_tokenauth_writer CASCADE;
 RESET client_min_messages;
 DROP ROLE regress_tokenauth_owner, regress_tokenauth_writer;
