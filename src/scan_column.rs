@@ -68,7 +68,7 @@ fn scan_column(
     let name = argument::given("col", col)?;
     let column = Column::find(source, name.text())?;
     let mut scan = Scan { form: column.form, known: Known::default(), answer };
-    column.query().each(None, |row| scan.row(row))?;
+    column.query().each(&[], |row| scan.row(row))?;
     Ok(scan.answer)
 }
 

@@ -67,7 +67,7 @@ impl Evaluation {
     /// # Errors
     /// Those of expressions that do not fit the table.
     pub fn over_rows(definition: Definition, source: &Source, rows: &Rows) -> Result<Self, Error> {
-        Self::prepare(definition, source, rows.name(), Some(rows))
+        Self::prepare(definition, source, rows.name(), |sql| Query::prepare(sql, &[rows]))
     }
 
     /// For the table as it is.
@@ -75,14 +75,19 @@ impl Evaluation {
     /// # Errors
     /// As [`over_rows`](Self::over_rows).
     pub fn over_table(definition: Definition, source: &Source) -> Result<Self, Error> {
-        Self::prepare(definition, source, source.qualified.as_bytes(), None)
+        Self::prepare(definition, source, source.qualified.as_bytes(), |sql| Query::prepare_once(sql, &[]))
     }
 
-    fn prepare(definition: Definition, source: &Source, relation: &[u8], rows: Option<&Rows>) -> Result<Self, Error> {
+    fn prepare(
+        definition: Definition,
+        source: &Source,
+        relation: &[u8],
+        prepare: impl Fn(&[u8]) -> Query,
+    ) -> Result<Self, Error> {
         let alias = source.alias.as_bytes();
         let prepared = caught(|| {
-            let names = Query::prepare(&definition.names_query(relation, alias), rows);
-            Ok((names, Query::prepare(&definition.query(relation, alias), rows)))
+            let names = prepare(&definition.names_query(relation, alias));
+            Ok((names, prepare(&definition.query(relation, alias))))
         });
         match prepared {
             Ok((names, values)) => Ok(Evaluation {
@@ -191,7 +196,7 @@ impl Evaluation {
     ) -> Result<(), Error> {
         let number = Cell::new(1);
         let outcome = caught(|| {
-            query.each(rows, |row| {
+            query.each(rows.as_slice(), |row| {
                 take(number.get(), row)?;
                 number.set(number.get() + 1);
                 Ok(())

@@ -2,48 +2,97 @@
 //!
 //! Nothing here switches the user: such SQL must never run with rights that its author does not have.
 
+use std::cell::Cell;
 use std::ffi::{CString, c_int};
 use std::ptr;
 
-use pgrx::{pg_guard, pg_sys};
+use pgrx::pg_sys;
 
+use super::planner::IndexesFirst;
+use super::receiver::Receiver;
 use super::row::Row;
 use super::rows::Rows;
 use super::snapshot::Latest;
 use super::statement::Spi;
 
 /// A planned SELECT.
-pub struct Query(pg_sys::SPIPlanPtr);
+pub struct Query {
+    plan: pg_sys::SPIPlanPtr,
+    /// Whether its plan, and so the way in which its expressions reach tables, is kept for rows yet to come.
+    is_kept: bool,
+    /// The generation of the plan for which it was last seen whether the result depends on its rows alone.
+    of_its_rows_alone: Cell<(Option<c_int>, bool)>,
+}
 
 impl Query {
-    /// Plans a query; if it reads `rows`, each run may pass other rows of the same columns.
+    /// Plans a query that is run again and again, each time with other `rows` of the same columns.
     ///
     /// # Errors
-    /// Raises what the parser and the planner raise.
-    pub fn prepare(sql: &[u8], rows: Option<&Rows>) -> Self {
+    /// Raises what the parser raises.
+    pub fn prepare(sql: &[u8], rows: &[&Rows]) -> Self {
+        Self::analysed(sql, rows, true)
+    }
+
+    /// Plans a query that is run once or twice: with regard to the tables as they are, and to how many `rows` there are.
+    ///
+    /// # Errors
+    /// Raises what the parser raises.
+    pub fn prepare_once(sql: &[u8], rows: &[&Rows]) -> Self {
+        Self::analysed(sql, rows, false)
+    }
+
+    fn analysed(sql: &[u8], rows: &[&Rows], is_kept: bool) -> Self {
         let sql = CString::new(sql).expect("text in a database has no zero byte");
         let _spi = Spi::connect();
-        if let Some(rows) = rows {
+        for rows in rows {
             rows.register();
         }
         // SAFETY: inside an SPI connection; the text is copied, and the kept plan survives the connection.
-        unsafe {
+        let plan = unsafe {
             let plan = pg_sys::SPI_prepare(sql.as_ptr(), 0, ptr::null_mut());
             assert!(!plan.is_null(), "could not plan a query");
             pg_sys::SPI_keepplan(plan);
-            Query(plan)
-        }
+            plan
+        };
+        Query { plan, is_kept, of_its_rows_alone: Cell::new((None, false)) }
     }
 
-    /// Whether the result depends only on the rows it is given: on no other table, clock or setting.
+    /// Whether the result depends only on the rows it is given: on no other table, clock or setting. Asked again once
+    /// the query has been planned anew, since a function in it may have been replaced.
     pub fn is_of_its_rows_alone(&self) -> bool {
         // SAFETY: the plan is kept; it has one source for its one statement, with the analysed query. `relationOids`
         // lists a relation once for each time it is read, including that of the rows.
         unsafe {
-            let sources = pg_sys::SPI_plan_get_plan_sources(self.0);
-            let source: *mut pg_sys::CachedPlanSource = (*(*sources).elements).ptr_value.cast();
+            let source = self.source();
+            let generation = Some((*source).generation);
+            let (seen, answer) = self.of_its_rows_alone.get();
+            if seen == generation {
+                return answer;
+            }
             let relations = (*source).relationOids.as_ref().map_or(0, |list| list.length);
-            relations <= 1 && !pg_sys::contain_mutable_functions((*source).query_list.cast())
+            let answer = relations <= 1 && !pg_sys::contain_mutable_functions((*source).query_list.cast());
+            self.of_its_rows_alone.set((generation, answer));
+            answer
+        }
+    }
+
+    fn source(&self) -> *mut pg_sys::CachedPlanSource {
+        // SAFETY: the plan is kept, and has one source for its one statement.
+        unsafe { (*(*pg_sys::SPI_plan_get_plan_sources(self.plan)).elements).ptr_value.cast() }
+    }
+
+    /// Plans it, unless a plan is kept that is still valid.
+    ///
+    /// # Safety
+    /// Inside an SPI connection with the rows registered, and with an active snapshot.
+    unsafe fn plan(&self) {
+        if self.is_kept {
+            let _planning = IndexesFirst::for_any_query();
+            // SAFETY: the plan is kept and has one source, so there is an answer, which is released to the same owner.
+            unsafe {
+                let plan = pg_sys::SPI_plan_get_cached_plan(self.plan);
+                pg_sys::ReleaseCachedPlan(plan, pg_sys::CurrentResourceOwner);
+            }
         }
     }
 
@@ -51,9 +100,9 @@ impl Query {
     ///
     /// # Errors
     /// Those of `take`; raises whatever the expressions raise.
-    pub fn each<E>(&self, rows: Option<&Rows>, mut take: impl FnMut(&Row) -> Result<(), E>) -> Result<(), E> {
+    pub fn each<E>(&self, rows: &[&Rows], mut take: impl FnMut(&Row) -> Result<(), E>) -> Result<(), E> {
         let _spi = Spi::connect();
-        if let Some(rows) = rows {
+        for rows in rows {
             rows.register();
         }
         let mut outcome = Ok(());
@@ -70,13 +119,14 @@ impl Query {
             pg_sys::CommandCounterIncrement();
             let snapshot = Latest::take();
             pg_sys::PushActiveSnapshot(snapshot.as_ptr());
+            self.plan();
             let options = pg_sys::SPIExecuteOptions {
                 read_only: true,
                 must_return_tuples: true,
-                dest: (&raw mut receiver).cast(),
+                dest: receiver.as_ptr(),
                 ..Default::default()
             };
-            let answer = pg_sys::SPI_execute_plan_extended(self.0, &options);
+            let answer = pg_sys::SPI_execute_plan_extended(self.plan, &options);
             pg_sys::PopActiveSnapshot();
             answer
         };
@@ -90,55 +140,6 @@ impl Drop for Query {
         // After an error too: a kept plan belongs to the session, and no abort frees it.
         // SAFETY: kept by `prepare`, freed only here, which touches nothing but memory; a running execution has its own
         // reference to the plan.
-        unsafe { pg_sys::SPI_freeplan(self.0) };
+        unsafe { pg_sys::SPI_freeplan(self.plan) };
     }
 }
-
-/// The destination to which the executor sends rows.
-#[repr(C)]
-struct Receiver<'a> {
-    base: pg_sys::DestReceiver,
-    /// Memory palloc'd for a row lives here until the next row.
-    scratch: pg_sys::MemoryContext,
-    take: &'a mut dyn FnMut(&Row) -> bool,
-}
-
-impl<'a> Receiver<'a> {
-    fn new(take: &'a mut dyn FnMut(&Row) -> bool) -> Self {
-        let base = pg_sys::DestReceiver {
-            receiveSlot: Some(receive),
-            rStartup: Some(start),
-            rShutdown: Some(ignore),
-            rDestroy: Some(ignore),
-            mydest: pg_sys::CommandDest::DestNone,
-        };
-        // SAFETY: a child of SPI's context, so it ends with the connection.
-        let scratch = unsafe {
-            pg_sys::AllocSetContextCreateInternal(
-                pg_sys::CurrentMemoryContext,
-                c"tokenauth row".as_ptr(),
-                pg_sys::ALLOCSET_DEFAULT_MINSIZE as usize,
-                pg_sys::ALLOCSET_DEFAULT_INITSIZE as usize,
-                pg_sys::ALLOCSET_DEFAULT_MAXSIZE as usize,
-            )
-        };
-        Receiver { base, scratch, take }
-    }
-}
-
-#[pg_guard]
-unsafe extern "C-unwind" fn receive(slot: *mut pg_sys::TupleTableSlot, receiver: *mut pg_sys::DestReceiver) -> bool {
-    // SAFETY: the executor passes back what `each` gave it, and a slot that is valid during this call.
-    unsafe {
-        let receiver = &mut *receiver.cast::<Receiver>();
-        pg_sys::MemoryContextReset(receiver.scratch);
-        let caller = pg_sys::MemoryContextSwitchTo(receiver.scratch);
-        let goes_on = (receiver.take)(&Row::of_slot(slot));
-        pg_sys::MemoryContextSwitchTo(caller);
-        goes_on
-    }
-}
-
-unsafe extern "C-unwind" fn start(_receiver: *mut pg_sys::DestReceiver, _operation: c_int, _form: pg_sys::TupleDesc) {}
-
-unsafe extern "C-unwind" fn ignore(_receiver: *mut pg_sys::DestReceiver) {}

@@ -9,6 +9,7 @@ use std::ptr;
 
 use pgrx::{IntoDatum, pg_sys};
 
+use super::planner::IndexesFirst;
 use super::row::Row;
 use super::rows::Rows;
 use super::snapshot::Latest;
@@ -71,15 +72,13 @@ impl Statement {
 
     /// As [`run`](Self::run), for a statement that reads `rows` by their name.
     pub fn run_over(&self, rows: &Rows, arguments: &[Argument]) -> u64 {
-        let spi = Spi::connect();
-        rows.register();
+        let (spi, _planning) = Spi::with(rows);
         spi.execute(self, arguments, 0)
     }
 
     /// As [`first`](Self::first), for a statement that reads `rows` by their name.
     pub fn first_over<T>(&self, rows: &Rows, arguments: &[Argument], read: impl FnOnce(&Row) -> T) -> Option<T> {
-        let spi = Spi::connect();
-        rows.register();
+        let (spi, _planning) = Spi::with(rows);
         spi.execute(self, arguments, 1);
         spi.row(0).map(|row| read(&row))
     }
@@ -101,8 +100,7 @@ impl Statement {
 
     /// As [`all`](Self::all), for a statement that reads `rows` by their name.
     pub fn all_over<T>(&self, rows: &Rows, arguments: &[Argument], mut read: impl FnMut(&Row) -> T) -> Vec<T> {
-        let spi = Spi::connect();
-        rows.register();
+        let (spi, _planning) = Spi::with(rows);
         let found = spi.execute(self, arguments, 0);
         (0..found).filter_map(|index| spi.row(index)).map(|row| read(&row)).collect()
     }
@@ -185,6 +183,13 @@ impl Spi {
         let answer = unsafe { pg_sys::SPI_connect() };
         assert!(answer == pg_sys::SPI_OK_CONNECT as c_int, "could not connect to SPI");
         Spi
+    }
+
+    /// A connection for a statement that reads `rows`. Its plan is kept and serves one row as well as a million.
+    fn with(rows: &Rows) -> (Self, IndexesFirst) {
+        let spi = Self::connect();
+        rows.register();
+        (spi, IndexesFirst::for_ours())
     }
 
     fn execute(&self, statement: &Statement, arguments: &[Argument], most: c_long) -> u64 {

@@ -72,6 +72,6 @@ impl Column {
         let (name, qualified) = (self.name.as_bytes(), self.qualified.as_bytes());
         let sql =
             [b"SELECT ", place.as_bytes(), b", source.", name, cast, b" FROM ", qualified, b" AS source"].concat();
-        Query::prepare(&sql, None)
+        Query::prepare_once(&sql, &[])
     }
 }
