@@ -56,9 +56,6 @@ pub struct Evaluation {
     source: Text,
     values: Query,
     names: Query,
-    /// Whether a row with the same values before and after needs no comparison with what is stored. If an expression
-    /// reads other tables or the clock, these may have changed since the row was stored.
-    is_of_row_alone: bool,
 }
 
 impl Evaluation {
@@ -90,13 +87,7 @@ impl Evaluation {
             Ok((names, prepare(&definition.query(relation, alias))))
         });
         match prepared {
-            Ok((names, values)) => Ok(Evaluation {
-                definition,
-                source: source.qualified.clone(),
-                is_of_row_alone: values.is_of_its_rows_alone(),
-                values,
-                names,
-            }),
+            Ok((names, values)) => Ok(Evaluation { definition, source: source.qualified.clone(), values, names }),
             Err(why) => Err(Error::InBinding { row: place(&definition, &source.qualified), why: Box::new(why) }),
         }
     }
@@ -147,7 +138,9 @@ impl Evaluation {
         let mut reader = Reader::new(&before);
         self.each(&self.values, Some(new), Some(&before), |number, new| {
             let old = reader.next();
-            if self.is_of_row_alone && old.as_ref().is_some_and(|old| is_same(old, new)) {
+            // A row with the same values before and after needs no comparison with what is stored; but if an expression
+            // reads other tables or the clock, these may have changed since the row was stored.
+            if self.values.is_of_its_rows_alone() && old.as_ref().is_some_and(|old| is_same(old, new)) {
                 return Ok(());
             }
             let former = old.as_ref().and_then(|old| self.parsed(old));

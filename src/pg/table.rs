@@ -121,7 +121,8 @@ pub fn lock_supply(rows: &CStr, of_type: &[u8], supply: Supply) {
 
 thread_local! {
     static WATCHED: RefCell<Vec<pg_sys::Oid>> = const { RefCell::new(Vec::new()) };
-    /// Generation of definitions: advances whenever a watched table may have changed columns, name or triggers.
+    /// Generation of definitions: advances whenever a watched table may have changed columns, name or triggers, and
+    /// whenever a cast has changed.
     static FORMS: Cell<u64> = const { Cell::new(0) };
 }
 
@@ -141,8 +142,15 @@ pub fn watch(table: pg_sys::Oid) {
 
 /// Registers the callback, once, from `_PG_init`.
 pub fn register() {
-    // SAFETY: the callback is a static function that lives as long as the backend.
-    unsafe { pg_sys::CacheRegisterRelcacheCallback(Some(notice), pg_sys::Datum::null()) };
+    // SAFETY: the callbacks are static functions that live as long as the backend.
+    unsafe {
+        pg_sys::CacheRegisterRelcacheCallback(Some(notice), pg_sys::Datum::null());
+        pg_sys::CacheRegisterSyscacheCallback(
+            pg_sys::SysCacheIdentifier::CASTSOURCETARGET as c_int,
+            Some(notice_cast),
+            pg_sys::Datum::null(),
+        );
+    }
 }
 
 #[pg_guard]
@@ -150,6 +158,12 @@ unsafe extern "C-unwind" fn notice(_argument: pg_sys::Datum, relation: pg_sys::O
     if relation == pg_sys::InvalidOid || WATCHED.with_borrow(|watched| watched.contains(&relation)) {
         FORMS.set(FORMS.get() + 1);
     }
+}
+
+/// Kept plans hear of a replaced function, but not of a cast by another.
+#[pg_guard]
+unsafe extern "C-unwind" fn notice_cast(_argument: pg_sys::Datum, _cache: c_int, _hash: u32) {
+    FORMS.set(FORMS.get() + 1);
 }
 
 impl FromDatum for Table {

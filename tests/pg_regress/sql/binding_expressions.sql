@@ -100,6 +100,34 @@ UPDATE users SET last_login = now();
 RESET ROLE;
 DROP TRIGGER by_hand ON users;
 
+-- a function that reads its argument alone is replaced by one that reads a table: who did not change may change now
+CREATE FUNCTION is_active(integer) RETURNS boolean LANGUAGE sql IMMUTABLE RETURN true;
+SELECT tokenauth.bind_principals('users', 'user', 'id', active => 'public.is_active(id)');
+UPDATE users SET last_login = now();
+SELECT * FROM principals WHERE principal LIKE 'user:%' ORDER BY principal;
+CREATE OR REPLACE FUNCTION is_active(integer) RETURNS boolean LANGUAGE sql STABLE
+    RETURN NOT EXISTS (SELECT FROM public.bans b WHERE b.user_id = $1);
+UPDATE users SET last_login = now();
+SELECT * FROM principals WHERE principal LIKE 'user:%' ORDER BY principal;
+INSERT INTO bans VALUES (2, 'theirs');
+UPDATE users SET last_login = now();
+SELECT * FROM principals WHERE principal LIKE 'user:%' ORDER BY principal;
+SELECT tokenauth.unbind_principals('users');
+-- … and so is a cast
+CREATE TYPE rank AS (height integer);
+ALTER TABLE users ADD rank rank DEFAULT '(1)';
+CREATE FUNCTION is_tall(rank) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN ($1).height > 0; END';
+CREATE FUNCTION is_tall_today(rank) RETURNS boolean LANGUAGE plpgsql STABLE AS 'BEGIN RETURN ($1).height > (SELECT count(*) FROM public.bans); END';
+CREATE CAST (rank AS boolean) WITH FUNCTION is_tall(rank);
+SELECT tokenauth.bind_principals('users', 'user', 'id', active => 'rank');
+UPDATE users SET last_login = now();
+SELECT * FROM principals WHERE principal LIKE 'user:%' ORDER BY principal;
+DROP CAST (rank AS boolean);
+CREATE CAST (rank AS boolean) WITH FUNCTION is_tall_today(rank);
+UPDATE users SET last_login = now();
+SELECT * FROM principals WHERE principal LIKE 'user:%' ORDER BY principal;
+
+SELECT tokenauth.unbind_principals('users');
 SET client_min_messages = warning;
 DROP TABLE users, bans CASCADE;
 DROP OWNED BY regress_tokenauth_owner, regress_tokenauth_writer CASCADE;
