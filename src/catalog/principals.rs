@@ -28,7 +28,7 @@ use crate::binding::{BoundTo, Subject, Supplied};
 use crate::pg::array::TextArray;
 use crate::pg::jsonb::Jsonb;
 use crate::pg::row::Row;
-use crate::pg::rows::Rows;
+use crate::pg::rows::{Reader, Rows};
 use crate::pg::statement::{Statement, arguments, fields};
 use crate::pg::text::Text;
 use crate::pg::user::ActingAs;
@@ -123,7 +123,7 @@ impl Changes {
     /// Adds a row: its subject must become as `put` says; `was_active` is its former activity, if known. Of several
     /// rows about the same subject the last one counts.
     pub fn put(&mut self, subject: &Subject, put: Put, was_active: Option<bool>) {
-        self.touch(subject);
+        touch(&mut self.touched, subject);
         let is_inactive = put.active == Some(false);
         self.inactive |= is_inactive;
         self.deactivated |= is_inactive && was_active != Some(false);
@@ -142,16 +142,8 @@ impl Changes {
 
     /// Adds a subject that no longer has a row.
     pub fn gone(&mut self, subject: &Subject) {
-        self.touch(subject);
+        touch(&mut self.touched, subject);
         self.gone.put(fields![subject.principal.text(), subject.org.as_ref().map(PrincipalName::text)]);
-    }
-
-    fn touch(&mut self, subject: &Subject) {
-        self.touched = match std::mem::replace(&mut self.touched, Touched::Many) {
-            Touched::Nobody => Touched::One(subject.clone()),
-            Touched::One(one) if one == *subject => Touched::One(one),
-            Touched::One(_) | Touched::Many => Touched::Many,
-        };
     }
 
     /// How many rows were put.
@@ -166,14 +158,14 @@ impl Changes {
               WHERE principal > $1 || ':' AND principal < $1 || ';' AND dropped_at IS NULL",
         );
         static MEMBERSHIPS: Statement = Statement::new("SELECT member, org FROM tokenauth.member");
-        let found = {
+        {
             let _owner = ActingAs::owner_of_ours();
             match &self.to {
-                BoundTo::Principals(of_type) => PRINCIPALS.all(arguments![of_type.as_str()], named),
-                BoundTo::Memberships => MEMBERSHIPS.all(&[], named),
+                BoundTo::Principals(of_type) => PRINCIPALS.add_to(&mut self.gone, &[], arguments![of_type.as_str()]),
+                BoundTo::Memberships => MEMBERSHIPS.add_to(&mut self.gone, &[], &[]),
             }
-        };
-        self.all_of(&found);
+        }
+        self.touch_gone();
     }
 
     /// As [`all_gone`](Self::all_gone), except for those that were put.
@@ -186,21 +178,28 @@ impl Changes {
         );
         static MEMBERSHIPS: Statement =
             Statement::new("SELECT member, org FROM tokenauth.member EXCEPT SELECT principal, org FROM tokenauth_put");
-        let found = {
+        {
             let _owner = ActingAs::owner_of_ours();
+            let (gone, put) = (&mut self.gone, &self.put);
             match &self.to {
-                BoundTo::Principals(of_type) => PRINCIPALS.all_over(&self.put, arguments![of_type.as_str()], named),
-                BoundTo::Memberships => MEMBERSHIPS.all_over(&self.put, &[], named),
+                BoundTo::Principals(of_type) => PRINCIPALS.add_to(gone, &[put], arguments![of_type.as_str()]),
+                BoundTo::Memberships => MEMBERSHIPS.add_to(gone, &[put], &[]),
             }
-        };
-        self.all_of(&found);
+        }
+        self.touch_gone();
     }
 
-    fn all_of(&mut self, found: &[(Text, Option<Text>)]) {
-        let parsed = |name: &Text| PrincipalName::parse(name.as_bytes()).ok();
-        for (principal, org) in found {
-            if let Some(principal) = parsed(principal) {
-                self.gone(&Subject { principal, org: org.as_ref().and_then(parsed) });
+    /// Takes those into account that were added to `gone` all at once.
+    fn touch_gone(&mut self) {
+        let mut reader = Reader::new(&self.gone);
+        while let Some(row) = reader.next() {
+            let parsed = |column| PrincipalName::parse(row.bytes(column)?).ok();
+            if let Some(principal) = parsed(1) {
+                touch(&mut self.touched, &Subject { principal, org: parsed(2) });
+            }
+            // More of them tell nothing more.
+            if matches!(self.touched, Touched::Many) {
+                break;
             }
         }
     }
@@ -248,6 +247,14 @@ impl Changes {
             ROWLESS.first_over(&self.put, arguments![principal_type], |row| row.required(1)).unwrap_or_default();
         Drift { absent, different, rowless }
     }
+}
+
+fn touch(touched: &mut Touched, subject: &Subject) {
+    *touched = match std::mem::replace(touched, Touched::Many) {
+        Touched::Nobody => Touched::One(subject.clone()),
+        Touched::One(one) if one == *subject => Touched::One(one),
+        Touched::One(_) | Touched::Many => Touched::Many,
+    };
 }
 
 /// Reads a principal, and the organisation of a membership.

@@ -10,6 +10,7 @@ use std::ptr;
 use pgrx::{IntoDatum, pg_sys};
 
 use super::planner::IndexesFirst;
+use super::receiver::Receiver;
 use super::row::Row;
 use super::rows::Rows;
 use super::snapshot::Latest;
@@ -103,6 +104,40 @@ impl Statement {
         let (spi, _planning) = Spi::with(rows);
         let found = spi.execute(self, arguments, 0);
         (0..found).filter_map(|index| spi.row(index)).map(|row| read(&row)).collect()
+    }
+
+    /// Runs a SELECT that reads `over` by their names, and adds its rows to others of the same columns, one by one, so
+    /// that however many they are, they take no memory beyond `work_mem`.
+    pub fn add_to(&self, into: &mut Rows, over: &[&Rows], arguments: &[Argument]) {
+        let _spi = Spi::connect();
+        for rows in over {
+            rows.register();
+        }
+        let plan = self.plan(arguments);
+        let mut put = |row: &Row| {
+            into.put_row(row);
+            true
+        };
+        let mut receiver = Receiver::new(&mut put);
+        // SAFETY: the arguments have the types for which the statement was planned. The snapshot stays registered and
+        // active while the plan runs, and the receiver in place; "read-only" makes SPI use that snapshot, which sees
+        // what this transaction has done so far.
+        let answer = unsafe {
+            pg_sys::CommandCounterIncrement();
+            let snapshot = Latest::take();
+            pg_sys::PushActiveSnapshot(snapshot.as_ptr());
+            let options = pg_sys::SPIExecuteOptions {
+                params: parameters(arguments),
+                read_only: true,
+                must_return_tuples: true,
+                dest: receiver.as_ptr(),
+                ..Default::default()
+            };
+            let answer = pg_sys::SPI_execute_plan_extended(plan, &options);
+            pg_sys::PopActiveSnapshot();
+            answer
+        };
+        assert!(answer >= 0, "could not run a statement (SPI answered {answer})");
     }
 
     /// Runs it and reads the first row.
@@ -239,6 +274,24 @@ impl Drop for Spi {
             // SAFETY: closes the connection that `connect` opened; connections nest like these guards.
             unsafe { pg_sys::SPI_finish() };
         }
+    }
+}
+
+/// Arguments in the form in which plans take them, palloc'd.
+fn parameters(arguments: &[Argument]) -> pg_sys::ParamListInfo {
+    let count = c_int::try_from(arguments.len()).expect("a statement has few arguments");
+    // SAFETY: makeParamList makes room for `count` parameters.
+    unsafe {
+        let list = pg_sys::makeParamList(count);
+        for (parameter, argument) in (*list).params.as_mut_slice(arguments.len()).iter_mut().zip(arguments) {
+            *parameter = pg_sys::ParamExternData {
+                value: argument.datum.unwrap_or(pg_sys::Datum::null()),
+                isnull: argument.datum.is_none(),
+                pflags: pg_sys::PARAM_FLAG_CONST as u16,
+                ptype: argument.oid,
+            };
+        }
+        list
     }
 }
 

@@ -1,7 +1,7 @@
 //! When memory runs out, the statement fails, as everywhere in PostgreSQL, and the server continues.
 
 use postgres::error::SqlState;
-use tokenauth_cluster::FAST;
+use tokenauth_cluster::{FAST, Server};
 use tokenauth_cluster::contract::serve;
 
 const MIB: u64 = 1 << 20;
@@ -44,4 +44,41 @@ fn a_statement_that_finds_no_memory_is_refused_and_the_session_goes_on() {
     }
     assert!(refused > 0, "memory did run out");
     client.batch_execute("SELECT 1").unwrap();
+}
+
+/// The number of bound rows, whose names alone would take more than the room that is left.
+const ROWS: i32 = 300_000;
+
+#[test]
+fn all_rows_of_a_bound_table_may_go_at_once_whatever_memory_is_left() {
+    let server = Server::start(FAST);
+    let mut client = server.connect("postgres");
+    client
+        .batch_execute(&format!(
+            "CREATE EXTENSION tokenauth;
+             CREATE TABLE users (id text PRIMARY KEY);
+             INSERT INTO users SELECT repeat('u', 100) || n FROM generate_series(1, {ROWS}) n;
+             SELECT tokenauth.bind_principals('users', 'user', 'id');"
+        ))
+        .unwrap();
+    for all_go in [
+        "ALTER TABLE users DISABLE TRIGGER USER;
+         DELETE FROM users;
+         ALTER TABLE users ENABLE TRIGGER USER;
+         SELECT tokenauth.sync_principals('users')",
+        "TRUNCATE users",
+    ] {
+        let mut limited = server.connect("postgres");
+        // Everything is loaded before the limit is set.
+        limited.batch_execute("SELECT tokenauth.put_principal('user:0'), tokenauth.drop_principal('user:0')").unwrap();
+        let backend: i32 = limited.query_one("SELECT pg_backend_pid()", &[]).unwrap().get(0);
+        server.limit_memory(backend, 64 * MIB);
+        limited.batch_execute(&format!("BEGIN; {all_go};")).unwrap();
+        let left: i64 = limited
+            .query_one("SELECT count(*) FROM tokenauth.principal WHERE dropped_at IS NULL", &[])
+            .unwrap()
+            .get(0);
+        assert_eq!(left, 0, "{all_go}");
+        limited.batch_execute("ROLLBACK").unwrap();
+    }
 }
