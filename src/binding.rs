@@ -5,10 +5,12 @@
 //! apply a binding are all there is of it; no table of bindings could disagree with them. Expressions run as whoever
 //! writes the table; only the write to our tables, which is constant SQL, runs as their owner.
 
+mod afresh;
 mod bind;
 mod definition;
 mod drift;
 mod evaluation;
+mod overtaken;
 mod source;
 mod subject;
 mod supplied;

@@ -33,6 +33,16 @@ pub struct Definition {
     fields: [Option<Text>; FIELDS.len()],
 }
 
+/// An expression for a name.
+pub struct Name<'a> {
+    /// The expression.
+    pub expression: &'a Text,
+    /// The column of names.
+    pub column: &'static str,
+    /// What stands in that column before the value of the expression.
+    pub prefix: String,
+}
+
 impl Definition {
     /// Reads the arguments of `bind_principals`.
     ///
@@ -118,23 +128,19 @@ impl Definition {
         Supplied { active, permissions, data_scopes, display_name, state_reason }
     }
 
-    /// The query that evaluates the binding over the rows of `relation`, which expressions call `alias`; both are
-    /// quoted. It returns the whole principal, the whole organisation and the five fields.
+    /// The query that evaluates the binding over `rows`, a SELECT, which expressions call `alias`, quoted. It returns the
+    /// whole principal, the whole organisation and the five fields.
     ///
     /// The expressions are in a subquery of their own and under COALESCE, which admits neither an aggregate over the
     /// rows nor a set-returning function: one row stays one principal. The rows are in a subquery too, so that an
     /// expression sees the same columns whether they come from a transition table, a single row or the table itself.
-    pub fn query(&self, relation: &[u8], alias: &[u8]) -> Vec<u8> {
-        let prefix = match &self.to {
-            BoundTo::Principals(principal_type) => format!("'{principal_type}:' || "),
-            BoundTo::Memberships => String::new(),
-        };
-        let mut sql = format!("SELECT {prefix}\"tokenauth row\".id, \"tokenauth row\".org").into_bytes();
+    pub fn query(&self, rows: &[u8], alias: &[u8]) -> Vec<u8> {
+        let mut sql = format!("SELECT {}, \"tokenauth row\".org", self.principal()).into_bytes();
         for field in &FIELDS {
             sql.extend_from_slice(format!(", \"tokenauth row\".{}", field.name).as_bytes());
         }
-        sql.extend_from_slice(b" FROM (SELECT * FROM ");
-        sql.extend_from_slice(relation);
+        sql.extend_from_slice(b" FROM (");
+        sql.extend_from_slice(rows);
         sql.extend_from_slice(b") AS ");
         sql.extend_from_slice(alias);
         sql.extend_from_slice(b" CROSS JOIN LATERAL (SELECT ");
@@ -158,9 +164,49 @@ impl Definition {
     }
 
     /// The same query for the names of principals and organisations alone.
-    pub fn names_query(&self, relation: &[u8], alias: &[u8]) -> Vec<u8> {
+    pub fn names_query(&self, rows: &[u8], alias: &[u8]) -> Vec<u8> {
         let only_id = Definition { fields: [const { None }; FIELDS.len()], ..self.clone() };
-        only_id.query(relation, alias)
+        only_id.query(rows, alias)
+    }
+
+    /// The same query for those rows alone whose names are among `tokenauth_names`.
+    pub fn named_query(&self, rows: &[u8], alias: &[u8]) -> Vec<u8> {
+        let mut sql = self.query(rows, alias);
+        let org = match self.to {
+            BoundTo::Principals(_) => "",
+            BoundTo::Memberships => " AND n.org = \"tokenauth row\".org COLLATE \"C\"",
+        };
+        let principal = self.principal();
+        sql.extend_from_slice(
+            format!(
+                " WHERE EXISTS (SELECT FROM tokenauth_names n WHERE n.principal = ({principal}) COLLATE \"C\"{org})"
+            )
+            .as_bytes(),
+        );
+        sql
+    }
+
+    /// The expressions for names: each with the column of `tokenauth_names` that holds its values, and what stands
+    /// before each of them there.
+    pub fn names(&self) -> Vec<Name<'_>> {
+        match (&self.to, &self.org) {
+            (BoundTo::Principals(principal_type), _) => {
+                vec![Name { expression: &self.id, column: "principal", prefix: format!("{principal_type}:") }]
+            }
+            (BoundTo::Memberships, org) => org
+                .iter()
+                .map(|org| Name { expression: org, column: "org", prefix: String::new() })
+                .chain([Name { expression: &self.id, column: "principal", prefix: String::new() }])
+                .collect(),
+        }
+    }
+
+    /// The whole principal of an evaluated row.
+    fn principal(&self) -> String {
+        match &self.to {
+            BoundTo::Principals(principal_type) => format!("'{principal_type}:' || \"tokenauth row\".id"),
+            BoundTo::Memberships => String::from("\"tokenauth row\".id"),
+        }
     }
 }
 

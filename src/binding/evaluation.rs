@@ -64,7 +64,7 @@ impl Evaluation {
     /// # Errors
     /// Those of expressions that do not fit the table.
     pub fn over_rows(definition: Definition, source: &Source, rows: &Rows) -> Result<Self, Error> {
-        Self::prepare(definition, source, rows.name(), |sql| Query::prepare(sql, &[rows]))
+        Self::prepare(definition, source, &source.select_from(rows), |sql| Query::prepare(sql, &[rows]))
     }
 
     /// For the table as it is.
@@ -72,24 +72,30 @@ impl Evaluation {
     /// # Errors
     /// As [`over_rows`](Self::over_rows).
     pub fn over_table(definition: Definition, source: &Source) -> Result<Self, Error> {
-        Self::prepare(definition, source, source.qualified.as_bytes(), |sql| Query::prepare_once(sql, &[]))
+        let select = [b"SELECT * FROM ", source.qualified.as_bytes()].concat();
+        Self::prepare(definition, source, &select, |sql| Query::prepare_once(sql, &[]))
     }
 
     fn prepare(
         definition: Definition,
         source: &Source,
-        relation: &[u8],
+        select: &[u8],
         prepare: impl Fn(&[u8]) -> Query,
     ) -> Result<Self, Error> {
         let alias = source.alias.as_bytes();
         let prepared = caught(|| {
-            let names = prepare(&definition.names_query(relation, alias));
-            Ok((names, prepare(&definition.query(relation, alias))))
+            let names = prepare(&definition.names_query(select, alias));
+            Ok((names, prepare(&definition.query(select, alias))))
         });
         match prepared {
             Ok((names, values)) => Ok(Evaluation { definition, source: source.qualified.clone(), values, names }),
             Err(why) => Err(Error::InBinding { row: place(&definition, &source.qualified), why: Box::new(why) }),
         }
+    }
+
+    /// What the rows become, and how.
+    pub fn definition(&self) -> &Definition {
+        &self.definition
     }
 
     /// The name of the table, quoted.
@@ -121,10 +127,62 @@ impl Evaluation {
     /// # Errors
     /// Those of the expressions for names.
     pub fn all_gone(&self, rows: Option<&Rows>, changes: &mut Changes) -> Result<(), Error> {
-        self.each(&self.names, rows, None, |_, old| {
-            if let Some(subject) = self.parsed(old) {
-                changes.gone(&subject);
+        self.each_former(rows, |subject| changes.gone(&subject))
+    }
+
+    /// Passes on the principal or membership of every row.
+    ///
+    /// # Errors
+    /// Those of the expressions for names; 22004 for a NULL name, 22023 for a malformed one.
+    pub fn each_subject(&self, rows: &Rows, mut take: impl FnMut(Subject)) -> Result<(), Error> {
+        self.each(&self.names, Some(rows), None, |number, row| {
+            take(self.subject(row, number)?);
+            Ok(())
+        })
+    }
+
+    /// Passes on what every row stood for and stands for now; the former only where its names were well formed.
+    ///
+    /// # Errors
+    /// As [`each_subject`](Self::each_subject).
+    pub fn each_change(
+        &self,
+        old: &Rows,
+        new: &Rows,
+        mut take: impl FnMut(Option<Subject>, Subject),
+    ) -> Result<(), Error> {
+        let before = self.stored(&self.names, Some(old))?;
+        let mut reader = Reader::new(&before);
+        self.each(&self.names, Some(new), None, |number, row| {
+            let former = reader.next().and_then(|old| self.parsed(&old));
+            take(former, self.subject(row, number)?);
+            Ok(())
+        })
+    }
+
+    /// Passes on the principal or membership of every row whose names are well formed.
+    ///
+    /// # Errors
+    /// Those of the expressions for names.
+    pub fn each_former(&self, rows: Option<&Rows>, mut take: impl FnMut(Subject)) -> Result<(), Error> {
+        self.each(&self.names, rows, None, |_, row| {
+            if let Some(subject) = self.parsed(row) {
+                take(subject);
             }
+            Ok(())
+        })
+    }
+
+    /// Adds every row whose names are among `names` as a principal or a membership.
+    ///
+    /// # Errors
+    /// As [`put_all`](Self::put_all).
+    pub fn put_named(&self, source: &Source, rows: &Rows, names: &Rows, changes: &mut Changes) -> Result<(), Error> {
+        let sql = self.definition.named_query(&source.select_from(rows), source.alias.as_bytes());
+        let query = caught(|| Ok(Query::prepare_once(&sql, &[rows, names])))?;
+        self.each_over(&query, &[rows, names], None, |number, new| {
+            let subject = self.subject(new, number)?;
+            changes.put(&subject, self.put(&subject, new)?, None);
             Ok(())
         })
     }
@@ -185,11 +243,22 @@ impl Evaluation {
         query: &Query,
         rows: Option<&Rows>,
         names: Option<&Rows>,
+        take: impl FnMut(u64, &Row) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        self.each_over(query, rows.as_slice(), names, take)
+    }
+
+    /// As [`each`](Self::each), for a query that reads several kinds of rows.
+    fn each_over(
+        &self,
+        query: &Query,
+        rows: &[&Rows],
+        names: Option<&Rows>,
         mut take: impl FnMut(u64, &Row) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let number = Cell::new(1);
         let outcome = caught(|| {
-            query.each(rows.as_slice(), |row| {
+            query.each(rows, |row| {
                 take(number.get(), row)?;
                 number.set(number.get() + 1);
                 Ok(())

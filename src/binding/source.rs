@@ -2,7 +2,10 @@
 
 use std::ffi::CStr;
 
+use pgrx::pg_sys;
+
 use crate::error::Error;
+use crate::pg::rows::Rows;
 use crate::pg::statement::{Statement, arguments};
 use crate::pg::table::{Out, Table};
 use crate::pg::text::Text;
@@ -56,6 +59,26 @@ impl Source {
                 },
             })
             .ok_or(Error::NoSuchTable)
+    }
+
+    /// Looks up the table that a trigger binds: for one that a partition has from its root, the root.
+    ///
+    /// # Errors
+    /// 42P01 when it does not exist.
+    pub fn bound_by(trigger: pg_sys::Oid) -> Result<Self, Error> {
+        static ROOT: Statement = Statement::new(
+            "WITH RECURSIVE up AS (
+                 SELECT tgrelid, tgparentid FROM pg_trigger WHERE oid = $1
+                 UNION ALL
+                 SELECT t.tgrelid, t.tgparentid FROM up JOIN pg_trigger t ON t.oid = up.tgparentid)
+             SELECT tgrelid FROM up WHERE tgparentid = 0",
+        );
+        Self::of(ROOT.first(arguments![trigger], |row| Table::of(row.required(1))).ok_or(Error::NoSuchTable)?)
+    }
+
+    /// The SELECT of all columns of `rows` of this table.
+    pub fn select_from(&self, rows: &Rows) -> Vec<u8> {
+        [b"SELECT * FROM ", rows.name()].concat()
     }
 
     /// Locks the table and its partitions: writers to a partition lock only that.

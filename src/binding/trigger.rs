@@ -9,6 +9,7 @@ use pgrx::prelude::*;
 use super::definition::Definition;
 use super::evaluation::{Evaluation, settled};
 use super::source::Source;
+use super::{afresh, overtaken};
 use crate::catalog::principals::{Changes, How};
 use crate::error::{Error, ErrorReport};
 use crate::pg::rows::Rows;
@@ -42,29 +43,37 @@ fn sync_principal(call: TriggerCall) -> Result<TriggerAnswer, ErrorReport> {
 }
 
 fn follow(firing: &Firing) -> Result<(), Error> {
-    let (evaluation, changes) = match &firing.what {
-        Fired::Insert(new) => collect(firing, new, |evaluation, changes| evaluation.put_all(Some(new), changes)),
-        Fired::Update { old, new } => collect(firing, new, |evaluation, changes| evaluation.update(old, new, changes)),
-        Fired::Delete(old) => collect(firing, old, |evaluation, changes| evaluation.all_gone(Some(old), changes)),
+    let rows = match &firing.what {
+        Fired::Insert(rows) | Fired::Update { new: rows, .. } | Fired::Delete(rows) => rows,
         Fired::TruncateBegins | Fired::Truncated => return truncate(firing),
-    }?;
-    if !changes.is_empty() {
-        changes.apply(How::Written, evaluation.source())?;
+    };
+    let binding = remembered(firing, rows)?;
+    if rows.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    let evaluation = &binding.evaluation;
+    let is_overtaken = overtaken::is_overtaken(firing, binding.table.oid(), evaluation.definition().to());
+    let mut changes = if is_overtaken { None } else { Some(image(evaluation, &firing.what)?) };
+    // One statement may carry a row from one id to a second and on to a third, as foreign keys do.
+    if changes.as_ref().is_none_or(Changes::is_contradictory) {
+        changes = Some(afresh::changes(evaluation, &firing.what, &Source::of(binding.table)?)?);
+    }
+    match changes.filter(|changes| !changes.is_empty()) {
+        Some(changes) => changes.apply(How::Written, evaluation.source()).map(|_| ()),
+        None => Ok(()),
+    }
 }
 
-fn collect(
-    firing: &Firing,
-    rows: &Rows,
-    evaluate: impl FnOnce(&Evaluation, &mut Changes) -> Result<(), Error>,
-) -> Result<(Rc<Evaluation>, Changes), Error> {
-    let evaluation = remembered(firing, rows)?;
+/// The changes that the trigger's rows show.
+fn image(evaluation: &Evaluation, fired: &Fired) -> Result<Changes, Error> {
     let mut changes = evaluation.no_changes();
-    if !rows.is_empty() {
-        evaluate(&evaluation, &mut changes)?;
+    match fired {
+        Fired::Insert(new) => evaluation.put_all(Some(new), &mut changes)?,
+        Fired::Update { old, new } => evaluation.update(old, new, &mut changes)?,
+        Fired::Delete(old) => evaluation.all_gone(Some(old), &mut changes)?,
+        Fired::TruncateBegins | Fired::Truncated => {}
     }
-    Ok((evaluation, changes))
+    Ok(changes)
 }
 
 /// Handles TRUNCATE. When a partition is truncated alone, only BEFORE, while its rows exist, can they tell whose they
@@ -92,27 +101,36 @@ thread_local! {
 struct Remembered {
     trigger: pg_sys::Oid,
     generation: u64,
-    evaluation: Rc<Evaluation>,
+    binding: Rc<Binding>,
+}
+
+/// A trigger's binding.
+struct Binding {
+    /// The table that is bound, of which the trigger's may be a partition.
+    table: Table,
+    /// Over rows of the trigger's table.
+    evaluation: Evaluation,
 }
 
 /// The most bindings that are remembered.
 const MOST: usize = 256;
 
-fn remembered(firing: &Firing, rows: &Rows) -> Result<Rc<Evaluation>, Error> {
+fn remembered(firing: &Firing, rows: &Rows) -> Result<Rc<Binding>, Error> {
     table::watch(firing.table);
     let generation = table::forms();
     let known = REMEMBERED.with_borrow(|all| {
         all.iter()
             .find(|one| one.trigger == firing.trigger && one.generation == generation)
-            .map(|one| Rc::clone(&one.evaluation))
+            .map(|one| Rc::clone(&one.binding))
     });
-    if let Some(evaluation) = known {
-        return Ok(evaluation);
+    if let Some(binding) = known {
+        return Ok(binding);
     }
     let source = Source::of(Table::of(firing.table))?;
     let definition = Definition::of_arguments(&firing.arguments)?;
-    let evaluation = Rc::new(Evaluation::over_rows(definition, &source, rows)?);
-    let one = Remembered { trigger: firing.trigger, generation, evaluation: Rc::clone(&evaluation) };
+    let evaluation = Evaluation::over_rows(definition, &source, rows)?;
+    let binding = Rc::new(Binding { table: Source::bound_by(firing.trigger)?.table, evaluation });
+    let one = Remembered { trigger: firing.trigger, generation, binding: Rc::clone(&binding) };
     // Forgotten bindings are dropped after the borrow ends, since freeing a plan calls the server.
     let _forgotten: Vec<Remembered> = REMEMBERED.with_borrow_mut(|all| {
         let is_full = all.len() >= MOST;
@@ -122,5 +140,5 @@ fn remembered(firing: &Firing, rows: &Rows) -> Result<Rc<Evaluation>, Error> {
         all.push(one);
         forgotten
     });
-    Ok(evaluation)
+    Ok(binding)
 }

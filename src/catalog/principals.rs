@@ -22,6 +22,8 @@ mod write;
 
 pub use write::record_unbound;
 
+use std::ffi::CStr;
+
 use pgrx::pg_sys;
 
 use crate::binding::{BoundTo, Subject, Supplied};
@@ -29,7 +31,7 @@ use crate::pg::array::TextArray;
 use crate::pg::jsonb::Jsonb;
 use crate::pg::row::Row;
 use crate::pg::rows::{Reader, Rows};
-use crate::pg::statement::{Statement, arguments, fields};
+use crate::pg::statement::{Argument, Statement, arguments, fields};
 use crate::pg::text::Text;
 use crate::pg::user::ActingAs;
 use crate::principal::PrincipalName;
@@ -108,7 +110,7 @@ impl Changes {
                     (c"state_reason", pg_sys::TEXTOID),
                 ],
             ),
-            gone: Rows::new(c"tokenauth_gone", &[(c"principal", pg_sys::TEXTOID), (c"org", pg_sys::TEXTOID)]),
+            gone: subjects(c"tokenauth_gone"),
             touched: Touched::Nobody,
             inactive: false,
             deactivated: false,
@@ -143,7 +145,7 @@ impl Changes {
     /// Adds a subject that no longer has a row.
     pub fn gone(&mut self, subject: &Subject) {
         touch(&mut self.touched, subject);
-        self.gone.put(fields![subject.principal.text(), subject.org.as_ref().map(PrincipalName::text)]);
+        self.gone.put(fields_of(subject));
     }
 
     /// How many rows were put.
@@ -189,6 +191,15 @@ impl Changes {
         self.touch_gone();
     }
 
+    /// Marks those of `names` as gone that were not put.
+    pub fn rest_gone(&mut self, names: &Rows) {
+        static REST: Statement = Statement::new(
+            "SELECT principal, org FROM tokenauth_names EXCEPT SELECT principal, org FROM tokenauth_put",
+        );
+        REST.add_to(&mut self.gone, &[names, &self.put], &[]);
+        self.touch_gone();
+    }
+
     /// Takes those into account that were added to `gone` all at once.
     fn touch_gone(&mut self) {
         let mut reader = Reader::new(&self.gone);
@@ -202,6 +213,19 @@ impl Changes {
                 break;
             }
         }
+    }
+
+    /// Whether some principal or membership is put by one row and gone by another.
+    pub fn is_contradictory(&self) -> bool {
+        static FIND: Statement = Statement::new(
+            "SELECT principal, org FROM tokenauth_put INTERSECT SELECT principal, org FROM tokenauth_gone LIMIT 1",
+        );
+        if self.gone.is_empty() || self.put.is_empty() {
+            return false;
+        }
+        let mut both = subjects(c"tokenauth_both");
+        FIND.add_to(&mut both, &[&self.put, &self.gone], &[]);
+        !both.is_empty()
     }
 
     /// A principal that several rows claim to be, with the organisation of a membership.
@@ -247,6 +271,16 @@ impl Changes {
             ROWLESS.first_over(&self.put, arguments![principal_type], |row| row.required(1)).unwrap_or_default();
         Drift { absent, different, rowless }
     }
+}
+
+/// No subjects yet: principals, with the organisations of memberships.
+pub fn subjects(name: &'static CStr) -> Rows {
+    Rows::new(name, &[(c"principal", pg_sys::TEXTOID), (c"org", pg_sys::TEXTOID)])
+}
+
+/// A subject as a row of [`subjects`].
+pub fn fields_of(subject: &Subject) -> [Argument; 2] {
+    fields![subject.principal.text(), subject.org.as_ref().map(PrincipalName::text)]
 }
 
 fn touch(touched: &mut Touched, subject: &Subject) {

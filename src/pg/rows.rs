@@ -6,6 +6,7 @@ use std::ffi::{CStr, c_int};
 use std::ptr;
 
 use pgrx::pg_sys;
+use pgrx::varlena::varsize_any;
 
 use super::row::Row;
 use super::statement::Argument;
@@ -57,6 +58,11 @@ impl Rows {
         Self::named(name, table, ptr::null_mut(), store, true)
     }
 
+    /// No rows of a table yet.
+    pub fn of_table(name: &'static CStr, table: pg_sys::Oid) -> Self {
+        Self::named(name, table, ptr::null_mut(), begin_store(), true)
+    }
+
     fn named(
         name: &'static CStr,
         table: pg_sys::Oid,
@@ -96,6 +102,28 @@ impl Rows {
     pub fn put_row(&mut self, row: &Row) {
         let (values, nulls) = row.raw();
         self.put_raw(values, nulls);
+    }
+
+    /// Adds a copy of a row of the table, which is the only column of `row`.
+    pub fn put_whole(&mut self, row: &Row) {
+        let (values, _) = row.raw();
+        // SAFETY: a composite value has a tuple's header, which says how long it is; the tuple is copied.
+        unsafe {
+            let header: pg_sys::HeapTupleHeader = pg_sys::pg_detoast_datum(values[0].cast_mut_ptr()).cast();
+            let mut tuple = pg_sys::HeapTupleData {
+                t_len: u32::try_from(varsize_any(header.cast())).expect("a tuple is less than a gigabyte"),
+                t_data: header,
+                ..Default::default()
+            };
+            let caller = pg_sys::MemoryContextSwitchTo(self.context);
+            pg_sys::tuplestore_puttuple(self.store(), &raw mut tuple);
+            pg_sys::MemoryContextSwitchTo(caller);
+        }
+    }
+
+    /// Lets a plan that is made for these rows alone know how many they are.
+    pub fn count(&mut self) {
+        self.relation.md.enrtuples = self.len() as f64;
     }
 
     fn put_raw(&mut self, values: &[pg_sys::Datum], nulls: &[bool]) {

@@ -112,6 +112,11 @@ pub struct Firing {
     pub arguments: Vec<Text>,
     /// What happened.
     pub what: Fired,
+    /// When the rows were written: they are as the command of this number left them, or one that it caused. `None` for
+    /// a deferrable trigger, which may fire long after that.
+    pub command: Option<u32>,
+    /// Whether it is a row trigger, which fires for each row in the order in which rows were written.
+    pub is_row: bool,
 }
 
 /// What happened to a table of the application: to one row, or to all rows that a statement wrote.
@@ -161,7 +166,11 @@ impl TriggerCall {
             .map(|index| unsafe { CStr::from_ptr(*trigger.tgargs.add(index)) })
             .map(|argument| Text::from(argument.to_bytes().to_vec()))
             .collect();
-        Some(Firing { trigger: trigger.tgoid, table, arguments, what })
+        // SAFETY: reads this backend's state. Immediate triggers fire while the snapshot of their statement is active.
+        let command = unsafe {
+            (!trigger.tgdeferrable && pg_sys::ActiveSnapshotSet()).then(|| (*pg_sys::GetActiveSnapshot()).curcid)
+        };
+        Some(Firing { trigger: trigger.tgoid, table, arguments, what, command, is_row })
     }
 }
 
