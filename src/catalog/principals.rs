@@ -218,7 +218,10 @@ impl Changes {
     /// Whether some principal or membership is put by one row and gone by another.
     pub fn is_contradictory(&self) -> bool {
         static FIND: Statement = Statement::new(
-            "SELECT principal, org FROM tokenauth_put INTERSECT SELECT principal, org FROM tokenauth_gone LIMIT 1",
+            "SELECT principal COLLATE \"C\", org COLLATE \"C\" FROM tokenauth_put
+             INTERSECT
+             SELECT principal, org FROM tokenauth_gone
+              LIMIT 1",
         );
         if self.gone.is_empty() || self.put.is_empty() {
             return false;

@@ -1,4 +1,4 @@
-//! How plans that are kept for the session reach tables.
+//! How plans that are kept for the session reach tables, and how much memory they take.
 //!
 //! A plan keeps what the statistics said on the day it was made: over a table that was nearly empty then, reading all of
 //! it for each row seemed cheap, and is quadratic once both have grown. So such plans are made with the planner's
@@ -6,54 +6,75 @@
 
 use pgrx::pg_sys;
 
-/// Makes the planner prefer indexes until dropped; an error drops it as well.
-pub struct IndexesFirst {
+/// The planner's choices until dropped; an error drops it as well.
+pub struct Planning {
+    former: Choices,
+}
+
+/// What the planner may use.
+#[derive(Clone, Copy)]
+struct Choices {
     seqscan: bool,
     hashjoin: bool,
     mergejoin: bool,
+    hashagg: bool,
     jit: bool,
 }
 
-impl IndexesFirst {
-    /// For a query of the application: tables are reached by an index where there is one. How they are joined is the
-    /// planner's choice, since the join that suits them may be one without any index.
-    pub fn for_any_query() -> Self {
-        // SAFETY: reads this backend's settings.
-        unsafe { Self::switch(pg_sys::enable_hashjoin, pg_sys::enable_mergejoin) }
+impl Planning {
+    /// For a query of the application, of which each row is to be reached by an index where there is one. How tables are
+    /// joined is the planner's choice, since the join that suits them may be one without any index.
+    pub fn reaching_rows() -> Self {
+        // What has to be read as a whole all the same counts as immensely dear, and so as worth compiling.
+        Self::choose(|choices| Choices { seqscan: false, jit: false, ..choices })
     }
 
-    /// For a statement of ours, whose tables have an index for every join.
-    pub fn for_ours() -> Self {
-        Self::switch(false, false)
+    /// For a statement of ours over rows that are given to it: our tables have an index for every join.
+    pub fn joining_ours() -> Self {
+        Self::choose(|_| Choices { seqscan: false, hashjoin: false, mergejoin: false, hashagg: false, jit: false })
     }
 
-    fn switch(hashjoin: bool, mergejoin: bool) -> Self {
-        // The variables themselves, as the planner reads them: setting them by name would cost more than what is run.
-        // SAFETY: plain variables of a backend, which has one thread.
-        unsafe {
-            let former = IndexesFirst {
-                seqscan: pg_sys::enable_seqscan,
-                hashjoin: pg_sys::enable_hashjoin,
-                mergejoin: pg_sys::enable_mergejoin,
-                jit: pg_sys::jit_enabled,
-            };
-            pg_sys::enable_seqscan = false;
-            pg_sys::enable_hashjoin = hashjoin;
-            pg_sys::enable_mergejoin = mergejoin;
-            // What has to be read as a whole all the same counts as immensely dear, and so as worth compiling.
-            pg_sys::jit_enabled = false;
-            former
-        }
+    /// For a statement of ours that compares whole sets: what sorts spills to disk, where EXCEPT by hashing does not.
+    pub fn comparing_sets() -> Self {
+        Self::choose(|choices| Choices { hashagg: false, ..choices })
+    }
+
+    fn choose(choice: impl FnOnce(Choices) -> Choices) -> Self {
+        let former = Choices::now();
+        choice(former).set();
+        Planning { former }
     }
 }
 
-impl Drop for IndexesFirst {
+impl Drop for Planning {
     fn drop(&mut self) {
-        // SAFETY: restores what `switch` found; guards nest.
+        // Guards nest.
+        self.former.set();
+    }
+}
+
+impl Choices {
+    fn now() -> Self {
+        // SAFETY: plain variables of a backend, which has one thread.
+        unsafe {
+            Choices {
+                seqscan: pg_sys::enable_seqscan,
+                hashjoin: pg_sys::enable_hashjoin,
+                mergejoin: pg_sys::enable_mergejoin,
+                hashagg: pg_sys::enable_hashagg,
+                jit: pg_sys::jit_enabled,
+            }
+        }
+    }
+
+    /// Sets the variables themselves, as the planner reads them: setting them by name would cost more than what is run.
+    fn set(self) {
+        // SAFETY: as above.
         unsafe {
             pg_sys::enable_seqscan = self.seqscan;
             pg_sys::enable_hashjoin = self.hashjoin;
             pg_sys::enable_mergejoin = self.mergejoin;
+            pg_sys::enable_hashagg = self.hashagg;
             pg_sys::jit_enabled = self.jit;
         }
     }

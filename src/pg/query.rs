@@ -8,7 +8,7 @@ use std::ptr;
 
 use pgrx::pg_sys;
 
-use super::planner::IndexesFirst;
+use super::planner::Planning;
 use super::receiver::Receiver;
 use super::row::Row;
 use super::rows::Rows;
@@ -87,7 +87,7 @@ impl Query {
     /// Inside an SPI connection with the rows registered, and with an active snapshot.
     unsafe fn plan(&self) {
         if self.is_kept {
-            let _planning = IndexesFirst::for_any_query();
+            let _planning = Planning::reaching_rows();
             // SAFETY: the plan is kept and has one source, so there is an answer, which is released to the same owner.
             unsafe {
                 let plan = pg_sys::SPI_plan_get_cached_plan(self.plan);

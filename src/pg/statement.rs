@@ -9,7 +9,7 @@ use std::ptr;
 
 use pgrx::{IntoDatum, pg_sys};
 
-use super::planner::IndexesFirst;
+use super::planner::Planning;
 use super::receiver::Receiver;
 use super::row::Row;
 use super::rows::Rows;
@@ -113,6 +113,7 @@ impl Statement {
         for rows in over {
             rows.register();
         }
+        let _planning = Planning::comparing_sets();
         let plan = self.plan(arguments);
         let mut put = |row: &Row| {
             into.put_row(row);
@@ -221,10 +222,10 @@ impl Spi {
     }
 
     /// A connection for a statement that reads `rows`. Its plan is kept and serves one row as well as a million.
-    fn with(rows: &Rows) -> (Self, IndexesFirst) {
+    fn with(rows: &Rows) -> (Self, Planning) {
         let spi = Self::connect();
         rows.register();
-        (spi, IndexesFirst::for_ours())
+        (spi, Planning::joining_ours())
     }
 
     fn execute(&self, statement: &Statement, arguments: &[Argument], most: c_long) -> u64 {
