@@ -40,8 +40,8 @@ pub struct Holding {
 
 /// An owner, and what the actor may do with its tokens. When locked, neither can change until the transaction ends.
 pub struct Parties {
-    /// The owner.
-    pub owner: Principal,
+    /// The owner, or its tombstone; `None` when there never was one.
+    pub owner: Option<Principal>,
     /// What the actor may do.
     pub authority: Authority,
 }
@@ -50,8 +50,8 @@ impl Parties {
     /// Locks owner, actor and membership in key order, and determines the actor's authority over tokens of this kind.
     ///
     /// # Errors
-    /// 42704 when owner or actor do not exist, 42501 when the actor is inactive, 28000 when it acts by a token that is
-    /// no longer accepted.
+    /// 42704 when the actor does not exist, 42501 when it is inactive, 28000 when it acts by a token that is no longer
+    /// accepted.
     pub fn lock(actor: &Actor, kind: &Kind, owner: &PrincipalName) -> Result<Self, Error> {
         let hold = if kind.max_active_per_owner.is_some() { Hold::Alone } else { Hold::Share };
         Parties::weigh(actor, kind, owner, hold, Hold::Share)
@@ -66,21 +66,26 @@ impl Parties {
     }
 
     fn weigh(actor: &Actor, kind: &Kind, owner: &PrincipalName, hold: Hold, hold_actor: Hold) -> Result<Self, Error> {
-        let lock_owner = || principal::lock(owner, hold).ok_or_else(|| Error::NoSuchPrincipal(owner.shown()));
+        let lock_owner = || principal::lock(owner, hold);
         let Some(name) = actor.name() else {
-            return Ok(Parties { owner: lock_owner()?, authority: Authority::Trusted });
+            return Ok(Parties { owner: lock_owner(), authority: Authority::Trusted });
         };
         let (locked_owner, acting) = Acting::lock_with(actor, name, hold_actor, owner, lock_owner)?;
         let authority = Authority::weigh(kind, name == owner, &acting, || member::lock(owner, name, hold_actor));
         Ok(Parties { owner: locked_owner, authority })
     }
 
-    /// Checks that the owner has not been dropped.
+    /// Owner and authority, if the actor may hand out tokens of this kind to this owner.
     ///
     /// # Errors
-    /// 42704 when it has.
-    pub fn existing(self, owner: &PrincipalName) -> Result<Self, Error> {
-        if self.owner.dropped { Err(Error::NoSuchPrincipal(owner.shown())) } else { Ok(self) }
+    /// 42501 when it may not, whether the owner exists or not: otherwise a token could tell which principals there are.
+    /// 42704 when it may and the owner does not exist.
+    pub fn handing_out(self, kind: &Kind, owner: &PrincipalName) -> Result<(Principal, Authority), Error> {
+        self.authority.may_hand_out(kind)?;
+        match self.owner.filter(|owner| !owner.dropped) {
+            Some(principal) => Ok((principal, self.authority)),
+            None => Err(Error::NoSuchPrincipal(owner.shown())),
+        }
     }
 }
 

@@ -18,7 +18,7 @@ use crate::principal::PrincipalName;
 /// Returns the scopes this actor could grant now in a token of this kind for this owner; NULL when it may not issue.
 ///
 /// # Errors
-/// `22004` for a NULL argument, `42704` for an unknown kind, owner or actor.
+/// `22004` for a NULL argument, `42704` for an unknown kind or actor, or an unknown owner where the actor may issue.
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn grantable(
     call: Call,
@@ -32,16 +32,12 @@ fn grantable(
     let kind = argument::given("kind", kind)?;
     let kind = catalog::kind::find(kind.as_bytes(), &Latest::take()).ok_or_else(|| Error::NoSuchKind(kind.shown()))?;
     let owner = PrincipalName::given("owner", owner)?;
-    let parties = match Parties::look(&actor, &kind, &owner) {
-        Err(Error::ActorInactive(_)) => return Ok(None),
-        parties => parties?.existing(&owner)?,
+    let handing_out = Parties::look(&actor, &kind, &owner).and_then(|parties| parties.handing_out(&kind, &owner));
+    let (principal, authority) = match handing_out {
+        Err(Error::ActorInactive(_) | Error::NotAllowed(_)) => return Ok(None),
+        found => found?,
     };
-    let Parties { owner: principal, authority } = parties;
-    let may = authority
-        .may_hand_out(&kind)
-        .and_then(|()| kind.accepts(&owner, &principal))
-        .and_then(|()| kind.has_room(&owner, &principal));
-    if may.is_err() {
+    if kind.accepts(&owner, &principal).and_then(|()| kind.has_room(&owner, &principal)).is_err() {
         return Ok(None);
     }
     let held = kind.held(&principal.permissions);

@@ -3,8 +3,8 @@
 use pgrx::Uuid;
 
 use crate::actor::Actor;
-use crate::authority::{Authority, Parties};
-use crate::catalog::principal::Principal;
+use crate::authority::{Acting, Authority, Parties};
+use crate::catalog::principal::{Hold, Principal};
 use crate::catalog::token::Token;
 use crate::catalog::{self, token};
 use crate::data_scope::DataScopes;
@@ -174,8 +174,7 @@ impl Admission {
         asked: &Expiry,
     ) -> Result<Self, Error> {
         let kind = catalog::kind::lock(kind)?;
-        let Parties { owner: principal, authority } = Parties::lock(actor, &kind, owner)?.existing(owner)?;
-        authority.may_hand_out(&kind)?;
+        let (principal, authority) = Parties::lock(actor, &kind, owner)?.handing_out(&kind, owner)?;
         let now = Timestamp::now();
         kind.accepts(owner, &principal)?;
         kind.accepts_name(name)?;
@@ -232,7 +231,7 @@ impl Held {
     /// 42704 when no such token exists, or this actor must not know of it.
     pub fn lock_deleted(id: Uuid, actor: &Actor) -> Result<Self, Error> {
         // Kind and owner of a token never change, so they can be read before anything is locked.
-        let found = token::find(id).ok_or(Error::NoSuchToken(id))?;
+        let found = find_for(id, actor)?;
         let kind = catalog::kind::lock(&found.kind)?;
         let owner = PrincipalName::given("owner", Some(found.owner))?;
         let Parties { owner: principal, authority } = Parties::lock(actor, &kind, &owner)?;
@@ -240,6 +239,8 @@ impl Held {
         if authority.is_nothing() {
             return Err(Error::NoSuchToken(id));
         }
+        // A principal stays as long as it has tokens, if only as a tombstone.
+        let principal = principal.ok_or_else(|| Error::NoSuchPrincipal(owner.shown()))?;
         Ok(Held { kind, owner, principal, authority, token })
     }
 
@@ -286,4 +287,18 @@ impl Held {
         grant.within_owner(&self.kind, &self.principal)?;
         grant.within(&self.kind, &self.principal, &self.authority)
     }
+}
+
+/// The token with this id, without a lock, for an actor that need not be allowed to know of it.
+///
+/// # Errors
+/// 42704 when no such token exists; but an actor that may do nothing at all is told only that, and so learns nothing.
+pub fn find_for(id: Uuid, actor: &Actor) -> Result<Token, Error> {
+    if let Some(token) = token::find(id) {
+        return Ok(token);
+    }
+    if let Some(name) = actor.name() {
+        Acting::lock(actor, name, Hold::Look)?;
+    }
+    Err(Error::NoSuchToken(id))
 }

@@ -29,7 +29,7 @@ const MOST_COUNTED: i64 = 10_000;
 ///
 /// # Errors
 /// `22004` for a NULL selector or actor, or when nothing is selected; `42501` when the actor may not revoke any token
-/// of the owner; `42704` for an unknown owner, kind or actor.
+/// of the owner, whether there is such an owner or not; `42704` for an unknown owner, kind or actor.
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn revoke_all(
     call: Call,
@@ -124,15 +124,12 @@ impl Selection {
         }
         let lock_owner = |owner| lock_existing(owner, Hold::Alone);
         // Both principals before any membership.
-        let reach = match (actor.name(), &self.owner) {
-            (None, owner) => {
-                owner.as_ref().map(lock_owner).transpose()?;
-                Reach::default()
-            }
-            (Some(name), None) => Reach::to_revoke(&Acting::lock(actor, name, Hold::Share)?, name),
+        let (reach, owner) = match (actor.name(), &self.owner) {
+            (None, owner) => (Reach::default(), owner.as_ref().map(lock_owner).transpose().map(drop)),
+            (Some(name), None) => (Reach::to_revoke(&Acting::lock(actor, name, Hold::Share)?, name), Ok(())),
             (Some(name), Some(owner)) => {
-                let (_, acting) = Acting::lock_with(actor, name, Hold::Share, owner, || lock_owner(owner))?;
-                Reach::to_revoke(&acting, name)
+                let (owner, acting) = Acting::lock_with(actor, name, Hold::Share, owner, || lock_owner(owner))?;
+                (Reach::to_revoke(&acting, name), owner.map(drop))
             }
         };
         if let Some(owner) = &self.owner
@@ -141,6 +138,8 @@ impl Selection {
         {
             return Err(Error::NotAllowedFor(owner.shown()));
         }
+        // Only now: who reaches none of its tokens is not told whether the owner exists.
+        owner?;
         xact::mark_death();
         let mut arguments: Vec<Argument> = fields![
             self.owner.as_ref().map(PrincipalName::text),

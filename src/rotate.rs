@@ -12,7 +12,7 @@ use crate::catalog::event::Event;
 use crate::catalog::kind;
 use crate::catalog::token::{self, Settings, Token};
 use crate::error::{Error, ErrorReport};
-use crate::handing_out::{Grant, Held};
+use crate::handing_out::{Grant, Held, find_for};
 use crate::id;
 use crate::issue::New;
 use crate::kind::Expiry;
@@ -77,8 +77,8 @@ fn rotation_status(call: Call, id: Option<Uuid>) -> Result<Option<RotationRow>, 
     let actor = Actor::session(caller)?;
     let _owner = caller.act_as_owner();
     let id = argument::token_id(id)?;
-    let token = token::find(id).filter(|token| !token.deleted).ok_or(Error::NoSuchToken(id))?;
-    if !may_see(&actor, &token)? {
+    let token = find_for(id, &actor)?;
+    if !may_see(&actor, &token)? || token.deleted {
         Err(Error::NoSuchToken(id))?;
     }
     Ok(RotationRow::from_first(&STATUS, arguments![id]))

@@ -42,23 +42,24 @@ impl Acting {
         Ok(Acting { scopes: permissions, data_scopes, presented: None })
     }
 
-    /// Locks an owner and the actor, in key order, before anything of theirs.
+    /// Locks an owner and the actor, in key order, before anything of theirs. Whether there is such an owner is for the
+    /// caller to tell, to those who may know.
     ///
     /// # Errors
-    /// As [`lock`](Self::lock), and those of `lock_owner`.
+    /// As [`lock`](Self::lock).
     pub fn lock_with<T>(
         actor: &Actor,
         name: &PrincipalName,
         hold: Hold,
         owner: &PrincipalName,
-        lock_owner: impl FnOnce() -> Result<T, Error>,
+        lock_owner: impl FnOnce() -> T,
     ) -> Result<(T, Self), Error> {
         if name < owner {
             let acting = Acting::lock(actor, name, hold)?;
-            return Ok((lock_owner()?, acting));
+            return Ok((lock_owner(), acting));
         }
         // Also when they are the same: the owner's lock is the firmer one.
-        let owner = lock_owner()?;
+        let owner = lock_owner();
         Ok((owner, Acting::lock(actor, name, hold)?))
     }
 
