@@ -5,20 +5,23 @@
 //! revives a token is measured against what the actor itself holds.
 
 mod acting;
+mod holding;
 mod reach;
 
 pub use acting::Acting;
+pub use holding::{Holding, Owned, Refusal};
 pub use reach::Reach;
 
 use crate::actor::Actor;
 use crate::catalog::member;
 use crate::catalog::principal::{self, Hold, Principal};
-use crate::data_scope::DataScopes;
 use crate::error::Error;
-use crate::kind::{Kind, PermissionMode};
-use crate::pg::text::Text;
+use crate::handing_out::{Extent, Grant};
+use crate::kind::Kind;
+use crate::network::Networks;
+use crate::pg::clock::Timestamp;
 use crate::principal::PrincipalName;
-use crate::scope::{Scope, Scopes};
+use crate::scope::Scopes;
 
 /// What an actor may do with tokens of one kind and one owner.
 pub enum Authority {
@@ -28,14 +31,6 @@ pub enum Authority {
     Principal(Holding),
     /// None: this actor must not learn that such tokens exist.
     Nothing,
-}
-
-/// What an acting principal holds with regard to an owner.
-pub struct Holding {
-    is_owner: bool,
-    scopes: Scopes,
-    data_scopes: DataScopes,
-    presented: Option<Text>,
 }
 
 /// An owner, and what the actor may do with its tokens. When locked, neither can change until the transaction ends.
@@ -146,26 +141,56 @@ impl Authority {
         }
     }
 
-    /// Checks that the actor holds what a token carries. For mode `all`, the kind's `issue_permission` is the gate, and
-    /// nothing is compared.
+    /// Checks that the actor holds what a token with this grant carries now and all that it may come to carry.
     ///
     /// # Errors
-    /// 42501 when it does not, or when an actor presented a token of another kind and this kind's tokens follow their
-    /// owner: a `live` or `all` token may grow later.
-    pub fn covers(&self, kind: &Kind, scopes: &Scopes, data_scopes: &DataScopes) -> Result<(), Error> {
-        let holding = match self {
-            Authority::Trusted => return Ok(()),
-            Authority::Principal(holding) => holding,
-            Authority::Nothing => return Err(Error::NotAllowed(kind.name.shown())),
-        };
-        if !kind.permission_mode.is_chosen() && holding.presented.as_ref().is_some_and(|by| *by != kind.name) {
-            return Err(Error::OnlyBySameKind(kind.name.shown()));
-        }
-        match kind.permission_mode {
-            PermissionMode::All => Ok(()),
-            _ if !scopes.within(&holding.scopes) => Err(Error::NotHeldByActor("scopes")),
-            _ if !data_scopes.within(&holding.data_scopes) => Err(Error::NotHeldByActor("data scopes")),
-            _ => Ok(()),
+    /// 42501 when it does not; see [`Holding::covers_always`].
+    pub fn covers_always(&self, kind: &Kind, grant: &Grant, owner: &Principal) -> Result<(), Error> {
+        self.weigh_by(kind, |holding| holding.covers_always(kind, grant, Owned::by(owner)))
+    }
+
+    /// Checks that the actor may make of a token with the extent `before` one with the extent `after`; `is_revived` says
+    /// that it had expired.
+    ///
+    /// # Errors
+    /// 42501 when it may not; see [`Holding::covers_edit`].
+    pub fn covers_edit(
+        &self,
+        kind: &Kind,
+        before: &Extent,
+        after: &Extent,
+        owner: &Principal,
+        is_revived: bool,
+    ) -> Result<(), Error> {
+        self.weigh_by(kind, |holding| holding.covers_edit(kind, before, after, Owned::by(owner), is_revived))
+    }
+
+    /// The end of a token that is handed out; a default is cut to that of the token presented.
+    ///
+    /// # Errors
+    /// 42501 when the token would outlive the one presented.
+    pub fn end(&self, kind: &Kind, end: Option<Timestamp>, is_default: bool) -> Result<Option<Timestamp>, Error> {
+        let mut cut = end;
+        self.weigh_by(kind, |holding| holding.end(end, is_default).map(|end| cut = end))?;
+        Ok(cut)
+    }
+
+    /// Checks that a token that is handed out has no wider networks than the one presented.
+    ///
+    /// # Errors
+    /// 42501 when it has.
+    pub fn admits(&self, kind: &Kind, networks: Option<&Networks>) -> Result<(), Error> {
+        self.weigh_by(kind, |holding| holding.admits(networks))
+    }
+
+    /// Asks what the actor holds; a trusted call is not weighed.
+    fn weigh_by(&self, kind: &Kind, check: impl FnOnce(&Holding) -> Result<(), Refusal>) -> Result<(), Error> {
+        match self {
+            Authority::Trusted => Ok(()),
+            Authority::Principal(holding) => {
+                check(holding).map_err(|why| Error::NotPassedOn { kind: kind.name.shown(), why })
+            }
+            Authority::Nothing => Err(Error::NotAllowed(kind.name.shown())),
         }
     }
 
@@ -184,8 +209,8 @@ impl Authority {
     }
 }
 
-impl Holding {
-    fn covers(&self, needed: Option<&Scope>) -> bool {
-        needed.is_none_or(|needed| self.scopes.covers(needed))
+impl<'a> Owned<'a> {
+    fn by(owner: &'a Principal) -> Self {
+        Owned { permissions: &owner.permissions, data_scopes: &owner.data_scopes }
     }
 }

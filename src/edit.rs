@@ -11,8 +11,9 @@ use crate::catalog::event::Event;
 use crate::catalog::token;
 use crate::data_scope::DataScopes;
 use crate::error::{Error, ErrorReport};
-use crate::handing_out::{Grant, Held};
+use crate::handing_out::{Extent, Grant, Held};
 use crate::kind::Expiry;
+use crate::network::Networks;
 use crate::pg::array::TextArray;
 use crate::pg::call::Call;
 use crate::pg::clock::Timestamp;
@@ -26,7 +27,8 @@ use crate::scope::Scopes;
 /// Changes a token and returns its row of `tokenauth.tokens`.
 ///
 /// NULL leaves a field as it is, an empty value clears it, `expires_at => 'infinity'` removes the expiry. A change of
-/// scopes, data scopes, expiry or networks is judged like issuing the token as it would be afterwards.
+/// scopes, data scopes, expiry or networks is judged like issuing the token as it would be afterwards; under an identity,
+/// one that prolongs the token or widens its networks stays within those of the token presented.
 ///
 /// # Errors
 /// As `issue`; also `42704` when no such token exists, `55000` when it is revoked, or has expired and its kind does not
@@ -99,28 +101,42 @@ impl Edit {
         if let Some(name) = &self.name {
             held.kind.accepts_name(Some(name).filter(|name| !name.is_empty()))?;
         }
-        if self.expiry.is_given() && held.token.rotated {
-            return Err(Error::TokenRotated(id));
-        }
         let grant = Grant::chosen(&held.kind, &held.principal, self.scopes, self.data_scopes)?;
         let is_chosen = grant.scopes.is_some() || grant.data_scopes.is_some();
+        let before = &held.token.extent;
+        let after = Extent {
+            grant: grant.clone().or_as(&held.token),
+            expires_at: if self.expiry.is_given() { held.kind.expiry(&self.expiry, now)? } else { before.expires_at },
+            networks: match &self.networks {
+                None => before.networks.clone(),
+                Some(given) if given.is_empty() => None,
+                Some(given) => Some(Networks::stored(given.stored())),
+            },
+        };
+        if held.token.rotated && self.expiry.is_given() {
+            return Err(Error::TokenRotated(id));
+        }
         // A new expiry or network extends all that the token grants; new scopes apply with its data scopes.
         if is_chosen || self.expiry.is_given() || self.networks.is_some() {
             held.kind.accepts(&held.owner, &held.principal)?;
-            let edited = grant.clone().or_as(&held.token);
-            edited.within_owner(&held.kind, &held.principal)?;
-            edited.within(&held.kind, &held.principal, &held.authority)?;
+            after.grant.within_owner(&held.kind, &held.principal)?;
+            held.authority.covers_edit(
+                &held.kind,
+                before,
+                &after,
+                &held.principal,
+                self.expiry.is_given() && was_expired,
+            )?;
         }
-        let expires_at = if self.expiry.is_given() { held.kind.expiry(&self.expiry, now)? } else { None };
         if self.expiry.is_given() {
-            held.token.begins_before(expires_at)?;
+            held.token.begins_before(after.expires_at)?;
             if was_expired {
                 held.kind.has_room(&held.owner, &held.principal)?;
             }
         }
         // An edit may narrow the token, and is then as urgent as a revocation.
         xact::mark_narrowing();
-        let before = token::described(id);
+        let described = token::described(id);
         UPDATE.run(arguments![
             id,
             self.name,
@@ -128,12 +144,12 @@ impl Edit {
             grant.scopes.map(|scopes| TextArray::from_iter(scopes.iter())),
             grant.data_scopes.map(|data| Jsonb::of(&data.to_value())),
             self.expiry.is_given(),
-            expires_at,
+            after.expires_at,
             self.networks,
             self.metadata,
         ]);
-        let after = token::described(id);
-        if before == after {
+        let changed = token::described(id);
+        if described == changed {
             return Ok(());
         }
         Event {
@@ -141,8 +157,8 @@ impl Edit {
             token_id: Some(id),
             kind: Some(held.token.kind),
             owner: Some(held.token.owner),
-            before,
-            after,
+            before: described,
+            after: changed,
         }
         .record(actor)
     }

@@ -5,6 +5,7 @@
 
 mod bound_row;
 mod messages;
+mod refusal;
 mod told;
 
 use std::fmt;
@@ -14,6 +15,7 @@ use pgrx::Uuid;
 pub use pgrx::pg_sys::panic::{ErrorReport, ErrorReportWithLevel};
 use pgrx::prelude::*;
 
+use crate::authority::Refusal;
 use crate::binding::BoundTo;
 use crate::data_scope::DataScopeError;
 use crate::keys::Fault;
@@ -142,10 +144,8 @@ pub enum Error {
     NotAllowed(String),
     /// The actor has no authority over any token of this owner.
     NotAllowedFor(String),
-    /// The actor does not hold what the token would grant.
-    NotHeldByActor(&'static str),
-    /// The presented token is of another kind, and the token to hand out follows its owner and may grow.
-    OnlyBySameKind(String),
+    /// The actor may not pass on a token of this kind, for this reason.
+    NotPassedOn { kind: String, why: Refusal },
     /// An organisation would be its own member.
     MemberOfItself,
     /// The token has already been rotated.

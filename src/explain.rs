@@ -145,7 +145,7 @@ impl Report {
             }
             _ => self.add("begun", true, "it has begun to work".into()),
         }
-        match token.expires_at {
+        match token.extent.expires_at {
             None => self.add("not expired", true, "it does not expire".into()),
             Some(end) if end <= now => self.add("not expired", false, format!("it expired {}", ago(end, now))),
             Some(end) => self.add("not expired", true, format!("it expires in {}", span(end, now))),
@@ -210,7 +210,7 @@ impl Report {
         let needs_owner = matches!(kind.permission_mode, PermissionMode::Live | PermissionMode::Intersect);
         let lacks = if kind.ceiling.as_ref().is_some_and(|ceiling| !ceiling.covers(scope)) {
             Some(format!("is beyond the ceiling of kind {}", kind.name.shown()))
-        } else if is_chosen && !token.scopes.as_ref().is_some_and(|granted| granted.covers(scope)) {
+        } else if is_chosen && !token.extent.grant.scopes.as_ref().is_some_and(|granted| granted.covers(scope)) {
             Some("is not among the scopes granted; edit() can add it".into())
         } else if needs_owner && !owner.permissions.covers(scope) {
             Some(format!("is not among the permissions of owner {}", token.owner.shown()))

@@ -46,6 +46,6 @@ fn grantable(
     }
     // Nothing can be chosen: the token carries what its owner holds, or is not issued at all.
     let grant = Grant { scopes: None, data_scopes: None };
-    let may = grant.within(&kind, &principal, &authority).is_ok();
+    let may = authority.covers_always(&kind, &grant, &principal).is_ok();
     Ok(may.then(|| held.iter().collect()))
 }

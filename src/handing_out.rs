@@ -1,5 +1,11 @@
 //! Whatever hands out, widens or revives a token is judged like `issue`: by what its owner and the actor hold now.
 
+mod extent;
+mod grant;
+
+pub use extent::Extent;
+pub use grant::Grant;
+
 use pgrx::Uuid;
 
 use crate::actor::Actor;
@@ -10,100 +16,12 @@ use crate::catalog::{self, token};
 use crate::data_scope::DataScopes;
 use crate::error::Error;
 use crate::kind::{Expiry, Kind};
+use crate::network::Networks;
+use crate::pg::array::TextArray;
 use crate::pg::clock::Timestamp;
 use crate::pg::text::Text;
 use crate::principal::PrincipalName;
-use crate::scope::{Scopes, ScopesError};
-
-/// What a token is granted; both are `None` for kinds whose tokens carry nothing of their own.
-#[derive(Clone)]
-pub struct Grant {
-    /// The scopes chosen for it.
-    pub scopes: Option<Scopes>,
-    /// The data scopes chosen for it.
-    pub data_scopes: Option<DataScopes>,
-}
-
-impl Grant {
-    /// Checks that the owner holds what a token with this grant would carry. Does not apply to mode `all`.
-    ///
-    /// # Errors
-    /// 42501 when it does not.
-    pub fn within_owner(&self, kind: &Kind, owner: &Principal) -> Result<(), Error> {
-        if !kind.permission_mode.is_chosen() {
-            return Ok(());
-        }
-        let scopes = kind.effective_scopes(self.scopes.as_ref(), &owner.permissions);
-        let data_scopes = kind.effective_data_scopes(self.data_scopes.as_ref(), &owner.data_scopes);
-        if !scopes.within(&kind.held(&owner.permissions)) {
-            return Err(Error::NotHeld("scopes"));
-        }
-        if data_scopes.within(&owner.data_scopes) { Ok(()) } else { Err(Error::NotHeld("data scopes")) }
-    }
-
-    /// Checks that the actor holds what a token with this grant would carry now.
-    ///
-    /// # Errors
-    /// 42501 when it does not.
-    pub fn within(&self, kind: &Kind, owner: &Principal, authority: &Authority) -> Result<(), Error> {
-        authority.covers(
-            kind,
-            &kind.effective_scopes(self.scopes.as_ref(), &owner.permissions),
-            &kind.effective_data_scopes(self.data_scopes.as_ref(), &owner.data_scopes),
-        )
-    }
-
-    /// The grant chosen by the caller; a field is `None` where nothing is chosen.
-    ///
-    /// # Errors
-    /// 22023 when the kind allows no choice or the choice is beyond the ceiling, 42501 when the owner does not hold it.
-    pub fn chosen(
-        kind: &Kind,
-        owner: &Principal,
-        scopes: Option<Scopes>,
-        data_scopes: Option<DataScopes>,
-    ) -> Result<Self, Error> {
-        if !kind.permission_mode.is_chosen() && (scopes.is_some() || data_scopes.is_some()) {
-            let what = if scopes.is_some() { "scopes" } else { "data_scopes" };
-            return Err(Error::NotChosen { what, kind: kind.name.shown() });
-        }
-        if let Some(scopes) = &scopes {
-            kind.within_ceiling(scopes)?;
-            if let Some(index) = scopes.first_not_in(&kind.held(&owner.permissions)) {
-                return Err(Error::ScopeNotHeld { index });
-            }
-        }
-        if data_scopes.as_ref().is_some_and(|chosen| !chosen.within(&owner.data_scopes)) {
-            return Err(Error::NotHeld("data scopes"));
-        }
-        Ok(Grant { scopes, data_scopes })
-    }
-
-    /// Fills in all that the owner holds where nothing was chosen, for kinds whose tokens carry something of their own.
-    ///
-    /// # Errors
-    /// 22023 when that is more than a token can carry.
-    pub fn or_all(self, kind: &Kind, owner: &Principal) -> Result<Self, Error> {
-        if !kind.permission_mode.is_chosen() {
-            return Ok(self);
-        }
-        let scopes = self.scopes.unwrap_or_else(|| kind.held(&owner.permissions));
-        // Intersecting many patterns with many can yield more patterns than a token may carry.
-        if scopes.len() > Scopes::MAX {
-            return Err(Error::Scopes { of: "scopes", why: ScopesError::TooMany });
-        }
-        let data_scopes = self.data_scopes.unwrap_or_else(|| owner.data_scopes.clone());
-        Ok(Grant { scopes: Some(scopes), data_scopes: Some(data_scopes) })
-    }
-
-    /// Fills in what the token has where nothing was chosen.
-    pub fn or_as(self, token: &Token) -> Self {
-        Grant {
-            scopes: self.scopes.or_else(|| token.scopes.clone()),
-            data_scopes: self.data_scopes.or_else(|| token.data_scopes.clone()),
-        }
-    }
-}
+use crate::scope::Scopes;
 
 impl Kind {
     /// Checks that this owner can have tokens of the kind.
@@ -165,7 +83,8 @@ impl Admission {
     ///
     /// # Errors
     /// 22004 for a missing name or lifetime, 22023 for a lifetime out of bounds or an owner of the wrong type, 42501 when
-    /// the actor may not hand out, 42704 for an unknown kind, owner or actor, 55000 for an inactive owner.
+    /// the actor may not hand out or the token would outlive the one by which it acts, 42704 for an unknown kind, owner
+    /// or actor, 55000 for an inactive owner.
     pub fn new(
         actor: &Actor,
         kind: &Text,
@@ -178,7 +97,7 @@ impl Admission {
         let now = Timestamp::now();
         kind.accepts(owner, &principal)?;
         kind.accepts_name(name)?;
-        let expires_at = kind.expiry(asked, now)?;
+        let expires_at = authority.end(&kind, kind.expiry(asked, now)?, !asked.is_given())?;
         Ok(Admission { kind, principal, now, expires_at, authority })
     }
 
@@ -195,9 +114,17 @@ impl Admission {
     ) -> Result<Grant, Error> {
         let Admission { kind, principal, authority, .. } = self;
         let grant = Grant::chosen(kind, principal, scopes, data_scopes)?.or_all(kind, principal)?;
-        grant.within(kind, principal, authority)?;
+        authority.covers_always(kind, &grant, principal)?;
         kind.has_room(owner, principal)?;
         Ok(grant)
+    }
+
+    /// Checks that the token may be bound to these networks, or to none.
+    ///
+    /// # Errors
+    /// 42501 when they are wider than those of a token by which the actor acts.
+    pub fn admits(&self, networks: Option<&TextArray>) -> Result<(), Error> {
+        self.authority.admits(&self.kind, networks.map(|networks| Networks::stored(networks.stored())).as_ref())
     }
 }
 
@@ -279,13 +206,24 @@ impl Held {
     /// Checks that the actor may bring the token, as it is, back into force.
     ///
     /// # Errors
-    /// 55000 when the owner is inactive, 42501 when the token would grant more than the owner or the actor holds now.
+    /// 55000 when the owner is inactive; 42501 when the token would grant more than the owner or the actor holds, or
+    /// outlive the token by which the actor acts, or be accepted from more places.
     pub fn may_be_revived(&self) -> Result<(), Error> {
+        let Extent { grant, expires_at, networks } = &self.token.extent;
+        self.may_hand_out(grant)?;
+        self.authority.end(&self.kind, *expires_at, false)?;
+        self.authority.admits(&self.kind, networks.as_ref())
+    }
+
+    /// Checks that the actor may give this grant to a token in place of this one.
+    ///
+    /// # Errors
+    /// 55000 when the owner is inactive, 42501 when the grant is more than the owner or the actor holds.
+    pub fn may_hand_out(&self, grant: &Grant) -> Result<(), Error> {
         self.authority.may_hand_out(&self.kind)?;
         self.kind.accepts(&self.owner, &self.principal)?;
-        let grant = Grant { scopes: self.token.scopes.clone(), data_scopes: self.token.data_scopes.clone() };
         grant.within_owner(&self.kind, &self.principal)?;
-        grant.within(&self.kind, &self.principal, &self.authority)
+        self.authority.covers_always(&self.kind, grant, &self.principal)
     }
 }
 

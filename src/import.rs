@@ -61,6 +61,7 @@ fn import(
 
     let admission = Admission::new(&actor, &kind, &owner, name.as_ref(), &asked)?;
     let created_at = created(created_at, admission.now)?;
+    admission.admits(None)?;
     let grant = admission.grant(&owner, chosen, None)?;
     let Admission { kind, principal, now, expires_at, .. } = admission;
 

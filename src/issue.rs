@@ -64,6 +64,7 @@ fn issue(
 
     let admission = Admission::new(&actor, &kind, &owner, name.as_ref(), &asked)?;
     let not_before = starting(not_before, admission.expires_at)?;
+    admission.admits(networks.as_ref())?;
     let grant = admission.grant(&owner, chosen, chosen_data)?;
     let Admission { kind, principal, now, expires_at, .. } = admission;
 

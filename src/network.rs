@@ -5,12 +5,14 @@
 //! there is no guessing, and names are never resolved.
 
 mod client;
+mod networks;
 
 use std::{error, fmt, net::IpAddr, str};
 
 use ipnet::IpNet;
 
 pub use client::Client;
+pub use networks::{Networks, are_within};
 
 /// A network in the notation of RFC 4632 and RFC 4291 section 2.3, such as `10.0.0.0/8` or
 /// `2001:db8::/32`.

@@ -12,7 +12,7 @@ use crate::catalog::event::Event;
 use crate::catalog::kind;
 use crate::catalog::token::{self, Settings, Token};
 use crate::error::{Error, ErrorReport};
-use crate::handing_out::{Grant, Held, find_for};
+use crate::handing_out::{Held, find_for};
 use crate::id;
 use crate::issue::New;
 use crate::kind::Expiry;
@@ -114,9 +114,12 @@ fn succeed(held: Held, grace: &Interval, asked: &Expiry, actor: &Actor) -> Resul
     if held.token.rotated {
         return Err(Error::TokenRotated(id));
     }
-    held.may_be_revived()?;
+    let grant = held.token.extent.grant.clone();
+    held.may_hand_out(&grant)?;
     let end = if is_negative(grace) { None } else { now.plus(grace) }.ok_or(Error::Grace)?;
-    let expires_at = if asked.is_given() { held.kind.expiry(asked, now)? } else { held.token.expires_at };
+    let expires_at = if asked.is_given() { held.kind.expiry(asked, now)? } else { held.token.extent.expires_at };
+    let expires_at = held.authority.end(&held.kind, expires_at, false)?;
+    held.authority.admits(&held.kind, held.token.extent.networks.as_ref())?;
     held.token.begins_before(expires_at)?;
     let before = token::described(id);
     let successor = id::new(now)?;
@@ -133,7 +136,7 @@ fn succeed(held: Held, grace: &Interval, asked: &Expiry, actor: &Actor) -> Resul
         principal: &principal,
         name,
         description,
-        grant: Grant { scopes: token.scopes.clone(), data_scopes: token.data_scopes.clone() },
+        grant,
         created_at: now,
         expires_at,
         not_before: token.not_before,

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::holding::Presented;
 use crate::actor::{Actor, Presenter};
 use crate::catalog::principal::{self, Hold, Principal};
 use crate::catalog::{kind, token};
@@ -9,7 +10,6 @@ use crate::data_scope::DataScopes;
 use crate::error::Error;
 use crate::pg::clock::Timestamp;
 use crate::pg::snapshot::Latest;
-use crate::pg::text::Text;
 use crate::principal::PrincipalName;
 use crate::scope::Scopes;
 
@@ -17,15 +17,15 @@ use crate::scope::Scopes;
 pub struct Acting {
     pub(super) scopes: Rc<Scopes>,
     pub(super) data_scopes: DataScopes,
-    /// The kind of the token by which it acts, if any.
-    pub(super) presented: Option<Text>,
+    /// The token by which it acts, if any.
+    pub(super) presented: Option<Rc<Presented>>,
 }
 
 impl Acting {
     /// Reads the actor of this name; `hold` says whether its row stays locked until the transaction ends.
     ///
     /// A token is judged anew by its current rows, not as it was when presented: what was taken away since is not
-    /// handed on. Only its networks are not checked again, since the client is no longer known.
+    /// handed on. Only its networks do not refuse it, since the client is no longer known; they bound what it hands out.
     ///
     /// # Errors
     /// 42704 when the principal does not exist, 42501 when it is inactive; 28000, whatever the reason, when it acts by
@@ -72,9 +72,9 @@ impl Acting {
         }
         let kind = kind::find(token.kind.as_bytes(), &Latest::take()).ok_or(Error::NotAccepted)?;
         Ok(Acting {
-            scopes: Rc::new(kind.effective_scopes(token.scopes.as_ref(), &owner.permissions)),
-            data_scopes: kind.effective_data_scopes(token.data_scopes.as_ref(), &owner.data_scopes),
-            presented: Some(kind.name),
+            scopes: Rc::new(kind.effective_scopes(token.extent.grant.scopes.as_ref(), &owner.permissions)),
+            data_scopes: kind.effective_data_scopes(token.extent.grant.data_scopes.as_ref(), &owner.data_scopes),
+            presented: Some(Rc::new(Presented { kind: kind.name, extent: token.extent })),
         })
     }
 }

@@ -4,8 +4,9 @@ use pgrx::Uuid;
 
 use crate::catalog::kind::stored_scopes;
 use crate::catalog::principal::{Covers, Principal, stored_data_scopes};
-use crate::data_scope::DataScopes;
 use crate::error::Error;
+use crate::handing_out::{Extent, Grant};
+use crate::network::Networks;
 use crate::pg::array::TextArray;
 use crate::pg::clock::Timestamp;
 use crate::pg::jsonb::Jsonb;
@@ -15,7 +16,6 @@ use crate::pg::snapshot::Latest;
 use crate::pg::statement::{Statement, arguments};
 use crate::pg::text::Text;
 use crate::principal::PrincipalName;
-use crate::scope::Scopes;
 
 /// The table by its primary key.
 pub static BY_ID: Indexed = Indexed::new(c"token", c"token_pkey", column::ID as i16);
@@ -58,8 +58,8 @@ pub struct Token {
     pub owner_epoch: i64,
     /// Whether it dies when its owner is deactivated.
     pub dies_with_owner: bool,
-    /// When it stops working.
-    pub expires_at: Option<Timestamp>,
+    /// What it was granted, until when it works, and from where.
+    pub extent: Extent,
     /// When it starts working.
     pub not_before: Option<Timestamp>,
     /// Whether it was revoked itself, not by a mass death.
@@ -70,10 +70,6 @@ pub struct Token {
     pub deleted: bool,
     /// Whether it has a successor.
     pub rotated: bool,
-    /// The scopes granted.
-    pub scopes: Option<Scopes>,
-    /// The data scopes granted.
-    pub data_scopes: Option<DataScopes>,
 }
 
 impl Token {
@@ -100,7 +96,7 @@ impl Token {
 
     /// Whether it has expired.
     pub fn is_expired(&self, now: Timestamp) -> bool {
-        self.expires_at.is_some_and(|end| end <= now)
+        self.extent.expires_at.is_some_and(|end| end <= now)
     }
 }
 
@@ -125,14 +121,23 @@ fn read(row: &Row) -> Token {
         owner: row.required(column::OWNER),
         owner_epoch: row.required(column::OWNER_EPOCH),
         dies_with_owner: row.required(column::DIES_WITH_OWNER),
-        expires_at: row.optional(column::EXPIRES_AT),
+        extent: extent(row),
         not_before: row.optional(column::NOT_BEFORE),
         revoked: !row.is_null(column::REVOKED_AT),
         disabled: !row.is_null(column::DISABLED_AT),
         deleted: !row.is_null(column::DELETED_AT),
         rotated: !row.is_null(column::ROTATED_TO),
-        scopes: row.optional::<TextArray>(column::SCOPES).map(|list| stored_scopes(&list)),
-        data_scopes: row.optional::<Jsonb>(column::DATA_SCOPES).map(|stored| stored_data_scopes(&stored)),
+    }
+}
+
+fn extent(row: &Row) -> Extent {
+    Extent {
+        grant: Grant {
+            scopes: row.optional::<TextArray>(column::SCOPES).map(|list| stored_scopes(&list)),
+            data_scopes: row.optional::<Jsonb>(column::DATA_SCOPES).map(|stored| stored_data_scopes(&stored)),
+        },
+        expires_at: row.optional(column::EXPIRES_AT),
+        networks: row.optional::<TextArray>(column::NETWORKS).map(|list| Networks::stored(list.stored())),
     }
 }
 

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use pgrx::prelude::*;
 
 use super::Error;
+use super::refusal;
 use super::told::{Told, sentence};
 use crate::masking;
 
@@ -154,12 +155,7 @@ impl Error {
             Error::NotAllowedFor(owner) => {
                 Told::new(DENIED, format!("permission denied for tokens of principal \"{owner}\""))
             }
-            Error::NotHeldByActor(what) => Told::new(DENIED, format!("{what} of a token must be held by the actor"))
-                .detail("The token would grant more than the actor holds now."),
-            Error::OnlyBySameKind(kind) => {
-                Told::new(DENIED, format!("token of kind \"{kind}\" can be handed out only by a token of that kind"))
-                    .detail("What it grants is not chosen, and may become more than the token presented grants now.")
-            }
+            Error::NotPassedOn { kind, why } => refusal::told(kind, *why),
             Error::MemberOfItself => Told::new(INVALID, "principal cannot be a member of itself"),
             Error::TokenRotated(id) => Told::new(STATE, format!("token \"{id:-x}\" was rotated"))
                 .detail("A token has one successor, and its expiry is not raised again.")

@@ -15,7 +15,7 @@ const BEGIN_OF_1: i64 = -63_082_281_600_000_000;
 const END_OF_9999: i64 = 252_455_615_999_999_999;
 
 /// A `timestamptz`.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Timestamp(i64);
 
 impl Timestamp {
@@ -93,6 +93,13 @@ impl Timestamp {
         // SAFETY: timestamp_mi_interval takes exactly these two.
         let difference: i64 = unsafe { direct_function_call(pg_sys::timestamp_mi_interval, &args) }?;
         (difference >= BEGIN_OF_1).then_some(Timestamp(difference))
+    }
+
+    /// As messages show it: in ISO form, in the time zone of the session.
+    pub fn shown(self) -> String {
+        // SAFETY: the server writes a terminated string into a buffer of its own, which is copied at once.
+        let text = unsafe { CStr::from_ptr(pg_sys::timestamptz_to_str(self.0)) };
+        text.to_string_lossy().into_owned()
     }
 
     /// The first moment of the next day in UTC.
