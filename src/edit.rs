@@ -113,7 +113,7 @@ impl Edit {
                 Some(given) => Some(Networks::stored(given.stored())),
             },
         };
-        if held.token.rotated && self.expiry.is_given() {
+        if held.token.rotated && after.outlives(before) {
             return Err(Error::TokenRotated(id));
         }
         // A new expiry or network extends all that the token grants; new scopes apply with its data scopes.

@@ -20,6 +20,7 @@ use crate::binding::BoundTo;
 use crate::data_scope::DataScopeError;
 use crate::keys::Fault;
 use crate::network::NetworkError;
+use crate::pg::clock::Timestamp;
 use crate::principal::PrincipalNameError;
 use crate::scope::{ScopeError, ScopesError};
 use crate::token::{Algorithm, MalformedDigest, RandomError};
@@ -90,8 +91,8 @@ pub enum Error {
     BothExpiries,
     /// The expiry is not in the future.
     ExpiryPassed,
-    /// The expiry is beyond what the kind allows.
-    ExpiryBeyondMaximum(String),
+    /// The expiry is beyond what the kind allows, which is this moment.
+    ExpiryBeyondMaximum { kind: String, latest: Timestamp },
     /// A point in time is out of the range that clients can write.
     BeyondCalendar(&'static str),
     /// `not_before` is not before the expiry.
@@ -154,6 +155,10 @@ pub enum Error {
     TokenDisabled(Uuid),
     /// The grace is not a length of time.
     Grace,
+    /// The grace is longer than the kind allows; it may end at this moment.
+    GraceBeyondMaximum { kind: String, latest: Timestamp },
+    /// The kind's tokens must have a name, and the one to rotate has none.
+    NamelessSuccessor(String),
     /// A role without `manage` access makes a trusted call.
     NotTrusted,
     /// Nobody is authenticated, and the role has no `manage` access.

@@ -62,6 +62,8 @@ pub struct Kind {
     pub default_lifetime: Option<Interval>,
     /// Longest lifetime; `None`: no bound.
     pub max_lifetime: Option<Interval>,
+    /// Longest grace of a rotation.
+    pub max_grace: Interval,
     /// Whether every token must expire.
     pub lifetime_required: bool,
     /// Whether every token must have a name.
@@ -146,7 +148,8 @@ impl Kind {
         }
     }
 
-    fn cut(&self, scopes: Scopes) -> Scopes {
+    /// The part of these scopes within the ceiling.
+    pub fn cut(&self, scopes: Scopes) -> Scopes {
         match &self.ceiling {
             Some(ceiling) => scopes.intersect(ceiling),
             None => scopes,

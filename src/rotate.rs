@@ -18,7 +18,7 @@ use crate::issue::New;
 use crate::kind::Expiry;
 use crate::notify;
 use crate::pg::call::Call;
-use crate::pg::clock::{Timestamp, is_negative, is_positive};
+use crate::pg::clock::{Timestamp, is_positive};
 use crate::pg::composite::{IssuedFields, RotationRow};
 use crate::pg::snapshot::Latest;
 use crate::pg::statement::{Statement, arguments};
@@ -30,12 +30,14 @@ use crate::revoke::mark_revoked;
 /// Issues a successor with the same settings and returns it. The token itself works until the end of `grace`; without
 /// grace it is revoked at once.
 ///
-/// The successor expires when the token would have, unless `expires_in` is given. A token has at most one successor.
+/// The successor expires when the token would have, unless `expires_in` is given, and is judged by the kind as it is
+/// now: a lifetime or a scope beyond what that allows is cut. A token has at most one successor.
 ///
 /// # Errors
-/// `22004` for a NULL id, grace or actor; `22023` for a negative grace or a lifetime out of bounds; `42501` when the
-/// token would grant more than its owner or the actor holds now; `42704` when no such token exists; `55000` when it is
-/// revoked, expired, disabled or already rotated, or its owner is inactive.
+/// `22004` for a NULL id, grace or actor, or a name or lifetime that is required and missing; `22023` for a grace or a
+/// lifetime out of bounds; `42501` when the token would grant more than its owner holds now, or what the actor may not
+/// pass on; `42704` when no such token exists; `55000` when it is revoked, expired, disabled or already rotated, or its
+/// owner is inactive.
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, requires = ["types"])]
 fn rotate(
     call: Call,
@@ -114,13 +116,18 @@ fn succeed(held: Held, grace: &Interval, asked: &Expiry, actor: &Actor) -> Resul
     if held.token.rotated {
         return Err(Error::TokenRotated(id));
     }
-    let grant = held.token.extent.grant.clone();
+    let grant = held.token.extent.grant.of_successor(&held.kind);
     held.may_hand_out(&grant)?;
-    let end = if is_negative(grace) { None } else { now.plus(grace) }.ok_or(Error::Grace)?;
-    let expires_at = if asked.is_given() { held.kind.expiry(asked, now)? } else { held.token.extent.expires_at };
-    let expires_at = held.authority.end(&held.kind, expires_at, false)?;
+    let end = held.kind.end_of_grace(grace, now)?;
+    let inherited = held.token.extent.expires_at;
+    let expires_at =
+        if asked.is_given() { held.kind.expiry(asked, now)? } else { held.kind.inherited(inherited, now)? };
+    let is_default = !asked.is_given() && inherited.is_none();
+    let expires_at = held.authority.end(&held.kind, expires_at, is_default)?;
     held.authority.admits(&held.kind, held.token.extent.networks.as_ref())?;
     held.token.begins_before(expires_at)?;
+    let Settings { name, description, networks, metadata } = token::settings(id)?;
+    held.kind.accepts_name(name.as_ref()).map_err(|_| Error::NamelessSuccessor(held.kind.name.shown()))?;
     let before = token::described(id);
     let successor = id::new(now)?;
 
@@ -128,7 +135,6 @@ fn succeed(held: Held, grace: &Interval, asked: &Expiry, actor: &Actor) -> Resul
     HAND_OVER.run(arguments![id, successor, end]);
     held.kind.has_room(&held.owner, &held.principal)?;
     let Held { kind, owner, principal, token, .. } = held;
-    let Settings { name, description, networks, metadata } = token::settings(id)?;
     let new = New {
         id: successor,
         kind: &kind,

@@ -21,6 +21,7 @@ CREATE TABLE tokenauth.kind (
     rate_limit           integer,
     rate_interval        interval,
     error_style          text NOT NULL DEFAULT 'uniform',
+    max_grace            interval NOT NULL DEFAULT '30 days',
     created_at           timestamptz NOT NULL DEFAULT pg_catalog.now(),
     CONSTRAINT kind_pkey PRIMARY KEY (name),
     CONSTRAINT kind_prefix_key UNIQUE (prefix),
@@ -40,7 +41,8 @@ CREATE TABLE tokenauth.kind (
     CONSTRAINT kind_rate_limit_positive CHECK (rate_limit > 0),
     CONSTRAINT kind_rate_interval_positive CHECK (rate_interval > '0'),
     CONSTRAINT kind_rate_is_whole CHECK ((rate_limit IS NULL) = (rate_interval IS NULL)),
-    CONSTRAINT kind_error_style_known CHECK (error_style IN ('uniform', 'coded', 'problem'))
+    CONSTRAINT kind_error_style_known CHECK (error_style IN ('uniform', 'coded', 'problem')),
+    CONSTRAINT kind_max_grace_not_negative CHECK (max_grace >= '0')
 );
 
 COMMENT ON TABLE tokenauth.kind IS 'Policies: each token belongs to one kind; written with INSERT and UPDATE';
@@ -64,6 +66,7 @@ COMMENT ON COLUMN tokenauth.kind.max_active_per_owner IS 'How many tokens of thi
 COMMENT ON COLUMN tokenauth.kind.rate_limit IS 'How often each token may be verified within rate_interval, and at once after a rest of that length; needs the library preloaded; NULL: unlimited';
 COMMENT ON COLUMN tokenauth.kind.rate_interval IS 'The interval for rate_limit; each server counts by itself';
 COMMENT ON COLUMN tokenauth.kind.error_style IS 'Body of error_response(): uniform, coded, or problem (RFC 9457)';
+COMMENT ON COLUMN tokenauth.kind.max_grace IS 'Longest grace of rotate(), for which a token goes on working beside its successor';
 COMMENT ON COLUMN tokenauth.kind.created_at IS 'When the kind was made';
 
 SELECT pg_catalog.pg_extension_config_dump('tokenauth.kind', '');

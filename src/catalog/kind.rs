@@ -40,7 +40,8 @@ pub mod column {
     pub const RATE_LIMIT: usize = 18;
     pub const RATE_INTERVAL: usize = 19;
     pub const ERROR_STYLE: usize = 20;
-    pub const CREATED_AT: usize = 21;
+    pub const MAX_GRACE: usize = 21;
+    pub const CREATED_AT: usize = 22;
 }
 
 /// The kind of this name, as the snapshot shows it.
@@ -110,6 +111,7 @@ fn read(row: &Row) -> Kind {
         ceiling: scopes(column::CEILING),
         default_lifetime: row.optional(column::DEFAULT_LIFETIME),
         max_lifetime: row.optional(column::MAX_LIFETIME),
+        max_grace: row.required(column::MAX_GRACE),
         lifetime_required: row.required(column::LIFETIME_REQUIRED),
         name_required: row.required(column::NAME_REQUIRED),
         dies_with_owner: row.bytes(column::OWNER_INACTIVE) != Some(b"suspend"),

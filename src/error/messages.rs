@@ -84,8 +84,9 @@ impl Error {
             Error::Permission { of, why } => Told::new(INVALID, format!("{of} is not a scope")).detail(sentence(why)),
             Error::BothExpiries => Told::new(INVALID, "expires_in and expires_at cannot both be given"),
             Error::ExpiryPassed => Told::new(INVALID, "expiry must be in the future"),
-            Error::ExpiryBeyondMaximum(kind) => {
+            Error::ExpiryBeyondMaximum { kind, latest } => {
                 Told::new(INVALID, format!("expiry is later than tokens of kind \"{kind}\" may have"))
+                    .detail(format!("It may be {} at the latest.", latest.shown()))
                     .hint("The column max_lifetime of tokenauth.kind says how long they may live.")
             }
             Error::BeyondCalendar(what) => Told::new(INVALID, format!("{what} is out of range"))
@@ -164,6 +165,16 @@ impl Error {
                 Told::new(STATE, format!("token \"{id:-x}\" is disabled")).hint("Use tokenauth.enable() first.")
             }
             Error::Grace => Told::new(INVALID, "grace must not be negative or beyond the year 9999"),
+            Error::GraceBeyondMaximum { kind, latest } => {
+                Told::new(INVALID, format!("grace is longer than tokens of kind \"{kind}\" may have"))
+                    .detail(format!("It may end at {} at the latest.", latest.shown()))
+                    .hint("The column max_grace of tokenauth.kind says how long it may be.")
+            }
+            Error::NamelessSuccessor(kind) => {
+                Told::new(ABSENT, format!("tokens of kind \"{kind}\" must have a name"))
+                    .detail("The token to rotate has none, and its successor would have none either.")
+                    .hint("Use tokenauth.edit() first to give it one.")
+            }
             Error::MayNotExecute(function) => Told::new(DENIED, format!("permission denied for function {function}")),
             Error::NotTrusted => Told::new(DENIED, "permission denied for trusted calls")
                 .hint("The role needs \"manage\" access; see tokenauth.grant_access()."),

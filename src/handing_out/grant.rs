@@ -83,4 +83,17 @@ impl Grant {
             data_scopes: self.data_scopes.or_else(|| token.extent.grant.data_scopes.clone()),
         }
     }
+
+    /// What the successor of a token with this grant gets: no more than the kind lets a new token have.
+    pub fn of_successor(&self, kind: &Kind) -> Self {
+        if !kind.permission_mode.is_chosen() {
+            return Grant { scopes: None, data_scopes: None };
+        }
+        let within_ceiling = |scopes: &Scopes| {
+            let cut = kind.cut(scopes.clone());
+            // Many patterns cut by many can be more than a row may hold. Then the ceiling cuts at each use only.
+            if cut.len() > Scopes::MAX { scopes.clone() } else { cut }
+        };
+        Grant { scopes: self.scopes.as_ref().map(within_ceiling), data_scopes: self.data_scopes.clone() }
+    }
 }

@@ -95,7 +95,11 @@ fn check(row: &Row) -> Result<(), Error> {
             }
         }
     }
-    for (name, column) in [("default_lifetime", column::DEFAULT_LIFETIME), ("max_lifetime", column::MAX_LIFETIME)] {
+    for (name, column) in [
+        ("default_lifetime", column::DEFAULT_LIFETIME),
+        ("max_lifetime", column::MAX_LIFETIME),
+        ("max_grace", column::MAX_GRACE),
+    ] {
         if row
             .optional::<Interval>(column)
             .is_some_and(|lifetime| is_positive(&lifetime) && has_negative_part(&lifetime))

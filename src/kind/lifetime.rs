@@ -4,7 +4,7 @@ use pgrx::datum::Interval;
 
 use super::Kind;
 use crate::error::Error;
-use crate::pg::clock::{Timestamp, is_positive};
+use crate::pg::clock::{Timestamp, is_negative, is_positive};
 
 /// The expiry that the caller asks for.
 pub enum Expiry {
@@ -51,24 +51,64 @@ impl Kind {
             (Expiry::At(moment), _) if !moment.is_writable() => return Err(Error::BeyondCalendar("expires_at")),
             (Expiry::At(moment), _) => Some(*moment),
         };
+        let latest = self.latest(now);
+        let beyond = |latest| Err(Error::ExpiryBeyondMaximum { kind: self.name.shown(), latest });
         let Some(expires_at) = expires_at else {
             // A kind with a maximum has no unbounded tokens, neither on request nor for lack of a default. A maximum
             // that ends beyond the calendar counts as none.
-            return match (self.max_lifetime.as_ref().and_then(|longest| now.plus(longest)), asked) {
+            return match (latest, asked) {
                 (_, Expiry::Default) if self.lifetime_required => Err(Error::LifetimeRequired(self.name.shown())),
-                (Some(end), Expiry::Default) => Ok(Some(end)),
-                (Some(_), _) => Err(Error::ExpiryBeyondMaximum(self.name.shown())),
+                (Some(_), Expiry::Default) => Ok(self.longest(now)),
+                (Some(latest), _) => beyond(latest),
                 (None, _) if self.lifetime_required => Err(Error::MustExpire(self.name.shown())),
                 (None, _) => Ok(None),
             };
         };
-        match &self.max_lifetime {
-            // Compared with the end of the last day: "one year from today" means that day, whatever the hour.
-            Some(longest) if now.plus(longest).is_some_and(|end| expires_at > end.end_of_day()) => {
-                Err(Error::ExpiryBeyondMaximum(self.name.shown()))
-            }
+        match latest {
+            Some(latest) if expires_at > latest => beyond(latest),
             _ => Ok(Some(expires_at)),
         }
+    }
+
+    /// When a token that is issued now in place of one with this expiry stops working; `None`: never.
+    ///
+    /// The kind may be stricter than when that one was issued: the successor gets no more than a new token could have.
+    ///
+    /// # Errors
+    /// 22004 when the kind requires an expiry and says nothing about how long tokens live.
+    pub fn inherited(&self, expires_at: Option<Timestamp>, now: Timestamp) -> Result<Option<Timestamp>, Error> {
+        match (expires_at, self.latest(now)) {
+            (Some(end), Some(latest)) if end > latest => Ok(self.longest(now)),
+            (Some(end), _) => Ok(Some(end)),
+            (None, _) if !self.lifetime_required => Ok(self.longest(now)),
+            (None, _) => match self.default_lifetime.as_ref().or(self.max_lifetime.as_ref()) {
+                Some(lifetime) => end_of(lifetime, now).map(Some),
+                None => Err(Error::LifetimeRequired(self.name.shown())),
+            },
+        }
+    }
+
+    /// When the grace of a token that is rotated now ends.
+    ///
+    /// # Errors
+    /// 22023 when the grace is negative, longer than `max_grace`, or ends beyond the year 9999.
+    pub fn end_of_grace(&self, grace: &Interval, now: Timestamp) -> Result<Timestamp, Error> {
+        let end = if is_negative(grace) { None } else { now.plus(grace) }.ok_or(Error::Grace)?;
+        match now.plus(&self.max_grace) {
+            Some(latest) if end > latest => Err(Error::GraceBeyondMaximum { kind: self.name.shown(), latest }),
+            _ => Ok(end),
+        }
+    }
+
+    /// The end of the longest lifetime that begins now; `None` when there is no bound.
+    fn longest(&self, now: Timestamp) -> Option<Timestamp> {
+        self.max_lifetime.as_ref().and_then(|longest| now.plus(longest))
+    }
+
+    /// The latest expiry allowed now: the end of the last day, since "one year from today" means that day, whatever the
+    /// hour.
+    fn latest(&self, now: Timestamp) -> Option<Timestamp> {
+        self.longest(now).map(Timestamp::end_of_day)
     }
 }
 

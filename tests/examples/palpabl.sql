@@ -28,10 +28,12 @@ SELECT expires_at - created_at AS lifetime FROM tokenauth.tokens WHERE id = :'id
 SELECT count(*) FROM tokenauth.issue('pat', 'user:kim', 'a year', expires_in => '1 year', actor => 'user:kim');
 SELECT count(*) FROM tokenauth.issue('pat', 'user:kim', 'to the end of the day', expires_at => date_trunc('day', now() AT TIME ZONE 'UTC' + interval '1 year') AT TIME ZONE 'UTC' + interval '23 hours 59 minutes',
                                      actor => 'user:kim');
+\set VERBOSITY terse
 SELECT tokenauth.issue('pat', 'user:kim', expires_in => '1 year 2 days', actor => 'user:kim');
 \echo :SQLSTATE
 SELECT tokenauth.issue('pat', 'user:kim', expires_at => 'infinity', actor => 'user:kim');
 \echo :SQLSTATE
+\set VERBOSITY default
 
 -- "The full token is shown only once, immediately after it's created." "If you lose it, you can't recover it"
 SELECT count(*) AS stored FROM tokenauth.token AS t WHERE strpos(t::text, :'token') > 0;
@@ -79,8 +81,10 @@ SELECT graphql(jsonb_build_object('Authorization', 'Bearer ' || :'token'), 'muta
 -- "You can change a token's permissions or expiry date without re-issuing it"
 SELECT scopes, expires_at - now() BETWEEN '29 days 23 hours' AND '30 days 1 hour' AS in_thirty_days
   FROM tokenauth.edit(:'id', scopes => '{dcim.view_device,ipam.view_prefix}', expires_in => '30 days', actor => 'user:kim');
+\set VERBOSITY terse
 SELECT tokenauth.edit(:'id', expires_in => '2 years', actor => 'user:kim');
 \echo :SQLSTATE
+\set VERBOSITY default
 -- "Permission and expiry changes take effect within a few minutes": here they do so on the next request
 SELECT graphql(jsonb_build_object('Authorization', 'Bearer ' || :'token'), 'mutation { updateDevice }');
 

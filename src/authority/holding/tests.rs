@@ -1,5 +1,6 @@
 //! What is passed on never exceeds what it was passed on by, whatever becomes of owners and ceilings afterwards.
 
+use pgrx::datum::Interval;
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -52,6 +53,7 @@ impl World {
             ceiling: self.ceilings[number].clone(),
             default_lifetime: None,
             max_lifetime: None,
+            max_grace: Interval::new(0, 30, 0).unwrap(),
             lifetime_required: false,
             name_required: false,
             dies_with_owner: false,

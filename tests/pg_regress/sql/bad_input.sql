@@ -15,7 +15,7 @@ BEGIN
     RETURN 'accepted';
 EXCEPTION WHEN OTHERS THEN
     GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL;
-    RETURN concat_ws(' | ', SQLSTATE, SQLERRM, nullif(detail, ''));
+    RETURN concat_ws(' | ', SQLSTATE, SQLERRM, regexp_replace(nullif(detail, ''), '[0-9-]{10} [0-9:.]+[+-][0-9:]+', 'MOMENT'));
 END
 $$;
 

@@ -120,10 +120,12 @@ INSERT INTO tokenauth.kind (name, prefix, name_required, lifetime_required, max_
 SELECT id AS strict FROM tokenauth.issue('strict', 'user:alice', 'n', expires_in => '1 day') \gset
 SELECT tokenauth.edit(:'strict', name => '');
 \echo :SQLSTATE
+\set VERBOSITY terse
 SELECT tokenauth.edit(:'strict', expires_at => 'infinity');
 \echo :SQLSTATE
 SELECT tokenauth.edit(:'strict', expires_in => '367 days');
 \echo :SQLSTATE
+\set VERBOSITY default
 SELECT name, expires_at > now() + '364 days' AS extended FROM tokenauth.edit(:'strict', name => 'm', expires_in => '365 days');
 INSERT INTO tokenauth.kind (name, prefix, lifetime_required) VALUES ('limited', 'limited_', true);
 SELECT id AS limited FROM tokenauth.issue('limited', 'user:alice', expires_in => '1 day') \gset

@@ -111,7 +111,7 @@ SELECT count(try(replace(replace(replace(replace(replace(statement, ':id', quote
 \pset format unaligned
 \pset tuples_only on
 SELECT concat_ws(E'\n', regexp_replace(statement, '''[0-9a-f-]{36}''', 'ID'), '    ' || coalesce(state || ': ' || regexp_replace(message, '"[0-9a-f-]{36}"', 'ID'), 'NOT REFUSED'),
-                 '    DETAIL: ' || detail, '    HINT: ' || hint)
+                 '    DETAIL: ' || regexp_replace(detail, '[0-9-]{10} [0-9:.]+[+-][0-9:]+', 'MOMENT'), '    HINT: ' || hint)
   FROM refused ORDER BY number;
 \pset tuples_only off
 \pset format aligned

@@ -65,6 +65,12 @@ UPDATE tokenauth.kind SET reveal = false WHERE name = 'key';
 SELECT tokenauth.put_principal('user:ann', '{a,b,tokens:manage}', '{"site": ["nyc", "lon"]}');
 SELECT what, done, "42501", other FROM matrix WHERE what IN ('rotate', 'enable') ORDER BY number;
 UPDATE tokenauth.kind SET ceiling = '{a}' WHERE name = 'key';
+-- … a successor gets no more than a new token of its kind could, so that may be passed on
+SELECT what, done, "42501", other FROM matrix WHERE what IN ('rotate', 'enable') ORDER BY number;
+BEGIN;
+SELECT count(*) FROM tokenauth.rotate((SELECT id FROM held WHERE name = 'key'));
+SELECT scopes FROM tokenauth.tokens WHERE rotated_from = (SELECT id FROM held WHERE name = 'key');
+ROLLBACK;
 UPDATE tokenauth.kind SET ceiling = NULL WHERE name = 'key';
 
 -- an actor passes on what it holds itself: what its own tokens may come to grant, and an organisation's may not

@@ -161,6 +161,7 @@ SELECT expires_at = date_trunc('day', now() + '10 days') AS as_asked
   FROM tokenauth.issue('bounded', 'user:alice', expires_at => date_trunc('day', now() + '10 days'));
 SELECT expires_at FROM tokenauth.issue('api', 'user:alice', expires_at => 'infinity');
 -- … the bound holds to the end of its last day, in UTC whatever the session's time zone
+\set VERBOSITY terse
 SET TimeZone = 'Pacific/Kiritimati';
 SELECT expires_at - created_at AS lifetime FROM tokenauth.issue('bounded', 'user:alice', expires_in => '365 days');
 SELECT (date_trunc('day', clock_timestamp() AT TIME ZONE 'UTC') + '366 days') AT TIME ZONE 'UTC' AS last \gset
@@ -176,6 +177,24 @@ SELECT tokenauth.issue('bounded', 'user:alice', expires_in => '367 days');
 \echo :SQLSTATE
 SELECT tokenauth.issue('bounded', 'user:alice', expires_at => 'infinity');
 \echo :SQLSTATE
+\set VERBOSITY default
+-- … a refusal names the latest moment allowed, in the session's time zone
+CREATE FUNCTION latest(asked timestamptz) RETURNS timestamptz LANGUAGE plpgsql AS $$
+DECLARE
+    detail text;
+BEGIN
+    PERFORM tokenauth.issue('bounded', 'user:alice', expires_at => asked);
+    RETURN NULL;
+EXCEPTION WHEN invalid_parameter_value THEN
+    GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL;
+    RETURN substring(detail FROM 'It may be (.*) at the latest\.');
+END
+$$;
+SET TimeZone = 'America/Los_Angeles';
+SELECT latest('infinity') AS latest \gset
+SELECT :'latest'::timestamptz = :'last'::timestamptz AS end_of_the_last_day, latest(:'latest') IS NULL AS accepted,
+       latest(:'latest'::timestamptz + '1 microsecond') = :'latest' AS refused_beyond;
+RESET TimeZone;
 SELECT tokenauth.issue('bounded', 'user:alice', expires_in => '1 day', expires_at => now() + '1 day');
 \echo :SQLSTATE
 SELECT tokenauth.issue('bounded', 'user:alice', expires_at => now() - '1 second'::interval);

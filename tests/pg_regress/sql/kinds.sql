@@ -9,7 +9,7 @@ INSERT INTO tokenauth.kind (name, prefix) VALUES ('plain', 'plain_');
 \x on
 SELECT name, prefix, description, owner_types, permission_mode, ceiling, default_lifetime, max_lifetime,
        lifetime_required, name_required, owner_inactive, expired_editable, reveal, self_service, issue_permission,
-       manage_permission, max_active_per_owner, rate_limit, rate_interval, error_style
+       manage_permission, max_active_per_owner, rate_limit, rate_interval, error_style, max_grace
   FROM tokenauth.kind;
 \x off
 
@@ -89,6 +89,15 @@ INSERT INTO tokenauth.kind (name, prefix, default_lifetime) VALUES ('k', 'k_', '
 INSERT INTO tokenauth.kind (name, prefix, default_lifetime) VALUES ('k', 'k_', '-1 day');
 INSERT INTO tokenauth.kind (name, prefix, max_lifetime) VALUES ('k', 'k_', '0');
 INSERT INTO tokenauth.kind (name, prefix, default_lifetime, max_lifetime) VALUES ('k', 'k_', '2 years', '1 year');
+
+-- the grace of a rotation may be none, and is never without a bound
+INSERT INTO tokenauth.kind (name, prefix, max_grace) VALUES ('abrupt', 'abrupt_', '0');
+INSERT INTO tokenauth.kind (name, prefix, max_grace) VALUES ('k', 'k_', '-1 second');
+\echo :SQLSTATE
+INSERT INTO tokenauth.kind (name, prefix, max_grace) VALUES ('k', 'k_', '1 month -1 day');
+\echo :SQLSTATE
+INSERT INTO tokenauth.kind (name, prefix, max_grace) VALUES ('k', 'k_', NULL);
+\echo :SQLSTATE
 
 -- one of each list
 INSERT INTO tokenauth.kind (name, prefix, owner_inactive) VALUES ('k', 'k_', 'delete');

@@ -49,6 +49,13 @@ SELECT tokenauth.rotate(:'id', '1 day');
 SELECT tokenauth.edit(:'id', expires_in => '1 day');
 SELECT tokenauth.edit(:'id', expires_at => 'infinity');
 \set VERBOSITY default
+-- … but lowered further
+SELECT expires_at < now() + '31 minutes' AS lowered FROM tokenauth.edit(:'id', expires_in => '30 minutes');
+SELECT expires_at FROM tokenauth.tokens WHERE id = :'id' \gset
+\set VERBOSITY sqlstate
+SELECT tokenauth.edit(:'id', expires_in => '40 minutes');
+SELECT tokenauth.edit(:'id', expires_at => :'expires_at'::timestamptz + '1 microsecond');
+\set VERBOSITY default
 SELECT name, expires_at = :'expires_at' AS not_raised FROM tokenauth.edit(:'id', name => 'once, old');
 SELECT tokenauth.disable(:'id'), tokenauth.enable(:'id');
 SELECT expires_at = :'expires_at' AS not_raised, (SELECT count(*) FROM tokenauth.tokens n WHERE n.rotated_from = o.id) AS successors FROM tokenauth.tokens o WHERE id = :'id';
@@ -117,6 +124,68 @@ SELECT token, scopes FROM tokenauth.rotate(:'id') \gset
 SELECT :'scopes' AS effective;
 SELECT tokenauth.put_principal('user:alice', '{devices:*}');
 SELECT scopes FROM tokenauth.verify(:'token');
+
+-- a grace is no longer than the kind allows, and a refusal names the latest moment
+INSERT INTO tokenauth.kind (name, prefix, max_grace) VALUES ('brief', 'brief_', '1 hour'), ('abrupt', 'abrupt_', '0');
+SELECT id FROM tokenauth.issue('api', 'user:alice') \gset
+SELECT id AS brief FROM tokenauth.issue('brief', 'user:alice') \gset
+SELECT id AS abrupt FROM tokenauth.issue('abrupt', 'user:alice') \gset
+\set VERBOSITY terse
+SELECT tokenauth.rotate(:'id', '30 days 1 second');
+\echo :SQLSTATE
+SELECT tokenauth.rotate(:'brief', '61 minutes');
+\echo :SQLSTATE
+SELECT tokenauth.rotate(:'abrupt', '1 microsecond');
+\echo :SQLSTATE
+\set VERBOSITY default
+SELECT count(*) FROM tokenauth.rotate(:'id', '30 days');
+SELECT count(*) FROM tokenauth.rotate(:'brief', '1 hour');
+SELECT count(*) FROM tokenauth.rotate(:'abrupt');
+
+-- a successor is judged by the kind as it is now: its end is cut to what a new token could have
+INSERT INTO tokenauth.kind (name, prefix) VALUES ('stricter', 'stricter_');
+CREATE TABLE strict AS
+SELECT 'years' AS name, id FROM tokenauth.issue('stricter', 'user:alice', 'years', expires_in => '2 years')
+UNION ALL SELECT 'day', id FROM tokenauth.issue('stricter', 'user:alice', 'day', expires_in => '1 day')
+UNION ALL SELECT 'ever', id FROM tokenauth.issue('stricter', 'user:alice', 'ever')
+UNION ALL SELECT 'nameless', id FROM tokenauth.issue('stricter', 'user:alice');
+CREATE FUNCTION lifetime(which text) RETURNS interval BEGIN ATOMIC
+    SELECT (issued).expires_at - (issued).created_at FROM (SELECT tokenauth.rotate(id) AS issued FROM strict WHERE name = which OFFSET 0) r;
+END;
+BEGIN;
+UPDATE tokenauth.kind SET max_lifetime = '10 days' WHERE name = 'stricter';
+SELECT lifetime('years') AS years, lifetime('ever') AS ever, lifetime('day') < '1 day' AS day;
+ROLLBACK;
+-- … one that never ends gets a default lifetime where the kind requires an end, or else the longest
+BEGIN;
+UPDATE tokenauth.kind SET lifetime_required = true, default_lifetime = '5 days', max_lifetime = '10 days' WHERE name = 'stricter';
+SELECT lifetime('years') AS years, lifetime('ever') AS ever;
+ROLLBACK;
+BEGIN;
+UPDATE tokenauth.kind SET lifetime_required = true, max_lifetime = '10 days' WHERE name = 'stricter';
+SELECT lifetime('ever') AS ever;
+ROLLBACK;
+BEGIN;
+UPDATE tokenauth.kind SET lifetime_required = true WHERE name = 'stricter';
+SELECT lifetime('years') > '1 year' AS years;
+SELECT lifetime('ever');
+\echo :SQLSTATE
+ROLLBACK;
+-- … a default that is not required is not given to one that never ended
+BEGIN;
+UPDATE tokenauth.kind SET default_lifetime = '5 days' WHERE name = 'stricter';
+SELECT lifetime('ever') AS ever;
+ROLLBACK;
+-- … it needs a name where the kind requires one, and gets no scope beyond a new ceiling
+BEGIN;
+UPDATE tokenauth.kind SET name_required = true, ceiling = '{devices:read}' WHERE name = 'stricter';
+SAVEPOINT nameless;
+SELECT lifetime('nameless');
+\echo :SQLSTATE
+ROLLBACK TO nameless;
+SELECT r.id FROM strict s, tokenauth.rotate(s.id) r WHERE s.name = 'years' \gset
+SELECT n.scopes, o.scopes AS of_the_old FROM tokenauth.tokens n JOIN tokenauth.tokens o ON o.id = n.rotated_from WHERE n.id = :'id';
+ROLLBACK;
 
 -- a token in its grace does not count towards the maximum, its successor does
 INSERT INTO tokenauth.kind (name, prefix, max_active_per_owner) VALUES ('one', 'one_', 1);
