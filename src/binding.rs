@@ -20,4 +20,4 @@ mod triggers;
 
 pub use drift::findings;
 pub use subject::{BoundTo, Subject};
-pub use supplied::{Supplied, lock, refuse_membership, refuse_supplied};
+pub use supplied::{Supplied, lock, refuse_membership, refuse_supplied, supplier_of_active};

@@ -47,6 +47,8 @@ pub enum Error {
     DataScopes(DataScopeError),
     /// A network, counted from 1, is malformed.
     Network { index: usize, why: NetworkError },
+    /// A token is to be issued with an empty list of networks.
+    NoNetworks,
     /// More networks than a token can have.
     TooManyNetworks { most: usize },
     /// A composite made by hand has a verdict that does not exist.
@@ -59,6 +61,8 @@ pub enum Error {
     NoSuchAlgorithm,
     /// A digest of an older system is malformed.
     Digest { algorithm: Algorithm, why: MalformedDigest },
+    /// The digest is that of an empty text, or of a word that stands for none.
+    DigestOfNothing,
     /// The digest was imported before.
     DigestKnown,
     /// The hint of an imported token is the token itself.
@@ -75,8 +79,8 @@ pub enum Error {
     NoSuchToken(Uuid),
     /// The kind cannot be owned by principals of this type.
     OwnerType { kind: String, owner_type: String },
-    /// The owner is inactive.
-    OwnerInactive(String),
+    /// The owner is inactive; a bound table may say whether it is.
+    OwnerInactive { owner: String, table: Option<String> },
     /// The kind's tokens must have a name.
     NameRequired(String),
     /// The kind's tokens must expire, and no lifetime was given.
@@ -99,10 +103,10 @@ pub enum Error {
     NeverValid,
     /// Scopes or data scopes are given for a kind whose tokens carry none of their own.
     NotChosen { what: &'static str, kind: String },
-    /// A chosen scope, counted from 1 in byte order, is beyond the ceiling of the kind.
-    BeyondCeiling { kind: String, index: usize },
-    /// The owner does not hold a chosen scope, counted from 1 in byte order.
-    ScopeNotHeld { index: usize },
+    /// A chosen scope is beyond the ceiling of the kind.
+    BeyondCeiling { kind: String, scope: String },
+    /// The owner does not hold a chosen scope.
+    ScopeNotHeld(String),
     /// The owner does not hold what the token would grant.
     NotHeld(&'static str),
     /// The owner has as many tokens of this kind as it may.

@@ -10,6 +10,7 @@ use pgrx::Uuid;
 
 use crate::actor::Actor;
 use crate::authority::{Acting, Authority, Parties};
+use crate::binding::supplier_of_active;
 use crate::catalog::principal::{Hold, Principal};
 use crate::catalog::token::Token;
 use crate::catalog::{self, token};
@@ -19,6 +20,7 @@ use crate::kind::{Expiry, Kind};
 use crate::network::Networks;
 use crate::pg::array::TextArray;
 use crate::pg::clock::Timestamp;
+use crate::pg::encoding;
 use crate::pg::text::Text;
 use crate::principal::PrincipalName;
 use crate::scope::Scopes;
@@ -34,20 +36,18 @@ impl Kind {
             return Err(Error::OwnerType { kind: self.name.shown(), owner_type: owner_type.to_owned() });
         }
         if !principal.active {
-            return Err(Error::OwnerInactive(owner.shown()));
+            return Err(Error::OwnerInactive { owner: owner.shown(), table: supplier_of_active(owner) });
         }
         Ok(())
     }
 
-    /// Checks that there is a name if the kind requires one.
+    /// Checks that there is a name if the kind requires one; blanks are none.
     ///
     /// # Errors
     /// 22004 when it is missing.
     pub fn accepts_name(&self, name: Option<&Text>) -> Result<(), Error> {
-        match name {
-            None if self.name_required => Err(Error::NameRequired(self.name.shown())),
-            _ => Ok(()),
-        }
+        let is_named = name.is_some_and(|name| !encoding::to_utf8(name.as_bytes()).trim().is_empty());
+        if is_named || !self.name_required { Ok(()) } else { Err(Error::NameRequired(self.name.shown())) }
     }
 
     /// Checks that the owner may have one more token alive. The caller must hold its row with `Hold::Alone`.

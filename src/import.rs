@@ -22,12 +22,14 @@ use crate::token::{Algorithm, Digest, Lookup};
 
 /// Takes over a token of an older system by its digest and returns its id; its holder goes on using it.
 ///
-/// `digest` is the SHA-256 or SHA-512, as `algorithm` says, in hexadecimal, of the whole text that the holder presents.
+/// `digest` is the SHA-256 or SHA-512, as `algorithm` says, in hexadecimal, of the whole text that the holder presents;
+/// a text of fewer than 8 or more than 512 bytes is never accepted.
 /// An import is judged like `issue`: it grants only what the owner holds, and any expiry is in the future.
 ///
 /// # Errors
-/// As `issue`; also `22004` for a NULL digest or algorithm, `22023` for a malformed digest, an unknown algorithm, a
-/// hint that is the token itself, or a creation in the future; `42710` for a digest that was imported before.
+/// As `issue`; also `22004` for a NULL digest or algorithm, `22023` for a malformed digest or that of an empty text, an
+/// unknown algorithm, a hint that is the token itself, or a creation in the future; `42710` for a digest that was
+/// imported before.
 #[expect(clippy::too_many_arguments, reason = "the contract's signature; SQL calls it with named arguments")]
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn import(
@@ -98,6 +100,10 @@ fn import(
     Ok(new.id)
 }
 
+/// What a migration hashes when the older system had no token there. The first ones are too short to be found, and
+/// anybody could present the last.
+const NO_TOKENS: [&str; 6] = ["", "null", "NULL", "None", "nil", "undefined"];
+
 /// Reads an algorithm that can be imported, and a digest of it.
 ///
 /// # Errors
@@ -111,7 +117,8 @@ fn taken_over(algorithm: Option<Text>, digest: Option<Text>) -> Result<(Algorith
         .filter(|algorithm: &Algorithm| algorithm.is_importable())
         .ok_or(Error::NoSuchAlgorithm)?;
     let digest = Digest::from_hex(algorithm, digest.as_bytes()).map_err(|why| Error::Digest { algorithm, why })?;
-    Ok((algorithm, digest))
+    let is_of = |text: &&str| Digest::of(algorithm, text.as_bytes()).is_some_and(|of| of.matches(digest.as_bytes()));
+    if NO_TOKENS.iter().any(is_of) { Err(Error::DigestOfNothing) } else { Ok((algorithm, digest)) }
 }
 
 /// Whether the hint is the token itself, which every list would then show.

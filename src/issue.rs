@@ -28,9 +28,10 @@ use crate::principal::PrincipalName;
 ///
 /// # Errors
 /// `22004` for a NULL kind, owner or actor, a missing name or lifetime; `22023` for malformed scopes, data scopes,
-/// networks or principals, a lifetime out of bounds, or an owner of the wrong type; `42501` for scopes the owner does
-/// not hold; `42704` for an unknown kind or owner; `53400` when the owner has as many tokens as it may; `55000` for an
-/// inactive owner, an unusable key file, or one without a seal for a kind that reveals.
+/// networks or principals, an empty list of networks, a lifetime out of bounds, or an owner of the wrong type; `42501`
+/// for scopes the owner does not hold, and for what the actor may not pass on; `42704` for an unknown kind or owner;
+/// `53400` when the owner has as many tokens as it may; `55000` for an inactive owner, an unusable key file, or one
+/// without a seal for a kind that reveals.
 #[expect(clippy::too_many_arguments, reason = "the contract's signature; SQL calls it with named arguments")]
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, requires = ["types"])]
 fn issue(
@@ -58,7 +59,10 @@ fn issue(
         argument::bounded("description", description, MOST_PROSE)?.filter(|description| !description.is_empty());
     let chosen = scopes.map(|scopes| argument::scopes("scopes", &scopes)).transpose()?;
     let chosen_data = data_scopes.as_ref().map(argument::data_scopes).transpose()?;
-    let networks = networks.as_ref().map(argument::networks).transpose()?.filter(|networks| !networks.is_empty());
+    let networks = networks.as_ref().map(argument::networks).transpose()?;
+    if networks.as_ref().is_some_and(TextArray::is_empty) {
+        Err(Error::NoNetworks)?;
+    }
     let metadata = argument::metadata(metadata)?.filter(|metadata| !metadata.is_empty_object());
     let asked = Expiry::asked(expires_in, expires_at)?;
 

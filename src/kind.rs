@@ -105,9 +105,9 @@ impl Kind {
         let Some(ceiling) = &self.ceiling else {
             return Ok(());
         };
-        match chosen.first_not_in(ceiling) {
+        match chosen.missing_from(ceiling).next() {
             None => Ok(()),
-            Some(index) => Err(Error::BeyondCeiling { kind: self.name.shown(), index }),
+            Some(scope) => Err(Error::BeyondCeiling { kind: self.name.shown(), scope: scope.to_string() }),
         }
     }
 

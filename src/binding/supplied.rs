@@ -74,6 +74,13 @@ pub fn refuse_supplied(name: &PrincipalName, set: Supplied) -> Result<(), Error>
     Ok(())
 }
 
+/// The table bound to this type of principals, if it supplies whether they are active.
+pub fn supplier_of_active(name: &PrincipalName) -> Option<String> {
+    definitions_to(&BoundTo::Principals(name.principal_type().to_owned()))
+        .find(|(_, definition)| definition.supplied().active)
+        .map(|(table, _)| table.shown())
+}
+
 /// Checks that a membership may be changed by hand: not while a table is bound to memberships, except for the
 /// permissions of an existing one where the binding does not supply them. The caller has locked memberships against
 /// binding, by [`lock`].

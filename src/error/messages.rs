@@ -44,6 +44,9 @@ impl Error {
             Error::Network { index, why } => {
                 Told::new(INVALID, format!("element {index} of networks is not a network")).detail(sentence(why))
             }
+            Error::NoNetworks => Told::new(INVALID, "networks must not be empty")
+                .detail("An empty list would not restrict the token.")
+                .hint("Leave networks out for a token that may be used from anywhere."),
             Error::TooManyNetworks { most } => Told::new(INVALID, "networks has too many elements")
                 .detail(format!("It may have at most {most} elements.")),
             Error::NoSuchVerdict => Told::new(INVALID, "verdict does not exist")
@@ -57,6 +60,8 @@ impl Error {
                 "A digest of algorithm \"{algorithm}\" is written as {} hexadecimal digits.",
                 2 * algorithm.digest_len()
             )),
+            Error::DigestOfNothing => Told::new(INVALID, "digest is not that of a token")
+                .detail("It is the digest of an empty text, or of a word such as \"null\"."),
             Error::DigestKnown => Told::new(State::ERRCODE_DUPLICATE_OBJECT, "token with this digest already exists")
                 .hint("It was imported before; revoked and deleted tokens keep their digests."),
             Error::HintIsToken => Told::new(INVALID, "hint must not be the token itself")
@@ -73,8 +78,12 @@ impl Error {
                 format!("principals of type \"{owner_type}\" cannot own tokens of kind \"{kind}\""),
             )
             .hint("The column owner_types of tokenauth.kind lists the types that can."),
-            Error::OwnerInactive(owner) => Told::new(STATE, format!("principal \"{owner}\" is inactive"))
+            Error::OwnerInactive { owner, table: None } => Told::new(STATE, format!("principal \"{owner}\" is inactive"))
                 .hint("Use tokenauth.activate() first."),
+            Error::OwnerInactive { owner, table: Some(table) } => {
+                Told::new(STATE, format!("principal \"{owner}\" is inactive"))
+                    .hint(format!("Change its row of table {table}, which says whether it is active."))
+            }
             Error::NameRequired(kind) => Told::new(ABSENT, format!("tokens of kind \"{kind}\" must have a name")),
             Error::LifetimeRequired(kind) => Told::new(ABSENT, format!("tokens of kind \"{kind}\" must expire"))
                 .hint("Give expires_in or expires_at."),
@@ -96,12 +105,13 @@ impl Error {
                 Told::new(INVALID, format!("{what} cannot be chosen for tokens of kind \"{kind}\""))
                     .detail("Kinds of permission mode \"live\" and \"all\" take everything from elsewhere.")
             }
-            Error::BeyondCeiling { kind, index } => {
+            // A token that strayed into a list of scopes has the form of one.
+            Error::BeyondCeiling { kind, scope } => {
                 Told::new(INVALID, format!("scope is beyond the ceiling of kind \"{kind}\""))
-                    .detail(format!("It is number {index} of the scopes given, in byte order."))
+                    .detail(format!("It is scope \"{}\".", masking::masked(scope)))
             }
-            Error::ScopeNotHeld { index } => Told::new(DENIED, "scopes of a token must be held by its owner")
-                .detail(format!("Number {index} of the scopes given, in byte order, is not.")),
+            Error::ScopeNotHeld(scope) => Told::new(DENIED, "scopes of a token must be held by its owner")
+                .detail(format!("Scope \"{}\" is not.", masking::masked(scope))),
             Error::NotHeld(what) => Told::new(DENIED, format!("{what} of a token must be held by its owner"))
                 .detail("The token would grant more than its owner holds now."),
             Error::TooManyActive { kind, most } => Told::new(

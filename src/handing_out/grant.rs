@@ -49,8 +49,8 @@ impl Grant {
         }
         if let Some(scopes) = &scopes {
             kind.within_ceiling(scopes)?;
-            if let Some(index) = scopes.first_not_in(&kind.held(&owner.permissions)) {
-                return Err(Error::ScopeNotHeld { index });
+            if let Some(scope) = scopes.missing_from(&kind.held(&owner.permissions)).next() {
+                return Err(Error::ScopeNotHeld(scope.to_string()));
             }
         }
         if data_scopes.as_ref().is_some_and(|chosen| !chosen.within(&owner.data_scopes)) {

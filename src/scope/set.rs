@@ -88,11 +88,6 @@ impl Scopes {
         Self::normalise(common.collect())
     }
 
-    /// The position, counted from 1 in byte order, of the first pattern that `other` does not cover.
-    pub fn first_not_in(&self, other: &Self) -> Option<usize> {
-        self.0.iter().position(|pattern| !other.covers(pattern)).map(|index| index + 1)
-    }
-
     /// The set of the scopes that either set grants.
     pub fn union(&self, other: &Self) -> Self {
         Self::normalise(self.0.iter().chain(&other.0).cloned().collect())

@@ -50,6 +50,11 @@ UPDATE users SET banned = true WHERE id = 1;
 SELECT verdict FROM tokenauth.verify(:'patient');
 ROLLBACK;
 SELECT verdict FROM tokenauth.verify(:'patient');
+-- … and who would issue a token then is told which table says so: nobody is activated by hand there
+BEGIN;
+UPDATE users SET banned = true WHERE id = 1;
+SELECT tokenauth.issue('patient', 'user:1');
+ROLLBACK;
 -- … which cannot be prepared, since tokens died in it
 BEGIN;
 UPDATE users SET is_active = false WHERE id = 2;

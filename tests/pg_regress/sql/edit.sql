@@ -120,6 +120,8 @@ INSERT INTO tokenauth.kind (name, prefix, name_required, lifetime_required, max_
 SELECT id AS strict FROM tokenauth.issue('strict', 'user:alice', 'n', expires_in => '1 day') \gset
 SELECT tokenauth.edit(:'strict', name => '');
 \echo :SQLSTATE
+SELECT tokenauth.edit(:'strict', name => '   ');
+\echo :SQLSTATE
 \set VERBOSITY terse
 SELECT tokenauth.edit(:'strict', expires_at => 'infinity');
 \echo :SQLSTATE

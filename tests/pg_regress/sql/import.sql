@@ -109,6 +109,14 @@ SELECT tokenauth.import(NULL, 'user:1', repeat('a', 64), 'sha256');
 SELECT tokenauth.import('key', NULL, repeat('a', 64), 'sha256');
 SELECT tokenauth.import('key', 'user:1', repeat('a', 64), 'sha256', actor => NULL);
 
+-- a digest of nothing, which a migration makes where there was no token, is nobody's token
+\set VERBOSITY default
+SELECT tokenauth.import('key', 'user:1', encode(sha256(''), 'hex'), 'sha256');
+\echo :SQLSTATE
+SELECT tokenauth.import('key', 'user:1', encode(sha512('undefined'), 'hex'), 'sha512');
+\echo :SQLSTATE
+\set VERBOSITY terse
+
 -- a hint is shown in every list: it cannot be the token itself
 SELECT tokenauth.import('key', 'user:1', encode(sha256('s3cr3t-from-before'), 'hex'), 'sha256', hint => 's3cr3t-from-before');
 \echo :SQLSTATE

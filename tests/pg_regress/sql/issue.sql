@@ -42,8 +42,11 @@ SELECT count(DISTINCT token) AS tokens, count(DISTINCT id) AS ids, count(DISTINC
   FROM generate_series(1, 100) AS n, LATERAL tokenauth.issue('api', 'user:alice', name => n::text);
 
 -- an empty name or description is none
-SELECT id FROM tokenauth.issue('api', 'user:alice', name => '', description => '', networks => '{}', metadata => '{}') \gset
-SELECT name, description, networks, metadata FROM tokenauth.tokens WHERE id = :'id';
+SELECT id FROM tokenauth.issue('api', 'user:alice', name => '', description => '', metadata => '{}') \gset
+SELECT name, description, metadata FROM tokenauth.tokens WHERE id = :'id';
+-- … but an empty list of networks is refused: it would restrict nothing, where somebody meant to restrict
+SELECT tokenauth.issue('api', 'user:alice', networks => '{}');
+\echo :SQLSTATE
 
 -- kind and owner must be given and exist
 SELECT tokenauth.issue(NULL, 'user:alice');
