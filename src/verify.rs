@@ -35,7 +35,7 @@ use crate::pg::text::{Presented as PresentedText, Text};
 use crate::request::Credential;
 use crate::scope::Scopes;
 use crate::settings;
-use crate::token::{Digest, Lookup, Presented, PublicPart};
+use crate::token::{Algorithm, Digest, Lookup, Presented, PublicPart};
 use crate::usage;
 use crate::verdict::Verdict;
 use accepted::Accepted;
@@ -112,23 +112,39 @@ pub fn may_be_imported(text: &PresentedText<'_>) -> bool {
 pub fn identify(text: &PresentedText<'_>) -> Result<Option<Uuid>, Error> {
     match Claim::of_text(Some(text.bytes())) {
         Claim::Bad(_) => Ok(None),
-        Claim::Token { lookup, digest } => identify_digest(lookup, &digest),
-        Claim::Foreign(text) => Imports::read(&Latest::take())
-            .algorithms()
-            .filter_map(|algorithm| Digest::of(algorithm, text))
-            .find_map(|digest| identify_digest(Lookup::of_digest(&digest), &digest).transpose())
-            .transpose(),
+        Claim::Token { lookup, digest, text } => identify_token(lookup, &digest, text),
+        Claim::Foreign(text) => identify_import(digests(Imports::read(&Latest::take()), None, Some(text))),
     }
 }
 
-/// Returns the id of the token with this lookup and digest, alive or not.
+/// Returns the id of the token with this lookup and digest, alive or not; failing that, of the imported one with this
+/// digest, or another digest of this text.
 ///
 /// # Errors
 /// As [`identify`].
-pub fn identify_digest(lookup: Lookup, digest: &Digest) -> Result<Option<Uuid>, Error> {
+pub fn identify_token(lookup: Lookup, digest: &Digest, text: Option<&[u8]>) -> Result<Option<Uuid>, Error> {
+    match identify_digest(lookup, digest)? {
+        None => identify_import(digests(Imports::read(&Latest::take()), Some(digest), text)),
+        found => Ok(found),
+    }
+}
+
+fn identify_import(mut digests: impl Iterator<Item = Digest>) -> Result<Option<Uuid>, Error> {
+    digests.find_map(|digest| identify_digest(Lookup::of_digest(&digest), &digest).transpose()).transpose()
+}
+
+fn identify_digest(lookup: Lookup, digest: &Digest) -> Result<Option<Uuid>, Error> {
     let snapshot = Latest::take();
     let found = TokenRow::find(lookup, digest, &snapshot, |id| keys::named(id, &snapshot))?;
     Ok(found.map(|token| token.id))
+}
+
+/// The digests by which an imported token may be found; those that cannot be computed are left out.
+fn digests(imports: Imports, sha256: Option<&Digest>, text: Option<&[u8]>) -> impl Iterator<Item = Digest> {
+    imports.algorithms().filter_map(move |algorithm| match (algorithm, sha256) {
+        (Algorithm::Sha256, Some(digest)) => Some(digest.clone()),
+        _ => Digest::of(algorithm, text?),
+    })
 }
 
 /// What was presented.
@@ -136,7 +152,8 @@ pub enum Claim<'a> {
     /// Something that is judged without reading a table.
     Bad(Verdict),
     /// A token to be found by its lookup, whose digest is compared.
-    Token { lookup: Lookup, digest: Digest },
+    /// Its text is known unless only the digest was presented.
+    Token { lookup: Lookup, digest: Digest, text: Option<&'a [u8]> },
     /// A text that is not of our form: nothing, unless an older system issued it and its digest was imported.
     Foreign(&'a [u8]),
 }
@@ -151,7 +168,7 @@ impl<'a> Claim<'a> {
             None => Claim::Bad(Verdict::Missing),
             Some(None) => Claim::Bad(Verdict::Malformed),
             Some(Some(text)) => match Presented::parse(text) {
-                Ok(token) => Claim::Token { lookup: token.lookup(), digest: token.digest() },
+                Ok(token) => Claim::Token { lookup: token.lookup(), digest: token.digest(), text: Some(text) },
                 Err(_) if FOREIGN.contains(&text.len()) => Claim::Foreign(text),
                 Err(_) => Claim::Bad(Verdict::Malformed),
             },
@@ -168,8 +185,8 @@ impl<'a> Claim<'a> {
         };
         let digest = Digest::from_bytes(digest).map_err(|_| Error::DigestLength)?;
         Ok(match lookup.map(PublicPart::parse) {
-            None => Claim::Token { lookup: Lookup::of_digest(&digest), digest },
-            Some(Ok(public)) => Claim::Token { lookup: public.lookup(), digest },
+            None => Claim::Token { lookup: Lookup::of_digest(&digest), digest, text: None },
+            Some(Ok(public)) => Claim::Token { lookup: public.lookup(), digest, text: None },
             Some(Err(_)) => Claim::Bad(Verdict::Malformed),
         })
     }
@@ -240,22 +257,37 @@ impl Question {
         }
         let verdict = match claim {
             Claim::Bad(verdict) => verdict,
-            Claim::Token { lookup, digest } => match memory::ask(lookup, &digest, self)? {
+            Claim::Token { lookup, digest, text } => match memory::ask(lookup, &digest, self)? {
                 Some(outcome) => return Ok(outcome),
-                None => Verdict::Unknown,
+                None => match self.ask_imports(memory::imports(), Some(&digest), text)? {
+                    Some(outcome) => return Ok(outcome),
+                    None => Verdict::Unknown,
+                },
             },
             Claim::Foreign(text) => {
-                let mut verdict = Verdict::Malformed;
-                for digest in memory::imports().algorithms().filter_map(|algorithm| Digest::of(algorithm, text)) {
-                    if let Some(outcome) = memory::ask(Lookup::of_digest(&digest), &digest, self)? {
-                        return Ok(outcome);
-                    }
-                    verdict = Verdict::Unknown;
+                let imports = memory::imports();
+                match self.ask_imports(imports, None, Some(text))? {
+                    Some(outcome) => return Ok(outcome),
+                    None if imports.are_none() => Verdict::Malformed,
+                    None => Verdict::Unknown,
                 }
-                verdict
             }
         };
         Ok(Outcome::without_token(verdict, usage::count_without_token(verdict, self.client)))
+    }
+
+    /// Asks for the imported token that was presented, if there is one. A token of another database of ours, of which
+    /// the digest was imported, has our form but is not found by its lookup here.
+    #[cold]
+    fn ask_imports(
+        &self,
+        imports: Imports,
+        sha256: Option<&Digest>,
+        text: Option<&[u8]>,
+    ) -> Result<Option<Outcome>, Error> {
+        digests(imports, sha256, text)
+            .find_map(|digest| memory::ask(Lookup::of_digest(&digest), &digest, self).transpose())
+            .transpose()
     }
 }
 

@@ -34,6 +34,11 @@ impl Imports {
         }
     }
 
+    /// Whether there are no imports.
+    pub fn are_none(self) -> bool {
+        !self.sha256 && !self.sha512
+    }
+
     /// The algorithms to try for a text, the likelier one first.
     pub fn algorithms(self) -> impl Iterator<Item = Algorithm> {
         [self.sha256.then_some(Algorithm::Sha256), self.sha512.then_some(Algorithm::Sha512)].into_iter().flatten()

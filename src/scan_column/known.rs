@@ -10,7 +10,7 @@ use crate::pg::statement::{Statement, arguments};
 use crate::pg::text::Text;
 use crate::pg::user::ActingAs;
 use crate::token::Presented;
-use crate::verify::identify_digest;
+use crate::verify::identify_token;
 
 /// A token that was found.
 #[derive(Clone)]
@@ -42,7 +42,7 @@ impl Known {
         if let Some(whose) = self.0.get(digest.as_bytes()) {
             return Ok(whose.clone());
         }
-        let whose = match identify_digest(presented.lookup(), &digest)? {
+        let whose = match identify_token(presented.lookup(), &digest, None)? {
             Some(id) => described(id),
             None => Whose { id: None, owner: None, kind: None, status: Text::from("unknown") },
         };

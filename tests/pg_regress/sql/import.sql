@@ -52,6 +52,22 @@ SELECT verdict, name FROM tokenauth.verify_digest(NULL, sha256('old-secret-1'));
 SELECT verdict, name FROM tokenauth.verify_digest(NULL, sha512('another secret'));
 SELECT verdict FROM tokenauth.verify_digest(NULL, sha256('another secret'));
 
+-- a token of another tokenauth database has our form, and a lookup that is not known here: it is found by its digest
+SELECT 'sk_00000000001xN7UTTg5Tw1SMNEq6UzRLxGeZdOxd43c2uVZzN' AS theirs, '00000000000igiC6puT91CiYPHaJZlo5KKuWW8JXMaH39rhFN' AS others \gset
+SELECT verdict FROM tokenauth.verify(:'theirs');
+SELECT tokenauth.import('key', 'user:1', encode(sha256(:'theirs'), 'hex'), 'sha256', name => 'theirs') AS theirs_id,
+       tokenauth.import('key', 'user:1', encode(sha512(:'others'), 'hex'), 'sha512', name => 'others') AS others_id \gset
+SELECT verdict, name FROM tokenauth.verify(:'theirs');
+SELECT verdict, name FROM tokenauth.verify(:'others');
+SELECT verdict, name FROM tokenauth.verify_request(jsonb_build_object('X-API-Key', :'theirs'));
+SELECT verdict, name FROM tokenauth.verify_digest(left(:'theirs', 14), sha256(:'theirs'));
+SELECT verdict, name FROM tokenauth.verify_digest(NULL, sha256(:'theirs'));
+SELECT step, passed FROM tokenauth.explain(:'theirs') WHERE step IN ('form', 'known');
+CREATE TABLE pasted AS SELECT :'theirs'::text AS body;
+SELECT s.token_id = :'theirs_id' AS same, s.owner, s.status FROM tokenauth.scan_column('pasted', 'body') s;
+SELECT tokenauth.revoke_presented(:'theirs'), tokenauth.revoke_presented(:'others');
+SELECT verdict FROM unnest(ARRAY[:'theirs', :'others']) text, tokenauth.verify(text);
+
 -- tokens of our own are ours, as ever
 SELECT v.verdict, v.name FROM tokenauth.issue('key', 'user:1', 'new') i, tokenauth.verify(i.token) v;
 
