@@ -78,6 +78,7 @@ impl Access {
                 "EXECUTE ON FUNCTION tokenauth.error_response",
                 "EXECUTE ON FUNCTION tokenauth.revoke_presented",
                 "EXECUTE ON FUNCTION tokenauth.contains_token",
+                "EXECUTE ON FUNCTION tokenauth.covers",
                 "EXECUTE ON FUNCTION tokenauth.mask",
             ],
             Access::Own => &[

@@ -12,6 +12,7 @@ mod authority;
 mod binding;
 mod catalog;
 mod correlation;
+mod covers;
 pub mod data_scope;
 mod disable;
 mod doctor;

@@ -59,6 +59,7 @@ COMMENT ON FUNCTION tokenauth.stats IS 'How often each verdict was given in this
 COMMENT ON FUNCTION tokenauth.unusual_activity IS 'Recent unusual use of tokens, with its evidence';
 COMMENT ON FUNCTION tokenauth.usage_export IS 'Returns a batch of the usage that this standby has counted, for usage_import on the primary; NULL when there is none';
 COMMENT ON FUNCTION tokenauth.usage_import IS 'Adds a batch of usage from a standby, each batch once; returns the number of its tokens, 0 for a batch added before';
+COMMENT ON FUNCTION tokenauth.covers IS 'Whether a list of scopes grants all of this scope or pattern';
 COMMENT ON FUNCTION tokenauth.contains_token IS 'Whether a text contains a token';
 COMMENT ON FUNCTION tokenauth.mask IS 'The text with every token in it hidden except for its hint';
 COMMENT ON FUNCTION tokenauth.scan_column IS 'Finds tokens in a column of a table or view: where each is, and whose it is';

@@ -1,0 +1,23 @@
+//! `covers`: the wildcard rule for handlers that hold the scopes of a verification.
+
+use pgrx::prelude::*;
+
+use crate::access::Caller;
+use crate::argument;
+use crate::error::{Error, ErrorReport};
+use crate::pg::array::TextArray;
+use crate::pg::call::Call;
+use crate::pg::text::Text;
+use crate::scope::Scope;
+
+/// Whether a list of scopes, such as that of a verification, grants all of this scope or pattern.
+///
+/// # Errors
+/// `22023` for a malformed scope, on either side; `22004` for a NULL in the list.
+#[pg_extern(schema = "tokenauth", immutable, strict, parallel_safe)]
+fn covers(call: Call, scopes: TextArray, scope: Text) -> Result<bool, ErrorReport> {
+    Caller::enter_anywhere(call)?;
+    let granted = argument::scopes("scopes", &scopes)?;
+    let scope = Scope::parse(scope.as_bytes()).map_err(|why| Error::Permission { of: "scope", why })?;
+    Ok(granted.covers(&scope))
+}
