@@ -19,14 +19,15 @@ pub enum Touched {
     Written,
     /// `change` asked for no change.
     Unchanged,
-    /// The row does not exist, or somebody else has locked it or just rewritten it.
+    /// The row does not exist, somebody else has locked it or just rewritten it, or its table has more than it was made
+    /// with.
     Skipped,
 }
 
 /// Rewrites the row with this key as `change` says, unless that would mean waiting for a lock.
 ///
-/// The columns in its indexes must not change. The table must have no partial or expression index, and its triggers do
-/// not fire: this is how PostgreSQL writes its own catalogs.
+/// The columns in its own indexes must not change. This is how PostgreSQL writes its own catalogs: what else somebody has
+/// put on the table is not applied, so a row of a table that [has more](has_more) than it was made with is left alone.
 pub fn touch<const N: usize>(
     table: &Indexed,
     key: Key<'_>,
@@ -40,6 +41,10 @@ pub fn touch<const N: usize>(
     }
     table
         .find_tuple(key, snapshot, |relation, tuple| {
+            // SAFETY: the relation is open and locked.
+            if unsafe { has_more(relation) } {
+                return Touched::Skipped;
+            }
             // SAFETY: the tuple belongs to this relation and lives while the scan does not move.
             let row = unsafe { Row::new(tuple, (*relation).rd_att) };
             match change(&row) {
@@ -54,6 +59,47 @@ pub fn touch<const N: usize>(
             }
         })
         .unwrap_or(Touched::Skipped)
+}
+
+/// Whether somebody has put something on the table that only an UPDATE statement applies: a trigger, a rule, a CHECK
+/// constraint, a generated column, or an index that is partial, on expressions, or constrains anything but the key. Such
+/// an index is worse than ignored: without an executor its expressions crash.
+///
+/// # Safety
+/// `relation` must be open and locked.
+unsafe fn has_more(relation: pg_sys::Relation) -> bool {
+    // SAFETY: the relation's cache entry is valid while it is open; the list is palloc'd.
+    unsafe {
+        let constraints = (*(*relation).rd_att).constr.as_ref();
+        let is_constrained = constraints.is_some_and(|all| all.num_check > 0 || all.has_generated_stored);
+        if is_constrained || !(*relation).trigdesc.is_null() || !(*relation).rd_rules.is_null() {
+            return true;
+        }
+        let list = pg_sys::RelationGetIndexList(relation);
+        let count = list.as_ref().map_or(0, |list| usize::try_from(list.length).unwrap_or_default());
+        let is_plain = (0..count).all(|index| is_plain((*(*list).elements.add(index)).oid_value));
+        pg_sys::list_free(list);
+        !is_plain
+    }
+}
+
+/// Whether an index has an entry for each row, of its columns alone, and forbids nothing unless it is the primary key.
+///
+/// # Safety
+/// `index` must be that of a table that is open and locked.
+unsafe fn is_plain(index: pg_sys::Oid) -> bool {
+    // SAFETY: an index lives as long as its table is locked; its row of pg_index is part of its cache entry.
+    unsafe {
+        let relation = pg_sys::index_open(index, pg_sys::AccessShareLock as c_int);
+        let form = &*(*relation).rd_index;
+        let has = |column| !pg_sys::heap_attisnull((*relation).rd_indextuple, column, std::ptr::null_mut());
+        let is_plain = !has(pg_sys::Anum_pg_index_indexprs as c_int)
+            && !has(pg_sys::Anum_pg_index_indpred as c_int)
+            && !form.indisexclusion
+            && (form.indisprimary || !form.indisunique);
+        pg_sys::index_close(relation, pg_sys::AccessShareLock as c_int);
+        is_plain
+    }
 }
 
 /// Locks the tuple as an UPDATE would, if nobody else has locked it and it is still the newest version.

@@ -6,6 +6,7 @@ use crate::doctor::Finding;
 use crate::error::Error;
 use crate::pg::clock::Timestamp;
 use crate::pg::database;
+use crate::pg::statement::Statement;
 use crate::settings;
 
 /// After how many flush intervals unwritten usage is a finding.
@@ -21,6 +22,7 @@ pub fn findings() -> Vec<Finding> {
             "tokenauth is not preloaded: usage is approximate and costs writes".to_owned(),
             &hint,
         )];
+        findings.extend(additions());
         findings.extend(kind::all().into_iter().filter(|kind| kind.rate.is_some()).map(|kind| {
             let what = "its rate_limit has no effect: tokenauth is not preloaded".to_owned();
             finding(&format!("kind {}", kind.name.shown()), what, &hint)
@@ -53,4 +55,32 @@ pub fn findings() -> Vec<Finding> {
         ));
     }
     findings
+}
+
+/// What somebody has put on the table of usage so that verification, which writes it without an executor, does not.
+fn additions() -> Vec<Finding> {
+    static FIND: Statement = Statement::new(
+        "WITH addition (classid, objid, objsubid) AS (
+             SELECT 'pg_class'::regclass, indexrelid, 0 FROM pg_index
+              WHERE indrelid = 'tokenauth.usage'::regclass
+                AND (indexprs IS NOT NULL OR indpred IS NOT NULL OR indisexclusion OR indisunique AND NOT indisprimary)
+             UNION ALL
+             SELECT 'pg_trigger'::regclass, oid, 0 FROM pg_trigger
+              WHERE tgrelid = 'tokenauth.usage'::regclass AND NOT tgisinternal
+             UNION ALL
+             SELECT 'pg_rewrite'::regclass, oid, 0 FROM pg_rewrite WHERE ev_class = 'tokenauth.usage'::regclass
+             UNION ALL
+             SELECT 'pg_constraint'::regclass, oid, 0 FROM pg_constraint
+              WHERE conrelid = 'tokenauth.usage'::regclass AND contype = 'c'
+             UNION ALL
+             SELECT 'pg_class'::regclass, attrelid, attnum FROM pg_attribute
+              WHERE attrelid = 'tokenauth.usage'::regclass AND attgenerated = 's' AND NOT attisdropped)
+         SELECT pg_describe_object(classid, objid, objsubid) FROM addition ORDER BY 1",
+    );
+    FIND.all(&[], |row| Finding {
+        area: "usage",
+        object: row.required(1),
+        finding: "while it exists, usage is not counted: tokenauth is not preloaded".into(),
+        hint: "Drop it, or add \"tokenauth\" to shared_preload_libraries and restart the server.".into(),
+    })
 }
