@@ -21,6 +21,7 @@ use crate::data_scope::DataScopeError;
 use crate::keys::Fault;
 use crate::network::NetworkError;
 use crate::pg::clock::Timestamp;
+use crate::pg::{diagnostics, encoding};
 use crate::principal::PrincipalNameError;
 use crate::scope::{ScopeError, ScopesError};
 use crate::token::{Algorithm, MalformedDigest, RandomError};
@@ -49,14 +50,16 @@ pub enum Error {
     Network { index: usize, why: NetworkError },
     /// A token is to be issued with an empty list of networks.
     NoNetworks,
-    /// More networks than a token can have.
-    TooManyNetworks { most: usize },
+    /// A list has too many elements.
+    TooManyElements { of: &'static str, most: usize },
     /// A composite made by hand has a verdict that does not exist.
     NoSuchVerdict,
     /// Grants can be stripped only while the extension is being created.
     NotInstalling,
     /// A digest has a length that no algorithm produces.
     DigestLength,
+    /// A digest that comes with a lookup is too long for a token of ours.
+    DigestTooLong,
     /// Digests of this algorithm cannot be imported.
     NoSuchAlgorithm,
     /// A digest of an older system is malformed.
@@ -264,6 +267,7 @@ impl Error {
     /// Writes it to the log, where there is no client to raise it to.
     pub fn log(self) {
         ErrorReport::from(self).report(PgLogLevel::LOG);
+        diagnostics::told();
     }
 
     /// Its HINT.
@@ -282,6 +286,10 @@ impl fmt::Display for Error {
 impl From<Error> for ErrorReport {
     fn from(error: Error) -> Self {
         let told = error.told();
+        let parts = [Some(&*told.message), told.detail.as_deref(), told.hint.as_deref()];
+        if !parts.iter().flatten().all(|part| part.is_ascii()) {
+            tell_in_encoding(parts);
+        }
         let mut report = ErrorReport::new(told.state, told.message, "tokenauth");
         if let Some(detail) = told.detail {
             report = report.set_detail(detail);
@@ -290,6 +298,15 @@ impl From<Error> for ErrorReport {
             report = report.set_hint(hint.into_owned());
         }
         report
+    }
+}
+
+/// Sees to it that an error is told in the encoding of the server, if that is not UTF-8.
+#[cold]
+fn tell_in_encoding(parts: [Option<&str>; 3]) {
+    let converted = parts.map(|part| part.and_then(encoding::message));
+    if converted.iter().any(Option::is_some) {
+        diagnostics::tell_next(parts[0].unwrap_or_default(), converted);
     }
 }
 

@@ -11,7 +11,7 @@ use std::{error, fmt, net::IpAddr, str};
 
 use ipnet::IpNet;
 
-pub use client::Client;
+pub use client::{Client, ClientAddress};
 pub use networks::{Networks, are_within};
 
 /// A network in the notation of RFC 4632 and RFC 4291 section 2.3, such as `10.0.0.0/8` or

@@ -1,11 +1,14 @@
 //! HTTP: takes a token from request headers, and turns a verdict into status, headers and body.
 
+mod basic;
+mod credential;
 mod headers;
 mod response;
 
 use pgrx::prelude::*;
 
-pub use headers::Credential;
+pub use credential::Credential;
+pub use headers::{Headers, Names};
 pub use response::ErrorStyle;
 
 use crate::access::Caller;

@@ -6,12 +6,10 @@ use std::time::Duration;
 use pgrx::datum::Interval;
 use pgrx::guc::{GucContext, GucFlags, GucRegistry, GucSetting};
 use pgrx::prelude::*;
-use serde_json::Value;
 
 use crate::error::{Error, ErrorReport};
 use crate::keys;
 use crate::pg::clock::parse_interval;
-use crate::pg::jsonb::lossy_object;
 use crate::pg::shared_memory;
 use crate::request::ErrorStyle;
 
@@ -54,6 +52,15 @@ static REQUIRE_ACTOR: GucSetting<bool> = GucSetting::<bool>::new(false);
 
 /// `tokenauth.request_header`. None: `Authorization` and `X-API-Key` are where clients put a token.
 static REQUEST_HEADER: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
+
+/// `tokenauth.client_header`. None: whoever can reach the server can write any header.
+static CLIENT_HEADER: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
+
+/// `tokenauth.client_proxies`. 1: the address that the proxy in front of the application has appended.
+static CLIENT_PROXIES: GucSetting<i32> = GucSetting::<i32>::new(1);
+
+/// `tokenauth.allow_anonymous`. Off: where policies are forgotten, a request without a token reads nothing.
+static ALLOW_ANONYMOUS: GucSetting<bool> = GucSetting::<bool>::new(false);
 
 /// The values of `tokenauth.default_error_style`, spelled as in SQL.
 #[derive(Clone, Copy, PostgresGucEnum)]
@@ -132,12 +139,36 @@ pub fn define() {
         GucContext::Userset,
         GucFlags::default(),
     );
-    GucRegistry::define_string_guc(
+    crate::pg::settings::define_name(
         c"tokenauth.request_header",
         c"Sets the only header of a request in which tokenauth.pre_request() looks for a token.",
         c"Empty, it looks in Authorization and X-API-Key; for requests whose Authorization carries something else.",
         &REQUEST_HEADER,
         GucContext::Userset,
+    );
+    crate::pg::settings::define_name(
+        c"tokenauth.client_header",
+        c"Sets the header of a request in which proxies write the address of the client.",
+        c"Read where the caller gives no address; empty, none is known. Name it only if a proxy always sets or extends it.",
+        &CLIENT_HEADER,
+        GucContext::Suset,
+    );
+    GucRegistry::define_int_guc(
+        c"tokenauth.client_proxies",
+        c"Sets which element of that header, counted from its end, is the address of the client.",
+        c"The number of proxies that extend it: what comes before was written by the client itself.",
+        &CLIENT_PROXIES,
+        1,
+        64,
+        GucContext::Suset,
+        GucFlags::default(),
+    );
+    GucRegistry::define_bool_guc(
+        c"tokenauth.allow_anonymous",
+        c"Lets tokenauth.pre_request() pass requests without any token, as nobody.",
+        c"Off, it refuses them. A token that is not accepted is refused in either case.",
+        &ALLOW_ANONYMOUS,
+        GucContext::Suset,
         GucFlags::default(),
     );
     crate::pg::settings::define_file(
@@ -229,15 +260,33 @@ pub fn standby_max_staleness() -> Option<Duration> {
 }
 
 /// The only header in which `pre_request` looks for a token; `None`: where clients usually put one.
-pub fn request_header() -> Option<String> {
-    let header = REQUEST_HEADER.get().filter(|header| !header.is_empty());
-    header.map(|header| header.to_string_lossy().into_owned())
+pub fn request_header() -> Option<Vec<u8>> {
+    given(&REQUEST_HEADER)
 }
 
-/// The headers of the request that PostgREST is serving, from its setting `request.headers`; none for any other caller, and
-/// `None` when they are too long to parse.
-pub fn request_headers() -> Option<Value> {
-    lossy_object(&crate::pg::settings::value(c"request.headers").unwrap_or_default())
+/// The header with the address of the client, if there is one.
+pub fn client_header() -> Option<Vec<u8>> {
+    given(&CLIENT_HEADER)
+}
+
+fn given(name: &GucSetting<Option<CString>>) -> Option<Vec<u8>> {
+    name.get().map(CString::into_bytes).filter(|name| !name.is_empty())
+}
+
+/// Which element of that header, counted from its end, is the address.
+pub fn client_proxies() -> usize {
+    usize::try_from(CLIENT_PROXIES.get()).unwrap_or(1)
+}
+
+/// Whether a request without a token is one of nobody, and not refused.
+pub fn allow_anonymous() -> bool {
+    ALLOW_ANONYMOUS.get()
+}
+
+/// The headers of the request that PostgREST is serving, JSON from its setting `request.headers`; empty for any other
+/// caller.
+pub fn request_headers() -> Vec<u8> {
+    crate::pg::settings::value(c"request.headers").unwrap_or_default()
 }
 
 /// The style of error responses where no kind is known.

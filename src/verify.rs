@@ -9,6 +9,7 @@ pub mod accepted;
 mod answer;
 mod effective;
 mod memory;
+mod presented;
 mod resolved;
 
 use std::ops::RangeInclusive;
@@ -16,14 +17,13 @@ use std::time::Duration;
 
 use pgrx::Uuid;
 use pgrx::prelude::*;
-use serde_json::Value;
 
 use crate::access::Caller;
 use crate::argument;
 use crate::catalog::import::Imports;
 use crate::error::{Error, ErrorReport};
 use crate::keys;
-use crate::network::Client;
+use crate::network::ClientAddress;
 use crate::pg::array::TextArray;
 use crate::pg::call::Call;
 use crate::pg::clock::Timestamp;
@@ -32,7 +32,6 @@ use crate::pg::database;
 use crate::pg::jsonb::Jsonb;
 use crate::pg::snapshot::Latest;
 use crate::pg::text::{Presented as PresentedText, Text};
-use crate::request::Credential;
 use crate::scope::Scopes;
 use crate::settings;
 use crate::token::{Algorithm, Digest, Lookup, Presented, PublicPart};
@@ -40,6 +39,7 @@ use crate::usage;
 use crate::verdict::Verdict;
 use accepted::Accepted;
 pub use answer::{Outcome, Refused};
+pub use presented::Request;
 use resolved::TokenRow;
 
 /// Verifies a token and returns the verdict with what the application needs to go on.
@@ -68,7 +68,7 @@ fn verify(
 /// SHA-256 of the whole text. Everything else is as in `verify`.
 ///
 /// # Errors
-/// As `verify`; also `22023` for a digest of any length but 32 and 64 bytes.
+/// As `verify`; also `22023` for a digest of any length but 32 bytes or, without a lookup, 64.
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, requires = ["types"])]
 fn verify_digest(
     call: Call,
@@ -83,7 +83,11 @@ fn verify_digest(
 }
 
 /// Verifies the token in the headers of an HTTP request, a JSON object: in `Authorization: Bearer …` or `X-API-Key`, or
-/// in the header that `header` names. Everything else is as in `verify`.
+/// in the header that `header` names. In `Authorization` also under `Token`, `ApiKey`, `Api-Key` and `Key`, or as user or
+/// password of `Basic`, where a text that is no token counts as none.
+///
+/// Where `client` is left out, the address is taken from the header that `tokenauth.client_header` names. Everything else
+/// is as in `verify`.
 ///
 /// # Errors
 /// As `verify`.
@@ -97,7 +101,7 @@ fn verify_request(
 ) -> Result<Verification, ErrorReport> {
     Caller::enter(call)?;
     let question = Question::new(require, client)?;
-    Ok(Claim::of_request(headers, header, |claim| question.ask(claim))?.answer()?)
+    Ok(question.ask_of(&Request::of_arguments(headers.as_ref(), header.as_ref()))?.answer()?)
 }
 
 /// Whether a text does not have the form of our tokens, but may be one of an older system.
@@ -184,37 +188,21 @@ impl<'a> Claim<'a> {
             return Ok(Claim::Bad(Verdict::Missing));
         };
         let digest = Digest::from_bytes(digest).map_err(|_| Error::DigestLength)?;
+        if lookup.is_some() && digest.as_bytes().len() > Algorithm::Sha256.digest_len() {
+            return Err(Error::DigestTooLong);
+        }
         Ok(match lookup.map(PublicPart::parse) {
             None => Claim::Token { lookup: Lookup::of_digest(&digest), digest, text: None },
             Some(Ok(public)) => Claim::Token { lookup: public.lookup(), digest, text: None },
             Some(Err(_)) => Claim::Bad(Verdict::Malformed),
         })
     }
-
-    /// Calls `ask` with the claim in the headers of a request, or in the one that `header` names.
-    pub fn of_request<T>(headers: Option<Jsonb>, header: Option<Text>, ask: impl FnOnce(Claim<'_>) -> T) -> T {
-        let headers = headers.map_or(Some(Value::Null), |headers| headers.lossy_object());
-        let header = header.map(|header| String::from_utf8_lossy(header.as_bytes()).into_owned());
-        Claim::of_headers(headers.as_ref(), header.as_deref(), ask)
-    }
-
-    /// As [`of_request`](Self::of_request), for parsed headers; `None` if they were too long to be parsed.
-    pub fn of_headers<T>(headers: Option<&Value>, header: Option<&str>, ask: impl FnOnce(Claim<'_>) -> T) -> T {
-        let Some(headers) = headers else {
-            return ask(Claim::Bad(Verdict::Malformed));
-        };
-        match Credential::find(headers, header) {
-            Credential::Missing => ask(Claim::Bad(Verdict::Missing)),
-            Credential::Ambiguous => ask(Claim::Bad(Verdict::Ambiguous)),
-            Credential::Token(token) => ask(Claim::of_text(Some(Some(token.as_bytes())))),
-        }
-    }
 }
 
 /// What is asked of a token: the scopes it must grant, and to which client.
 pub struct Question {
     require: Scopes,
-    client: Option<Client>,
+    client: ClientAddress,
     is_for_an_identity: bool,
 }
 
@@ -226,14 +214,13 @@ impl Question {
     pub fn new(require: Option<TextArray>, client: Option<Text>) -> Result<Self, Error> {
         let require = argument::given("require", require)?;
         let require = if require.is_empty() { Scopes::nothing() } else { argument::scopes("require", &require)? };
-        // An unreadable address counts as absent: a token that is bound to networks is then refused.
-        let client = client.and_then(|client| Client::parse(client.as_bytes()));
+        let client = ClientAddress::read(client.as_ref().map(Text::as_bytes));
         Ok(Question { require, client, is_for_an_identity: false })
     }
 
     /// A question without scopes or client.
     pub fn bare() -> Self {
-        Question { require: Scopes::nothing(), client: None, is_for_an_identity: false }
+        Question { require: Scopes::nothing(), client: ClientAddress::NotGiven, is_for_an_identity: false }
     }
 
     /// The same question, asked to authenticate the transaction: no verification is returned.
@@ -273,7 +260,7 @@ impl Question {
                 }
             }
         };
-        Ok(Outcome::without_token(verdict, usage::count_without_token(verdict, self.client)))
+        Ok(Outcome::without_token(verdict, usage::count_without_token(verdict, self.client.known())))
     }
 
     /// Asks for the imported token that was presented, if there is one. A token of another database of ours, of which

@@ -37,7 +37,8 @@ CREATE TYPE tokenauth.verification AS (
     expires_at     timestamptz,
     metadata       jsonb,
     detail         jsonb,
-    correlation_id text
+    correlation_id text,
+    derived        jsonb
 );
 
 COMMENT ON TYPE tokenauth.verification IS 'Outcome of a verification';
@@ -54,8 +55,9 @@ COMMENT ON COLUMN tokenauth.verification.scopes IS 'The scopes it grants now; NU
 COMMENT ON COLUMN tokenauth.verification.data_scopes IS 'Allowed values by dimension, {} for unrestricted; NULL unless ok';
 COMMENT ON COLUMN tokenauth.verification.expires_at IS 'When it stops working; NULL: never, or not ok';
 COMMENT ON COLUMN tokenauth.verification.metadata IS 'The application''s own data; NULL unless ok';
-COMMENT ON COLUMN tokenauth.verification.detail IS 'Facts about a refusal: state_reason, retry_after, missing scopes';
+COMMENT ON COLUMN tokenauth.verification.detail IS 'Facts about a refusal: state_reason, retry_after, missing scopes, what is wrong with the client';
 COMMENT ON COLUMN tokenauth.verification.correlation_id IS 'Identifies this verification in logs and error bodies';
+COMMENT ON COLUMN tokenauth.verification.derived IS 'Label and end of a derived token; NULL for any other';
 
 CREATE TYPE tokenauth.rotation AS (
     predecessor              uuid,

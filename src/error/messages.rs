@@ -8,6 +8,7 @@ use super::Error;
 use super::refusal;
 use super::told::{Told, sentence};
 use crate::masking;
+use crate::pg::{diagnostics, encoding};
 
 impl Error {
     /// The error in the parts that PostgreSQL reports.
@@ -47,13 +48,16 @@ impl Error {
             Error::NoNetworks => Told::new(INVALID, "networks must not be empty")
                 .detail("An empty list would not restrict the token.")
                 .hint("Leave networks out for a token that may be used from anywhere."),
-            Error::TooManyNetworks { most } => Told::new(INVALID, "networks has too many elements")
+            Error::TooManyElements { of, most } => Told::new(INVALID, format!("{of} has too many elements"))
                 .detail(format!("It may have at most {most} elements.")),
             Error::NoSuchVerdict => Told::new(INVALID, "verdict does not exist")
                 .hint("Pass on what tokenauth.verify() answered."),
             Error::NotInstalling => Told::new(STATE, "grants are stripped only by CREATE EXTENSION"),
             Error::DigestLength => Told::new(INVALID, "digest has the wrong length")
                 .detail("A SHA-256 digest has 32 bytes, a SHA-512 digest 64."),
+            Error::DigestTooLong => Told::new(INVALID, "digest has the wrong length")
+                .detail("That of a token with a lookup is its SHA-256, of 32 bytes.")
+                .hint("Pass the bytes of the digest, not their hexadecimal text."),
             Error::NoSuchAlgorithm => Told::new(INVALID, "algorithm does not exist")
                 .hint("Digests of algorithm \"sha256\" and \"sha512\" can be imported."),
             Error::Digest { algorithm, why } => Told::new(INVALID, why.to_string()).detail(format!(
@@ -319,7 +323,7 @@ impl Error {
                     code => code,
                 },
                 // The server repeats values, and somebody may have pasted a token into a column.
-                message: masking::masked(raised.message()),
+                message: masking::masked(&original(raised.message())),
                 detail: raised.detail().map(masking::masked),
                 hint: raised.hint().map(|hint| Cow::Owned(masking::masked(hint))),
             },
@@ -347,5 +351,13 @@ impl Error {
             Error::Random => Told::new(State::ERRCODE_IO_ERROR, "could not draw random bytes")
                 .detail("The operating system's generator failed; nothing was issued."),
         }
+    }
+}
+
+/// A message of the server, which pgrx passes on as if it were UTF-8.
+fn original(message: &str) -> Cow<'_, str> {
+    match diagnostics::original(message).filter(|_| !encoding::is_utf8()) {
+        Some(whole) => Cow::Owned(encoding::told(&whole)),
+        None => Cow::Borrowed(message),
     }
 }

@@ -12,7 +12,7 @@ use crate::pg::composite::Verification;
 use crate::pg::jsonb::Jsonb;
 use crate::pg::text::{Presented, Text};
 use crate::verdict::Verdict;
-use crate::verify::{Claim, Outcome, Question};
+use crate::verify::{Claim, Outcome, Question, Request};
 
 /// Authenticates the transaction by a token and returns the owner; raises when the token is refused.
 ///
@@ -69,7 +69,7 @@ fn authenticate_request(
     Caller::enter(call)?;
     let attempt = Attempt::begin()?;
     let question = Question::new(require, client)?.for_an_identity();
-    let outcome = Claim::of_request(headers, header, |claim| question.ask(claim))?;
+    let outcome = question.ask_of(&Request::of_arguments(headers.as_ref(), header.as_ref()))?;
     Ok(owner(attempt, outcome)?)
 }
 
@@ -125,7 +125,7 @@ fn sign_in_request(
     Caller::enter(call)?;
     let attempt = Attempt::begin()?;
     let question = Question::new(require, client)?;
-    let outcome = Claim::of_request(headers, header, |claim| question.ask(claim))?;
+    let outcome = question.ask_of(&Request::of_arguments(headers.as_ref(), header.as_ref()))?;
     Ok(answer(attempt, outcome)?)
 }
 

@@ -11,14 +11,14 @@ use crate::pg::encoding;
 use crate::pg::raise::{Raise, Raised};
 use crate::request;
 use crate::settings;
-use crate::verify::{Claim, Outcome, Question, Refused};
+use crate::verify::{Outcome, Question, Refused, Request};
 
 /// Authenticates the transaction by the token in the headers of the current PostgREST request, or raises the HTTP
 /// response.
 ///
-/// PostgREST passes the headers in its setting `request.headers`. The token is in `Authorization: Bearer …` or
-/// `X-API-Key`, or in the header that `tokenauth.request_header` names. The address of the client is not known, so a
-/// token that is bound to networks is refused.
+/// PostgREST passes the headers in its setting `request.headers`. The token is found as in `verify_request`; the setting
+/// `tokenauth.request_header` names the only header to read, `tokenauth.client_header` the one with the client's address.
+/// A request without any token is refused unless `tokenauth.allow_anonymous` is on: then nobody is authenticated.
 ///
 /// # Errors
 /// `PGRST` with the response of `error_response`, for PostgREST to pass on; `25001` when the transaction has another
@@ -35,9 +35,12 @@ fn pre_request(call: Call) -> Result<Raise, ErrorReport> {
     Caller::enter(call)?;
     let attempt = Attempt::begin()?;
     let question = Question::bare().for_an_identity();
-    let headers = settings::request_headers();
-    let header = settings::request_header();
-    match Claim::of_headers(headers.as_ref(), header.as_deref(), |claim| question.ask(claim))? {
+    let request = Request::read(&settings::request_headers(), settings::request_header().as_deref());
+    if settings::allow_anonymous() && request.is_anonymous()? {
+        attempt.withdraw()?;
+        return Ok(Raise::nothing());
+    }
+    match question.ask_of(&request)? {
         Outcome::Accepted(identity, _) => {
             attempt.succeed(Identity::clone(&identity))?;
             correlation::next()?;

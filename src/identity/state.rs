@@ -188,6 +188,18 @@ impl Attempt {
         }
     }
 
+    /// Leaves the transaction without an identity, but open for one and for trusted calls: nothing was presented.
+    ///
+    /// # Errors
+    /// 25001 when the transaction was authenticated: it must not go on as somebody who is not there any more.
+    pub fn withdraw(self) -> Result<(), Error> {
+        if self.former.is_some() {
+            return Err(Error::SecondIdentity);
+        }
+        STATE.set(State::Open);
+        Ok(())
+    }
+
     /// Authenticates the transaction by this token from now on. The same token again only renews what it grants.
     ///
     /// # Errors

@@ -38,6 +38,32 @@ impl Client {
     }
 }
 
+/// What is known of the address a request came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientAddress {
+    /// Nobody has told it.
+    NotGiven,
+    /// What was told is not exactly one address.
+    Unreadable,
+    /// It is known.
+    Known(Client),
+}
+
+impl ClientAddress {
+    /// Reads what a caller has told, if anything.
+    pub fn read(text: Option<&[u8]>) -> Self {
+        text.map_or(Self::NotGiven, |text| Client::parse(text).map_or(Self::Unreadable, Self::Known))
+    }
+
+    /// The address, if it is known.
+    pub fn known(self) -> Option<Client> {
+        match self {
+            Self::Known(client) => Some(client),
+            Self::NotGiven | Self::Unreadable => None,
+        }
+    }
+}
+
 impl fmt::Display for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)

@@ -14,6 +14,9 @@ use super::row::Row;
 use super::statement::{Argument, Statement};
 use super::user::ActingAs;
 
+/// The most fields that one of our composite types may have, in later releases too.
+const MOST_FIELDS: usize = 32;
+
 /// The fields of a composite value, in the order of its type.
 ///
 /// The tuple is formed by hand: pgrx looks the type up by name at each call, which costs more than the whole
@@ -23,21 +26,29 @@ pub struct Fields<const N: usize>([Option<pg_sys::Datum>; N]);
 impl<const N: usize> Fields<N> {
     /// Makes fields of these values, which must have the types of the fields.
     pub fn new(values: [Argument; N]) -> Self {
+        const { assert!(N <= MOST_FIELDS) };
         Fields(values.map(Argument::into_datum))
     }
 
     /// Forms the tuple, of the type that the called function is declared to return.
     ///
+    /// While a library and the extension's objects are updated one after the other, the type may have fewer fields than
+    /// these, or more, which are then NULL: releases only ever append fields.
+    ///
     /// # Safety
-    /// `fcinfo` must be of a call of a function declared to return the composite type with these fields.
+    /// `fcinfo` must be of a call of a function declared to return the composite type that begins with these fields.
     unsafe fn form(self, fcinfo: &FcInfo<'_>) -> pg_sys::HeapTupleHeader {
-        let mut values = self.0.map(|value| value.unwrap_or(pg_sys::Datum::null()));
-        let mut nulls = self.0.map(|value| value.is_none());
-        // SAFETY: the caller guarantees that the descriptor has columns of the values' types, and their number is
-        // checked; the formed tuple is palloc'd.
+        let mut values = [pg_sys::Datum::null(); MOST_FIELDS];
+        let mut nulls = [true; MOST_FIELDS];
+        for (index, value) in self.0.into_iter().enumerate() {
+            nulls[index] = value.is_none();
+            values[index] = value.unwrap_or(pg_sys::Datum::null());
+        }
+        // SAFETY: the caller guarantees that the descriptor has columns of the values' types; there are values for as
+        // many columns as it has. The formed tuple is palloc'd.
         unsafe {
             let descriptor = result_descriptor(fcinfo);
-            assert!((*descriptor).natts as usize == N, "composite type does not have {N} fields");
+            assert!((*descriptor).natts as usize <= MOST_FIELDS, "composite type has more than {MOST_FIELDS} fields");
             (*pg_sys::heap_form_tuple(descriptor, values.as_mut_ptr(), nulls.as_mut_ptr())).t_data
         }
     }
@@ -99,15 +110,15 @@ unsafe impl BoxRet for RecentUsage {
     }
 }
 
-/// Length of a correlation id, the last field of a verification.
+/// Length of a correlation id, the last field of a verification that is not NULL when it is kept as an image.
 pub const CORRELATION: usize = 32;
 
 /// Answer of type `tokenauth.verification`.
 pub enum Verification {
     /// Formed from these fields.
-    Formed(Fields<15>),
+    Formed(Fields<16>),
     /// Formed from these fields, taking an image for the next time.
-    Pictured(Fields<15>, Rc<dyn Pictured>),
+    Pictured(Fields<16>, Rc<dyn Pictured>),
     /// Copied from the image, with this correlation id.
     Again(Rc<dyn Pictured>, [u8; CORRELATION]),
 }
@@ -118,8 +129,8 @@ pub trait Pictured {
     fn image(&self) -> &Image;
 }
 
-/// A verification that was returned once, to be returned again by copying it: only the correlation id, its last field,
-/// differs.
+/// A verification that was returned once, to be returned again by copying it: only the correlation id differs, its last
+/// field that takes any room.
 #[derive(Default)]
 pub struct Image(OnceCell<Kept>);
 
@@ -134,7 +145,8 @@ impl Image {
     /// # Safety
     /// `formed` must be a composite datum that ends with a correlation id.
     unsafe fn take(&self, formed: pg_sys::HeapTupleHeader) {
-        // SAFETY: a composite datum is a varlena; it ends with the bytes of its last field, a text of that length.
+        // SAFETY: a composite datum is a varlena; it ends with the bytes of its last field that is not NULL, a text of that
+        // length.
         self.0.get_or_init(|| unsafe { Kept::copy(formed.cast(), CORRELATION) });
     }
 }

@@ -2,7 +2,6 @@
 //!
 //! pgrx's `JsonB` takes the server's bytes for UTF-8 and panics where they are not.
 
-use std::collections::HashMap;
 use std::ffi::{CStr, CString, c_int};
 use std::ptr;
 
@@ -12,28 +11,20 @@ use pgrx::nullable::Nullable;
 use pgrx::{FromDatum, IntoDatum, impl_sql_translatable, pg_sys};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use serde_json::value::RawValue;
 
-use super::memory::copied;
+use super::memory::{copied, expect_room};
 use super::{encoding, varlena};
 
 /// A `jsonb` value in its text form, in the server encoding.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 pub struct Jsonb(Vec<u8>);
 
-/// The members of a JSON object, each parsed by itself: a member that serde_json cannot hold, such as a value nested a
-/// thousand levels deep, becomes NULL without affecting the others. Anything but an object gives no members. Bytes that
-/// are not UTF-8 are replaced, which suits HTTP headers, where only ASCII matters.
-/// `None` for a text longer than any server accepts headers, since parsing needs many times its size.
-pub fn lossy_object(json: &[u8]) -> Option<Value> {
-    const MOST: usize = 1 << 20;
-    if json.len() > MOST {
-        return None;
+/// # Errors
+/// Raises 53200 when there is no memory for the copy.
+impl Clone for Jsonb {
+    fn clone(&self) -> Self {
+        Jsonb(copied(&self.0))
     }
-    let text = String::from_utf8_lossy(json);
-    let members: HashMap<String, &RawValue> = serde_json::from_str(&text).unwrap_or_default();
-    let parse = |value: &RawValue| serde_json::from_str(value.get()).unwrap_or(Value::Null);
-    Some(members.into_iter().map(|(name, value)| (name, parse(value))).collect())
 }
 
 impl Jsonb {
@@ -44,18 +35,23 @@ impl Jsonb {
 
     /// The value, in UTF-8 (see [`encoding::to_utf8`] for what that may raise).
     pub fn value(&self) -> Value {
-        // jsonb_out writes JSON; serde_json can refuse it only for numbers beyond its range.
-        serde_json::from_str(&encoding::to_utf8(&self.0)).unwrap_or(Value::Null)
+        // jsonb_out writes JSON; serde_json can refuse it only for its depth.
+        self.parsed().unwrap_or(Value::Null)
     }
 
-    /// The value as a `T`; `None` when it has another form.
+    /// The value as a `T`, whose parts are at most those of a [`Value`]; `None` when it has another form.
+    ///
+    /// # Errors
+    /// Raises 53200 when there is no memory for it.
     pub fn parsed<T: DeserializeOwned>(&self) -> Option<T> {
-        serde_json::from_str(&encoding::to_utf8(&self.0)).ok()
+        let text = encoding::to_utf8(&self.0);
+        expect_room(most_parsed(text.as_bytes()));
+        serde_json::from_str(&text).ok()
     }
 
-    /// As [`lossy_object`].
-    pub fn lossy_object(&self) -> Option<Value> {
-        lossy_object(&self.0)
+    /// Its text, in the server encoding.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
     }
 
     /// `{}`.
@@ -77,6 +73,22 @@ impl Jsonb {
     pub fn len(&self) -> usize {
         self.0.len()
     }
+}
+
+/// The most memory that parsing a JSON text takes, several times its length, from its commas and brackets alone.
+fn most_parsed(json: &[u8]) -> usize {
+    /// A value, in a list that has just doubled its room beside its former place, with a small allocation of its own.
+    const VALUE: usize = 3 * size_of::<Value>() + 48;
+    /// A member's share of a half empty node of a map, and the allocation of its name.
+    const MEMBER: usize = 2 * size_of::<(String, Value)>() + 48;
+    /// The first node of a map, or the first room of a list.
+    const FIRST: usize = 12 * size_of::<(String, Value)>();
+    let size = |byte: &u8| match byte {
+        b',' => VALUE + MEMBER,
+        b'[' | b'{' => VALUE + MEMBER + FIRST,
+        _ => 1,
+    };
+    VALUE + json.iter().map(size).sum::<usize>()
 }
 
 impl FromDatum for Jsonb {

@@ -69,6 +69,42 @@ pub fn define_file(
     }
 }
 
+/// Defines a setting that is empty or a name of at most 255 bytes: each use of it makes a copy.
+pub fn define_name(
+    name: &'static CStr,
+    short: &'static CStr,
+    long: &'static CStr,
+    setting: &'static GucSetting<Option<CString>>,
+    context: GucContext,
+) {
+    #[pg_guard]
+    unsafe extern "C-unwind" fn is_good(
+        value: *mut *mut c_char,
+        _extra: *mut *mut c_void,
+        _source: pg_sys::GucSource::Type,
+    ) -> bool {
+        const MOST: usize = 255;
+        // SAFETY: the hook gets the string to be set, or NULL for none.
+        unsafe { (*value).as_ref().is_none_or(|text| CStr::from_ptr(text).count_bytes() <= MOST) }
+    }
+
+    // SAFETY: the hook is a static, guarded function that keeps nothing of its arguments.
+    unsafe {
+        let flags = GucFlags::default();
+        GucRegistry::define_string_guc_with_hooks(
+            name,
+            short,
+            long,
+            setting,
+            context,
+            flags,
+            Some(is_good),
+            None,
+            None,
+        );
+    }
+}
+
 /// Defines a setting that is empty or a non-negative interval, and that superusers set, per database too.
 pub fn define_interval(
     name: &'static CStr,

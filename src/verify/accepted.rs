@@ -92,7 +92,7 @@ impl Accepted {
         let pepper = conditions.and_then(|conditions| conditions.pepper.as_deref());
         self.digest.is_some_and(|stored| under(pepper, digest).matches(&stored))
             && now < self.expires_at
-            && conditions.is_none_or(|conditions| conditions.admit(question.client, now))
+            && conditions.is_none_or(|conditions| conditions.admit(question.client.known(), now))
             && self.effective.grants(&question.require)
     }
 

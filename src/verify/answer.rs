@@ -9,6 +9,7 @@ use super::accepted::Accepted;
 use crate::correlation;
 use crate::data_scope::DataScopes;
 use crate::error::Error;
+use crate::network::ClientAddress;
 use crate::pg::clock::Timestamp;
 use crate::pg::composite::{Fields, Verification};
 use crate::pg::encoding;
@@ -73,7 +74,7 @@ impl Outcome {
 }
 
 impl Shown {
-    fn fields(self, accepted: &Accepted, correlation_id: [u8; correlation::LENGTH]) -> Fields<15> {
+    fn fields(self, accepted: &Accepted, correlation_id: [u8; correlation::LENGTH]) -> Fields<16> {
         // Stored names parse.
         let owner = PrincipalName::parse(&accepted.owner).ok();
         Fields::new(fields![
@@ -92,6 +93,7 @@ impl Shown {
             self.metadata,
             None::<Jsonb>,
             &correlation_id[..],
+            None::<Jsonb>,
         ])
     }
 }
@@ -106,6 +108,17 @@ impl Refused {
     pub fn because(mut self, state_reason: Option<&Text>) -> Self {
         self.detail =
             state_reason.map(|reason| Jsonb::of(&json!({"state_reason": encoding::to_utf8(reason.as_bytes())})));
+        self
+    }
+
+    /// Adds what is wrong with the client of a token that is bound to networks.
+    pub fn for_client(mut self, client: ClientAddress) -> Self {
+        let client = match client {
+            ClientAddress::NotGiven => "not_given",
+            ClientAddress::Unreadable => "unreadable",
+            ClientAddress::Known(_) => "outside",
+        };
+        self.detail = Some(Jsonb::of(&json!({ "client": client })));
         self
     }
 
@@ -132,7 +145,7 @@ impl Refused {
         self.detail.as_ref()
     }
 
-    fn fields(self, correlation_id: [u8; correlation::LENGTH]) -> Fields<15> {
+    fn fields(self, correlation_id: [u8; correlation::LENGTH]) -> Fields<16> {
         if let Some(denial) = self.denial {
             denial.told_by(&correlation_id);
         }
@@ -153,6 +166,7 @@ impl Refused {
             None::<Jsonb>,
             self.detail,
             &correlation_id[..],
+            None::<Jsonb>,
         ])
     }
 }

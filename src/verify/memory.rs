@@ -177,7 +177,7 @@ pub fn ask(lookup: Lookup, digest: &Digest, question: &Question) -> Result<Optio
         let now = Timestamp::now();
         // Otherwise the rows must tell what is wrong.
         if known.is_still(digest, question, now) && known.is_admitted(now) {
-            usage::count(known.id, Verdict::Valid, known.rotated, question.client, now);
+            usage::count(known.id, Verdict::Valid, known.rotated, question.client.known(), now);
             return Ok(Some(Outcome::Accepted(known, None)));
         }
     }

@@ -120,7 +120,7 @@ impl Resolved {
     pub fn judge(self, question: &Question, effective: impl FnOnce(&Self) -> Rc<Effective>) -> Outcome {
         let now = Timestamp::now();
         let (verdict, retry_after) = self.verdict(question, now);
-        let denial = usage::count(self.token.id, verdict, self.token.rotated, question.client, now);
+        let denial = usage::count(self.token.id, verdict, self.token.rotated, question.client.known(), now);
         let refused = |token: TokenRow| Refused::token(verdict, token.id, token.kind, token.name, denial);
         match verdict {
             Verdict::Valid => {
@@ -130,6 +130,7 @@ impl Resolved {
             Verdict::OwnerInactive => {
                 Outcome::Refused(refused(self.token).because(self.owner.principal.state_reason.as_ref()))
             }
+            Verdict::NetworkDenied => Outcome::Refused(refused(self.token).for_client(question.client)),
             Verdict::InsufficientScope => {
                 let missing: Vec<&Scope> = question.require.each().filter(|scope| !self.grants(scope)).collect();
                 Outcome::Refused(refused(self.token).missing(&missing))
@@ -188,7 +189,7 @@ impl Resolved {
             Verdict::Expired
         } else if !self.owner.principal.active {
             Verdict::OwnerInactive
-        } else if !admits(token.networks.as_deref(), question.client) {
+        } else if !admits(token.networks.as_deref(), question.client.known()) {
             Verdict::NetworkDenied
         } else {
             return None;

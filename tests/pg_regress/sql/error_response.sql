@@ -55,13 +55,13 @@ SELECT v.verdict, CASE WHEN NOT v.ok THEN tokenauth.error_response(v) -> 'status
 
 -- a composite made by hand: no verdict, no answer, and nothing passed in reaches a header
 SELECT tokenauth.error_response(NULL::tokenauth.verification);
-SELECT tokenauth.error_response(ROW(NULL, false, 401, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)::tokenauth.verification);
+SELECT tokenauth.error_response(ROW(NULL, false, 401, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)::tokenauth.verification);
 \echo :SQLSTATE
-SELECT tokenauth.error_response(ROW('fine', true, 200, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)::tokenauth.verification);
+SELECT tokenauth.error_response(ROW('fine', true, 200, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)::tokenauth.verification);
 \echo :SQLSTATE
 SELECT tokenauth.error_response(ROW('insufficient_scope', true, 200, NULL, 'no such kind', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
-    '{"missing": ["a\"\r\nSet-Cookie: x"], "retry_after": "soon"}', E'c1"\r\n')::tokenauth.verification);
+    '{"missing": ["a\"\r\nSet-Cookie: x"], "retry_after": "soon"}', E'c1"\r\n', NULL)::tokenauth.verification);
 SELECT tokenauth.error_response(ROW('rate_limited', false, 429, NULL, 'coded', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
-    '{"retry_after": 30}', 'c1')::tokenauth.verification);
+    '{"retry_after": 30}', 'c1', NULL)::tokenauth.verification);
 SELECT tokenauth.error_response(ROW('owner_inactive', false, 403, NULL, 'coded', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
-    '["not an object"]', NULL)::tokenauth.verification);
+    '["not an object"]', NULL, NULL)::tokenauth.verification);

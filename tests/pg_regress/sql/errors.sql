@@ -84,7 +84,7 @@ SELECT count(try(replace(replace(replace(replace(replace(statement, ':id', quote
     (47, $$SELECT tokenauth.verify('x', NULL)$$),
     (48, $$SELECT tokenauth.verify('x', '{"hunter 2"}')$$),
     (49, $$SELECT tokenauth.verify_digest('x', '\x00')$$),
-    (50, $$SELECT tokenauth.error_response(ROW('fine', true, 200, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)::tokenauth.verification)$$),
+    (50, $$SELECT tokenauth.error_response(ROW('fine', true, 200, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)::tokenauth.verification)$$),
     (51, $$INSERT INTO tokenauth.kind (name, prefix, owner_types) VALUES ('k', 'k_', '{User}')$$),
     (52, $$INSERT INTO tokenauth.kind (name, prefix, ceiling) VALUES ('k', 'k_', '{"hunter 2"}')$$),
     (53, $$UPDATE tokenauth.kind SET prefix = 'k_' WHERE name = 'api'$$),

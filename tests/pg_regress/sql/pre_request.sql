@@ -78,6 +78,41 @@ SELECT state, detail::jsonb -> 'status' AS status FROM requested('');
 SELECT count(*) AS answers, count(*) FILTER (WHERE strpos(message || detail, substr(t, 5, 6)) > 0) AS repeat_it
   FROM answer, unnest(ARRAY[:'token', :'other', :'bound']) AS t WHERE state IS NOT NULL;
 
+-- requests without a token are refused, unless the application has something for everybody
+SET tokenauth.allow_anonymous = on;
+SELECT h.headers, r.state, r.detail::jsonb -> 'status' AS status, r.owner
+  FROM (VALUES ('{}'), ('{"authorization": "Basic dXNlcjpwYXNz"}'), ('{"authorization": "Token something-else"}'), ('{not json'), ('')) h (headers),
+       LATERAL requested(h.headers) r;
+-- … whoever presents one is authenticated by it or refused: a JWT, which may be for somebody else, is no token of ours
+SELECT r.state, r.owner FROM requested(json_build_object('x-api-key', :'token')::text) r;
+SELECT state, detail::jsonb -> 'status' AS status FROM requested('{"x-api-key": "api_nonsense"}');
+SELECT state, detail::jsonb -> 'status' AS status FROM requested('{"authorization": "Bearer eyJhbGciOiJIUzI1NiJ9.e30.c2lnbmF0dXJl"}');
+SELECT state, detail::jsonb -> 'status' AS status FROM requested(json_build_object('x-api-key', format('%s, %s', :'token', :'other'))::text);
+-- … unless tokenauth.request_header names another header
+BEGIN;
+SET LOCAL tokenauth.request_header = 'X-API-Key';
+SELECT state, owner FROM requested('{"authorization": "Bearer eyJhbGciOiJIUzI1NiJ9.e30.c2lnbmF0dXJl"}');
+COMMIT;
+-- … a request of nobody is no failed attempt: what it calls may still act for the application, and authenticate
+BEGIN;
+SELECT set_config('request.headers', '{}', true);
+SELECT tokenauth.pre_request();
+SELECT tokenauth.current_owner();
+SELECT tokenauth.put_principal('user:new') IS NULL AS trusted;
+SELECT tokenauth.authenticate(:'token');
+-- … and nobody inherits an identity from before
+SELECT tokenauth.pre_request();
+\echo :SQLSTATE
+ROLLBACK;
+RESET tokenauth.allow_anonymous;
+
+-- the address of the client is in the header that tokenauth.client_header names
+SET tokenauth.client_header = 'X-Forwarded-For';
+SELECT h.forwarded, r.state, r.owner
+  FROM (VALUES ('6.6.6.6, 10.1.2.3'), ('10.1.2.3, 6.6.6.6')) h (forwarded),
+       LATERAL requested(json_build_object('x-api-key', :'bound', 'x-forwarded-for', h.forwarded)::text) r;
+RESET tokenauth.client_header;
+
 -- one identity for a transaction, and a refusal closes it
 BEGIN;
 SELECT tokenauth.authenticate(:'other');

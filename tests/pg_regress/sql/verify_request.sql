@@ -1,5 +1,5 @@
--- verify_request() finds the token in the headers of an HTTP request: Authorization: Bearer or X-API-Key, names in any case.
--- Two different tokens are ambiguous, other schemes are no token, and no shape of headers is an error.
+-- verify_request() finds the token in the headers of an HTTP request: Authorization or X-API-Key, names in any case.
+-- Two different tokens are ambiguous, and no shape of headers is an error.
 CREATE EXTENSION tokenauth;
 \set SHOW_CONTEXT never
 \pset null (null)
@@ -44,6 +44,56 @@ SELECT verdict FROM tokenauth.verify_request(jsonb_build_object('x-api-key', :'t
 -- … nor are headers of more than a megabyte looked into
 SELECT verdict FROM tokenauth.verify_request(jsonb_build_object('x-api-key', :'token', 'long', repeat('x', 1000000)));
 SELECT verdict FROM tokenauth.verify_request(jsonb_build_object('x-api-key', :'token', 'long', repeat('x', 1100000)));
+
+-- under other schemes what is a token counts, and what is none is as if it were not there (<B> stands for user and password
+-- of Basic, of which one is a token, <2> for two different ones, <I> for an imported token)
+SELECT tokenauth.import('api', 'user:alice', encode(sha256('old-key-of-alice'), 'hex'), 'sha256') IS NOT NULL AS imported;
+CREATE FUNCTION basic(login text, password text) RETURNS text LANGUAGE sql
+    RETURN translate(encode(convert_to(login || ':' || password, 'UTF8'), 'base64'), E'\n', '');
+CREATE FUNCTION filled(headers text, token text, other text) RETURNS jsonb LANGUAGE sql
+    RETURN replace(replace(replace(replace(replace(headers, '<T>', token), '<O>', other), '<B>', basic('git', token)),
+                           '<2>', basic(token, other)), '<I>', 'old-key-of-alice')::jsonb;
+SELECT h.headers, v.verdict
+  FROM (VALUES (1, '{"Authorization": "Token <T>"}'), (2, '{"Authorization": "token\t <T>\r\n"}'), (3, '{"Authorization": "ApiKey <T>"}'),
+               (4, '{"Authorization": "Api-Key <T>"}'), (5, '{"Authorization": "KEY <T>"}'), (6, '{"Authorization": "Basic <B>"}'),
+               (7, '{"Authorization": "basic <B>, Bearer <T>"}'), (8, '{"Authorization": "Key <I>"}'), (9, '{"Authorization": "Bearer <I>"}'),
+               (10, '{"Authorization": "Token something-else"}'), (11, '{"Authorization": "Token something-else", "X-API-Key": "<T>"}'),
+               (12, '{"Authorization": "Basic dXNlcjpwYXNz", "X-API-Key": "something-else"}'), (13, '{"Authorization": "Key"}'),
+               (14, '{"Authorization": "Basic <2>"}'), (15, '{"Authorization": "Token <T>", "X-API-Key": "<O>"}'),
+               (16, '{"Authorization": "Token <T>", "X-API-Key": "<T>"}'), (17, '{"Authorization": "Tokens <T>"}'),
+               (18, '{"Authorization": "Bearer\t<T>\n"}')) h (number, headers),
+       LATERAL tokenauth.verify_request(filled(h.headers, :'token', :'other')) v
+ ORDER BY h.number;
+
+-- tokenauth.client_header names the header in which proxies write the client's address: the last one is that of the proxy
+-- in front, and with tokenauth.client_proxies that of one before it
+SELECT token AS bound FROM tokenauth.issue('api', 'user:alice', networks => '{10.0.0.0/8}') \gset
+CREATE TABLE forwarded (number integer GENERATED ALWAYS AS IDENTITY, forwarded jsonb, client text);
+INSERT INTO forwarded (forwarded, client) VALUES
+    ('"10.0.0.1"', NULL), ('"10.0.0.1:443"', NULL), ('"6.6.6.6, 10.0.0.1"', NULL), ('"10.0.0.1, 6.6.6.6"', NULL), ('["10.0.0.1", "6.6.6.6"]', NULL),
+    ('["6.6.6.6", "10.0.0.1"]', NULL), ('"10.0.0.1, unknown"', NULL), ('"10.0.0.1,"', NULL), ('""', NULL), ('7', NULL), ('null', NULL),
+    ('"10.0.0.1"', '6.6.6.6'), ('"6.6.6.6"', '10.0.0.1'), ('"10.0.0.1"', 'unknown');
+CREATE VIEW seen AS
+    SELECT number, forwarded, client, v.verdict, v.detail ->> 'client' AS denied
+      FROM forwarded, LATERAL tokenauth.verify_request(jsonb_build_object('x-api-key', current_setting('test.bound'), 'x-forwarded-for', forwarded), '{}', client) v;
+SELECT set_config('test.bound', :'bound', false) = :'bound' AS set;
+-- … as long as no header is named, nobody is believed
+SELECT count(*), denied FROM seen WHERE client IS NULL GROUP BY denied;
+SET tokenauth.client_header = 'X-Forwarded-For';
+SELECT forwarded, client, verdict, denied FROM seen ORDER BY number;
+SET tokenauth.client_proxies = 2;
+SELECT forwarded, client, verdict, denied FROM seen WHERE number <= 7 ORDER BY number;
+RESET tokenauth.client_proxies;
+-- … two spellings of the header are in no order
+SELECT detail FROM tokenauth.verify_request(jsonb_build_object('x-api-key', :'bound', 'x-forwarded-for', '10.0.0.1', 'X-Forwarded-For', '10.0.0.2'));
+-- … it is for functions that read headers
+SELECT verdict, detail FROM tokenauth.verify(:'bound');
+RESET tokenauth.client_header;
+-- … and a name is short
+SELECT set_config('tokenauth.client_header', repeat('x', 256), false);
+\echo :SQLSTATE
+SELECT set_config('tokenauth.request_header', repeat('x', 256), false);
+\echo :SQLSTATE
 
 -- require and client are those of verify()
 SELECT verdict, detail FROM tokenauth.verify_request(jsonb_build_object('x-api-key', :'token'), '{admin}');

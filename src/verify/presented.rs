@@ -1,0 +1,82 @@
+//! What a request presents: a token somewhere in its headers, and the address of its client.
+
+use super::{Claim, Outcome, Question, identify_digest, memory};
+use crate::error::Error;
+use crate::network::ClientAddress;
+use crate::pg::jsonb::Jsonb;
+use crate::pg::text::Text;
+use crate::request::{Credential, Headers, Names};
+use crate::settings;
+use crate::token::{Digest, Lookup};
+use crate::verdict::Verdict;
+
+/// A request, of which only its headers count.
+pub struct Request {
+    /// `None`: they are longer than any server accepts.
+    headers: Option<Headers>,
+}
+
+impl Request {
+    /// The request with the headers in this JSON text; `only` names the one header that may present a token.
+    pub fn read(json: &[u8], only: Option<&[u8]>) -> Self {
+        let client = settings::client_header();
+        let names = Names { only, client: client.as_deref() };
+        Request { headers: Headers::read(json, names) }
+    }
+
+    /// The request that the arguments of a function describe.
+    pub fn of_arguments(headers: Option<&Jsonb>, header: Option<&Text>) -> Self {
+        Self::read(headers.map_or(&[], Jsonb::as_bytes), header.map(Text::as_bytes))
+    }
+
+    /// Whether it presents no token at all.
+    ///
+    /// # Errors
+    /// Those of looking for imported tokens.
+    pub fn is_anonymous(&self) -> Result<bool, Error> {
+        Ok(match &self.headers {
+            Some(headers) => Credential::find(headers, is_token)? == Credential::Missing,
+            None => false,
+        })
+    }
+
+    fn client(&self) -> ClientAddress {
+        self.headers.as_ref().map_or(ClientAddress::NotGiven, |headers| headers.client(settings::client_proxies()))
+    }
+}
+
+impl Question {
+    /// Judges what a request presents, and counts the use. A client that the caller has not told is the request's.
+    ///
+    /// # Errors
+    /// Those of [`ask`](Self::ask).
+    pub fn ask_of(mut self, request: &Request) -> Result<Outcome, Error> {
+        if self.client == ClientAddress::NotGiven {
+            self.client = request.client();
+        }
+        let Some(headers) = &request.headers else {
+            return self.ask(Claim::Bad(Verdict::Malformed));
+        };
+        match Credential::find(headers, is_token)? {
+            Credential::Missing => self.ask(Claim::Bad(Verdict::Missing)),
+            Credential::Ambiguous => self.ask(Claim::Bad(Verdict::Ambiguous)),
+            Credential::Token(token) => self.ask(Claim::of_text(Some(Some(&token)))),
+        }
+    }
+}
+
+/// Whether a text that may be anything is a token: one of our form, or one that was imported.
+///
+/// # Errors
+/// Those of [`identify_digest`].
+fn is_token(text: &[u8]) -> Result<bool, Error> {
+    let Claim::Foreign(text) = Claim::of_text(Some(Some(text))) else {
+        return Ok(matches!(Claim::of_text(Some(Some(text))), Claim::Token { .. }));
+    };
+    for digest in memory::imports().algorithms().filter_map(|algorithm| Digest::of(algorithm, text)) {
+        if identify_digest(Lookup::of_digest(&digest), &digest)?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
