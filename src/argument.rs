@@ -6,16 +6,19 @@ use pgrx::datum::Interval;
 use crate::data_scope::DataScopes;
 use crate::error::Error;
 use crate::network::Network;
-use crate::pg::array::TextArray;
+use crate::pg::array::{TextArray, Unlisted};
 use crate::pg::clock::is_negative;
+use crate::pg::encoding;
 use crate::pg::jsonb::Jsonb;
 use crate::pg::text::Text;
-use crate::scope::Scopes;
+use crate::scope::{Scopes, ScopesError};
 
-/// Longest name, in bytes.
+/// Longest name, in bytes of UTF-8: what a database of another encoding holds can be restored into one in UTF-8.
 pub const MOST_NAME: usize = 255;
-/// Longest description, reason or metadata document, in bytes.
+/// Longest description, reason or metadata document, in bytes of UTF-8.
 pub const MOST_PROSE: usize = 8192;
+/// The most elements of a list.
+const MOST_ELEMENTS: usize = 256;
 /// Longest data scopes in bytes: parsed, which takes many times the memory, longer ones have too much of something.
 const MOST_DATA_SCOPES: usize = 1 << 22;
 
@@ -32,7 +35,7 @@ pub fn token_id(id: Option<Uuid>) -> Result<Uuid, Error> {
 /// Checks the length of a text, which is otherwise kept as it is: whoever prints it must quote it.
 pub fn bounded(what: &'static str, text: Option<Text>, most: usize) -> Result<Option<Text>, Error> {
     match text {
-        Some(text) if text.as_bytes().len() > most => Err(Error::TooLong { what, most }),
+        Some(text) if encoding::is_longer(text.as_bytes(), most) => Err(Error::TooLong { what, most }),
         text => Ok(text),
     }
 }
@@ -40,7 +43,9 @@ pub fn bounded(what: &'static str, text: Option<Text>, most: usize) -> Result<Op
 /// Checks a JSON object of the application's own.
 pub fn metadata(document: Option<Jsonb>) -> Result<Option<Jsonb>, Error> {
     match document {
-        Some(document) if document.len() > MOST_PROSE => Err(Error::TooLong { what: "metadata", most: MOST_PROSE }),
+        Some(document) if encoding::is_longer(document.as_bytes(), MOST_PROSE) => {
+            Err(Error::TooLong { what: "metadata", most: MOST_PROSE })
+        }
         Some(document) if !document.is_object() => Err(Error::Metadata),
         document => Ok(document),
     }
@@ -54,7 +59,10 @@ pub fn duration(what: &'static str, length: Option<Interval>) -> Result<Interval
 
 /// The elements of an array, none of which may be NULL.
 pub fn elements<'a>(of: &'static str, array: &'a TextArray) -> Result<Vec<&'a [u8]>, Error> {
-    let elements = array.elements().ok_or(Error::Nested(of))?;
+    let elements = array.elements().map_err(|unlisted| match unlisted {
+        Unlisted::Nested => Error::Nested(of),
+        Unlisted::TooMany => Error::TooManyElements { of, most: MOST_ELEMENTS },
+    })?;
     (1..)
         .zip(elements)
         .map(|(index, element)| element.as_ref().map(Text::as_bytes).ok_or(Error::AbsentElement { of, index }))
@@ -63,6 +71,9 @@ pub fn elements<'a>(of: &'static str, array: &'a TextArray) -> Result<Vec<&'a [u
 
 /// Parses a list of scopes.
 pub fn scopes(of: &'static str, array: &TextArray) -> Result<Scopes, Error> {
+    if array.elements() == Err(Unlisted::TooMany) {
+        return Err(Error::Scopes { of, why: ScopesError::TooMany });
+    }
     Scopes::parse(elements(of, array)?).map_err(|why| Error::Scopes { of, why })
 }
 
@@ -76,10 +87,9 @@ pub fn data_scopes(document: &Jsonb) -> Result<DataScopes, Error> {
 
 /// Parses a list of networks and returns each in its one spelling.
 pub fn networks(array: &TextArray) -> Result<TextArray, Error> {
-    const MOST: usize = 256;
     let elements = elements("networks", array)?;
-    if elements.len() > MOST {
-        return Err(Error::TooManyNetworks { most: MOST });
+    if elements.len() > MOST_ELEMENTS {
+        return Err(Error::TooManyElements { of: "networks", most: MOST_ELEMENTS });
     }
     let networks: Result<Vec<String>, Error> = (1..)
         .zip(elements)

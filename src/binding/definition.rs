@@ -2,6 +2,7 @@
 //! those of the triggers.
 
 use super::{BoundTo, Supplied};
+use crate::argument::bounded;
 use crate::error::Error;
 use crate::pg::expression::is_expression;
 use crate::pg::text::Text;
@@ -210,13 +211,16 @@ impl Definition {
     }
 }
 
+/// Longest expression, in bytes: the query has a copy of each.
+const MOST_EXPRESSION: usize = 64 * 1024;
+
 /// Checks that an argument is one expression, or absent.
 ///
 /// # Errors
-/// 42601 when it is not.
+/// 42601 when it is not, 22023 when it is too long.
 fn expression(name: &'static str, text: Option<Text>) -> Result<Option<Text>, Error> {
     let is_blank = |text: &Text| text.as_bytes().trim_ascii().is_empty();
-    match text {
+    match bounded(name, text, MOST_EXPRESSION)? {
         Some(text) if is_blank(&text) || !is_expression(text.as_bytes()) => Err(Error::NotAnExpression(name)),
         text => Ok(text),
     }

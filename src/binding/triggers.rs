@@ -2,6 +2,7 @@
 
 use super::definition::Definition;
 use super::source::Source;
+use crate::pg::memory::copied;
 use crate::pg::statement::{Statement, arguments, run_command};
 use crate::pg::table::Table;
 use crate::pg::text::Text;
@@ -49,7 +50,7 @@ pub fn bindings() -> Vec<Bound> {
 fn split(arguments: &[u8]) -> Vec<Text> {
     arguments
         .strip_suffix(b"\0")
-        .map(|all| all.split(|&byte| byte == 0).map(|one| Text::from(one.to_vec())).collect())
+        .map(|all| all.split(|&byte| byte == 0).map(|one| Text::from(copied(one))).collect())
         .unwrap_or_default()
 }
 

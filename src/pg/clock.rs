@@ -14,6 +14,9 @@ const BEGIN_OF_1: i64 = -63_082_281_600_000_000;
 /// 9999-12-31 23:59:59.999999 UTC.
 const END_OF_9999: i64 = 252_455_615_999_999_999;
 
+/// Longest text that is read as a moment or an interval.
+const MOST_WRITTEN: usize = 255;
+
 /// A `timestamptz`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Timestamp(i64);
@@ -33,8 +36,8 @@ impl Timestamp {
 
     /// Parses a text as the server does, if it begins with a digit and its year is writable; otherwise `None`.
     pub fn parse(text: &str) -> Option<Self> {
-        // Refuses words such as "tomorrow" and "infinity".
-        if !text.starts_with(|first: char| first.is_ascii_digit()) {
+        // Refuses words such as "tomorrow" and "infinity". The server's error repeats what it cannot parse.
+        if text.len() > MOST_WRITTEN || !text.starts_with(|first: char| first.is_ascii_digit()) {
             return None;
         }
         let text = CString::new(text).ok()?;
@@ -177,6 +180,10 @@ fn about(interval: &Interval) -> Option<i64> {
 
 /// Parses a text as the server does; `None` when it is not an interval.
 pub fn parse_interval(text: &CStr) -> Option<Interval> {
+    // The server's error repeats what it cannot parse.
+    if text.count_bytes() > MOST_WRITTEN {
+        return None;
+    }
     let arguments = [Some(pg_sys::Datum::from(text.as_ptr())), pg_sys::InvalidOid.into_datum(), (-1_i32).into_datum()];
     PgTryBuilder::new(|| {
         // SAFETY: interval_in takes a zero-terminated string, an oid that it ignores, and a type modifier. It holds

@@ -5,6 +5,7 @@ use std::ptr;
 use pgrx::{IntoDatum, pg_sys, varsize_any};
 
 use super::array::TextArray;
+use super::memory::copied;
 
 /// A copy of a varlena value.
 pub struct Kept(Box<[u8]>);
@@ -16,7 +17,7 @@ impl Kept {
     /// `value` must be an uncompressed varlena in line, with at least that many bytes after its header.
     pub(super) unsafe fn copy(value: *const pg_sys::varlena, but_for: usize) -> Self {
         // SAFETY: the caller guarantees that the value is as long as its header says.
-        unsafe { Kept(std::slice::from_raw_parts(value.cast::<u8>(), varsize_any(value) - but_for).into()) }
+        unsafe { Kept(copied(std::slice::from_raw_parts(value.cast(), varsize_any(value) - but_for)).into()) }
     }
 
     /// The value in the current memory context, with `rest` appended to the kept bytes.

@@ -13,7 +13,7 @@ use super::memory::copied;
 use super::{encoding, varlena};
 
 /// A `text` value, in the server encoding.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Text(Vec<u8>);
 
 impl Text {
@@ -36,6 +36,14 @@ impl Text {
     /// character that is not ASCII becomes `?`.
     pub fn shown(&self) -> String {
         encoding::shown(&self.0)
+    }
+}
+
+/// # Errors
+/// Raises 53200 when there is no memory for the copy.
+impl Clone for Text {
+    fn clone(&self) -> Self {
+        Text(copied(&self.0))
     }
 }
 

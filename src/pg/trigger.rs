@@ -12,6 +12,7 @@ use pgrx::pgrx_sql_entity_graph::metadata::{
     ArgumentError, ReturnsError, ReturnsRef, SqlMappingRef, SqlTranslatable, TypeOrigin,
 };
 
+use super::memory::copied;
 use super::probe::Indexed;
 use super::row::Row;
 use super::rows::Rows;
@@ -164,7 +165,7 @@ impl TriggerCall {
         // SAFETY: `tgargs` has `tgnargs` zero-terminated strings, which are copied.
         let arguments = (0..usize::try_from(trigger.tgnargs).unwrap_or_default())
             .map(|index| unsafe { CStr::from_ptr(*trigger.tgargs.add(index)) })
-            .map(|argument| Text::from(argument.to_bytes().to_vec()))
+            .map(|argument| Text::from(copied(argument.to_bytes())))
             .collect();
         // SAFETY: reads this backend's state. Immediate triggers fire while the snapshot of their statement is active.
         let command = unsafe {
