@@ -12,9 +12,6 @@ use serde_json::Value;
 
 pub use error::DataScopeError;
 
-/// The dimension that stands for every dimension not named.
-const OTHERS: &str = "*";
-
 /// The allowed values of each dimension. Two data scopes are equal exactly when they allow the same.
 ///
 /// A dimension whose values equal those of `*` has no entry, since it falls back to `*`.
@@ -22,6 +19,9 @@ const OTHERS: &str = "*";
 pub struct DataScopes(BTreeMap<String, BTreeSet<String>>);
 
 impl DataScopes {
+    /// The dimension that stands for every dimension not named.
+    pub const OTHERS: &str = "*";
+
     /// The most dimensions that can be named. An intersection may have those of both sides.
     pub const MAX_DIMENSIONS: usize = 64;
 
@@ -60,7 +60,7 @@ impl DataScopes {
 
     /// Nothing, in any dimension: `{"*": []}`.
     pub fn nothing() -> Self {
-        Self(BTreeMap::from([(OTHERS.to_owned(), BTreeSet::new())]))
+        Self(BTreeMap::from([(Self::OTHERS.to_owned(), BTreeSet::new())]))
     }
 
     /// The approximate number of bytes they take in memory.
@@ -78,7 +78,7 @@ impl DataScopes {
     ///
     /// For `*`, the answer is that of every dimension that is not named.
     pub fn allowed(&self, dimension: &str) -> Option<&BTreeSet<String>> {
-        self.0.get(dimension).or_else(|| self.0.get(OTHERS))
+        self.0.get(dimension).or_else(|| self.0.get(Self::OTHERS))
     }
 
     /// Whether the dimension may have this value.
@@ -117,14 +117,15 @@ impl DataScopes {
 
     /// The dimensions that either side names, and `*` for all others.
     fn dimensions<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = &'a str> {
-        let named: BTreeSet<&str> = self.0.keys().chain(other.0.keys()).map(String::as_str).chain([OTHERS]).collect();
+        let named: BTreeSet<&str> =
+            self.0.keys().chain(other.0.keys()).map(String::as_str).chain([Self::OTHERS]).collect();
         named.into_iter()
     }
 
     fn normalise(mut dimensions: BTreeMap<String, BTreeSet<String>>) -> Self {
-        if let Some(others) = dimensions.remove(OTHERS) {
+        if let Some(others) = dimensions.remove(Self::OTHERS) {
             dimensions.retain(|_, values| *values != others);
-            dimensions.insert(OTHERS.to_owned(), others);
+            dimensions.insert(Self::OTHERS.to_owned(), others);
         }
         Self(dimensions)
     }

@@ -91,6 +91,7 @@ extension_sql_file!("../sql/schema/functions.sql", name = "functions", finalize)
 /// Called by the server when it loads the library. Wiring only.
 #[pg_guard]
 pub extern "C-unwind" fn _PG_init() {
+    pg::diagnostics::forget_backtraces();
     settings::define();
     pg::xact::register();
     pg::invalidation::register();

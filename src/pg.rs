@@ -12,6 +12,7 @@ pub mod call;
 pub mod clock;
 pub mod composite;
 pub mod database;
+pub mod diagnostics;
 pub mod encoding;
 pub mod entry;
 pub mod expression;

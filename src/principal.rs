@@ -20,7 +20,12 @@ impl PrincipalName {
     /// 22004 for NULL, 22023 when the text does not name a principal.
     pub fn given(what: &'static str, text: Option<Text>) -> Result<Self, Error> {
         let text = text.ok_or(Error::Absent(what))?;
-        PrincipalName::parse(text.as_bytes()).map_err(|why| Error::Principal { what, why })
+        let name = PrincipalName::parse(text.as_bytes()).map_err(|why| Error::Principal { what, why })?;
+        // In UTF-8, as all limits: a dump can then be restored into such a database.
+        if encoding::is_longer(name.id(), PrincipalName::MAX_ID_LENGTH) {
+            return Err(Error::Principal { what, why: PrincipalNameError::IdLength });
+        }
+        Ok(name)
     }
 
     /// Whether a text can be the type of a principal.

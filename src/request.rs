@@ -32,6 +32,12 @@ mod field {
     pub const CORRELATION_ID: usize = 15;
 }
 
+/// The longest correlation id that an answer repeats, in bytes.
+const MOST_CORRELATION: usize = 255;
+
+/// The longest detail, in bytes of JSON: 256 scopes, or the reason of an inactive owner.
+const MOST_DETAIL: usize = 256 * 1024;
+
 /// Returns the HTTP response to a refusal: `{"status": …, "headers": {…}, "body": …}`, the body in the style of the
 /// token's kind. It reveals nothing of the verdict that a stranger must not learn.
 ///
@@ -45,8 +51,10 @@ fn error_response(call: Call, v: VerificationArgument) -> Result<Jsonb, ErrorRep
         .bytes(field::VERDICT)
         .and_then(|verdict| str::from_utf8(verdict).ok()?.parse().ok())
         .ok_or(Error::NoSuchVerdict)?;
-    let correlation_id = fields.bytes(field::CORRELATION_ID).map(encoding::to_utf8).unwrap_or_default();
-    let detail = fields.optional::<Jsonb>(field::DETAIL);
+    // One that was made by hand may hold anything: what is longer than ours ever are is left out.
+    let correlation_id = fields.bytes(field::CORRELATION_ID).filter(|id| id.len() <= MOST_CORRELATION);
+    let correlation_id = correlation_id.map(encoding::told).unwrap_or_default();
+    let detail = fields.optional::<Jsonb>(field::DETAIL).filter(|detail| detail.len() <= MOST_DETAIL);
     let kind = fields.bytes(field::KIND);
     let response = respond(verdict, kind, detail.as_ref(), &correlation_id, |response| response.to_value());
     Ok(Jsonb::of(&response))

@@ -25,11 +25,16 @@ CREATE TABLE tokenauth.kind (
     created_at           timestamptz NOT NULL DEFAULT pg_catalog.now(),
     CONSTRAINT kind_pkey PRIMARY KEY (name),
     CONSTRAINT kind_prefix_key UNIQUE (prefix),
-    CONSTRAINT kind_name_length CHECK (pg_catalog.octet_length(name) BETWEEN 1 AND 255),
+    -- Lengths in UTF-8, so that a dump of a database in another encoding can be restored into one in UTF-8.
+    CONSTRAINT kind_name_length CHECK (
+        CASE WHEN pg_catalog.getdatabaseencoding() IN ('UTF8', 'SQL_ASCII') THEN pg_catalog.octet_length(name)
+             ELSE pg_catalog.octet_length(pg_catalog.convert_to(name, 'UTF8')) END BETWEEN 1 AND 255),
     -- list() and revoke_all() read '*' as any kind.
     CONSTRAINT kind_name_not_any CHECK (name <> '*'),
     CONSTRAINT kind_prefix_format CHECK (prefix ~ '^[A-Za-z0-9_-]{0,32}$'),
-    CONSTRAINT kind_description_length CHECK (pg_catalog.octet_length(description) <= 8192),
+    CONSTRAINT kind_description_length CHECK (
+        CASE WHEN pg_catalog.getdatabaseencoding() IN ('UTF8', 'SQL_ASCII') THEN pg_catalog.octet_length(description)
+             ELSE pg_catalog.octet_length(pg_catalog.convert_to(description, 'UTF8')) END <= 8192),
     CONSTRAINT kind_owner_types_given CHECK (pg_catalog.cardinality(owner_types) > 0),
     CONSTRAINT kind_permission_mode_known CHECK (permission_mode IN ('live', 'intersect', 'snapshot', 'all')),
     CONSTRAINT kind_all_is_gated CHECK (permission_mode <> 'all' OR issue_permission IS NOT NULL OR NOT self_service),

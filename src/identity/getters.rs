@@ -102,7 +102,7 @@ fn data_scope(call: Call, dimension: Option<Text>) -> Result<Option<TextArray>, 
     let (Some(identity), Some(dimension)) = (state::current()?, dimension) else {
         return Ok(Some(TextArray::from_iter(std::iter::empty::<Text>())));
     };
-    let dimension = encoding::to_utf8(dimension.as_bytes());
+    let dimension = named(&dimension);
     let allowed = identity.data_scopes().and_then(|scopes| scopes.allowed(&dimension));
     Ok(allowed.map(|values| values.iter().map(|value| Text::from(encoding::from_utf8(value))).collect()))
 }
@@ -117,10 +117,17 @@ fn in_data_scope(call: Call, dimension: Option<Text>, value: Option<Text>) -> Re
     let (Some(identity), Some(dimension), Some(value)) = (state::current()?, dimension, value) else {
         return Ok(false);
     };
+    let (dimension, value) = (named(&dimension), encoding::utf8(value.as_bytes()));
+    // Nothing that is allowed equals bytes that are no text.
     let allows = |scopes: &DataScopes| {
-        scopes.allows(&encoding::to_utf8(dimension.as_bytes()), &encoding::to_utf8(value.as_bytes()))
+        value.as_deref().map_or(scopes.allowed(&dimension).is_none(), |value| scopes.allows(&dimension, value))
     };
     Ok(identity.data_scopes().is_none_or(allows))
+}
+
+/// The name of a dimension. Bytes that are no text name none, so they are one of the dimensions that `*` stands for.
+fn named(dimension: &Text) -> String {
+    encoding::utf8(dimension.as_bytes()).unwrap_or_else(|| DataScopes::OTHERS.to_owned())
 }
 
 fn of_owner<T>(part: impl FnOnce(&PrincipalName) -> T) -> Result<Option<T>, Error> {

@@ -11,6 +11,7 @@ use pgrx::datum::Datum;
 use pgrx::nullable::Nullable;
 use pgrx::{FromDatum, IntoDatum, impl_sql_translatable, pg_sys, varatt_is_4b_u};
 
+use super::diagnostics::Watch;
 use super::text::Text;
 
 /// A `text[]` value, unless it has more elements or dimensions than our arguments and columns.
@@ -74,6 +75,7 @@ impl FromDatum for TextArray {
         }
         // SAFETY: as above. Detoasting returns the value itself or a palloc'd copy, which begins with an array header.
         unsafe {
+            let _watch = Watch::if_large(datum);
             let array: *mut pg_sys::ArrayType = pg_sys::pg_detoast_datum(datum.cast_mut_ptr()).cast();
             Some(TextArray(elements(array)))
         }

@@ -9,6 +9,7 @@ use pgrx::datum::Datum;
 use pgrx::nullable::Nullable;
 use pgrx::{FromDatum, impl_sql_translatable, pg_sys, varsize_any};
 
+use super::diagnostics::Watch;
 use super::kept::Kept;
 use super::row::Row;
 use super::statement::{Argument, Statement};
@@ -195,6 +196,7 @@ impl FromDatum for VerificationArgument {
         // type. The row's values lie in the datum, not in the HeapTupleData, which is only needed to deform it; the
         // descriptor is released at once because the row keeps nothing of it.
         unsafe {
+            let _watch = Watch::if_large(datum);
             let header: pg_sys::HeapTupleHeader = pg_sys::pg_detoast_datum(datum.cast_mut_ptr()).cast();
             let mut tuple = pg_sys::HeapTupleData {
                 t_len: varsize_any(header.cast()) as u32,

@@ -12,6 +12,7 @@ use pgrx::{FromDatum, IntoDatum, impl_sql_translatable, pg_sys};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::diagnostics::Watch;
 use super::memory::{copied, expect_room};
 use super::{encoding, varlena};
 
@@ -103,6 +104,7 @@ impl FromDatum for Jsonb {
         }
         // SAFETY: as above; JsonbToCString palloc's its text, which is copied and freed.
         unsafe {
+            let _watch = Watch::if_large(datum);
             let jsonb: *mut pg_sys::Jsonb = pg_sys::pg_detoast_datum(datum.cast_mut_ptr()).cast();
             let length = c_int::try_from(pgrx::varsize_any(jsonb.cast())).unwrap_or_default();
             let text = pg_sys::JsonbToCString(ptr::null_mut(), &raw mut (*jsonb).root, length);

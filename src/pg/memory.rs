@@ -7,6 +7,8 @@ use std::hint::black_box;
 
 use pgrx::prelude::*;
 
+use super::diagnostics;
+
 /// Copies these bytes.
 ///
 /// # Errors
@@ -37,5 +39,6 @@ pub fn expect_room(size: usize) {
 
 #[cold]
 fn refuse(size: usize) {
+    diagnostics::give_reserve();
     ereport!(ERROR, PgSqlErrorCode::ERRCODE_OUT_OF_MEMORY, "out of memory", format!("Failed on {size} bytes."));
 }

@@ -2,7 +2,13 @@
 
 use pgrx::prelude::*;
 
+use super::{diagnostics, encoding};
+
 /// Sends the client a NOTICE; the log gets it too, depending on `log_min_messages`.
 pub fn notice(text: String) {
+    if let Some(converted) = encoding::message(&text) {
+        diagnostics::tell_next(&text, [Some(converted), None, None]);
+    }
     ereport!(NOTICE, PgSqlErrorCode::ERRCODE_SUCCESSFUL_COMPLETION, text);
+    diagnostics::told();
 }

@@ -8,6 +8,7 @@ use std::ffi::{CStr, c_int};
 
 use pgrx::{IntoDatum, pg_sys};
 
+use super::diagnostics::Watch;
 use super::extension::{Extension, raise_not_installed};
 use super::invalidation;
 use super::row::Row;
@@ -94,8 +95,7 @@ impl Indexed {
     fn open(&self) -> (Found, pg_sys::Relation) {
         loop {
             let found = self.found();
-            // SAFETY: waits for whoever changes or drops the table, and processes the invalidations of that change.
-            unsafe { pg_sys::LockRelationOid(found.table, pg_sys::AccessShareLock as c_int) };
+            lock(found.table);
             // While waiting, the table may have been dropped, or REINDEX CONCURRENTLY may have replaced its index.
             if invalidation::names() == found.generation {
                 // SAFETY: locked above, and exists. Closing it releases the lock.
@@ -104,6 +104,18 @@ impl Indexed {
             // SAFETY: locked above.
             unsafe { pg_sys::UnlockRelationOid(found.table, pg_sys::AccessShareLock as c_int) };
         }
+    }
+}
+
+/// Locks a table for reading: waits for whoever changes or drops it, and processes the invalidations of that change.
+fn lock(table: pg_sys::Oid) {
+    const MODE: c_int = pg_sys::AccessShareLock as c_int;
+    // SAFETY: takes a heavyweight lock if that is possible at once.
+    if unsafe { !pg_sys::ConditionalLockRelationOid(table, MODE) } {
+        // Only a wait can end in a deadlock, of which the log tells more than the client.
+        let _watch = Watch::begin();
+        // SAFETY: waits for the lock.
+        unsafe { pg_sys::LockRelationOid(table, MODE) };
     }
 }
 

@@ -9,6 +9,7 @@ use std::ptr;
 
 use pgrx::{IntoDatum, pg_sys};
 
+use super::diagnostics::Watch;
 use super::planner::Planning;
 use super::receiver::Receiver;
 use super::row::Row;
@@ -211,14 +212,17 @@ impl Statement {
 }
 
 /// An open SPI connection, closed on drop; after an error the abort closes it, as for callers in C.
-pub(super) struct Spi;
+pub(super) struct Spi {
+    _watch: Watch,
+}
 
 impl Spi {
     pub(super) fn connect() -> Self {
+        let watch = Watch::begin();
         // SAFETY: may be called wherever SQL may run; nests.
         let answer = unsafe { pg_sys::SPI_connect() };
         assert!(answer == pg_sys::SPI_OK_CONNECT as c_int, "could not connect to SPI");
-        Spi
+        Spi { _watch: watch }
     }
 
     /// A connection for a statement that reads `rows`. Its plan is kept and serves one row as well as a million.

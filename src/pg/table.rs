@@ -7,6 +7,7 @@ use pgrx::callconv::{Arg, ArgAbi};
 use pgrx::nullable::Nullable;
 use pgrx::{FromDatum, IntoDatum, impl_sql_translatable, pg_guard, pg_sys};
 
+use super::diagnostics::Watch;
 use super::probe;
 use super::text::Text;
 
@@ -31,6 +32,7 @@ impl Table {
             Out::Writers => pg_sys::ShareRowExclusiveLock,
             Out::Everybody => pg_sys::AccessExclusiveLock,
         };
+        let _watch = Watch::begin();
         // SAFETY: takes a heavyweight lock; if the table is gone, the next access to it notices.
         unsafe { pg_sys::LockRelationOid(self.0, mode as c_int) };
     }
@@ -87,6 +89,7 @@ pub fn text_form(column_type: pg_sys::Oid) -> Option<TextForm> {
 
 /// Lets one transaction at a time change which tables are bound; nobody else is blocked.
 pub fn lock_bindings() {
+    let _watch = Watch::begin();
     // SAFETY: a lock that conflicts with itself, and with neither reading nor writing the table.
     unsafe { pg_sys::LockRelationOid(probe::relation(c"principal"), pg_sys::ShareUpdateExclusiveLock as c_int) };
 }

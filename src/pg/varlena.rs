@@ -2,6 +2,7 @@
 
 use std::slice;
 
+use super::diagnostics::Watch;
 use pgrx::prelude::*;
 use pgrx::varlena::{vardata_any, varsize_any};
 use pgrx::{pg_sys, varatt_is_1b, varatt_is_1b_e, varatt_is_4b_u};
@@ -15,7 +16,12 @@ use pgrx::{pg_sys, varatt_is_1b, varatt_is_1b_e, varatt_is_4b_u};
 /// Raises XX001 for an impossible header.
 pub(super) unsafe fn bytes<'a>(datum: pg_sys::Datum) -> &'a [u8] {
     // SAFETY: guaranteed by the caller; detoasting raises or returns a value in line.
-    unsafe { in_line(datum).unwrap_or_else(|| in_place(pg_sys::pg_detoast_datum_packed(datum.cast_mut_ptr()))) }
+    unsafe {
+        in_line(datum).unwrap_or_else(|| {
+            let _watch = Watch::if_large(datum);
+            in_place(pg_sys::pg_detoast_datum_packed(datum.cast_mut_ptr()))
+        })
+    }
 }
 
 /// The bytes of a value that is neither compressed nor out of line. Makes no call to the server, which would cost more

@@ -106,8 +106,7 @@ impl Refused {
 
     /// Adds why the owner is inactive.
     pub fn because(mut self, state_reason: Option<&Text>) -> Self {
-        self.detail =
-            state_reason.map(|reason| Jsonb::of(&json!({"state_reason": encoding::to_utf8(reason.as_bytes())})));
+        self.detail = state_reason.map(|reason| Jsonb::of(&json!({"state_reason": encoding::told(reason.as_bytes())})));
         self
     }
 

@@ -139,10 +139,16 @@ impl Server {
 
     /// Starts the server after it was ended in any way; when this returns, recovery is over and it accepts connections.
     pub fn start_again(&mut self) {
+        self.start_in(&[]);
+    }
+
+    /// As [`start_again`](Self::start_again), with these variables in the environment of the server.
+    pub fn start_in(&mut self, environment: &[(&str, &str)]) {
         let log = OpenOptions::new().create(true).append(true).open(self.log()).unwrap();
         let postmaster = as_server(&self.programs.join("postgres"))
             .arg("-D")
             .arg(self.data())
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)
@@ -176,6 +182,12 @@ impl Server {
             let switch = if on { "--enable" } else { "--disable" };
             finish(program("pg_checksums").args([switch, "--no-sync", "--pgdata"]).arg(self.data()));
         }
+    }
+
+    /// Adds settings, for a server that is stopped.
+    pub fn configure_while_stopped(&mut self, settings: &[&str]) {
+        assert!(self.postmaster.is_none(), "the server is stopped");
+        self.configure(settings);
     }
 
     /// Restarts the server cleanly with additional settings.

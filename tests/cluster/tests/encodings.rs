@@ -66,6 +66,117 @@ fn a_pasted_token_is_found_among_bytes_of_any_encoding() {
 }
 
 #[test]
+fn errors_name_what_they_are_about_in_every_encoding() {
+    in_each_encoding(|client, encoding, _| {
+        let mut raise = |sql: &str| client.batch_execute(sql).unwrap_err().as_db_error().unwrap().message().to_owned();
+        for (sql, message) in [
+            ("SELECT tokenauth.issue('clé', 'user:1')", "token kind \"clé\" does not exist"),
+            ("SELECT tokenauth.deactivate('user:zoë')", "principal \"user:zoë\" does not exist"),
+            ("SELECT tokenauth.unbind_principals('größe')", "table \"größe\" is not bound"),
+        ] {
+            if sql.contains("unbind") {
+                raise("CREATE TABLE größe (id text PRIMARY KEY); SELECT 1 / 0");
+            }
+            let told = raise(&format!("CREATE TABLE IF NOT EXISTS größe (id text); {sql}"));
+            assert!(told == message || told.contains("größe"), "in {encoding}: {told}");
+        }
+    });
+}
+
+#[test]
+fn an_expression_is_quoted_as_it_raised_in_every_encoding() {
+    in_each_encoding(|client, encoding, _| {
+        client
+            .batch_execute(
+                "CREATE TABLE users (id text PRIMARY KEY, active text); INSERT INTO users VALUES ('zoë', 'peut-être')",
+            )
+            .unwrap();
+        let bind = "SELECT tokenauth.bind_principals('users', 'user', 'id', active => 'active')";
+        let error = client.batch_execute(bind).unwrap_err();
+        let error = error.as_db_error().unwrap();
+        assert_eq!(error.message(), "invalid input syntax for type boolean: \"peut-être\"", "in {encoding}");
+    });
+}
+
+#[test]
+fn bytes_that_are_no_text_match_nothing_and_are_no_error() {
+    let server = Server::start(FAST);
+    server.create_database("ascii", "TEMPLATE template0 ENCODING 'SQL_ASCII' LOCALE 'C'");
+    let mut client = server.connect("ascii");
+    prepare(&mut client);
+    client
+        .batch_execute(
+            "SELECT tokenauth.put_principal('user:2', '{devices:read}', '{\"site\": [\"nyc\"]}');
+             SELECT tokenauth.put_principal('user:3', '{devices:read}', '{\"site\": [\"nyc\"], \"*\": [\"a\"]}')",
+        )
+        .unwrap();
+    for (owner, unnamed) in [("user:2", true), ("user:3", false)] {
+        let token = issue(&mut client, owner).token;
+        let mut transaction = client.transaction().unwrap();
+        transaction.execute("SELECT tokenauth.authenticate($1)", &[&token]).unwrap();
+        let sql = "SELECT tokenauth.in_data_scope('site', 'nyc'), tokenauth.in_data_scope('site', E'\\xff'),
+                          tokenauth.in_data_scope(E'\\xff', 'b'), tokenauth.in_data_scope(E'\\xff', E'\\xfe'),
+                          tokenauth.data_scope(E'\\xff') IS NULL";
+        let row = transaction.query_one(sql, &[]).unwrap();
+        let answers: [bool; 5] = std::array::from_fn(|index| row.get(index));
+        assert_eq!(answers, [true, false, unnamed, unnamed, unnamed], "of {owner}");
+        let refused = transaction.query_one("SELECT tokenauth.has_scope(E'devices:\\xff')", &[]).unwrap_err();
+        assert_eq!(refused.code().unwrap().code(), "22023");
+    }
+    let import =
+        "SELECT tokenauth.import('key', 'user:1', repeat('0', 64), 'sha256', name => E'caf\\xe9', hint => E'\\xff...',
+                                          metadata => jsonb_build_object('from', E'\\xff')) IS NOT NULL";
+    assert!(client.query_one(import, &[]).unwrap().get::<_, bool>(0));
+    let token = issue(&mut client, "user:1").token;
+    client
+        .batch_execute(
+            "UPDATE tokenauth.token SET dies_with_owner = false;
+             SELECT tokenauth.deactivate('user:1', E'gek\\xfcndigt')",
+        )
+        .unwrap();
+    let row = client.query_one("SELECT detail ->> 'state_reason' FROM tokenauth.verify($1)", &[&token]).unwrap();
+    assert_eq!(row.get::<_, &str>(0), "gek?ndigt");
+    let refused = client.batch_execute("SELECT tokenauth.issue(E'cl\\xe9', 'user:1')").unwrap_err();
+    assert_eq!(refused.as_db_error().unwrap().message(), "token kind \"cl?\" does not exist");
+}
+
+#[test]
+fn what_an_eight_bit_database_holds_fits_into_one_in_utf_8() {
+    let server = Server::start(FAST);
+    server.create_database("latin", "TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'");
+    let mut client = server.connect("latin");
+    prepare(&mut client);
+    let most = |length: usize| "ë".repeat(length / 2);
+    let (name, prose, id) = (most(254), most(8192), most(512));
+    let mut put = |name: &str, prose: &str, id: &str| {
+        client.batch_execute(&format!(
+            "INSERT INTO tokenauth.kind (name, prefix, description) VALUES ('{name}', '{}_', '{prose}');
+             SELECT tokenauth.put_principal('user:{id}', '{{devices:read}}', display_name => '{name}', state_reason => '{prose}');
+             SELECT tokenauth.issue('{name}', 'user:{id}', '{name}', '{prose}', metadata => jsonb_build_object('a', left('{prose}', 4000)))",
+            name.len()
+        ))
+    };
+    put(&name, &prose, &id).unwrap();
+    for (name, prose, id, code) in [
+        (format!("{name}ë"), prose.clone(), id.clone(), "23514"),
+        ("a".into(), format!("{prose}ë"), id.clone(), "23514"),
+        ("b".into(), prose.clone(), format!("{id}ë"), "22023"),
+    ] {
+        assert_eq!(put(&name, &prose, &id).unwrap_err().code().unwrap().code(), code);
+    }
+    let too_long = format!("SELECT tokenauth.issue('key', 'user:1', description => '{prose}ë')");
+    assert_eq!(client.batch_execute(&too_long).unwrap_err().code().unwrap().code(), "22023");
+    let token: String =
+        client.query_one("SELECT token FROM tokenauth.issue($1, $2)", &[&name, &format!("user:{id}")]).unwrap().get(0);
+
+    server.create_database("utf8", "TEMPLATE template0 ENCODING 'UTF8'");
+    server.restore("utf8", &server.dump("latin", &["--format=custom"]));
+    let mut restored = server.connect("utf8");
+    let row = restored.query_one("SELECT verdict, owner_id FROM tokenauth.verify($1)", &[&token]).unwrap();
+    assert_eq!((row.get("verdict"), row.get("owner_id")), ("valid", id.as_str()));
+}
+
+#[test]
 fn a_hint_can_be_read_where_its_ellipsis_does_not_exist() {
     in_each_encoding(|client, encoding, _| {
         let issued = issue(client, "user:1");
