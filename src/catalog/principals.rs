@@ -1,18 +1,30 @@
 //! Many rows of `tokenauth.principal` or `tokenauth.member` at once, as a bound table changes them.
 //!
 //! Each operation works on the set of all rows that a statement of the application has written. Rows that are already
-//! right are neither written nor locked. The others are locked in key order before the first is written, principals
-//! before memberships, as `catalog` demands of everything.
+//! right are neither written nor locked. The others are locked in key order, principals before memberships, as `catalog`
+//! demands of everything.
 
-/// The condition that the principal `p` is not as the row `c` says, of the fields that arguments 1 to 5 select.
+/// The condition that the principal `p` is not as `$row` says, of the fields that arguments 1 to 5 select.
 macro_rules! differs {
-    () => {
-        "(p.dropped_at IS NOT NULL
-          OR $1 AND p.active <> c.active
-          OR $2 AND p.permissions <> c.permissions
-          OR $3 AND p.data_scopes <> c.data_scopes
-          OR $4 AND p.display_name IS DISTINCT FROM c.display_name
-          OR $5 AND p.state_reason IS DISTINCT FROM c.state_reason)"
+    ($row:literal) => {
+        concat!(
+            "(p.dropped_at IS NOT NULL
+              OR $1 AND p.active <> ",
+            $row,
+            ".active
+              OR $2 AND p.permissions <> ",
+            $row,
+            ".permissions
+              OR $3 AND p.data_scopes <> ",
+            $row,
+            ".data_scopes
+              OR $4 AND p.display_name IS DISTINCT FROM ",
+            $row,
+            ".display_name
+              OR $5 AND p.state_reason IS DISTINCT FROM ",
+            $row,
+            ".state_reason)"
+        )
     };
 }
 

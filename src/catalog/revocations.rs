@@ -53,7 +53,7 @@ pub fn hold(named: &Rows, dead: &Rows) {
                   ORDER BY t.id
                     FOR NO KEY UPDATE OF t) held"
     ));
-    HOLD.first_over_both(named, dead, &[], |_| ());
+    HOLD.run_over_both(named, dead, &[]);
 }
 
 /// Revokes or deletes each of these tokens, and returns how many it has changed.

@@ -85,19 +85,12 @@ impl Statement {
         spi.row(0).map(|row| read(&row))
     }
 
-    /// As [`first_over`](Self::first_over), for two sets of rows.
-    pub fn first_over_both<T>(
-        &self,
-        one: &Rows,
-        other: &Rows,
-        arguments: &[Argument],
-        read: impl FnOnce(&Row) -> T,
-    ) -> Option<T> {
+    /// As [`run_over`](Self::run_over), for two sets of rows.
+    pub fn run_over_both(&self, one: &Rows, other: &Rows, arguments: &[Argument]) -> u64 {
         let spi = Spi::connect();
         one.register();
         other.register();
-        spi.execute(self, arguments, 1);
-        spi.row(0).map(|row| read(&row))
+        spi.execute(self, arguments, 0)
     }
 
     /// As [`all`](Self::all), for a statement that reads `rows` by their name.

@@ -2,7 +2,6 @@
 
 use pgrx::Uuid;
 
-use super::hold::Held;
 use super::{Changes, How, Outcome, Touched};
 use crate::access::Caller;
 use crate::actor::Actor;
@@ -13,13 +12,53 @@ use crate::error::Error;
 use crate::notify;
 use crate::pg::jsonb::Jsonb;
 use crate::pg::open_writers;
+use crate::pg::row::Row;
 use crate::pg::snapshot::Latest;
 use crate::pg::statement::{Argument, Statement, arguments};
 use crate::pg::text::Text;
 use crate::pg::xact;
+use crate::settings;
 
 /// The reason recorded for the death of a gone principal's tokens.
 const GONE: &str = "owner dropped";
+
+/// What the principal `p` becomes by `$row`, of the fields that arguments 1 to 5 select. A tombstone starts afresh. A
+/// principal that becomes inactive begins an epoch, so its revocable tokens are dead; one that becomes active loses the
+/// reason for having been inactive.
+macro_rules! becomes {
+    ($row:literal) => {
+        concat!(
+            "active = CASE WHEN $1 THEN ",
+            $row,
+            ".active ELSE p.active OR p.dropped_at IS NOT NULL END,
+             permissions = CASE WHEN $2 THEN ",
+            $row,
+            ".permissions ELSE p.permissions END,
+             data_scopes = CASE WHEN $3 THEN ",
+            $row,
+            ".data_scopes ELSE p.data_scopes END,
+             display_name = CASE WHEN $4 THEN ",
+            $row,
+            ".display_name ELSE p.display_name END,
+             state_reason = CASE WHEN $5 THEN ",
+            $row,
+            ".state_reason
+                                 WHEN $1 AND ",
+            $row,
+            ".active THEN NULL
+                                 ELSE p.state_reason END,
+             epoch = p.epoch + ($1 AND p.active AND NOT ",
+            $row,
+            ".active)::integer,
+             revocable_dead_before_epoch = CASE WHEN $1 AND p.active AND NOT ",
+            $row,
+            ".active THEN p.epoch + 1
+                                                ELSE p.revocable_dead_before_epoch END,
+             created_at = CASE WHEN p.dropped_at IS NULL THEN p.created_at ELSE now() END,
+             dropped_at = NULL"
+        )
+    };
+}
 
 impl Changes {
     /// Makes the changes as the owner of our tables, whoever the current user is, and records them as one event.
@@ -50,32 +89,30 @@ impl Changes {
     }
 
     fn write(&self, by: &Text) -> Outcome {
-        let mut held = self.concerns_many().then(|| self.hold());
+        // Those that go and those that come are one order too. Whose tokens die is told before they do.
+        if self.concerns_many() && (!self.gone.is_empty() && !self.put.is_empty() || settings::notify()) {
+            self.hold();
+        }
         if self.inactive || !self.gone.is_empty() {
             // Whoever dies, if anybody does, dies after this moment.
             open_writers::enter();
             notify::owners_die(self);
         }
         let dropped = self.bury(by);
-        let mut changed = 0;
+        let (mut created, mut changed) = (0, 0);
         if !self.put.is_empty() {
-            // One that is gone may also be new: when two users swap their ids, both are.
-            if dropped > 0 || held.as_ref().is_none_or(Held::has_existing) {
-                changed = self.update();
+            // One that exists is the most frequent case.
+            changed = if self.concerns_many() { 0 } else { self.update() };
+            if changed == 0 {
+                (created, changed) = self.put_all();
             }
-            // The only one was not there to be updated, or is already right.
-            if held.is_none() && changed == 0 {
-                let one = held.insert(self.hold());
-                if one.has_existing() {
-                    notify::owners_die(self);
-                    changed = self.update();
-                }
-            }
-            if self.inactive && changed > 0 && (self.record_deaths(by) > 0 || self.deactivated) {
+            // Also where all are new: one may have been put, with tokens, by another session a moment ago.
+            let died = self.inactive && created + changed > 0 && self.record_deaths(by) > 0;
+            if died || self.deactivated && changed > 0 {
                 xact::mark_death();
             }
         }
-        Outcome { created: held.map_or(0, |held| held.created), changed, dropped }
+        Outcome { created, changed, dropped }
     }
 
     /// At most `most` tokens that these changes will kill. Their owners are locked, so no other is issued.
@@ -123,13 +160,19 @@ impl Changes {
 
     /// Turns every principal that is gone into a tombstone, and removes its memberships.
     fn bury(&self, by: &Text) -> u64 {
+        // Not an UPDATE, which would lock them in the order of its plan. None is absent, unless it was purged just now.
         static BURY: Statement = Statement::new(
-            "UPDATE tokenauth.principal p
+            "INSERT INTO tokenauth.principal AS p (principal, active, dropped_at)
+             SELECT p.principal, false, clock_timestamp()
+               FROM (SELECT DISTINCT principal COLLATE \"C\" AS principal FROM tokenauth_gone) g
+               JOIN tokenauth.principal p ON p.principal = g.principal
+              WHERE p.dropped_at IS NULL
+              ORDER BY p.principal
+             ON CONFLICT (principal) DO UPDATE
                 SET active = false, permissions = '{}', data_scopes = '{}', state_reason = NULL, display_name = NULL,
                     dropped_at = clock_timestamp(), epoch = p.epoch + 1,
                     all_dead_before_epoch = p.epoch + 1, revocable_dead_before_epoch = p.epoch + 1
-               FROM (SELECT DISTINCT principal COLLATE \"C\" AS principal FROM tokenauth_gone ORDER BY 1) g
-              WHERE p.principal = g.principal AND p.dropped_at IS NULL",
+              WHERE p.dropped_at IS NULL",
         );
         static RECORD: Statement = Statement::new(
             "INSERT INTO tokenauth.mass_death (owner, epoch, at, by, reason, covers)
@@ -167,30 +210,52 @@ impl Changes {
         buried
     }
 
-    /// Changes existing principals that differ. A tombstone starts afresh. A principal that becomes inactive begins an
-    /// epoch, so its revocable tokens are dead; one that becomes active loses the reason for having been inactive.
+    /// Changes the only principal, if it exists and differs, and returns how many that were.
     fn update(&self) -> u64 {
         static UPDATE: Statement = Statement::new(concat!(
-            "UPDATE tokenauth.principal p
-                SET active = CASE WHEN $1 THEN c.active ELSE p.active OR p.dropped_at IS NOT NULL END,
-                    permissions = CASE WHEN $2 THEN c.permissions ELSE p.permissions END,
-                    data_scopes = CASE WHEN $3 THEN c.data_scopes ELSE p.data_scopes END,
-                    display_name = CASE WHEN $4 THEN c.display_name ELSE p.display_name END,
-                    state_reason = CASE WHEN $5 THEN c.state_reason
-                                        WHEN $1 AND c.active THEN NULL
-                                        ELSE p.state_reason END,
-                    epoch = p.epoch + ($1 AND p.active AND NOT c.active)::integer,
-                    revocable_dead_before_epoch = CASE WHEN $1 AND p.active AND NOT c.active THEN p.epoch + 1
-                                                       ELSE p.revocable_dead_before_epoch END,
-                    created_at = CASE WHEN p.dropped_at IS NULL THEN p.created_at ELSE now() END,
-                    dropped_at = NULL
-               FROM (SELECT DISTINCT ON (principal COLLATE \"C\") * FROM tokenauth_put
-                      ORDER BY principal COLLATE \"C\", place DESC) c
-              WHERE p.principal = c.principal COLLATE \"C\"
-                AND ",
-            differs!(),
+            "UPDATE tokenauth.principal p SET ",
+            becomes!("c"),
+            " FROM (SELECT * FROM tokenauth_put ORDER BY place DESC LIMIT 1) c
+              WHERE p.principal = c.principal COLLATE \"C\" AND ",
+            differs!("c"),
         ));
         UPDATE.run_over(&self.put, &self.supplied.arguments())
+    }
+
+    /// Creates principals that are absent, changes those that differ, and returns how many of each.
+    ///
+    /// One pass in key order for both: to change what exists first and create the rest afterwards would be two orders, in
+    /// which two sessions could wait for each other. One that another session is just creating is waited for, and then
+    /// changed.
+    fn put_all(&self) -> (u64, u64) {
+        static PUT: Statement = Statement::new(concat!(
+            "WITH wanted AS MATERIALIZED (
+                 SELECT c.principal COLLATE \"C\" AS principal, c.active, c.permissions, c.data_scopes, c.display_name,
+                        c.state_reason, p.principal IS NULL AS is_absent
+                   FROM (SELECT DISTINCT ON (principal COLLATE \"C\") * FROM tokenauth_put
+                          ORDER BY principal COLLATE \"C\", place DESC) c
+                   LEFT JOIN tokenauth.principal p ON p.principal = c.principal COLLATE \"C\"
+                  WHERE p.principal IS NULL OR ",
+            differs!("c"),
+            "),
+             written AS (
+                 INSERT INTO tokenauth.principal AS p
+                        (principal, active, permissions, data_scopes, display_name, state_reason)
+                 SELECT principal, coalesce(active, true), coalesce(permissions, '{}'), coalesce(data_scopes, '{}'),
+                        display_name, state_reason
+                   FROM wanted
+                  ORDER BY principal
+                 ON CONFLICT (principal) DO UPDATE SET ",
+            becomes!("excluded"),
+            "     WHERE ",
+            differs!("excluded"),
+            "    RETURNING 1)
+             SELECT (SELECT count(*) FROM wanted WHERE is_absent), (SELECT count(*) FROM written)",
+        ));
+        let counted = |row: &Row| [1, 2].map(|column| row.required::<i64>(column).cast_unsigned());
+        let [absent, written] = PUT.first_over(&self.put, &self.supplied.arguments(), counted).unwrap_or_default();
+        let created = absent.min(written);
+        (created, written - created)
     }
 
     /// Records when, by whom and why tokens died. Their owners are inactive and locked by then, so no token can appear
