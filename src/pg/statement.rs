@@ -87,8 +87,7 @@ impl Statement {
 
     /// As [`run_over`](Self::run_over), for two sets of rows.
     pub fn run_over_both(&self, one: &Rows, other: &Rows, arguments: &[Argument]) -> u64 {
-        let spi = Spi::connect();
-        one.register();
+        let (spi, _planning) = Spi::with(one);
         other.register();
         spi.execute(self, arguments, 0)
     }
