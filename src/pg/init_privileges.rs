@@ -15,7 +15,11 @@ impl Unrecorded {
     pub fn begin() -> Self {
         // SAFETY: a flag of this backend. GRANT and REVOKE look at it for those records alone; after an error CREATE
         // EXTENSION clears it by itself.
-        unsafe { Unrecorded { creating: std::mem::replace(&mut *&raw mut pg_sys::creating_extension, false) } }
+        unsafe {
+            let creating = pg_sys::creating_extension;
+            pg_sys::creating_extension = false;
+            Unrecorded { creating }
+        }
     }
 }
 
