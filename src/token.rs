@@ -19,6 +19,7 @@ mod pepper;
 mod prefix;
 mod presented;
 mod public_part;
+pub mod remains;
 mod seal;
 
 #[cfg(test)]

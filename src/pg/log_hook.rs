@@ -13,7 +13,8 @@ use pgrx::guc::{GucContext, GucFlags, GucRegistry, GucSetting};
 use pgrx::{pg_guard, pg_sys};
 
 use super::shared_memory;
-use crate::token::embedded;
+use crate::token::remains::Lines;
+use crate::token::{embedded, remains};
 
 // Const and without destructors, so that reading them allocates nothing.
 thread_local! {
@@ -97,14 +98,18 @@ unsafe extern "C-unwind" fn mask(report: *mut pg_sys::ErrorData) {
 /// `report` must be one that is about to be written.
 unsafe fn mask_fields(report: &mut pg_sys::ErrorData) -> usize {
     let pg_sys::ErrorData { message, detail, detail_log, hint, context, backtrace, internalquery, .. } = *report;
-    [message, detail, detail_log, hint, context, backtrace, internalquery]
+    // A detail may quote the begin of a statement, or a part of a document.
+    let whole = [message, hint, context, backtrace, internalquery].map(|field| (field, Lines::Whole));
+    let cut = [detail, detail_log].map(|field| (field, Lines::Cut));
+    whole
         .into_iter()
-        .filter(|field| !field.is_null())
-        .map(|field| {
+        .chain(cut)
+        .filter(|(field, _)| !field.is_null())
+        .map(|(field, lines)| {
             // SAFETY: fields that are not declared const are palloc'd, zero-terminated strings of this report alone (elog.h).
             let bytes =
                 unsafe { slice::from_raw_parts_mut(field.cast::<u8>(), CStr::from_ptr(field).to_bytes().len()) };
-            embedded::mask_in_place(bytes)
+            embedded::mask_in_place(bytes) + remains::mask_in_place(bytes, lines)
         })
         .sum()
 }
@@ -122,7 +127,11 @@ unsafe fn hide_statement(report: &mut pg_sys::ErrorData) -> usize {
         return 0;
     }
     // SAFETY: as above.
-    let found = embedded::find(unsafe { CStr::from_ptr(statement) }.to_bytes()).count();
+    let text = unsafe { CStr::from_ptr(statement) }.to_bytes();
+    let found = match embedded::find(text).count() {
+        0 => usize::from(remains::contains(text)),
+        found => found,
+    };
     report.hide_stmt = found > 0;
     found
 }

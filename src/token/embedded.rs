@@ -11,7 +11,7 @@ use std::ops::Range;
 use super::{BODY_LEN, MAX_PREFIX_LEN, checksum, hint, parts::Parts, prefix};
 
 /// The byte that replaces a hidden character.
-const MASK: u8 = b'*';
+pub(super) const MASK: u8 = b'*';
 
 /// Whether `text` contains a token.
 pub fn contains(text: &[u8]) -> bool {
@@ -82,10 +82,10 @@ fn before_last_run(text: &[u8]) -> &[u8] {
     &text[..start]
 }
 
-/// Where the token begins that ends at the end of `text`.
+/// Where the token begins that ends at the end of `text`, if one does.
 ///
 /// If the checksum fits several prefixes, the shortest is taken: the hidden characters are the same for all.
-fn start_of_token(text: &[u8]) -> Option<usize> {
+pub(super) fn start_of_token(text: &[u8]) -> Option<usize> {
     let Parts { before, covered, checksum, .. } = Parts::of(text).ok()?;
     let longest_prefix = before.iter().rev().take(MAX_PREFIX_LEN).take_while(|byte| prefix::is_word_byte(byte)).count();
     let earliest = before.len() - longest_prefix;

@@ -109,6 +109,31 @@ fn an_error_is_masked_for_the_client_too_and_the_statement_goes_on_with_the_toke
     }
 }
 
+#[test]
+fn what_a_message_cuts_off_or_runs_into_other_text_is_masked_too() {
+    let (server, mut client, token) = started(&[PRELOADED, "tokenauth.mask_logs = on"]);
+    client.batch_execute("CREATE TABLE checked (value text CHECK (value IS NULL))").unwrap();
+    let secret = &token[token.len() - 38..token.len() - 6];
+    for number in 0..60 {
+        let before = " ".repeat(number);
+        let calls = [
+            format!("SELECT '{{\"key\": \"{token}{before}\" x}}'::json"),
+            format!("SELECT '{{\"key\": \"{before}{token}'::json"),
+            format!("SELECT '{before}{token}zzz'::uuid"),
+            format!("SELECT '{token}{number}'::integer"),
+            format!("INSERT INTO checked VALUES ('{before}{token}')"),
+            format!("SET ROLE \"{before}{token}\""),
+        ];
+        for call in calls {
+            client.batch_execute(&call).unwrap_err();
+        }
+    }
+    for log in logs(&server, &mut client, "cut") {
+        let shown = (0..=secret.len() - 24).find(|&start| log.contains(&secret[start..start + 24]));
+        assert_eq!(shown, None, "a piece of the secret is in the log");
+    }
+}
+
 /// Whether the logs show the token of an error in this session, whose message and statement both contain it.
 fn shows(server: &Server, client: &mut Client, token: &str, mark: &str) -> bool {
     client.batch_execute(&format!("SELECT '{mark} {token}'::integer")).unwrap_err();
