@@ -296,7 +296,14 @@ fn parameters(arguments: &[Argument]) -> pg_sys::ParamListInfo {
 pub fn run_command(command: impl AsRef<[u8]>) {
     let command = CString::new(command.as_ref()).expect("a command has no zero byte");
     let _spi = Spi::connect();
-    // SAFETY: inside an SPI connection; raises when the command fails.
-    let answer = unsafe { pg_sys::SPI_execute(command.as_ptr(), false, 0) };
+    let snapshot = Latest::take();
+    // SAFETY: inside an SPI connection; raises when the command fails, and then the abort pops the snapshot, which SPI
+    // needs where no client's statement has set one, as in a worker.
+    let answer = unsafe {
+        pg_sys::PushActiveSnapshot(snapshot.as_ptr());
+        let answer = pg_sys::SPI_execute(command.as_ptr(), false, 0);
+        pg_sys::PopActiveSnapshot();
+        answer
+    };
     assert!(answer >= 0, "could not run a command (SPI answered {answer})");
 }

@@ -50,6 +50,19 @@ fn a_restore_brings_back_every_privilege_and_gives_nothing_away() {
 }
 
 #[test]
+fn whoever_may_read_all_data_may_dump_and_the_dump_restores() {
+    let server = Server::start(FAST);
+    let mut client = server.connect("postgres");
+    prepare(&mut client);
+    client.batch_execute("CREATE ROLE dumper; GRANT pg_read_all_data TO dumper").unwrap();
+    let issued = issue(&mut client, "user:1");
+    let dump = server.dump("postgres", &["--format=custom", "--role=dumper"]);
+    server.create_database("restored", "TEMPLATE template0");
+    server.restore("restored", &dump);
+    assert_eq!(verdict(&mut server.connect("restored"), &issued.token), "valid");
+}
+
+#[test]
 fn a_dump_contains_no_secret() {
     let server = Server::start(FAST);
     let mut client = server.connect("postgres");

@@ -1,8 +1,8 @@
 //! When memory runs out, the statement fails, as everywhere in PostgreSQL, and the server continues.
 
 use postgres::error::SqlState;
-use tokenauth_cluster::{FAST, Server};
 use tokenauth_cluster::contract::serve;
+use tokenauth_cluster::{FAST, Server};
 
 const MIB: u64 = 1 << 20;
 
@@ -74,10 +74,8 @@ fn all_rows_of_a_bound_table_may_go_at_once_whatever_memory_is_left() {
         let backend: i32 = limited.query_one("SELECT pg_backend_pid()", &[]).unwrap().get(0);
         server.limit_memory(backend, 64 * MIB);
         limited.batch_execute(&format!("BEGIN; {all_go};")).unwrap();
-        let left: i64 = limited
-            .query_one("SELECT count(*) FROM tokenauth.principal WHERE dropped_at IS NULL", &[])
-            .unwrap()
-            .get(0);
+        let left: i64 =
+            limited.query_one("SELECT count(*) FROM tokenauth.principal WHERE dropped_at IS NULL", &[]).unwrap().get(0);
         assert_eq!(left, 0, "{all_go}");
         limited.batch_execute("ROLLBACK").unwrap();
     }
