@@ -17,7 +17,7 @@ licence_is_allowed() {
     AND) result+=' && ' ;;
     OR) result+=' || ' ;;
     '(' | ')') result+=$word ;;
-    *) grep -qxF -- "$word" <<<"$2" && result+=1 || result+=0 ;;
+    *) grep -qxF -- "$word" <<<"$2" && result+='1' || result+='0' ;;
     esac
   done
   [ -n "$result" ] && ((result))
