@@ -76,9 +76,36 @@ impl Source {
         Self::of(ROOT.first(arguments![trigger], |row| Table::of(row.required(1))).ok_or(Error::NoSuchTable)?)
     }
 
-    /// The SELECT of all columns of `rows` of this table.
+    /// The SELECT of all columns of `rows` of this table. Where they have no value of a column, since PostgreSQL computes
+    /// it whenever the table is read, it is computed here.
     pub fn select_from(&self, rows: &Rows) -> Vec<u8> {
-        [b"SELECT * FROM ", rows.name()].concat()
+        static COMPUTED: Statement = Statement::new(
+            "SELECT string_agg(CASE WHEN a.attgenerated = 'v'
+                                    THEN format('CAST((%s) AS %s)%s AS %I', pg_get_expr(d.adbin, d.adrelid),
+                                                format_type(a.atttypid, a.atttypmod),
+                                                (SELECT format(' COLLATE %I.%I', s.nspname, c.collname)
+                                                   FROM pg_collation c JOIN pg_namespace s ON s.oid = c.collnamespace
+                                                  WHERE c.oid = a.attcollation),
+                                                a.attname)
+                                    ELSE quote_ident(a.attname) END, ', ' ORDER BY a.attnum)
+               FROM pg_attribute a
+               LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+              WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped
+             HAVING bool_or(a.attgenerated = 'v')",
+        );
+        let computed: Option<Text> = COMPUTED.first(arguments![self.table.oid()], |row| row.required(1));
+        match computed {
+            None => [b"SELECT * FROM ", rows.name()].concat(),
+            // The one system column that such an expression may read is not in the rows.
+            Some(columns) => [
+                b"SELECT ",
+                columns.as_bytes(),
+                format!(" FROM (SELECT *, {}::oid AS tableoid FROM ", self.table.oid().to_u32()).as_bytes(),
+                rows.name(),
+                b") AS \"tokenauth rows\"",
+            ]
+            .concat(),
+        }
     }
 
     /// Locks the table and its partitions: writers to a partition lock only that.
