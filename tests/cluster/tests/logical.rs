@@ -174,3 +174,46 @@ fn an_apply_worker_has_the_identity_that_its_transaction_was_given_and_no_other(
     let owner = || Some("user:1".to_owned());
     assert_eq!(noted, [(1, None, None), (2, None, None), (3, None, owner()), (4, owner(), owner()), (5, None, None)]);
 }
+
+#[test]
+fn a_bound_row_that_a_trigger_writes_once_more_while_it_is_applied_counts_as_it_is_in_the_end() {
+    const TABLE: &str = "CREATE TABLE users (id integer PRIMARY KEY, name text, is_active boolean DEFAULT true)";
+    let (publisher, mut on_publisher) = start(&["wal_level = logical"]);
+    on_publisher
+        .batch_execute(&format!(
+            "{TABLE};
+             INSERT INTO users VALUES (1, 'bad Alice'), (2, 'Bob');
+             CREATE PUBLICATION p FOR TABLE users"
+        ))
+        .unwrap();
+    let (_subscriber, mut on_subscriber) = start(&["wal_retrieve_retry_interval = 100ms"]);
+    on_subscriber
+        .batch_execute(&format!(
+            "CREATE EXTENSION tokenauth;
+             {TABLE};
+             SELECT tokenauth.bind_principals('users', 'user', 'id', active => 'is_active');
+             CREATE FUNCTION ban() RETURNS trigger LANGUAGE plpgsql AS $$
+             BEGIN
+                 UPDATE public.users SET is_active = false WHERE id = NEW.id AND is_active AND NEW.name LIKE 'bad%';
+                 RETURN NULL;
+             END $$;
+             CREATE TRIGGER ban AFTER INSERT OR UPDATE ON users FOR EACH ROW EXECUTE FUNCTION ban();
+             ALTER TABLE users ENABLE ALWAYS TRIGGER ban"
+        ))
+        .unwrap();
+    let connection = format!("host={} user=postgres dbname=postgres", publisher.file("").display());
+    on_subscriber.batch_execute(&format!("CREATE SUBSCRIPTION s CONNECTION '{connection}' PUBLICATION p")).unwrap();
+    while count(&mut on_subscriber, "pg_subscription_rel WHERE srsubstate <> 'r'") > 0 {}
+    on_publisher
+        .batch_execute(
+            "UPDATE users SET name = 'bad Bob' WHERE id = 2; INSERT INTO users VALUES (3, 'bad Carol'), (4, 'Dave')",
+        )
+        .unwrap();
+    publisher.wait_for_subscribers();
+    let active: String = on_subscriber
+        .query_one("SELECT string_agg(principal, ' ') FROM tokenauth.principal WHERE active", &[])
+        .unwrap()
+        .get(0);
+    assert_eq!(active, "user:4");
+    assert_eq!(count(&mut on_subscriber, "tokenauth.doctor() WHERE area = 'binding'"), 0);
+}
