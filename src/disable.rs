@@ -22,7 +22,7 @@ use crate::revoke::record;
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn disable(call: Call, id: Option<Uuid>, actor: default!(Option<Text>, "'session'")) -> Result<bool, ErrorReport> {
     static DISABLE: Statement =
-        Statement::new("UPDATE tokenauth.token SET disabled_at = clock_timestamp() WHERE id = $1");
+        Statement::by_key("UPDATE tokenauth.token SET disabled_at = clock_timestamp() WHERE id = $1");
     let caller = Caller::enter(call)?;
     let actor = Actor::resolve(caller, actor)?;
     let _owner = caller.act_as_owner();
@@ -46,7 +46,7 @@ fn disable(call: Call, id: Option<Uuid>, actor: default!(Option<Text>, "'session
 /// token exists, `55000` when it is revoked or its owner inactive.
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn enable(call: Call, id: Option<Uuid>, actor: default!(Option<Text>, "'session'")) -> Result<bool, ErrorReport> {
-    static ENABLE: Statement = Statement::new("UPDATE tokenauth.token SET disabled_at = NULL WHERE id = $1");
+    static ENABLE: Statement = Statement::by_key("UPDATE tokenauth.token SET disabled_at = NULL WHERE id = $1");
     let caller = Caller::enter(call)?;
     let actor = Actor::resolve(caller, actor)?;
     let _owner = caller.act_as_owner();

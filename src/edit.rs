@@ -79,7 +79,7 @@ struct Edit {
 
 impl Edit {
     fn apply(self, held: Held, actor: &Actor) -> Result<(), Error> {
-        static UPDATE: Statement = Statement::new(
+        static UPDATE: Statement = Statement::by_key(
             "UPDATE tokenauth.token
                 SET name = nullif(coalesce($2, name), ''),
                     description = nullif(coalesce($3, description), ''),

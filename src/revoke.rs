@@ -69,7 +69,7 @@ fn revoke_presented(
 /// `22004` for a NULL id or actor, `42501` when the actor may not, `42704` when no such token exists.
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn delete(call: Call, id: Option<Uuid>, actor: default!(Option<Text>, "'session'")) -> Result<bool, ErrorReport> {
-    static DELETE: Statement = Statement::new(
+    static DELETE: Statement = Statement::by_key(
         "UPDATE tokenauth.token
             SET deleted_at = clock_timestamp(),
                 revoked_at = coalesce(revoked_at, clock_timestamp()),
@@ -132,7 +132,7 @@ fn is_alive(token: &Token) -> bool {
 
 /// Marks a locked token as dead from now on.
 pub fn mark_revoked(token: &Token, reason: Option<Text>, actor: &Actor) {
-    static REVOKE: Statement = Statement::new(
+    static REVOKE: Statement = Statement::by_key(
         "UPDATE tokenauth.token
             SET revoked_at = clock_timestamp(), revoked_by = $2, revoke_reason = $3, sealed = NULL, seal = NULL
           WHERE id = $1 AND revoked_at IS NULL",

@@ -61,7 +61,7 @@ fn rotate(
 /// `22004` for a NULL id, `42704` when no such token exists, or the identity of the transaction may not see it.
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, requires = ["types"])]
 fn rotation_status(call: Call, id: Option<Uuid>) -> Result<Option<RotationRow>, ErrorReport> {
-    static STATUS: Statement = Statement::new(
+    static STATUS: Statement = Statement::by_key(
         "SELECT ROW(old.id, new.id, old_used.at, new_used.at,
                     coalesce(seen.status = 'active' AND old_used.at > new.created_at, false)
                 )::tokenauth.rotation
@@ -102,8 +102,9 @@ fn may_see(actor: &Actor, token: &Token) -> Result<bool, Error> {
 }
 
 fn succeed(held: Held, grace: &Interval, asked: &Expiry, actor: &Actor) -> Result<IssuedFields, Error> {
-    static HAND_OVER: Statement =
-        Statement::new("UPDATE tokenauth.token SET rotated_to = $2, expires_at = least(expires_at, $3) WHERE id = $1");
+    static HAND_OVER: Statement = Statement::by_key(
+        "UPDATE tokenauth.token SET rotated_to = $2, expires_at = least(expires_at, $3) WHERE id = $1",
+    );
     let now = Timestamp::now();
     let id = held.token.id;
     held.must_be_alive()?;

@@ -11,9 +11,10 @@ use crate::scope::Scopes;
 
 /// The permissions of a member in an organisation, locked as `hold` says; `None` when it is not a member.
 pub fn lock(org: &PrincipalName, member: &PrincipalName, hold: Hold) -> Option<Scopes> {
-    static LOOK: Statement = Statement::new("SELECT permissions FROM tokenauth.member WHERE org = $1 AND member = $2");
+    static LOOK: Statement =
+        Statement::by_key("SELECT permissions FROM tokenauth.member WHERE org = $1 AND member = $2");
     static LOCK: Statement =
-        Statement::new("SELECT permissions FROM tokenauth.member WHERE org = $1 AND member = $2 FOR SHARE");
+        Statement::by_key("SELECT permissions FROM tokenauth.member WHERE org = $1 AND member = $2 FOR SHARE");
     let lock = if hold == Hold::Look { &LOOK } else { &LOCK };
     lock.first(arguments![org.text(), member.text()], |row| stored_scopes(&row.required::<TextArray>(1)))
 }
@@ -21,9 +22,9 @@ pub fn lock(org: &PrincipalName, member: &PrincipalName, hold: Hold) -> Option<S
 /// The organisations of a member with its permissions there, locked as `hold` says.
 pub fn organisations(member: &PrincipalName, hold: Hold) -> Vec<(Text, Scopes)> {
     static LOOK: Statement =
-        Statement::new("SELECT org, permissions FROM tokenauth.member WHERE member = $1 ORDER BY org");
+        Statement::by_key("SELECT org, permissions FROM tokenauth.member WHERE member = $1 ORDER BY org");
     static LOCK: Statement =
-        Statement::new("SELECT org, permissions FROM tokenauth.member WHERE member = $1 ORDER BY org FOR SHARE");
+        Statement::by_key("SELECT org, permissions FROM tokenauth.member WHERE member = $1 ORDER BY org FOR SHARE");
     let lock = if hold == Hold::Look { &LOOK } else { &LOCK };
     lock.all(arguments![member.text()], |row| (row.required(1), stored_scopes(&row.required::<TextArray>(2))))
 }
@@ -31,13 +32,13 @@ pub fn organisations(member: &PrincipalName, hold: Hold) -> Vec<(Text, Scopes)> 
 /// Adds a member or changes its permissions; returns those it had before.
 pub fn put(org: &PrincipalName, member: &PrincipalName, permissions: &Scopes) -> Option<TextArray> {
     static LOCK: Statement =
-        Statement::new("SELECT permissions FROM tokenauth.member WHERE org = $1 AND member = $2 FOR NO KEY UPDATE");
-    static INSERT: Statement = Statement::new(
+        Statement::by_key("SELECT permissions FROM tokenauth.member WHERE org = $1 AND member = $2 FOR NO KEY UPDATE");
+    static INSERT: Statement = Statement::by_key(
         "INSERT INTO tokenauth.member (org, member, permissions) VALUES ($1, $2, $3)
          ON CONFLICT (org, member) DO NOTHING",
     );
     static UPDATE: Statement =
-        Statement::new("UPDATE tokenauth.member SET permissions = $3 WHERE org = $1 AND member = $2");
+        Statement::by_key("UPDATE tokenauth.member SET permissions = $3 WHERE org = $1 AND member = $2");
     let values = || fields![org.text(), member.text(), permissions.iter().collect::<TextArray>()];
     // Again when another session has added it, or removed it, between the two.
     loop {
@@ -55,13 +56,13 @@ pub fn put(org: &PrincipalName, member: &PrincipalName, permissions: &Scopes) ->
 /// Removes a member; returns the permissions it had, `None` when it was not a member.
 pub fn remove(org: &PrincipalName, member: &PrincipalName) -> Option<TextArray> {
     static REMOVE: Statement =
-        Statement::new("DELETE FROM tokenauth.member WHERE org = $1 AND member = $2 RETURNING permissions");
+        Statement::by_key("DELETE FROM tokenauth.member WHERE org = $1 AND member = $2 RETURNING permissions");
     REMOVE.first(arguments![org.text(), member.text()], |row| row.required(1))
 }
 
 /// A membership as events show it; `None` when there is none.
 pub fn described(org: &PrincipalName, member: &PrincipalName) -> Option<Jsonb> {
-    static DESCRIBE: Statement = Statement::new(
+    static DESCRIBE: Statement = Statement::by_key(
         "SELECT jsonb_build_object('member', member, 'permissions', permissions)
            FROM tokenauth.member WHERE org = $1 AND member = $2",
     );
@@ -70,7 +71,7 @@ pub fn described(org: &PrincipalName, member: &PrincipalName) -> Option<Jsonb> {
 
 /// A principal about to be dropped as events show it, with its memberships.
 pub fn described_with(principal: &PrincipalName) -> Option<Jsonb> {
-    static DESCRIBE: Statement = Statement::new(
+    static DESCRIBE: Statement = Statement::by_key(
         "SELECT $2::jsonb || jsonb_strip_nulls(jsonb_build_object('memberships',
                     (SELECT jsonb_agg(jsonb_build_object('org', org, 'member', member, 'permissions', permissions)
                                       ORDER BY org, member)
@@ -82,7 +83,7 @@ pub fn described_with(principal: &PrincipalName) -> Option<Jsonb> {
 
 /// Removes every membership of and in a principal, which the caller must hold with [`Hold::Alone`].
 pub fn remove_all(principal: &PrincipalName) {
-    static REMOVE: Statement = Statement::new(
+    static REMOVE: Statement = Statement::by_key(
         "WITH held AS MATERIALIZED (
              SELECT org, member FROM tokenauth.member WHERE org = $1 OR member = $1 ORDER BY org, member FOR UPDATE)
          DELETE FROM tokenauth.member m USING held h WHERE m.org = h.org AND m.member = h.member",

@@ -87,9 +87,9 @@ pub enum Hold {
 
 /// The newest version of the principal of this name, tombstones included, locked as `hold` says.
 pub fn lock(name: &PrincipalName, hold: Hold) -> Option<Principal> {
-    static SHARE: Statement = Statement::new("SELECT * FROM tokenauth.principal WHERE principal = $1 FOR SHARE");
+    static SHARE: Statement = Statement::by_key("SELECT * FROM tokenauth.principal WHERE principal = $1 FOR SHARE");
     static ALONE: Statement =
-        Statement::new("SELECT * FROM tokenauth.principal WHERE principal = $1 FOR NO KEY UPDATE");
+        Statement::by_key("SELECT * FROM tokenauth.principal WHERE principal = $1 FOR NO KEY UPDATE");
     let lock = match hold {
         Hold::Look => return find(name.as_bytes(), &Latest::take()),
         Hold::Share => &SHARE,
@@ -140,7 +140,7 @@ pub enum Covers {
 
 /// Begins a new epoch of a principal locked with [`Hold::Alone`]: the tokens issued to it before are dead from now on.
 pub fn begin_epoch(name: &PrincipalName, covers: Covers, by: Text, reason: Option<&Text>) {
-    static BEGIN: Statement = Statement::new(
+    static BEGIN: Statement = Statement::by_key(
         "WITH begun AS (
              UPDATE tokenauth.principal
                 SET epoch = epoch + 1,
@@ -161,13 +161,13 @@ pub fn begin_epoch(name: &PrincipalName, covers: Covers, by: Text, reason: Optio
 /// Makes a principal locked with [`Hold::Alone`] inactive, without killing its tokens.
 pub fn set_inactive(name: &PrincipalName, reason: Option<&Text>) {
     static DEACTIVATE: Statement =
-        Statement::new("UPDATE tokenauth.principal SET active = false, state_reason = $2 WHERE principal = $1");
+        Statement::by_key("UPDATE tokenauth.principal SET active = false, state_reason = $2 WHERE principal = $1");
     DEACTIVATE.run(arguments![name.text(), reason.cloned()]);
 }
 
 /// The principal as events show it.
 pub fn described(name: &PrincipalName) -> Option<Jsonb> {
-    static DESCRIBE: Statement = Statement::new(
+    static DESCRIBE: Statement = Statement::by_key(
         "SELECT jsonb_strip_nulls(jsonb_build_object('active', active, 'permissions', permissions,
                     'data_scopes', data_scopes, 'state_reason', state_reason, 'display_name', display_name))
            FROM tokenauth.principal WHERE principal = $1",

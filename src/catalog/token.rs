@@ -110,7 +110,7 @@ pub fn find(id: Uuid) -> Option<Token> {
 /// # Errors
 /// 42704 when there is none.
 pub fn lock(id: Uuid) -> Result<Token, Error> {
-    static LOCK: Statement = Statement::new("SELECT * FROM tokenauth.token WHERE id = $1 FOR NO KEY UPDATE");
+    static LOCK: Statement = Statement::by_key("SELECT * FROM tokenauth.token WHERE id = $1 FOR NO KEY UPDATE");
     LOCK.first(arguments![id], read).ok_or(Error::NoSuchToken(id))
 }
 
@@ -143,7 +143,7 @@ fn extent(row: &Row) -> Extent {
 
 /// The status of a token that was not deleted, as the view `tokenauth.tokens` shows it.
 pub fn status(id: Uuid) -> Option<Text> {
-    static STATUS: Statement = Statement::new("SELECT status FROM tokenauth.tokens WHERE id = $1");
+    static STATUS: Statement = Statement::by_key("SELECT status FROM tokenauth.tokens WHERE id = $1");
     STATUS.first(arguments![id], |row| row.required(1))
 }
 
@@ -176,7 +176,7 @@ pub fn settings(id: Uuid) -> Result<Settings, Error> {
 /// How many tokens of a kind an owner has alive, without those in the grace of a rotation. The owner must be locked
 /// with [`Hold::Alone`](crate::catalog::principal::Hold::Alone).
 pub fn count_alive(owner: &PrincipalName, kind: &Text, principal: &Principal) -> i64 {
-    static COUNT: Statement = Statement::new(
+    static COUNT: Statement = Statement::by_key(
         "SELECT count(*)
            FROM tokenauth.token
           WHERE owner = $1 AND kind = $2 AND revoked_at IS NULL
@@ -193,7 +193,7 @@ pub fn count_alive_of(owner: &PrincipalName, principal: &Principal, most: i64) -
     // Each half is a range of the index, so tokens of earlier mass deaths are not even passed over. ORDER BY names the
     // index order: without it, the planner underestimates the cost of scanning the whole table for an owner of many
     // tokens whose rows lie at its end.
-    static COUNT: Statement = Statement::new(
+    static COUNT: Statement = Statement::by_key(
         "SELECT count(*)
            FROM ((SELECT FROM tokenauth.token
                    WHERE owner = $1 AND NOT dies_with_owner AND owner_epoch >= $2
@@ -214,7 +214,7 @@ pub fn count_alive_of(owner: &PrincipalName, principal: &Principal, most: i64) -
 
 /// At most `most` tokens of an owner, locked likewise, that a mass death would kill now.
 pub fn alive_of(owner: &PrincipalName, principal: &Principal, covers: Covers, most: i64) -> Vec<Uuid> {
-    static FIND: Statement = Statement::new(
+    static FIND: Statement = Statement::by_key(
         "SELECT id
            FROM tokenauth.token
           WHERE owner = $1 AND owner_epoch >= $2 AND (dies_with_owner AND owner_epoch >= $3 OR NOT dies_with_owner AND $4)
@@ -239,7 +239,7 @@ pub struct SealedRow {
 /// The sealed text of a token.
 pub fn sealed(id: Uuid) -> Option<SealedRow> {
     static FIND: Statement =
-        Statement::new("SELECT id, sealed, seal FROM tokenauth.token WHERE id = $1 AND sealed IS NOT NULL");
+        Statement::by_key("SELECT id, sealed, seal FROM tokenauth.token WHERE id = $1 AND sealed IS NOT NULL");
     FIND.first(arguments![id], read_sealed)
 }
 
@@ -259,7 +259,7 @@ pub fn count_sealed_otherwise(seal: &str) -> i64 {
 
 /// Replaces the sealed text of a locked token.
 pub fn store_sealed(id: Uuid, sealed: &[u8], seal: &str) {
-    static STORE: Statement = Statement::new("UPDATE tokenauth.token SET sealed = $2, seal = $3 WHERE id = $1");
+    static STORE: Statement = Statement::by_key("UPDATE tokenauth.token SET sealed = $2, seal = $3 WHERE id = $1");
     STORE.run(arguments![id, sealed, seal]);
 }
 
@@ -269,7 +269,7 @@ fn read_sealed(row: &Row) -> SealedRow {
 
 /// The token as events show it.
 pub fn described(id: Uuid) -> Option<Jsonb> {
-    static DESCRIBE: Statement = Statement::new(
+    static DESCRIBE: Statement = Statement::by_key(
         "SELECT jsonb_strip_nulls(jsonb_build_object('name', name, 'description', description, 'scopes', scopes,
                     'data_scopes', data_scopes, 'expires_at', to_jsonb(expires_at AT TIME ZONE 'UTC') #>> '{}' || '+00:00',
                      'not_before', to_jsonb(not_before AT TIME ZONE 'UTC') #>> '{}' || '+00:00',
@@ -281,7 +281,7 @@ pub fn described(id: Uuid) -> Option<Jsonb> {
 }
 
 /// The row of the view `tokenauth.tokens` with id `$1`, as a composite.
-pub static SEEN: Statement = Statement::new("SELECT t FROM tokenauth.tokens t WHERE t.id = $1");
+pub static SEEN: Statement = Statement::by_key("SELECT t FROM tokenauth.tokens t WHERE t.id = $1");
 
 /// Rows of the view `tokenauth.tokens`, newest first, of owner `$1` and kind `$2`; NULL means any.
 pub static LISTED: Statement = Statement::new(

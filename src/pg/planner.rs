@@ -29,7 +29,8 @@ impl Planning {
         Self::choose(|choices| Choices { seqscan: false, jit: false, ..choices })
     }
 
-    /// For a statement of ours over rows that are given to it: our tables have an index for every join.
+    /// For a statement of ours that reads few rows of our tables, or as many as it is given: there is an index for every
+    /// join.
     pub fn joining_ours() -> Self {
         Self::choose(|_| Choices { seqscan: false, hashjoin: false, mergejoin: false, hashagg: false, jit: false })
     }

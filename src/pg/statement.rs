@@ -54,6 +54,8 @@ pub(crate) use fields;
 /// The text is constant and qualifies names of our schema; everything variable is passed as an argument.
 pub struct Statement {
     sql: &'static str,
+    /// Whether its plan reaches every row by an index, whatever the statistics said when it was made.
+    is_by_key: bool,
     plan: Cell<pg_sys::SPIPlanPtr>,
     types: RefCell<Vec<pg_sys::Oid>>,
 }
@@ -64,7 +66,16 @@ unsafe impl Sync for Statement {}
 impl Statement {
     /// A statement of this text, with `$1`, `$2`, … for the arguments.
     pub const fn new(sql: &'static str) -> Self {
-        Statement { sql, plan: Cell::new(ptr::null_mut()), types: RefCell::new(Vec::new()) }
+        Self::planned(sql, false)
+    }
+
+    /// A statement that reads few rows of tables that may have many, each by an index.
+    pub const fn by_key(sql: &'static str) -> Self {
+        Self::planned(sql, true)
+    }
+
+    const fn planned(sql: &'static str, is_by_key: bool) -> Self {
+        Statement { sql, is_by_key, plan: Cell::new(ptr::null_mut()), types: RefCell::new(Vec::new()) }
     }
 
     /// Runs it and returns how many rows it wrote or found.
@@ -225,6 +236,7 @@ impl Spi {
     }
 
     fn execute(&self, statement: &Statement, arguments: &[Argument], most: c_long) -> u64 {
+        let _planning = statement.is_by_key.then(Planning::joining_ours);
         let plan = statement.plan(arguments);
         let mut values: Vec<pg_sys::Datum> =
             arguments.iter().map(|argument| argument.datum.unwrap_or(pg_sys::Datum::null())).collect();

@@ -53,7 +53,7 @@ fn deactivate(
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn activate(call: Call, principal: Option<Text>) -> Result<bool, ErrorReport> {
     static ACTIVATE: Statement =
-        Statement::new("UPDATE tokenauth.principal SET active = true, state_reason = NULL WHERE principal = $1");
+        Statement::by_key("UPDATE tokenauth.principal SET active = true, state_reason = NULL WHERE principal = $1");
     let caller = Caller::enter(call)?;
     let actor = Actor::application(caller)?;
     let _owner = caller.act_as_owner();

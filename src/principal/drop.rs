@@ -21,7 +21,7 @@ use crate::pg::xact;
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn drop_principal(call: Call, principal: Option<Text>) -> Result<(), ErrorReport> {
     // The row stays as a tombstone: its epochs keep dead tokens dead, even if the id is used again.
-    static BURY: Statement = Statement::new(
+    static BURY: Statement = Statement::by_key(
         "UPDATE tokenauth.principal
             SET active = false, permissions = '{}', data_scopes = '{}', state_reason = NULL, display_name = NULL,
                 dropped_at = clock_timestamp()

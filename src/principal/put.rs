@@ -73,13 +73,13 @@ struct Put {
 
 impl Put {
     fn apply(self, actor: &Actor, name: &PrincipalName) -> Result<(), Error> {
-        static INSERT: Statement = Statement::new(
+        static INSERT: Statement = Statement::by_key(
             "INSERT INTO tokenauth.principal (principal, permissions, data_scopes, active, state_reason, display_name)
              VALUES ($1, coalesce($2, '{}'), coalesce($3, '{}'), coalesce($4, true), $5, $6)
              ON CONFLICT (principal) DO NOTHING",
         );
         // A tombstone keeps its epochs and nothing else. Activation clears the reason for having been inactive.
-        static UPDATE: Statement = Statement::new(
+        static UPDATE: Statement = Statement::by_key(
             "UPDATE tokenauth.principal
                 SET permissions = coalesce($2, permissions),
                     data_scopes = coalesce($3, data_scopes),
