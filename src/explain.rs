@@ -70,14 +70,16 @@ impl Report {
             Some(Err(why)) => self.add("form", false, format!("the text is no token: {why}")),
             None => self.add("form", false, "the text is too long to be a token".into()),
         }
-        match (found, matches!(form, Some(Ok(_)))) {
-            (Some(_), false) => self.add("known", true, "its digest is that of a token imported here".into()),
-            (Some(_), true) => self.add("known", true, "its digest is that of a token issued here".into()),
-            (None, true) => self.add("known", false, "no token issued here has its digest".into()),
-            (None, false) if verify::may_be_imported(given) => {
+        match (found, form.and_then(Result::ok)) {
+            (Some(id), Some(text)) if token::has_lookup(id, text.lookup()) => {
+                self.add("known", true, "its digest is that of a token issued here".into());
+            }
+            (Some(_), _) => self.add("known", true, "its digest is that of a token imported here".into()),
+            (None, Some(_)) => self.add("known", false, "no token issued here has its digest".into()),
+            (None, None) if verify::may_be_imported(given) => {
                 self.add("known", false, "no imported token has its digest".into());
             }
-            (None, false) => {}
+            (None, None) => {}
         }
         Ok(found)
     }

@@ -16,6 +16,7 @@ use crate::pg::snapshot::Latest;
 use crate::pg::statement::{Statement, arguments};
 use crate::pg::text::Text;
 use crate::principal::PrincipalName;
+use crate::token::Lookup;
 
 /// The table by its primary key.
 pub static BY_ID: Indexed = Indexed::new(c"token", c"token_pkey", column::ID as i16);
@@ -103,6 +104,13 @@ impl Token {
 /// The token with this id, deleted ones included, without a lock.
 pub fn find(id: Uuid) -> Option<Token> {
     BY_ID.find(Key::Uuid(id), &Latest::take(), read)
+}
+
+/// Whether the token with this id is found by this lookup. One of another database that was imported is not found by that
+/// in its text.
+pub fn has_lookup(id: Uuid, lookup: Lookup) -> bool {
+    let read = |row: &Row| row.required::<i64>(column::LOOKUP) == lookup.to_bigint();
+    BY_ID.find(Key::Uuid(id), &Latest::take(), read).unwrap_or(false)
 }
 
 /// The newest version of the token with this id, locked against changes until the transaction ends.

@@ -62,7 +62,7 @@ SELECT verdict, name FROM tokenauth.verify(:'others');
 SELECT verdict, name FROM tokenauth.verify_request(jsonb_build_object('X-API-Key', :'theirs'));
 SELECT verdict, name FROM tokenauth.verify_digest(left(:'theirs', 14), sha256(:'theirs'));
 SELECT verdict, name FROM tokenauth.verify_digest(NULL, sha256(:'theirs'));
-SELECT step, passed FROM tokenauth.explain(:'theirs') WHERE step IN ('form', 'known');
+SELECT * FROM tokenauth.explain(:'theirs') WHERE step IN ('form', 'known');
 CREATE TABLE pasted AS SELECT :'theirs'::text AS body;
 SELECT s.token_id = :'theirs_id' AS same, s.owner, s.status FROM tokenauth.scan_column('pasted', 'body') s;
 SELECT tokenauth.revoke_presented(:'theirs'), tokenauth.revoke_presented(:'others');
