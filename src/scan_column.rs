@@ -15,6 +15,7 @@ use crate::error::{Error, ErrorReport};
 use crate::pg::answer::Answer;
 use crate::pg::call::Call;
 use crate::pg::encoding;
+use crate::pg::meanwhile::{Meanwhile, SEARCH_PATH};
 use crate::pg::row::Row;
 use crate::pg::statement::fields;
 use crate::pg::table::{ColumnName, Table, TextForm};
@@ -64,6 +65,7 @@ fn scan_column(
     answer: Answer,
 ) -> Result<Answer, ErrorReport> {
     Caller::enter(call)?;
+    let _path = Meanwhile::set(&[SEARCH_PATH]);
     let source = argument::given("source", source)?;
     let name = argument::given("col", col)?;
     let column = Column::find(source, name.text())?;

@@ -5,20 +5,20 @@ use tokenauth_cluster::contract::issue;
 
 /// What each argument without a default is called with, by its name; first those of one function alone.
 const ARGUMENTS: [(&str, &str); 36] = [
-    ("import.digest", "repeat('ab', 32)"),
+    ("import.digest", "pg_catalog.repeat('ab', 32)"),
     ("access", "'verify'"),
     ("algorithm", "'sha256'"),
     ("batch", "'{}'"),
     ("col", "'text'"),
-    ("digest", "sha256(convert_to('{token}', 'UTF8'))"),
+    ("digest", "pg_catalog.sha256(pg_catalog.convert_to('{token}', 'UTF8'))"),
     ("dimension", "'site'"),
     ("from_role", "'target'"),
-    ("headers", "jsonb_build_object('x-api-key', '{token}')"),
+    ("headers", "pg_catalog.jsonb_build_object('x-api-key', '{token}')"),
     ("id", "'{id}'"),
     ("bind_principals.id", "'id'"),
     ("keep", "'100 years'"),
     ("kind", "'key'"),
-    ("lookup", "left('{token}', 15)"),
+    ("lookup", "pg_catalog.left('{token}', 15)"),
     ("member", "'user:1'"),
     ("bind_members.member", "'''user:1'''"),
     ("org", "'org:acme'"),
@@ -38,7 +38,7 @@ const ARGUMENTS: [(&str, &str); 36] = [
     ("recent_usage.token", "'{id}'"),
     ("token_or_id", "'{token}'"),
     ("type", "'thing'"),
-    ("v", "jsonb_populate_record(NULL::tokenauth.verification, '{\"verdict\": \"unknown\"}')"),
+    ("v", "pg_catalog.jsonb_populate_record(NULL::tokenauth.verification, '{\"verdict\": \"unknown\"}')"),
     ("value", "'nyc'"),
     ("within", "'1 day'"),
 ];

@@ -178,6 +178,55 @@ fn autovacuum_runs_an_index_expression_as_the_owner_of_its_table() {
 }
 
 #[test]
+fn no_name_in_front_of_the_search_path_is_ever_called() {
+    let mut world = World::prepare();
+    world.superuser.batch_execute(include_str!("hostile.sql")).unwrap();
+    let captured: i64 = world
+        .superuser
+        .query_one(
+            "SELECT least((SELECT count(*) FROM pg_proc WHERE pronamespace = 'hostile'::regnamespace),
+                          (SELECT count(*) FROM pg_operator WHERE oprnamespace = 'hostile'::regnamespace))",
+            &[],
+        )
+        .unwrap()
+        .get(0);
+    assert!(captured > 500, "only {captured} functions and operators are shadowed");
+    let calls = world.superuser.query("SELECT name, call FROM who.call ORDER BY position", &[]).unwrap();
+    for role in ROLES {
+        // In a backend that has planned nothing yet.
+        let mut client = world.session(role);
+        client.batch_execute("SET search_path = hostile, pg_catalog, pg_temp").unwrap();
+        for call in &calls {
+            let (name, call): (String, String) = (call.get(0), call.get(1));
+            client.batch_execute("BEGIN").unwrap();
+            if let Err(error) = client.batch_execute(&call) {
+                let message = error.as_db_error().map(postgres::error::DbError::message).unwrap_or_default();
+                assert!(!message.contains("captured"), "{name} as {role}: {error:?}");
+            }
+            client.batch_execute("ROLLBACK").unwrap();
+        }
+    }
+    // What triggers do, on kinds and on a bound table; here nothing may fail.
+    let mut client = world.session("postgres");
+    client.batch_execute("SET search_path = hostile, pg_catalog, pg_temp").unwrap();
+    for statement in [
+        "INSERT INTO tokenauth.kind (name, prefix, ceiling) VALUES ('shadowed', 'shadowed_', '{devices:read}')",
+        "UPDATE tokenauth.kind SET description = 'x'",
+        "DELETE FROM tokenauth.kind WHERE prefix OPERATOR(pg_catalog.=) 'shadowed_'",
+        "SELECT tokenauth.bind_principals('who.bound', 'bound', 'id::text', display_name => 'text')",
+        "INSERT INTO who.bound VALUES (1, 'one'), (2, 'two')",
+        "UPDATE who.bound SET text = 'three'",
+        "SELECT tokenauth.sync_principals('who.bound')",
+        "SELECT tokenauth.doctor()",
+        "DELETE FROM who.bound WHERE id OPERATOR(pg_catalog.=) 1",
+        "TRUNCATE who.bound",
+        "SELECT tokenauth.unbind_principals('who.bound')",
+    ] {
+        client.batch_execute(statement).unwrap_or_else(|error| panic!("{statement}: {error:?}"));
+    }
+}
+
+#[test]
 fn an_expression_that_outlives_a_set_role_is_asked_again() {
     let world = World::prepare();
     let mut client = world.server.connect("postgres");
