@@ -1,10 +1,14 @@
 //! Background workers: what they need from the server and sessions do not.
 
-use std::ffi::c_int;
+use std::ffi::{CStr, CString, c_int, c_void};
 use std::ptr;
 
 use pgrx::bgworkers::{BackgroundWorker, SignalWakeFlags};
 use pgrx::{pg_guard, pg_sys};
+
+use super::row::Row;
+use super::statement::Statement;
+use super::text::Text;
 
 /// The process id.
 #[inline]
@@ -28,12 +32,17 @@ pub fn connect_to_none() {
 
 /// Connects this worker to a database as the bootstrap superuser, even if the database allows no connections. SIGTERM
 /// ends it at its next check for interrupts, and it waits for locks only briefly.
+///
+/// No ALTER DATABASE or ALTER ROLE has any effect on it, but for settings of ours.
 pub fn connect_to(database: u32) {
-    /// Settings that no ALTER DATABASE or ALTER ROLE can change for this worker.
-    const SETTINGS: [(&std::ffi::CStr, &std::ffi::CStr); 7] = [
+    /// Settings that this worker needs, and those under which it could not even look for the others that were changed.
+    const SETTINGS: [(&CStr, &CStr); 10] = [
         (c"search_path", c"pg_catalog, pg_temp"),
         (c"default_transaction_isolation", c"read committed"),
         (c"default_transaction_read_only", c"off"),
+        (c"statement_timeout", c"0"),
+        (c"idle_in_transaction_session_timeout", c"0"),
+        (c"row_security", c"on"),
         // Local: a missing standby does not hold up a shutdown, and no crash takes back what was written.
         (c"synchronous_commit", c"local"),
         (c"lock_timeout", c"500ms"),
@@ -54,14 +63,45 @@ pub fn connect_to(database: u32) {
             pg_sys::InvalidOid,
             pg_sys::BGWORKER_BYPASS_ALLOWCONN,
         );
+        // The owner of a database may set its role and its session's authorization to whom he can become himself. Since
+        // 15.10 the latter leaves a role in effect.
+        pg_sys::SetSessionAuthorization(pg_sys::Oid::from(BOOTSTRAP_SUPERUSER), true);
+        pg_sys::SetCurrentRoleId(pg_sys::InvalidOid, true);
+        #[cfg(any(feature = "pg17", feature = "pg18"))]
+        override_setting(c"transaction_timeout", c"0");
         for (name, value) in SETTINGS {
-            pg_sys::SetConfigOption(
-                name.as_ptr(),
-                value.as_ptr(),
-                pg_sys::GucContext::PGC_SUSET,
-                pg_sys::GucSource::PGC_S_OVERRIDE,
-            );
+            override_setting(name, value);
         }
+    }
+    in_transaction(|| {
+        let text = |row: &Row, column| CString::new(row.required::<Text>(column).into_bytes()).unwrap_or_default();
+        for (name, default) in CHANGED.all(&[], |row| (text(row, 1), text(row, 2))) {
+            override_setting(&name, &default);
+        }
+    });
+}
+
+/// Its object identifier is fixed.
+const BOOTSTRAP_SUPERUSER: u32 = 10;
+
+/// What ALTER DATABASE or ALTER ROLE has changed for this session, with its defaults. Settings of the transaction end
+/// with it, those of a connection and its client change nothing here, and those of ours only superusers can change.
+static CHANGED: Statement = Statement::new(
+    "SELECT name, boot_val FROM pg_catalog.pg_settings
+      WHERE source IN ('database', 'user', 'database user') AND context IN ('user', 'superuser')
+        AND boot_val IS NOT NULL AND name <> 'client_encoding' AND name NOT LIKE 'transaction\\_%' AND name NOT LIKE 'tokenauth.%'",
+);
+
+/// Gives a setting a value that nothing but another call changes.
+fn override_setting(name: &CStr, value: &CStr) {
+    // SAFETY: both strings are copied; raises when the value is not one of the setting's.
+    unsafe {
+        pg_sys::SetConfigOption(
+            name.as_ptr(),
+            value.as_ptr(),
+            pg_sys::GucContext::PGC_SUSET,
+            pg_sys::GucSource::PGC_S_OVERRIDE,
+        );
     }
 }
 
@@ -118,7 +158,7 @@ static AT_END: std::sync::OnceLock<fn(bool)> = std::sync::OnceLock::new();
 /// Calls `tell` at the end of each transaction from now on, with whether it committed.
 pub fn at_transaction_end(tell: fn(bool)) {
     #[pg_guard]
-    unsafe extern "C-unwind" fn ended(event: pg_sys::XactEvent::Type, _argument: *mut std::ffi::c_void) {
+    unsafe extern "C-unwind" fn ended(event: pg_sys::XactEvent::Type, _argument: *mut c_void) {
         let Some(tell) = AT_END.get() else { return };
         match event {
             pg_sys::XactEvent::XACT_EVENT_COMMIT => tell(true),

@@ -4,6 +4,7 @@
 mod counting;
 mod impostors;
 mod processes;
+mod settings;
 mod standbys;
 mod unusual;
 
