@@ -21,6 +21,7 @@ pub mod init_privileges;
 pub mod invalidation;
 pub mod jsonb;
 pub mod kept;
+pub mod latch;
 pub mod log_hook;
 pub mod meanwhile;
 pub mod memory;

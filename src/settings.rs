@@ -16,7 +16,7 @@ use crate::request::ErrorStyle;
 /// `tokenauth.usage_tracking`. On: "when was it last used?" is the first question about any list of tokens.
 static USAGE_TRACKING: GucSetting<bool> = GucSetting::<bool>::new(true);
 
-/// `tokenauth.usage_slots`. 65,536 tokens take some 12 MB.
+/// `tokenauth.usage_slots`. 65,536 tokens take some 25 MB.
 static USAGE_SLOTS: GucSetting<i32> = GucSetting::<i32>::new(65_536);
 
 /// `tokenauth.usage_flush_interval`, in seconds: the most that a crash can lose.

@@ -5,6 +5,7 @@
 //! `in_transaction` does what is possible without. Counting never makes verification fail, or wait for the disk or a
 //! row lock.
 
+mod agenda;
 mod batch;
 mod export;
 mod findings;
@@ -15,6 +16,7 @@ mod launcher;
 pub mod seen;
 pub mod slots;
 mod unusual;
+mod wake;
 mod worker;
 
 use pgrx::Uuid;

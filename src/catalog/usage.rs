@@ -1,5 +1,6 @@
 //! Rows of `tokenauth.usage`, `usage_hourly` and `usage_batch`, written in batches from shared memory.
 
+use std::collections::{BTreeMap, HashSet};
 use std::ffi::CStr;
 
 use pgrx::{Uuid, pg_sys};
@@ -9,11 +10,12 @@ use crate::pg::clock::Timestamp;
 use crate::pg::jsonb::Jsonb;
 use crate::pg::meanwhile::Meanwhile;
 use crate::pg::probe::{Indexed, Key};
+use crate::pg::row::Row;
 use crate::pg::rows::Rows;
 use crate::pg::snapshot::Latest;
 use crate::pg::statement::{Statement, arguments, fields};
 use crate::pg::text::Text;
-use crate::usage::slots::{OpenBatch, Record, Sample};
+use crate::usage::slots::{Missed, OpenBatch, Record, Sample};
 use crate::{error::Error, id};
 
 /// `tokenauth.usage_batch` by its primary key, the memory that batches are of.
@@ -48,19 +50,45 @@ const COLUMNS: [(&CStr, pg_sys::Oid); 9] = [
     (c"hour", pg_sys::TIMESTAMPTZOID),
 ];
 
+/// Tokens that have no row, and what is known of those who could yet commit one.
+#[derive(Default)]
+pub struct Missing {
+    /// The tokens.
+    pub tokens: Vec<[u8; 16]>,
+    /// When their rows were missed.
+    pub at: Missed,
+}
+
 /// Adds uses of tokens, each token once, in the order of their ids: concurrent writers then cannot deadlock, and each
-/// page is visited once. Skips tokens that no longer exist, and returns how many do.
-pub fn add<'a>(uses: impl IntoIterator<Item = (&'a [u8; 16], &'a Record)>) -> u64 {
-    // Every token has its row, and an UPDATE takes half the time of INSERT ... ON CONFLICT.
+/// page is visited once. Makes rows of usage that are missing. Returns the tokens that do not exist, as far as this
+/// transaction can see.
+pub fn add(uses: &BTreeMap<[u8; 16], Record>) -> Missing {
+    let missed = add_to_rows(uses.iter());
+    if missed.is_empty() {
+        return Missing::default();
+    }
+    make_rows(&missed);
+    // Looked for after this, a row is found if whoever could commit it had ended before.
+    let at = missed_now();
+    let missed = add_to_rows(missed.iter().filter_map(|token| uses.get_key_value(token)));
+    Missing { tokens: missed, at }
+}
+
+/// Adds uses to rows that exist, and returns the tokens that have none.
+fn add_to_rows<'a>(uses: impl Iterator<Item = (&'a [u8; 16], &'a Record)> + Clone) -> Vec<[u8; 16]> {
+    // Nearly every token has its row, and an UPDATE takes half the time of INSERT ... ON CONFLICT. No moment is later
+    // than the clock: one that was counted or written before the clock was set back would otherwise stay for years.
     static ADD: Statement = Statement::new(
         "WITH known AS (
            UPDATE tokenauth.usage u
               SET first_used_at = least(u.first_used_at, r.first_used_at),
                   last_client = CASE WHEN greatest(u.last_used_at, u.last_denied_at)
-                                          > greatest(r.last_used_at, r.last_denied_at) THEN u.last_client
+                                          > greatest(r.last_used_at, r.last_denied_at)
+                                      AND greatest(u.last_used_at, u.last_denied_at) <= $1 THEN u.last_client
                                      ELSE coalesce(r.last_client, u.last_client) END,
-                  last_used_at = greatest(u.last_used_at, r.last_used_at),
-                  last_denied_at = greatest(u.last_denied_at, r.last_denied_at),
+                  last_used_at = greatest(CASE WHEN u.last_used_at <= $1 THEN u.last_used_at END, r.last_used_at),
+                  last_denied_at = greatest(CASE WHEN u.last_denied_at <= $1 THEN u.last_denied_at END,
+                                            r.last_denied_at),
                   request_count = u.request_count + r.request_count,
                   denied_count = u.denied_count + r.denied_count
              FROM recent r
@@ -74,20 +102,24 @@ pub fn add<'a>(uses: impl IntoIterator<Item = (&'a [u8; 16], &'a Record)>) -> u6
                 denied_count = h.denied_count + excluded.denied_count,
                 networks = CASE WHEN h.networks @> excluded.networks OR cardinality(h.networks) >= 32 THEN h.networks
                                 ELSE ARRAY(SELECT DISTINCT n FROM unnest(h.networks || excluded.networks) n ORDER BY n)
-                           END",
+                           END
+         RETURNING token_id",
     );
     /// Makes the plan look up each use by the index, in order, however many the planner expects.
     const IN_ORDER: [(&CStr, &CStr); 3] =
         [(c"enable_hashjoin", c"off"), (c"enable_mergejoin", c"off"), (c"enable_seqscan", c"off")];
     const HOUR: i64 = 3_600_000_000;
+    let now = Timestamp::now();
+    let until_now = |micros: i64| micros.min(now.micros());
+    let moment = |micros: i64| Timestamp::of_micros(until_now(micros));
     let mut rows = Rows::new(c"recent", &COLUMNS);
-    for (token, record) in uses {
-        let last = record.last_use.max(record.last_denial);
+    for (token, record) in uses.clone() {
+        let last = until_now(record.last_use.max(record.last_denial));
         rows.put(fields![
             Uuid::from_bytes(*token),
-            Timestamp::of_micros(record.first_use),
-            Timestamp::of_micros(record.last_use),
-            Timestamp::of_micros(record.last_denial),
+            moment(record.first_use),
+            moment(record.last_use),
+            moment(record.last_denial),
             record.requests.cast_signed(),
             record.denials.cast_signed(),
             record.client().map(|client| Text::from(client.text().as_str())),
@@ -96,7 +128,40 @@ pub fn add<'a>(uses: impl IntoIterator<Item = (&'a [u8; 16], &'a Record)>) -> u6
         ]);
     }
     let _in_order = Meanwhile::set(&IN_ORDER);
-    ADD.run_over(&rows, &[])
+    let found: Vec<Uuid> = ADD.all_over(&rows, arguments![now], |row| row.required(1));
+    let found: HashSet<[u8; 16]> = found.iter().map(|token| *token.as_bytes()).collect();
+    uses.map(|(token, _)| *token).filter(|token| !found.contains(token)).collect()
+}
+
+/// Makes the rows of usage of those of these tokens that exist: somebody has removed them.
+fn make_rows(tokens: &[[u8; 16]]) {
+    static MAKE: Statement = Statement::new(
+        "INSERT INTO tokenauth.usage (token_id)
+         SELECT t.id FROM missed m JOIN tokenauth.token t ON t.id = m.token_id
+         ON CONFLICT DO NOTHING",
+    );
+    let mut rows = Rows::new(c"missed", &[(c"token_id", pg_sys::UUIDOID)]);
+    tokens.iter().for_each(|token| rows.put(fields![Uuid::from_bytes(*token)]));
+    MAKE.run_over(&rows, &[]);
+}
+
+/// What is known now of those who could yet commit a token that they have used: they began before this transaction,
+/// which has an id, since they had used it before.
+fn missed_now() -> Missed {
+    static NOW: Statement = Statement::new(
+        "SELECT pg_current_xact_id()::text::bigint, pg_snapshot_xmin(pg_current_snapshot())::text::bigint",
+    );
+    let id = |row: &Row, column| row.required::<i64>(column).cast_unsigned();
+    NOW.first(&[], |row| Missed { by: id(row, 1), all_ended_before: id(row, 2) }).unwrap_or_default()
+}
+
+/// How many tokens have a last use or denial that the clock has not reached yet.
+pub fn ahead_of_clock() -> i64 {
+    static AHEAD: Statement = Statement::new(
+        "SELECT count(*) FROM tokenauth.usage
+          WHERE greatest(last_used_at, last_denied_at) > clock_timestamp() + interval '1 minute'",
+    );
+    AHEAD.first(&[], |row| row.required(1)).unwrap_or_default()
 }
 
 /// Records a denial as an event.

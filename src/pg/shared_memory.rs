@@ -11,12 +11,12 @@ use pgrx::pg_guard;
 use pgrx::pg_sys;
 
 use crate::settings;
-use crate::usage::slots::{Header, Set, Slots, WAYS};
+use crate::usage::slots::{Header, Page, Set, Slots, layout};
 
 /// Its address; null if the library is not preloaded.
 static MEMORY: AtomicPtr<Header> = AtomicPtr::new(ptr::null_mut());
-/// How many sets follow the header.
-static SETS: AtomicUsize = AtomicUsize::new(0);
+/// For how many slots sets and pages follow the header.
+static CAPACITY: AtomicUsize = AtomicUsize::new(0);
 
 /// What to call at its beginning and end.
 #[derive(Clone, Copy)]
@@ -39,7 +39,7 @@ pub fn slots() -> Option<Slots<'static>> {
         return None;
     }
     // SAFETY: `start` below made it, with this layout, before this process existed; it outlives the process.
-    Some(unsafe { borrow(header, SETS.load(Relaxed)) })
+    Some(unsafe { borrow(header, CAPACITY.load(Relaxed)) })
 }
 
 /// Whether the postmaster is loading the library right now.
@@ -60,20 +60,27 @@ pub fn register(hooks: Hooks) {
     }
 }
 
-fn sets() -> usize {
-    settings::usage_slots().div_ceil(WAYS)
-}
-
-fn size() -> usize {
-    size_of::<Header>() + sets() * size_of::<Set>() + align_of::<Header>()
+fn size(capacity: usize) -> usize {
+    let (sets, pages) = layout(capacity);
+    size_of::<Header>() + sets * size_of::<Set>() + pages * size_of::<Page>()
 }
 
 /// # Safety
-/// `header` must point to a header followed by this many sets, zeroed and since then used only as such.
-unsafe fn borrow(header: *mut Header, sets: usize) -> Slots<'static> {
-    // SAFETY: guaranteed by the caller. Header and sets consist of atomics, for which all zeros are valid, and the size
-    // of a header is a multiple of its alignment, which is at least that of a set.
-    unsafe { Slots::over(&*header, std::slice::from_raw_parts(header.add(1).cast(), sets)) }
+/// `header` must point to `size(capacity)` bytes, zeroed and since then used only as what is borrowed here.
+unsafe fn borrow(header: *mut Header, capacity: usize) -> Slots<'static> {
+    const { assert!(align_of::<Header>() >= align_of::<Set>() && align_of::<Set>() >= align_of::<Page>()) };
+    let (sets, pages) = layout(capacity);
+    // SAFETY: guaranteed by the caller. All consist of atomics, for which all zeros are valid, and sizes are multiples
+    // of alignments, of which each is at least that of what follows.
+    unsafe {
+        let first_set: *mut Set = header.add(1).cast();
+        let first_page: *mut Page = first_set.add(sets).cast();
+        Slots::over(
+            &*header,
+            std::slice::from_raw_parts(first_set, sets),
+            std::slice::from_raw_parts(first_page, pages),
+        )
+    }
 }
 
 #[pg_guard]
@@ -83,7 +90,7 @@ unsafe extern "C-unwind" fn request() {
         if let Some(Some(previous)) = PREVIOUS_REQUEST.get() {
             previous();
         }
-        pg_sys::RequestAddinShmemSpace(size());
+        pg_sys::RequestAddinShmemSpace(size(settings::usage_slots()) + align_of::<Header>());
     }
 }
 
@@ -96,17 +103,19 @@ unsafe extern "C-unwind" fn start() {
             previous();
         }
         let mut found = false;
-        let memory: *mut u8 = pg_sys::ShmemInitStruct(c"tokenauth".as_ptr(), size(), &mut found).cast();
+        let capacity = settings::usage_slots();
+        let size = size(capacity) + align_of::<Header>();
+        let memory: *mut u8 = pg_sys::ShmemInitStruct(c"tokenauth".as_ptr(), size, &mut found).cast();
         if found {
             return;
         }
-        ptr::write_bytes(memory, 0, size());
+        ptr::write_bytes(memory, 0, size);
         // The server aligns only to what it takes for a cache line.
         let header: *mut Header = memory.add(memory.align_offset(align_of::<Header>())).cast();
-        SETS.store(sets(), Relaxed);
+        CAPACITY.store(capacity, Relaxed);
         MEMORY.store(header, Relaxed);
         if let Some(hooks) = HOOKS.get() {
-            (hooks.begin)(borrow(header, sets()));
+            (hooks.begin)(borrow(header, capacity));
         }
         pg_sys::on_shmem_exit(Some(end), pg_sys::Datum::null());
     }
@@ -129,11 +138,9 @@ unsafe extern "C-unwind" fn end(code: c_int, _argument: pg_sys::Datum) {
 /// The same over memory of a test, which is never freed.
 #[cfg(test)]
 pub fn on_heap(capacity: usize) -> Slots<'static> {
-    let sets = capacity.div_ceil(WAYS);
-    let size = size_of::<Header>() + sets * size_of::<Set>();
-    let layout = std::alloc::Layout::from_size_align(size, align_of::<Header>()).unwrap();
+    let layout = std::alloc::Layout::from_size_align(size(capacity), align_of::<Header>()).unwrap();
     // SAFETY: zeroed, of the size and alignment that `borrow` requires, and never freed.
-    let slots = unsafe { borrow(std::alloc::alloc_zeroed(layout).cast(), sets) };
+    let slots = unsafe { borrow(std::alloc::alloc_zeroed(layout).cast(), capacity) };
     slots.begin([1; 16]);
     slots
 }

@@ -6,9 +6,8 @@
 
 use pgrx::prelude::*;
 
-use super::in_memory;
-use super::shared_memory;
 use super::slots::{Database, OpenBatch, Slots, Taken};
+use super::{in_memory, kept, shared_memory};
 use crate::access::Caller;
 use crate::actor::Actor;
 use crate::argument;
@@ -45,9 +44,17 @@ fn hand_out(slots: Slots<'static>, database: &Database, arrived: Option<OpenBatc
         if arrived != Some(open) {
             return Some((open, slots.departed(database.oid(), open.batch)));
         }
-        slots.each(Some(database.oid()), |slot| slot.land(open.batch));
+        slots.land(database.oid(), open.batch);
         database.set_open(None);
     }
+    if let Some(&number) = slots.kept(Some(database.oid())).first() {
+        // In the name of the memory that has kept them: if this server is a copy made just after a start, so has
+        // another.
+        let open = slots.batch(number);
+        database.set_open(Some(open));
+        return Some((open, slots.departed(database.oid(), number)));
+    }
+    kept::remove_if_written(slots);
     let open = OpenBatch { node: slots.node(), batch: slots.next_batch() };
     let mut taken = Vec::new();
     slots.take(database.oid(), open.batch, &slots.waiting(database.oid()), &mut taken);
@@ -72,5 +79,5 @@ fn usage_import(call: Call, batch: Option<Jsonb>) -> Result<i64, ErrorReport> {
     if !usage::enter_batch(batch.open) {
         return Ok(0);
     }
-    Ok(usage::add(&batch.uses).cast_signed())
+    Ok((batch.uses.len() - usage::add(&batch.uses).tokens.len()) as i64)
 }

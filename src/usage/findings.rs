@@ -1,7 +1,8 @@
 //! What `doctor()` finds about usage.
 
+use super::slots::DATABASES;
 use super::{in_memory, shared_memory};
-use crate::catalog::kind;
+use crate::catalog::{kind, usage};
 use crate::doctor::Finding;
 use crate::error::Error;
 use crate::pg::clock::Timestamp;
@@ -30,7 +31,15 @@ pub fn findings() -> Vec<Finding> {
         return findings;
     };
     let mut findings = Vec::new();
-    let waits_for = in_memory::database(slots)
+    let database = in_memory::database(slots);
+    if database.is_none() {
+        findings.push(finding(
+            "tokenauth launcher",
+            format!("usage of this database is not counted: {DATABASES} others of this server have usage"),
+            "Drop databases that are not needed; their places become free within an hour.",
+        ));
+    }
+    let waits_for = database
         .filter(|_| !database::is_in_recovery())
         .and_then(|database| Timestamp::of_micros(database.waiting_since()?))
         .map(|since| Timestamp::now().micros_since(since) / 1_000_000);
@@ -51,7 +60,16 @@ pub fn findings() -> Vec<Finding> {
                 "memory was short since the server started: {dropped} uses were not counted, and {evicted} times a token \
                  gave its place to another before its usage was written"
             ),
-            "Raise tokenauth.usage_slots above the number of tokens used within tokenauth.usage_flush_interval.",
+            "Raise tokenauth.usage_slots above the number of tokens used at about the same time, and see whether the \
+             worker can write them: it needs a place among max_worker_processes, and no lock on tokenauth.usage.",
+        ));
+    }
+    let ahead = usage::ahead_of_clock();
+    if ahead > 0 {
+        findings.push(finding(
+            "tokenauth.usage",
+            format!("{ahead} tokens were last used in the future: the clock was set back since"),
+            "Their next use corrects it; for those that are not used again, do so by hand.",
         ));
     }
     findings

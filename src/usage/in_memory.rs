@@ -5,6 +5,7 @@ use std::cell::Cell;
 use pgrx::Uuid;
 
 use super::slots::{Address, Database, Key, OpenBatch, Sample, Slots, Use};
+use super::wake;
 use crate::network::Client;
 use crate::pg::clock::Timestamp;
 use crate::pg::{database, process, role};
@@ -40,12 +41,19 @@ pub fn count(
     client: Option<Client>,
     now: Timestamp,
 ) -> Option<Denial> {
+    let Some(database) = database(slots) else {
+        // No worker comes for it.
+        slots.drop_use();
+        return None;
+    };
     let client = client.map(|client| Address::of(client.address()));
-    let is_sample = slots.count(&key(token), &Use { at: now.micros(), valid: verdict.ok(), client });
-    let database = database(slots)?;
+    let counted = slots.count(&key(token), &Use { at: now.micros(), valid: verdict.ok(), client });
     database.count(verdict, process::id().cast_unsigned());
     database.wait(now.micros());
-    is_sample.then(|| Denial::new(slots, Some(token), verdict, client, now))
+    if counted.is_first {
+        wake::launcher_if_filling(slots);
+    }
+    counted.is_sample.then(|| Denial::new(slots, Some(token), verdict, client, now))
 }
 
 /// Counts a verification that found no token.
@@ -104,8 +112,5 @@ impl Drop for Denial {
 
 /// The batch of a flight in this database: one that was handed out may be of the memory before a restart.
 pub fn batch(slots: Slots<'static>, batch: u64) -> OpenBatch {
-    database(slots)
-        .and_then(Database::open)
-        .filter(|open| open.batch == batch)
-        .unwrap_or_else(|| OpenBatch { node: slots.node(), batch })
+    database(slots).and_then(Database::open).filter(|open| open.batch == batch).unwrap_or_else(|| slots.batch(batch))
 }

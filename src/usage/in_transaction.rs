@@ -14,6 +14,7 @@ use crate::pg::snapshot::Latest;
 use crate::pg::statement::Argument;
 use crate::pg::touch::{Touched, touch};
 use crate::pg::xact;
+use crate::usage::slots::has_passed;
 
 /// `tokenauth.usage` by its primary key.
 static BY_TOKEN: Indexed = Indexed::new(c"usage", c"usage_pkey", 1);
@@ -93,7 +94,8 @@ impl Recent {
     /// in use.
     fn is_due(&self, valid: bool, now: Timestamp) -> bool {
         let written = if valid { self.request_written } else { self.denial_written };
-        self.rollbacks != xact::rollbacks() || written.is_none_or(|written| now.micros_since(written) >= INTERVAL)
+        self.rollbacks != xact::rollbacks()
+            || written.is_none_or(|written| has_passed(INTERVAL, written.micros(), now.micros()))
     }
 
     fn write(&mut self, valid: bool, is_first_since_rotation: bool, now: Timestamp) {
@@ -102,10 +104,8 @@ impl Recent {
             touch(&BY_TOKEN, Key::Uuid(self.token), &Latest::take(), |row| {
                 let last_used_at: Option<Timestamp> = row.optional(column::LAST_USED_AT);
                 // Another backend has written it within the interval.
-                if valid
-                    && !is_first_since_rotation
-                    && last_used_at.is_some_and(|last| now.micros_since(last) < INTERVAL)
-                {
+                let is_recent = |last: Timestamp| !has_passed(INTERVAL, last.micros(), now.micros());
+                if valid && !is_first_since_rotation && last_used_at.is_some_and(is_recent) {
                     return None;
                 }
                 let requests: i64 = row.required(column::REQUEST_COUNT);

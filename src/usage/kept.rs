@@ -1,13 +1,15 @@
-//! Keeps usage over a clean stop in a file, which is written when the server ends, and read and removed when it starts.
+//! Keeps usage over a clean stop in a file, which is written when the server ends and read when it starts. It is
+//! removed once its content is in tables, so that neither a start that fails nor a crash after one loses anything of
+//! it; what is read twice is not counted twice (`slots::kept`).
 //!
-//! A file that is damaged in any part is not used at all: the server logs that and starts without usage. After a crash
-//! there is no file.
+//! A file that is damaged in any part is not used at all: the server logs that and starts without usage.
 
 mod image;
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering::Relaxed;
 
 use pgrx::{PgLogLevel, PgSqlErrorCode};
 use rand::TryRngCore;
@@ -15,6 +17,7 @@ use rand::rngs::OsRng;
 
 use super::slots::Slots;
 use crate::error::ErrorReport;
+use crate::pg::clock::Timestamp;
 use crate::pg::settings::data_directory;
 use image::Image;
 
@@ -37,22 +40,32 @@ pub fn begin(slots: Slots<'static>) {
         Ok(bytes) => match Image::of_bytes(&bytes) {
             None => complain("usage of tokens kept at the last stop is damaged", "It is passed over."),
             Some(image) => {
-                let lost = image.restore(slots);
+                let lost = image.restore(slots, Timestamp::now().micros());
                 if lost > 0 {
                     complain(
                         "there is no room for all usage of tokens kept at the last stop",
-                        &format!("{lost} slots were not restored; tokenauth.usage_slots is smaller than it was."),
+                        &format!("{lost} uses were not restored; tokenauth.usage_slots is smaller than it was."),
                     );
                 }
             }
         },
     }
-    // If it were read again after a crash, its uses would count twice.
-    if let Err(error) = fs::remove_file(&path)
-        && error.kind() != io::ErrorKind::NotFound
-    {
-        complain("could not remove usage of tokens kept at the last stop", &error.to_string());
+    slots.header.may_have_file.store(1, Relaxed);
+}
+
+/// Removes the file once all of its content is in tables. Until then a server that crashes reads it again.
+pub fn remove_if_written(slots: Slots<'_>) {
+    if slots.header.may_have_file.load(Relaxed) == 0 || !slots.kept(None).is_empty() {
+        return;
     }
+    match fs::remove_file(path()) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            complain("could not remove usage of tokens kept at the last stop", &error.to_string());
+        }
+        _ => {}
+    }
+    slots.header.may_have_file.store(0, Relaxed);
+    slots.release_rest();
 }
 
 /// Writes the file, when every other process has ended.

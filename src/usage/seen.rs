@@ -23,13 +23,13 @@ pub fn recent_usage(call: Call, token: Uuid) -> Result<RecentUsage, ErrorReport>
     let known = shared_memory::slots().and_then(|slots| {
         let recent = slots.recent(&in_memory::key(token));
         let (mut requests, mut denials) = (recent.record.requests, recent.record.denials);
-        for flight in recent.flights.iter().flatten() {
-            if !usage::has_arrived(in_memory::batch(slots, flight.batch), &Latest::of_statement()) {
-                requests += flight.requests;
-                denials += flight.denials;
-            }
+        if let Some(flight) = recent.flight
+            && !usage::has_arrived(in_memory::batch(slots, flight.batch), &Latest::of_statement())
+        {
+            requests += flight.requests;
+            denials += flight.denials;
         }
-        let last_used_at = Timestamp::of_micros(recent.record.last_use);
+        let last_used_at = Timestamp::of_micros(recent.record.last_use.min(Timestamp::now().micros()));
         (last_used_at.is_some() || requests > 0 || denials > 0).then_some((last_used_at, requests, denials))
     });
     Ok(RecentUsage(known.map(|(last_used_at, requests, denials)| {

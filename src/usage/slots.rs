@@ -1,148 +1,138 @@
 //! Counts uses of tokens in memory that all processes of the server share. Pure logic: runs over any zeroed memory.
 //!
+//! # Where a record is
+//!
+//! What is known of a token is its record: uses, the flight they are in, the bucket of its rate. **A record is in one
+//! place at a time**: in one of the eight ways of the set that the token's random bits select, or in one of the two
+//! pages of the overflow that other bits select. A token that is presented gets its record into its set; if all ways
+//! are taken, the record of the token that was presented longest ago moves to the overflow, whole, and comes back,
+//! whole, when that token is presented again. So a token in use keeps its slot, and the sets are to the overflow what a
+//! cache is to the next one.
+//!
+//! # What can be promised
+//!
+//! Memory is bounded by `tokenauth.usage_slots`, and a verification never waits for the disk. So nothing can keep the
+//! uses of every token when tokens are used faster than the worker writes them for longer than memory lasts. Below that
+//! nothing is lost: the worker is woken when a quarter of the memory waits (`is_filling`), not by the clock alone, and
+//! what it has written makes room. Above it, who fills memory makes room. A full page of the overflow gives up, in this
+//! order: a record with nothing to lose; the bucket of a token all of whose uses are written; the uses of the token
+//! presented longest ago, of the database that has most records in the page. Such uses are counted as dropped, which
+//! `doctor()` tells. A bucket is lost only then, so that a rate holds for every token that was not the longest idle of
+//! the many thousand that memory has room for.
+//!
 //! # Locking
 //!
-//! A token has its slot in one of the eight ways of the set that its random bits select. **The contents of a set, keys
-//! included, are read and written only under the flag of the set**, those of the overflow only under its own. So a slot
-//! that was found cannot have become another token's by the time it is written, and what belongs together (an address,
-//! a count and its moment) is never torn. Words are atomic only because processes share them: under a flag each access
-//! is a plain load or store. The one exception is a look at the overflow's tags and free places before its flag is
-//! taken, which only decides whether taking it is worthwhile.
+//! **The contents of a set or page, keys included, are read and written only under its flag.** So a slot that was found
+//! cannot have become another token's by the time it is written, and what belongs together (an address, a count and its
+//! moment) is never torn. Words are atomic only because processes share them: under a flag each access is a plain load
+//! or store. The one exception is a look at the tags of a page before its flag is taken, which only decides whether
+//! taking it is worthwhile.
 //!
-//! - A flag is held for a few dozen instructions, which never allocate, raise, read a clock or call the server. Taking
-//!   it is one compare-and-exchange, releasing it one store. `Database::exporting` alone is held for longer, while a
-//!   batch is handed out.
-//! - Lock order: `exporting`, a set, the overflow. Nobody holds the flags of two sets, or takes a set's flag while
-//!   holding the overflow's. Under the flags of `Databases` and `Samples` no other flag is taken.
+//! - A record enters a page only under the flags of both its set and the page. So whoever holds the flag of a token's
+//!   set and does not find it in either knows that it has no record, and gives it one.
+//! - Lock order: `exporting`, a set, a page. Nobody holds the flags of two sets or of two pages, or takes a set's flag
+//!   while holding a page's. Under the flags of `Databases` and `Samples` no other flag is taken.
+//! - A flag is held for a few dozen instructions, a few hundred where records move, which never allocate, raise, read a
+//!   clock or call the server. Taking it is one compare-and-exchange, releasing it one store. `Database::exporting`
+//!   alone is held for longer, while a batch is handed out.
 //! - A process that has waited for a flag longer than `flag::PATIENCE` gives up, and the use that it was to count is
 //!   dropped and counted as dropped: a process that was stopped while holding a flag must not stop verification. (If it
 //!   is killed, the server restarts with new memory.)
-//! - Counters outside of sets (verdicts, drops, evictions) need no flag: they are atomics that are only added to.
+//! - Counters outside of records (verdicts, drops, how many records wait) need no flag: they are atomics that are only
+//!   added to. Whoever reads them decides nothing that must be exact.
 //!
-//! # Life of a slot
+//! # Life of a use
 //!
-//! Uses wait in their slot until a batch takes them. They are then in flight until the flight is settled (the batch's
-//! transaction has committed), given back, or forgotten (the batch, handed out by a standby, has arrived). A settled
-//! flight stays in its slot until the next one replaces it: a reader whose snapshot is older than the commit adds it,
-//! and one whose snapshot is newer sees that the table has the batch. A slot is reused for another token only while it
-//! is in no open flight; uses that wait in it first move to the overflow, which the next batch empties. If no slot of
-//! the set can be reused, the newcomer itself gets a place in the overflow; if none of the places that it may have
-//! there is free, its use is dropped and counted as dropped.
+//! Uses wait in their record until a batch takes them. They are then in flight until the flight is settled (the batch's
+//! transaction has committed), given back, or forgotten (the batch, handed out by a standby, has arrived). A record
+//! moves with its flight, and is found by its token again; one in an open flight is never given up. A settled flight
+//! stays until the next one replaces it: a reader whose snapshot is older than the commit adds it, and one whose
+//! snapshot is newer sees that the table has the batch.
 
 mod address;
+mod batches;
 mod database;
 mod flag;
+mod group;
+mod kept;
+mod moment;
+mod overflow;
 mod rate;
+mod record;
 mod samples;
 mod slot;
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering::Relaxed};
 
 pub use address::Address;
-pub use database::{Database, Databases, OpenBatch, VERDICTS};
-pub use flag::Flag;
+pub use batches::Taken;
+pub use database::{DATABASES, Database, Databases, OpenBatch, VERDICTS};
+use group::Group;
+use kept::Kept;
+pub use kept::{Numbers, Saved};
+pub use moment::has_passed;
+pub use overflow::Page;
+use overflow::{Overflow, PLACES, Put};
 pub use rate::Rate;
+pub use record::{Counted, Flight, Missed, Record, Use};
 pub use samples::{Sample, Samples};
-pub use slot::{Flight, Key, Record, Slot, Use, WORDS, Word};
+use slot::Slot;
+pub use slot::{Key, WORDS, Word};
 
 /// How many slots a set has.
-pub const WAYS: usize = 8;
+const WAYS: usize = 8;
 
-/// How many slots the overflow has.
-const OVERFLOW: usize = 4096;
+/// The slots that a token's may be among.
+pub type Set = Group<WAYS>;
 
-/// Among how many slots of the overflow a token's place is. When more tokens are used between two batches than there
-/// are slots, each use searches them; searching the whole overflow took a microsecond, a tenth of a verification.
-const NEAR: usize = 64;
+/// For how long a slot with nothing to lose is kept although another needs one, in microseconds: readers whose snapshot
+/// is older than the last batch still add its flight.
+const RESTED: u64 = 10_000_000;
 
-/// How many slots of the overflow are visited each time its flag is taken.
-const STRETCH: usize = 64;
-
-/// The slots that a token's may be among, with their flag.
-#[repr(C, align(64))]
-pub struct Set {
-    flag: Flag,
-    /// Some bits of each way's key; 0 if it is free. They lie beside the flag, so that a search touches one cache line.
-    tags: [AtomicU32; WAYS],
-    slots: [Slot; WAYS],
+/// The numbers of sets and of pages of the overflow for this many slots.
+pub fn layout(slots: usize) -> (usize, usize) {
+    /// Even with few slots a burst must find room until the worker has come.
+    const FEWEST_PAGES: usize = 4096 / PLACES;
+    let sets = slots.div_ceil(WAYS);
+    // Keys do not spread evenly: with as many tokens as slots, a seventh find no way in their set. The rest is for
+    // bursts: it holds what a session presents that goes through all tokens while the worker writes at three quarters
+    // of its speed.
+    (sets, (sets * WAYS).div_ceil(PLACES).max(FEWEST_PAGES))
 }
 
-/// Slots for uses that were evicted from their set, or found no place in it, and wait for a batch.
-#[repr(C, align(64))]
-struct Overflow {
-    flag: Flag,
-    free: AtomicU32,
-    tags: [AtomicU32; OVERFLOW],
-    slots: [Slot; OVERFLOW],
-}
-
-impl Overflow {
-    /// The places, among those that a key with the tag `near` may have, that bear `tag`; the free ones if it is 0.
-    fn places(&self, near: u32, tag: u32) -> impl Iterator<Item = usize> {
-        // From the upper bits, since the lowest is always set.
-        let first = (near >> 16) as usize;
-        let places = (first..first + NEAR).map(|place| place % OVERFLOW);
-        places.filter(move |&at| self.tags[at].load(Relaxed) == tag)
-    }
-
-    /// Whether a key with this tag is likely to find a free place. Called without the flag, to avoid taking it in vain.
-    fn may_claim(&self, tag: u32) -> bool {
-        self.free.load(Relaxed) > 0 && self.places(tag, 0).next().is_some()
-    }
-
-    /// Whether there is likely a slot of a key with this tag. Called without the flag, for the same reason.
-    fn may_have(&self, tag: u32) -> bool {
-        self.free.load(Relaxed) < OVERFLOW as u32 && self.places(tag, tag).next().is_some()
-    }
-
-    /// Claims a free place for a key with this tag and returns it. The caller holds the flag.
-    fn claim(&self, tag: u32) -> Option<usize> {
-        let free = self.free.load(Relaxed).checked_sub(1)?;
-        let place = self.places(tag, 0).next()?;
-        self.tags[place].store(tag, Relaxed);
-        self.free.store(free, Relaxed);
-        Some(place)
-    }
-}
-
-/// All of the memory but the sets.
+/// All of the memory but sets and pages.
 #[repr(C, align(64))]
 pub struct Header {
     /// A random number that tells batches of this memory from those of any other.
     pub node: [Word; 2],
+    /// Where to wake the launcher; 0 while it does not run.
+    pub launcher: AtomicU64,
+    /// Whether it was woken since it last looked.
+    pub is_woken: AtomicU32,
+    /// Whether the file may still be there that this memory was restored from.
+    pub may_have_file: AtomicU32,
     batch: AtomicU64,
     dropped: AtomicU64,
     evicted: AtomicU64,
     masked: AtomicU64,
+    /// How many records have uses that wait. Counted after they do, so it can be too low for a moment, even below 0.
+    waiting: AtomicI64,
+    occupied: AtomicU32,
+    /// Batches of an earlier memory, kept over a stop.
+    kept: Kept,
     /// Databases with usage.
     pub databases: Databases,
     /// Denials that wait to become events.
     pub samples: Samples,
-    overflow: Overflow,
 }
 
 /// The whole memory, borrowed from wherever it lies.
 #[derive(Clone, Copy)]
 pub struct Slots<'a> {
-    /// All but the sets.
+    /// All but sets and pages.
     pub header: &'a Header,
     sets: &'a [Set],
-}
-
-/// A slot with uses of a token that wait for a batch.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Waiting {
-    token: [u8; 16],
-    place: usize,
-}
-
-/// The uses that a batch has taken from one slot.
-pub struct Taken {
-    /// The token.
-    pub token: [u8; 16],
-    /// Its uses.
-    pub record: Record,
-    place: usize,
+    overflow: Overflow<'a>,
 }
 
 /// What this memory knows of the uses of a token.
@@ -151,13 +141,29 @@ pub struct Recent {
     /// Counts of uses that no batch has taken, and moments of all uses.
     pub record: Record,
     /// Uses that a batch has taken.
-    pub flights: [Option<Flight>; 4],
+    pub flight: Option<Flight>,
+}
+
+/// The bits of a key by which its record is found.
+#[derive(Clone, Copy)]
+struct Tagged {
+    hash: u64,
+    /// Never 0, which marks a free slot.
+    tag: u32,
+}
+
+impl Tagged {
+    #[inline]
+    fn of(key: &Key) -> Self {
+        let hash = key.hash();
+        Tagged { hash, tag: hash as u32 | 1 }
+    }
 }
 
 impl<'a> Slots<'a> {
     /// Borrows memory that is all zeros or was used in this way before.
-    pub fn over(header: &'a Header, sets: &'a [Set]) -> Self {
-        Slots { header, sets }
+    pub fn over(header: &'a Header, sets: &'a [Set], pages: &'a [Page]) -> Self {
+        Slots { header, sets, overflow: Overflow::over(pages, &header.occupied) }
     }
 
     /// Initializes zeroed memory.
@@ -165,12 +171,16 @@ impl<'a> Slots<'a> {
         let (high, low) = halves(node);
         self.header.node[0].set(high);
         self.header.node[1].set(low);
-        self.header.overflow.free.store(OVERFLOW as u32, Relaxed);
     }
 
     /// The number that tells batches of this memory from those of any other.
     pub fn node(&self) -> [u8; 16] {
         whole(self.header.node[0].get(), self.header.node[1].get())
+    }
+
+    /// For how many records there is room.
+    pub fn capacity(&self) -> usize {
+        self.sets.len() * WAYS + self.overflow.pages().len() * PLACES
     }
 
     /// Returns the number of a new batch.
@@ -193,6 +203,11 @@ impl<'a> Slots<'a> {
         self.header.dropped.load(Relaxed)
     }
 
+    /// Counts a use that cannot be counted for its token.
+    pub fn drop_use(&self) {
+        self.header.dropped.fetch_add(1, Relaxed);
+    }
+
     /// How often a token lost its slot to another while uses waited in it.
     pub fn evicted(&self) -> u64 {
         self.header.evicted.load(Relaxed)
@@ -208,278 +223,130 @@ impl<'a> Slots<'a> {
         self.header.masked.fetch_add(tokens, Relaxed);
     }
 
-    /// Counts a use, and returns whether it is a denial that is to become an event.
-    pub fn count(&self, key: &Key, used: &Use) -> bool {
-        self.with_slot(key, |slot| slot.add(used)).unwrap_or_else(|| {
-            self.header.dropped.fetch_add(1, Relaxed);
-            false
-        })
+    /// Whether so much waits that it must be written before its time, to make room for what comes meanwhile.
+    pub fn is_filling(&self) -> bool {
+        self.header.waiting.load(Relaxed) * 4 >= self.capacity() as i64
+    }
+
+    /// Counts a use.
+    #[inline]
+    pub fn count(&self, key: &Key, used: &Use) -> Counted {
+        let Some(counted) = self.with_slot(key, used.at, |slot| slot.add(used)) else {
+            self.drop_use();
+            return Counted::default();
+        };
+        if counted.is_first {
+            self.header.waiting.fetch_add(1, Relaxed);
+        }
+        counted
     }
 
     /// Takes one use from the token's allowance, or returns the microseconds until there is one. Admits the token if it
     /// can get no slot: nobody is refused for lack of room.
     pub fn admit(&self, key: &Key, rate: Rate, now: i64) -> Result<(), i64> {
-        self.with_slot(key, |slot| slot.admit(rate, now)).unwrap_or(Ok(()))
+        self.with_slot(key, now, |slot| slot.admit(rate, now)).unwrap_or(Ok(()))
     }
 
     /// As [`admit`](Self::admit), without taking the use.
     pub fn would_admit(&self, key: &Key, rate: Rate, now: i64) -> Result<(), i64> {
-        self.with_slot(key, |slot| slot.would_admit(rate, now).map(|_| ())).unwrap_or(Ok(()))
-    }
-
-    fn with_slot<T>(&self, key: &Key, act: impl FnOnce(&Slot) -> T) -> Option<T> {
-        let hash = key.hash();
-        let tag = tag(hash);
-        let set = self.set(hash);
-        let held = set.flag.hold()?;
-        let found = (0..WAYS).find(|&way| set.tags[way].load(Relaxed) == tag && set.slots[way].is(key));
-        match found.or_else(|| self.make_room(set, key, tag)) {
-            Some(way) => Some(act(&set.slots[way])),
-            None => {
-                drop(held);
-                self.with_overflow(key, tag, act)
-            }
-        }
-    }
-
-    /// As `with_slot`, in the overflow, for a set whose slots cannot be reused.
-    #[cold]
-    fn with_overflow<T>(&self, key: &Key, tag: u32, act: impl FnOnce(&Slot) -> T) -> Option<T> {
-        let overflow = &self.header.overflow;
-        if !overflow.may_have(tag) && !overflow.may_claim(tag) {
-            return None;
-        }
-        let _held = overflow.flag.hold()?;
-        let found =
-            overflow.places(tag, tag).find(|&at| overflow.slots[at].is(key) && !overflow.slots[at].is_in_open_flight());
-        let place = found.or_else(|| {
-            let place = overflow.claim(tag)?;
-            overflow.slots[place].begin(key);
-            Some(place)
-        })?;
-        Some(act(&overflow.slots[place]))
-    }
-
-    /// Gives a token that has none a way of its set, whose flag the caller holds: a free one, or that of the least
-    /// recently used token.
-    fn make_room(&self, set: &Set, key: &Key, tag: u32) -> Option<usize> {
-        let is_free = |&way: &usize| set.tags[way].load(Relaxed) == 0;
-        let oldest = |with_waiting: bool| {
-            (0..WAYS)
-                .filter(|&way| !set.slots[way].is_in_open_flight() && (with_waiting || !set.slots[way].is_waiting()))
-                .min_by_key(|&way| set.slots[way].touched())
-        };
-        let way = (0..WAYS).find(is_free).or_else(|| {
-            let way = oldest(true)?;
-            if !set.slots[way].is_waiting() {
-                return Some(way);
-            }
-            if self.move_to_overflow(&set.slots[way]) {
-                self.header.evicted.fetch_add(1, Relaxed);
-                return Some(way);
-            }
-            oldest(false)
-        })?;
-        set.slots[way].begin(key);
-        set.tags[way].store(tag, Relaxed);
-        Some(way)
-    }
-
-    fn move_to_overflow(&self, slot: &Slot) -> bool {
-        let overflow = &self.header.overflow;
-        let tag = tag(slot.key().hash());
-        if !overflow.may_claim(tag) {
-            return false;
-        }
-        let Some(_held) = overflow.flag.hold() else {
-            return false;
-        };
-        let place = overflow.claim(tag);
-        if let Some(place) = place {
-            overflow.slots[place].copy(slot);
-        }
-        place.is_some()
+        self.with_record(key, |slot| slot.would_admit(rate, now)).unwrap_or(Ok(()))
     }
 
     /// What this memory knows of the uses of a token.
     pub fn recent(&self, key: &Key) -> Recent {
         let mut recent = Recent::default();
-        let hash = key.hash();
-        let tag = tag(hash);
-        let set = self.set(hash);
-        if let Some(_held) = set.flag.hold() {
-            let ways = (0..WAYS).filter(|&way| set.tags[way].load(Relaxed) == tag);
-            ways.filter(|&way| set.slots[way].is(key)).for_each(|way| set.slots[way].tell(&mut recent));
-        }
-        let overflow = &self.header.overflow;
-        // Usually the overflow is empty, or has nothing of this token.
-        if overflow.may_have(tag)
-            && let Some(_held) = overflow.flag.hold()
-        {
-            overflow
-                .places(tag, tag)
-                .filter(|&at| overflow.slots[at].is(key))
-                .for_each(|at| overflow.slots[at].tell(&mut recent));
-        }
+        self.with_record(key, |slot| slot.tell(&mut recent));
         recent
     }
 
-    /// The slots of a database in which uses wait, in the order of tokens: that of the tables' indexes, so that a flush
-    /// visits each page once.
-    pub fn waiting(&self, database: u32) -> Vec<Waiting> {
-        let mut waiting =
-            self.gather(database, |slot, place| slot.can_depart().then(|| Waiting { token: slot.key().token, place }));
-        waiting.sort_unstable();
-        waiting
+    /// Acts on the slot of a token that is presented.
+    #[inline]
+    fn with_slot<T>(&self, key: &Key, now: i64, act: impl FnOnce(&Slot) -> T) -> Option<T> {
+        let tagged = Tagged::of(key);
+        let set = self.set(tagged.hash);
+        let _held = set.hold()?;
+        let way = set.find(key, tagged.tag).or_else(|| self.enter(set, key, tagged, now))?;
+        Some(act(set.slot(way)))
     }
 
-    /// Takes the uses that wait in these slots into a batch. Those that have moved to the overflow meanwhile are left
-    /// for another.
-    pub fn take(&self, database: u32, batch: u64, places: &[Waiting], taken: &mut Vec<Taken>) {
-        // Nothing may allocate under a flag.
-        taken.reserve(places.len());
-        for &Waiting { token, place } in places {
-            self.at(&token, place, |slot| {
-                // A token alone does not tell: databases that are copies of one another have the same.
-                if slot.database() == database {
-                    taken.extend(slot.depart(batch).map(|record| Taken { token, record, place }));
-                }
-            });
+    /// Acts on the record of a token where it is, if it has one.
+    fn with_record<T>(&self, key: &Key, act: impl FnOnce(&Slot) -> T) -> Option<T> {
+        let tagged = Tagged::of(key);
+        let set = self.set(tagged.hash);
+        let _held = set.hold()?;
+        match set.find(key, tagged.tag) {
+            Some(way) => Some(act(set.slot(way))),
+            None => self.overflow.with(key, tagged, |page, at| act(page.slot(at))),
         }
     }
 
-    /// What a batch has taken, while it is open.
-    pub fn departed(&self, database: u32, batch: u64) -> Vec<Taken> {
-        self.gather(database, |slot, place| {
-            slot.departed(batch).map(|record| Taken { token: slot.key().token, record, place })
-        })
-    }
-
-    /// Collects what `read` returns for the slots of a database. On the way, frees places of the overflow.
-    fn gather<T>(&self, database: u32, read: impl Fn(&Slot, usize) -> Option<T>) -> Vec<T> {
-        let mut gathered = Vec::new();
-        let mut at = 0;
-        while let Some(stretch) = self.stretch(at) {
-            // Nothing may allocate under a flag.
-            gathered.reserve(stretch.slots.len());
-            if let Some(_held) = stretch.flag.hold() {
-                for (way, slot) in stretch.slots.iter().enumerate() {
-                    if stretch.tags[way].load(Relaxed) == 0 {
-                        continue;
-                    }
-                    if slot.database() == database
-                        && let Some(found) = read(slot, at + way)
-                    {
-                        gathered.push(found);
-                    } else if stretch.is_overflow && !slot.is_worth_keeping() {
-                        stretch.tags[way].store(0, Relaxed);
-                        let free = &self.header.overflow.free;
-                        free.store(free.load(Relaxed) + 1, Relaxed);
-                    }
-                }
+    /// Gives a token a way of its set, whose flag the caller holds, with the record that it has in the overflow, or a
+    /// new one.
+    #[inline(never)]
+    fn enter(&self, set: &Set, key: &Key, tagged: Tagged, now: i64) -> Option<usize> {
+        // Taken out first: room must not be made at its cost.
+        let record = self.overflow.remove(key, tagged).map(Slot::of_words);
+        let Some(way) = set.free().or_else(|| self.make_room(set, now)) else {
+            if let Some(record) = record.filter(|record| !self.move_to_overflow(record, now)) {
+                self.give_up(record.waiting_uses());
             }
-            at += stretch.slots.len();
+            return None;
+        };
+        match record {
+            Some(record) => set.slot(way).copy(&record),
+            None => set.slot(way).begin(key),
         }
-        gathered
+        set.occupy(way, tagged.tag);
+        Some(way)
     }
 
-    /// Settles what the batch has taken: its transaction has committed.
-    pub fn settle(&self, batch: u64, taken: &[Taken]) {
-        for Taken { token, place, .. } in taken {
-            self.at(token, *place, |slot| slot.settle(batch));
+    /// Takes a way from another token, whose record moves to the overflow.
+    fn make_room(&self, set: &Set, now: i64) -> Option<usize> {
+        let has_rested = |slot: &Slot| !slot.is_worth_keeping(now) && slot.idle(now) > RESTED;
+        if let Some(way) = set.longest_idle(now, has_rested) {
+            return Some(way);
         }
-    }
-
-    /// Gives back what the batch has taken: its transaction was rolled back.
-    pub fn give_back(&self, batch: u64, taken: &[Taken]) {
-        for Taken { token, place, .. } in taken {
-            self.at(token, *place, |slot| slot.give_back(batch));
+        let way = set.longest_idle(now, |_| true)?;
+        if self.move_to_overflow(set.slot(way), now) || !set.slot(way).is_worth_keeping(now) {
+            return Some(way);
         }
+        let way = set.longest_idle(now, |slot| !slot.is_in_open_flight())?;
+        self.give_up(set.slot(way).waiting_uses());
+        Some(way)
     }
 
-    /// Acts on the slot at a place if it is still this token's. A slot in an open flight always is, so nothing can fail
-    /// for it but taking the flag.
-    fn at(&self, token: &[u8; 16], place: usize, act: impl FnOnce(&Slot)) {
-        let Some(stretch) = self.stretch(place) else { return };
-        let Some(_held) = stretch.flag.hold() else { return };
-        let slot = &stretch.slots[0];
-        if slot.key().token == *token {
-            act(slot);
+    fn move_to_overflow(&self, slot: &Slot, now: i64) -> bool {
+        match self.overflow.put(slot, now) {
+            Put::Refused => return false,
+            Put::Replaced(uses) => self.give_up(uses),
+            Put::Placed => {}
         }
+        self.header.evicted.fetch_add(u64::from(slot.is_waiting()), Relaxed);
+        true
     }
 
-    /// Calls `see` with each slot of a database, or of all if `None`, under its flag.
-    pub fn each(&self, database: Option<u32>, mut see: impl FnMut(&Slot)) {
-        let mut at = 0;
-        while let Some(stretch) = self.stretch(at) {
-            if let Some(_held) = stretch.flag.hold() {
-                let ways = (0..stretch.slots.len()).filter(|&way| stretch.tags[way].load(Relaxed) != 0);
-                ways.map(|way| &stretch.slots[way])
-                    .filter(|slot| database.is_none_or(|database| slot.database() == database))
-                    .for_each(&mut see);
-            }
-            at += stretch.slots.len();
+    /// Counts the uses of a record that is given up.
+    fn give_up(&self, uses: u64) {
+        if uses > 0 {
+            self.header.dropped.fetch_add(uses, Relaxed);
+            self.header.waiting.fetch_sub(1, Relaxed);
         }
-    }
-
-    /// Forgets all uses of a database that was dropped, or whose extension was.
-    pub fn forget(&self, database: u32) {
-        self.each(Some(database), Slot::clear);
-    }
-
-    /// Puts back a saved slot, and returns whether there was room for it.
-    pub fn restore(&self, words: [u64; WORDS]) -> bool {
-        let saved = Slot::default();
-        saved.set_words(words);
-        let key = saved.key();
-        // A token that was evicted and used again has more than one saved slot.
-        let is_first = self.with_slot(&key, |slot| {
-            let is_first = !slot.is_worth_keeping();
-            if is_first {
-                slot.set_words(words);
-            }
-            is_first
-        });
-        is_first == Some(true) || self.move_to_overflow(&saved)
     }
 
     fn set(&self, hash: u64) -> &'a Set {
         // Distributes as evenly as the remainder of a division, several times as fast.
         &self.sets[((hash >> 32) as usize * self.sets.len()) >> 32]
     }
-
-    /// The slots from this place on that are visited under one flag. Places number the overflow first, then the sets.
-    fn stretch(&self, place: usize) -> Option<Stretch<'a>> {
-        if place < OVERFLOW {
-            let overflow = &self.header.overflow;
-            let end = (place / STRETCH + 1) * STRETCH;
-            let (flag, tags, slots) = (&overflow.flag, &overflow.tags[place..end], &overflow.slots[place..end]);
-            return Some(Stretch { flag, tags, slots, is_overflow: true });
-        }
-        let set = self.sets.get((place - OVERFLOW) / WAYS)?;
-        let way = (place - OVERFLOW) % WAYS;
-        Some(Stretch { flag: &set.flag, tags: &set.tags[way..], slots: &set.slots[way..], is_overflow: false })
-    }
 }
 
-struct Stretch<'a> {
-    flag: &'a Flag,
-    tags: &'a [AtomicU32],
-    slots: &'a [Slot],
-    is_overflow: bool,
-}
-
-/// The tag of a key; never 0, which marks a free way.
-fn tag(hash: u64) -> u32 {
-    hash as u32 | 1
-}
-
-fn halves(bytes: [u8; 16]) -> (u64, u64) {
+/// The two words of an id.
+pub fn halves(bytes: [u8; 16]) -> (u64, u64) {
     let number = u128::from_be_bytes(bytes);
     ((number >> 64) as u64, number as u64)
 }
 
-fn whole(high: u64, low: u64) -> [u8; 16] {
+/// The id of two words.
+pub fn whole(high: u64, low: u64) -> [u8; 16] {
     ((u128::from(high) << 64) | u128::from(low)).to_be_bytes()
 }
 

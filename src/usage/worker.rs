@@ -2,8 +2,10 @@
 //!
 //! It writes batches, each in a transaction of its own that also records the batch as written. The commit decides: a
 //! callback at the end of the transaction settles what was taken, or gives it back, whether an error, SIGTERM or
-//! anything else rolled it back. A worker stays connected for two seconds at most, so that DROP DATABASE, which waits
-//! five, finds nobody; another, started soon, writes what it leaves. Once an hour it also does the work of `tend`.
+//! anything else rolled it back. Uses of a token that has no row wait until it has one, or nobody can commit it any
+//! more: a transaction may use the token that it issues. A worker stays connected for two seconds at most, so that DROP
+//! DATABASE, which waits five, finds nobody; another, started soon, writes what it leaves. Once an hour it also does
+//! the work of `tend`.
 //!
 //! It is connected as the bootstrap superuser, and runs unasked: so each transaction proves first that the extension is
 //! installed and that the relations are its own, and acts as their owner in a security-restricted operation.
@@ -12,8 +14,8 @@ use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
 use super::batch::Batch;
-use super::in_memory;
-use super::slots::{Database, OpenBatch, Slots, Taken, Waiting};
+use super::slots::{Database, OpenBatch, Slots, Taken};
+use super::{in_memory, kept};
 use crate::catalog::usage;
 use crate::error::Error;
 use crate::pg::clock::Timestamp;
@@ -23,7 +25,7 @@ use crate::pg::user::ActingAs;
 use crate::{grants, notify, purge};
 
 /// After this long a worker begins no other batch. A batch takes a fraction of a second, or fails at a lock.
-const LONG_ENOUGH: Duration = Duration::from_millis(1000);
+const LONG_ENOUGH: Duration = Duration::from_millis(1400);
 
 /// How many tokens a batch has at most.
 const BATCH: usize = 5000;
@@ -40,8 +42,16 @@ struct AtHand {
     database: &'static Database,
     /// Since when its uses have waited.
     since: i64,
-    number: u64,
+    open: OpenBatch,
     taken: Vec<Taken>,
+    /// The tokens among them that have no row.
+    missed: usage::Missing,
+}
+
+impl AtHand {
+    fn new(slots: Slots<'static>, database: &'static Database, since: i64, open: OpenBatch) -> Self {
+        AtHand { slots, database, since, open, taken: Vec::new(), missed: usage::Missing::default() }
+    }
 }
 
 thread_local! {
@@ -62,10 +72,11 @@ pub fn run(database: u32) {
         slots.header.samples.take(database.oid());
         database.set_tended(Timestamp::now().micros());
     }
+    database.set_served(true);
 }
 
-/// Runs `act` in a transaction of its own, as the owner of the extension. `None` where that is not installed: a schema of
-/// its name may be anybody's.
+/// Runs `act` in a transaction of its own, as the owner of the extension. `None` where that is not installed: a schema
+/// of its name may be anybody's.
 fn as_owner<T>(act: impl FnOnce() -> T) -> Option<T> {
     process::in_transaction(|| {
         let _owner = ActingAs::owner_of_ours_restricted()?;
@@ -80,12 +91,9 @@ fn work(slots: Slots<'static>, database: &'static Database, start: Instant) -> O
     take_back(slots, database)?;
     let since = database.waiting_since().unwrap_or_else(|| Timestamp::now().micros());
     database.begin_writing();
-    for places in slots.waiting(database.oid()).chunks(BATCH) {
-        if start.elapsed() > LONG_ENOUGH {
-            database.leave(since);
-            return Some(());
-        }
-        as_owner(|| write(slots, database, since, places))?;
+    if !flush(slots, database, since, start)? {
+        database.leave(since);
+        return Some(());
     }
     as_owner(|| record_denials(slots, database))?.unwrap_or_else(Error::log);
     let now = Timestamp::now().micros();
@@ -95,31 +103,90 @@ fn work(slots: Slots<'static>, database: &'static Database, start: Instant) -> O
     Some(())
 }
 
-fn ended(committed: bool) {
-    if let Some(AtHand { slots, database, since, number, taken }) = AT_HAND.take() {
-        if committed {
-            slots.settle(number, &taken);
-        } else {
-            slots.give_back(number, &taken);
-            database.wait(since);
+/// Writes what waits, batch by batch, and more if memory has filled meanwhile. Returns false if time is up before all
+/// is written; `None` where the extension is not installed.
+fn flush(slots: Slots<'static>, database: &'static Database, since: i64, start: Instant) -> Option<bool> {
+    let is_over = || start.elapsed() > LONG_ENOUGH;
+    for number in slots.kept(Some(database.oid())) {
+        if is_over() {
+            return Some(false);
+        }
+        as_owner(|| write_kept(slots, database, since, number))?;
+    }
+    kept::remove_if_written(slots);
+    if slots.has_rest() {
+        // Other databases have batches of the file.
+        return Some(false);
+    }
+    // With few slots, a batch of all would leave none to those who come meanwhile.
+    let most = BATCH.min(slots.capacity() / 4);
+    loop {
+        let waiting = slots.waiting(database.oid());
+        for tokens in waiting.chunks(most) {
+            if is_over() {
+                return Some(false);
+            }
+            as_owner(|| write(slots, database, since, tokens))?;
+        }
+        slots.tidy(Timestamp::now().micros());
+        if waiting.len() < most || !slots.is_filling() {
+            return Some(true);
         }
     }
 }
 
-/// Writes one batch of the uses that wait at these places.
-fn write(slots: Slots<'static>, database: &'static Database, since: i64, places: &[Waiting]) {
-    let number = slots.next_batch();
+fn ended(committed: bool) {
+    let Some(AtHand { slots, database, since, open, taken, missed }) = AT_HAND.take() else { return };
+    let (oid, number) = (database.oid(), open.batch);
+    if !committed {
+        // What an earlier memory has kept stays in its batch.
+        if open.node == slots.node() {
+            slots.give_back(oid, number, &taken);
+        }
+        database.wait(since);
+        return;
+    }
+    for token in missed.tokens {
+        if slots.miss(oid, number, token, missed.at) {
+            database.wait(Timestamp::now().micros());
+        }
+    }
+    slots.settle(oid, number, &taken);
+}
+
+/// Writes one batch of the uses of these tokens that wait.
+fn write(slots: Slots<'static>, database: &'static Database, since: i64, tokens: &[[u8; 16]]) {
+    let open = OpenBatch { node: slots.node(), batch: slots.next_batch() };
     let batch = AT_HAND.with_borrow_mut(|at_hand| {
         // Stored before anything is taken, so that an error from here on gives it back.
-        let at_hand = at_hand.insert(AtHand { slots, database, since, number, taken: Vec::new() });
-        slots.take(database.oid(), number, places, &mut at_hand.taken);
-        if at_hand.taken.len() < places.len() {
+        let at_hand = at_hand.insert(AtHand::new(slots, database, since, open));
+        slots.take(database.oid(), open.batch, tokens, &mut at_hand.taken);
+        if at_hand.taken.len() < tokens.len() {
             database.wait(since);
         }
-        Batch::of(OpenBatch { node: slots.node(), batch: number }, &at_hand.taken)
+        Batch::of(open, &at_hand.taken)
     });
-    usage::enter_batch(batch.open);
-    usage::add(&batch.uses);
+    usage::enter_batch(open);
+    add(&batch);
+}
+
+/// Writes one batch that was kept over a stop, unless the tables have it: the server has crashed since, and has read it
+/// again.
+fn write_kept(slots: Slots<'static>, database: &'static Database, since: i64, number: u64) {
+    let open = slots.batch(number);
+    let batch = AT_HAND.with_borrow_mut(|at_hand| {
+        let at_hand = at_hand.insert(AtHand::new(slots, database, since, open));
+        at_hand.taken = slots.departed(database.oid(), number);
+        Batch::of(open, &at_hand.taken)
+    });
+    if usage::enter_batch(open) {
+        add(&batch);
+    }
+}
+
+fn add(batch: &Batch) {
+    let missed = usage::add(&batch.uses);
+    AT_HAND.with_borrow_mut(|at_hand| at_hand.as_mut().map(|at_hand| at_hand.missed = missed));
 }
 
 /// On a promoted standby, gives back what had been handed out and has not arrived, so that it is written here. Records
@@ -128,12 +195,11 @@ fn take_back(slots: Slots<'static>, database: &Database) -> Option<()> {
     let Some(open) = database.open() else { return Some(()) };
     // Memory changes after the commit: had that failed, the batch could still arrive.
     let has_arrived = as_owner(|| !usage::enter_batch(open))?;
-    slots.each(
-        Some(database.oid()),
-        |slot| {
-            if has_arrived { slot.land(open.batch) } else { slot.give_back(open.batch) }
-        },
-    );
+    if has_arrived {
+        slots.land(database.oid(), open.batch);
+    } else {
+        slots.take_back(database.oid(), open.batch);
+    }
     database.set_open(None);
     Some(())
 }

@@ -1,16 +1,15 @@
 //! An image of the shared memory as bytes: 64-bit numbers in little-endian order, then a checksum.
 
-use crate::usage::slots::{OpenBatch, Slots, VERDICTS, WORDS};
+use crate::usage::slots::{Numbers, OpenBatch, Saved, Slots, VERDICTS, WORDS, halves, whole};
 
 /// The number that an image begins with. Its last byte is the version of the format.
-const MAGIC: u64 = u64::from_be_bytes(*b"tokauth\x01");
+const MAGIC: u64 = u64::from_be_bytes(*b"tokauth\x02");
 
 /// All that is kept over a stop.
 #[derive(Default, PartialEq, Eq, Debug)]
 pub struct Image {
-    last_batch: u64,
     databases: Vec<DatabaseImage>,
-    slots: Vec<[u64; WORDS]>,
+    saved: Saved,
 }
 
 #[derive(PartialEq, Eq, Debug)]
@@ -24,63 +23,43 @@ struct DatabaseImage {
 impl Image {
     /// Takes an image of memory that no other process uses any more.
     pub fn of(slots: Slots<'_>) -> Self {
-        let mut image = Image { last_batch: slots.last_batch(), ..Image::default() };
-        let mut handed_out = Vec::new();
-        for database in slots.header.databases.each() {
-            let open = database.open();
-            handed_out.extend(open.map(|open| (database.oid(), open.batch)));
-            image.databases.push(DatabaseImage {
-                oid: database.oid(),
-                reset: database.reset(),
-                open,
-                counts: database.counts(),
-            });
-        }
-        slots.each(None, |slot| {
-            // The worker that had taken it has ended without a commit.
-            if let Some(batch) = slot.open_flight().filter(|&batch| !handed_out.contains(&(slot.key().database, batch)))
-            {
-                slot.give_back(batch);
-            }
-            // The next memory has another number, so the batch would seem unwritten and its uses would count twice.
-            slot.forget_settled();
-            if slot.is_worth_keeping() {
-                image.slots.push(slot.words());
-            }
+        let databases = slots.header.databases.each().map(|database| DatabaseImage {
+            oid: database.oid(),
+            reset: database.reset(),
+            open: database.open(),
+            counts: database.counts(),
         });
-        image
+        Image { databases: databases.collect(), saved: slots.save() }
     }
 
-    /// Restores the image in new memory, and returns for how many slots there was no room.
-    pub fn restore(self, slots: Slots<'_>) -> usize {
-        slots.continue_after(self.last_batch);
+    /// Restores the image in new memory, and returns for how many uses there was no room.
+    pub fn restore(self, slots: Slots<'_>, now: i64) -> u64 {
         for DatabaseImage { oid, reset, open, counts } in self.databases {
             if let Some(database) = slots.header.databases.find(oid, reset) {
                 database.restore(counts, reset, open);
-                database.wait(reset);
+                database.wait(now);
             }
         }
-        self.slots.into_iter().filter(|&words| !slots.restore(words)).count()
+        slots.restore(&self.saved, now)
     }
 
     /// The image in the format of the file.
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         let mut put = |number: u64| bytes.extend(number.to_le_bytes());
-        for number in [MAGIC, self.last_batch, self.databases.len() as u64, self.slots.len() as u64] {
-            put(number);
-        }
+        let Saved { node, last_batch, kept, slots } = &self.saved;
+        let ((high, low), (kept_high, kept_low)) = (halves(*node), halves(kept.node));
+        [MAGIC, high, low, *last_batch, kept_high, kept_low, kept.first, kept.end].into_iter().for_each(&mut put);
+        [self.databases.len() as u64, slots.len() as u64].into_iter().for_each(&mut put);
         for database in &self.databases {
             put(u64::from(database.oid));
             put(database.reset.cast_unsigned());
             let open = database.open.unwrap_or(OpenBatch { node: [0; 16], batch: 0 });
-            let node = u128::from_be_bytes(open.node);
-            for number in [(node >> 64) as u64, node as u64, open.batch] {
-                put(number);
-            }
+            let (high, low) = halves(open.node);
+            [high, low, open.batch].into_iter().for_each(&mut put);
             database.counts.into_iter().for_each(&mut put);
         }
-        self.slots.iter().flatten().copied().for_each(&mut put);
+        slots.iter().flatten().copied().for_each(&mut put);
         let checksum = crc32fast::hash(&bytes);
         bytes.extend(u64::from(checksum).to_le_bytes());
         bytes
@@ -97,13 +76,14 @@ impl Image {
         if next()? != MAGIC {
             return None;
         }
+        let node = whole(next()?, next()?);
         let last_batch = next()?;
+        let kept = Numbers { node: whole(next()?, next()?), first: next()?, end: next()? };
         let (databases, slots) = (next()?, next()?);
         let databases = (0..databases)
             .map(|_| {
                 let (oid, reset) = (u32::try_from(next()?).ok()?, next()?.cast_signed());
-                let (high, low, batch) = (next()?, next()?, next()?);
-                let node = ((u128::from(high) << 64) | u128::from(low)).to_be_bytes();
+                let (node, batch) = (whole(next()?, next()?), next()?);
                 let open = (batch != 0).then_some(OpenBatch { node, batch });
                 let mut counts = [0; VERDICTS];
                 for count in &mut counts {
@@ -121,7 +101,7 @@ impl Image {
                 Some(words)
             })
             .collect::<Option<_>>()?;
-        next().is_none().then_some(Image { last_batch, databases, slots })
+        next().is_none().then_some(Image { databases, saved: Saved { node, last_batch, kept, slots } })
     }
 }
 
@@ -129,7 +109,7 @@ impl Image {
 mod tests {
     use super::*;
     use crate::pg::shared_memory::on_heap;
-    use crate::usage::slots::{Key, Use};
+    use crate::usage::slots::{Flight, Key, Recent, Use};
     use crate::verdict::Verdict;
     use proptest::prelude::*;
 
@@ -149,14 +129,18 @@ mod tests {
     fn memory_comes_back_from_its_image() {
         let bytes = Image::of(used()).to_bytes();
         let again = on_heap(64);
-        assert_eq!(Image::of_bytes(&bytes).unwrap().restore(again), 0);
+        assert_eq!(Image::of_bytes(&bytes).unwrap().restore(again, 78), 0);
         assert_eq!(Image::of_bytes(&Image::of(again).to_bytes()).unwrap().databases, Image::of(used()).databases);
         for number in 0..20 {
             let key = Key { database: 5, token: [number; 16] };
-            assert_eq!(again.recent(&key).record, used().recent(&key).record);
+            let Recent { mut record, flight } = again.recent(&key);
+            let Flight { batch, requests, denials } = flight.unwrap();
+            (record.requests, record.denials) = (requests, denials);
+            assert_eq!(record, used().recent(&key).record);
+            assert_eq!(again.batch(batch), OpenBatch { node: used().node(), batch: 1 });
         }
         let database = again.header.databases.find(5, 0).unwrap();
-        assert_eq!((database.reset(), database.waiting_since()), (77, Some(77)));
+        assert_eq!((database.reset(), database.waiting_since()), (77, Some(78)));
     }
 
     #[test]
@@ -164,10 +148,11 @@ mod tests {
         let slots = used();
         slots.take(5, 8, &slots.waiting(5), &mut Vec::new());
         let image = Image::of(slots);
-        assert_eq!(image.slots.len(), 20);
+        assert_eq!(image.saved.slots.len(), 20);
         let again = on_heap(64);
-        image.restore(again);
-        assert_eq!(again.recent(&Key { database: 5, token: [1; 16] }).record.requests, 1);
+        image.restore(again, 77);
+        let flight = again.recent(&Key { database: 5, token: [1; 16] }).flight.unwrap();
+        assert_eq!((flight.requests, again.batch(flight.batch).node), (1, slots.node()));
     }
 
     #[test]
@@ -175,13 +160,13 @@ mod tests {
         let slots = used();
         let mut taken = Vec::new();
         slots.take(5, 8, &slots.waiting(5), &mut taken);
-        slots.settle(8, &taken);
+        slots.settle(5, 8, &taken);
         let key = Key { database: 5, token: [1; 16] };
         slots.count(&key, &Use { at: 100, valid: true, client: None });
         let again = on_heap(64);
-        Image::of(slots).restore(again);
+        Image::of(slots).restore(again, 77);
         let recent = again.recent(&key);
-        assert_eq!((recent.record.requests, recent.flights), (1, [None; 4]));
+        assert_eq!((recent.record.requests, recent.flight.unwrap().requests), (0, 1), "only what came later");
     }
 
     #[test]
@@ -189,9 +174,9 @@ mod tests {
         let slots = used();
         slots.take(5, 9, &slots.waiting(5), &mut Vec::new());
         let again = on_heap(64);
-        Image::of_bytes(&Image::of(slots).to_bytes()).unwrap().restore(again);
+        Image::of_bytes(&Image::of(slots).to_bytes()).unwrap().restore(again, 77);
         let recent = again.recent(&Key { database: 5, token: [1; 16] });
-        assert_eq!((recent.record.requests, recent.flights[0].unwrap().batch), (0, 9));
+        assert_eq!((recent.record.requests, recent.flight.unwrap().batch), (0, 9));
     }
 
     #[test]

@@ -3,12 +3,13 @@
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
 
 use super::flag::Flag;
+use super::moment::has_passed;
 use super::slot::Word;
 use super::{halves, whole};
 use crate::verdict::Verdict;
 
-/// How many databases can have usage.
-const DATABASES: usize = 256;
+/// How many databases can have usage. Those that find no place go uncounted, which `doctor()` tells in each of them.
+pub const DATABASES: usize = 1024;
 
 /// How many verdicts there are.
 pub const VERDICTS: usize = Verdict::ALL.len();
@@ -26,6 +27,7 @@ pub struct Database {
     oid: AtomicU32,
     waiting_since: AtomicU64,
     is_unfinished: AtomicBool,
+    is_served: AtomicBool,
     tended: AtomicU64,
     /// Held while a batch is handed out, so that two calls cannot hand out different ones.
     pub exporting: Flag,
@@ -69,6 +71,11 @@ impl Databases {
         Some(database)
     }
 
+    /// The database with this oid, if it is known.
+    pub fn known(&self, oid: u32) -> Option<&Database> {
+        self.each().find(|database| database.oid() == oid)
+    }
+
     /// All databases known.
     pub fn each(&self) -> impl Iterator<Item = &Database> {
         self.all.iter().filter(|database| database.oid() != 0)
@@ -79,6 +86,7 @@ impl Databases {
         let _held = self.flag.hold();
         database.waiting_since.store(0, Relaxed);
         database.is_unfinished.store(false, Relaxed);
+        database.is_served.store(false, Relaxed);
         database.tended.store(0, Relaxed);
         database.sampled.store(0, Relaxed);
         database.set_open(None);
@@ -145,10 +153,25 @@ impl Database {
         self.is_unfinished.swap(false, Relaxed)
     }
 
+    /// Records that a worker has come to an orderly end, or that one is about to begin.
+    pub fn set_served(&self, is_served: bool) {
+        self.is_served.store(is_served, Relaxed);
+    }
+
+    /// Whether the last worker has come to an orderly end.
+    pub fn was_served(&self) -> bool {
+        self.is_served.load(Relaxed)
+    }
+
+    /// Whether uses wait to be written, or the hourly work is due.
+    pub fn needs_worker(&self, now: i64) -> bool {
+        self.waiting_since().is_some() || self.is_due(now)
+    }
+
     /// Whether the hourly work, which does not depend on usage, is due.
     pub fn is_due(&self, now: i64) -> bool {
         const HOUR: i64 = 3_600_000_000;
-        now - self.tended.load(Relaxed).cast_signed() >= HOUR
+        has_passed(HOUR, self.tended.load(Relaxed).cast_signed(), now)
     }
 
     /// Records that the hourly work is done.
@@ -160,7 +183,7 @@ impl Database {
     pub fn is_sample(&self, now: i64) -> bool {
         const SAMPLING: i64 = 10_000_000;
         let last = self.sampled.load(Relaxed);
-        now - last.cast_signed() >= SAMPLING
+        has_passed(SAMPLING, last.cast_signed(), now)
             && self.sampled.compare_exchange(last, now.cast_unsigned(), Relaxed, Relaxed).is_ok()
     }
 

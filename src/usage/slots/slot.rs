@@ -1,9 +1,10 @@
-//! The uses of one token, and the words that hold them.
+//! The words of shared memory that hold the uses of one token.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use super::address::{Address, network_text};
+use super::moment::{age, has_passed, later};
 use super::rate::Rate;
+use super::record::{Counted, Flight, Missed, NETWORKS, Record, Use};
 use super::{Recent, halves, whole};
 
 /// A word of shared memory. Its accesses order nothing themselves; where order matters, a flag does.
@@ -57,118 +58,40 @@ impl Key {
     }
 }
 
-/// A verification of a token that exists.
-pub struct Use {
-    /// The moment, in microseconds since 2000.
-    pub at: i64,
-    /// Whether the token was accepted.
-    pub valid: bool,
-    /// The client, if known.
-    pub client: Option<Address>,
-}
-
-/// Some uses of one token. Moments are microseconds since 2000; 0 is none.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
-pub struct Record {
-    /// When it was first valid, as far as this memory knows.
-    pub first_use: i64,
-    /// When it was last valid.
-    pub last_use: i64,
-    /// When it was last denied.
-    pub last_denial: i64,
-    /// How often it was valid.
-    pub requests: u64,
-    /// How often it was denied.
-    pub denials: u64,
-    pub(super) client: [u64; 3],
-    pub(super) networks: [u64; NETWORKS],
-}
-
-impl Record {
-    /// The client that last presented it.
-    pub fn client(&self) -> Option<Address> {
-        Address::of_words(self.client)
-    }
-
-    /// The networks it was used from.
-    pub fn networks(&self) -> impl Iterator<Item = String> {
-        self.networks.iter().filter_map(|&network| network_text(network))
-    }
-
-    /// The record with this client and these networks.
-    pub fn from(mut self, client: Option<Address>, networks: impl IntoIterator<Item = Address>) -> Self {
-        self.client = client.map_or([0; 3], Address::words);
-        self.networks.iter_mut().zip(networks).for_each(|(word, network)| *word = network.network());
-        self
-    }
-
-    /// Adds the uses of another record of the same token.
-    pub fn merge(&mut self, other: &Record) {
-        let last = |record: &Record| record.last_use.max(record.last_denial);
-        if last(other) > last(self) && other.client[0] != 0 {
-            self.client = other.client;
-        }
-        if other.first_use != 0 && (self.first_use == 0 || other.first_use < self.first_use) {
-            self.first_use = other.first_use;
-        }
-        self.last_use = self.last_use.max(other.last_use);
-        self.last_denial = self.last_denial.max(other.last_denial);
-        self.requests += other.requests;
-        self.denials += other.denials;
-        for network in other.networks.into_iter().filter(|&network| network != 0) {
-            if !self.networks.contains(&network)
-                && let Some(free) = self.networks.iter_mut().find(|at| **at == 0)
-            {
-                *free = network;
-            }
-        }
-    }
-}
-
-/// Uses that a batch has taken.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Flight {
-    /// The batch.
-    pub batch: u64,
-    /// How often it was valid.
-    pub requests: u64,
-    /// How often it was denied.
-    pub denials: u64,
-}
-
-/// How many networks of a token are remembered between two batches.
-const NETWORKS: usize = 4;
-
 /// The least time between two denials of a token that become events, in microseconds.
 const SAMPLING: i64 = 60_000_000;
 
 /// How many words a slot has.
-pub const WORDS: usize = 21;
+pub const WORDS: usize = 23;
 
 /// The word at which each field begins.
 mod word {
     pub const TOKEN: usize = 0;
     pub const DATABASE: usize = 2;
-    pub const FIRST_USE: usize = 3;
-    pub const LAST_USE: usize = 4;
-    pub const LAST_DENIAL: usize = 5;
-    pub const REQUESTS: usize = 6;
-    pub const DENIALS: usize = 7;
+    /// When it was last presented, by the clock of that moment: the clock may be set back.
+    pub const TOUCHED: usize = 3;
+    pub const FIRST_USE: usize = 4;
+    pub const LAST_USE: usize = 5;
+    pub const LAST_DENIAL: usize = 6;
+    pub const REQUESTS: usize = 7;
+    pub const DENIALS: usize = 8;
     /// Twice the number of the batch, plus one while the flight is open; 0 if there is none.
-    pub const FLIGHT: usize = 8;
-    pub const FLIGHT_REQUESTS: usize = 9;
-    pub const FLIGHT_DENIALS: usize = 10;
-    pub const CLIENT: usize = 11;
-    pub const NETWORKS: usize = 14;
+    pub const FLIGHT: usize = 9;
+    pub const FLIGHT_REQUESTS: usize = 10;
+    pub const FLIGHT_DENIALS: usize = 11;
+    pub const CLIENT: usize = 12;
+    pub const NETWORKS: usize = 15;
     /// The networks seen since the last flight (bits 0 to 3) and in it (bits 4 to 7); above, the next one to replace.
-    pub const SEEN: usize = 18;
+    pub const SEEN: usize = 19;
     /// When the allowance is full again.
-    pub const BUCKET: usize = 19;
+    pub const BUCKET: usize = 20;
     /// When a denial last became an event.
-    pub const SAMPLED: usize = 20;
+    pub const SAMPLED: usize = 21;
+    /// A transaction that began after one that may yet commit the token's row; 0 while no batch has missed the row.
+    pub const MISSED: usize = 22;
 }
 
-/// The uses of one token, guarded by the flag of its set, or of the overflow.
+/// The uses of one token, guarded by the flag of its set, or of its page of the overflow.
 #[derive(Default)]
 #[repr(transparent)]
 pub struct Slot([Word; WORDS]);
@@ -219,10 +142,18 @@ impl Slot {
         self.0.iter().zip(words).for_each(|(word, value)| word.set(value));
     }
 
-    /// Adds a use, and returns whether it is a denial that is to become an event.
+    pub(super) fn of_words(words: [u64; WORDS]) -> Self {
+        let slot = Slot::default();
+        slot.set_words(words);
+        slot
+    }
+
+    /// Adds a use.
     #[inline]
-    pub(super) fn add(&self, used: &Use) -> bool {
+    pub(super) fn add(&self, used: &Use) -> Counted {
         let word = &self.0;
+        let is_first = !self.is_waiting();
+        word[word::TOUCHED].set_moment(used.at);
         if let Some(client) = used.client {
             word[word::CLIENT..].iter().zip(client.words()).for_each(|(word, value)| word.set(value));
         }
@@ -231,19 +162,20 @@ impl Slot {
             if word[word::FIRST_USE].get() == 0 {
                 word[word::FIRST_USE].set_moment(used.at);
             }
-            word[word::LAST_USE].set_moment(used.at.max(word[word::LAST_USE].moment()));
+            word[word::LAST_USE].set_moment(later(word[word::LAST_USE].moment(), used.at));
             if let Some(client) = used.client {
                 self.see(client.network());
             }
-            return false;
+            return Counted { is_sample: false, is_first };
         }
         word[word::DENIALS].add(1);
-        word[word::LAST_DENIAL].set_moment(used.at.max(word[word::LAST_DENIAL].moment()));
-        let is_sample = word[word::SAMPLED].get() == 0 || used.at - word[word::SAMPLED].moment() >= SAMPLING;
+        word[word::LAST_DENIAL].set_moment(later(word[word::LAST_DENIAL].moment(), used.at));
+        let sampled = word[word::SAMPLED].moment();
+        let is_sample = sampled == 0 || has_passed(SAMPLING, sampled, used.at);
         if is_sample {
             word[word::SAMPLED].set_moment(used.at);
         }
-        is_sample
+        Counted { is_sample, is_first }
     }
 
     fn see(&self, network: u64) {
@@ -260,17 +192,35 @@ impl Slot {
 
     /// Takes one use from the allowance, or returns the microseconds until there is one; see [`Rate`].
     pub(super) fn admit(&self, rate: Rate, now: i64) -> Result<(), i64> {
-        self.0[word::BUCKET].set_moment(self.would_admit(rate, now)?);
-        Ok(())
+        let bucket = &self.0[word::BUCKET];
+        self.0[word::TOUCHED].set_moment(now);
+        // Stored in a refusal too: otherwise what a former rate, or a clock that was set back, has left would be cut to
+        // the length of the interval anew each time, and never end.
+        let at_most_empty = rate.at_most_empty(bucket.moment(), now);
+        let taken = rate.take(at_most_empty, now);
+        bucket.set_moment(taken.unwrap_or(at_most_empty));
+        taken.map(|_| ())
     }
 
-    pub(super) fn would_admit(&self, rate: Rate, now: i64) -> Result<i64, i64> {
-        rate.take(self.0[word::BUCKET].moment(), now)
+    pub(super) fn would_admit(&self, rate: Rate, now: i64) -> Result<(), i64> {
+        rate.take(rate.at_most_empty(self.0[word::BUCKET].moment(), now), now).map(|_| ())
+    }
+
+    /// Whether its allowance is used up in part.
+    pub(super) fn has_bucket(&self, now: i64) -> bool {
+        self.0[word::BUCKET].moment() > now
     }
 
     /// Whether it has uses that no batch has taken.
+    #[inline]
     pub(super) fn is_waiting(&self) -> bool {
-        self.0[word::REQUESTS].get() != 0 || self.0[word::DENIALS].get() != 0
+        self.waiting_uses() != 0
+    }
+
+    /// How many uses it has that no batch has taken.
+    #[inline]
+    pub(super) fn waiting_uses(&self) -> u64 {
+        self.0[word::REQUESTS].get() + self.0[word::DENIALS].get()
     }
 
     /// Whether a batch can take uses from it: only one at a time can have some.
@@ -287,9 +237,9 @@ impl Slot {
         Some(self.0[word::FLIGHT].get() >> 1).filter(|_| self.is_in_open_flight())
     }
 
-    /// When it was last presented.
-    pub(super) fn touched(&self) -> i64 {
-        self.0[word::LAST_USE].moment().max(self.0[word::LAST_DENIAL].moment())
+    /// How long ago it was last presented.
+    pub(super) fn idle(&self, now: i64) -> u64 {
+        age(self.0[word::TOUCHED].moment(), now)
     }
 
     fn record(&self, requests: u64, denials: u64, seen: u64) -> Record {
@@ -334,6 +284,7 @@ impl Slot {
     pub(super) fn settle(&self, batch: u64) {
         if self.open_flight() == Some(batch) {
             self.0[word::FLIGHT].set(batch << 1);
+            self.0[word::MISSED].set(0);
         }
     }
 
@@ -349,8 +300,20 @@ impl Slot {
         }
     }
 
+    /// As [`give_back`](Self::give_back), since the batch has found no row of the token; forgets the uses instead if
+    /// there can be none any more.
+    pub(super) fn miss(&self, batch: u64, missed: Missed) {
+        let word = &self.0;
+        match word[word::MISSED].get() {
+            0 => word[word::MISSED].set(missed.by),
+            by if by <= missed.all_ended_before => return self.land(batch),
+            _ => {}
+        }
+        self.give_back(batch);
+    }
+
     /// Forgets the open flight of a batch that was handed out and has arrived.
-    pub fn land(&self, batch: u64) {
+    pub(super) fn land(&self, batch: u64) {
         if self.open_flight() == Some(batch) {
             self.0[word::FLIGHT].set(0);
         }
@@ -363,9 +326,26 @@ impl Slot {
         }
     }
 
-    /// Whether it has anything that a restart must not lose.
-    pub fn is_worth_keeping(&self) -> bool {
+    /// Whether it has uses that no table has for certain.
+    pub fn has_unwritten(&self) -> bool {
         self.is_waiting() || self.is_in_open_flight()
+    }
+
+    /// Whether anything is lost with it: uses that are not written, or an allowance that is used up in part.
+    pub(super) fn is_worth_keeping(&self, now: i64) -> bool {
+        self.has_unwritten() || self.has_bucket(now)
+    }
+
+    /// Adds the waiting uses of a saved slot of the same token.
+    pub(super) fn absorb(&self, saved: &Slot) {
+        let (word, other) = (&self.0, &saved.0);
+        let latest = |field: usize| word[field].set_moment(word[field].moment().max(other[field].moment()));
+        [word::TOUCHED, word::LAST_USE, word::LAST_DENIAL, word::BUCKET, word::SAMPLED].into_iter().for_each(latest);
+        if word[word::FIRST_USE].get() == 0 {
+            word[word::FIRST_USE].set(other[word::FIRST_USE].get());
+        }
+        word[word::REQUESTS].add(other[word::REQUESTS].get());
+        word[word::DENIALS].add(other[word::DENIALS].get());
     }
 
     /// Adds what it knows to `recent`.
@@ -373,16 +353,10 @@ impl Slot {
         let word = &self.0;
         recent.record.merge(&self.record(word[word::REQUESTS].get(), word[word::DENIALS].get(), 0));
         let batch = word[word::FLIGHT].get() >> 1;
-        if batch == 0 {
-            return;
-        }
-        let (requests, denials) = (word[word::FLIGHT_REQUESTS].get(), word[word::FLIGHT_DENIALS].get());
-        // A token that was evicted often may have more flights than there is room for; the others count as written.
-        let place = recent.flights.iter().position(|at| at.is_none_or(|flight| flight.batch == batch));
-        if let Some(place) = place {
-            let flight = recent.flights[place].get_or_insert(Flight { batch, requests: 0, denials: 0 });
-            flight.requests += requests;
-            flight.denials += denials;
-        }
+        recent.flight = (batch != 0).then(|| Flight {
+            batch,
+            requests: word[word::FLIGHT_REQUESTS].get(),
+            denials: word[word::FLIGHT_DENIALS].get(),
+        });
     }
 }

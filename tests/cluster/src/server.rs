@@ -4,7 +4,7 @@ use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::thread::{panicking, sleep};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -145,11 +145,9 @@ impl Server {
     /// As [`start_again`](Self::start_again), with these variables in the environment of the server.
     pub fn start_in(&mut self, environment: &[(&str, &str)]) {
         let log = OpenOptions::new().create(true).append(true).open(self.log()).unwrap();
-        let postmaster = as_server(&self.programs.join("postgres"))
-            .arg("-D")
-            .arg(self.data())
+        let postmaster = self
+            .postgres()
             .envs(environment.iter().copied())
-            .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
             .stderr(log)
             .spawn()
@@ -160,6 +158,12 @@ impl Server {
             assert!(ended.is_none(), "the server did not start: {}", ended.unwrap());
             connect(&self.directory, "postgres").is_ok()
         });
+    }
+
+    /// Starts the server and returns when it has ended by itself, since it cannot start.
+    pub fn fail_to_start(&self) {
+        let output = self.postgres().output().expect("the server's program can be run");
+        assert!(!output.status.success(), "the server has started and ended");
     }
 
     /// Stops the server cleanly and starts it again.
@@ -311,6 +315,12 @@ impl Server {
     #[must_use]
     pub fn log_text(&self) -> String {
         String::from_utf8_lossy(&fs::read(self.log()).unwrap()).into_owned()
+    }
+
+    fn postgres(&self) -> Command {
+        let mut command = as_server(&self.programs.join("postgres"));
+        command.arg("-D").arg(self.data()).stdin(Stdio::null());
+        command
     }
 
     fn configure(&self, settings: &[&str]) {

@@ -2,7 +2,8 @@
 //!
 //! With `TOKENAUTH_SOAK` the test with many clients runs longer.
 
-use std::thread;
+use std::thread::{self, sleep};
+use std::time::Duration;
 
 use postgres::Client;
 use tokenauth_cluster::contract::{Issued, issue, prepare, revoke, verdict};
@@ -71,11 +72,11 @@ fn a_clean_stop_keeps_what_was_never_written() {
     server.restart();
     let mut client = server.connect("postgres");
     assert_eq!((counts(&mut client, &issued), written(&mut client, &issued)), ((7, 0), 0));
-    assert!(!server.file("data/pg_stat/tokenauth.stat").exists(), "read once");
 
     // A clean stop does not count again what was already written.
     server.reconfigure(&["tokenauth.usage_flush_interval = 1"]);
     wait_until("the flush", || written(&mut client, &issued) == 7);
+    wait_until("the file to go", || !server.file("data/pg_stat/tokenauth.stat").exists());
     server.reconfigure(&["tokenauth.usage_flush_interval = 1h"]);
     verify_often(&mut client, &issued, 2);
     server.restart();
@@ -93,6 +94,123 @@ fn a_clean_stop_keeps_what_was_never_written() {
     assert_eq!(counts(&mut client, &issued), (7, 0));
     assert!(server.log_text().contains("usage of tokens kept at the last stop is damaged"));
     assert_eq!(verdict(&mut client, &issued.token), "valid");
+}
+
+#[test]
+fn what_a_clean_stop_has_kept_outlives_starts_that_fail_and_crashes() {
+    let mut server = lazy_server(&[]);
+    let mut client = server.connect("postgres");
+    prepare(&mut client);
+    let (issued, other) = (issue(&mut client, "user:1"), issue(&mut client, "user:1"));
+    verify_often(&mut client, &issued, 7);
+    server.stop();
+    let hba = std::fs::read(server.file("data/pg_hba.conf")).unwrap();
+    server.write_file("data/pg_hba.conf", "nonsense", 0o600);
+    server.fail_to_start();
+    server.write_file("data/pg_hba.conf", &hba, 0o600);
+    std::fs::create_dir(server.file(".s.PGSQL.5432.lock")).unwrap();
+    server.fail_to_start();
+    std::fs::remove_dir(server.file(".s.PGSQL.5432.lock")).unwrap();
+
+    // What is used after the start, or between two starts, is kept apart from it.
+    let mut expected = 7;
+    for _ in 0..3 {
+        server.start_again();
+        let mut client = server.connect("postgres");
+        assert_eq!(counts(&mut client, &issued), (expected, 0));
+        verify_often(&mut client, &issued, 2);
+        verify_often(&mut client, &other, 2);
+        server.kill();
+        server.start_again();
+        let mut client = server.connect("postgres");
+        assert_eq!((counts(&mut client, &issued), written(&mut client, &issued)), ((expected, 0), 0));
+        verify_often(&mut client, &issued, 3);
+        expected += 3;
+        server.stop();
+    }
+    server.start_again();
+    let mut client = server.connect("postgres");
+    verify_often(&mut client, &issued, 1);
+    server.reconfigure(&["tokenauth.usage_flush_interval = 1"]);
+    wait_until("the flush", || written(&mut client, &issued) == expected + 1);
+    wait_until("the file to go", || !server.file("data/pg_stat/tokenauth.stat").exists());
+    server.crash();
+    let mut client = server.connect("postgres");
+    assert_eq!(counts(&mut client, &issued), (expected + 1, 0));
+}
+
+#[test]
+fn uses_of_a_token_count_from_the_transaction_on_that_issues_it() {
+    let server = server(&[]);
+    let (mut issuer, mut client) = (server.connect("postgres"), server.connect("postgres"));
+    prepare(&mut client);
+    let settled = issue(&mut client, "user:1");
+    let mut rounds = 0;
+    // Two flushes, of which each finds a use of a token that it sees.
+    let mut flush_twice = |client: &mut Client| {
+        for _ in 0..2 {
+            verify_often(client, &settled, 1);
+            rounds += 1;
+            wait_until("a flush", || written(client, &settled) == rounds);
+        }
+    };
+    issuer.batch_execute("BEGIN").unwrap();
+    let committed = issue(&mut issuer, "user:1");
+    verify_often(&mut issuer, &committed, 3);
+    flush_twice(&mut client);
+    verify_often(&mut issuer, &committed, 2);
+    flush_twice(&mut client);
+    issuer.batch_execute("COMMIT").unwrap();
+    assert_eq!(counts(&mut client, &committed), (5, 0));
+    wait_until("a flush after the commit", || written(&mut client, &committed) == 5);
+
+    // Uses of a token that was never committed are forgotten, and no worker comes for them again.
+    issuer.batch_execute("BEGIN").unwrap();
+    let rolled_back = issue(&mut issuer, "user:1");
+    verify_often(&mut issuer, &rolled_back, 3);
+    flush_twice(&mut client);
+    let recent = format!("SELECT request_count FROM tokenauth.recent_usage('{}')", rolled_back.id);
+    assert_eq!(one::<Option<i64>>(&mut client, &recent), Some(3));
+    issuer.batch_execute("ROLLBACK").unwrap();
+    wait_until("it to be forgotten", || one::<Option<i64>>(&mut client, &recent).unwrap_or_default() == 0);
+    assert_eq!(one::<i64>(&mut client, "SELECT count(*) FROM tokenauth.usage"), 2);
+}
+
+#[test]
+fn a_missing_row_of_usage_is_made_when_it_is_missed() {
+    let server = server(&[]);
+    let mut client = server.connect("postgres");
+    prepare(&mut client);
+    let (missing, present) = (issue(&mut client, "user:1"), issue(&mut client, "user:1"));
+    client.execute("DELETE FROM tokenauth.usage WHERE token_id = $1::text::uuid", &[&missing.id]).unwrap();
+    verify_often(&mut client, &missing, 3);
+    verify_often(&mut client, &present, 2);
+    wait_until("the flush", || one::<i64>(&mut client, "SELECT sum(request_count)::bigint FROM tokenauth.usage") == 5);
+    assert_eq!((written(&mut client, &missing), written(&mut client, &present)), (3, 2));
+    assert_eq!(one::<i64>(&mut client, "SELECT sum(request_count)::bigint FROM tokenauth.usage_hourly"), 5);
+}
+
+#[test]
+fn a_use_in_the_future_is_a_finding_until_the_next_one_corrects_it() {
+    let in_the_future = "SELECT count(*) FROM tokenauth.doctor() WHERE object = 'tokenauth.usage'";
+    let set_clock = "UPDATE tokenauth.usage SET last_used_at = '2090-01-01', last_denied_at = '2090-01-01'";
+    let is_right = "SELECT count(*) FROM tokenauth.usage
+                     WHERE last_used_at BETWEEN now() - interval '1 minute' AND clock_timestamp()";
+    for settings in [&["shared_preload_libraries = 'tokenauth'", "tokenauth.usage_flush_interval = 1"][..], &[]] {
+        let server = Server::start(&[FAST, settings].concat());
+        let mut client = server.connect("postgres");
+        prepare(&mut client);
+        let issued = issue(&mut client, "user:1");
+        client.batch_execute(set_clock).unwrap();
+        if !settings.is_empty() {
+            assert_eq!(one::<i64>(&mut client, in_the_future), 1);
+        }
+        assert_eq!(verdict(&mut client, &issued.token), "valid");
+        wait_until("the correction", || one::<i64>(&mut client, is_right) == 1);
+        if !settings.is_empty() {
+            assert_eq!(one::<i64>(&mut client, in_the_future), 0);
+        }
+    }
 }
 
 #[test]
@@ -223,6 +341,42 @@ fn a_rate_is_kept_for_each_token_by_itself() {
     assert_eq!(verdict(&mut second, &one_token.token), "revoked");
     client.batch_execute("UPDATE tokenauth.kind SET rate_limit = NULL, rate_interval = NULL").unwrap();
     assert_eq!(verdict(&mut second, &other.token), "valid");
+}
+
+#[test]
+fn a_raised_rate_counts_within_one_of_its_intervals() {
+    let server = server(&[]);
+    let mut client = server.connect("postgres");
+    prepare(&mut client);
+    client.batch_execute("UPDATE tokenauth.kind SET rate_limit = 1, rate_interval = '1 day'").unwrap();
+    let issued = issue(&mut client, "user:1");
+    assert_eq!(verdict(&mut client, &issued.token), "valid");
+    assert_eq!(verdict(&mut client, &issued.token), "rate_limited");
+    client.batch_execute("UPDATE tokenauth.kind SET rate_limit = 2, rate_interval = '2 seconds'").unwrap();
+    let told = "SELECT (detail ->> 'retry_after')::int FROM tokenauth.verify($1)";
+    let seconds: i32 = client.query_one(told, &[&issued.token]).unwrap().get(0);
+    assert_eq!(seconds, 1);
+    sleep(Duration::from_secs(1));
+    assert_eq!(verdict(&mut client, &issued.token), "valid", "when it was told to come back");
+}
+
+#[test]
+fn each_call_takes_one_use_from_the_rate() {
+    let server = server(&[]);
+    let mut client = server.connect("postgres");
+    prepare(&mut client);
+    client.batch_execute("UPDATE tokenauth.kind SET rate_limit = 4, rate_interval = '1 day'").unwrap();
+    let issued = issue(&mut client, "user:1");
+    // verify() and then sign_in() in one transaction are two.
+    for expected in ["valid", "valid", "rate_limited"] {
+        let mut transaction = client.transaction().unwrap();
+        for function in ["verify", "sign_in"] {
+            let sql = format!("SELECT verdict FROM tokenauth.{function}($1)");
+            assert_eq!(transaction.query_one(&sql, &[&issued.token]).unwrap().get::<_, &str>(0), expected);
+        }
+        transaction.commit().unwrap();
+    }
+    assert_eq!(counts(&mut client, &issued), (4, 2), "what is charged is what is counted");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Usage in shared memory: every use is counted once, whatever stops in between, and verification never fails because
 //! of it.
 
+mod capacity;
 mod counting;
 mod impostors;
 mod processes;

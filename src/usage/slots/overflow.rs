@@ -1,0 +1,135 @@
+//! Where records go that have lost their slot and still have something to lose.
+//!
+//! Who fills it makes room: if a page is full, it gives up what is written already, then the database with most records
+//! in the page gives up the one that was used longest ago.
+
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
+use super::Tagged;
+use super::group::Group;
+use super::slot::{Key, Slot, WORDS};
+
+/// How many places a page has. When memory is full each newcomer searches some pages, so they are small.
+pub const PLACES: usize = 32;
+
+/// How long a record with nothing to lose keeps a place that nobody needs, in microseconds: a reader whose snapshot is
+/// older than the last batch still adds its flight.
+const LONG: u64 = 60_000_000;
+
+/// The places that a token's record may have in the overflow.
+pub type Page = Group<PLACES>;
+
+/// All pages.
+#[derive(Clone, Copy)]
+pub struct Overflow<'a> {
+    pages: &'a [Page],
+    /// How many places are occupied: while none is, no page need be searched.
+    occupied: &'a AtomicU32,
+}
+
+/// What became of a record.
+pub enum Put {
+    /// It has a place.
+    Placed,
+    /// It has the place of another, whose uses were these.
+    Replaced(u64),
+    /// There is no place for it.
+    Refused,
+}
+
+impl<'a> Overflow<'a> {
+    pub fn over(pages: &'a [Page], occupied: &'a AtomicU32) -> Self {
+        Overflow { pages, occupied }
+    }
+
+    pub fn pages(&self) -> &'a [Page] {
+        self.pages
+    }
+
+    /// The two pages in which a token's record may be. With one, some would be full when most have room.
+    fn pages_of(&self, hash: u64) -> [&'a Page; 2] {
+        // The sets are chosen by the upper half.
+        let page = |bits: u32| &self.pages[(u64::from(bits) as usize * self.pages.len()) >> 32];
+        let bits = hash as u32;
+        [page(bits), page(bits.wrapping_mul(0x9E37_79B1))]
+    }
+
+    /// Acts on the record of a token, whose set's flag the caller holds: so it can be found nowhere else meanwhile.
+    pub fn with<T>(&self, key: &Key, tagged: Tagged, act: impl FnOnce(&Page, usize) -> T) -> Option<T> {
+        if self.occupied.load(Relaxed) == 0 {
+            return None;
+        }
+        for page in self.pages_of(tagged.hash).into_iter().filter(|page| page.may_have(tagged.tag)) {
+            let held = page.hold()?;
+            if let Some(at) = page.find(key, tagged.tag) {
+                return Some(act(page, at));
+            }
+            drop(held);
+        }
+        None
+    }
+
+    /// Takes out the record of a token, whose set's flag the caller holds.
+    pub fn remove(&self, key: &Key, tagged: Tagged) -> Option<[u64; WORDS]> {
+        self.with(key, tagged, |page, at| {
+            page.vacate(at);
+            self.occupied.fetch_sub(1, Relaxed);
+            page.slot(at).words()
+        })
+    }
+
+    /// Puts in a copy of a record whose set's flag the caller holds. One with nothing to lose gets a free place only.
+    pub fn put(&self, record: &Slot, now: i64) -> Put {
+        let tagged = Tagged::of(&record.key());
+        let [one, other] = self.pages_of(tagged.hash);
+        let page = if other.occupied().count() < one.occupied().count() { other } else { one };
+        let Some(_held) = page.hold() else { return Put::Refused };
+        let mut put = Put::Placed;
+        let at = if let Some(at) = page.free() {
+            self.occupied.fetch_add(1, Relaxed);
+            at
+        } else if record.is_worth_keeping(now)
+            && let Some(at) = replaceable(page, now)
+        {
+            let uses = page.slot(at).waiting_uses();
+            if uses > 0 {
+                put = Put::Replaced(uses);
+            }
+            at
+        } else {
+            return Put::Refused;
+        };
+        page.slot(at).copy(record);
+        page.occupy(at, tagged.tag);
+        put
+    }
+
+    /// Frees the places of records that have had nothing to lose for long.
+    pub fn tidy(&self, now: i64) {
+        if self.occupied.load(Relaxed) == 0 {
+            return;
+        }
+        for page in self.pages {
+            let Some(_held) = page.hold() else { continue };
+            let is_idle = |slot: &Slot| !slot.is_worth_keeping(now) && slot.idle(now) > LONG;
+            for at in page.occupied().filter(|&at| is_idle(page.slot(at))) {
+                page.vacate(at);
+                self.occupied.fetch_sub(1, Relaxed);
+            }
+        }
+    }
+}
+
+/// The place in a full page whose record is to make room. One in an open flight never does: it is to be settled there.
+fn replaceable(page: &Page, now: i64) -> Option<usize> {
+    let of = |at: usize| page.slot(at).database();
+    let with_nothing = page.longest_idle(now, |slot| !slot.is_worth_keeping(now));
+    let with_bucket = || page.longest_idle(now, |slot| !slot.is_waiting() && !slot.is_in_open_flight());
+    let with_uses = || {
+        let database =
+            page.occupied().map(of).max_by_key(|&this| page.occupied().filter(|&at| of(at) == this).count())?;
+        page.longest_idle(now, |slot| slot.database() == database && !slot.is_in_open_flight())
+            .or_else(|| page.longest_idle(now, |slot| !slot.is_in_open_flight()))
+    };
+    with_nothing.or_else(with_bucket).or_else(with_uses)
+}
