@@ -2,7 +2,7 @@
 //!
 //! A binding says how a row becomes a principal: by the principal's type, and SQL expressions for its id and other
 //! fields. Or how it becomes a membership: by expressions for organisation, member and permissions. The triggers that
-//! apply a binding are all there is of it; no table of bindings could disagree with them. Expressions run as whoever
+//! apply a binding are all there is of it; the table of bindings only lets `doctor()` miss them. Expressions run as whoever
 //! writes the table; only the write to our tables, which is constant SQL, runs as their owner.
 
 mod afresh;
@@ -10,6 +10,9 @@ mod bind;
 mod definition;
 mod drift;
 mod evaluation;
+mod findings;
+mod installed;
+mod obstacle;
 mod overtaken;
 mod source;
 mod subject;
@@ -18,6 +21,11 @@ mod sync;
 mod trigger;
 mod triggers;
 
-pub use drift::findings;
+pub use findings::findings;
 pub use subject::{BoundTo, Subject};
 pub use supplied::{Supplied, lock, refuse_membership, refuse_supplied, supplier_of_active};
+
+/// A table as an SQL literal, for hints that name a call.
+pub fn literal(table: &str) -> String {
+    format!("'{}'", table.replace('\'', "''"))
+}

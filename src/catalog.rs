@@ -13,7 +13,8 @@
 //!    at once as firmly as the call will need it, since two that hold a row in SHARE mode can both wait to write it;
 //! 4. rows of `member`, whose principals are not always locked: what changes a membership locks only that;
 //! 5. rows of `token`;
-//! 6. rows that are written once and never locked: `key`, new tokens with their usage, `import`, `mass_death`, `event`.
+//! 6. rows of `binding`, each of the bound table that the call has locked;
+//! 7. rows that are written once and never locked: `key`, new tokens with their usage, `import`, `mass_death`, `event`.
 //!
 //! A set operation takes all its locks of a table by a statement of its own, ordered, before the one that writes: an
 //! UPDATE or DELETE visits rows in whatever order it is planned. Rows about to be inserted are part of that order, since
@@ -23,6 +24,7 @@
 
 pub mod aged;
 pub mod announced;
+pub mod binding;
 pub mod event;
 pub mod exported;
 pub mod import;

@@ -226,6 +226,10 @@ pub enum Error {
     AlreadyBound { table: String, to: Option<BoundTo> },
     /// The table is not bound.
     NotBound(String),
+    /// A trigger that DETACH PARTITION has left on a table that is no partition of a bound one any more.
+    DetachedPartition(String),
+    /// A warning: principals or memberships without a row in the table that has just been bound to them.
+    Rowless { table: String, to: BoundTo, count: i64, named: Vec<String> },
     /// Several rows of a bound table are the same principal, or the same member of an organisation.
     SeveralRows { table: String, principal: String, org: Option<String> },
     /// A field that a binding supplies is set by hand.

@@ -76,7 +76,8 @@ mod tokenauth {}
 extension_sql_file!("../sql/schema/schema.sql", name = "schema", bootstrap);
 extension_sql_file!("../sql/schema/kind.sql", name = "kind", requires = ["schema"]);
 extension_sql_file!("../sql/schema/principal.sql", name = "principal", requires = ["kind"]);
-extension_sql_file!("../sql/schema/token.sql", name = "token", requires = ["principal"]);
+extension_sql_file!("../sql/schema/binding.sql", name = "binding", requires = ["principal"]);
+extension_sql_file!("../sql/schema/token.sql", name = "token", requires = ["binding"]);
 extension_sql_file!("../sql/schema/event.sql", name = "event", requires = ["token"]);
 extension_sql_file!("../sql/schema/views.sql", name = "views", requires = ["event", usage::seen::recent_usage]);
 extension_sql_file!("../sql/schema/types.sql", name = "types", requires = ["views"]);

@@ -7,12 +7,12 @@ use pgrx::prelude::*;
 use super::definition::Definition;
 use super::evaluation::settled;
 use super::source::Source;
-use super::sync::{bound_as, copy};
-use super::triggers;
-use super::{BoundTo, lock};
+use super::sync::copy;
+use super::{installed, lock, triggers};
 use crate::access::Caller;
 use crate::actor::Actor;
-use crate::catalog::principals::{How, record_unbound};
+use crate::catalog::binding::{forget, remember, remembered};
+use crate::catalog::principals::{How, Rowless, record_unbound};
 use crate::error::{Error, ErrorReport};
 use crate::pg::call::Call;
 use crate::pg::table::{Out, Supply, Table, lock_bindings};
@@ -26,10 +26,12 @@ use crate::pg::user::ActingAs;
 /// NULL from a given expression never widens: the principal is inactive, permissions are none, data scopes allow
 /// nothing. Deactivation and token death become one transaction; DELETE, TRUNCATE and a changed id drop the principal.
 ///
+/// A WARNING names principals of the type without a row, which stay as they are.
+///
 /// # Errors
 /// `22004` for a NULL source, type or id, or a row whose id is NULL; `42501` for anybody but the owner of the table;
 /// `42601` for what is not an expression; `42710` when the type or the table is bound already; `0A000` for views,
-/// foreign and temporary tables and inheritance; `21000` when several rows are the same principal.
+/// foreign, temporary and unlogged tables, partitions and inheritance; `21000` when several rows are the same principal.
 #[expect(clippy::too_many_arguments, reason = "the contract's signature; SQL calls it with named arguments")]
 // Written by hand, since pgrx would call the second argument "r#type".
 #[pg_extern(
@@ -97,18 +99,30 @@ fn bind(
     // Even whether a text is an expression may depend on settings.
     let _settled = settled();
     let definition = define()?;
-    let source = Source::owned(source, command, |_| Out::Writers)?;
+    let source = Source::bindable(source, command, |source| installed::lock_to_replace(source, &definition))?;
     lock_bindings();
     lock(definition.to(), Supply::Bind);
     refuse_second(&source, &definition)?;
-    triggers::install(&source, &definition);
+    // What an earlier binding may have left over.
+    installed::drop(&source);
+    installed::install(&source, &definition);
+    let to = definition.to().clone();
     let changes = {
         let _owner = ActingAs::owner_of(source.table.oid());
         copy(definition, &source)?
     };
-    let copied = changes.rows();
+    let (copied, rowless) = (changes.rows(), changes.rowless());
     changes.apply(How::Bound, &source.qualified)?;
+    remember(&source.qualified, &to);
+    let table = source.qualified.shown();
+    if let Rowless { count: 1.., named } = rowless {
+        warn(Error::Rowless { table, to, count: rowless.count, named });
+    }
     Ok(copied)
+}
+
+fn warn(about: Error) {
+    ErrorReport::from(about).report(PgLogLevel::WARNING);
 }
 
 /// Checks that neither the table, nor its type or memberships, are bound already.
@@ -129,8 +143,8 @@ fn refuse_second(source: &Source, definition: &Definition) -> Result<(), Error> 
     Ok(())
 }
 
-/// Removes the triggers that bind a table. Its principals or memberships stay as they are, and are set by hand from now
-/// on.
+/// Removes every trigger that keeps principals or memberships in step with a table, whatever its name and whatever has
+/// become of the table since. These stay as they are, and are set by hand from now on.
 ///
 /// # Errors
 /// `22004` for NULL, `42501` for anybody but the owner of the table, `42704` when it is not bound.
@@ -141,10 +155,24 @@ fn unbind_principals(call: Call, source: Option<Table>) -> Result<(), ErrorRepor
     let _settled = settled();
     let source = Source::owned(source, c"unbind_principals()", |_| Out::Everybody)?;
     lock_bindings();
-    let is_of_memberships = bound_as(&source).is_ok_and(|definition| *definition.to() == BoundTo::Memberships);
-    if triggers::drop(&source) == 0 {
-        Err(Error::NotBound(source.qualified.shown()))?;
-    }
-    let event = if is_of_memberships { "members.unbound" } else { "principals.unbound" };
+    let mut types = installed::drop(&source);
+    types.extend(forget_all(&source, &types));
+    let Some(first) = types.first() else {
+        return Err(Error::NotBound(source.qualified.shown()))?;
+    };
+    let event = if first.is_empty() { "members.unbound" } else { "principals.unbound" };
     Ok(record_unbound(&source.qualified, event, &actor)?)
+}
+
+/// Forgets that these types were bound, and what a table of this name was bound to; but nothing that another table is bound
+/// to. Returns what was forgotten.
+fn forget_all(source: &Source, types: &[Text]) -> Vec<Text> {
+    let bound = triggers::tables();
+    remembered()
+        .into_iter()
+        .filter(|one| one.table == Some(source.table) || types.contains(&one.of_type))
+        .map(|one| one.of_type)
+        .filter(|of_type| !bound.iter().any(|other| other.is_installed && other.is_of(of_type)))
+        .inspect(forget)
+        .collect()
 }

@@ -4,6 +4,7 @@ use std::ffi::CStr;
 
 use pgrx::pg_sys;
 
+use super::obstacle::Obstacle;
 use crate::error::Error;
 use crate::pg::rows::Rows;
 use crate::pg::statement::{Statement, arguments};
@@ -19,7 +20,8 @@ pub struct Source {
     pub qualified: Text,
     /// Its name alone, quoted; for a partition that of its root, for which expressions are written.
     pub alias: Text,
-    refused: Option<&'static str>,
+    /// What keeps it from being bound.
+    pub obstacle: Option<Obstacle>,
 }
 
 impl Source {
@@ -34,9 +36,14 @@ impl Source {
                          WHEN n.nspname = 'tokenauth' THEN 'ours'
                          WHEN c.relpersistence = 't' THEN 'temporary'
                          WHEN c.relispartition THEN 'partition'
+                         WHEN c.relpersistence = 'u' THEN 'unlogged'
                          WHEN EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = c.oid) THEN 'child'
                          WHEN c.relkind = 'r'
-                              AND EXISTS (SELECT FROM pg_inherits i WHERE i.inhparent = c.oid) THEN 'parent' END
+                              AND EXISTS (SELECT FROM pg_inherits i WHERE i.inhparent = c.oid) THEN 'parent'
+                         WHEN c.relkind = 'p'
+                         THEN (SELECT min(CASE WHEN s.relkind = 'f' THEN 'foreign partition'
+                                               WHEN s.relpersistence = 'u' THEN 'unlogged partition' END)
+                                 FROM pg_partition_tree(c.oid) t JOIN pg_class s ON s.oid = t.relid) END
                FROM pg_class c
                JOIN pg_namespace n ON n.oid = c.relnamespace
                JOIN pg_class r ON r.oid = coalesce(pg_partition_root(c.oid)::oid, c.oid)
@@ -47,16 +54,7 @@ impl Source {
                 table,
                 qualified: row.required(1),
                 alias: row.required(2),
-                refused: match row.bytes(3) {
-                    None => None,
-                    Some(b"ours") => Some("It belongs to the extension itself."),
-                    Some(b"temporary") => Some("Temporary tables are seen by one session only."),
-                    Some(b"partition") => Some("It is a partition; bind the partitioned table."),
-                    Some(b"child" | b"parent") => {
-                        Some("Rows of tables that inherit from one another are written past each other's triggers.")
-                    }
-                    Some(_) => Some("Only ordinary and partitioned tables have the triggers that are needed."),
-                },
+                obstacle: row.bytes(3).map(Obstacle::parse),
             })
             .ok_or(Error::NoSuchTable)
     }
@@ -108,6 +106,56 @@ impl Source {
         }
     }
 
+    /// Looks up a table that the current user owns and that can be bound, and locks it against those whom `out` names.
+    ///
+    /// # Errors
+    /// As [`owned`](Self::owned), and 0A000 for a table that cannot be bound.
+    pub fn bindable(
+        table: Option<Table>,
+        command: &'static CStr,
+        out: impl FnOnce(&Self) -> Out,
+    ) -> Result<Self, Error> {
+        let source = Self::owned(table, command, out)?;
+        match source.obstacle {
+            Some(obstacle) => Err(Error::CannotBind { table: source.qualified.shown(), why: obstacle.why() }),
+            None => Ok(source),
+        }
+    }
+
+    /// Looks up a table that the current user owns, and locks it against those whom `out` names.
+    ///
+    /// # Errors
+    /// 22004 for NULL, 42P01 when it does not exist, 42501 for anybody but its owner, 25006, naming `command`, in a
+    /// read-only transaction.
+    pub fn owned(table: Option<Table>, command: &'static CStr, out: impl FnOnce(&Self) -> Out) -> Result<Self, Error> {
+        let table = table.ok_or(Error::Absent("source"))?;
+        let source = Self::of_owner(table)?;
+        // Neither can be bound or has triggers of ours, so there is nothing to wait for.
+        if matches!(source.obstacle, Some(Obstacle::Kind | Obstacle::Ours)) {
+            return Ok(source);
+        }
+        // Checked before taking the lock, which on a standby would be refused as too strong.
+        xact::refuse_read_only(command);
+        source.lock(out(&source));
+        // The table may have changed during the wait for the lock.
+        Self::of_owner(table)
+    }
+
+    /// Looks up a table that the current user owns.
+    ///
+    /// # Errors
+    /// 42P01 when it does not exist, 42501 for anybody but its owner.
+    fn of_owner(table: Table) -> Result<Self, Error> {
+        static MAY_BIND: Statement =
+            Statement::new("SELECT pg_has_role(current_user, relowner, 'USAGE') FROM pg_class WHERE oid = $1");
+        let source = Self::of(table)?;
+        if MAY_BIND.first(arguments![table.oid()], |row| row.required(1)).unwrap_or(false) {
+            Ok(source)
+        } else {
+            Err(Error::NotTableOwner(source.qualified.shown()))
+        }
+    }
+
     /// Locks the table and its partitions: writers to a partition lock only that.
     fn lock(&self, out: Out) {
         static PARTITIONS: Statement =
@@ -116,28 +164,5 @@ impl Source {
         for partition in PARTITIONS.all(arguments![self.table], |row| row.required::<Table>(1)) {
             partition.lock(out);
         }
-    }
-
-    /// Looks up a table that the current user owns, and locks it against those whom `out` names.
-    ///
-    /// # Errors
-    /// 22004 for NULL, 42P01 when it does not exist, 42501 for anybody but its owner, 0A000 for a table that cannot be
-    /// bound, 25006, naming `command`, in a read-only transaction.
-    pub fn owned(table: Option<Table>, command: &'static CStr, out: impl FnOnce(&Self) -> Out) -> Result<Self, Error> {
-        static MAY_BIND: Statement =
-            Statement::new("SELECT pg_has_role(current_user, relowner, 'USAGE') FROM pg_class WHERE oid = $1");
-        let table = table.ok_or(Error::Absent("source"))?;
-        let source = Self::of(table)?;
-        if !MAY_BIND.first(arguments![table.oid()], |row| row.required(1)).unwrap_or(false) {
-            return Err(Error::NotTableOwner(source.qualified.shown()));
-        }
-        if let Some(why) = source.refused {
-            return Err(Error::CannotBind { table: source.qualified.shown(), why });
-        }
-        // Checked before taking the lock, which on a standby would be refused as too strong.
-        xact::refuse_read_only(command);
-        source.lock(out(&source));
-        // The table may have changed during the wait for the lock.
-        Self::of(table)
     }
 }

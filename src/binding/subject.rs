@@ -21,6 +21,14 @@ impl BoundTo {
             BoundTo::Memberships => "memberships",
         }
     }
+
+    /// The first argument of its triggers: the type of the principals, empty for memberships.
+    pub fn type_argument(&self) -> &str {
+        match self {
+            BoundTo::Principals(of_type) => of_type,
+            BoundTo::Memberships => "",
+        }
+    }
 }
 
 impl fmt::Display for BoundTo {

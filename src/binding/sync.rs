@@ -5,9 +5,10 @@ use pgrx::prelude::*;
 use super::definition::Definition;
 use super::evaluation::{Evaluation, settled};
 use super::source::Source;
-use super::triggers;
+use super::{installed, triggers};
 use crate::access::Caller;
 use crate::actor::Actor;
+use crate::catalog::binding::remember;
 use crate::catalog::principals::{Changes, How};
 use crate::error::{Error, ErrorReport};
 use crate::pg::call::Call;
@@ -15,32 +16,35 @@ use crate::pg::meanwhile::Meanwhile;
 use crate::pg::table::{Out, Table};
 use crate::pg::user::ActingAs;
 
-/// Repairs drift between a bound table and its principals or memberships, and installs missing triggers, such as those
-/// of a new partition. Returns how many principals or memberships it has changed.
+/// Repairs drift between a bound table and its principals or memberships, and makes its triggers again what they must be:
+/// a new partition needs its own. Returns how many principals or memberships it has changed.
 ///
 /// Afterwards each row is a principal or membership as the binding says. Every other membership is ended, and every
 /// other principal of the type dropped: no trigger saw its row removed. Expressions run as the owner of the table.
 ///
 /// # Errors
 /// `22004` for NULL, `42501` for anybody but the owner of the table, `42704` when it is not bound or a row names an
-/// unknown organisation or member, `21000` when several rows are the same principal or membership.
+/// unknown organisation or member, `0A000` when it could not be bound any more, `21000` when several rows are the same
+/// principal or membership.
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn sync_principals(call: Call, source: Option<Table>) -> Result<i64, ErrorReport> {
     let caller = Caller::enter(call)?;
     Actor::application(caller)?;
     let _settled = settled();
-    let source = Source::owned(source, c"sync_principals()", |source| {
-        let drops = bound_as(source).is_ok_and(|definition| triggers::install_drops(source, &definition));
-        if drops { Out::Everybody } else { Out::Writers }
+    let source = Source::bindable(source, c"sync_principals()", |source| {
+        bound_as(source).map_or(Out::Writers, |definition| installed::lock_to_install(source, &definition))
     })?;
     let definition = bound_as(&source)?;
-    triggers::install(&source, &definition);
+    installed::install(&source, &definition);
+    let to = definition.to().clone();
     let mut changes = {
         let _owner = ActingAs::owner_of(source.table.oid());
         copy(definition, &source)?
     };
     changes.others_gone();
     let outcome = changes.apply(How::Synced, &source.qualified)?;
+    // It may have another name by now.
+    remember(&source.qualified, &to);
     Ok(i64::try_from(outcome.total()).unwrap_or(i64::MAX))
 }
 
@@ -68,10 +72,10 @@ pub fn copy(definition: Definition, source: &Source) -> Result<Changes, Error> {
 ///
 /// # Errors
 /// 42704 when it is not bound.
-pub fn bound_as(source: &Source) -> Result<Definition, Error> {
-    triggers::bindings()
+fn bound_as(source: &Source) -> Result<Definition, Error> {
+    triggers::tables()
         .iter()
         .filter(|binding| binding.table == source.table && binding.is_installed)
-        .find_map(|binding| Definition::of_arguments(&binding.arguments).ok())
+        .find_map(|binding| binding.definition().ok())
         .ok_or_else(|| Error::NotBound(source.qualified.shown()))
 }

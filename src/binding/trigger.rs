@@ -9,7 +9,7 @@ use pgrx::prelude::*;
 use super::definition::Definition;
 use super::evaluation::{Evaluation, settled};
 use super::source::Source;
-use super::{afresh, overtaken};
+use super::{afresh, overtaken, triggers};
 use crate::catalog::principals::{Changes, How};
 use crate::error::{Error, ErrorReport};
 use crate::pg::rows::Rows;
@@ -26,12 +26,13 @@ const ROWS: &std::ffi::CStr = c"tokenauth_rows";
 /// permissions, data_scopes, display_name and state_reason, `''` for an absent one. A membership has no type:
 /// `tokenauth.sync_principal('', '''org:'' || org_id', '''user:'' || user_id', 'permissions')`. Row triggers and
 /// statement triggers must be AFTER, and statement triggers need their transition tables. BEFORE TRUNCATE drops the
-/// principals or memberships of the existing rows, AFTER TRUNCATE all of the type, or all memberships.
+/// principals or memberships of the existing rows, AFTER TRUNCATE all of the type, or all memberships. A BEFORE TRUNCATE
+/// trigger alone, which DETACH PARTITION leaves behind, only raises.
 ///
 /// SECURITY INVOKER: the expressions run as whoever writes the table, and only the write to our tables as their owner.
 ///
 /// # Errors
-/// `39P01` for any other use, `22004` for a NULL id, organisation or member, `42704` for a membership of or in an
+/// `39P01` for any other use and for a table that is no partition of a bound one any more, `22004` for a NULL id, organisation or member, `42704` for a membership of or in an
 /// unknown principal, `22023` for a malformed permission or data scope; and what an expression raises, as `38000` where
 /// its code is not one of PostgreSQL's.
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
@@ -80,6 +81,10 @@ fn image(evaluation: &Evaluation, fired: &Fired) -> Result<Changes, Error> {
 /// are. When a whole table is truncated, everybody of the type is gone, without a look at any row.
 fn truncate(firing: &Firing) -> Result<(), Error> {
     let source = Source::of(Table::of(firing.table))?;
+    // Its rows make nobody a principal any more, and so their end ends nobody.
+    if matches!(firing.what, Fired::TruncateBegins) && !triggers::remnants(Some(source.table)).is_empty() {
+        return Err(Error::DetachedPartition(source.qualified.shown()));
+    }
     let definition = Definition::of_arguments(&firing.arguments)?;
     let mut changes = Changes::new(definition.to().clone(), definition.supplied());
     if let Fired::Truncated = firing.what {

@@ -30,8 +30,10 @@ macro_rules! differs {
 
 mod hold;
 mod members;
+mod rowless;
 mod write;
 
+pub use rowless::Rowless;
 pub use write::record_unbound;
 
 use std::ffi::CStr;

@@ -7,6 +7,7 @@ use pgrx::prelude::*;
 use super::Error;
 use super::refusal;
 use super::told::{Told, sentence};
+use crate::binding::literal;
 use crate::masking;
 use crate::pg::{diagnostics, encoding};
 
@@ -293,6 +294,18 @@ impl Error {
             } => Told::new(State::ERRCODE_DUPLICATE_OBJECT, format!("table {table} is already bound"))
                 .hint("Use tokenauth.unbind_principals() first."),
             Error::NotBound(table) => Told::new(UNKNOWN, format!("table {table} is not bound")),
+            Error::DetachedPartition(table) => Told::new(
+                State::ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED,
+                format!("table {table} is no partition of a bound table any more"),
+            )
+            .detail("The trigger is left over from when it was one.")
+            .hint(format!("Use tokenauth.unbind_principals({}) to remove it.", literal(table))),
+            Error::Rowless { table, to, count, named } => {
+                let some = if i64::try_from(named.len()) == Ok(*count) { "They are" } else { "Among them are" };
+                Told::new(State::ERRCODE_WARNING, format!("{to} without a row in table {table}: {count}"))
+                    .detail(format!("{some} {}.", named.join(", ")))
+                    .hint(format!("They stay as they are. Use tokenauth.sync_principals({}) to end them.", literal(table)))
+            }
             Error::SeveralRows { table, principal, org: None } => Told::new(
                 State::ERRCODE_CARDINALITY_VIOLATION,
                 format!("several rows of table {table} are principal \"{principal}\""),

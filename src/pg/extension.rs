@@ -18,8 +18,9 @@ use super::{authorization, invalidation};
 const NAME: &CStr = c"tokenauth";
 
 /// Every table and view of ours, by which our SQL names them.
-const RELATIONS: [&CStr; 15] = [
+const RELATIONS: [&CStr; 16] = [
     c"announced",
+    c"binding",
     c"event",
     c"events",
     c"import",
@@ -217,6 +218,7 @@ mod tests {
         let scripts = concat!(
             include_str!("../../sql/schema/kind.sql"),
             include_str!("../../sql/schema/principal.sql"),
+            include_str!("../../sql/schema/binding.sql"),
             include_str!("../../sql/schema/token.sql"),
             include_str!("../../sql/schema/event.sql"),
             include_str!("../../sql/schema/types.sql"),

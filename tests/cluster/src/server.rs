@@ -250,8 +250,14 @@ impl Server {
 
     /// Restores a dump in custom format with `pg_restore` into an existing empty database.
     pub fn restore(&self, database: &str, dump: &[u8]) {
+        self.restore_with(database, dump, &[]);
+    }
+
+    /// Restores what these options of `pg_restore` select from a dump in custom format.
+    pub fn restore_with(&self, database: &str, dump: &[u8], options: &[&str]) {
         let mut command = program("pg_restore");
         command
+            .args(options)
             .args(["--exit-on-error", "--username=postgres", "--dbname", database])
             .arg("--host")
             .arg(&self.directory);

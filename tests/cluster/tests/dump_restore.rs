@@ -1,7 +1,7 @@
 //! A dump and a restore bring everything back except the plaintexts, which were never in the database.
 
 use postgres::Client;
-use tokenauth_cluster::contract::{issue, prepare, privileges, revoke, verdict};
+use tokenauth_cluster::contract::{Issued, issue, prepare, privileges, revoke, serve, verdict};
 use tokenauth_cluster::{FAST, Server};
 
 #[test]
@@ -220,4 +220,73 @@ fn export_all(client: &mut Client, since: &str) -> Vec<String> {
 fn import_all(client: &mut Client, documents: &[String]) -> i64 {
     let sql = "SELECT tokenauth.import_revocations($1::text::jsonb)";
     documents.iter().map(|document| client.query_one(sql, &[document]).unwrap().get::<_, i64>(0)).sum()
+}
+
+/// Tables that are bound, one of them partitioned.
+const TABLES: &str = "
+    CREATE TABLE users (id integer PRIMARY KEY, is_active boolean NOT NULL DEFAULT true);
+    CREATE TABLE memberships (org_id integer, user_id integer, PRIMARY KEY (org_id, user_id)) PARTITION BY LIST (org_id);
+    CREATE TABLE memberships_1 PARTITION OF memberships FOR VALUES IN (1);";
+const BIND: &str = "
+    SELECT tokenauth.bind_principals('users', 'user', 'id', active => 'is_active');
+    SELECT tokenauth.bind_members('memberships', $$'org:' || org_id$$, $$'user:' || user_id$$);";
+const FINDINGS: &str = "SELECT format('%s %s', object, finding) FROM tokenauth.doctor() WHERE area = 'binding'";
+
+fn texts(client: &mut Client, query: &str) -> Vec<String> {
+    client.query(query, &[]).unwrap().iter().map(|row| row.get(0)).collect()
+}
+
+#[test]
+fn a_restored_database_is_bound_as_it_was() {
+    let (server, mut client, _) = bound();
+    let triggers = "SELECT format('%s %s %s %s', tgrelid::regclass, tgname, tgenabled, pg_get_triggerdef(oid))
+                      FROM pg_trigger WHERE NOT tgisinternal AND tgfoid = 'tokenauth.sync_principal'::regproc ORDER BY 1";
+    let remembered = "SELECT format('%s %s %s', type, source, what) FROM tokenauth.binding ORDER BY 1";
+    let before = (texts(&mut client, triggers), texts(&mut client, remembered));
+    assert_eq!((before.0.len(), before.1.len()), (5 + 2 + 2, 2));
+
+    server.create_database("restored", "TEMPLATE template0");
+    server.restore("restored", &server.dump("postgres", &["--format=custom"]));
+
+    let mut restored = server.connect("restored");
+    assert_eq!((texts(&mut restored, triggers), texts(&mut restored, remembered)), before);
+    assert_eq!(texts(&mut restored, FINDINGS), [""; 0]);
+    let issued = issue(&mut restored, "user:1");
+    restored.batch_execute("UPDATE users SET is_active = false WHERE id = 1").unwrap();
+    assert_eq!(verdict(&mut restored, &issued.token), "revoked");
+    restored.batch_execute("SELECT tokenauth.unbind_principals('users')").unwrap();
+    assert_eq!(texts(&mut restored, remembered), [" public.memberships memberships"]);
+}
+
+#[test]
+fn a_restore_of_data_alone_tells_that_its_tables_are_to_be_bound() {
+    let (server, _, issued) = bound();
+    server.create_database("copy", "TEMPLATE template0");
+    let mut copy = server.connect("copy");
+    copy.batch_execute("CREATE EXTENSION tokenauth").unwrap();
+    copy.batch_execute(TABLES).unwrap();
+    server.restore_with("copy", &server.dump("postgres", &["--format=custom"]), &["--data-only"]);
+
+    assert_eq!(
+        texts(&mut copy, FINDINGS),
+        [
+            "public.memberships was bound to memberships and has none of the triggers any more",
+            "public.users was bound to principals of type \"user\" and has none of the triggers any more",
+        ]
+    );
+    assert_eq!(verdict(&mut copy, &issued.token), "valid");
+    copy.batch_execute(BIND).unwrap();
+    assert_eq!(texts(&mut copy, FINDINGS), [""; 0]);
+    copy.batch_execute("DELETE FROM users WHERE id = 1").unwrap();
+    assert_eq!(verdict(&mut copy, &issued.token), "revoked");
+}
+
+/// A server whose tables are bound, and a token of a user.
+fn bound() -> (Server, Client, Issued) {
+    let (server, mut client, issued) = serve(FAST);
+    client.batch_execute(TABLES).unwrap();
+    client.batch_execute("INSERT INTO users VALUES (1), (2); SELECT tokenauth.put_principal('org:1')").unwrap();
+    client.batch_execute(BIND).unwrap();
+    client.batch_execute("INSERT INTO memberships VALUES (1, 1), (1, 2)").unwrap();
+    (server, client, issued)
 }

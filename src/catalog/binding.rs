@@ -1,0 +1,57 @@
+//! Rows of `tokenauth.binding`: which tables were bound and not unbound since. `doctor()` compares them with the triggers,
+//! which are what decides.
+
+use crate::binding::BoundTo;
+use crate::pg::statement::{Statement, arguments};
+use crate::pg::table::Table;
+use crate::pg::text::Text;
+use crate::pg::user::ActingAs;
+
+/// A table that was bound.
+pub struct Remembered {
+    /// The type of principals, or `''` for memberships.
+    pub of_type: Text,
+    /// The name that the table had, quoted.
+    pub source: Text,
+    /// The table that has this name today.
+    pub table: Option<Table>,
+}
+
+impl Remembered {
+    /// Whether the table was bound to this.
+    pub fn is_to(&self, to: &BoundTo) -> bool {
+        self.of_type.as_bytes() == to.type_argument().as_bytes()
+    }
+}
+
+/// Everything remembered, by name of the table.
+pub fn remembered() -> Vec<Remembered> {
+    // Names are compared by their parts: how they are quoted depends on a setting.
+    static ALL: Statement = Statement::new(
+        "SELECT b.type, b.source, c.oid::regclass
+           FROM tokenauth.binding b
+          CROSS JOIN LATERAL parse_ident(b.source) AS name
+           LEFT JOIN pg_namespace n ON n.nspname = name[1]::name
+           LEFT JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = name[2]::name
+          ORDER BY b.source, b.type",
+    );
+    let _owner = ActingAs::owner_of_ours();
+    ALL.all(&[], |row| Remembered { of_type: row.required(1), source: row.required(2), table: row.optional(3) })
+}
+
+/// Remembers that a table is bound to this, and no other.
+pub fn remember(source: &Text, to: &BoundTo) {
+    static REMEMBER: Statement = Statement::new(
+        "INSERT INTO tokenauth.binding (type, source, what) VALUES ($1, $2, $3)
+         ON CONFLICT (type) DO UPDATE SET source = excluded.source WHERE binding.source <> excluded.source",
+    );
+    let _owner = ActingAs::owner_of_ours();
+    REMEMBER.run(arguments![to.type_argument(), source.clone(), to.noun()]);
+}
+
+/// Forgets that a table is bound to this type.
+pub fn forget(of_type: &Text) {
+    static FORGET: Statement = Statement::new("DELETE FROM tokenauth.binding WHERE type = $1");
+    let _owner = ActingAs::owner_of_ours();
+    FORGET.run(arguments![of_type.clone()]);
+}
