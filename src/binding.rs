@@ -20,6 +20,7 @@ mod supplied;
 mod sync;
 mod trigger;
 mod triggers;
+mod unique;
 
 pub use findings::findings;
 pub use subject::{BoundTo, Subject};

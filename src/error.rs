@@ -228,6 +228,8 @@ pub enum Error {
     NotBound(String),
     /// A trigger that DETACH PARTITION has left on a table that is no partition of a bound one any more.
     DetachedPartition(String),
+    /// A warning: no unique index covers what a row of the table is.
+    NotUnique { table: String, to: BoundTo },
     /// A warning: principals or memberships without a row in the table that has just been bound to them.
     Rowless { table: String, to: BoundTo, count: i64, named: Vec<String> },
     /// Several rows of a bound table are the same principal, or the same member of an organisation.

@@ -28,6 +28,7 @@ pub mod memory;
 pub mod message;
 pub mod notify;
 pub mod open_writers;
+pub mod parts;
 mod planner;
 pub mod privileges;
 pub mod probe;

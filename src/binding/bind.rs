@@ -8,7 +8,7 @@ use super::definition::Definition;
 use super::evaluation::settled;
 use super::source::Source;
 use super::sync::copy;
-use super::{installed, lock, triggers};
+use super::{installed, lock, triggers, unique};
 use crate::access::Caller;
 use crate::actor::Actor;
 use crate::catalog::binding::{forget, remember, remembered};
@@ -26,7 +26,8 @@ use crate::pg::user::ActingAs;
 /// NULL from a given expression never widens: the principal is inactive, permissions are none, data scopes allow
 /// nothing. Deactivation and token death become one transaction; DELETE, TRUNCATE and a changed id drop the principal.
 ///
-/// A WARNING names principals of the type without a row, which stay as they are.
+/// A WARNING names principals of the type without a row, which stay as they are, and another is given where no unique
+/// index covers the id: a second row with the same id would override the first.
 ///
 /// # Errors
 /// `22004` for a NULL source, type or id, or a row whose id is NULL; `42501` for anybody but the owner of the table;
@@ -109,12 +110,16 @@ fn bind(
     let to = definition.to().clone();
     let changes = {
         let _owner = ActingAs::owner_of(source.table.oid());
-        copy(definition, &source)?
+        copy(definition.clone(), &source)?
     };
+    let is_unique = unique::is_unique(&definition, &source);
     let (copied, rowless) = (changes.rows(), changes.rowless());
     changes.apply(How::Bound, &source.qualified)?;
     remember(&source.qualified, &to);
     let table = source.qualified.shown();
+    if !is_unique {
+        warn(Error::NotUnique { table: table.clone(), to: to.clone() });
+    }
     if let Rowless { count: 1.., named } = rowless {
         warn(Error::Rowless { table, to, count: rowless.count, named });
     }

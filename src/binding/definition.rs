@@ -164,6 +164,21 @@ impl Definition {
         sql
     }
 
+    /// The query for what tells one row's principal or membership from another's, over the table itself.
+    pub fn identity_query(&self, relation: &[u8], alias: &[u8]) -> Vec<u8> {
+        let mut sql = b"SELECT ".to_vec();
+        for (place, expression) in [Some(&self.id), self.org.as_ref()].into_iter().flatten().enumerate() {
+            sql.extend_from_slice(if place == 0 { b"CAST((\n" } else { b", CAST((\n" });
+            sql.extend_from_slice(expression.as_bytes());
+            sql.extend_from_slice(b"\n) AS text)");
+        }
+        sql.extend_from_slice(b" FROM ");
+        sql.extend_from_slice(relation);
+        sql.extend_from_slice(b" AS ");
+        sql.extend_from_slice(alias);
+        sql
+    }
+
     /// The same query for the names of principals and organisations alone.
     pub fn names_query(&self, rows: &[u8], alias: &[u8]) -> Vec<u8> {
         let only_id = Definition { fields: [const { None }; FIELDS.len()], ..self.clone() };

@@ -6,7 +6,7 @@ use super::drift::drift;
 use super::evaluation::settled;
 use super::source::Source;
 use super::triggers::{self, Bound};
-use super::{BoundTo, installed, literal};
+use super::{BoundTo, installed, literal, unique};
 use crate::catalog::binding::{Remembered, remembered};
 use crate::doctor::Finding;
 use crate::pg::subtransaction::attempt;
@@ -120,6 +120,9 @@ fn examine(binding: &Bound, remembered: &[Remembered], findings: &mut Vec<Findin
     for fault in installed::faults(binding) {
         findings.push(finding(fault.trigger.shown(), fault.finding.shown(), &hint));
     }
+    if attempt(|| Ok::<_, String>(unique::is_unique(&definition, &source))) == Ok(false) {
+        findings.push(not_unique(&table, definition.to()));
+    }
     findings.extend(drifted(definition, &source, &hint));
 }
 
@@ -145,6 +148,17 @@ fn incomparable(table: String, noun: &str, raised: &str) -> Finding {
         table,
         format!("could not be compared with its {noun}: {raised}"),
         "Use tokenauth.unbind_principals() and bind it anew.",
+    )
+}
+
+fn not_unique(table: &str, to: &BoundTo) -> Finding {
+    finding(
+        table.to_owned(),
+        format!(
+            "no unique index covers its {}: whoever writes a second row with the same values overrides the first",
+            to.identity()
+        ),
+        "Create a unique index on what the expressions consist of.",
     )
 }
 

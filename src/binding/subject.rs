@@ -22,6 +22,14 @@ impl BoundTo {
         }
     }
 
+    /// What tells one from another.
+    pub fn identity(&self) -> &'static str {
+        match self {
+            BoundTo::Principals(_) => "id",
+            BoundTo::Memberships => "org and member",
+        }
+    }
+
     /// The first argument of its triggers: the type of the principals, empty for memberships.
     pub fn type_argument(&self) -> &str {
         match self {

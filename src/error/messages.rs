@@ -300,6 +300,12 @@ impl Error {
             )
             .detail("The trigger is left over from when it was one.")
             .hint(format!("Use tokenauth.unbind_principals({}) to remove it.", literal(table))),
+            Error::NotUnique { table, to } => Told::new(
+                State::ERRCODE_WARNING,
+                format!("no unique index of table {table} covers its {}", to.identity()),
+            )
+            .detail("Whoever writes a second row with the same values overrides the first.")
+            .hint("Create a unique index on what the expressions consist of."),
             Error::Rowless { table, to, count, named } => {
                 let some = if i64::try_from(named.len()) == Ok(*count) { "They are" } else { "Among them are" };
                 Told::new(State::ERRCODE_WARNING, format!("{to} without a row in table {table}: {count}"))

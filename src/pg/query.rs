@@ -8,6 +8,7 @@ use std::ptr;
 
 use pgrx::pg_sys;
 
+use super::parts::elements;
 use super::planner::Planning;
 use super::receiver::Receiver;
 use super::row::Row;
@@ -93,6 +94,16 @@ impl Query {
                 let plan = pg_sys::SPI_plan_get_cached_plan(self.plan);
                 pg_sys::ReleaseCachedPlan(plan, pg_sys::CurrentResourceOwner);
             }
+        }
+    }
+
+    /// The expressions of its columns, as analysed; they live as long as it does, unless its tables change.
+    pub(super) fn columns(&self) -> Vec<*mut pg_sys::Node> {
+        // SAFETY: the plan is kept; its source has the analysed query, a SELECT.
+        unsafe {
+            let select: *mut pg_sys::Query = (*(*(*self.source()).query_list).elements).ptr_value.cast();
+            let column = |target: *mut pg_sys::Node| (*target.cast::<pg_sys::TargetEntry>()).expr.cast();
+            elements((*select).targetList).into_iter().map(column).collect()
         }
     }
 
