@@ -7,6 +7,7 @@
 
 mod afresh;
 mod bind;
+mod by_hand;
 mod definition;
 mod drift;
 mod evaluation;

@@ -6,7 +6,7 @@ use super::drift::drift;
 use super::evaluation::settled;
 use super::source::Source;
 use super::triggers::{self, Bound};
-use super::{BoundTo, installed, literal, unique};
+use super::{BoundTo, by_hand, installed, literal, unique};
 use crate::catalog::binding::{Remembered, remembered};
 use crate::doctor::Finding;
 use crate::pg::subtransaction::attempt;
@@ -19,7 +19,7 @@ pub fn findings() -> Vec<Finding> {
     let remembered = remembered();
     let mut findings: Vec<Finding> = remembered.iter().filter_map(|one| missed(one, &bound)).collect();
     findings.extend(rivals(&bound));
-    for binding in bound.iter().filter(|binding| binding.is_installed) {
+    for binding in &bound {
         examine(binding, &remembered, &mut findings);
     }
     findings.extend(triggers::remnants(None).iter().map(|remnant| {
@@ -30,6 +30,7 @@ pub fn findings() -> Vec<Finding> {
             &unbind,
         )
     }));
+    findings.extend(by_hand::findings(&bound));
     findings
 }
 
@@ -102,8 +103,10 @@ fn examine(binding: &Bound, remembered: &[Remembered], findings: &mut Vec<Findin
     let Ok(source) = Source::of(binding.table) else {
         return;
     };
-    if let Some(obstacle) = source.obstacle {
-        findings.push(finding(table.clone(), obstacle.finding(), &obstacle.hint(&table)));
+    let is_by_row = !binding.is_installed && !binding.is_by_statement;
+    if let Some(obstacle) = source.obstacle.filter(|obstacle| !(is_by_row && obstacle.spares_row_triggers())) {
+        let hint = if binding.is_installed { obstacle.hint(&table) } else { by_hand::HINT.to_owned() };
+        findings.push(finding(table, obstacle.finding(), &hint));
         return;
     }
     let definition = match binding.definition() {
@@ -114,16 +117,21 @@ fn examine(binding: &Bound, remembered: &[Remembered], findings: &mut Vec<Findin
         }
     };
     let hint = format!("Use tokenauth.sync_principals({}).", literal(&table));
-    if !remembered.iter().any(|one| one.is_to(definition.to())) {
-        findings.push(finding(table.clone(), "is bound, but would not be missed if it were not", &hint));
-    }
-    for fault in installed::faults(binding) {
-        findings.push(finding(fault.trigger.shown(), fault.finding.shown(), &hint));
+    if binding.is_installed {
+        if !remembered.iter().any(|one| one.is_to(definition.to())) {
+            findings.push(finding(table.clone(), "is bound, but would not be missed if it were not", &hint));
+        }
+        for fault in installed::faults(binding) {
+            findings.push(finding(fault.trigger.shown(), fault.finding.shown(), &hint));
+        }
     }
     if attempt(|| Ok::<_, String>(unique::is_unique(&definition, &source))) == Ok(false) {
         findings.push(not_unique(&table, definition.to()));
     }
-    findings.extend(drifted(definition, &source, &hint));
+    // What is written by hand may supply a part only.
+    if binding.is_installed {
+        findings.extend(drifted(definition, &source, &hint));
+    }
 }
 
 fn drifted(definition: Definition, source: &Source, hint: &str) -> Vec<Finding> {

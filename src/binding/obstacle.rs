@@ -93,4 +93,9 @@ impl Obstacle {
             Obstacle::UnloggedPartition => format!("Use SET LOGGED for that partition, then {sync}."),
         }
     }
+
+    /// Whether row triggers see every change nevertheless, also of rows written through another table.
+    pub fn spares_row_triggers(self) -> bool {
+        matches!(self, Obstacle::Partition | Obstacle::Child)
+    }
 }

@@ -17,6 +17,8 @@ pub struct Bound {
     pub arguments: Vec<Text>,
     /// Whether `bind_principals` or `bind_members` made the triggers; otherwise they are written by hand.
     pub is_installed: bool,
+    /// Whether some fire for statements, not for rows.
+    pub is_by_statement: bool,
 }
 
 impl Bound {
@@ -61,7 +63,8 @@ macro_rules! of_our_function {
 pub fn bindings() -> Vec<Bound> {
     static FIND: Statement = Statement::new(concat!(
         "SELECT c.oid::regclass, format('%I.%I', n.nspname, c.relname), t.tgargs,
-                bool_or(starts_with(t.tgname::text, 'tokenauth_principals_'))
+                bool_or(starts_with(t.tgname::text, 'tokenauth_principals_')),
+                bool_or(t.tgtype & 1 = 0 AND t.tgtype & 28 <> 0)
            FROM ",
         of_our_function!(),
         "GROUP BY c.oid, n.nspname, c.relname, t.tgargs
@@ -73,6 +76,7 @@ pub fn bindings() -> Vec<Bound> {
         table_name: row.required(2),
         arguments: split(row.bytes(3).unwrap_or_default()),
         is_installed: row.required(4),
+        is_by_statement: row.required(5),
     })
 }
 
@@ -81,7 +85,10 @@ pub fn tables() -> Vec<Bound> {
     let mut tables: Vec<Bound> = Vec::new();
     for binding in bindings() {
         match tables.iter_mut().find(|known| known.is_same(&binding)) {
-            Some(known) => known.is_installed |= binding.is_installed,
+            Some(known) => {
+                known.is_installed |= binding.is_installed;
+                known.is_by_statement |= binding.is_by_statement;
+            }
             None => tables.push(binding),
         }
     }
