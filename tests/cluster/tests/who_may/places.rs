@@ -89,7 +89,7 @@ pub const PLACES: [Place; 19] = [
     },
     Place { name: "sync", make: BOUND, arm: BIND, disarm: UNBIND, run: SYNC, in_transaction: false, ..RESTRICTED },
     Place { name: "doctor", make: BOUND, arm: BIND, disarm: UNBIND, run: DOCTOR, in_transaction: false, ..RESTRICTED },
-    Place { name: "bind", make: BOUND, disarm: UNBIND, run: BIND, sessions: Sessions::Superuser, ..PLACE },
+    Place { name: "bind", make: BOUND, disarm: UNBIND, run: BIND, in_transaction: false, ..RESTRICTED },
     Place {
         name: "definer",
         make: "CREATE FUNCTION who.\"{t}\"() RETURNS boolean LANGUAGE sql SECURITY DEFINER AS $$SELECT who.probe('{t}')$$",
