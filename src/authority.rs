@@ -42,7 +42,8 @@ pub struct Parties {
 }
 
 impl Parties {
-    /// Locks owner, actor and membership in key order, and determines the actor's authority over tokens of this kind.
+    /// Locks owner and actor in key order and then the membership, and determines the actor's authority over tokens of
+    /// this kind.
     ///
     /// # Errors
     /// 42704 when the actor does not exist, 42501 when it is inactive, 28000 when it acts by a token that is no longer

@@ -16,9 +16,10 @@
 //! 6. rows of `binding`, each of the bound table that the call has locked;
 //! 7. rows that are written once and never locked: `key`, new tokens with their usage, `import`, `mass_death`, `event`.
 //!
-//! A set operation takes all its locks of a table by a statement of its own, ordered, before the one that writes: an
-//! UPDATE or DELETE visits rows in whatever order it is planned. Rows about to be inserted are part of that order, since
-//! whoever inserts the same key waits as for a lock. `purge` and the workers skip what others have locked.
+//! An UPDATE or DELETE of many rows visits them in whatever order it is planned. So a set operation is an INSERT with ON
+//! CONFLICT, which follows its SELECT, or locks its rows first by a statement of their own. Rows about to be inserted are
+//! part of the order, since whoever inserts the same key waits as for a lock. `purge` and the workers skip what others have
+//! locked.
 //!
 //! What several calls of one transaction lock is in the order of the calls, which is the application's own.
 

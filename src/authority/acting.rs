@@ -42,8 +42,8 @@ impl Acting {
         Ok(Acting { scopes: permissions, data_scopes, presented: None })
     }
 
-    /// Locks an owner and the actor, in key order, before anything of theirs. Whether there is such an owner is for the
-    /// caller to tell, to those who may know.
+    /// Locks an owner and the actor, in key order, before anything of theirs (see [`crate::catalog`]). Whether there is
+    /// such an owner is for the caller to tell, to those who may know.
     ///
     /// # Errors
     /// As [`lock`](Self::lock).

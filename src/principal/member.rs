@@ -72,7 +72,7 @@ fn remove_member(call: Call, org: Option<Text>, member: Option<Text>) -> Result<
 }
 
 /// Keeps others from binding memberships, and locks both principals in key order, as everything that weighs a membership
-/// does.
+/// does (see [`crate::catalog`]).
 fn parties(org: Option<Text>, member: Option<Text>) -> Result<(PrincipalName, PrincipalName), Error> {
     let org = PrincipalName::given("org", org)?;
     let member = PrincipalName::given("member", member)?;

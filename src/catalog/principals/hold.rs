@@ -1,5 +1,5 @@
-//! Takes locks in key order before the set operations that need them, which may then visit their rows in whatever order
-//! they are planned.
+//! Takes locks in the order that [`crate::catalog`] demands, before the set operations that need them, which may then visit
+//! their rows in whatever order they are planned.
 
 use super::{Changes, Touched};
 use crate::pg::statement::{Statement, arguments};
