@@ -5,7 +5,7 @@ use pgrx::Uuid;
 use crate::access::Caller;
 use crate::error::Error;
 use crate::identity::{self, Standing};
-use crate::pg::text::Text;
+use crate::pg::types::text::Text;
 use crate::principal::PrincipalName;
 use crate::settings;
 

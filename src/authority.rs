@@ -19,7 +19,7 @@ use crate::error::Error;
 use crate::handing_out::{Extent, Grant};
 use crate::kind::Kind;
 use crate::network::Networks;
-use crate::pg::clock::Timestamp;
+use crate::pg::types::clock::Timestamp;
 use crate::principal::PrincipalName;
 use crate::scope::Scopes;
 

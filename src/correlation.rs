@@ -6,9 +6,9 @@ use rand::TryRngCore;
 use rand::rngs::OsRng;
 
 use crate::error::Error;
-use crate::pg::composite::CORRELATION;
-use crate::pg::text::Text;
-use crate::pg::xact;
+use crate::pg::transaction::xact;
+use crate::pg::types::composite::CORRELATION;
+use crate::pg::types::text::Text;
 
 thread_local! {
     /// The random part, drawn at the first use in this process, and a counter.

@@ -9,10 +9,10 @@ use crate::argument;
 use crate::catalog::token;
 use crate::error::ErrorReport;
 use crate::handing_out::Held;
-use crate::pg::call::Call;
-use crate::pg::statement::{Statement, arguments};
-use crate::pg::text::Text;
-use crate::pg::xact;
+use crate::pg::function::call::Call;
+use crate::pg::sql::statement::{Statement, arguments};
+use crate::pg::transaction::xact;
+use crate::pg::types::text::Text;
 use crate::revoke::record;
 
 /// Disables a token until it is enabled again, and returns whether that changed the token.

@@ -9,9 +9,9 @@ use crate::access::Caller;
 use crate::binding;
 use crate::error::ErrorReport;
 use crate::keys;
-use crate::pg::call::Call;
-use crate::pg::encoding;
-use crate::pg::text::Text;
+use crate::pg::function::call::Call;
+use crate::pg::types::encoding;
+use crate::pg::types::text::Text;
 use crate::usage;
 
 /// One thing that is not as it should be.

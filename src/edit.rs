@@ -14,14 +14,14 @@ use crate::error::{Error, ErrorReport};
 use crate::handing_out::{Extent, Grant, Held};
 use crate::kind::Expiry;
 use crate::network::Networks;
-use crate::pg::array::TextArray;
-use crate::pg::call::Call;
-use crate::pg::clock::Timestamp;
-use crate::pg::composite::TokensRow;
-use crate::pg::jsonb::Jsonb;
-use crate::pg::statement::{Statement, arguments};
-use crate::pg::text::Text;
-use crate::pg::xact;
+use crate::pg::function::call::Call;
+use crate::pg::sql::statement::{Statement, arguments};
+use crate::pg::transaction::xact;
+use crate::pg::types::array::TextArray;
+use crate::pg::types::clock::Timestamp;
+use crate::pg::types::composite::TokensRow;
+use crate::pg::types::jsonb::Jsonb;
+use crate::pg::types::text::Text;
 use crate::scope::Scopes;
 
 /// Changes a token and returns its row of `tokenauth.tokens`.

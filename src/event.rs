@@ -5,7 +5,7 @@ use std::cell::Cell;
 use pgrx::prelude::*;
 
 use crate::error::{Error, ErrorReport};
-use crate::pg::trigger::{TriggerAnswer, TriggerCall};
+use crate::pg::function::trigger::{TriggerAnswer, TriggerCall};
 
 /// The event that records a removal of events.
 pub const PURGED: &str = "history.purged";

@@ -7,10 +7,10 @@ use crate::access::Caller;
 use crate::argument;
 use crate::catalog::token;
 use crate::error::ErrorReport;
-use crate::pg::call::Call;
-use crate::pg::clock::Timestamp;
-use crate::pg::composite::TokensRows;
-use crate::pg::statement::fields;
+use crate::pg::function::call::Call;
+use crate::pg::sql::statement::fields;
+use crate::pg::types::clock::Timestamp;
+use crate::pg::types::composite::TokensRows;
 
 /// Returns the tokens, neither revoked nor expired, that expire within this time from now, in order of expiry.
 ///

@@ -11,12 +11,12 @@ use crate::access::Caller;
 use crate::actor::refuse_identity;
 use crate::argument;
 use crate::error::{Error, ErrorReport};
-use crate::pg::call::Call;
-use crate::pg::init_privileges::Unrecorded;
-use crate::pg::meanwhile::{Meanwhile, SEARCH_PATH};
-use crate::pg::role::{self, Role};
-use crate::pg::statement::{Statement, arguments, run_command};
-use crate::pg::text::Text;
+use crate::pg::function::call::Call;
+use crate::pg::roles::init_privileges::Unrecorded;
+use crate::pg::roles::role::{self, Role};
+use crate::pg::sql::statement::{Statement, arguments, run_command};
+use crate::pg::transaction::guc_scope::{Meanwhile, SEARCH_PATH};
+use crate::pg::types::text::Text;
 use crate::usage;
 
 /// What a role may be given. Each access includes the one before it; only `observe` builds on `verify`. `admin`

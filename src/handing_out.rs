@@ -18,10 +18,10 @@ use crate::data_scope::DataScopes;
 use crate::error::Error;
 use crate::kind::{Expiry, Kind};
 use crate::network::Networks;
-use crate::pg::array::TextArray;
-use crate::pg::clock::Timestamp;
-use crate::pg::encoding;
-use crate::pg::text::Text;
+use crate::pg::types::array::TextArray;
+use crate::pg::types::clock::Timestamp;
+use crate::pg::types::encoding;
+use crate::pg::types::text::Text;
 use crate::principal::PrincipalName;
 use crate::scope::Scopes;
 

@@ -9,7 +9,7 @@ use rand::TryRngCore;
 use rand::rngs::OsRng;
 
 use crate::error::Error;
-use crate::pg::clock::Timestamp;
+use crate::pg::types::clock::Timestamp;
 
 /// The least id that anything of this microsecond can have.
 pub fn first(at: Timestamp) -> Uuid {

@@ -12,11 +12,11 @@ use crate::handing_out::Admission;
 use crate::id;
 use crate::issue::{Credential, New};
 use crate::kind::Expiry;
-use crate::pg::array::TextArray;
-use crate::pg::call::Call;
-use crate::pg::clock::Timestamp;
-use crate::pg::jsonb::Jsonb;
-use crate::pg::text::Text;
+use crate::pg::function::call::Call;
+use crate::pg::types::array::TextArray;
+use crate::pg::types::clock::Timestamp;
+use crate::pg::types::jsonb::Jsonb;
+use crate::pg::types::text::Text;
 use crate::principal::PrincipalName;
 use crate::token::{Algorithm, Digest, Lookup};
 

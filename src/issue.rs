@@ -14,12 +14,12 @@ use crate::error::{Error, ErrorReport};
 use crate::handing_out::Admission;
 use crate::id;
 use crate::kind::Expiry;
-use crate::pg::array::TextArray;
-use crate::pg::call::Call;
-use crate::pg::clock::Timestamp;
-use crate::pg::composite::IssuedFields;
-use crate::pg::jsonb::Jsonb;
-use crate::pg::text::Text;
+use crate::pg::function::call::Call;
+use crate::pg::types::array::TextArray;
+use crate::pg::types::clock::Timestamp;
+use crate::pg::types::composite::IssuedFields;
+use crate::pg::types::jsonb::Jsonb;
+use crate::pg::types::text::Text;
 use crate::principal::PrincipalName;
 
 /// Issues a token and returns it with its text, which cannot be had again.

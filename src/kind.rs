@@ -9,7 +9,7 @@ use pgrx::datum::Interval;
 
 use crate::data_scope::DataScopes;
 use crate::error::Error;
-use crate::pg::text::Text;
+use crate::pg::types::text::Text;
 use crate::request::ErrorStyle;
 use crate::scope::{Scope, Scopes};
 use crate::token::Prefix;

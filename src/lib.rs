@@ -92,14 +92,14 @@ extension_sql_file!("../sql/schema/functions.sql", name = "functions", finalize)
 /// Called by the server when it loads the library. Wiring only.
 #[pg_guard]
 pub extern "C-unwind" fn _PG_init() {
-    pg::diagnostics::forget_backtraces();
+    pg::report::diagnostics::forget_backtraces();
     settings::define();
-    pg::xact::register();
-    pg::invalidation::register();
-    pg::authorization::register();
-    pg::table::register();
+    pg::transaction::xact::register();
+    pg::scan::invalidation::register();
+    pg::roles::authorization::register();
+    pg::scan::relation::register();
     identity::listen();
-    if pg::shared_memory::is_preloading() {
+    if pg::process::shared_memory::is_preloading() {
         usage::preload();
     }
 }

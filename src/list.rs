@@ -8,10 +8,10 @@ use crate::argument;
 use crate::authority::Reach;
 use crate::catalog::token;
 use crate::error::ErrorReport;
-use crate::pg::call::Call;
-use crate::pg::composite::TokensRows;
-use crate::pg::statement::{Argument, fields};
-use crate::pg::text::Text;
+use crate::pg::function::call::Call;
+use crate::pg::sql::statement::{Argument, fields};
+use crate::pg::types::composite::TokensRows;
+use crate::pg::types::text::Text;
 
 /// Returns the rows of `tokenauth.tokens` that the actor may see, newest first. `'*'` means any owner or any kind.
 ///

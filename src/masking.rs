@@ -4,8 +4,8 @@ use pgrx::prelude::*;
 
 use crate::access::Caller;
 use crate::error::ErrorReport;
-use crate::pg::call::Call;
-use crate::pg::text::Text;
+use crate::pg::function::call::Call;
+use crate::pg::types::text::Text;
 use crate::token::embedded;
 
 /// Whether the text contains a token: one of our form, known or not, alive or not. Imported ones have no form.

@@ -8,8 +8,8 @@ use pgrx::Uuid;
 use crate::catalog::principal::{Covers, Principal};
 use crate::catalog::principals::Changes;
 use crate::catalog::{announced, token};
-use crate::pg::notify;
-use crate::pg::user::ActingAs;
+use crate::pg::transaction::acting_as::ActingAs;
+use crate::pg::transaction::notify;
 use crate::principal::PrincipalName;
 use crate::settings;
 

@@ -10,8 +10,8 @@ pub use deactivate::kill_revocable;
 pub use name::{PrincipalName, PrincipalNameError};
 
 use crate::error::Error;
-use crate::pg::encoding;
-use crate::pg::text::Text;
+use crate::pg::types::encoding;
+use crate::pg::types::text::Text;
 
 impl PrincipalName {
     /// Parses the argument or column called `what`.

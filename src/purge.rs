@@ -14,9 +14,9 @@ use crate::catalog::{aged, usage};
 use crate::error::{Error, ErrorReport};
 use crate::event::{PURGED, Unlocked};
 use crate::id;
-use crate::pg::call::Call;
-use crate::pg::clock::Timestamp;
-use crate::pg::statement::{Statement, arguments};
+use crate::pg::function::call::Call;
+use crate::pg::sql::statement::{Statement, arguments};
+use crate::pg::types::clock::Timestamp;
 use crate::settings;
 
 /// The most rows that one call removes: about a second of work.

@@ -7,9 +7,9 @@ use pgrx::prelude::*;
 use crate::access::Caller;
 use crate::doctor;
 use crate::error::ErrorReport;
-use crate::pg::call::Call;
-use crate::pg::statement::{Statement, arguments};
-use crate::pg::text::Text;
+use crate::pg::function::call::Call;
+use crate::pg::sql::statement::{Statement, arguments};
+use crate::pg::types::text::Text;
 use crate::usage;
 
 /// How many tokens a section lists; it counts them all.

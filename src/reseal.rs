@@ -9,8 +9,8 @@ use crate::argument;
 use crate::catalog::event::Event;
 use crate::catalog::token;
 use crate::error::{Error, ErrorReport};
-use crate::pg::call::Call;
-use crate::pg::jsonb::Jsonb;
+use crate::pg::function::call::Call;
+use crate::pg::types::jsonb::Jsonb;
 use crate::reveal::Sealed;
 
 /// Seals up to `at_most` token texts anew with the newest key, and returns how many are left under older ones.

@@ -13,9 +13,9 @@ use crate::catalog::token::{self, SealedRow};
 use crate::error::{Error, ErrorReport};
 use crate::handing_out::Held;
 use crate::keys::{self, Key};
-use crate::pg::call::Call;
-use crate::pg::snapshot::Latest;
-use crate::pg::text::{Plaintext, Text};
+use crate::pg::function::call::Call;
+use crate::pg::scan::snapshot::Latest;
+use crate::pg::types::text::{Plaintext, Text};
 use crate::revoke::record;
 use crate::token::Seal;
 

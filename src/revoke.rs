@@ -12,13 +12,13 @@ use crate::catalog::{principal, token};
 use crate::error::{Error, ErrorReport};
 use crate::handing_out::Held;
 use crate::notify;
-use crate::pg::call::Call;
-use crate::pg::clock::Timestamp;
-use crate::pg::jsonb::Jsonb;
-use crate::pg::snapshot::Latest;
-use crate::pg::statement::{Statement, arguments};
-use crate::pg::text::{Presented, Text};
-use crate::pg::xact;
+use crate::pg::function::call::Call;
+use crate::pg::scan::snapshot::Latest;
+use crate::pg::sql::statement::{Statement, arguments};
+use crate::pg::transaction::xact;
+use crate::pg::types::clock::Timestamp;
+use crate::pg::types::jsonb::Jsonb;
+use crate::pg::types::text::{Presented, Text};
 use crate::verify;
 
 /// Revokes the token with this id for good and returns whether it was alive, that is, neither revoked nor expired.

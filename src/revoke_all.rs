@@ -12,11 +12,11 @@ use crate::catalog::principal::{self, Covers, Hold, lock_existing};
 use crate::catalog::{kind, token};
 use crate::error::{Error, ErrorReport};
 use crate::notify;
-use crate::pg::call::Call;
-use crate::pg::clock::Timestamp;
-use crate::pg::statement::{Argument, Statement, arguments, fields};
-use crate::pg::text::Text;
-use crate::pg::xact;
+use crate::pg::function::call::Call;
+use crate::pg::sql::statement::{Argument, Statement, arguments, fields};
+use crate::pg::transaction::xact;
+use crate::pg::types::clock::Timestamp;
+use crate::pg::types::text::Text;
 use crate::principal::PrincipalName;
 
 /// The count of deaths is exact up to this number.

@@ -9,8 +9,8 @@ use pgrx::prelude::*;
 
 use crate::error::{Error, ErrorReport};
 use crate::keys;
-use crate::pg::clock::parse_interval;
-use crate::pg::shared_memory;
+use crate::pg::process::shared_memory;
+use crate::pg::types::clock::parse_interval;
 use crate::request::ErrorStyle;
 
 /// `tokenauth.usage_tracking`. On: "when was it last used?" is the first question about any list of tokens.
@@ -139,14 +139,14 @@ pub fn define() {
         GucContext::Userset,
         GucFlags::default(),
     );
-    crate::pg::settings::define_name(
+    crate::pg::process::settings::define_name(
         c"tokenauth.request_header",
         c"Sets the only header of a request in which tokenauth.pre_request() looks for a token.",
         c"Empty, it looks in Authorization and X-API-Key; for requests whose Authorization carries something else.",
         &REQUEST_HEADER,
         GucContext::Userset,
     );
-    crate::pg::settings::define_name(
+    crate::pg::process::settings::define_name(
         c"tokenauth.client_header",
         c"Sets the header of a request in which proxies write the address of the client.",
         c"Read where the caller gives no address; empty, none is known. Name it only if a proxy always sets or extends it.",
@@ -171,14 +171,14 @@ pub fn define() {
         GucContext::Suset,
         GucFlags::default(),
     );
-    crate::pg::settings::define_file(
+    crate::pg::process::settings::define_file(
         c"tokenauth.key_file",
         c"Sets the file with the keys that digests and sealed tokens are made with.",
         c"An absolute path outside the data directory, mode 0600; read when a key is needed and after each reload.",
         &KEY_FILE,
         look_at_key_file,
     );
-    crate::pg::log_hook::define_setting(
+    crate::pg::process::log_hook::define_setting(
         c"tokenauth.mask_logs",
         c"Hides the tokens in what is written to the server's log.",
         c"Best effort, in processes that have loaded the library: add it to shared_preload_libraries.",
@@ -192,13 +192,13 @@ pub fn define() {
         GucContext::Suset,
         GucFlags::default(),
     );
-    crate::pg::settings::define_interval(
+    crate::pg::process::settings::define_interval(
         c"tokenauth.retention",
         c"Sets how long dead tokens, tombstones and events are kept.",
         c"An interval, such as \"1 year\". Empty keeps them; otherwise the worker of a database purges what is older.",
         &RETENTION,
     );
-    crate::pg::settings::reserve(PREFIX);
+    crate::pg::process::settings::reserve(PREFIX);
 }
 
 /// The prefix of every setting.
@@ -286,7 +286,7 @@ pub fn allow_anonymous() -> bool {
 /// The headers of the request that PostgREST is serving, JSON from its setting `request.headers`; empty for any other
 /// caller.
 pub fn request_headers() -> Vec<u8> {
-    crate::pg::settings::value(c"request.headers").unwrap_or_default()
+    crate::pg::process::settings::value(c"request.headers").unwrap_or_default()
 }
 
 /// The style of error responses where no kind is known.

@@ -4,8 +4,8 @@ use pgrx::prelude::*;
 
 use crate::catalog::import::BY_ALGORITHM;
 use crate::error::ErrorReport;
-use crate::pg::invalidation;
-use crate::pg::trigger::{TriggerAnswer, TriggerCall};
+use crate::pg::function::trigger::{TriggerAnswer, TriggerCall};
+use crate::pg::scan::invalidation;
 
 /// BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE on `kind`, `principal`, `token` and `import`: makes every backend
 /// forget what it remembers of them, this one at once and others when the transaction commits. No backend remembers a

@@ -23,8 +23,8 @@ use pgrx::Uuid;
 
 use crate::error::Error;
 use crate::network::Client;
-use crate::pg::clock::Timestamp;
-use crate::pg::shared_memory;
+use crate::pg::process::shared_memory;
+use crate::pg::types::clock::Timestamp;
 use crate::settings;
 use crate::verdict::Verdict;
 

@@ -1,11 +1,12 @@
 //! The caller of a function of ours.
 
 use crate::error::Error;
-use crate::pg::call::Call;
-use crate::pg::role;
-use crate::pg::text::Text;
-use crate::pg::user::ActingAs;
-use crate::pg::{privileges, xact};
+use crate::pg::function::call::Call;
+use crate::pg::roles::privileges;
+use crate::pg::roles::role;
+use crate::pg::transaction::acting_as::ActingAs;
+use crate::pg::transaction::xact;
+use crate::pg::types::text::Text;
 
 /// The effective user of a call, which may execute the called function.
 #[derive(Clone, Copy, PartialEq, Eq)]

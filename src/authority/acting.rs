@@ -8,8 +8,8 @@ use crate::catalog::principal::{self, Hold, Principal};
 use crate::catalog::{kind, token};
 use crate::data_scope::DataScopes;
 use crate::error::Error;
-use crate::pg::clock::Timestamp;
-use crate::pg::snapshot::Latest;
+use crate::pg::scan::snapshot::Latest;
+use crate::pg::types::clock::Timestamp;
 use crate::principal::PrincipalName;
 use crate::scope::Scopes;
 

@@ -10,8 +10,8 @@ use crate::data_scope::DataScopes;
 use crate::handing_out::{Extent, Grant};
 use crate::kind::{Kind, PermissionMode};
 use crate::network::{Networks, are_within};
-use crate::pg::clock::Timestamp;
-use crate::pg::text::Text;
+use crate::pg::types::clock::Timestamp;
+use crate::pg::types::text::Text;
 use crate::scope::{Scope, Scopes};
 
 /// What an acting principal holds with regard to an owner.

@@ -5,9 +5,9 @@ use crate::actor::Actor;
 use crate::catalog::principal::Hold;
 use crate::catalog::{kind, member};
 use crate::error::Error;
-use crate::pg::array::TextArray;
-use crate::pg::statement::{Argument, fields};
-use crate::pg::text::Text;
+use crate::pg::sql::statement::{Argument, fields};
+use crate::pg::types::array::TextArray;
+use crate::pg::types::text::Text;
 use crate::principal::PrincipalName;
 
 /// The tokens a principal reaches, by kind: its own, those of its organisations, and everybody's.

@@ -9,13 +9,13 @@ use super::evaluation::Evaluation;
 use super::source::Source;
 use crate::catalog::principals::{Changes, fields_of, subjects};
 use crate::error::Error;
-use crate::pg::expression::column_reference;
-use crate::pg::query::Query;
-use crate::pg::rows::Rows;
-use crate::pg::statement::{Statement, arguments};
-use crate::pg::text::Text;
-use crate::pg::trigger::Fired;
-use crate::pg::user::ActingAs;
+use crate::pg::function::trigger::Fired;
+use crate::pg::sql::expression::column_reference;
+use crate::pg::sql::query::Query;
+use crate::pg::sql::rows::Rows;
+use crate::pg::sql::statement::{Statement, arguments};
+use crate::pg::transaction::acting_as::ActingAs;
+use crate::pg::types::text::Text;
 
 /// Adds what `table` says of those whose rows a trigger was given. Who had a row that is deleted or has another id now is
 /// gone all the same, even if the table has a row of that name again: that begins anew.

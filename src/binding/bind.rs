@@ -14,10 +14,10 @@ use crate::actor::Actor;
 use crate::catalog::binding::{forget, remember, remembered};
 use crate::catalog::principals::{How, Rowless, record_unbound};
 use crate::error::{Error, ErrorReport};
-use crate::pg::call::Call;
-use crate::pg::table::{Out, Supply, Table, lock_bindings};
-use crate::pg::text::Text;
-use crate::pg::user::ActingAs;
+use crate::pg::function::call::Call;
+use crate::pg::scan::relation::{Out, Supply, Table, lock_bindings};
+use crate::pg::transaction::acting_as::ActingAs;
+use crate::pg::types::text::Text;
 
 /// Makes the rows of a table principals of this type from now on, and returns how many it has copied.
 ///

@@ -3,9 +3,9 @@
 
 use super::triggers::Bound;
 use crate::doctor::Finding;
-use crate::pg::statement::{Statement, arguments};
-use crate::pg::table::Table;
-use crate::pg::text::Text;
+use crate::pg::scan::relation::Table;
+use crate::pg::sql::statement::{Statement, arguments};
+use crate::pg::types::text::Text;
 
 /// What to do about it.
 pub const HINT: &str =

@@ -4,8 +4,8 @@
 use super::{BoundTo, Supplied};
 use crate::argument::bounded;
 use crate::error::Error;
-use crate::pg::expression::is_expression;
-use crate::pg::text::Text;
+use crate::pg::sql::expression::is_expression;
+use crate::pg::types::text::Text;
 use crate::principal::PrincipalName;
 
 /// The optional fields, in the order of the triggers' arguments; each with its type and what NULL means.

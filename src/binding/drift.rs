@@ -5,8 +5,8 @@ use super::evaluation::Evaluation;
 use super::source::Source;
 use crate::catalog::principals::Drift;
 use crate::error::Error;
-use crate::pg::meanwhile::Meanwhile;
-use crate::pg::user::ActingAs;
+use crate::pg::transaction::acting_as::ActingAs;
+use crate::pg::transaction::guc_scope::Meanwhile;
 
 /// Compares every row with its principal or membership, evaluating expressions as the owner of the table.
 ///

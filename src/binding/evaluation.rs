@@ -12,14 +12,14 @@ use super::{BoundTo, Subject};
 use crate::argument::{self, MOST_NAME, MOST_PROSE};
 use crate::catalog::principals::{Changes, Put};
 use crate::error::{BoundRow, Error};
-use crate::pg::array::TextArray;
-use crate::pg::encoding;
-use crate::pg::jsonb::Jsonb;
-use crate::pg::meanwhile::{Meanwhile, SEARCH_PATH};
-use crate::pg::query::Query;
-use crate::pg::row::Row;
-use crate::pg::rows::{Reader, Rows};
-use crate::pg::text::Text;
+use crate::pg::sql::query::Query;
+use crate::pg::sql::rows::{Reader, Rows};
+use crate::pg::transaction::guc_scope::{Meanwhile, SEARCH_PATH};
+use crate::pg::types::array::TextArray;
+use crate::pg::types::encoding;
+use crate::pg::types::jsonb::Jsonb;
+use crate::pg::types::row::Row;
+use crate::pg::types::text::Text;
 use crate::principal::PrincipalName;
 
 /// The columns of a binding's query.

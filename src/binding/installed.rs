@@ -3,9 +3,9 @@
 use super::definition::Definition;
 use super::source::Source;
 use super::triggers::{Bound, joined};
-use crate::pg::statement::{Argument, Statement, arguments, run_command};
-use crate::pg::table::{Out, Table};
-use crate::pg::text::Text;
+use crate::pg::scan::relation::{Out, Table};
+use crate::pg::sql::statement::{Argument, Statement, arguments, run_command};
+use crate::pg::types::text::Text;
 
 /// The triggers that must exist on a table and its partitions, next to those that do. Takes as arguments of a statement
 /// the table, the arguments of the triggers as the catalog stores them, and the first of these.

@@ -10,8 +10,8 @@ use std::cell::RefCell;
 use pgrx::pg_sys;
 
 use super::BoundTo;
-use crate::pg::trigger::{Fired, Firing};
-use crate::pg::xact;
+use crate::pg::function::trigger::{Fired, Firing};
+use crate::pg::transaction::xact;
 
 thread_local! {
     static LAST: RefCell<Vec<Last>> = const { RefCell::new(Vec::new()) };

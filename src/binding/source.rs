@@ -6,11 +6,11 @@ use pgrx::pg_sys;
 
 use super::obstacle::Obstacle;
 use crate::error::Error;
-use crate::pg::rows::Rows;
-use crate::pg::statement::{Statement, arguments};
-use crate::pg::table::{Out, Table};
-use crate::pg::text::Text;
-use crate::pg::xact;
+use crate::pg::scan::relation::{Out, Table};
+use crate::pg::sql::rows::Rows;
+use crate::pg::sql::statement::{Statement, arguments};
+use crate::pg::transaction::xact;
+use crate::pg::types::text::Text;
 
 /// A table of the application.
 pub struct Source {

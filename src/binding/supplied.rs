@@ -4,9 +4,9 @@ use super::BoundTo;
 use super::definition::Definition;
 use super::triggers;
 use crate::error::Error;
-use crate::pg::statement::Argument;
-use crate::pg::table::{Supply, lock_supply};
-use crate::pg::text::Text;
+use crate::pg::scan::relation::{Supply, lock_supply};
+use crate::pg::sql::statement::Argument;
+use crate::pg::types::text::Text;
 use crate::principal::PrincipalName;
 
 /// Fields of a principal: those that a binding supplies, or that a call sets.

@@ -11,10 +11,10 @@ use crate::actor::Actor;
 use crate::catalog::binding::remember;
 use crate::catalog::principals::{Changes, How};
 use crate::error::{Error, ErrorReport};
-use crate::pg::call::Call;
-use crate::pg::meanwhile::Meanwhile;
-use crate::pg::table::{Out, Table};
-use crate::pg::user::ActingAs;
+use crate::pg::function::call::Call;
+use crate::pg::scan::relation::{Out, Table};
+use crate::pg::transaction::acting_as::ActingAs;
+use crate::pg::transaction::guc_scope::Meanwhile;
 
 /// Repairs drift between a bound table and its principals or memberships, and makes its triggers again what they must be:
 /// a new partition needs its own. Returns how many principals or memberships it has changed.

@@ -12,9 +12,9 @@ use super::source::Source;
 use super::{afresh, overtaken, triggers};
 use crate::catalog::principals::{Changes, How};
 use crate::error::{Error, ErrorReport};
-use crate::pg::rows::Rows;
-use crate::pg::table::{self, Table};
-use crate::pg::trigger::{Fired, Firing, TriggerAnswer, TriggerCall};
+use crate::pg::function::trigger::{Fired, Firing, TriggerAnswer, TriggerCall};
+use crate::pg::scan::relation::{self, Table};
+use crate::pg::sql::rows::Rows;
 
 /// The name by which SQL reads the trigger's rows.
 const ROWS: &std::ffi::CStr = c"tokenauth_rows";
@@ -121,8 +121,8 @@ struct Binding {
 const MOST: usize = 256;
 
 fn remembered(firing: &Firing, rows: &Rows) -> Result<Rc<Binding>, Error> {
-    table::watch(firing.table);
-    let generation = table::forms();
+    relation::watch(firing.table);
+    let generation = relation::forms();
     let known = REMEMBERED.with_borrow(|all| {
         all.iter()
             .find(|one| one.trigger == firing.trigger && one.generation == generation)

@@ -2,10 +2,10 @@
 
 use super::definition::Definition;
 use crate::error::Error;
-use crate::pg::memory::copied;
-use crate::pg::statement::{Statement, arguments};
-use crate::pg::table::Table;
-use crate::pg::text::Text;
+use crate::pg::scan::relation::Table;
+use crate::pg::sql::statement::{Statement, arguments};
+use crate::pg::types::memory::copied;
+use crate::pg::types::text::Text;
 
 /// A binding as its triggers describe it.
 pub struct Bound {

@@ -4,10 +4,10 @@
 
 use super::definition::Definition;
 use super::source::Source;
-use crate::pg::parts::Parts;
-use crate::pg::statement::{Statement, arguments};
-use crate::pg::text::Text;
-use crate::pg::user::ActingAs;
+use crate::pg::sql::parts::Parts;
+use crate::pg::sql::statement::{Statement, arguments};
+use crate::pg::transaction::acting_as::ActingAs;
+use crate::pg::types::text::Text;
 
 /// Whether a unique index of the table covers the id, or organisation and member together: each column and expression of
 /// the index is one of the parts that these are joined from.

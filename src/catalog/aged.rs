@@ -5,10 +5,10 @@
 use pgrx::Uuid;
 
 use crate::event::{PURGED, Unlocked};
-use crate::pg::array::TextArray;
-use crate::pg::clock::Timestamp;
-use crate::pg::statement::{Argument, Statement, arguments};
-use crate::pg::text::Text;
+use crate::pg::sql::statement::{Argument, Statement, arguments};
+use crate::pg::types::array::TextArray;
+use crate::pg::types::clock::Timestamp;
+use crate::pg::types::text::Text;
 
 /// Removes at most `most` tokens that died or expired before this moment, with their usage, and returns how many.
 pub fn remove_tokens(before: Timestamp, most: i64) -> i64 {

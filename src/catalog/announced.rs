@@ -2,7 +2,7 @@
 
 use pgrx::Uuid;
 
-use crate::pg::statement::{Statement, arguments};
+use crate::pg::sql::statement::{Statement, arguments};
 
 /// For each active token that expires soon, the narrowest term that its expiry is within; not if that term was
 /// announced already, or the token was issued for no longer than the term.

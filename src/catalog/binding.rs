@@ -2,10 +2,10 @@
 //! which are what decides.
 
 use crate::binding::BoundTo;
-use crate::pg::statement::{Statement, arguments};
-use crate::pg::table::Table;
-use crate::pg::text::Text;
-use crate::pg::user::ActingAs;
+use crate::pg::scan::relation::Table;
+use crate::pg::sql::statement::{Statement, arguments};
+use crate::pg::transaction::acting_as::ActingAs;
+use crate::pg::types::text::Text;
 
 /// A table that was bound.
 pub struct Remembered {

@@ -6,10 +6,10 @@ use crate::actor::Actor;
 use crate::correlation;
 use crate::error::Error;
 use crate::id;
-use crate::pg::clock::Timestamp;
-use crate::pg::jsonb::Jsonb;
-use crate::pg::statement::{Statement, arguments};
-use crate::pg::text::Text;
+use crate::pg::sql::statement::{Statement, arguments};
+use crate::pg::types::clock::Timestamp;
+use crate::pg::types::jsonb::Jsonb;
+use crate::pg::types::text::Text;
 use crate::principal::PrincipalName;
 
 /// What happened, and to what.

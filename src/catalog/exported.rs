@@ -2,9 +2,9 @@
 
 use pgrx::Uuid;
 
-use crate::pg::clock::Timestamp;
-use crate::pg::jsonb::Jsonb;
-use crate::pg::statement::{Statement, arguments};
+use crate::pg::sql::statement::{Statement, arguments};
+use crate::pg::types::clock::Timestamp;
+use crate::pg::types::jsonb::Jsonb;
 
 /// About how many bytes of deaths a document has at most. Making it takes some ten times as much memory, reading it
 /// too; and an array in jsonb cannot have more than 256 MB.

@@ -3,9 +3,9 @@
 //! Only while there are such tokens is a text not of our form worth a look into the table of tokens, so verification
 //! remembers these rows: unlike a new token, a new row here invalidates what backends remember.
 
-use crate::pg::probe::{Indexed, Key};
-use crate::pg::snapshot::Latest;
-use crate::pg::statement::{Statement, arguments};
+use crate::pg::scan::index_scan::{Indexed, Key};
+use crate::pg::scan::snapshot::Latest;
+use crate::pg::sql::statement::{Statement, arguments};
 use crate::token::Algorithm;
 
 /// The table by its primary key.

@@ -1,8 +1,8 @@
 //! Rows of `tokenauth.key`: check values of the keys in use, never the keys themselves.
 
-use crate::pg::probe::{Indexed, Key};
-use crate::pg::snapshot::Latest;
-use crate::pg::statement::{Statement, arguments};
+use crate::pg::scan::index_scan::{Indexed, Key};
+use crate::pg::scan::snapshot::Latest;
+use crate::pg::sql::statement::{Statement, arguments};
 
 /// The table by its primary key.
 static BY_ID: Indexed = Indexed::new(c"key", c"key_pkey", 1);

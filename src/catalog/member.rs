@@ -2,10 +2,10 @@
 
 use crate::catalog::kind::stored_scopes;
 use crate::catalog::principal::{self, Hold};
-use crate::pg::array::TextArray;
-use crate::pg::jsonb::Jsonb;
-use crate::pg::statement::{Statement, arguments, fields};
-use crate::pg::text::Text;
+use crate::pg::sql::statement::{Statement, arguments, fields};
+use crate::pg::types::array::TextArray;
+use crate::pg::types::jsonb::Jsonb;
+use crate::pg::types::text::Text;
 use crate::principal::PrincipalName;
 use crate::scope::Scopes;
 

@@ -41,13 +41,13 @@ use std::ffi::CStr;
 use pgrx::pg_sys;
 
 use crate::binding::{BoundTo, Subject, Supplied};
-use crate::pg::array::TextArray;
-use crate::pg::jsonb::Jsonb;
-use crate::pg::row::Row;
-use crate::pg::rows::{Reader, Rows};
-use crate::pg::statement::{Argument, Statement, arguments, fields};
-use crate::pg::text::Text;
-use crate::pg::user::ActingAs;
+use crate::pg::sql::rows::{Reader, Rows};
+use crate::pg::sql::statement::{Argument, Statement, arguments, fields};
+use crate::pg::transaction::acting_as::ActingAs;
+use crate::pg::types::array::TextArray;
+use crate::pg::types::jsonb::Jsonb;
+use crate::pg::types::row::Row;
+use crate::pg::types::text::Text;
 use crate::principal::PrincipalName;
 
 /// The wanted state of a principal or a membership. A field not supplied by the binding is `None` and stays as it is.

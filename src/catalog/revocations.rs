@@ -1,8 +1,8 @@
 //! Carries out deaths that another copy of the database has exported. Each keeps the moment at which it happened there,
 //! and the one at which this copy learned of it, by which later exports pass it on.
 
-use crate::pg::rows::Rows;
-use crate::pg::statement::Statement;
+use crate::pg::sql::rows::Rows;
+use crate::pg::sql::statement::Statement;
 
 /// How many tokens an import has changed.
 pub struct Changed {

@@ -5,16 +5,16 @@ use std::ffi::CStr;
 
 use pgrx::{Uuid, pg_sys};
 
-use crate::pg::array::TextArray;
-use crate::pg::clock::Timestamp;
-use crate::pg::jsonb::Jsonb;
-use crate::pg::meanwhile::Meanwhile;
-use crate::pg::probe::{Indexed, Key};
-use crate::pg::row::Row;
-use crate::pg::rows::Rows;
-use crate::pg::snapshot::Latest;
-use crate::pg::statement::{Statement, arguments, fields};
-use crate::pg::text::Text;
+use crate::pg::scan::index_scan::{Indexed, Key};
+use crate::pg::scan::snapshot::Latest;
+use crate::pg::sql::rows::Rows;
+use crate::pg::sql::statement::{Statement, arguments, fields};
+use crate::pg::transaction::guc_scope::Meanwhile;
+use crate::pg::types::array::TextArray;
+use crate::pg::types::clock::Timestamp;
+use crate::pg::types::jsonb::Jsonb;
+use crate::pg::types::row::Row;
+use crate::pg::types::text::Text;
 use crate::usage::slots::{Missed, OpenBatch, Record, Sample};
 use crate::{error::Error, id};
 

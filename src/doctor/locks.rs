@@ -2,7 +2,7 @@
 //! transaction that holds that row or has locked one of these tables.
 
 use super::Finding;
-use crate::pg::statement::Statement;
+use crate::pg::sql::statement::Statement;
 
 /// The sessions and prepared transactions that a deactivation waits for, or would.
 pub fn findings() -> Vec<Finding> {

@@ -4,7 +4,7 @@
 
 use super::Finding;
 use crate::grants;
-use crate::pg::statement::Statement;
+use crate::pg::sql::statement::Statement;
 
 /// Everything that is not as it was installed.
 pub fn findings() -> Vec<Finding> {

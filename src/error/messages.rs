@@ -9,7 +9,8 @@ use super::refusal;
 use super::told::{Told, sentence};
 use crate::binding::literal;
 use crate::masking;
-use crate::pg::{diagnostics, encoding};
+use crate::pg::report::diagnostics;
+use crate::pg::types::encoding;
 
 impl Error {
     /// The error in the parts that PostgreSQL reports.

@@ -3,7 +3,7 @@
 use super::Grant;
 use crate::data_scope::DataScopes;
 use crate::network::{Networks, are_within};
-use crate::pg::clock::Timestamp;
+use crate::pg::types::clock::Timestamp;
 
 /// How far a token goes, by what is stored of it.
 #[derive(Clone, Debug)]

@@ -6,11 +6,11 @@ use super::state::{self, Attempt, Identity};
 use crate::access::Caller;
 use crate::correlation;
 use crate::error::{Error, ErrorReport};
-use crate::pg::array::TextArray;
-use crate::pg::call::Call;
-use crate::pg::composite::Verification;
-use crate::pg::jsonb::Jsonb;
-use crate::pg::text::{Presented, Text};
+use crate::pg::function::call::Call;
+use crate::pg::types::array::TextArray;
+use crate::pg::types::composite::Verification;
+use crate::pg::types::jsonb::Jsonb;
+use crate::pg::types::text::{Presented, Text};
 use crate::verdict::Verdict;
 use crate::verify::{Claim, Outcome, Question, Request};
 

@@ -10,10 +10,10 @@ use super::state::{self, Identity};
 use crate::access::Caller;
 use crate::data_scope::DataScopes;
 use crate::error::{Error, ErrorReport};
-use crate::pg::array::TextArray;
-use crate::pg::call::Call;
-use crate::pg::encoding;
-use crate::pg::text::Text;
+use crate::pg::function::call::Call;
+use crate::pg::types::array::TextArray;
+use crate::pg::types::encoding;
+use crate::pg::types::text::Text;
 use crate::principal::PrincipalName;
 use crate::scope::Scope;
 

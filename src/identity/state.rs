@@ -4,9 +4,9 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use crate::error::Error;
-use crate::pg::role;
-use crate::pg::user::is_security_restricted;
-use crate::pg::xact::{self, End};
+use crate::pg::roles::role;
+use crate::pg::transaction::acting_as::is_security_restricted;
+use crate::pg::transaction::xact::{self, End};
 use crate::verify::accepted::Accepted;
 
 /// What a token was accepted for.

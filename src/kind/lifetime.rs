@@ -4,7 +4,7 @@ use pgrx::datum::Interval;
 
 use super::Kind;
 use crate::error::Error;
-use crate::pg::clock::{Timestamp, is_negative, is_positive};
+use crate::pg::types::clock::{Timestamp, is_negative, is_positive};
 
 /// The expiry that the caller asks for.
 pub enum Expiry {

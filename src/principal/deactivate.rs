@@ -11,10 +11,10 @@ use crate::catalog::event;
 use crate::catalog::principal::{self, Hold, Principal, lock_existing};
 use crate::error::ErrorReport;
 use crate::notify;
-use crate::pg::call::Call;
-use crate::pg::statement::{Statement, arguments};
-use crate::pg::text::Text;
-use crate::pg::xact;
+use crate::pg::function::call::Call;
+use crate::pg::sql::statement::{Statement, arguments};
+use crate::pg::transaction::xact;
+use crate::pg::types::text::Text;
 
 /// Deactivates a principal and returns whether it was active.
 ///

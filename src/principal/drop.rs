@@ -9,10 +9,10 @@ use crate::catalog::principal::{Covers, Hold, begin_epoch, lock_existing};
 use crate::catalog::{event, member};
 use crate::error::ErrorReport;
 use crate::notify;
-use crate::pg::call::Call;
-use crate::pg::statement::{Statement, arguments};
-use crate::pg::text::Text;
-use crate::pg::xact;
+use crate::pg::function::call::Call;
+use crate::pg::sql::statement::{Statement, arguments};
+use crate::pg::transaction::xact;
+use crate::pg::types::text::Text;
 
 /// Drops a principal: all its tokens die for good, and the same id may later start empty.
 ///

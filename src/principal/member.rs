@@ -11,13 +11,13 @@ use crate::catalog::event::Event;
 use crate::catalog::member;
 use crate::catalog::principal::{Hold, lock_existing};
 use crate::error::{Error, ErrorReport};
-use crate::pg::array::TextArray;
-use crate::pg::call::Call;
-use crate::pg::jsonb::Jsonb;
-use crate::pg::statement::{Statement, arguments};
-use crate::pg::table::Supply;
-use crate::pg::text::Text;
-use crate::pg::xact;
+use crate::pg::function::call::Call;
+use crate::pg::scan::relation::Supply;
+use crate::pg::sql::statement::{Statement, arguments};
+use crate::pg::transaction::xact;
+use crate::pg::types::array::TextArray;
+use crate::pg::types::jsonb::Jsonb;
+use crate::pg::types::text::Text;
 
 /// Makes a principal a member of an organisation with these permissions there, or changes a member's permissions.
 ///

@@ -11,12 +11,12 @@ use crate::binding::{Supplied, refuse_supplied};
 use crate::catalog::principal::{Hold, lock};
 use crate::catalog::{event, principal};
 use crate::error::{Error, ErrorReport};
-use crate::pg::array::TextArray;
-use crate::pg::call::Call;
-use crate::pg::jsonb::Jsonb;
-use crate::pg::statement::{Statement, fields};
-use crate::pg::text::Text;
-use crate::pg::xact;
+use crate::pg::function::call::Call;
+use crate::pg::sql::statement::{Statement, fields};
+use crate::pg::transaction::xact;
+use crate::pg::types::array::TextArray;
+use crate::pg::types::jsonb::Jsonb;
+use crate::pg::types::text::Text;
 
 /// Inserts a principal or changes it; NULL leaves a field as it is.
 ///

@@ -6,12 +6,12 @@ use serde::Deserialize;
 use crate::argument::MOST_PROSE;
 use crate::error::Error;
 use crate::id;
-use crate::pg::clock::Timestamp;
-use crate::pg::encoding;
-use crate::pg::jsonb::Jsonb;
-use crate::pg::rows::Rows;
-use crate::pg::statement::fields;
-use crate::pg::text::Text;
+use crate::pg::sql::rows::Rows;
+use crate::pg::sql::statement::fields;
+use crate::pg::types::clock::Timestamp;
+use crate::pg::types::encoding;
+use crate::pg::types::jsonb::Jsonb;
+use crate::pg::types::text::Text;
 use crate::principal::PrincipalName;
 
 /// The version that is written, and the one that is read.

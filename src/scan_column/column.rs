@@ -1,10 +1,10 @@
 //! The column that is scanned, and the query that reads it.
 
 use crate::error::Error;
-use crate::pg::query::Query;
-use crate::pg::statement::{Statement, arguments};
-use crate::pg::table::{Table, TextForm, text_form};
-use crate::pg::text::Text;
+use crate::pg::scan::relation::{Table, TextForm, text_form};
+use crate::pg::sql::query::Query;
+use crate::pg::sql::statement::{Statement, arguments};
+use crate::pg::types::text::Text;
 
 /// Column of the query's result: the table that the row is in.
 pub const RELATION: usize = 1;

@@ -6,9 +6,9 @@ use pgrx::Uuid;
 
 use crate::catalog::token;
 use crate::error::Error;
-use crate::pg::statement::{Statement, arguments};
-use crate::pg::text::Text;
-use crate::pg::user::ActingAs;
+use crate::pg::sql::statement::{Statement, arguments};
+use crate::pg::transaction::acting_as::ActingAs;
+use crate::pg::types::text::Text;
 use crate::token::Presented;
 use crate::verify::identify_token;
 

@@ -6,8 +6,8 @@ use pgrx::Uuid;
 use serde_json::{Value, json};
 
 use super::slots::{Address, OpenBatch, Record, Taken};
-use crate::pg::clock::Timestamp;
-use crate::pg::jsonb::Jsonb;
+use crate::pg::types::clock::Timestamp;
+use crate::pg::types::jsonb::Jsonb;
 
 /// Uses of tokens, with the batch and the memory that they are of.
 pub struct Batch {

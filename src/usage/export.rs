@@ -13,10 +13,10 @@ use crate::actor::Actor;
 use crate::argument;
 use crate::catalog::usage;
 use crate::error::{Error, ErrorReport};
-use crate::pg::call::Call;
-use crate::pg::database;
-use crate::pg::jsonb::Jsonb;
-use crate::pg::snapshot::Latest;
+use crate::pg::function::call::Call;
+use crate::pg::process::database;
+use crate::pg::scan::snapshot::Latest;
+use crate::pg::types::jsonb::Jsonb;
 use crate::usage::batch::Batch;
 
 /// Returns the usage that this standby has counted in this database, for `usage_import` on the primary; NULL if there

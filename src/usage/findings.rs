@@ -5,9 +5,9 @@ use super::{in_memory, shared_memory};
 use crate::catalog::{kind, usage};
 use crate::doctor::Finding;
 use crate::error::Error;
-use crate::pg::clock::Timestamp;
-use crate::pg::database;
-use crate::pg::statement::Statement;
+use crate::pg::process::database;
+use crate::pg::sql::statement::Statement;
+use crate::pg::types::clock::Timestamp;
 use crate::settings;
 
 /// After how many flush intervals unwritten usage is a finding.

@@ -7,8 +7,9 @@ use pgrx::Uuid;
 use super::slots::{Address, Database, Key, OpenBatch, Sample, Slots, Use};
 use super::wake;
 use crate::network::Client;
-use crate::pg::clock::Timestamp;
-use crate::pg::{database, process, role};
+use crate::pg::process::{background_worker, database};
+use crate::pg::roles::role;
+use crate::pg::types::clock::Timestamp;
 use crate::verdict::Verdict;
 
 thread_local! {
@@ -48,7 +49,7 @@ pub fn count(
     };
     let client = client.map(|client| Address::of(client.address()));
     let counted = slots.count(&key(token), &Use { at: now.micros(), valid: verdict.ok(), client });
-    database.count(verdict, process::id().cast_unsigned());
+    database.count(verdict, background_worker::id().cast_unsigned());
     database.wait(now.micros());
     if counted.is_first {
         wake::launcher_if_filling(slots);
@@ -59,7 +60,7 @@ pub fn count(
 /// Counts a verification that found no token.
 pub fn count_without_token(slots: Slots<'static>, verdict: Verdict, client: Option<Client>) -> Option<Denial> {
     let database = database(slots)?;
-    database.count(verdict, process::id().cast_unsigned());
+    database.count(verdict, background_worker::id().cast_unsigned());
     let now = Timestamp::now();
     // A request without a token is not a denial.
     if verdict == Verdict::Missing || !database.is_sample(now.micros()) {

@@ -8,12 +8,12 @@ use std::cell::RefCell;
 
 use pgrx::Uuid;
 
-use crate::pg::clock::Timestamp;
-use crate::pg::probe::{Indexed, Key};
-use crate::pg::snapshot::Latest;
-use crate::pg::statement::Argument;
-use crate::pg::touch::{Touched, touch};
-use crate::pg::xact;
+use crate::pg::scan::catalog_update::{Touched, touch};
+use crate::pg::scan::index_scan::{Indexed, Key};
+use crate::pg::scan::snapshot::Latest;
+use crate::pg::sql::statement::Argument;
+use crate::pg::transaction::xact;
+use crate::pg::types::clock::Timestamp;
 use crate::usage::slots::has_passed;
 
 /// `tokenauth.usage` by its primary key.

@@ -17,8 +17,8 @@ use rand::rngs::OsRng;
 
 use super::slots::Slots;
 use crate::error::ErrorReport;
-use crate::pg::clock::Timestamp;
-use crate::pg::settings::data_directory;
+use crate::pg::process::settings::data_directory;
+use crate::pg::types::clock::Timestamp;
 use image::Image;
 
 /// The file, in the data directory, beside the server's own statistics.

@@ -13,15 +13,15 @@ use pgrx::prelude::*;
 use super::agenda::{Agenda, Ended, Next};
 use super::slots::Slots;
 use super::{kept, wake};
-use crate::pg::clock::Timestamp;
-use crate::pg::{database, entry, process, shared_memory};
+use crate::pg::process::{background_worker, database, entry, shared_memory};
+use crate::pg::types::clock::Timestamp;
 
 /// How long the server waits before it restarts a launcher that has failed.
 const RESTART: Duration = Duration::from_secs(5);
 
 /// Registers the launcher, while the postmaster loads the library.
 pub fn register() {
-    if process::is_upgrade() {
+    if background_worker::is_upgrade() {
         return;
     }
     worker("tokenauth launcher", entry::LAUNCH)
@@ -37,13 +37,13 @@ fn worker(name: &str, function: &str) -> BackgroundWorkerBuilder {
 
 /// Runs the launcher until it is told to end.
 pub fn run() -> ! {
-    process::connect_to_none();
+    background_worker::connect_to_none();
     let mut launcher = Launcher { agenda: Agenda::new(), has_complained: false };
     if let Some(slots) = shared_memory::slots() {
         launcher.run(slots);
     }
     // Does not return: after exit code 0 the server would not restart a launcher that somebody has terminated by hand.
-    process::leave()
+    background_worker::leave()
 }
 
 struct Launcher {
@@ -69,7 +69,7 @@ impl Launcher {
             if !BackgroundWorker::wait_latch(Some(rest)) {
                 return;
             }
-            process::reload_if_asked();
+            background_worker::reload_if_asked();
         }
     }
 
@@ -79,7 +79,7 @@ impl Launcher {
             // Its uses have a slot and it has no place among the databases: it was forgotten.
             return slots.forget(oid);
         };
-        if !process::in_transaction(|| process::database_exists(oid)) {
+        if !background_worker::in_transaction(|| background_worker::database_exists(oid)) {
             slots.forget(oid);
             slots.header.databases.forget(found);
         } else if !database::is_in_recovery() {
@@ -99,7 +99,7 @@ impl Launcher {
     fn flush(&mut self, oid: u32) {
         let started = worker("tokenauth usage", entry::FLUSH)
             .set_argument(pg_sys::Oid::from(oid).into_datum())
-            .set_notify_pid(process::id())
+            .set_notify_pid(background_worker::id())
             .load_dynamic();
         match started {
             Ok(worker) => {

@@ -7,12 +7,12 @@ use super::in_memory;
 use crate::access::Caller;
 use crate::catalog::usage;
 use crate::error::{Error, ErrorReport};
-use crate::pg::call::Call;
-use crate::pg::clock::Timestamp;
-use crate::pg::composite::{Fields, RecentUsage};
-use crate::pg::shared_memory;
-use crate::pg::snapshot::Latest;
-use crate::pg::statement::fields;
+use crate::pg::function::call::Call;
+use crate::pg::process::shared_memory;
+use crate::pg::scan::snapshot::Latest;
+use crate::pg::sql::statement::fields;
+use crate::pg::types::clock::Timestamp;
+use crate::pg::types::composite::{Fields, RecentUsage};
 use crate::verdict::Verdict;
 
 /// Returns what shared memory knows of the usage of a token beyond the table as the running statement sees it; NULL if

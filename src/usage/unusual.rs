@@ -8,11 +8,11 @@ use super::shared_memory;
 use crate::access::Caller;
 use crate::argument;
 use crate::error::{Error, ErrorReport};
-use crate::pg::call::Call;
-use crate::pg::clock::{Timestamp, is_positive};
-use crate::pg::jsonb::Jsonb;
-use crate::pg::statement::{Statement, arguments};
-use crate::pg::text::Text;
+use crate::pg::function::call::Call;
+use crate::pg::sql::statement::{Statement, arguments};
+use crate::pg::types::clock::{Timestamp, is_positive};
+use crate::pg::types::jsonb::Jsonb;
+use crate::pg::types::text::Text;
 
 /// Returns what was unusual in the use of tokens within this time, up to the last flush.
 ///

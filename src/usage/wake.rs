@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering::{AcqRel, Relaxed, Release};
 
 use super::slots::Slots;
-use crate::pg::latch;
+use crate::pg::process::latch;
 
 /// Wakes the launcher if so much waits that it must be written soon: once, until the launcher has looked.
 pub fn launcher_if_filling(slots: Slots<'_>) {

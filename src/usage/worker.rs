@@ -18,10 +18,10 @@ use super::slots::{Database, OpenBatch, Slots, Taken};
 use super::{in_memory, kept};
 use crate::catalog::usage;
 use crate::error::Error;
-use crate::pg::clock::Timestamp;
-use crate::pg::process;
-use crate::pg::shared_memory;
-use crate::pg::user::ActingAs;
+use crate::pg::process::background_worker;
+use crate::pg::process::shared_memory;
+use crate::pg::transaction::acting_as::ActingAs;
+use crate::pg::types::clock::Timestamp;
 use crate::{grants, notify, purge};
 
 /// After this long a worker begins no other batch. A batch takes a fraction of a second, or fails at a lock.
@@ -61,10 +61,10 @@ thread_local! {
 /// Runs a worker in the database with this object identifier.
 pub fn run(database: u32) {
     let Some(slots) = shared_memory::slots() else { return };
-    process::connect_to(database);
+    background_worker::connect_to(database);
     let start = Instant::now();
     let Some(database) = in_memory::database(slots) else { return };
-    process::at_transaction_end(ended);
+    background_worker::at_transaction_end(ended);
     if work(slots, database, start).is_none() {
         // The extension was dropped, and so were its tokens.
         database.begin_writing();
@@ -78,7 +78,7 @@ pub fn run(database: u32) {
 /// Runs `act` in a transaction of its own, as the owner of the extension. `None` where that is not installed: a schema
 /// of its name may be anybody's.
 fn as_owner<T>(act: impl FnOnce() -> T) -> Option<T> {
-    process::in_transaction(|| {
+    background_worker::in_transaction(|| {
         let _owner = ActingAs::owner_of_ours_restricted()?;
         Some(act())
     })

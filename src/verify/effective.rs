@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 use crate::interned;
 use crate::kind::Kind;
-use crate::pg::kept::KeptTexts;
+use crate::pg::types::detached_datum::KeptTexts;
 use crate::scope::{Scope, Scopes};
 
 /// What a token grants, and its kind.

@@ -3,8 +3,8 @@
 use super::{Claim, Outcome, Question, identify_digest, memory};
 use crate::error::Error;
 use crate::network::ClientAddress;
-use crate::pg::jsonb::Jsonb;
-use crate::pg::text::Text;
+use crate::pg::types::jsonb::Jsonb;
+use crate::pg::types::text::Text;
 use crate::request::{Credential, Headers, Names};
 use crate::settings;
 use crate::token::{Digest, Lookup};

@@ -2,7 +2,7 @@
 //! their rows in whatever order they are planned.
 
 use super::{Changes, Touched};
-use crate::pg::statement::{Statement, arguments};
+use crate::pg::sql::statement::{Statement, arguments};
 
 impl Changes {
     /// Whether several principals or memberships are concerned. A change of one locks one, and needs no order.

@@ -2,9 +2,9 @@
 
 use super::{Changes, Drift, Outcome};
 use crate::error::{BoundRow, Error};
-use crate::pg::encoding;
-use crate::pg::statement::{Statement, arguments};
-use crate::pg::text::Text;
+use crate::pg::sql::statement::{Statement, arguments};
+use crate::pg::types::encoding;
+use crate::pg::types::text::Text;
 
 impl Changes {
     /// Writes the changes of memberships.

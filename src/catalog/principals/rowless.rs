@@ -2,10 +2,10 @@
 
 use super::Changes;
 use crate::binding::BoundTo;
-use crate::pg::encoding;
-use crate::pg::row::Row;
-use crate::pg::statement::{Statement, arguments};
-use crate::pg::user::ActingAs;
+use crate::pg::sql::statement::{Statement, arguments};
+use crate::pg::transaction::acting_as::ActingAs;
+use crate::pg::types::encoding;
+use crate::pg::types::row::Row;
 
 /// The most that are named.
 const MOST: i64 = 20;

@@ -10,13 +10,13 @@ use crate::catalog::event::{self, Event};
 use crate::catalog::{member, principal};
 use crate::error::Error;
 use crate::notify;
-use crate::pg::jsonb::Jsonb;
-use crate::pg::open_writers;
-use crate::pg::row::Row;
-use crate::pg::snapshot::Latest;
-use crate::pg::statement::{Argument, Statement, arguments};
-use crate::pg::text::Text;
-use crate::pg::xact;
+use crate::pg::scan::snapshot::Latest;
+use crate::pg::sql::statement::{Argument, Statement, arguments};
+use crate::pg::transaction::open_writers;
+use crate::pg::transaction::xact;
+use crate::pg::types::jsonb::Jsonb;
+use crate::pg::types::row::Row;
+use crate::pg::types::text::Text;
 use crate::settings;
 
 /// The reason recorded for the death of a gone principal's tokens.

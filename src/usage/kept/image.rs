@@ -108,7 +108,7 @@ impl Image {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pg::shared_memory::on_heap;
+    use crate::pg::process::shared_memory::on_heap;
     use crate::usage::slots::{Flight, Key, Recent, Use};
     use crate::verdict::Verdict;
     use proptest::prelude::*;

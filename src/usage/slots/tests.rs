@@ -1,5 +1,5 @@
 use super::*;
-use crate::pg::shared_memory::on_heap;
+use crate::pg::process::shared_memory::on_heap;
 use crate::verdict::Verdict;
 use proptest::prelude::*;
 

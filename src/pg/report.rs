@@ -1,0 +1,5 @@
+//! Errors and messages on their way to the client and the log.
+
+pub mod diagnostics;
+pub mod message;
+pub mod raise;

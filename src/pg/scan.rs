@@ -1,0 +1,7 @@
+//! Our tables by the access method, without SQL: scans, updates, snapshots, and the messages that end what was cached.
+
+pub mod catalog_update;
+pub mod index_scan;
+pub mod invalidation;
+pub mod relation;
+pub mod snapshot;

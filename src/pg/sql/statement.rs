@@ -1,0 +1,325 @@
+//! Constant SQL, planned once per backend and run on the newest committed state.
+//!
+//! `SPI_execute` would use the transaction's snapshot: in REPEATABLE READ, an UPDATE would then miss a token that
+//! another session has just issued, and a mass revocation would leave it alive. Statements here take a fresh snapshot.
+
+use std::cell::{Cell, RefCell};
+use std::ffi::{CString, c_char, c_int, c_long};
+use std::ptr;
+
+use pgrx::{IntoDatum, pg_sys};
+
+use super::planner::Planning;
+use super::receiver::Receiver;
+use super::rows::Rows;
+use crate::pg::report::diagnostics::Watch;
+use crate::pg::scan::snapshot::Latest;
+use crate::pg::types::row::Row;
+
+/// An argument of a statement: a datum with its type.
+pub struct Argument {
+    oid: pg_sys::Oid,
+    datum: Option<pg_sys::Datum>,
+}
+
+impl Argument {
+    /// An argument from any value that has an SQL type; `None` is NULL.
+    pub fn of<T: IntoDatum>(value: T) -> Self {
+        Argument { oid: T::type_oid(), datum: value.into_datum() }
+    }
+
+    pub(in crate::pg) fn of_datum(oid: pg_sys::Oid, datum: pg_sys::Datum) -> Self {
+        Argument { oid, datum: Some(datum) }
+    }
+
+    pub(in crate::pg) fn into_datum(self) -> Option<pg_sys::Datum> {
+        self.datum
+    }
+}
+
+/// The arguments of a statement, each of any type that has an SQL type.
+macro_rules! arguments {
+    ($($value:expr),* $(,)?) => { &[$($crate::pg::sql::statement::Argument::of($value)),*] };
+}
+pub(crate) use arguments;
+
+/// The fields of a composite value, as an array.
+macro_rules! fields {
+    ($($value:expr),* $(,)?) => { [$($crate::pg::sql::statement::Argument::of($value)),*] };
+}
+pub(crate) use fields;
+
+/// One statement; its plan is kept for the life of the backend.
+///
+/// The text is constant and qualifies names of our schema; everything variable is passed as an argument.
+pub struct Statement {
+    sql: &'static str,
+    /// Whether its plan reaches every row by an index, whatever the statistics said when it was made.
+    is_by_key: bool,
+    plan: Cell<pg_sys::SPIPlanPtr>,
+    types: RefCell<Vec<pg_sys::Oid>>,
+}
+
+// SAFETY: a backend has one thread; pgrx stops any other from calling the server.
+unsafe impl Sync for Statement {}
+
+impl Statement {
+    /// A statement of this text, with `$1`, `$2`, … for the arguments.
+    pub const fn new(sql: &'static str) -> Self {
+        Self::planned(sql, false)
+    }
+
+    /// A statement that reads few rows of tables that may have many, each by an index.
+    pub const fn by_key(sql: &'static str) -> Self {
+        Self::planned(sql, true)
+    }
+
+    const fn planned(sql: &'static str, is_by_key: bool) -> Self {
+        Statement { sql, is_by_key, plan: Cell::new(ptr::null_mut()), types: RefCell::new(Vec::new()) }
+    }
+
+    /// Runs it and returns how many rows it wrote or found.
+    pub fn run(&self, arguments: &[Argument]) -> u64 {
+        Spi::connect().execute(self, arguments, 0)
+    }
+
+    /// As [`run`](Self::run), for a statement that reads `rows` by their name.
+    pub fn run_over(&self, rows: &Rows, arguments: &[Argument]) -> u64 {
+        let (spi, _planning) = Spi::with(rows);
+        spi.execute(self, arguments, 0)
+    }
+
+    /// As [`first`](Self::first), for a statement that reads `rows` by their name.
+    pub fn first_over<T>(&self, rows: &Rows, arguments: &[Argument], read: impl FnOnce(&Row) -> T) -> Option<T> {
+        let (spi, _planning) = Spi::with(rows);
+        spi.execute(self, arguments, 1);
+        spi.row(0).map(|row| read(&row))
+    }
+
+    /// As [`run_over`](Self::run_over), for two sets of rows.
+    pub fn run_over_both(&self, one: &Rows, other: &Rows, arguments: &[Argument]) -> u64 {
+        let (spi, _planning) = Spi::with(one);
+        other.register();
+        spi.execute(self, arguments, 0)
+    }
+
+    /// As [`all`](Self::all), for a statement that reads `rows` by their name.
+    pub fn all_over<T>(&self, rows: &Rows, arguments: &[Argument], mut read: impl FnMut(&Row) -> T) -> Vec<T> {
+        let (spi, _planning) = Spi::with(rows);
+        let found = spi.execute(self, arguments, 0);
+        (0..found).filter_map(|index| spi.row(index)).map(|row| read(&row)).collect()
+    }
+
+    /// Runs a SELECT that reads `over` by their names, and adds its rows to others of the same columns, one by one, so
+    /// that however many they are, they take no memory beyond `work_mem`.
+    pub fn add_to(&self, into: &mut Rows, over: &[&Rows], arguments: &[Argument]) {
+        let _spi = Spi::connect();
+        for rows in over {
+            rows.register();
+        }
+        let _planning = Planning::comparing_sets();
+        let plan = self.plan(arguments);
+        let mut put = |row: &Row| {
+            into.put_row(row);
+            true
+        };
+        let mut receiver = Receiver::new(&mut put);
+        // SAFETY: the arguments have the types for which the statement was planned. The snapshot stays registered and
+        // active while the plan runs, and the receiver in place; "read-only" makes SPI use that snapshot, which sees
+        // what this transaction has done so far.
+        let answer = unsafe {
+            pg_sys::CommandCounterIncrement();
+            let snapshot = Latest::take();
+            pg_sys::PushActiveSnapshot(snapshot.as_ptr());
+            let options = pg_sys::SPIExecuteOptions {
+                params: parameters(arguments),
+                read_only: true,
+                must_return_tuples: true,
+                dest: receiver.as_ptr(),
+                ..Default::default()
+            };
+            let answer = pg_sys::SPI_execute_plan_extended(plan, &options);
+            pg_sys::PopActiveSnapshot();
+            answer
+        };
+        assert!(answer >= 0, "could not run a statement (SPI answered {answer})");
+    }
+
+    /// Runs it and reads the first row.
+    pub fn first<T>(&self, arguments: &[Argument], read: impl FnOnce(&Row) -> T) -> Option<T> {
+        let spi = Spi::connect();
+        spi.execute(self, arguments, 1);
+        spi.row(0).map(|row| read(&row))
+    }
+
+    /// Runs it and reads every row.
+    pub fn all<T>(&self, arguments: &[Argument], mut read: impl FnMut(&Row) -> T) -> Vec<T> {
+        let spi = Spi::connect();
+        let found = spi.execute(self, arguments, 0);
+        (0..found).filter_map(|index| spi.row(index)).map(|row| read(&row)).collect()
+    }
+
+    /// Runs it and passes every row, as a tuple, to `take`.
+    pub(in crate::pg) fn each(
+        &self,
+        arguments: &[Argument],
+        mut take: impl FnMut(pg_sys::HeapTuple, pg_sys::TupleDesc),
+    ) {
+        let spi = Spi::connect();
+        for index in 0..spi.execute(self, arguments, 0) {
+            if let Some((tuple, descriptor)) = spi.tuple(index) {
+                take(tuple, descriptor);
+            }
+        }
+    }
+
+    /// Runs it and copies the first column of the first row, of a by-reference type, into the caller's memory context.
+    pub(in crate::pg) fn first_datum(&self, arguments: &[Argument]) -> Option<pg_sys::Datum> {
+        let spi = Spi::connect();
+        spi.execute(self, arguments, 1);
+        let (tuple, descriptor) = spi.tuple(0)?;
+        let mut is_null = false;
+        // SAFETY: tuple and descriptor belong together; SPI_datumTransfer copies into the context that was current when
+        // the connection was opened.
+        let value = unsafe {
+            let value = pg_sys::SPI_getbinval(tuple, descriptor, 1, &mut is_null);
+            if is_null { value } else { pg_sys::SPI_datumTransfer(value, false, -1) }
+        };
+        (!is_null).then_some(value)
+    }
+
+    fn plan(&self, arguments: &[Argument]) -> pg_sys::SPIPlanPtr {
+        let types = || arguments.iter().map(|argument| argument.oid);
+        let is_planned = !self.plan.get().is_null() && self.types.borrow().iter().copied().eq(types());
+        if !is_planned {
+            self.forget();
+            let sql = CString::new(self.sql).expect("a statement has no zero byte");
+            let mut types: Vec<pg_sys::Oid> = types().collect();
+            let count = c_int::try_from(types.len()).expect("a statement has few arguments");
+            // SAFETY: called inside an SPI connection; SPI_prepare copies text and types. It raises on bad SQL.
+            let plan = unsafe { pg_sys::SPI_prepare(sql.as_ptr(), count, types.as_mut_ptr()) };
+            assert!(!plan.is_null(), "could not plan a statement");
+            // SAFETY: the plan was just made; kept, it survives the connection and the transaction.
+            unsafe { pg_sys::SPI_keepplan(plan) };
+            self.types.replace(types);
+            self.plan.set(plan);
+        }
+        self.plan.get()
+    }
+
+    /// Frees the plan, whose argument types no longer fit: a row type of ours has a new oid after DROP and CREATE
+    /// EXTENSION. PostgreSQL itself replans for any other change.
+    fn forget(&self) {
+        let plan = self.plan.replace(ptr::null_mut());
+        if !plan.is_null() {
+            // SAFETY: a kept plan that nothing refers to any more.
+            unsafe { pg_sys::SPI_freeplan(plan) };
+        }
+    }
+}
+
+/// An open SPI connection, closed on drop; after an error the abort closes it, as for callers in C.
+pub(in crate::pg) struct Spi {
+    _watch: Watch,
+}
+
+impl Spi {
+    pub(in crate::pg) fn connect() -> Self {
+        let watch = Watch::begin();
+        // SAFETY: may be called wherever SQL may run; nests.
+        let answer = unsafe { pg_sys::SPI_connect() };
+        assert!(answer == pg_sys::SPI_OK_CONNECT as c_int, "could not connect to SPI");
+        Spi { _watch: watch }
+    }
+
+    /// A connection for a statement that reads `rows`. Its plan is kept and serves one row as well as a million.
+    fn with(rows: &Rows) -> (Self, Planning) {
+        let spi = Self::connect();
+        rows.register();
+        (spi, Planning::joining_ours())
+    }
+
+    fn execute(&self, statement: &Statement, arguments: &[Argument], most: c_long) -> u64 {
+        let _planning = statement.is_by_key.then(Planning::joining_ours);
+        let plan = statement.plan(arguments);
+        let mut values: Vec<pg_sys::Datum> =
+            arguments.iter().map(|argument| argument.datum.unwrap_or(pg_sys::Datum::null())).collect();
+        let nulls: Vec<c_char> =
+            arguments.iter().map(|argument| if argument.datum.is_none() { b'n' } else { b' ' } as c_char).collect();
+        let snapshot = Latest::take();
+        // SAFETY: plan, values and nulls agree in number and types, since `plan` was made for these types. Not
+        // read-only, so that the command counter advances and the statement sees what this transaction has just done.
+        let answer = unsafe {
+            pg_sys::SPI_execute_snapshot(
+                plan,
+                values.as_mut_ptr(),
+                nulls.as_ptr(),
+                snapshot.as_ptr(),
+                ptr::null_mut(),
+                false,
+                true,
+                most,
+            )
+        };
+        assert!(answer >= 0, "could not run a statement (SPI answered {answer})");
+        // SAFETY: set by the call above.
+        unsafe { pg_sys::SPI_processed }
+    }
+
+    fn tuple(&self, index: u64) -> Option<(pg_sys::HeapTuple, pg_sys::TupleDesc)> {
+        // SAFETY: the table of the last statement lives until the connection ends; `numvals` bounds it.
+        unsafe {
+            let table = pg_sys::SPI_tuptable.as_ref()?;
+            let index = usize::try_from(index).ok().filter(|&index| (index as u64) < table.numvals)?;
+            Some((*table.vals.add(index), table.tupdesc))
+        }
+    }
+
+    fn row(&self, index: u64) -> Option<Row> {
+        // SAFETY: tuple and descriptor belong together and live as long as this connection.
+        self.tuple(index).map(|(tuple, descriptor)| unsafe { Row::new(tuple, descriptor) })
+    }
+}
+
+impl Drop for Spi {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            // SAFETY: closes the connection that `connect` opened; connections nest like these guards.
+            unsafe { pg_sys::SPI_finish() };
+        }
+    }
+}
+
+/// Arguments in the form in which plans take them, palloc'd.
+fn parameters(arguments: &[Argument]) -> pg_sys::ParamListInfo {
+    let count = c_int::try_from(arguments.len()).expect("a statement has few arguments");
+    // SAFETY: makeParamList makes room for `count` parameters.
+    unsafe {
+        let list = pg_sys::makeParamList(count);
+        for (parameter, argument) in (*list).params.as_mut_slice(arguments.len()).iter_mut().zip(arguments) {
+            *parameter = pg_sys::ParamExternData {
+                value: argument.datum.unwrap_or(pg_sys::Datum::null()),
+                isnull: argument.datum.is_none(),
+                pflags: pg_sys::PARAM_FLAG_CONST as u16,
+                ptype: argument.oid,
+            };
+        }
+        list
+    }
+}
+
+/// Runs a command that takes no parameters, such as GRANT; names in it must already be quoted.
+pub fn run_command(command: impl AsRef<[u8]>) {
+    let command = CString::new(command.as_ref()).expect("a command has no zero byte");
+    let _spi = Spi::connect();
+    let snapshot = Latest::take();
+    // SAFETY: inside an SPI connection; raises when the command fails, and then the abort pops the snapshot, which SPI
+    // needs where no client's statement has set one, as in a worker.
+    let answer = unsafe {
+        pg_sys::PushActiveSnapshot(snapshot.as_ptr());
+        let answer = pg_sys::SPI_execute(command.as_ptr(), false, 0);
+        pg_sys::PopActiveSnapshot();
+        answer
+    };
+    assert!(answer >= 0, "could not run a command (SPI answered {answer})");
+}

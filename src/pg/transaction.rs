@@ -1,0 +1,8 @@
+//! The transaction: its ends, durability, subtransactions, and what is set only for a while.
+
+pub mod acting_as;
+pub mod guc_scope;
+pub mod notify;
+pub mod open_writers;
+pub mod subtransaction;
+pub mod xact;

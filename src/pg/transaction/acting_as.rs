@@ -1,0 +1,92 @@
+//! Acts as another user for a while, as the server's own referential triggers do.
+//!
+//! No function of ours is SECURITY DEFINER: inside one, nobody can tell who made the call. Ours are called as whoever
+//! calls, ask what that user may do, and switch only around constant SQL of ours.
+
+use std::ffi::c_int;
+
+use pgrx::pg_sys;
+
+use super::guc_scope::{Meanwhile, SEARCH_PATH};
+use crate::pg::roles::extension::Extension;
+
+// Declared here, without pgrx's guard, which costs more than the function: it reads a variable and cannot raise.
+unsafe extern "C-unwind" {
+    fn InSecurityRestrictedOperation() -> bool;
+}
+
+/// Whether the code that runs now is somebody's that PostgreSQL runs for another: of an index expression, a materialized
+/// view or a row that logical replication applies.
+#[inline]
+pub fn is_security_restricted() -> bool {
+    // SAFETY: reads this backend's state.
+    unsafe { InSecurityRestrictedOperation() }
+}
+
+/// Another user until dropped; an abort restores the former one as well.
+pub struct ActingAs {
+    user: pg_sys::Oid,
+    context: c_int,
+    path: Option<Meanwhile>,
+}
+
+impl ActingAs {
+    /// Acts as the owner of our schema, under a search path of ours: for constant SQL only.
+    ///
+    /// # Errors
+    /// Raises 55000 when the schema is not that of the installed extension, or a relation in it belongs to others.
+    pub fn owner_of_ours() -> Self {
+        Self::owner(Extension::installed(), 0)
+    }
+
+    /// As [`owner_of_ours`](Self::owner_of_ours), for what runs unasked and as a superuser: whatever code it may come
+    /// upon cannot leave anything behind. `None` where the extension is not installed.
+    ///
+    /// # Errors
+    /// Raises 55000 when a relation in its schema belongs to others.
+    pub fn owner_of_ours_restricted() -> Option<Self> {
+        Extension::find().map(|extension| Self::owner(extension, pg_sys::SECURITY_RESTRICTED_OPERATION as c_int))
+    }
+
+    fn owner(extension: Extension, restriction: c_int) -> Self {
+        let mut acting = Self::switch(extension.proved().owner, restriction);
+        acting.path = Some(Meanwhile::set(&[SEARCH_PATH]));
+        acting
+    }
+
+    /// Acts as the owner of a table of the application, to run its expressions, as REFRESH MATERIALIZED VIEW does: they
+    /// cannot leave anything behind that would act with the caller's rights.
+    pub fn owner_of(table: pg_sys::Oid) -> Self {
+        Self::switch(owner(table), pg_sys::SECURITY_RESTRICTED_OPERATION as c_int)
+    }
+
+    fn switch(to: pg_sys::Oid, restriction: c_int) -> Self {
+        let mut former = ActingAs { user: pg_sys::InvalidOid, context: 0, path: None };
+        // SAFETY: sets this backend's user as fmgr_security_definer and ri_PerformCheck do;
+        // SECURITY_LOCAL_USERID_CHANGE forbids SET ROLE meanwhile.
+        unsafe {
+            pg_sys::GetUserIdAndSecContext(&mut former.user, &mut former.context);
+            let context = former.context | restriction | pg_sys::SECURITY_LOCAL_USERID_CHANGE as c_int;
+            pg_sys::SetUserIdAndSecContext(to, context);
+        }
+        former
+    }
+}
+
+impl Drop for ActingAs {
+    fn drop(&mut self) {
+        // Also while an error unwinds: it is only an assignment, and the sooner the better.
+        // SAFETY: restores what `switch` found; guards nest.
+        unsafe { pg_sys::SetUserIdAndSecContext(self.user, self.context) };
+    }
+}
+
+fn owner(table: pg_sys::Oid) -> pg_sys::Oid {
+    // SAFETY: the relation is open while its owner is read; relation_open raises when it does not exist.
+    unsafe {
+        let relation = pg_sys::relation_open(table, pg_sys::AccessShareLock as c_int);
+        let owner = (*(*relation).rd_rel).relowner;
+        pg_sys::relation_close(relation, pg_sys::NoLock as c_int);
+        owner
+    }
+}

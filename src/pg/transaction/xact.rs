@@ -1,0 +1,292 @@
+//! What ends with a transaction; above all, one that kills tokens commits durably and cannot be prepared.
+//!
+//! An acknowledged revoke that a crash takes back is worse than none, so a commit that carries deaths waits for the disk
+//! and for synchronous standbys even if the caller has turned `synchronous_commit` off. PREPARE TRANSACTION would leave
+//! the commit, and so the death of the tokens, to a later session.
+
+use std::cell::Cell;
+use std::ffi::{CStr, c_int, c_void};
+use std::ptr;
+
+use pgrx::prelude::*;
+use pgrx::{PgSqlErrorCode, pg_sys};
+
+use super::{notify, open_writers};
+use crate::pg::process::database;
+use crate::pg::scan::invalidation;
+
+thread_local! {
+    /// Where this transaction has killed something.
+    static KILLED: Shallowest = const { Shallowest::nowhere() };
+    /// Where this transaction has narrowed or killed something.
+    static NARROWED: Shallowest = const { Shallowest::nowhere() };
+    /// Whether this transaction has narrowed anything, even in a subtransaction that was rolled back.
+    static MUST_LAST: Cell<bool> = const { Cell::new(false) };
+    /// The WAL position up to which this transaction has written nothing but what `without_haste` wrote.
+    static HASTELESS: Cell<Option<pg_sys::XLogRecPtr>> = const { Cell::new(None) };
+    /// How many transactions and subtransactions of this backend have been rolled back.
+    static ROLLBACKS: Cell<u64> = const { Cell::new(0) };
+    /// How many transactions of this backend have ended.
+    static ENDED: Cell<u64> = const { Cell::new(0) };
+    /// The function to call at each end.
+    static LISTENER: Cell<Option<fn(End)>> = const { Cell::new(None) };
+}
+
+/// The shallowest nesting level at which this transaction has done something that was not rolled back; 0 if there is
+/// none.
+struct Shallowest(Cell<c_int>);
+
+impl Shallowest {
+    const fn nowhere() -> Self {
+        Shallowest(Cell::new(0))
+    }
+
+    fn is_somewhere(&self) -> bool {
+        self.0.get() > 0
+    }
+
+    /// It was done at the current level.
+    fn mark(&self) {
+        let level = nesting_level();
+        self.0.set(if self.is_somewhere() { self.0.get().min(level) } else { level });
+    }
+
+    /// What a committed subtransaction has done now belongs to its parent.
+    fn merge(&self, level: c_int) {
+        if self.0.get() == level {
+            self.0.set(level - 1);
+        }
+    }
+
+    /// What was done at this level and below is undone.
+    fn undo_from(&self, level: c_int) {
+        if self.0.get() >= level {
+            self.0.set(0);
+        }
+    }
+}
+
+/// What ends; a subtransaction with its nesting level.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// A transaction, by COMMIT, ABORT or PREPARE.
+    Transaction,
+    /// A committed subtransaction, which becomes part of the level above.
+    Committed(i32),
+    /// A subtransaction that is rolled back.
+    Aborted(i32),
+}
+
+/// Calls this function at each end, from the server's own callbacks: it must not raise.
+pub fn tell_end(listener: fn(End)) {
+    LISTENER.set(Some(listener));
+}
+
+fn tell(end: End) {
+    if let Some(listener) = LISTENER.get() {
+        listener(end);
+    }
+}
+
+/// The nesting level of the current subtransaction; 1 is the transaction itself.
+pub fn nesting_level() -> i32 {
+    // SAFETY: reads this backend's transaction state.
+    unsafe { pg_sys::GetCurrentTransactionNestLevel() }
+}
+
+/// Whether this process is a parallel worker.
+pub fn is_parallel_worker() -> bool {
+    // SAFETY: reads this process's state.
+    unsafe { pg_sys::ParallelWorkerNumber >= 0 }
+}
+
+/// Whether this process, leader or worker, is running a parallel query.
+pub fn is_parallel() -> bool {
+    // SAFETY: reads this backend's transaction state.
+    unsafe { pg_sys::IsInParallelMode() }
+}
+
+/// Records that this transaction narrows what a token may do: it commits durably. It can be prepared, since COMMIT
+/// PREPARED itself waits for the disk, but not where standbys are to be waited for as well.
+///
+/// Called before the moment of the change is read from the clock, so that an export that does not see the change
+/// knows that one may come (see [`open_writers`]).
+pub fn mark_narrowing() {
+    open_writers::enter();
+    // SAFETY: sets a flag that the commit of this transaction reads.
+    unsafe { pg_sys::ForceSyncCommit() };
+    NARROWED.with(Shallowest::mark);
+    MUST_LAST.set(true);
+}
+
+/// Records that this transaction kills: it commits durably, and cannot be prepared. Called before the moment of death
+/// is read from the clock.
+pub fn mark_death() {
+    mark_narrowing();
+    KILLED.with(Shallowest::mark);
+}
+
+/// How many transactions and subtransactions of this backend have been rolled back: whoever remembers having written
+/// something compares this.
+pub fn rollbacks() -> u64 {
+    ROLLBACKS.get()
+}
+
+/// How many transactions of this backend have ended: whoever remembers something for one compares this.
+pub fn ended() -> u64 {
+    ENDED.get()
+}
+
+/// Raises 25006, naming `command`, in a read-only transaction, as every transaction on a standby is.
+pub fn refuse_read_only(command: &CStr) {
+    // SAFETY: reads this backend's transaction state; the string is copied into the message.
+    unsafe { pg_sys::PreventCommandIfReadOnly(command.as_ptr()) };
+}
+
+/// Whether a verification may write now: in a read-write READ COMMITTED transaction on a primary, outside parallel
+/// queries. At stricter levels updating a counter would raise 40001 (see DESIGN 4); elsewhere nothing can be written.
+pub fn may_count() -> bool {
+    // SAFETY: reads this backend's transaction state.
+    unsafe {
+        !pg_sys::XactReadOnly
+            && pg_sys::XactIsoLevel <= pg_sys::XACT_READ_COMMITTED as c_int
+            && !database::is_in_recovery()
+            && !is_parallel()
+    }
+}
+
+/// Runs `write`, whose changes a crash may lose: a transaction that writes nothing else commits without waiting for the
+/// disk. Otherwise the first verification of a minute would cost a hundred times as much as the others.
+pub fn without_haste<T>(write: impl FnOnce() -> T) -> T {
+    // SAFETY: reads this backend's WAL position, which is 0 until the transaction writes something.
+    let position = || unsafe { pg_sys::XactLastRecEnd };
+    let (before, hasteless) = (position(), HASTELESS.get());
+    let answer = write();
+    let after = position();
+    if after != before && (before == 0 || hasteless == Some(before)) {
+        HASTELESS.set(Some(after));
+    }
+    answer
+}
+
+/// Registers the callbacks. Called once, from `_PG_init`. Those of pgrx are per transaction and miss PREPARE.
+pub fn register() {
+    // SAFETY: the callbacks are static functions that live as long as the backend.
+    unsafe {
+        pg_sys::RegisterXactCallback(Some(at_transaction), ptr::null_mut());
+        pg_sys::RegisterSubXactCallback(Some(at_subtransaction), ptr::null_mut());
+    }
+}
+
+#[pg_guard]
+unsafe extern "C-unwind" fn at_transaction(event: pg_sys::XactEvent::Type, _argument: *mut c_void) {
+    match event {
+        pg_sys::XactEvent::XACT_EVENT_PRE_COMMIT if MUST_LAST.get() => {
+            notify::send_pending();
+            wait_for_standbys();
+        }
+        // SAFETY: reads this backend's WAL position, which has moved if anything else was written since.
+        pg_sys::XactEvent::XACT_EVENT_PRE_COMMIT if HASTELESS.get() == Some(unsafe { pg_sys::XactLastRecEnd }) => {
+            set_for_this_commit(c"off");
+        }
+        pg_sys::XactEvent::XACT_EVENT_PRE_PREPARE if KILLED.with(Shallowest::is_somewhere) => refuse_prepare_death(),
+        pg_sys::XactEvent::XACT_EVENT_PRE_PREPARE
+            if NARROWED.with(Shallowest::is_somewhere) && waits_for_standbys() =>
+        {
+            refuse_prepare_narrowing();
+        }
+        pg_sys::XactEvent::XACT_EVENT_COMMIT | pg_sys::XactEvent::XACT_EVENT_PREPARE => end(),
+        pg_sys::XactEvent::XACT_EVENT_ABORT => {
+            end();
+            ROLLBACKS.set(ROLLBACKS.get() + 1);
+        }
+        _ => {}
+    }
+}
+
+fn refuse_prepare_death() {
+    ereport!(
+        ERROR,
+        PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED,
+        "cannot PREPARE a transaction that has revoked tokens",
+        "A revocation takes effect when its transaction commits, and a prepared one may wait for long."
+    );
+}
+
+fn refuse_prepare_narrowing() {
+    ereport!(
+        ERROR,
+        PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED,
+        "cannot PREPARE a transaction that has narrowed what tokens may do",
+        "COMMIT PREPARED would not wait for synchronous standbys in a session with \"synchronous_commit\" off."
+    );
+}
+
+/// Whether commits are to wait for standbys, as `SyncStandbysDefined` of syncrep.h decides.
+fn waits_for_standbys() -> bool {
+    // SAFETY: reads a string setting: NULL or zero-terminated.
+    unsafe { pg_sys::SyncRepStandbyNames.as_ref() }.is_some_and(|first| *first != 0)
+}
+
+fn end() {
+    invalidation::end_transaction();
+    notify::forget();
+    ENDED.set(ENDED.get() + 1);
+    KILLED.with(|killed| killed.undo_from(0));
+    NARROWED.with(|narrowed| narrowed.undo_from(0));
+    MUST_LAST.set(false);
+    HASTELESS.set(None);
+    tell(End::Transaction);
+}
+
+#[pg_guard]
+unsafe extern "C-unwind" fn at_subtransaction(
+    event: pg_sys::SubXactEvent::Type,
+    _subtransaction: pg_sys::SubTransactionId,
+    _parent: pg_sys::SubTransactionId,
+    _argument: *mut c_void,
+) {
+    // At both events this is still the level of the subtransaction.
+    let level = nesting_level();
+    match event {
+        pg_sys::SubXactEvent::SUBXACT_EVENT_COMMIT_SUB => {
+            KILLED.with(|killed| killed.merge(level));
+            NARROWED.with(|narrowed| narrowed.merge(level));
+            notify::merge(level);
+            tell(End::Committed(level));
+        }
+        pg_sys::SubXactEvent::SUBXACT_EVENT_ABORT_SUB => {
+            notify::drop_from(level);
+            KILLED.with(|killed| killed.undo_from(level));
+            NARROWED.with(|narrowed| narrowed.undo_from(level));
+            ROLLBACKS.set(ROLLBACKS.get() + 1);
+            tell(End::Aborted(level));
+        }
+        _ => {}
+    }
+}
+
+/// Raises `synchronous_commit` to at least `on` for this commit: ForceSyncCommit alone waits only for the local disk.
+fn wait_for_standbys() {
+    // SAFETY: reads an enum setting.
+    if unsafe { pg_sys::synchronous_commit } >= pg_sys::SyncCommitLevel::SYNCHRONOUS_COMMIT_REMOTE_FLUSH as c_int {
+        return;
+    }
+    set_for_this_commit(c"on");
+}
+
+fn set_for_this_commit(synchronous_commit: &CStr) {
+    // SAFETY: before its commit record is written, a transaction may still change settings; the change ends with it.
+    unsafe {
+        pg_sys::set_config_option(
+            c"synchronous_commit".as_ptr(),
+            synchronous_commit.as_ptr(),
+            pg_sys::GucContext::PGC_USERSET,
+            pg_sys::GucSource::PGC_S_SESSION,
+            pg_sys::GucAction::GUC_ACTION_LOCAL,
+            true,
+            PgLogLevel::ERROR as c_int,
+            false,
+        );
+    }
+}

@@ -1,0 +1,83 @@
+//! A row of one of our tables, or of a statement's answer, read column by column.
+
+use pgrx::{FromDatum, pg_sys};
+
+use super::varlena;
+
+/// The most columns that a row read here has.
+const MOST_COLUMNS: usize = 32;
+
+/// A row, deformed once; columns are numbered from 1, as in the catalogs.
+///
+/// It borrows from the scan or statement that produced it; values are copied out while that lasts.
+pub struct Row {
+    values: [pg_sys::Datum; MOST_COLUMNS],
+    nulls: [bool; MOST_COLUMNS],
+    columns: usize,
+}
+
+impl Row {
+    /// # Safety
+    /// `tuple` must be a tuple of `descriptor` and stay in memory as long as values are read.
+    pub(in crate::pg) unsafe fn new(tuple: pg_sys::HeapTuple, descriptor: pg_sys::TupleDesc) -> Self {
+        // SAFETY: guaranteed by the caller.
+        let columns = usize::try_from(unsafe { (*descriptor).natts }).unwrap_or_default();
+        assert!(columns <= MOST_COLUMNS, "row has {columns} columns, expected {MOST_COLUMNS} at most");
+        let mut row = Row { values: [pg_sys::Datum::null(); MOST_COLUMNS], nulls: [true; MOST_COLUMNS], columns };
+        // SAFETY: both arrays have room for `columns` entries.
+        unsafe {
+            pg_sys::heap_deform_tuple(tuple, descriptor, row.values.as_mut_ptr(), row.nulls.as_mut_ptr());
+        }
+        row
+    }
+
+    /// # Safety
+    /// `slot` must hold a row and keep it as long as values are read.
+    pub(in crate::pg) unsafe fn of_slot(slot: *mut pg_sys::TupleTableSlot) -> Self {
+        // SAFETY: guaranteed by the caller; once all columns are fetched, the slot's arrays have `natts` entries.
+        unsafe {
+            let natts = (*(*slot).tts_tupleDescriptor).natts;
+            if i32::from((*slot).tts_nvalid) < natts {
+                pg_sys::slot_getsomeattrs_int(slot, natts);
+            }
+            let columns = usize::try_from(natts).unwrap_or_default();
+            assert!(columns <= MOST_COLUMNS, "row has {columns} columns, expected {MOST_COLUMNS} at most");
+            let mut row = Row { values: [pg_sys::Datum::null(); MOST_COLUMNS], nulls: [true; MOST_COLUMNS], columns };
+            row.values[..columns].copy_from_slice(std::slice::from_raw_parts((*slot).tts_values, columns));
+            row.nulls[..columns].copy_from_slice(std::slice::from_raw_parts((*slot).tts_isnull, columns));
+            row
+        }
+    }
+
+    /// The value of a column; `None` for NULL.
+    pub fn optional<T: FromDatum>(&self, column: usize) -> Option<T> {
+        debug_assert!((1..=self.columns).contains(&column));
+        let index = column - 1;
+        // SAFETY: the datum is the column's, of the type that the schema or the statement declares.
+        unsafe { T::from_datum(self.values[index], self.nulls[index]) }
+    }
+
+    /// The value of a column that is never NULL.
+    ///
+    /// # Panics
+    /// When it is NULL nevertheless: the table is then not the one this library was built for.
+    pub fn required<T: FromDatum>(&self, column: usize) -> T {
+        self.optional(column).unwrap_or_else(|| panic!("unexpected null in column {column}"))
+    }
+
+    /// All values, and which of them are NULL.
+    pub(in crate::pg) fn raw(&self) -> (&[pg_sys::Datum], &[bool]) {
+        (&self.values[..self.columns], &self.nulls[..self.columns])
+    }
+
+    /// Whether a column is NULL.
+    pub fn is_null(&self, column: usize) -> bool {
+        self.nulls[column - 1]
+    }
+
+    /// The bytes of a `text` or `bytea` column, borrowed.
+    pub fn bytes(&self, column: usize) -> Option<&[u8]> {
+        // SAFETY: as in `optional`; a detoasted copy is palloc'd in a context that outlives the row.
+        (!self.nulls[column - 1]).then(|| unsafe { varlena::bytes(self.values[column - 1]) })
+    }
+}
