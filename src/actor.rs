@@ -5,8 +5,8 @@ use pgrx::Uuid;
 use crate::access::Caller;
 use crate::error::Error;
 use crate::identity::{self, Standing};
+use crate::model::principal_name::PrincipalName;
 use crate::pg::types::text::Text;
-use crate::principal::PrincipalName;
 use crate::settings;
 
 /// Who asks for an operation, and as which role.

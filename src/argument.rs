@@ -3,15 +3,15 @@
 use pgrx::Uuid;
 use pgrx::datum::Interval;
 
-use crate::data_scope::DataScopes;
 use crate::error::Error;
-use crate::network::Network;
+use crate::model::data_scope::DataScopes;
+use crate::model::network::Network;
+use crate::model::scope::{Scopes, ScopesError};
 use crate::pg::types::array::{TextArray, Unlisted};
 use crate::pg::types::clock::is_negative;
 use crate::pg::types::encoding;
 use crate::pg::types::jsonb::Jsonb;
 use crate::pg::types::text::Text;
-use crate::scope::{Scopes, ScopesError};
 
 /// Longest name, in bytes of UTF-8: what a database of another encoding holds can be restored into one in UTF-8.
 pub const MOST_NAME: usize = 255;

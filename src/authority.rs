@@ -17,11 +17,11 @@ use crate::catalog::member;
 use crate::catalog::principal::{self, Hold, Principal};
 use crate::error::Error;
 use crate::handing_out::{Extent, Grant};
-use crate::kind::Kind;
-use crate::network::Networks;
+use crate::model::kind::Kind;
+use crate::model::network::Networks;
+use crate::model::principal_name::PrincipalName;
+use crate::model::scope::Scopes;
 use crate::pg::types::clock::Timestamp;
-use crate::principal::PrincipalName;
-use crate::scope::Scopes;
 
 /// What an actor may do with tokens of one kind and one owner.
 pub enum Authority {

@@ -5,10 +5,10 @@ use pgrx::prelude::*;
 use crate::access::Caller;
 use crate::argument;
 use crate::error::{Error, ErrorReport};
+use crate::model::scope::Scope;
 use crate::pg::function::call::Call;
 use crate::pg::types::array::TextArray;
 use crate::pg::types::text::Text;
-use crate::scope::Scope;
 
 /// Whether a list of scopes, such as that of a verification, grants all of this scope or pattern.
 ///

@@ -9,11 +9,12 @@ use crate::actor::Actor;
 use crate::argument::{self, MOST_NAME, MOST_PROSE};
 use crate::catalog::event::Event;
 use crate::catalog::token;
-use crate::data_scope::DataScopes;
 use crate::error::{Error, ErrorReport};
 use crate::handing_out::{Extent, Grant, Held};
-use crate::kind::Expiry;
-use crate::network::Networks;
+use crate::model::data_scope::DataScopes;
+use crate::model::kind::Expiry;
+use crate::model::network::Networks;
+use crate::model::scope::Scopes;
 use crate::pg::function::call::Call;
 use crate::pg::sql::statement::{Statement, arguments};
 use crate::pg::transaction::xact;
@@ -22,7 +23,6 @@ use crate::pg::types::clock::Timestamp;
 use crate::pg::types::composite::TokensRow;
 use crate::pg::types::jsonb::Jsonb;
 use crate::pg::types::text::Text;
-use crate::scope::Scopes;
 
 /// Changes a token and returns its row of `tokenauth.tokens`.
 ///

@@ -17,14 +17,14 @@ use pgrx::prelude::*;
 
 use crate::authority::Refusal;
 use crate::binding::BoundTo;
-use crate::data_scope::DataScopeError;
 use crate::keys::Fault;
-use crate::network::NetworkError;
+use crate::model::data_scope::DataScopeError;
+use crate::model::network::NetworkError;
+use crate::model::principal_name::PrincipalNameError;
+use crate::model::scope::{ScopeError, ScopesError};
 use crate::pg::report::diagnostics;
 use crate::pg::types::clock::Timestamp;
 use crate::pg::types::encoding;
-use crate::principal::PrincipalNameError;
-use crate::scope::{ScopeError, ScopesError};
 use crate::token::{Algorithm, MalformedDigest, RandomError};
 pub use bound_row::BoundRow;
 

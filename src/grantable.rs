@@ -9,11 +9,11 @@ use crate::authority::Parties;
 use crate::catalog;
 use crate::error::{Error, ErrorReport};
 use crate::handing_out::Grant;
+use crate::model::principal_name::PrincipalName;
 use crate::pg::function::call::Call;
 use crate::pg::scan::snapshot::Latest;
 use crate::pg::types::array::TextArray;
 use crate::pg::types::text::Text;
-use crate::principal::PrincipalName;
 
 /// Returns the scopes this actor could grant now in a token of this kind for this owner; NULL when it may not issue.
 ///

@@ -14,16 +14,16 @@ use crate::binding::supplier_of_active;
 use crate::catalog::principal::{Hold, Principal};
 use crate::catalog::token::Token;
 use crate::catalog::{self, token};
-use crate::data_scope::DataScopes;
 use crate::error::Error;
-use crate::kind::{Expiry, Kind};
-use crate::network::Networks;
+use crate::model::data_scope::DataScopes;
+use crate::model::kind::{Expiry, Kind};
+use crate::model::network::Networks;
+use crate::model::principal_name::PrincipalName;
+use crate::model::scope::Scopes;
 use crate::pg::types::array::TextArray;
 use crate::pg::types::clock::Timestamp;
 use crate::pg::types::encoding;
 use crate::pg::types::text::Text;
-use crate::principal::PrincipalName;
-use crate::scope::Scopes;
 
 impl Kind {
     /// Checks that this owner can have tokens of the kind.

@@ -11,13 +11,13 @@ use crate::error::{Error, ErrorReport};
 use crate::handing_out::Admission;
 use crate::id;
 use crate::issue::{Credential, New};
-use crate::kind::Expiry;
+use crate::model::kind::Expiry;
+use crate::model::principal_name::PrincipalName;
 use crate::pg::function::call::Call;
 use crate::pg::types::array::TextArray;
 use crate::pg::types::clock::Timestamp;
 use crate::pg::types::jsonb::Jsonb;
 use crate::pg::types::text::Text;
-use crate::principal::PrincipalName;
 use crate::token::{Algorithm, Digest, Lookup};
 
 /// Takes over a token of an older system by its digest and returns its id; its holder goes on using it.

@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use crate::scope::Scopes;
+use crate::model::scope::Scopes;
 use crate::settings;
 
 /// The share of `tokenauth.cache_size` that lists may take, as a divisor. Beyond it, lists are parsed each time.

@@ -13,14 +13,14 @@ use crate::argument::{self, MOST_NAME, MOST_PROSE};
 use crate::error::{Error, ErrorReport};
 use crate::handing_out::Admission;
 use crate::id;
-use crate::kind::Expiry;
+use crate::model::kind::Expiry;
+use crate::model::principal_name::PrincipalName;
 use crate::pg::function::call::Call;
 use crate::pg::types::array::TextArray;
 use crate::pg::types::clock::Timestamp;
 use crate::pg::types::composite::IssuedFields;
 use crate::pg::types::jsonb::Jsonb;
 use crate::pg::types::text::Text;
-use crate::principal::PrincipalName;
 
 /// Issues a token and returns it with its text, which cannot be had again.
 ///

@@ -13,12 +13,10 @@ mod binding;
 mod catalog;
 mod correlation;
 mod covers;
-pub mod data_scope;
 mod disable;
 mod doctor;
 mod edit;
 mod error;
-mod event;
 mod expiring;
 mod explain;
 mod grantable;
@@ -30,10 +28,9 @@ mod import;
 mod interned;
 mod issue;
 mod keys;
-mod kind;
 mod list;
 mod masking;
-pub mod network;
+mod model;
 mod notify;
 mod pg;
 mod principal;
@@ -48,12 +45,10 @@ mod revoke;
 mod revoke_all;
 mod rotate;
 mod scan_column;
-pub mod scope;
 mod settings;
-mod signal;
 pub mod token;
+mod triggers;
 mod usage;
-pub mod verdict;
 mod verify;
 
 use std::ffi::CStr;
@@ -84,8 +79,13 @@ extension_sql_file!("../sql/schema/types.sql", name = "types", requires = ["view
 extension_sql_file!(
     "../sql/schema/triggers.sql",
     name = "triggers",
-    requires =
-        ["types", kind::guard::guard_kind, kind::guard::record_kind, event::refuse_change, signal::signal_change]
+    requires = [
+        "types",
+        triggers::kind::guard_kind,
+        triggers::kind::record_kind,
+        triggers::event::refuse_change,
+        triggers::invalidation::signal_change
+    ]
 );
 extension_sql_file!("../sql/schema/functions.sql", name = "functions", finalize);
 

@@ -8,9 +8,9 @@ use pgrx::Uuid;
 use crate::catalog::principal::{Covers, Principal};
 use crate::catalog::principals::Changes;
 use crate::catalog::{announced, token};
+use crate::model::principal_name::PrincipalName;
 use crate::pg::transaction::acting_as::ActingAs;
 use crate::pg::transaction::notify;
-use crate::principal::PrincipalName;
 use crate::settings;
 
 /// One more id than a message holds.

@@ -3,11 +3,10 @@
 mod deactivate;
 mod drop;
 mod member;
-mod name;
 mod put;
 
+use crate::model::principal_name::{PrincipalName, PrincipalNameError};
 pub use deactivate::kill_revocable;
-pub use name::{PrincipalName, PrincipalNameError};
 
 use crate::error::Error;
 use crate::pg::types::encoding;
@@ -30,7 +29,7 @@ impl PrincipalName {
 
     /// Whether a text can be the type of a principal.
     pub fn is_type(text: &[u8]) -> bool {
-        name::is_type(text)
+        crate::model::principal_name::is_type(text)
     }
 
     /// The name as a value for SQL.

@@ -12,12 +12,12 @@ use crate::argument;
 use crate::catalog::event::Event;
 use crate::catalog::{aged, usage};
 use crate::error::{Error, ErrorReport};
-use crate::event::{PURGED, Unlocked};
 use crate::id;
 use crate::pg::function::call::Call;
 use crate::pg::sql::statement::{Statement, arguments};
 use crate::pg::types::clock::Timestamp;
 use crate::settings;
+use crate::triggers::event::{PURGED, Unlocked};
 
 /// The most rows that one call removes: about a second of work.
 const MOST: i64 = 100_000;

@@ -9,19 +9,18 @@ use pgrx::prelude::*;
 
 pub use credential::Credential;
 pub use headers::{Headers, Names};
-pub use response::ErrorStyle;
 
 use crate::access::Caller;
 use crate::catalog;
 use crate::error::{Error, ErrorReport};
+use crate::model::scope::Scopes;
+use crate::model::verdict::Verdict;
 use crate::pg::function::call::Call;
 use crate::pg::scan::snapshot::Latest;
 use crate::pg::types::composite::VerificationArgument;
 use crate::pg::types::encoding;
 use crate::pg::types::jsonb::Jsonb;
-use crate::scope::Scopes;
 use crate::settings;
-use crate::verdict::Verdict;
 use response::Response;
 
 /// Fields of `tokenauth.verification`.

@@ -17,6 +17,7 @@ use crate::catalog::principal::{self, Hold, lock};
 use crate::catalog::revocations::{self, Changed};
 use crate::error::{Error, ErrorReport};
 use crate::id;
+use crate::model::principal_name::PrincipalName;
 use crate::notify;
 use crate::pg::function::call::Call;
 use crate::pg::process::database;
@@ -26,7 +27,7 @@ use crate::pg::transaction::xact;
 use crate::pg::types::clock::Timestamp;
 use crate::pg::types::jsonb::Jsonb;
 use crate::pg::types::text::Text;
-use crate::principal::{PrincipalName, kill_revocable};
+use crate::principal::kill_revocable;
 use document::Document;
 
 /// Returns what has died here since a moment, or was brought by an import since, as a document for

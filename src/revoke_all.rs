@@ -11,13 +11,13 @@ use crate::catalog::event::Event;
 use crate::catalog::principal::{self, Covers, Hold, lock_existing};
 use crate::catalog::{kind, token};
 use crate::error::{Error, ErrorReport};
+use crate::model::principal_name::PrincipalName;
 use crate::notify;
 use crate::pg::function::call::Call;
 use crate::pg::sql::statement::{Argument, Statement, arguments, fields};
 use crate::pg::transaction::xact;
 use crate::pg::types::clock::Timestamp;
 use crate::pg::types::text::Text;
-use crate::principal::PrincipalName;
 
 /// The count of deaths is exact up to this number.
 const MOST_COUNTED: i64 = 10_000;

@@ -15,7 +15,8 @@ use crate::error::{Error, ErrorReport};
 use crate::handing_out::{Held, find_for};
 use crate::id;
 use crate::issue::New;
-use crate::kind::Expiry;
+use crate::model::kind::Expiry;
+use crate::model::principal_name::PrincipalName;
 use crate::notify;
 use crate::pg::function::call::Call;
 use crate::pg::scan::snapshot::Latest;
@@ -24,7 +25,6 @@ use crate::pg::transaction::xact;
 use crate::pg::types::clock::{Timestamp, is_positive};
 use crate::pg::types::composite::{IssuedFields, RotationRow};
 use crate::pg::types::text::Text;
-use crate::principal::PrincipalName;
 use crate::revoke::mark_revoked;
 
 /// Issues a successor with the same settings and returns it. The token itself works until the end of `grace`; without

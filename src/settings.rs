@@ -9,9 +9,9 @@ use pgrx::prelude::*;
 
 use crate::error::{Error, ErrorReport};
 use crate::keys;
+use crate::model::error_style::ErrorStyle;
 use crate::pg::process::shared_memory;
 use crate::pg::types::clock::parse_interval;
-use crate::request::ErrorStyle;
 
 /// `tokenauth.usage_tracking`. On: "when was it last used?" is the first question about any list of tokens.
 static USAGE_TRACKING: GucSetting<bool> = GucSetting::<bool>::new(true);

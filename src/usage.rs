@@ -22,15 +22,15 @@ mod worker;
 use pgrx::Uuid;
 
 use crate::error::Error;
-use crate::network::Client;
+use crate::model::network::Client;
+use crate::model::verdict::Verdict;
 use crate::pg::process::shared_memory;
 use crate::pg::types::clock::Timestamp;
 use crate::settings;
-use crate::verdict::Verdict;
 
+use crate::model::rate::Rate;
 pub use findings::findings;
 pub use in_memory::Denial;
-pub use slots::Rate;
 use slots::Slots;
 
 /// Counts one verification of a token that exists. Returns a denial that is to become an event, so that the caller can

@@ -6,12 +6,12 @@ use super::holding::Presented;
 use crate::actor::{Actor, Presenter};
 use crate::catalog::principal::{self, Hold, Principal};
 use crate::catalog::{kind, token};
-use crate::data_scope::DataScopes;
 use crate::error::Error;
+use crate::model::data_scope::DataScopes;
+use crate::model::principal_name::PrincipalName;
+use crate::model::scope::Scopes;
 use crate::pg::scan::snapshot::Latest;
 use crate::pg::types::clock::Timestamp;
-use crate::principal::PrincipalName;
-use crate::scope::Scopes;
 
 /// The acting principal, with what it holds itself.
 pub struct Acting {

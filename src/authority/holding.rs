@@ -6,13 +6,13 @@
 
 use std::rc::Rc;
 
-use crate::data_scope::DataScopes;
 use crate::handing_out::{Extent, Grant};
-use crate::kind::{Kind, PermissionMode};
-use crate::network::{Networks, are_within};
+use crate::model::data_scope::DataScopes;
+use crate::model::kind::{Kind, PermissionMode};
+use crate::model::network::{Networks, are_within};
+use crate::model::scope::{Scope, Scopes};
 use crate::pg::types::clock::Timestamp;
 use crate::pg::types::text::Text;
-use crate::scope::{Scope, Scopes};
 
 /// What an acting principal holds with regard to an owner.
 pub struct Holding {

@@ -5,10 +5,10 @@ use crate::actor::Actor;
 use crate::catalog::principal::Hold;
 use crate::catalog::{kind, member};
 use crate::error::Error;
+use crate::model::principal_name::PrincipalName;
 use crate::pg::sql::statement::{Argument, fields};
 use crate::pg::types::array::TextArray;
 use crate::pg::types::text::Text;
-use crate::principal::PrincipalName;
 
 /// The tokens a principal reaches, by kind: its own, those of its organisations, and everybody's.
 #[derive(Default)]
@@ -40,7 +40,7 @@ impl Reach {
         acting: &Acting,
         name: &PrincipalName,
         hold: Hold,
-        may: impl Fn(Authority, &crate::kind::Kind) -> bool,
+        may: impl Fn(Authority, &crate::model::kind::Kind) -> bool,
     ) -> Self {
         let memberships = member::organisations(name, hold);
         let mut reach = Reach::default();

@@ -4,9 +4,9 @@
 use super::{BoundTo, Supplied};
 use crate::argument::bounded;
 use crate::error::Error;
+use crate::model::principal_name::PrincipalName;
 use crate::pg::sql::expression::is_expression;
 use crate::pg::types::text::Text;
-use crate::principal::PrincipalName;
 
 /// The optional fields, in the order of the triggers' arguments; each with its type and what NULL means.
 const FIELDS: [Field; 5] = [

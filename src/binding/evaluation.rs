@@ -12,6 +12,7 @@ use super::{BoundTo, Subject};
 use crate::argument::{self, MOST_NAME, MOST_PROSE};
 use crate::catalog::principals::{Changes, Put};
 use crate::error::{BoundRow, Error};
+use crate::model::principal_name::PrincipalName;
 use crate::pg::sql::query::Query;
 use crate::pg::sql::rows::{Reader, Rows};
 use crate::pg::transaction::guc_scope::{Meanwhile, SEARCH_PATH};
@@ -20,7 +21,6 @@ use crate::pg::types::encoding;
 use crate::pg::types::jsonb::Jsonb;
 use crate::pg::types::row::Row;
 use crate::pg::types::text::Text;
-use crate::principal::PrincipalName;
 
 /// The columns of a binding's query.
 mod column {

@@ -4,10 +4,10 @@ use super::BoundTo;
 use super::definition::Definition;
 use super::triggers;
 use crate::error::Error;
+use crate::model::principal_name::PrincipalName;
 use crate::pg::scan::relation::{Supply, lock_supply};
 use crate::pg::sql::statement::Argument;
 use crate::pg::types::text::Text;
-use crate::principal::PrincipalName;
 
 /// Fields of a principal: those that a binding supplies, or that a call sets.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]

@@ -6,11 +6,11 @@ use crate::actor::Actor;
 use crate::correlation;
 use crate::error::Error;
 use crate::id;
+use crate::model::principal_name::PrincipalName;
 use crate::pg::sql::statement::{Statement, arguments};
 use crate::pg::types::clock::Timestamp;
 use crate::pg::types::jsonb::Jsonb;
 use crate::pg::types::text::Text;
-use crate::principal::PrincipalName;
 
 /// What happened, and to what.
 #[derive(Default)]

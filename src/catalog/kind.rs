@@ -3,7 +3,10 @@
 use pgrx::datum::Interval;
 
 use crate::error::Error;
-use crate::kind::{Kind, PermissionMode};
+use crate::model::error_style::ErrorStyle;
+use crate::model::kind::{Kind, PermissionMode};
+use crate::model::rate::Rate;
+use crate::model::scope::{Scope, Scopes};
 use crate::pg::scan::index_scan::{Indexed, Key};
 use crate::pg::scan::snapshot::Latest;
 use crate::pg::sql::statement::{Statement, arguments, run_command};
@@ -11,10 +14,7 @@ use crate::pg::types::array::TextArray;
 use crate::pg::types::clock::micros;
 use crate::pg::types::row::Row;
 use crate::pg::types::text::Text;
-use crate::request::ErrorStyle;
-use crate::scope::{Scope, Scopes};
 use crate::token::Prefix;
-use crate::usage::Rate;
 
 /// `tokenauth.kind` by its primary key.
 pub static BY_NAME: Indexed = Indexed::new(c"kind", c"kind_pkey", column::NAME as i16);

@@ -2,12 +2,12 @@
 
 use crate::catalog::kind::stored_scopes;
 use crate::catalog::principal::{self, Hold};
+use crate::model::principal_name::PrincipalName;
+use crate::model::scope::Scopes;
 use crate::pg::sql::statement::{Statement, arguments, fields};
 use crate::pg::types::array::TextArray;
 use crate::pg::types::jsonb::Jsonb;
 use crate::pg::types::text::Text;
-use crate::principal::PrincipalName;
-use crate::scope::Scopes;
 
 /// The permissions of a member in an organisation, locked as `hold` says; `None` when it is not a member.
 pub fn lock(org: &PrincipalName, member: &PrincipalName, hold: Hold) -> Option<Scopes> {

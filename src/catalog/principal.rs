@@ -3,9 +3,11 @@
 use std::rc::Rc;
 
 use crate::catalog::kind::stored_scopes;
-use crate::data_scope::DataScopes;
 use crate::error::Error;
 use crate::interned;
+use crate::model::data_scope::DataScopes;
+use crate::model::principal_name::PrincipalName;
+use crate::model::scope::Scopes;
 use crate::pg::scan::index_scan::{Indexed, Key};
 use crate::pg::scan::snapshot::Latest;
 use crate::pg::sql::statement::{Statement, arguments};
@@ -13,8 +15,6 @@ use crate::pg::types::array::TextArray;
 use crate::pg::types::jsonb::Jsonb;
 use crate::pg::types::row::Row;
 use crate::pg::types::text::Text;
-use crate::principal::PrincipalName;
-use crate::scope::Scopes;
 
 /// The table by its primary key.
 pub static BY_NAME: Indexed = Indexed::new(c"principal", c"principal_pkey", 1);

@@ -41,6 +41,7 @@ use std::ffi::CStr;
 use pgrx::pg_sys;
 
 use crate::binding::{BoundTo, Subject, Supplied};
+use crate::model::principal_name::PrincipalName;
 use crate::pg::sql::rows::{Reader, Rows};
 use crate::pg::sql::statement::{Argument, Statement, arguments, fields};
 use crate::pg::transaction::acting_as::ActingAs;
@@ -48,7 +49,6 @@ use crate::pg::types::array::TextArray;
 use crate::pg::types::jsonb::Jsonb;
 use crate::pg::types::row::Row;
 use crate::pg::types::text::Text;
-use crate::principal::PrincipalName;
 
 /// The wanted state of a principal or a membership. A field not supplied by the binding is `None` and stays as it is.
 pub struct Put {

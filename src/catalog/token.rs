@@ -6,7 +6,8 @@ use crate::catalog::kind::stored_scopes;
 use crate::catalog::principal::{Covers, Principal, stored_data_scopes};
 use crate::error::Error;
 use crate::handing_out::{Extent, Grant};
-use crate::network::Networks;
+use crate::model::network::Networks;
+use crate::model::principal_name::PrincipalName;
 use crate::pg::scan::index_scan::{Indexed, Key};
 use crate::pg::scan::snapshot::Latest;
 use crate::pg::sql::statement::{Statement, arguments};
@@ -15,7 +16,6 @@ use crate::pg::types::clock::Timestamp;
 use crate::pg::types::jsonb::Jsonb;
 use crate::pg::types::row::Row;
 use crate::pg::types::text::Text;
-use crate::principal::PrincipalName;
 use crate::token::Lookup;
 
 /// The table by its primary key.

@@ -1,8 +1,8 @@
 //! How far a token goes: what it was granted, until when it works, and from where.
 
 use super::Grant;
-use crate::data_scope::DataScopes;
-use crate::network::{Networks, are_within};
+use crate::model::data_scope::DataScopes;
+use crate::model::network::{Networks, are_within};
 use crate::pg::types::clock::Timestamp;
 
 /// How far a token goes, by what is stored of it.

@@ -2,10 +2,10 @@
 
 use crate::catalog::principal::Principal;
 use crate::catalog::token::Token;
-use crate::data_scope::DataScopes;
 use crate::error::Error;
-use crate::kind::Kind;
-use crate::scope::{Scopes, ScopesError};
+use crate::model::data_scope::DataScopes;
+use crate::model::kind::Kind;
+use crate::model::scope::{Scopes, ScopesError};
 
 /// What a token is granted; both are `None` for kinds whose tokens carry nothing of their own.
 #[derive(Clone, Debug)]

@@ -6,12 +6,12 @@ use super::state::{self, Attempt, Identity};
 use crate::access::Caller;
 use crate::correlation;
 use crate::error::{Error, ErrorReport};
+use crate::model::verdict::Verdict;
 use crate::pg::function::call::Call;
 use crate::pg::types::array::TextArray;
 use crate::pg::types::composite::Verification;
 use crate::pg::types::jsonb::Jsonb;
 use crate::pg::types::text::{Presented, Text};
-use crate::verdict::Verdict;
 use crate::verify::{Claim, Outcome, Question, Request};
 
 /// Authenticates the transaction by a token and returns the owner; raises when the token is refused.

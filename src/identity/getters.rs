@@ -8,14 +8,14 @@ use pgrx::prelude::*;
 
 use super::state::{self, Identity};
 use crate::access::Caller;
-use crate::data_scope::DataScopes;
 use crate::error::{Error, ErrorReport};
+use crate::model::data_scope::DataScopes;
+use crate::model::principal_name::PrincipalName;
+use crate::model::scope::Scope;
 use crate::pg::function::call::Call;
 use crate::pg::types::array::TextArray;
 use crate::pg::types::encoding;
 use crate::pg::types::text::Text;
-use crate::principal::PrincipalName;
-use crate::scope::Scope;
 
 /// The principal that the transaction acts for, `type:id`; NULL when nobody is authenticated.
 ///

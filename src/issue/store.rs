@@ -9,7 +9,8 @@ use crate::error::Error;
 use crate::handing_out::Grant;
 use crate::id;
 use crate::keys;
-use crate::kind::Kind;
+use crate::model::kind::Kind;
+use crate::model::principal_name::PrincipalName;
 use crate::pg::sql::statement::{Statement, arguments, fields};
 use crate::pg::types::array::TextArray;
 use crate::pg::types::clock::Timestamp;
@@ -17,7 +18,6 @@ use crate::pg::types::composite::{Fields, IssuedFields};
 use crate::pg::types::encoding;
 use crate::pg::types::jsonb::Jsonb;
 use crate::pg::types::text::Text;
-use crate::principal::PrincipalName;
 use crate::reveal::Sealed;
 use crate::token::{Algorithm, Digest, Lookup, NewToken, Pepper};
 

@@ -2,7 +2,6 @@
 
 use pgrx::prelude::*;
 
-use super::PrincipalName;
 use crate::access::Caller;
 use crate::actor::Actor;
 use crate::argument::{self, MOST_PROSE};
@@ -10,6 +9,7 @@ use crate::binding::{Supplied, refuse_supplied};
 use crate::catalog::event;
 use crate::catalog::principal::{self, Hold, Principal, lock_existing};
 use crate::error::ErrorReport;
+use crate::model::principal_name::PrincipalName;
 use crate::notify;
 use crate::pg::function::call::Call;
 use crate::pg::sql::statement::{Statement, arguments};

@@ -2,12 +2,12 @@
 
 use pgrx::prelude::*;
 
-use super::PrincipalName;
 use crate::access::Caller;
 use crate::actor::Actor;
 use crate::catalog::principal::{Covers, Hold, begin_epoch, lock_existing};
 use crate::catalog::{event, member};
 use crate::error::ErrorReport;
+use crate::model::principal_name::PrincipalName;
 use crate::notify;
 use crate::pg::function::call::Call;
 use crate::pg::sql::statement::{Statement, arguments};

@@ -2,7 +2,6 @@
 
 use pgrx::prelude::*;
 
-use super::PrincipalName;
 use crate::access::Caller;
 use crate::actor::Actor;
 use crate::argument;
@@ -11,6 +10,7 @@ use crate::catalog::event::Event;
 use crate::catalog::member;
 use crate::catalog::principal::{Hold, lock_existing};
 use crate::error::{Error, ErrorReport};
+use crate::model::principal_name::PrincipalName;
 use crate::pg::function::call::Call;
 use crate::pg::scan::relation::Supply;
 use crate::pg::sql::statement::{Statement, arguments};

@@ -2,7 +2,6 @@
 
 use pgrx::prelude::*;
 
-use super::PrincipalName;
 use super::deactivate::kill_revocable;
 use crate::access::Caller;
 use crate::actor::Actor;
@@ -11,6 +10,7 @@ use crate::binding::{Supplied, refuse_supplied};
 use crate::catalog::principal::{Hold, lock};
 use crate::catalog::{event, principal};
 use crate::error::{Error, ErrorReport};
+use crate::model::principal_name::PrincipalName;
 use crate::pg::function::call::Call;
 use crate::pg::sql::statement::{Statement, fields};
 use crate::pg::transaction::xact;

@@ -8,7 +8,7 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use crate::network::ClientAddress;
+use crate::model::network::ClientAddress;
 
 /// The header of RFC 9110 section 11.6.2; it presents a token only after a scheme.
 const AUTHORIZATION: &[u8] = b"authorization";

@@ -6,13 +6,13 @@
 
 mod challenge;
 mod postgrest;
-mod style;
 
 use serde_json::{Map, Value, json};
 
-pub use style::ErrorStyle;
+use crate::model::error_style::ErrorStyle;
 
-use crate::{scope::Scopes, verdict::Verdict};
+use crate::model::scope::Scopes;
+use crate::model::verdict::Verdict;
 
 /// The values a response is made from.
 #[derive(Debug, Clone, Copy)]

@@ -6,13 +6,13 @@ use serde::Deserialize;
 use crate::argument::MOST_PROSE;
 use crate::error::Error;
 use crate::id;
+use crate::model::principal_name::PrincipalName;
 use crate::pg::sql::rows::Rows;
 use crate::pg::sql::statement::fields;
 use crate::pg::types::clock::Timestamp;
 use crate::pg::types::encoding;
 use crate::pg::types::jsonb::Jsonb;
 use crate::pg::types::text::Text;
-use crate::principal::PrincipalName;
 
 /// The version that is written, and the one that is read.
 pub const VERSION: u32 = 1;

@@ -6,11 +6,11 @@ use pgrx::Uuid;
 
 use super::slots::{Address, Database, Key, OpenBatch, Sample, Slots, Use};
 use super::wake;
-use crate::network::Client;
+use crate::model::network::Client;
+use crate::model::verdict::Verdict;
 use crate::pg::process::{background_worker, database};
 use crate::pg::roles::role;
 use crate::pg::types::clock::Timestamp;
-use crate::verdict::Verdict;
 
 thread_local! {
     /// This backend's database: a process is connected to one only, which cannot be dropped meanwhile.

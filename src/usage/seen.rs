@@ -7,13 +7,13 @@ use super::in_memory;
 use crate::access::Caller;
 use crate::catalog::usage;
 use crate::error::{Error, ErrorReport};
+use crate::model::verdict::Verdict;
 use crate::pg::function::call::Call;
 use crate::pg::process::shared_memory;
 use crate::pg::scan::snapshot::Latest;
 use crate::pg::sql::statement::fields;
 use crate::pg::types::clock::Timestamp;
 use crate::pg::types::composite::{Fields, RecentUsage};
-use crate::verdict::Verdict;
 
 /// Returns what shared memory knows of the usage of a token beyond the table as the running statement sees it; NULL if
 /// nothing.

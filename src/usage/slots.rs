@@ -57,13 +57,13 @@ mod group;
 mod kept;
 mod moment;
 mod overflow;
-mod rate;
 mod record;
 mod samples;
 mod slot;
 
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering::Relaxed};
 
+use crate::model::rate::Rate;
 pub use address::Address;
 pub use batches::Taken;
 pub use database::{DATABASES, Database, Databases, OpenBatch, VERDICTS};
@@ -73,7 +73,6 @@ pub use kept::{Numbers, Saved};
 pub use moment::has_passed;
 pub use overflow::Page;
 use overflow::{Overflow, PLACES, Put};
-pub use rate::Rate;
 pub use record::{Counted, Flight, Missed, Record, Use};
 pub use samples::{Sample, Samples};
 use slot::Slot;

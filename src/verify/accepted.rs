@@ -7,9 +7,9 @@ use pgrx::Uuid;
 
 use super::Question;
 use super::effective::Effective;
-use crate::data_scope::DataScopes;
 use crate::keys;
-use crate::network::{Client, Network};
+use crate::model::data_scope::DataScopes;
+use crate::model::network::{Client, Network};
 use crate::pg::types::clock::Timestamp;
 use crate::pg::types::composite::{Image, Pictured};
 use crate::pg::types::text::Text;

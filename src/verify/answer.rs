@@ -7,19 +7,19 @@ use serde_json::json;
 
 use super::accepted::Accepted;
 use crate::correlation;
-use crate::data_scope::DataScopes;
 use crate::error::Error;
-use crate::network::ClientAddress;
+use crate::model::data_scope::DataScopes;
+use crate::model::network::ClientAddress;
+use crate::model::principal_name::PrincipalName;
+use crate::model::scope::Scope;
+use crate::model::verdict::Verdict;
 use crate::pg::sql::statement::fields;
 use crate::pg::types::clock::Timestamp;
 use crate::pg::types::composite::{Fields, Verification};
 use crate::pg::types::encoding;
 use crate::pg::types::jsonb::Jsonb;
 use crate::pg::types::text::Text;
-use crate::principal::PrincipalName;
-use crate::scope::Scope;
 use crate::usage::{Denial, RetryAfter};
-use crate::verdict::Verdict;
 
 /// The outcome of a verification.
 pub enum Outcome {

@@ -7,9 +7,9 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use crate::interned;
-use crate::kind::Kind;
+use crate::model::kind::Kind;
+use crate::model::scope::{Scope, Scopes};
 use crate::pg::types::detached_datum::KeptTexts;
-use crate::scope::{Scope, Scopes};
 
 /// What a token grants, and its kind.
 pub struct Effective {

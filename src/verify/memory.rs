@@ -23,7 +23,8 @@ use crate::catalog::principal::{self, Principal};
 use crate::error::Error;
 use crate::interned;
 use crate::keys;
-use crate::kind::Kind;
+use crate::model::kind::Kind;
+use crate::model::verdict::Verdict;
 use crate::pg::scan::invalidation;
 use crate::pg::scan::snapshot::Latest;
 use crate::pg::types::clock::Timestamp;
@@ -32,7 +33,6 @@ use crate::remembered::{Remembered, Weigh};
 use crate::settings;
 use crate::token::{Digest, Lookup};
 use crate::usage;
-use crate::verdict::Verdict;
 
 /// All that this backend remembers, of one generation and for one `tokenauth.cache_size`.
 struct Memory {

@@ -2,13 +2,13 @@
 
 use super::{Claim, Outcome, Question, identify_digest, memory};
 use crate::error::Error;
-use crate::network::ClientAddress;
+use crate::model::network::ClientAddress;
+use crate::model::verdict::Verdict;
 use crate::pg::types::jsonb::Jsonb;
 use crate::pg::types::text::Text;
 use crate::request::{Credential, Headers, Names};
 use crate::settings;
 use crate::token::{Digest, Lookup};
-use crate::verdict::Verdict;
 
 /// A request, of which only its headers count.
 pub struct Request {

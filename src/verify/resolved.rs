@@ -12,11 +12,13 @@ use super::memory::Owner;
 use crate::catalog::kind::stored_scopes;
 use crate::catalog::principal::stored_data_scopes;
 use crate::catalog::token::{BY_LOOKUP, column};
-use crate::data_scope::DataScopes;
 use crate::error::Error;
 use crate::interned;
-use crate::kind::Kind;
-use crate::network::Network;
+use crate::model::data_scope::DataScopes;
+use crate::model::kind::Kind;
+use crate::model::network::Network;
+use crate::model::scope::{Scope, Scopes};
+use crate::model::verdict::Verdict;
 use crate::pg::scan::index_scan::Key;
 use crate::pg::scan::snapshot::Latest;
 use crate::pg::types::array::TextArray;
@@ -25,10 +27,8 @@ use crate::pg::types::composite::Image;
 use crate::pg::types::jsonb::Jsonb;
 use crate::pg::types::row::Row;
 use crate::pg::types::text::Text;
-use crate::scope::{Scope, Scopes};
 use crate::token::{Digest, Lookup};
 use crate::usage::{self, RetryAfter};
-use crate::verdict::Verdict;
 
 /// What verification reads of a token.
 pub struct TokenRow {

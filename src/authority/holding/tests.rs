@@ -8,7 +8,7 @@ use proptest::sample::select;
 use serde_json::json;
 
 use super::*;
-use crate::request::ErrorStyle;
+use crate::model::error_style::ErrorStyle;
 use crate::token::Prefix;
 
 fn scopes(texts: &[&str]) -> Scopes {

@@ -3,7 +3,8 @@
 //! A challenge tells a client that presenting another token, or any token, could help; otherwise there is none. It
 //! consists of fixed words and well-formed scopes, so nothing needs escaping and no caller can inject a header.
 
-use crate::{scope::Scopes, verdict::Verdict};
+use crate::model::scope::Scopes;
+use crate::model::verdict::Verdict;
 
 /// Longest `scope` parameter in bytes; a longer one is left out. 256 scopes can take 66 kB, and nginx by default allows
 /// 4 kB for all headers of a response together.

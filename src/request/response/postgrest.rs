@@ -3,7 +3,8 @@
 
 use serde_json::{Value, json};
 
-use super::{ErrorStyle, Response, uniform};
+use super::{Response, uniform};
+use crate::model::error_style::ErrorStyle;
 
 impl Response<'_> {
     /// The texts for the message and for the DETAIL.
@@ -38,8 +39,8 @@ impl Response<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scope::Scopes;
-    use crate::verdict::Verdict;
+    use crate::model::scope::Scopes;
+    use crate::model::verdict::Verdict;
 
     fn answers() -> impl Iterator<Item = (Value, Value, Value)> {
         let verdicts = Verdict::ALL.into_iter().filter(|verdict| !verdict.ok());

@@ -108,9 +108,9 @@ impl Image {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::verdict::Verdict;
     use crate::pg::process::shared_memory::on_heap;
     use crate::usage::slots::{Flight, Key, Recent, Use};
-    use crate::verdict::Verdict;
     use proptest::prelude::*;
 
     fn used() -> Slots<'static> {

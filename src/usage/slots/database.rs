@@ -6,7 +6,7 @@ use super::flag::Flag;
 use super::moment::has_passed;
 use super::slot::Word;
 use super::{halves, whole};
-use crate::verdict::Verdict;
+use crate::model::verdict::Verdict;
 
 /// How many databases can have usage. Those that find no place go uncounted, which `doctor()` tells in each of them.
 pub const DATABASES: usize = 1024;

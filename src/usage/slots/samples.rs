@@ -4,7 +4,7 @@ use super::address::Address;
 use super::flag::Flag;
 use super::slot::Word;
 use super::{halves, whole};
-use crate::verdict::Verdict;
+use crate::model::verdict::Verdict;
 
 /// How many can wait, of all databases together. Further denials are counted but become no events.
 const MOST: usize = 256;

@@ -3,9 +3,9 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::moment::{age, has_passed, later};
-use super::rate::Rate;
 use super::record::{Counted, Flight, Missed, NETWORKS, Record, Use};
 use super::{Recent, halves, whole};
+use crate::model::rate::Rate;
 
 /// A word of shared memory. Its accesses order nothing themselves; where order matters, a flag does.
 #[derive(Default)]

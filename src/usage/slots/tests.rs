@@ -1,6 +1,6 @@
 use super::*;
+use crate::model::verdict::Verdict;
 use crate::pg::process::shared_memory::on_heap;
-use crate::verdict::Verdict;
 use proptest::prelude::*;
 
 mod model;

@@ -49,7 +49,7 @@ fn is_covered(network: IpNet, by: &[IpNet]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::network::Client;
+    use crate::model::network::Client;
     use proptest::prelude::*;
 
     fn networks(texts: &[&str]) -> Networks {

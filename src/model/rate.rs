@@ -14,12 +14,12 @@ pub struct Rate {
 
 impl Rate {
     /// The bucket, neither fuller than full nor emptier than empty: the rate may have changed, or the clock.
-    pub(super) fn at_most_empty(self, bucket: i64, now: i64) -> i64 {
+    pub(crate) fn at_most_empty(self, bucket: i64, now: i64) -> i64 {
         bucket.clamp(now, now.saturating_add(self.interval))
     }
 
     /// Returns the bucket after taking one use from it, or the microseconds until there is one to take.
-    pub(super) fn take(self, bucket: i64, now: i64) -> Result<i64, i64> {
+    pub(crate) fn take(self, bucket: i64, now: i64) -> Result<i64, i64> {
         let step = (self.interval / i64::from(self.limit.max(1))).max(1);
         let wait = bucket - now - (self.interval - step);
         if wait > 0 { Err(wait) } else { Ok(bucket.saturating_add(step)) }

@@ -9,6 +9,8 @@ use crate::argument;
 use crate::catalog::event::Event;
 use crate::catalog::kind::{BY_NAME, any_with_tokens, column, has_tokens, lock_against_issue};
 use crate::error::{Error, ErrorReport};
+use crate::model::principal_name::PrincipalName;
+use crate::model::scope::Scope;
 use crate::pg::function::trigger::{RowChange, TriggerAnswer, TriggerCall};
 use crate::pg::sql::statement::{Argument, Statement};
 use crate::pg::transaction::xact;
@@ -17,8 +19,6 @@ use crate::pg::types::clock::{Timestamp, has_negative_part, is_positive};
 use crate::pg::types::jsonb::Jsonb;
 use crate::pg::types::row::Row;
 use crate::pg::types::text::Text;
-use crate::principal::PrincipalName;
-use crate::scope::Scope;
 use crate::usage;
 
 /// BEFORE INSERT OR UPDATE OR DELETE FOR EACH ROW, AFTER TRUNCATE: refuses values that do not parse, changes that would break

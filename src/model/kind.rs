@@ -1,19 +1,18 @@
 //! A kind: the policy a token belongs to.
 
-pub mod guard;
 mod lifetime;
 
 pub use lifetime::Expiry;
 
 use pgrx::datum::Interval;
 
-use crate::data_scope::DataScopes;
+use super::data_scope::DataScopes;
+use super::error_style::ErrorStyle;
+use super::rate::Rate;
+use super::scope::{Scope, Scopes};
 use crate::error::Error;
 use crate::pg::types::text::Text;
-use crate::request::ErrorStyle;
-use crate::scope::{Scope, Scopes};
 use crate::token::Prefix;
-use crate::usage::Rate;
 
 /// Where the scopes of a token come from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -1,0 +1,11 @@
+//! Values of the domain, without server and SQL, so that they are tested and fuzzed by themselves: scopes, data scopes,
+//! networks, kinds, verdicts.
+
+pub mod data_scope;
+pub mod error_style;
+pub mod kind;
+pub mod network;
+pub mod principal_name;
+pub mod rate;
+pub mod scope;
+pub mod verdict;
