@@ -23,17 +23,19 @@
 //!
 //! What several calls of one transaction lock is in the order of the calls, which is the application's own.
 
-pub mod aged;
-pub mod announced;
 pub mod binding;
+pub mod death_notice;
 pub mod event;
+pub mod expiry_notices;
 pub mod exported;
+pub mod id;
 pub mod import;
 pub mod key;
 pub mod kind;
 pub mod member;
 pub mod principal;
 pub mod principals;
+pub mod retention;
 pub mod revocations;
+pub mod scope_interner;
 pub mod token;
-pub mod usage;

@@ -10,14 +10,15 @@ use crate::access::Caller;
 use crate::actor::Actor;
 use crate::argument;
 use crate::catalog::event::Event;
-use crate::catalog::{aged, usage};
+use crate::catalog::id;
+use crate::catalog::retention;
 use crate::error::{Error, ErrorReport};
-use crate::id;
 use crate::pg::function::call::Call;
 use crate::pg::sql::statement::{Statement, arguments};
 use crate::pg::types::clock::Timestamp;
 use crate::settings;
 use crate::triggers::event::{PURGED, Unlocked};
+use crate::usage::tables;
 
 /// The most rows that one call removes: about a second of work.
 const MOST: i64 = 100_000;
@@ -79,15 +80,15 @@ fn remove(keep: &Interval, actor: &Actor) -> Result<i64, Error> {
     let before = Timestamp::now().minus(keep).unwrap_or(Timestamp::MINUS_INFINITY);
     let first_id = id::first(before);
     // Tokens first, then mass deaths, then tombstones: each can go only after the ones before.
-    let mut removed = Removed { tokens: aged::remove_tokens(before, MOST), ..Removed::default() };
-    removed.texts = aged::wipe_sealed(removed.room());
-    removed.mass_deaths = aged::remove_mass_deaths(before, removed.room());
-    removed.principals = aged::remove_tombstones(before, removed.room());
+    let mut removed = Removed { tokens: retention::remove_tokens(before, MOST), ..Removed::default() };
+    removed.texts = retention::wipe_sealed(removed.room());
+    removed.mass_deaths = retention::remove_mass_deaths(before, removed.room());
+    removed.principals = retention::remove_tombstones(before, removed.room());
     let unlocked = Unlocked::new();
-    removed.events = aged::remove_events(before, first_id, removed.room(), &unlocked);
-    removed.hours = usage::remove_hours(before, removed.room()).cast_signed();
+    removed.events = retention::remove_events(before, first_id, removed.room(), &unlocked);
+    removed.hours = tables::remove_hours(before, removed.room()).cast_signed();
     if removed.total() > 0 {
-        aged::remove_records(before, first_id, &unlocked);
+        retention::remove_records(before, first_id, &unlocked);
         record(&removed, before, actor)?;
     }
     Ok(removed.total())

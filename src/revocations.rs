@@ -11,14 +11,14 @@ use serde_json::json;
 use crate::access::Caller;
 use crate::actor::Actor;
 use crate::argument;
+use crate::catalog::death_notice;
 use crate::catalog::event::{self, Event};
 use crate::catalog::exported;
+use crate::catalog::id;
 use crate::catalog::principal::{self, Hold, lock};
 use crate::catalog::revocations::{self, Changed};
 use crate::error::{Error, ErrorReport};
-use crate::id;
 use crate::model::principal_name::PrincipalName;
-use crate::notify;
 use crate::pg::function::call::Call;
 use crate::pg::process::database;
 use crate::pg::report::message;
@@ -93,7 +93,7 @@ fn die_again(document: Document, actor: &Actor) -> Result<i64, Error> {
         shortened: revocations::shorten(&document.expiries),
     };
     if changed.revoked > 0 {
-        notify::all_died();
+        death_notice::all_died();
     }
     let mut deactivated = 0;
     for (name, reason) in inactive {

@@ -6,12 +6,12 @@ use pgrx::prelude::*;
 use crate::access::Caller;
 use crate::actor::Actor;
 use crate::argument::{self, MOST_PROSE};
+use crate::catalog::death_notice;
 use crate::catalog::event::Event;
 use crate::catalog::token::Token;
 use crate::catalog::{principal, token};
 use crate::error::{Error, ErrorReport};
 use crate::handing_out::Held;
-use crate::notify;
 use crate::pg::function::call::Call;
 use crate::pg::scan::snapshot::Latest;
 use crate::pg::sql::statement::{Statement, arguments};
@@ -89,7 +89,7 @@ fn delete(call: Call, id: Option<Uuid>, actor: default!(Option<Text>, "'session'
     }
     xact::mark_death();
     if is_alive(&token) {
-        notify::died(id);
+        death_notice::died(id);
     }
     let before = token::status(id);
     DELETE.run(arguments![id, actor.recorded()]);
@@ -115,7 +115,7 @@ fn kill(token: Token, reason: Option<Text>, actor: &Actor) -> Result<bool, Error
     xact::mark_death();
     let was_alive = is_alive(&token);
     if was_alive {
-        notify::died(token.id);
+        death_notice::died(token.id);
     }
     let before = token::status(token.id);
     mark_revoked(&token, reason.clone(), actor);

@@ -7,12 +7,12 @@ use crate::access::Caller;
 use crate::actor::Actor;
 use crate::argument::{self, MOST_PROSE};
 use crate::authority::{Acting, Reach};
+use crate::catalog::death_notice;
 use crate::catalog::event::Event;
 use crate::catalog::principal::{self, Covers, Hold, lock_existing};
 use crate::catalog::{kind, token};
 use crate::error::{Error, ErrorReport};
 use crate::model::principal_name::PrincipalName;
-use crate::notify;
 use crate::pg::function::call::Call;
 use crate::pg::sql::statement::{Argument, Statement, arguments, fields};
 use crate::pg::transaction::xact;
@@ -72,7 +72,7 @@ fn kill_all_of(owner: &PrincipalName, actor: &Actor, reason: Option<Text>) -> Re
     }
     xact::mark_death();
     let alive = token::count_alive_of(owner, &principal, MOST_COUNTED + 1);
-    notify::owner_dies(owner, &principal, Covers::All);
+    death_notice::owner_dies(owner, &principal, Covers::All);
     principal::begin_epoch(owner, Covers::All, actor.recorded(), reason.as_ref());
     record(Some(owner), None, None, alive, reason, actor)?;
     Ok(alive)
@@ -151,10 +151,10 @@ impl Selection {
         ]
         .into();
         arguments.extend(reach.arguments());
-        arguments.push(Argument::of(notify::most_listed()));
+        arguments.push(Argument::of(death_notice::most_listed()));
         let (died, listed): (i64, Vec<Uuid>) =
             KILL.first(&arguments, |row| (row.required(1), row.optional(2).unwrap_or_default())).unwrap_or_default();
-        notify::many_died(|_| listed);
+        death_notice::many_died(|_| listed);
         record(self.owner.as_ref(), self.kind, Some(self.issued_before), died, reason, actor)?;
         Ok(died)
     }

@@ -8,16 +8,16 @@ use crate::access::Caller;
 use crate::actor::Actor;
 use crate::argument;
 use crate::authority::Parties;
+use crate::catalog::death_notice;
 use crate::catalog::event::Event;
+use crate::catalog::id;
 use crate::catalog::kind;
 use crate::catalog::token::{self, Settings, Token};
 use crate::error::{Error, ErrorReport};
 use crate::handing_out::{Held, find_for};
-use crate::id;
 use crate::issue::New;
 use crate::model::kind::Expiry;
 use crate::model::principal_name::PrincipalName;
-use crate::notify;
 use crate::pg::function::call::Call;
 use crate::pg::scan::snapshot::Latest;
 use crate::pg::sql::statement::{Statement, arguments};
@@ -157,7 +157,7 @@ fn succeed(held: Held, grace: &Interval, asked: &Expiry, actor: &Actor) -> Resul
         xact::mark_narrowing();
     } else {
         xact::mark_death();
-        notify::died(id);
+        death_notice::died(id);
         mark_revoked(&token, Some("rotated".into()), actor);
     }
     Event {

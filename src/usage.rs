@@ -11,10 +11,11 @@ mod export;
 mod findings;
 mod in_memory;
 mod in_transaction;
-mod kept;
 mod launcher;
 pub mod seen;
 pub mod slots;
+mod snapshot_file;
+pub mod tables;
 mod unusual;
 mod wake;
 mod worker;
@@ -105,6 +106,6 @@ pub fn flush(database: u32) {
 
 /// Registers shared memory and the launcher. Called once, while the postmaster loads the library.
 pub fn preload() {
-    shared_memory::register(shared_memory::Hooks { begin: kept::begin, end: kept::end });
+    shared_memory::register(shared_memory::Hooks { begin: snapshot_file::begin, end: snapshot_file::end });
     launcher::register();
 }

@@ -1,11 +1,12 @@
 //! Rows of `tokenauth.event`: the record of an operation, written in its own transaction.
 
+pub mod correlation;
+
 use pgrx::Uuid;
 
+use super::id;
 use crate::actor::Actor;
-use crate::correlation;
 use crate::error::Error;
-use crate::id;
 use crate::model::principal_name::PrincipalName;
 use crate::pg::sql::statement::{Statement, arguments};
 use crate::pg::types::clock::Timestamp;

@@ -2,9 +2,9 @@
 
 use std::rc::Rc;
 
+use super::scope_interner;
 use crate::catalog::kind::stored_scopes;
 use crate::error::Error;
-use crate::interned;
 use crate::model::data_scope::DataScopes;
 use crate::model::principal_name::PrincipalName;
 use crate::model::scope::Scopes;
@@ -60,7 +60,7 @@ impl Principal {
     /// The approximate number of bytes beyond its own fields, without permissions that others share.
     pub fn size(&self) -> usize {
         let reason = self.state_reason.as_ref().map_or(0, |reason| reason.as_bytes().len());
-        reason + self.data_scopes.size() + interned::own_size(&self.permissions)
+        reason + self.data_scopes.size() + scope_interner::own_size(&self.permissions)
     }
 
     /// The epochs before which its tokens are dead: all of them, and those that die when it is deactivated.
@@ -110,7 +110,7 @@ fn read(row: &Row) -> Principal {
     Principal {
         active: row.required(column::ACTIVE),
         epoch: row.required(column::EPOCH),
-        permissions: interned::scopes(row.bytes(column::PERMISSIONS).unwrap_or_default(), || {
+        permissions: scope_interner::scopes(row.bytes(column::PERMISSIONS).unwrap_or_default(), || {
             stored_scopes(&row.required::<TextArray>(column::PERMISSIONS))
         }),
         state_reason: row.optional(column::STATE_REASON),

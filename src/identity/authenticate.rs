@@ -4,7 +4,7 @@ use pgrx::prelude::*;
 
 use super::state::{self, Attempt, Identity};
 use crate::access::Caller;
-use crate::correlation;
+use crate::catalog::event::correlation;
 use crate::error::{Error, ErrorReport};
 use crate::model::verdict::Verdict;
 use crate::pg::function::call::Call;

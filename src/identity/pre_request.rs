@@ -4,7 +4,7 @@ use pgrx::prelude::*;
 
 use super::state::{Attempt, Identity};
 use crate::access::Caller;
-use crate::correlation;
+use crate::catalog::event::correlation;
 use crate::error::ErrorReport;
 use crate::pg::function::call::Call;
 use crate::pg::report::raise::{Raise, Raised};

@@ -3,11 +3,11 @@
 use pgrx::Uuid;
 
 use crate::actor::Actor;
+use crate::catalog::event::correlation;
+use crate::catalog::id;
 use crate::catalog::principal::Principal;
-use crate::correlation;
 use crate::error::Error;
 use crate::handing_out::Grant;
-use crate::id;
 use crate::keys;
 use crate::model::kind::Kind;
 use crate::model::principal_name::PrincipalName;

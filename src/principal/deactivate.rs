@@ -6,11 +6,11 @@ use crate::access::Caller;
 use crate::actor::Actor;
 use crate::argument::{self, MOST_PROSE};
 use crate::binding::{Supplied, refuse_supplied};
+use crate::catalog::death_notice;
 use crate::catalog::event;
 use crate::catalog::principal::{self, Hold, Principal, lock_existing};
 use crate::error::ErrorReport;
 use crate::model::principal_name::PrincipalName;
-use crate::notify;
 use crate::pg::function::call::Call;
 use crate::pg::sql::statement::{Statement, arguments};
 use crate::pg::transaction::xact;
@@ -75,6 +75,6 @@ const ACTIVE: Supplied =
 /// Kills the tokens that die with a deactivated owner. The caller must hold the owner's row with [`Hold::Alone`].
 pub fn kill_revocable(name: &PrincipalName, principal: &Principal, actor: &Actor, reason: Option<&Text>) {
     xact::mark_death();
-    notify::owner_dies(name, principal, principal::Covers::Revocable);
+    death_notice::owner_dies(name, principal, principal::Covers::Revocable);
     principal::begin_epoch(name, principal::Covers::Revocable, actor.recorded(), reason);
 }

@@ -4,11 +4,11 @@ use pgrx::prelude::*;
 
 use crate::access::Caller;
 use crate::actor::Actor;
+use crate::catalog::death_notice;
 use crate::catalog::principal::{Covers, Hold, begin_epoch, lock_existing};
 use crate::catalog::{event, member};
 use crate::error::ErrorReport;
 use crate::model::principal_name::PrincipalName;
-use crate::notify;
 use crate::pg::function::call::Call;
 use crate::pg::sql::statement::{Statement, arguments};
 use crate::pg::transaction::xact;
@@ -34,7 +34,7 @@ fn drop_principal(call: Call, principal: Option<Text>) -> Result<(), ErrorReport
     let principal = lock_existing(&name, Hold::Alone)?;
     let before = member::described_with(&name);
     xact::mark_death();
-    notify::owner_dies(&name, &principal, Covers::All);
+    death_notice::owner_dies(&name, &principal, Covers::All);
     begin_epoch(&name, Covers::All, actor.recorded(), Some(&Text::from("owner dropped")));
     member::remove_all(&name);
     BURY.run(arguments![name.text()]);

@@ -4,8 +4,8 @@ use pgrx::pg_sys;
 use serde::Deserialize;
 
 use crate::argument::MOST_PROSE;
+use crate::catalog::id;
 use crate::error::Error;
-use crate::id;
 use crate::model::principal_name::PrincipalName;
 use crate::pg::sql::rows::Rows;
 use crate::pg::sql::statement::fields;

@@ -7,11 +7,11 @@
 use pgrx::prelude::*;
 
 use super::slots::{Database, OpenBatch, Slots, Taken};
-use super::{in_memory, kept, shared_memory};
+use super::tables;
+use super::{in_memory, shared_memory, snapshot_file};
 use crate::access::Caller;
 use crate::actor::Actor;
 use crate::argument;
-use crate::catalog::usage;
 use crate::error::{Error, ErrorReport};
 use crate::pg::function::call::Call;
 use crate::pg::process::database;
@@ -32,7 +32,7 @@ fn usage_export(call: Call) -> Result<Option<Jsonb>, ErrorReport> {
         Err(Error::NotStandby)?;
     }
     let Some(database) = in_memory::database(slots) else { return Ok(None) };
-    let arrived = database.open().filter(|&open| usage::has_arrived(open, &Latest::take()));
+    let arrived = database.open().filter(|&open| tables::has_arrived(open, &Latest::take()));
     Ok(hand_out(slots, database, arrived).map(|(open, taken)| Batch::of(open, &taken).to_jsonb()))
 }
 
@@ -54,7 +54,7 @@ fn hand_out(slots: Slots<'static>, database: &Database, arrived: Option<OpenBatc
         database.set_open(Some(open));
         return Some((open, slots.departed(database.oid(), number)));
     }
-    kept::remove_if_written(slots);
+    snapshot_file::remove_if_written(slots);
     let open = OpenBatch { node: slots.node(), batch: slots.next_batch() };
     let mut taken = Vec::new();
     slots.take(database.oid(), open.batch, &slots.waiting(database.oid()), &mut taken);
@@ -76,8 +76,8 @@ fn usage_import(call: Call, batch: Option<Jsonb>) -> Result<i64, ErrorReport> {
     Actor::application(caller)?;
     let _owner = caller.act_as_owner();
     let batch = Batch::of_jsonb(&argument::given("batch", batch)?).ok_or(Error::NotUsage)?;
-    if !usage::enter_batch(batch.open) {
+    if !tables::enter_batch(batch.open) {
         return Ok(0);
     }
-    Ok((batch.uses.len() - usage::add(&batch.uses).tokens.len()) as i64)
+    Ok((batch.uses.len() - tables::add(&batch.uses).tokens.len()) as i64)
 }

@@ -1,8 +1,9 @@
 //! What `doctor()` finds about usage.
 
 use super::slots::DATABASES;
+use super::tables;
 use super::{in_memory, shared_memory};
-use crate::catalog::{kind, usage};
+use crate::catalog::kind;
 use crate::doctor::Finding;
 use crate::error::Error;
 use crate::pg::process::database;
@@ -64,7 +65,7 @@ pub fn findings() -> Vec<Finding> {
              worker can write them: it needs a place among max_worker_processes, and no lock on tokenauth.usage.",
         ));
     }
-    let ahead = usage::ahead_of_clock();
+    let ahead = tables::ahead_of_clock();
     if ahead > 0 {
         findings.push(finding(
             "tokenauth.usage",

@@ -12,7 +12,7 @@ use pgrx::prelude::*;
 
 use super::agenda::{Agenda, Ended, Next};
 use super::slots::Slots;
-use super::{kept, wake};
+use super::{snapshot_file, wake};
 use crate::pg::process::{background_worker, database, entry, shared_memory};
 use crate::pg::types::clock::Timestamp;
 
@@ -57,7 +57,7 @@ impl Launcher {
         wake::receive(slots);
         loop {
             wake::look(slots);
-            kept::remove_if_written(slots);
+            snapshot_file::remove_if_written(slots);
             let rest = match self.agenda.next(slots, !database::is_in_recovery(), Timestamp::now().micros()) {
                 Next::Rest(rest) => rest,
                 Next::Serve(oid) => {

@@ -4,8 +4,8 @@ use pgrx::Uuid;
 use pgrx::prelude::*;
 
 use super::in_memory;
+use super::tables;
 use crate::access::Caller;
-use crate::catalog::usage;
 use crate::error::{Error, ErrorReport};
 use crate::model::verdict::Verdict;
 use crate::pg::function::call::Call;
@@ -24,7 +24,7 @@ pub fn recent_usage(call: Call, token: Uuid) -> Result<RecentUsage, ErrorReport>
         let recent = slots.recent(&in_memory::key(token));
         let (mut requests, mut denials) = (recent.record.requests, recent.record.denials);
         if let Some(flight) = recent.flight
-            && !usage::has_arrived(in_memory::batch(slots, flight.batch), &Latest::of_statement())
+            && !tables::has_arrived(in_memory::batch(slots, flight.batch), &Latest::of_statement())
         {
             requests += flight.requests;
             denials += flight.denials;

@@ -15,14 +15,15 @@ use std::time::{Duration, Instant};
 
 use super::batch::Batch;
 use super::slots::{Database, OpenBatch, Slots, Taken};
-use super::{in_memory, kept};
-use crate::catalog::usage;
+use super::tables;
+use super::{in_memory, snapshot_file};
+use crate::catalog::death_notice;
 use crate::error::Error;
 use crate::pg::process::background_worker;
 use crate::pg::process::shared_memory;
 use crate::pg::transaction::acting_as::ActingAs;
 use crate::pg::types::clock::Timestamp;
-use crate::{grants, notify, purge};
+use crate::{grants, purge};
 
 /// After this long a worker begins no other batch. A batch takes a fraction of a second, or fails at a lock.
 const LONG_ENOUGH: Duration = Duration::from_millis(1400);
@@ -45,12 +46,12 @@ struct AtHand {
     open: OpenBatch,
     taken: Vec<Taken>,
     /// The tokens among them that have no row.
-    missed: usage::Missing,
+    missed: tables::Missing,
 }
 
 impl AtHand {
     fn new(slots: Slots<'static>, database: &'static Database, since: i64, open: OpenBatch) -> Self {
-        AtHand { slots, database, since, open, taken: Vec::new(), missed: usage::Missing::default() }
+        AtHand { slots, database, since, open, taken: Vec::new(), missed: tables::Missing::default() }
     }
 }
 
@@ -113,7 +114,7 @@ fn flush(slots: Slots<'static>, database: &'static Database, since: i64, start: 
         }
         as_owner(|| write_kept(slots, database, since, number))?;
     }
-    kept::remove_if_written(slots);
+    snapshot_file::remove_if_written(slots);
     if slots.has_rest() {
         // Other databases have batches of the file.
         return Some(false);
@@ -166,7 +167,7 @@ fn write(slots: Slots<'static>, database: &'static Database, since: i64, tokens:
         }
         Batch::of(open, &at_hand.taken)
     });
-    usage::enter_batch(open);
+    tables::enter_batch(open);
     add(&batch);
 }
 
@@ -179,13 +180,13 @@ fn write_kept(slots: Slots<'static>, database: &'static Database, since: i64, nu
         at_hand.taken = slots.departed(database.oid(), number);
         Batch::of(open, &at_hand.taken)
     });
-    if usage::enter_batch(open) {
+    if tables::enter_batch(open) {
         add(&batch);
     }
 }
 
 fn add(batch: &Batch) {
-    let missed = usage::add(&batch.uses);
+    let missed = tables::add(&batch.uses);
     AT_HAND.with_borrow_mut(|at_hand| at_hand.as_mut().map(|at_hand| at_hand.missed = missed));
 }
 
@@ -194,7 +195,7 @@ fn add(batch: &Batch) {
 fn take_back(slots: Slots<'static>, database: &Database) -> Option<()> {
     let Some(open) = database.open() else { return Some(()) };
     // Memory changes after the commit: had that failed, the batch could still arrive.
-    let has_arrived = as_owner(|| !usage::enter_batch(open))?;
+    let has_arrived = as_owner(|| !tables::enter_batch(open))?;
     if has_arrived {
         slots.land(database.oid(), open.batch);
     } else {
@@ -205,22 +206,22 @@ fn take_back(slots: Slots<'static>, database: &Database) -> Option<()> {
 }
 
 fn record_denials(slots: Slots<'static>, database: &Database) -> Result<(), Error> {
-    slots.header.samples.take(database.oid()).iter().try_for_each(usage::record_denial)
+    slots.header.samples.take(database.oid()).iter().try_for_each(tables::record_denial)
 }
 
 /// Does the hourly work: tells listeners of tokens that are about to expire, removes what is old, and takes from PUBLIC
 /// what pg_upgrade has given it. Returns whether all of it is done; `None` where the extension is not installed.
 fn tend(slots: Slots<'static>, start: Instant) -> Option<bool> {
     let is_over = || start.elapsed() > LONG_ENOUGH;
-    while as_owner(notify::expiring)? {
+    while as_owner(death_notice::expiring)? {
         if is_over() {
             return Some(false);
         }
     }
     if let Some(before) = Timestamp::of_micros(Timestamp::now().micros() - KEPT) {
         as_owner(|| {
-            usage::remove_hours(before, REMOVED);
-            usage::remove_batches(before, slots.node());
+            tables::remove_hours(before, REMOVED);
+            tables::remove_batches(before, slots.node());
         })?;
     }
     loop {

@@ -6,7 +6,7 @@ use pgrx::Uuid;
 use serde_json::json;
 
 use super::accepted::Accepted;
-use crate::correlation;
+use crate::catalog::event::correlation;
 use crate::error::Error;
 use crate::model::data_scope::DataScopes;
 use crate::model::network::ClientAddress;

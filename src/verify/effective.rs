@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use crate::interned;
+use crate::catalog::scope_interner;
 use crate::model::kind::Kind;
 use crate::model::scope::{Scope, Scopes};
 use crate::pg::types::detached_datum::KeptTexts;
@@ -87,7 +87,7 @@ impl Combinations {
         }
         let effective = Rc::new(Effective::of(kind, chosen.map(Rc::as_ref), permissions));
         // Parts that nobody else held are counted here: the entry keeps them, however long their row is remembered.
-        let parts = chosen.map_or(0, interned::own_size) + interned::own_size(permissions);
+        let parts = chosen.map_or(0, scope_interner::own_size) + scope_interner::own_size(permissions);
         let size = self.size + size_of::<Known>() + effective.size() + parts;
         if size <= most {
             self.size = size;

@@ -20,8 +20,8 @@ use super::resolved::{Resolved, TokenRow};
 use crate::catalog::import::Imports;
 use crate::catalog::kind;
 use crate::catalog::principal::{self, Principal};
+use crate::catalog::scope_interner;
 use crate::error::Error;
-use crate::interned;
 use crate::keys;
 use crate::model::kind::Kind;
 use crate::model::verdict::Verdict;
@@ -50,12 +50,12 @@ struct Memory {
 
 /// How many bytes of `tokenauth.cache_size` each part may take.
 mod share {
-    use crate::interned;
+    use crate::catalog::scope_interner;
     use crate::settings;
 
     /// Combinations; the lists that they are made of may take as much again.
     pub fn combinations() -> usize {
-        settings::cache_size() / interned::SHARE
+        settings::cache_size() / scope_interner::SHARE
     }
 
     /// Tokens and principals together.
@@ -135,7 +135,7 @@ impl Memory {
             self.kinds.clear();
             self.peppers.clear();
             self.imports = None;
-            interned::clear();
+            scope_interner::clear();
         }
         self
     }

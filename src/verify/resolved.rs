@@ -11,9 +11,9 @@ use super::effective::Effective;
 use super::memory::Owner;
 use crate::catalog::kind::stored_scopes;
 use crate::catalog::principal::stored_data_scopes;
+use crate::catalog::scope_interner;
 use crate::catalog::token::{BY_LOOKUP, column};
 use crate::error::Error;
-use crate::interned;
 use crate::model::data_scope::DataScopes;
 use crate::model::kind::Kind;
 use crate::model::network::Network;
@@ -92,9 +92,9 @@ impl TokenRow {
             rotated: !row.is_null(column::ROTATED_TO),
             expires_at: row.optional(column::EXPIRES_AT),
             not_before: row.optional(column::NOT_BEFORE),
-            scopes: row
-                .bytes(column::SCOPES)
-                .map(|stored| interned::scopes(stored, || stored_scopes(&row.required::<TextArray>(column::SCOPES)))),
+            scopes: row.bytes(column::SCOPES).map(|stored| {
+                scope_interner::scopes(stored, || stored_scopes(&row.required::<TextArray>(column::SCOPES)))
+            }),
             data_scopes: row.optional::<Jsonb>(column::DATA_SCOPES).map(|stored| stored_data_scopes(&stored)),
             // A network that was not written by our functions and cannot be read admits nobody.
             networks: row

@@ -6,10 +6,10 @@ use super::{Changes, How, Outcome, Touched};
 use crate::access::Caller;
 use crate::actor::Actor;
 use crate::binding::{BoundTo, Subject};
+use crate::catalog::death_notice;
 use crate::catalog::event::{self, Event};
 use crate::catalog::{member, principal};
 use crate::error::Error;
-use crate::notify;
 use crate::pg::scan::snapshot::Latest;
 use crate::pg::sql::statement::{Argument, Statement, arguments};
 use crate::pg::transaction::open_writers;
@@ -96,7 +96,7 @@ impl Changes {
         if self.inactive || !self.gone.is_empty() {
             // Whoever dies, if anybody does, dies after this moment.
             open_writers::enter();
-            notify::owners_die(self);
+            death_notice::owners_die(self);
         }
         let dropped = self.bury(by);
         let (mut created, mut changed) = (0, 0);

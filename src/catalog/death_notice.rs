@@ -5,9 +5,9 @@
 
 use pgrx::Uuid;
 
-use crate::catalog::principal::{Covers, Principal};
-use crate::catalog::principals::Changes;
-use crate::catalog::{announced, token};
+use super::principal::{Covers, Principal};
+use super::principals::Changes;
+use super::{expiry_notices, token};
 use crate::model::principal_name::PrincipalName;
 use crate::pg::transaction::acting_as::ActingAs;
 use crate::pg::transaction::notify;
@@ -62,10 +62,10 @@ pub fn expiring() -> bool {
         return false;
     }
     let _owner = ActingAs::owner_of_ours();
-    let due = announced::due(notify::MOST as i64);
+    let due = expiry_notices::due(notify::MOST as i64);
     if due.is_empty() || !notify::expiring(&due) {
         return false;
     }
-    announced::remember(&due);
+    expiry_notices::remember(&due);
     due.len() == notify::MOST
 }

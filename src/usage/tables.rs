@@ -5,6 +5,9 @@ use std::ffi::CStr;
 
 use pgrx::{Uuid, pg_sys};
 
+use super::slots::{Missed, OpenBatch, Record, Sample};
+use crate::catalog::id;
+use crate::error::Error;
 use crate::pg::scan::index_scan::{Indexed, Key};
 use crate::pg::scan::snapshot::Latest;
 use crate::pg::sql::rows::Rows;
@@ -15,8 +18,6 @@ use crate::pg::types::clock::Timestamp;
 use crate::pg::types::jsonb::Jsonb;
 use crate::pg::types::row::Row;
 use crate::pg::types::text::Text;
-use crate::usage::slots::{Missed, OpenBatch, Record, Sample};
-use crate::{error::Error, id};
 
 /// `tokenauth.usage_batch` by its primary key, the memory that batches are of.
 static BY_NODE: Indexed = Indexed::new(c"usage_batch", c"usage_batch_pkey", 1);
