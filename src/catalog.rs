@@ -7,7 +7,7 @@
 //! No two calls wait for each other, because each takes its locks in this order, and the rows of one table in the order
 //! of their primary key:
 //!
-//! 1. the bound table with its partitions, the right to bind, then what that binding supplies ([`crate::binding`]);
+//! 1. the bound table with its partitions, the right to bind, then what that binding supplies ([`crate::principals::binding`]);
 //! 2. rows of `kind`, or the whole table;
 //! 3. rows of `principal`: owner, actor and organisations together, all of them before anything else of theirs, and each
 //!    at once as firmly as the call will need it, since two that hold a row in SHARE mode can both wait to write it;
@@ -34,7 +34,6 @@ pub mod key;
 pub mod kind;
 pub mod member;
 pub mod principal;
-pub mod principals;
 pub mod retention;
 pub mod revocations;
 pub mod scope_interner;

@@ -6,12 +6,12 @@ mod schema;
 use pgrx::prelude::*;
 
 use crate::access::Caller;
-use crate::binding;
 use crate::error::ErrorReport;
 use crate::keys;
 use crate::pg::function::call::Call;
 use crate::pg::types::encoding;
 use crate::pg::types::text::Text;
+use crate::principals::binding;
 use crate::usage;
 
 /// One thing that is not as it should be.

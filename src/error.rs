@@ -16,7 +16,6 @@ pub use pgrx::pg_sys::panic::{ErrorReport, ErrorReportWithLevel};
 use pgrx::prelude::*;
 
 use crate::authority::Refusal;
-use crate::binding::BoundTo;
 use crate::keys::Fault;
 use crate::model::data_scope::DataScopeError;
 use crate::model::network::NetworkError;
@@ -25,6 +24,7 @@ use crate::model::scope::{ScopeError, ScopesError};
 use crate::pg::report::diagnostics;
 use crate::pg::types::clock::Timestamp;
 use crate::pg::types::encoding;
+use crate::principals::binding::BoundTo;
 use crate::token::{Algorithm, MalformedDigest, RandomError};
 pub use bound_row::BoundRow;
 

@@ -10,7 +10,6 @@ use pgrx::Uuid;
 
 use crate::actor::Actor;
 use crate::authority::{Acting, Authority, Parties};
-use crate::binding::supplier_of_active;
 use crate::catalog::principal::{Hold, Principal};
 use crate::catalog::token::Token;
 use crate::catalog::{self, token};
@@ -24,6 +23,7 @@ use crate::pg::types::array::TextArray;
 use crate::pg::types::clock::Timestamp;
 use crate::pg::types::encoding;
 use crate::pg::types::text::Text;
+use crate::principals::binding::supplier_of_active;
 
 impl Kind {
     /// Checks that this owner can have tokens of the kind.

@@ -27,7 +27,7 @@ use crate::pg::transaction::xact;
 use crate::pg::types::clock::Timestamp;
 use crate::pg::types::jsonb::Jsonb;
 use crate::pg::types::text::Text;
-use crate::principal::kill_revocable;
+use crate::principals::kill_revocable;
 use document::Document;
 
 /// Returns what has died here since a moment, or was brought by an import since, as a document for

@@ -6,11 +6,11 @@
 use pgrx::Uuid;
 
 use super::principal::{Covers, Principal};
-use super::principals::Changes;
 use super::{expiry_notices, token};
 use crate::model::principal_name::PrincipalName;
 use crate::pg::transaction::acting_as::ActingAs;
 use crate::pg::transaction::notify;
+use crate::principals::binding::changes::Changes;
 use crate::settings;
 
 /// One more id than a message holds.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::binding::BoundTo;
+use crate::principals::binding::BoundTo;
 
 /// A row of a bound table, as errors name it.
 #[derive(Debug)]

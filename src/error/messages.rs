@@ -7,10 +7,10 @@ use pgrx::prelude::*;
 use super::Error;
 use super::refusal;
 use super::told::{Told, sentence};
-use crate::binding::literal;
 use crate::masking;
 use crate::pg::report::diagnostics;
 use crate::pg::types::encoding;
+use crate::principals::binding::literal;
 
 impl Error {
     /// The error in the parts that PostgreSQL reports.

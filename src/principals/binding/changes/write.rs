@@ -5,7 +5,6 @@ use pgrx::Uuid;
 use super::{Changes, How, Outcome, Touched};
 use crate::access::Caller;
 use crate::actor::Actor;
-use crate::binding::{BoundTo, Subject};
 use crate::catalog::death_notice;
 use crate::catalog::event::{self, Event};
 use crate::catalog::{member, principal};
@@ -17,6 +16,7 @@ use crate::pg::transaction::xact;
 use crate::pg::types::jsonb::Jsonb;
 use crate::pg::types::row::Row;
 use crate::pg::types::text::Text;
+use crate::principals::binding::{BoundTo, Subject};
 use crate::settings;
 
 /// The reason recorded for the death of a gone principal's tokens.

@@ -2,10 +2,10 @@
 
 use pgrx::prelude::*;
 
+use super::binding::{Supplied, refuse_supplied};
 use crate::access::Caller;
 use crate::actor::Actor;
 use crate::argument::{self, MOST_PROSE};
-use crate::binding::{Supplied, refuse_supplied};
 use crate::catalog::death_notice;
 use crate::catalog::event;
 use crate::catalog::principal::{self, Hold, Principal, lock_existing};

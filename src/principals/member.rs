@@ -2,10 +2,10 @@
 
 use pgrx::prelude::*;
 
+use super::binding::{self, BoundTo, refuse_membership};
 use crate::access::Caller;
 use crate::actor::Actor;
 use crate::argument;
-use crate::binding::{self, BoundTo, refuse_membership};
 use crate::catalog::event::Event;
 use crate::catalog::member;
 use crate::catalog::principal::{Hold, lock_existing};

@@ -4,6 +4,7 @@ use std::ffi::CStr;
 
 use pgrx::prelude::*;
 
+use super::changes::{How, Rowless, record_unbound};
 use super::definition::Definition;
 use super::evaluation::settled;
 use super::source::Source;
@@ -12,7 +13,6 @@ use super::{installed, lock, triggers, unique};
 use crate::access::Caller;
 use crate::actor::Actor;
 use crate::catalog::binding::{forget, remember, remembered};
-use crate::catalog::principals::{How, Rowless, record_unbound};
 use crate::error::{Error, ErrorReport};
 use crate::pg::function::call::Call;
 use crate::pg::scan::relation::{Out, Supply, Table, lock_bindings};

@@ -6,11 +6,11 @@ use std::rc::Rc;
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 
+use super::changes::{Changes, How};
 use super::definition::Definition;
 use super::evaluation::{Evaluation, settled};
 use super::source::Source;
 use super::{afresh, overtaken, triggers};
-use crate::catalog::principals::{Changes, How};
 use crate::error::{Error, ErrorReport};
 use crate::pg::function::trigger::{Fired, Firing, TriggerAnswer, TriggerCall};
 use crate::pg::scan::relation::{self, Table};

@@ -1,9 +1,9 @@
 //! How far a bound table has drifted from the principals or memberships it supplies.
 
+use super::changes::Drift;
 use super::definition::Definition;
 use super::evaluation::Evaluation;
 use super::source::Source;
-use crate::catalog::principals::Drift;
 use crate::error::Error;
 use crate::pg::transaction::acting_as::ActingAs;
 use crate::pg::transaction::guc_scope::Meanwhile;

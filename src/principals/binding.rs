@@ -8,6 +8,7 @@
 mod afresh;
 mod bind;
 mod by_hand;
+pub mod changes;
 mod definition;
 mod drift;
 mod evaluation;

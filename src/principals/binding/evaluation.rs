@@ -6,11 +6,11 @@ use std::panic::AssertUnwindSafe;
 use pgrx::pg_sys::panic::CaughtError;
 use pgrx::{PgTryBuilder, pg_sys};
 
+use super::changes::{Changes, Put};
 use super::definition::Definition;
 use super::source::Source;
 use super::{BoundTo, Subject};
 use crate::argument::{self, MOST_NAME, MOST_PROSE};
-use crate::catalog::principals::{Changes, Put};
 use crate::error::{BoundRow, Error};
 use crate::model::principal_name::PrincipalName;
 use crate::pg::sql::query::Query;

@@ -1,5 +1,6 @@
 //! Principals: whoever can own tokens or act.
 
+pub mod binding;
 mod deactivate;
 mod drop;
 mod member;

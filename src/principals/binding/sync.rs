@@ -2,6 +2,7 @@
 
 use pgrx::prelude::*;
 
+use super::changes::{Changes, How};
 use super::definition::Definition;
 use super::evaluation::{Evaluation, settled};
 use super::source::Source;
@@ -9,7 +10,6 @@ use super::{installed, triggers};
 use crate::access::Caller;
 use crate::actor::Actor;
 use crate::catalog::binding::remember;
-use crate::catalog::principals::{Changes, How};
 use crate::error::{Error, ErrorReport};
 use crate::pg::function::call::Call;
 use crate::pg::scan::relation::{Out, Table};

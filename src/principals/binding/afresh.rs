@@ -4,10 +4,10 @@
 //! them from everybody else. Nothing of the application runs then but, at most, what compares columns of the server's own
 //! types. Its expressions are evaluated over what was read as they are over a trigger's rows, by whoever wrote the table.
 
+use super::changes::{Changes, fields_of, subjects};
 use super::definition::Definition;
 use super::evaluation::Evaluation;
 use super::source::Source;
-use crate::catalog::principals::{Changes, fields_of, subjects};
 use crate::error::Error;
 use crate::pg::function::trigger::Fired;
 use crate::pg::sql::expression::column_reference;

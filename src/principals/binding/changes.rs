@@ -40,7 +40,7 @@ use std::ffi::CStr;
 
 use pgrx::pg_sys;
 
-use crate::binding::{BoundTo, Subject, Supplied};
+use super::{BoundTo, Subject, Supplied};
 use crate::model::principal_name::PrincipalName;
 use crate::pg::sql::rows::{Reader, Rows};
 use crate::pg::sql::statement::{Argument, Statement, arguments, fields};
