@@ -4,6 +4,10 @@
 //! functions and referential actions as its owner, and that of views, rules, policies and casts as whoever runs the
 //! statement; which role is logged in or was set outside says nothing about who wrote the call.
 
+pub mod actor;
+pub mod authority;
 mod caller;
+pub mod identity;
+pub mod sql_privileges;
 
 pub use caller::Caller;

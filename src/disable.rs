@@ -4,7 +4,7 @@ use pgrx::Uuid;
 use pgrx::prelude::*;
 
 use crate::access::Caller;
-use crate::actor::Actor;
+use crate::access::actor::Actor;
 use crate::argument;
 use crate::catalog::token;
 use crate::error::ErrorReport;

@@ -5,7 +5,7 @@ use pgrx::datum::Interval;
 use pgrx::prelude::*;
 
 use crate::access::Caller;
-use crate::actor::Actor;
+use crate::access::actor::Actor;
 use crate::argument::{self, MOST_NAME, MOST_PROSE};
 use crate::catalog::event::Event;
 use crate::catalog::token;

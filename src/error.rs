@@ -15,7 +15,7 @@ use pgrx::Uuid;
 pub use pgrx::pg_sys::panic::{ErrorReport, ErrorReportWithLevel};
 use pgrx::prelude::*;
 
-use crate::authority::Refusal;
+use crate::access::authority::Refusal;
 use crate::keys::Fault;
 use crate::model::data_scope::DataScopeError;
 use crate::model::network::NetworkError;

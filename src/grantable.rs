@@ -3,9 +3,9 @@
 use pgrx::prelude::*;
 
 use crate::access::Caller;
-use crate::actor::Actor;
+use crate::access::actor::Actor;
+use crate::access::authority::Parties;
 use crate::argument;
-use crate::authority::Parties;
 use crate::catalog;
 use crate::error::{Error, ErrorReport};
 use crate::handing_out::Grant;

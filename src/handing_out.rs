@@ -8,8 +8,8 @@ pub use grant::Grant;
 
 use pgrx::Uuid;
 
-use crate::actor::Actor;
-use crate::authority::{Acting, Authority, Parties};
+use crate::access::actor::Actor;
+use crate::access::authority::{Acting, Authority, Parties};
 use crate::catalog::principal::{Hold, Principal};
 use crate::catalog::token::Token;
 use crate::catalog::{self, token};

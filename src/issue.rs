@@ -8,7 +8,7 @@ use pgrx::datum::Interval;
 use pgrx::prelude::*;
 
 use crate::access::Caller;
-use crate::actor::Actor;
+use crate::access::actor::Actor;
 use crate::argument::{self, MOST_NAME, MOST_PROSE};
 use crate::catalog::id;
 use crate::error::{Error, ErrorReport};

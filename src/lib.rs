@@ -6,21 +6,15 @@
 //! nothing.
 
 mod access;
-mod actor;
 mod argument;
-mod authority;
 mod catalog;
-mod covers;
 mod disable;
 mod doctor;
 mod edit;
 mod error;
 mod expiring;
-mod explain;
 mod grantable;
-mod grants;
 mod handing_out;
-mod identity;
 mod import;
 mod issue;
 mod keys;
@@ -30,9 +24,7 @@ mod model;
 mod pg;
 mod principals;
 mod purge;
-mod remembered;
 mod report;
-mod request;
 mod reseal;
 mod reveal;
 mod revocations;
@@ -93,7 +85,7 @@ pub extern "C-unwind" fn _PG_init() {
     pg::scan::invalidation::register();
     pg::roles::authorization::register();
     pg::scan::relation::register();
-    identity::listen();
+    access::identity::listen();
     if pg::process::shared_memory::is_preloading() {
         usage::preload();
     }

@@ -3,9 +3,9 @@
 use pgrx::prelude::*;
 
 use crate::access::Caller;
-use crate::actor::Actor;
+use crate::access::actor::Actor;
+use crate::access::authority::Reach;
 use crate::argument;
-use crate::authority::Reach;
 use crate::catalog::token;
 use crate::error::ErrorReport;
 use crate::pg::function::call::Call;

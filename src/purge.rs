@@ -7,7 +7,7 @@ use pgrx::datum::Interval;
 use pgrx::prelude::*;
 
 use crate::access::Caller;
-use crate::actor::Actor;
+use crate::access::actor::Actor;
 use crate::argument;
 use crate::catalog::event::Event;
 use crate::catalog::id;

@@ -7,7 +7,7 @@ use pgrx::prelude::*;
 use zeroize::Zeroizing;
 
 use crate::access::Caller;
-use crate::actor::Actor;
+use crate::access::actor::Actor;
 use crate::argument;
 use crate::catalog::token::{self, SealedRow};
 use crate::error::{Error, ErrorReport};

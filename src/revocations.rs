@@ -9,7 +9,7 @@ use pgrx::prelude::*;
 use serde_json::json;
 
 use crate::access::Caller;
-use crate::actor::Actor;
+use crate::access::actor::Actor;
 use crate::argument;
 use crate::catalog::death_notice;
 use crate::catalog::event::{self, Event};

@@ -4,7 +4,7 @@ use pgrx::Uuid;
 use pgrx::prelude::*;
 
 use crate::access::Caller;
-use crate::actor::Actor;
+use crate::access::actor::Actor;
 use crate::argument::{self, MOST_PROSE};
 use crate::catalog::death_notice;
 use crate::catalog::event::Event;

@@ -4,9 +4,9 @@ use pgrx::Uuid;
 use pgrx::prelude::*;
 
 use crate::access::Caller;
-use crate::actor::Actor;
+use crate::access::actor::Actor;
+use crate::access::authority::{Acting, Reach};
 use crate::argument::{self, MOST_PROSE};
-use crate::authority::{Acting, Reach};
 use crate::catalog::death_notice;
 use crate::catalog::event::Event;
 use crate::catalog::principal::{self, Covers, Hold, lock_existing};

@@ -5,9 +5,9 @@ use pgrx::datum::Interval;
 use pgrx::prelude::*;
 
 use crate::access::Caller;
-use crate::actor::Actor;
+use crate::access::actor::Actor;
+use crate::access::authority::Parties;
 use crate::argument;
-use crate::authority::Parties;
 use crate::catalog::death_notice;
 use crate::catalog::event::Event;
 use crate::catalog::id;

@@ -7,8 +7,10 @@
 
 pub mod accepted;
 mod answer;
-mod effective;
-mod memory;
+mod cache;
+pub mod covers;
+pub mod explain;
+pub mod http;
 mod presented;
 mod resolved;
 
@@ -244,15 +246,15 @@ impl Question {
         }
         let verdict = match claim {
             Claim::Bad(verdict) => verdict,
-            Claim::Token { lookup, digest, text } => match memory::ask(lookup, &digest, self)? {
+            Claim::Token { lookup, digest, text } => match cache::ask(lookup, &digest, self)? {
                 Some(outcome) => return Ok(outcome),
-                None => match self.ask_imports(memory::imports(), Some(&digest), text)? {
+                None => match self.ask_imports(cache::imports(), Some(&digest), text)? {
                     Some(outcome) => return Ok(outcome),
                     None => Verdict::Unknown,
                 },
             },
             Claim::Foreign(text) => {
-                let imports = memory::imports();
+                let imports = cache::imports();
                 match self.ask_imports(imports, None, Some(text))? {
                     Some(outcome) => return Ok(outcome),
                     None if imports.are_none() => Verdict::Malformed,
@@ -273,7 +275,7 @@ impl Question {
         text: Option<&[u8]>,
     ) -> Result<Option<Outcome>, Error> {
         digests(imports, sha256, text)
-            .find_map(|digest| memory::ask(Lookup::of_digest(&digest), &digest, self).transpose())
+            .find_map(|digest| cache::ask(Lookup::of_digest(&digest), &digest, self).transpose())
             .transpose()
     }
 }

@@ -5,7 +5,7 @@ pub mod correlation;
 use pgrx::Uuid;
 
 use super::id;
-use crate::actor::Actor;
+use crate::access::actor::Actor;
 use crate::error::Error;
 use crate::model::principal_name::PrincipalName;
 use crate::pg::sql::statement::{Statement, arguments};

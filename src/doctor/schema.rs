@@ -3,7 +3,7 @@
 //! Only superusers and the owner of the extension can change that, by hand or by a restore that disables triggers.
 
 use super::Finding;
-use crate::grants;
+use crate::access::sql_privileges;
 use crate::pg::sql::statement::Statement;
 
 /// Everything that is not as it was installed.
@@ -60,7 +60,7 @@ fn creators() -> Vec<Finding> {
 
 /// Privileges that an upgrade of the server does not carry.
 fn open_row_types() -> Option<Finding> {
-    let open = grants::open_row_types()?;
+    let open = sql_privileges::open_row_types()?;
     Some(Finding {
         area: "schema",
         object: "types of rows".into(),

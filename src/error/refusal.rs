@@ -3,7 +3,7 @@
 use pgrx::PgSqlErrorCode;
 
 use super::told::Told;
-use crate::authority::Refusal;
+use crate::access::authority::Refusal;
 
 /// The refusal of a token of this kind, in the parts that PostgreSQL reports.
 pub fn told(kind: &str, why: Refusal) -> Told {

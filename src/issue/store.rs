@@ -2,7 +2,7 @@
 
 use pgrx::Uuid;
 
-use crate::actor::Actor;
+use crate::access::actor::Actor;
 use crate::catalog::event::correlation;
 use crate::catalog::id;
 use crate::catalog::principal::Principal;

@@ -3,7 +3,7 @@
 use pgrx::prelude::*;
 
 use crate::access::Caller;
-use crate::actor::Actor;
+use crate::access::actor::Actor;
 use crate::catalog::death_notice;
 use crate::catalog::principal::{Covers, Hold, begin_epoch, lock_existing};
 use crate::catalog::{event, member};

@@ -4,7 +4,7 @@ use pgrx::prelude::*;
 
 use super::binding::{self, BoundTo, refuse_membership};
 use crate::access::Caller;
-use crate::actor::Actor;
+use crate::access::actor::Actor;
 use crate::argument;
 use crate::catalog::event::Event;
 use crate::catalog::member;

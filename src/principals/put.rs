@@ -5,7 +5,7 @@ use pgrx::prelude::*;
 use super::binding::{Supplied, refuse_supplied};
 use super::deactivate::kill_revocable;
 use crate::access::Caller;
-use crate::actor::Actor;
+use crate::access::actor::Actor;
 use crate::argument::{self, MOST_NAME, MOST_PROSE};
 use crate::catalog::principal::{Hold, lock};
 use crate::catalog::{event, principal};

@@ -4,7 +4,7 @@ use pgrx::datum::Interval;
 use pgrx::prelude::*;
 
 use crate::access::Caller;
-use crate::actor::{Actor, refuse_identity};
+use crate::access::actor::{Actor, refuse_identity};
 use crate::argument;
 use crate::catalog::event::Event;
 use crate::catalog::kind::{BY_NAME, any_with_tokens, column, has_tokens, lock_against_issue};

@@ -10,7 +10,7 @@ use super::slots::{Database, OpenBatch, Slots, Taken};
 use super::tables;
 use super::{in_memory, shared_memory, snapshot_file};
 use crate::access::Caller;
-use crate::actor::Actor;
+use crate::access::actor::Actor;
 use crate::argument;
 use crate::error::{Error, ErrorReport};
 use crate::pg::function::call::Call;

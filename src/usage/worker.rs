@@ -17,13 +17,14 @@ use super::batch::Batch;
 use super::slots::{Database, OpenBatch, Slots, Taken};
 use super::tables;
 use super::{in_memory, snapshot_file};
+use crate::access::sql_privileges;
 use crate::catalog::death_notice;
 use crate::error::Error;
 use crate::pg::process::background_worker;
 use crate::pg::process::shared_memory;
 use crate::pg::transaction::acting_as::ActingAs;
 use crate::pg::types::clock::Timestamp;
-use crate::{grants, purge};
+use crate::purge;
 
 /// After this long a worker begins no other batch. A batch takes a fraction of a second, or fails at a lock.
 const LONG_ENOUGH: Duration = Duration::from_millis(1400);
@@ -238,6 +239,6 @@ fn tend(slots: Slots<'static>, start: Instant) -> Option<bool> {
             }
         }
     }
-    as_owner(grants::strip_row_types)?;
+    as_owner(sql_privileges::strip_row_types)?;
     Some(true)
 }

@@ -6,14 +6,14 @@ use std::rc::Rc;
 use pgrx::Uuid;
 
 use super::Question;
-use super::effective::Effective;
+use super::cache::effective::Effective;
+use super::cache::set_associative::Weigh;
 use crate::keys;
 use crate::model::data_scope::DataScopes;
 use crate::model::network::{Client, Network};
 use crate::pg::types::clock::Timestamp;
 use crate::pg::types::composite::{Image, Pictured};
 use crate::pg::types::text::Text;
-use crate::remembered::Weigh;
 use crate::token::{Digest, Pepper};
 use crate::usage;
 

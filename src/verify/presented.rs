@@ -1,12 +1,12 @@
 //! What a request presents: a token somewhere in its headers, and the address of its client.
 
-use super::{Claim, Outcome, Question, identify_digest, memory};
+use super::http::{Credential, Headers, Names};
+use super::{Claim, Outcome, Question, cache, identify_digest};
 use crate::error::Error;
 use crate::model::network::ClientAddress;
 use crate::model::verdict::Verdict;
 use crate::pg::types::jsonb::Jsonb;
 use crate::pg::types::text::Text;
-use crate::request::{Credential, Headers, Names};
 use crate::settings;
 use crate::token::{Digest, Lookup};
 
@@ -73,7 +73,7 @@ fn is_token(text: &[u8]) -> Result<bool, Error> {
     let Claim::Foreign(text) = Claim::of_text(Some(Some(text))) else {
         return Ok(matches!(Claim::of_text(Some(Some(text))), Claim::Token { .. }));
     };
-    for digest in memory::imports().algorithms().filter_map(|algorithm| Digest::of(algorithm, text)) {
+    for digest in cache::imports().algorithms().filter_map(|algorithm| Digest::of(algorithm, text)) {
         if identify_digest(Lookup::of_digest(&digest), &digest)?.is_some() {
             return Ok(true);
         }

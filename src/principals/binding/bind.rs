@@ -11,7 +11,7 @@ use super::source::Source;
 use super::sync::copy;
 use super::{installed, lock, triggers, unique};
 use crate::access::Caller;
-use crate::actor::Actor;
+use crate::access::actor::Actor;
 use crate::catalog::binding::{forget, remember, remembered};
 use crate::error::{Error, ErrorReport};
 use crate::pg::function::call::Call;

@@ -8,7 +8,7 @@ use super::evaluation::{Evaluation, settled};
 use super::source::Source;
 use super::{installed, triggers};
 use crate::access::Caller;
-use crate::actor::Actor;
+use crate::access::actor::Actor;
 use crate::catalog::binding::remember;
 use crate::error::{Error, ErrorReport};
 use crate::pg::function::call::Call;

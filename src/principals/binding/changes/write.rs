@@ -4,7 +4,7 @@ use pgrx::Uuid;
 
 use super::{Changes, How, Outcome, Touched};
 use crate::access::Caller;
-use crate::actor::Actor;
+use crate::access::actor::Actor;
 use crate::catalog::death_notice;
 use crate::catalog::event::{self, Event};
 use crate::catalog::{member, principal};

@@ -12,7 +12,7 @@ pub use acting::Acting;
 pub use holding::{Holding, Owned, Refusal};
 pub use reach::Reach;
 
-use crate::actor::Actor;
+use super::actor::Actor;
 use crate::catalog::member;
 use crate::catalog::principal::{self, Hold, Principal};
 use crate::error::Error;

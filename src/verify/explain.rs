@@ -6,9 +6,10 @@ use pgrx::prelude::*;
 
 use crate::access::Caller;
 use crate::argument;
+use crate::catalog;
 use crate::catalog::principal::Principal;
+use crate::catalog::token;
 use crate::catalog::token::Token;
-use crate::catalog::{self, token};
 use crate::error::{Error, ErrorReport};
 use crate::model::kind::{Kind, PermissionMode};
 use crate::model::network::{Client, Network};

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::holding::Presented;
-use crate::actor::{Actor, Presenter};
+use crate::access::actor::{Actor, Presenter};
 use crate::catalog::principal::{self, Hold, Principal};
 use crate::catalog::{kind, token};
 use crate::error::Error;

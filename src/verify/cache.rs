@@ -7,6 +7,9 @@
 //! has not moved, and never in a transaction that has written itself, since that sees rows that a rollback would take
 //! back.
 
+pub mod effective;
+pub mod set_associative;
+
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -15,7 +18,6 @@ use std::rc::Rc;
 use super::Question;
 use super::accepted::{Accepted, Peppering};
 use super::answer::Outcome;
-use super::effective::{Combinations, Effective};
 use super::resolved::{Resolved, TokenRow};
 use crate::catalog::import::Imports;
 use crate::catalog::kind;
@@ -29,10 +31,11 @@ use crate::pg::scan::invalidation;
 use crate::pg::scan::snapshot::Latest;
 use crate::pg::types::clock::Timestamp;
 use crate::pg::types::text::Text;
-use crate::remembered::{Remembered, Weigh};
 use crate::settings;
 use crate::token::{Digest, Lookup};
 use crate::usage;
+use effective::{Combinations, Effective};
+use set_associative::{Remembered, Weigh};
 
 /// All that this backend remembers, of one generation and for one `tokenauth.cache_size`.
 struct Memory {

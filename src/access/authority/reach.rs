@@ -1,7 +1,7 @@
 //! All the tokens that one principal may see or revoke, whoever owns them.
 
 use super::{Acting, Authority};
-use crate::actor::Actor;
+use crate::access::actor::Actor;
 use crate::catalog::principal::Hold;
 use crate::catalog::{kind, member};
 use crate::error::Error;

@@ -5,10 +5,10 @@ use std::convert::Infallible;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::super::basic::tests::encode;
-use super::super::headers::Names;
 use super::Credential::{Ambiguous, Missing, Token};
 use super::*;
+use crate::verify::http::basic::tests::encode;
+use crate::verify::http::headers::Names;
 
 fn is_token(text: &[u8]) -> Result<bool, Infallible> {
     Ok(text.starts_with(b"tok_"))

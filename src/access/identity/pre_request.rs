@@ -9,8 +9,8 @@ use crate::error::ErrorReport;
 use crate::pg::function::call::Call;
 use crate::pg::report::raise::{Raise, Raised};
 use crate::pg::types::encoding;
-use crate::request;
 use crate::settings;
+use crate::verify::http;
 use crate::verify::{Outcome, Question, Refused, Request};
 
 /// Authenticates the transaction by the token in the headers of the current PostgREST request, or raises the HTTP
@@ -54,7 +54,7 @@ fn raise(refused: &Refused) -> Result<Raise, ErrorReport> {
     /// The SQLSTATE by which PostgREST recognises a whole response.
     const POSTGREST: [u8; 5] = *b"PGRST";
     let correlation_id = correlation::new()?;
-    let (body, head) = request::respond(
+    let (body, head) = http::respond(
         refused.verdict,
         refused.kind().map(|kind| kind.as_bytes()),
         refused.detail(),

@@ -2,9 +2,9 @@
 
 use pgrx::Uuid;
 
-use crate::access::Caller;
+use super::Caller;
+use super::identity::{self, Standing};
 use crate::error::Error;
-use crate::identity::{self, Standing};
 use crate::model::principal_name::PrincipalName;
 use crate::pg::types::text::Text;
 use crate::settings;

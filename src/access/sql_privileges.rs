@@ -7,8 +7,8 @@ use std::borrow::Cow;
 
 use pgrx::prelude::*;
 
-use crate::access::Caller;
-use crate::actor::refuse_identity;
+use super::Caller;
+use super::actor::refuse_identity;
 use crate::argument;
 use crate::error::{Error, ErrorReport};
 use crate::pg::function::call::Call;
