@@ -16,7 +16,7 @@ use super::actor::Actor;
 use crate::catalog::member;
 use crate::catalog::principal::{self, Hold, Principal};
 use crate::error::Error;
-use crate::handing_out::{Extent, Grant};
+use crate::lifecycle::handing_out::{Extent, Grant};
 use crate::model::kind::Kind;
 use crate::model::network::Networks;
 use crate::model::principal_name::PrincipalName;

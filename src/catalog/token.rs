@@ -5,7 +5,7 @@ use pgrx::Uuid;
 use crate::catalog::kind::stored_scopes;
 use crate::catalog::principal::{Covers, Principal, stored_data_scopes};
 use crate::error::Error;
-use crate::handing_out::{Extent, Grant};
+use crate::lifecycle::handing_out::{Extent, Grant};
 use crate::model::network::Networks;
 use crate::model::principal_name::PrincipalName;
 use crate::pg::scan::index_scan::{Indexed, Key};

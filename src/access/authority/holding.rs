@@ -6,7 +6,7 @@
 
 use std::rc::Rc;
 
-use crate::handing_out::{Extent, Grant};
+use crate::lifecycle::handing_out::{Extent, Grant};
 use crate::model::data_scope::DataScopes;
 use crate::model::kind::{Kind, PermissionMode};
 use crate::model::network::{Networks, are_within};

@@ -4,13 +4,13 @@ use pgrx::Uuid;
 use pgrx::datum::Interval;
 use pgrx::prelude::*;
 
+use super::handing_out::{Extent, Grant, Held};
 use crate::access::Caller;
 use crate::access::actor::Actor;
 use crate::argument::{self, MOST_NAME, MOST_PROSE};
 use crate::catalog::event::Event;
 use crate::catalog::token;
 use crate::error::{Error, ErrorReport};
-use crate::handing_out::{Extent, Grant, Held};
 use crate::model::data_scope::DataScopes;
 use crate::model::kind::Expiry;
 use crate::model::network::Networks;

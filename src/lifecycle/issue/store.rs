@@ -7,8 +7,9 @@ use crate::catalog::event::correlation;
 use crate::catalog::id;
 use crate::catalog::principal::Principal;
 use crate::error::Error;
-use crate::handing_out::Grant;
 use crate::keys;
+use crate::lifecycle::handing_out::Grant;
+use crate::lifecycle::reveal::Sealed;
 use crate::model::kind::Kind;
 use crate::model::principal_name::PrincipalName;
 use crate::pg::sql::statement::{Statement, arguments, fields};
@@ -18,7 +19,6 @@ use crate::pg::types::composite::{Fields, IssuedFields};
 use crate::pg::types::encoding;
 use crate::pg::types::jsonb::Jsonb;
 use crate::pg::types::text::Text;
-use crate::reveal::Sealed;
 use crate::token::{Algorithm, Digest, Lookup, NewToken, Pepper};
 
 /// A token about to be stored, all but its credential.

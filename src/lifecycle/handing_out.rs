@@ -10,9 +10,10 @@ use pgrx::Uuid;
 
 use crate::access::actor::Actor;
 use crate::access::authority::{Acting, Authority, Parties};
+use crate::catalog;
 use crate::catalog::principal::{Hold, Principal};
+use crate::catalog::token;
 use crate::catalog::token::Token;
-use crate::catalog::{self, token};
 use crate::error::Error;
 use crate::model::data_scope::DataScopes;
 use crate::model::kind::{Expiry, Kind};

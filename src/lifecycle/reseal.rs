@@ -3,6 +3,7 @@
 use pgrx::prelude::*;
 use serde_json::json;
 
+use super::reveal::Sealed;
 use crate::access::Caller;
 use crate::access::actor::Actor;
 use crate::argument;
@@ -11,7 +12,6 @@ use crate::catalog::token;
 use crate::error::{Error, ErrorReport};
 use crate::pg::function::call::Call;
 use crate::pg::types::jsonb::Jsonb;
-use crate::reveal::Sealed;
 
 /// Seals up to `at_most` token texts anew with the newest key, and returns how many are left under older ones.
 ///

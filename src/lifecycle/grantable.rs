@@ -2,13 +2,13 @@
 
 use pgrx::prelude::*;
 
+use super::handing_out::Grant;
 use crate::access::Caller;
 use crate::access::actor::Actor;
 use crate::access::authority::Parties;
 use crate::argument;
 use crate::catalog;
 use crate::error::{Error, ErrorReport};
-use crate::handing_out::Grant;
 use crate::model::principal_name::PrincipalName;
 use crate::pg::function::call::Call;
 use crate::pg::scan::snapshot::Latest;

@@ -3,14 +3,14 @@
 use pgrx::Uuid;
 use pgrx::prelude::*;
 
+use super::handing_out::Admission;
+use super::issue::{Credential, New};
 use crate::access::Caller;
 use crate::access::actor::Actor;
 use crate::argument::{self, MOST_NAME};
 use crate::catalog::id;
 use crate::catalog::import::Imports;
 use crate::error::{Error, ErrorReport};
-use crate::handing_out::Admission;
-use crate::issue::{Credential, New};
 use crate::model::kind::Expiry;
 use crate::model::principal_name::PrincipalName;
 use crate::pg::function::call::Call;

@@ -6,17 +6,17 @@ use pgrx::Uuid;
 use pgrx::prelude::*;
 use zeroize::Zeroizing;
 
+use super::handing_out::Held;
+use super::revoke::record;
 use crate::access::Caller;
 use crate::access::actor::Actor;
 use crate::argument;
 use crate::catalog::token::{self, SealedRow};
 use crate::error::{Error, ErrorReport};
-use crate::handing_out::Held;
 use crate::keys::{self, Key};
 use crate::pg::function::call::Call;
 use crate::pg::scan::snapshot::Latest;
 use crate::pg::types::text::{Plaintext, Text};
-use crate::revoke::record;
 use crate::token::Seal;
 
 /// Shows the text of a token again while it is active, if its kind keeps texts sealed.

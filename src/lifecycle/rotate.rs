@@ -4,6 +4,9 @@ use pgrx::Uuid;
 use pgrx::datum::Interval;
 use pgrx::prelude::*;
 
+use super::handing_out::{Held, find_for};
+use super::issue::New;
+use super::revoke::mark_revoked;
 use crate::access::Caller;
 use crate::access::actor::Actor;
 use crate::access::authority::Parties;
@@ -14,8 +17,6 @@ use crate::catalog::id;
 use crate::catalog::kind;
 use crate::catalog::token::{self, Settings, Token};
 use crate::error::{Error, ErrorReport};
-use crate::handing_out::{Held, find_for};
-use crate::issue::New;
 use crate::model::kind::Expiry;
 use crate::model::principal_name::PrincipalName;
 use crate::pg::function::call::Call;
@@ -25,7 +26,6 @@ use crate::pg::transaction::xact;
 use crate::pg::types::clock::{Timestamp, is_positive};
 use crate::pg::types::composite::{IssuedFields, RotationRow};
 use crate::pg::types::text::Text;
-use crate::revoke::mark_revoked;
 
 /// Issues a successor with the same settings and returns it. The token itself works until the end of `grace`; without
 /// grace it is revoked at once.

@@ -3,6 +3,7 @@
 use pgrx::Uuid;
 use pgrx::prelude::*;
 
+use super::handing_out::Held;
 use crate::access::Caller;
 use crate::access::actor::Actor;
 use crate::argument::{self, MOST_PROSE};
@@ -11,7 +12,6 @@ use crate::catalog::event::Event;
 use crate::catalog::token::Token;
 use crate::catalog::{principal, token};
 use crate::error::{Error, ErrorReport};
-use crate::handing_out::Held;
 use crate::pg::function::call::Call;
 use crate::pg::scan::snapshot::Latest;
 use crate::pg::sql::statement::{Statement, arguments};

@@ -7,12 +7,12 @@ pub use store::{Credential, New};
 use pgrx::datum::Interval;
 use pgrx::prelude::*;
 
+use super::handing_out::Admission;
 use crate::access::Caller;
 use crate::access::actor::Actor;
 use crate::argument::{self, MOST_NAME, MOST_PROSE};
 use crate::catalog::id;
 use crate::error::{Error, ErrorReport};
-use crate::handing_out::Admission;
 use crate::model::kind::Expiry;
 use crate::model::principal_name::PrincipalName;
 use crate::pg::function::call::Call;

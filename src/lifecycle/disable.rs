@@ -3,17 +3,17 @@
 use pgrx::Uuid;
 use pgrx::prelude::*;
 
+use super::handing_out::Held;
+use super::revoke::record;
 use crate::access::Caller;
 use crate::access::actor::Actor;
 use crate::argument;
 use crate::catalog::token;
 use crate::error::ErrorReport;
-use crate::handing_out::Held;
 use crate::pg::function::call::Call;
 use crate::pg::sql::statement::{Statement, arguments};
 use crate::pg::transaction::xact;
 use crate::pg::types::text::Text;
-use crate::revoke::record;
 
 /// Disables a token until it is enabled again, and returns whether that changed the token.
 ///
