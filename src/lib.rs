@@ -6,21 +6,15 @@
 //! nothing.
 
 mod access;
-mod argument;
+mod arguments;
 mod catalog;
-mod doctor;
 mod error;
-mod expiring;
 mod keys;
 mod lifecycle;
-mod masking;
 mod model;
+mod operations;
 mod pg;
 mod principals;
-mod purge;
-mod report;
-mod revocations;
-mod scan_column;
 mod settings;
 pub mod token;
 mod triggers;

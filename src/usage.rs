@@ -5,20 +5,17 @@
 //! `in_transaction` does what is possible without. Counting never makes verification fail, or wait for the disk or a
 //! row lock.
 
-mod agenda;
-mod batch;
-mod export;
+pub mod agenda;
+pub mod batch;
 mod findings;
-mod in_memory;
+pub mod in_memory;
 mod in_transaction;
-mod launcher;
 pub mod seen;
 pub mod slots;
-mod snapshot_file;
+pub mod snapshot_file;
 pub mod tables;
 mod unusual;
-mod wake;
-mod worker;
+pub mod wake;
 
 use pgrx::Uuid;
 
@@ -96,16 +93,16 @@ pub fn say_what_is_missing() {
 
 /// Runs the launcher.
 pub fn launch() -> ! {
-    launcher::run()
+    crate::operations::usage_launcher::run()
 }
 
 /// Runs a worker in this database.
 pub fn flush(database: u32) {
-    worker::run(database);
+    crate::operations::usage_worker::run(database);
 }
 
 /// Registers shared memory and the launcher. Called once, while the postmaster loads the library.
 pub fn preload() {
     shared_memory::register(shared_memory::Hooks { begin: snapshot_file::begin, end: snapshot_file::end });
-    launcher::register();
+    crate::operations::usage_launcher::register();
 }

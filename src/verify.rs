@@ -21,7 +21,7 @@ use pgrx::Uuid;
 use pgrx::prelude::*;
 
 use crate::access::Caller;
-use crate::argument;
+use crate::arguments;
 use crate::catalog::import::Imports;
 use crate::error::{Error, ErrorReport};
 use crate::keys;
@@ -214,8 +214,8 @@ impl Question {
     /// # Errors
     /// 22004 for a NULL `require`, 22023 for a malformed one.
     pub fn new(require: Option<TextArray>, client: Option<Text>) -> Result<Self, Error> {
-        let require = argument::given("require", require)?;
-        let require = if require.is_empty() { Scopes::nothing() } else { argument::scopes("require", &require)? };
+        let require = arguments::given("require", require)?;
+        let require = if require.is_empty() { Scopes::nothing() } else { arguments::scopes("require", &require)? };
         let client = ClientAddress::read(client.as_ref().map(Text::as_bytes));
         Ok(Question { require, client, is_for_an_identity: false })
     }

@@ -9,7 +9,7 @@ use pgrx::prelude::*;
 
 use super::Caller;
 use super::actor::refuse_identity;
-use crate::argument;
+use crate::arguments;
 use crate::error::{Error, ErrorReport};
 use crate::pg::function::call::Call;
 use crate::pg::roles::init_privileges::Unrecorded;
@@ -208,8 +208,8 @@ fn asked(
     static MAY_GRANT: Statement =
         Statement::new("SELECT pg_has_role($1, extowner, 'USAGE') FROM pg_extension WHERE extname = 'tokenauth'");
     refuse_identity()?;
-    let role = argument::given(what, role)?;
-    let access = argument::given("access", access)?;
+    let role = arguments::given(what, role)?;
+    let access = arguments::given("access", access)?;
     if !MAY_GRANT.first(arguments![caller.user()], |row| row.required(1)).unwrap_or(false) {
         return Err(Error::NotExtensionOwner);
     }

@@ -7,7 +7,7 @@ use pgrx::prelude::*;
 use super::Error;
 use super::refusal;
 use super::told::{Told, sentence};
-use crate::masking;
+use crate::operations::masking;
 use crate::pg::report::diagnostics;
 use crate::pg::types::encoding;
 use crate::principals::binding::literal;

@@ -7,7 +7,7 @@ use super::handing_out::Held;
 use super::revoke::record;
 use crate::access::Caller;
 use crate::access::actor::Actor;
-use crate::argument;
+use crate::arguments;
 use crate::catalog::token;
 use crate::error::ErrorReport;
 use crate::pg::function::call::Call;
@@ -26,7 +26,7 @@ fn disable(call: Call, id: Option<Uuid>, actor: default!(Option<Text>, "'session
     let caller = Caller::enter(call)?;
     let actor = Actor::resolve(caller, actor)?;
     let _owner = caller.act_as_owner();
-    let id = argument::token_id(id)?;
+    let id = arguments::token_id(id)?;
     let held = Held::lock(id, &actor)?;
     held.authority.may_manage(&held.kind)?;
     if held.token.disabled || held.is_dead() {
@@ -50,7 +50,7 @@ fn enable(call: Call, id: Option<Uuid>, actor: default!(Option<Text>, "'session'
     let caller = Caller::enter(call)?;
     let actor = Actor::resolve(caller, actor)?;
     let _owner = caller.act_as_owner();
-    let held = Held::lock(argument::token_id(id)?, &actor)?;
+    let held = Held::lock(arguments::token_id(id)?, &actor)?;
     held.must_be_alive()?;
     held.may_be_revived()?;
     if !held.token.disabled {

@@ -7,7 +7,7 @@ use pgrx::prelude::*;
 use super::handing_out::{Extent, Grant, Held};
 use crate::access::Caller;
 use crate::access::actor::Actor;
-use crate::argument::{self, MOST_NAME, MOST_PROSE};
+use crate::arguments::{self, MOST_NAME, MOST_PROSE};
 use crate::catalog::event::Event;
 use crate::catalog::token;
 use crate::error::{Error, ErrorReport};
@@ -51,15 +51,15 @@ fn edit(
     let caller = Caller::enter(call)?;
     let actor = Actor::resolve(caller, actor)?;
     let _owner = caller.act_as_owner();
-    let id = argument::token_id(id)?;
+    let id = arguments::token_id(id)?;
     let edit = Edit {
-        name: argument::bounded("name", name, MOST_NAME)?,
-        description: argument::bounded("description", description, MOST_PROSE)?,
-        scopes: scopes.map(|scopes| argument::scopes("scopes", &scopes)).transpose()?,
-        data_scopes: data_scopes.as_ref().map(argument::data_scopes).transpose()?,
+        name: arguments::bounded("name", name, MOST_NAME)?,
+        description: arguments::bounded("description", description, MOST_PROSE)?,
+        scopes: scopes.map(|scopes| arguments::scopes("scopes", &scopes)).transpose()?,
+        data_scopes: data_scopes.as_ref().map(arguments::data_scopes).transpose()?,
         expiry: Expiry::asked(expires_in, expires_at)?,
-        networks: networks.as_ref().map(argument::networks).transpose()?,
-        metadata: argument::metadata(metadata)?,
+        networks: networks.as_ref().map(arguments::networks).transpose()?,
+        metadata: arguments::metadata(metadata)?,
     };
     let held = Held::lock(id, &actor)?;
     edit.apply(held, &actor)?;

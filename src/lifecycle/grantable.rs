@@ -6,7 +6,7 @@ use super::handing_out::Grant;
 use crate::access::Caller;
 use crate::access::actor::Actor;
 use crate::access::authority::Parties;
-use crate::argument;
+use crate::arguments;
 use crate::catalog;
 use crate::error::{Error, ErrorReport};
 use crate::model::principal_name::PrincipalName;
@@ -29,7 +29,7 @@ fn grantable(
     let caller = Caller::enter(call)?;
     let actor = Actor::resolve(caller, actor)?;
     let _owner = caller.act_as_owner();
-    let kind = argument::given("kind", kind)?;
+    let kind = arguments::given("kind", kind)?;
     let kind = catalog::kind::find(kind.as_bytes(), &Latest::take()).ok_or_else(|| Error::NoSuchKind(kind.shown()))?;
     let owner = PrincipalName::given("owner", owner)?;
     let handing_out = Parties::look(&actor, &kind, &owner).and_then(|parties| parties.handing_out(&kind, &owner));

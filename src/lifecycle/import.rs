@@ -7,7 +7,7 @@ use super::handing_out::Admission;
 use super::issue::{Credential, New};
 use crate::access::Caller;
 use crate::access::actor::Actor;
-use crate::argument::{self, MOST_NAME};
+use crate::arguments::{self, MOST_NAME};
 use crate::catalog::id;
 use crate::catalog::import::Imports;
 use crate::error::{Error, ErrorReport};
@@ -49,16 +49,16 @@ fn import(
     let caller = Caller::enter(call)?;
     let actor = Actor::resolve(caller, actor)?;
     let _owner = caller.act_as_owner();
-    let kind = argument::given("kind", kind)?;
+    let kind = arguments::given("kind", kind)?;
     let owner = PrincipalName::given("owner", owner)?;
     let (algorithm, digest) = taken_over(algorithm, digest)?;
-    let name = argument::bounded("name", name, MOST_NAME)?.filter(|name| !name.is_empty());
-    let hint = argument::bounded("hint", hint, MOST_NAME)?.filter(|hint| !hint.is_empty());
+    let name = arguments::bounded("name", name, MOST_NAME)?.filter(|name| !name.is_empty());
+    let hint = arguments::bounded("hint", hint, MOST_NAME)?.filter(|hint| !hint.is_empty());
     if hint.as_ref().is_some_and(|hint| is_token(hint, algorithm, &digest)) {
         Err(Error::HintIsToken)?;
     }
-    let chosen = scopes.map(|scopes| argument::scopes("scopes", &scopes)).transpose()?;
-    let metadata = argument::metadata(metadata)?.filter(|metadata| !metadata.is_empty_object());
+    let chosen = scopes.map(|scopes| arguments::scopes("scopes", &scopes)).transpose()?;
+    let metadata = arguments::metadata(metadata)?.filter(|metadata| !metadata.is_empty_object());
     let asked = Expiry::asked(None, expires_at)?;
 
     let admission = Admission::new(&actor, &kind, &owner, name.as_ref(), &asked)?;
@@ -109,8 +109,8 @@ const NO_TOKENS: [&str; 6] = ["", "null", "NULL", "None", "nil", "undefined"];
 /// # Errors
 /// 22004 when one of them is NULL, 22023 when one is not acceptable.
 fn taken_over(algorithm: Option<Text>, digest: Option<Text>) -> Result<(Algorithm, Digest), Error> {
-    let digest = argument::given("digest", digest)?;
-    let algorithm = argument::given("algorithm", algorithm)?;
+    let digest = arguments::given("digest", digest)?;
+    let algorithm = arguments::given("algorithm", algorithm)?;
     let algorithm = str::from_utf8(algorithm.as_bytes())
         .ok()
         .and_then(|name| name.parse().ok())

@@ -10,7 +10,7 @@ use pgrx::prelude::*;
 use super::handing_out::Admission;
 use crate::access::Caller;
 use crate::access::actor::Actor;
-use crate::argument::{self, MOST_NAME, MOST_PROSE};
+use crate::arguments::{self, MOST_NAME, MOST_PROSE};
 use crate::catalog::id;
 use crate::error::{Error, ErrorReport};
 use crate::model::kind::Expiry;
@@ -52,18 +52,18 @@ fn issue(
     let caller = Caller::enter(call)?;
     let actor = Actor::resolve(caller, actor)?;
     let _owner = caller.act_as_owner();
-    let kind = argument::given("kind", kind)?;
+    let kind = arguments::given("kind", kind)?;
     let owner = PrincipalName::given("owner", owner)?;
-    let name = argument::bounded("name", name, MOST_NAME)?.filter(|name| !name.is_empty());
+    let name = arguments::bounded("name", name, MOST_NAME)?.filter(|name| !name.is_empty());
     let description =
-        argument::bounded("description", description, MOST_PROSE)?.filter(|description| !description.is_empty());
-    let chosen = scopes.map(|scopes| argument::scopes("scopes", &scopes)).transpose()?;
-    let chosen_data = data_scopes.as_ref().map(argument::data_scopes).transpose()?;
-    let networks = networks.as_ref().map(argument::networks).transpose()?;
+        arguments::bounded("description", description, MOST_PROSE)?.filter(|description| !description.is_empty());
+    let chosen = scopes.map(|scopes| arguments::scopes("scopes", &scopes)).transpose()?;
+    let chosen_data = data_scopes.as_ref().map(arguments::data_scopes).transpose()?;
+    let networks = networks.as_ref().map(arguments::networks).transpose()?;
     if networks.as_ref().is_some_and(TextArray::is_empty) {
         Err(Error::NoNetworks)?;
     }
-    let metadata = argument::metadata(metadata)?.filter(|metadata| !metadata.is_empty_object());
+    let metadata = arguments::metadata(metadata)?.filter(|metadata| !metadata.is_empty_object());
     let asked = Expiry::asked(expires_in, expires_at)?;
 
     let admission = Admission::new(&actor, &kind, &owner, name.as_ref(), &asked)?;

@@ -5,7 +5,7 @@ use pgrx::prelude::*;
 use crate::access::Caller;
 use crate::access::actor::Actor;
 use crate::access::authority::Reach;
-use crate::argument;
+use crate::arguments;
 use crate::catalog::token;
 use crate::error::ErrorReport;
 use crate::pg::function::call::Call;
@@ -28,8 +28,8 @@ fn list(
     let actor = Actor::resolve_reader(caller, actor)?;
     let owner_of_ours = caller.act_as_owner();
     let any = |text: Text| Some(text).filter(|text| text.as_bytes() != b"*");
-    let owner = any(argument::given("owner", owner)?);
-    let kind = any(argument::given("kind", kind)?);
+    let owner = any(arguments::given("owner", owner)?);
+    let kind = any(arguments::given("kind", kind)?);
     Ok(match actor.name() {
         None => TokensRows::new(&token::LISTED, fields![owner, kind], owner_of_ours),
         Some(name) => {

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::reveal::Sealed;
 use crate::access::Caller;
 use crate::access::actor::Actor;
-use crate::argument;
+use crate::arguments;
 use crate::catalog::event::Event;
 use crate::catalog::token;
 use crate::error::{Error, ErrorReport};
@@ -27,7 +27,7 @@ fn reseal(call: Call, at_most: default!(Option<i64>, 10000)) -> Result<i64, Erro
     let caller = Caller::enter(call)?;
     let actor = Actor::application(caller)?;
     let _owner = caller.act_as_owner();
-    let at_most = argument::given("at_most", at_most)?;
+    let at_most = arguments::given("at_most", at_most)?;
     if at_most < 1 {
         Err(Error::NotPositive("at_most"))?;
     }

@@ -10,7 +10,7 @@ use super::handing_out::Held;
 use super::revoke::record;
 use crate::access::Caller;
 use crate::access::actor::Actor;
-use crate::argument;
+use crate::arguments;
 use crate::catalog::token::{self, SealedRow};
 use crate::error::{Error, ErrorReport};
 use crate::keys::{self, Key};
@@ -33,7 +33,7 @@ fn reveal(call: Call, id: Option<Uuid>, actor: default!(Option<Text>, "'session'
     let caller = Caller::enter(call)?;
     let actor = Actor::resolve(caller, actor)?;
     let _owner = caller.act_as_owner();
-    let held = Held::lock(argument::token_id(id)?, &actor)?;
+    let held = Held::lock(arguments::token_id(id)?, &actor)?;
     if !held.kind.reveal {
         Err(Error::KindDoesNotReveal(held.kind.name.shown()))?;
     }

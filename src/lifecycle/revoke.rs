@@ -6,7 +6,7 @@ use pgrx::prelude::*;
 use super::handing_out::Held;
 use crate::access::Caller;
 use crate::access::actor::Actor;
-use crate::argument::{self, MOST_PROSE};
+use crate::arguments::{self, MOST_PROSE};
 use crate::catalog::death_notice;
 use crate::catalog::event::Event;
 use crate::catalog::token::Token;
@@ -37,8 +37,8 @@ fn revoke(
     let caller = Caller::enter(call)?;
     let actor = Actor::resolve(caller, actor)?;
     let _owner = caller.act_as_owner();
-    let id = argument::token_id(id)?;
-    let reason = argument::bounded("reason", reason, MOST_PROSE)?;
+    let id = arguments::token_id(id)?;
+    let reason = arguments::bounded("reason", reason, MOST_PROSE)?;
     Ok(kill(lock(id, &actor)?, reason, &actor)?)
 }
 
@@ -55,8 +55,8 @@ fn revoke_presented(
 ) -> Result<bool, ErrorReport> {
     let caller = Caller::enter(call)?;
     let _owner = caller.act_as_owner();
-    let presented = argument::given("token", token)?;
-    let reason = argument::bounded("reason", reason, MOST_PROSE)?;
+    let presented = arguments::given("token", token)?;
+    let reason = arguments::bounded("reason", reason, MOST_PROSE)?;
     if let Some(id) = verify::identify(&presented)? {
         kill(token::lock(id)?, reason, &Actor::behind(caller)?)?;
     }
@@ -82,7 +82,7 @@ fn delete(call: Call, id: Option<Uuid>, actor: default!(Option<Text>, "'session'
     let caller = Caller::enter(call)?;
     let actor = Actor::resolve(caller, actor)?;
     let _owner = caller.act_as_owner();
-    let id = argument::token_id(id)?;
+    let id = arguments::token_id(id)?;
     let token = lock(id, &actor)?;
     if token.deleted {
         return Ok(false);

@@ -6,7 +6,7 @@ use pgrx::prelude::*;
 use crate::access::Caller;
 use crate::access::actor::Actor;
 use crate::access::authority::{Acting, Reach};
-use crate::argument::{self, MOST_PROSE};
+use crate::arguments::{self, MOST_PROSE};
 use crate::catalog::death_notice;
 use crate::catalog::event::Event;
 use crate::catalog::principal::{self, Covers, Hold, lock_existing};
@@ -43,14 +43,14 @@ fn revoke_all(
     let actor = Actor::resolve(caller, actor)?;
     let _owner = caller.act_as_owner();
     let selection = Selection {
-        owner: match argument::given("owner", owner)? {
+        owner: match arguments::given("owner", owner)? {
             any if any.as_bytes() == b"*" => None,
             owner => Some(PrincipalName::given("owner", Some(owner))?),
         },
-        kind: Some(argument::given("kind", kind)?).filter(|kind| kind.as_bytes() != b"*"),
-        issued_before: argument::given("issued_before", issued_before)?,
+        kind: Some(arguments::given("kind", kind)?).filter(|kind| kind.as_bytes() != b"*"),
+        issued_before: arguments::given("issued_before", issued_before)?,
     };
-    let reason = argument::bounded("reason", reason, MOST_PROSE)?;
+    let reason = arguments::bounded("reason", reason, MOST_PROSE)?;
     let died = match selection {
         Selection { owner: None, kind: None, issued_before: Timestamp::INFINITY } => Err(Error::NothingSelected)?,
         Selection { owner: Some(owner), kind: None, issued_before: Timestamp::INFINITY }

@@ -10,7 +10,7 @@ use super::revoke::mark_revoked;
 use crate::access::Caller;
 use crate::access::actor::Actor;
 use crate::access::authority::Parties;
-use crate::argument;
+use crate::arguments;
 use crate::catalog::death_notice;
 use crate::catalog::event::Event;
 use crate::catalog::id;
@@ -49,8 +49,8 @@ fn rotate(
     let caller = Caller::enter(call)?;
     let actor = Actor::resolve(caller, actor)?;
     let _owner = caller.act_as_owner();
-    let id = argument::token_id(id)?;
-    let grace = argument::given("grace", grace)?;
+    let id = arguments::token_id(id)?;
+    let grace = arguments::given("grace", grace)?;
     let asked = Expiry::asked(expires_in, None)?;
     Ok(succeed(Held::lock(id, &actor)?, &grace, &asked, &actor)?)
 }
@@ -78,7 +78,7 @@ fn rotation_status(call: Call, id: Option<Uuid>) -> Result<Option<RotationRow>, 
     let caller = Caller::enter(call)?;
     let actor = Actor::session(caller)?;
     let _owner = caller.act_as_owner();
-    let id = argument::token_id(id)?;
+    let id = arguments::token_id(id)?;
     let token = find_for(id, &actor)?;
     if !may_see(&actor, &token)? || token.deleted {
         Err(Error::NoSuchToken(id))?;

@@ -5,7 +5,7 @@ use pgrx::prelude::*;
 use super::binding::{Supplied, refuse_supplied};
 use crate::access::Caller;
 use crate::access::actor::Actor;
-use crate::argument::{self, MOST_PROSE};
+use crate::arguments::{self, MOST_PROSE};
 use crate::catalog::death_notice;
 use crate::catalog::event;
 use crate::catalog::principal::{self, Hold, Principal, lock_existing};
@@ -33,7 +33,7 @@ fn deactivate(
     let actor = Actor::application(caller)?;
     let _owner = caller.act_as_owner();
     let name = PrincipalName::given("principal", principal)?;
-    let reason = argument::bounded("reason", reason, MOST_PROSE)?;
+    let reason = arguments::bounded("reason", reason, MOST_PROSE)?;
     refuse_supplied(&name, ACTIVE)?;
     let found = lock_existing(&name, Hold::Alone)?;
     if !found.active {

@@ -5,7 +5,7 @@ use pgrx::prelude::*;
 use super::binding::{self, BoundTo, refuse_membership};
 use crate::access::Caller;
 use crate::access::actor::Actor;
-use crate::argument;
+use crate::arguments;
 use crate::catalog::event::Event;
 use crate::catalog::member;
 use crate::catalog::principal::{Hold, lock_existing};
@@ -35,7 +35,7 @@ fn add_member(
     let actor = Actor::application(caller)?;
     let _owner = caller.act_as_owner();
     let (org, member) = parties(org, member)?;
-    let permissions = argument::scopes("permissions", &argument::given("permissions", permissions)?)?;
+    let permissions = arguments::scopes("permissions", &arguments::given("permissions", permissions)?)?;
     let is_member = member::lock(&org, &member, Hold::Look).is_some();
     refuse_membership(is_member)?;
     // Taking a permission away is as urgent as revoking.

@@ -6,7 +6,7 @@ use super::binding::{Supplied, refuse_supplied};
 use super::deactivate::kill_revocable;
 use crate::access::Caller;
 use crate::access::actor::Actor;
-use crate::argument::{self, MOST_NAME, MOST_PROSE};
+use crate::arguments::{self, MOST_NAME, MOST_PROSE};
 use crate::catalog::principal::{Hold, lock};
 use crate::catalog::{event, principal};
 use crate::error::{Error, ErrorReport};
@@ -40,8 +40,8 @@ fn put_principal(
     let actor = Actor::application(caller)?;
     let _owner = caller.act_as_owner();
     let name = PrincipalName::given("principal", principal)?;
-    let permissions = permissions.map(|held| argument::scopes("permissions", &held)).transpose()?;
-    let data_scopes = data_scopes.as_ref().map(argument::data_scopes).transpose()?;
+    let permissions = permissions.map(|held| arguments::scopes("permissions", &held)).transpose()?;
+    let data_scopes = data_scopes.as_ref().map(arguments::data_scopes).transpose()?;
     refuse_supplied(
         &name,
         Supplied {
@@ -56,8 +56,8 @@ fn put_principal(
         permissions: permissions.map(|held| held.iter().collect()),
         data_scopes: data_scopes.map(|data| Jsonb::of(&data.to_value())),
         active,
-        state_reason: argument::bounded("state_reason", state_reason, MOST_PROSE)?,
-        display_name: argument::bounded("display_name", display_name, MOST_NAME)?,
+        state_reason: arguments::bounded("state_reason", state_reason, MOST_PROSE)?,
+        display_name: arguments::bounded("display_name", display_name, MOST_NAME)?,
     };
     Ok(put.apply(&actor, &name)?)
 }

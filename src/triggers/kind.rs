@@ -5,7 +5,7 @@ use pgrx::prelude::*;
 
 use crate::access::Caller;
 use crate::access::actor::{Actor, refuse_identity};
-use crate::argument;
+use crate::arguments;
 use crate::catalog::event::Event;
 use crate::catalog::kind::{BY_NAME, any_with_tokens, column, has_tokens, lock_against_issue};
 use crate::error::{Error, ErrorReport};
@@ -89,7 +89,7 @@ fn record_kind(call: TriggerCall) -> Result<TriggerAnswer, ErrorReport> {
 fn check(row: &Row) -> Result<(), Error> {
     // All else, NULLs included, is left to the named CHECK and NOT NULL constraints, which run after this.
     if let Some(types) = row.optional::<TextArray>(column::OWNER_TYPES) {
-        for (index, name) in (1..).zip(argument::elements("owner_types", &types)?) {
+        for (index, name) in (1..).zip(arguments::elements("owner_types", &types)?) {
             if !PrincipalName::is_type(name) {
                 return Err(Error::PrincipalType { index });
             }
@@ -108,7 +108,7 @@ fn check(row: &Row) -> Result<(), Error> {
         }
     }
     if let Some(ceiling) = row.optional::<TextArray>(column::CEILING) {
-        argument::scopes("ceiling", &ceiling)?;
+        arguments::scopes("ceiling", &ceiling)?;
     }
     for (of, column) in
         [("issue_permission", column::ISSUE_PERMISSION), ("manage_permission", column::MANAGE_PERMISSION)]

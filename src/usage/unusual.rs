@@ -6,7 +6,7 @@ use pgrx::prelude::*;
 
 use super::shared_memory;
 use crate::access::Caller;
-use crate::argument;
+use crate::arguments;
 use crate::error::{Error, ErrorReport};
 use crate::pg::function::call::Call;
 use crate::pg::sql::statement::{Statement, arguments};
@@ -33,7 +33,7 @@ fn unusual_activity(
     within: default!(Option<Interval>, "'1 day'"),
 ) -> Result<TableIterator<'static, (name!(token, Uuid), name!(signal, Text), name!(evidence, Jsonb))>, ErrorReport> {
     let _owner = Caller::enter(call)?.act_as_owner();
-    let within = argument::given("within", within)?;
+    let within = arguments::given("within", within)?;
     if !is_positive(&within) {
         Err(Error::NotPositive("within"))?;
     }

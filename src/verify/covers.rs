@@ -3,7 +3,7 @@
 use pgrx::prelude::*;
 
 use crate::access::Caller;
-use crate::argument;
+use crate::arguments;
 use crate::error::{Error, ErrorReport};
 use crate::model::scope::Scope;
 use crate::pg::function::call::Call;
@@ -17,7 +17,7 @@ use crate::pg::types::text::Text;
 #[pg_extern(schema = "tokenauth", immutable, strict, parallel_safe)]
 fn covers(call: Call, scopes: TextArray, scope: Text) -> Result<bool, ErrorReport> {
     Caller::enter_anywhere(call)?;
-    let granted = argument::scopes("scopes", &scopes)?;
+    let granted = arguments::scopes("scopes", &scopes)?;
     let scope = Scope::parse(scope.as_bytes()).map_err(|why| Error::Permission { of: "scope", why })?;
     Ok(granted.covers(&scope))
 }

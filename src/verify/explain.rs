@@ -5,7 +5,7 @@ use pgrx::iter::TableIterator;
 use pgrx::prelude::*;
 
 use crate::access::Caller;
-use crate::argument;
+use crate::arguments;
 use crate::catalog;
 use crate::catalog::principal::Principal;
 use crate::catalog::token;
@@ -39,8 +39,8 @@ fn explain(
     client: default!(Option<Text>, "NULL"),
 ) -> Result<TableIterator<'static, (name!(step, Text), name!(passed, bool), name!(reason, Text))>, ErrorReport> {
     let _owner = Caller::enter(call)?.act_as_owner();
-    let given = argument::given("token_or_id", token_or_id)?;
-    let require = argument::scopes("require", &argument::given("require", require)?)?;
+    let given = arguments::given("token_or_id", token_or_id)?;
+    let require = arguments::scopes("require", &arguments::given("require", require)?)?;
     let mut report = Report::default();
     if let Some(id) = report.identify(&given)? {
         let client = client.as_ref().map(|client| Client::parse(client.as_bytes()));

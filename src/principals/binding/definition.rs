@@ -2,7 +2,7 @@
 //! those of the triggers.
 
 use super::{BoundTo, Supplied};
-use crate::argument::bounded;
+use crate::arguments::bounded;
 use crate::error::Error;
 use crate::model::principal_name::PrincipalName;
 use crate::pg::sql::expression::is_expression;

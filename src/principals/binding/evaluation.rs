@@ -10,7 +10,7 @@ use super::changes::{Changes, Put};
 use super::definition::Definition;
 use super::source::Source;
 use super::{BoundTo, Subject};
-use crate::argument::{self, MOST_NAME, MOST_PROSE};
+use crate::arguments::{self, MOST_NAME, MOST_PROSE};
 use crate::error::{BoundRow, Error};
 use crate::model::principal_name::PrincipalName;
 use crate::pg::sql::query::Query;
@@ -327,16 +327,16 @@ impl Evaluation {
     fn checked(&self, row: &Row) -> Result<Put, Error> {
         let permissions = row
             .optional::<TextArray>(column::PERMISSIONS)
-            .map(|held| argument::scopes("permissions", &held))
+            .map(|held| arguments::scopes("permissions", &held))
             .transpose()?;
         let data_scopes =
-            row.optional::<Jsonb>(column::DATA_SCOPES).map(|data| argument::data_scopes(&data)).transpose()?;
+            row.optional::<Jsonb>(column::DATA_SCOPES).map(|data| arguments::data_scopes(&data)).transpose()?;
         Ok(Put {
             active: row.optional(column::ACTIVE),
             permissions: permissions.map(|held| held.iter().collect()),
             data_scopes: data_scopes.map(|data| Jsonb::of(&data.to_value())),
-            display_name: argument::bounded("display_name", row.optional(column::DISPLAY_NAME), MOST_NAME)?,
-            state_reason: argument::bounded("state_reason", row.optional(column::STATE_REASON), MOST_PROSE)?,
+            display_name: arguments::bounded("display_name", row.optional(column::DISPLAY_NAME), MOST_NAME)?,
+            state_reason: arguments::bounded("state_reason", row.optional(column::STATE_REASON), MOST_PROSE)?,
         })
     }
 }

@@ -8,7 +8,7 @@ use super::source::Source;
 use super::triggers::{self, Bound};
 use super::{BoundTo, by_hand, installed, literal, unique};
 use crate::catalog::binding::{Remembered, remembered};
-use crate::doctor::Finding;
+use crate::operations::doctor::Finding;
 use crate::pg::transaction::subtransaction::attempt;
 
 /// What is wrong with the bindings, by name of the table. Reads each bound table and runs its expressions as the owner of

@@ -4,7 +4,7 @@ use pgrx::datum::Interval;
 use pgrx::prelude::*;
 
 use crate::access::Caller;
-use crate::argument;
+use crate::arguments;
 use crate::catalog::token;
 use crate::error::ErrorReport;
 use crate::pg::function::call::Call;
@@ -19,7 +19,7 @@ use crate::pg::types::composite::TokensRows;
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, requires = ["views"])]
 fn expiring(call: Call, within: Option<Interval>) -> Result<TokensRows, ErrorReport> {
     let owner = Caller::enter(call)?.act_as_owner();
-    let within = argument::duration("within", within)?;
+    let within = arguments::duration("within", within)?;
     let until = Timestamp::now().plus(&within).unwrap_or(Timestamp::INFINITY);
     Ok(TokensRows::new(&token::EXPIRING, fields![until], owner))
 }
@@ -32,7 +32,7 @@ fn expiring(call: Call, within: Option<Interval>) -> Result<TokensRows, ErrorRep
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, requires = ["views"])]
 fn idle(call: Call, within: Option<Interval>) -> Result<TokensRows, ErrorReport> {
     let owner = Caller::enter(call)?.act_as_owner();
-    let within = argument::duration("within", within)?;
+    let within = arguments::duration("within", within)?;
     let since = Timestamp::now().minus(&within).unwrap_or(Timestamp::MINUS_INFINITY);
     Ok(TokensRows::new(&token::IDLE, fields![since], owner))
 }

@@ -4,8 +4,8 @@
 
 use pgrx::prelude::*;
 
+use super::doctor;
 use crate::access::Caller;
-use crate::doctor;
 use crate::error::ErrorReport;
 use crate::pg::function::call::Call;
 use crate::pg::sql::statement::{Statement, arguments};

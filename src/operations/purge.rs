@@ -8,7 +8,7 @@ use pgrx::prelude::*;
 
 use crate::access::Caller;
 use crate::access::actor::Actor;
-use crate::argument;
+use crate::arguments;
 use crate::catalog::event::Event;
 use crate::catalog::id;
 use crate::catalog::retention;
@@ -38,7 +38,7 @@ fn purge(call: Call, keep: Option<Interval>) -> Result<i64, ErrorReport> {
     let caller = Caller::enter(call)?;
     let actor = Actor::application(caller)?;
     let _owner = caller.act_as_owner();
-    let keep = argument::duration("keep", keep)?;
+    let keep = arguments::duration("keep", keep)?;
     Ok(remove(&keep, &actor)?)
 }
 

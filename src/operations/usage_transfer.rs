@@ -6,18 +6,19 @@
 
 use pgrx::prelude::*;
 
-use super::slots::{Database, OpenBatch, Slots, Taken};
-use super::tables;
-use super::{in_memory, shared_memory, snapshot_file};
 use crate::access::Caller;
 use crate::access::actor::Actor;
-use crate::argument;
+use crate::arguments;
 use crate::error::{Error, ErrorReport};
 use crate::pg::function::call::Call;
 use crate::pg::process::database;
+use crate::pg::process::shared_memory;
 use crate::pg::scan::snapshot::Latest;
 use crate::pg::types::jsonb::Jsonb;
 use crate::usage::batch::Batch;
+use crate::usage::slots::{Database, OpenBatch, Slots, Taken};
+use crate::usage::tables;
+use crate::usage::{in_memory, snapshot_file};
 
 /// Returns the usage that this standby has counted in this database, for `usage_import` on the primary; NULL if there
 /// is none.
@@ -75,7 +76,7 @@ fn usage_import(call: Call, batch: Option<Jsonb>) -> Result<i64, ErrorReport> {
     let caller = Caller::enter(call)?;
     Actor::application(caller)?;
     let _owner = caller.act_as_owner();
-    let batch = Batch::of_jsonb(&argument::given("batch", batch)?).ok_or(Error::NotUsage)?;
+    let batch = Batch::of_jsonb(&arguments::given("batch", batch)?).ok_or(Error::NotUsage)?;
     if !tables::enter_batch(batch.open) {
         return Ok(0);
     }

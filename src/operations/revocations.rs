@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::access::Caller;
 use crate::access::actor::Actor;
-use crate::argument;
+use crate::arguments;
 use crate::catalog::death_notice;
 use crate::catalog::event::{self, Event};
 use crate::catalog::exported;
@@ -43,7 +43,7 @@ use document::Document;
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn export_revocations(call: Call, since: Option<Timestamp>) -> Result<Option<Jsonb>, ErrorReport> {
     let _owner = Caller::enter(call)?.act_as_owner();
-    let since = argument::given("since", since)?;
+    let since = arguments::given("since", since)?;
     let Some((document, more)) = exported::tell(since, id::first(since), complete_until(since)) else {
         return Ok(None);
     };
@@ -78,7 +78,7 @@ fn import_revocations(call: Call, revocations: Option<Jsonb>) -> Result<i64, Err
     let caller = Caller::enter(call)?;
     let actor = Actor::application(caller)?;
     let _owner = caller.act_as_owner();
-    let document = argument::given("revocations", revocations)?;
+    let document = arguments::given("revocations", revocations)?;
     Ok(die_again(Document::parse(&document)?, &actor)?)
 }
 

@@ -13,10 +13,7 @@
 use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
-use super::batch::Batch;
-use super::slots::{Database, OpenBatch, Slots, Taken};
-use super::tables;
-use super::{in_memory, snapshot_file};
+use super::purge;
 use crate::access::sql_privileges;
 use crate::catalog::death_notice;
 use crate::error::Error;
@@ -24,7 +21,10 @@ use crate::pg::process::background_worker;
 use crate::pg::process::shared_memory;
 use crate::pg::transaction::acting_as::ActingAs;
 use crate::pg::types::clock::Timestamp;
-use crate::purge;
+use crate::usage::batch::Batch;
+use crate::usage::slots::{Database, OpenBatch, Slots, Taken};
+use crate::usage::tables;
+use crate::usage::{in_memory, snapshot_file};
 
 /// After this long a worker begins no other batch. A batch takes a fraction of a second, or fails at a lock.
 const LONG_ENOUGH: Duration = Duration::from_millis(1400);

@@ -10,11 +10,11 @@ use std::time::Duration;
 use pgrx::bgworkers::{BackgroundWorker, BackgroundWorkerBuilder, BgWorkerStartTime};
 use pgrx::prelude::*;
 
-use super::agenda::{Agenda, Ended, Next};
-use super::slots::Slots;
-use super::{snapshot_file, wake};
 use crate::pg::process::{background_worker, database, entry, shared_memory};
 use crate::pg::types::clock::Timestamp;
+use crate::usage::agenda::{Agenda, Ended, Next};
+use crate::usage::slots::Slots;
+use crate::usage::{snapshot_file, wake};
 
 /// How long the server waits before it restarts a launcher that has failed.
 const RESTART: Duration = Duration::from_secs(5);

@@ -10,7 +10,7 @@ use pgrx::pg_sys::ItemPointerData;
 use pgrx::prelude::*;
 
 use crate::access::Caller;
-use crate::argument;
+use crate::arguments;
 use crate::error::{Error, ErrorReport};
 use crate::pg::function::answer::Answer;
 use crate::pg::function::call::Call;
@@ -66,8 +66,8 @@ fn scan_column(
 ) -> Result<Answer, ErrorReport> {
     Caller::enter(call)?;
     let _path = Meanwhile::set(&[SEARCH_PATH]);
-    let source = argument::given("source", source)?;
-    let name = argument::given("col", col)?;
+    let source = arguments::given("source", source)?;
+    let name = arguments::given("col", col)?;
     let column = Column::find(source, name.text())?;
     let mut scan = Scan { form: column.form, known: Known::default(), answer };
     column.query().each(&[], |row| scan.row(row))?;

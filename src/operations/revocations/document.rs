@@ -3,7 +3,7 @@
 use pgrx::pg_sys;
 use serde::Deserialize;
 
-use crate::argument::MOST_PROSE;
+use crate::arguments::MOST_PROSE;
 use crate::catalog::id;
 use crate::error::Error;
 use crate::model::principal_name::PrincipalName;

@@ -1,0 +1,13 @@
+//! What administrators and workers do: look after the state of things, remove what is old, carry revocations and usage
+//! between servers.
+
+pub mod doctor;
+pub mod expiring;
+pub mod masking;
+pub mod purge;
+pub mod report;
+pub mod revocations;
+pub mod scan_column;
+pub mod usage_launcher;
+pub mod usage_transfer;
+pub mod usage_worker;
