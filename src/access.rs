@@ -6,8 +6,5 @@
 
 pub mod actor;
 pub mod authority;
-mod caller;
 pub mod identity;
 pub mod sql_privileges;
-
-pub use caller::Caller;

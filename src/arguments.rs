@@ -1,5 +1,7 @@
 //! Arguments of SQL functions, parsed once, where they come in.
 
+pub mod caller;
+
 use pgrx::Uuid;
 use pgrx::datum::Interval;
 

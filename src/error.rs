@@ -4,8 +4,10 @@
 //! digest or a token text; of their input they repeat only names, and what bound expressions raise, with tokens masked.
 
 mod bound_row;
+pub mod finding;
+pub mod key_fault;
 mod messages;
-mod refusal;
+pub mod refusal;
 mod told;
 
 use std::fmt;
@@ -15,8 +17,7 @@ use pgrx::Uuid;
 pub use pgrx::pg_sys::panic::{ErrorReport, ErrorReportWithLevel};
 use pgrx::prelude::*;
 
-use crate::access::authority::Refusal;
-use crate::keys::Fault;
+use crate::model::bound_to::BoundTo;
 use crate::model::data_scope::DataScopeError;
 use crate::model::network::NetworkError;
 use crate::model::principal_name::PrincipalNameError;
@@ -24,9 +25,10 @@ use crate::model::scope::{ScopeError, ScopesError};
 use crate::pg::report::diagnostics;
 use crate::pg::types::clock::Timestamp;
 use crate::pg::types::encoding;
-use crate::principals::binding::BoundTo;
 use crate::token::{Algorithm, MalformedDigest, RandomError};
 pub use bound_row::BoundRow;
+use key_fault::KeyFault;
+use refusal::Refusal;
 
 /// Every reason for which a function of this extension refuses a call or fails.
 #[derive(Debug)]
@@ -116,7 +118,7 @@ pub enum Error {
     /// The owner has as many tokens of this kind as it may.
     TooManyActive { kind: String, most: i32 },
     /// The key file is unusable.
-    KeyFile(Fault),
+    KeyFile(KeyFault),
     /// A key that rows refer to is not in the key file.
     KeyMissing(String),
     /// A key in the key file differs from the one that rows refer to by its id.
@@ -321,4 +323,9 @@ impl From<RandomError> for Error {
     fn from(_: RandomError) -> Self {
         Error::Random
     }
+}
+
+/// A table as an SQL literal, for hints that name a call.
+pub fn literal(table: &str) -> String {
+    format!("'{}'", table.replace('\'', "''"))
 }

@@ -1,7 +1,7 @@
 //! Keys from outside the database: what this backend has read from the key file, checked against the database.
 //!
 //! The file is read when a key is first needed and again after each reload of the configuration, which also makes
-//! `pg::invalidation` drop whatever was remembered under the old file. A missing key, or a different one under its id,
+//! `pg::scan::invalidation` drop whatever was remembered under the old file. A missing key, or a different one under its id,
 //! is an error of its own and never an unknown token: from a key's first use on, the table `key` holds its check value.
 
 mod file;
@@ -10,11 +10,14 @@ use std::cell::RefCell;
 use std::ffi::{CStr, CString};
 use std::rc::Rc;
 
-pub use file::{Fault, Key};
+pub use file::Key;
+
+use pgrx::PgLogLevel;
 
 use crate::catalog;
 use crate::catalog::key::Needed;
-use crate::error::Error;
+use crate::error::key_fault::KeyFault;
+use crate::error::{Error, ErrorReport};
 use crate::pg::process::settings::{data_directory, path_of, reloaded_at};
 use crate::pg::scan::snapshot::Latest;
 use crate::settings;
@@ -95,7 +98,7 @@ impl<K> Key<K> {
 }
 
 /// Why the key file at this path is unusable, if it is. Keeps nothing of its contents.
-pub fn fault(path: &CStr) -> Option<Fault> {
+fn fault(path: &CStr) -> Option<KeyFault> {
     KeyFile::read(path_of(path), data_directory()).err()
 }
 
@@ -140,4 +143,14 @@ fn read() -> Result<Rc<KeyFile>, Error> {
     let file = Rc::new(file);
     KNOWN.set(Some(Known { path, reloaded_at, file: Rc::clone(&file) }));
     Ok(file)
+}
+
+/// Reports a fault of the key file at once, in the log of the start or reload, before calls fail that need a key.
+pub fn report_fault(path: &CStr) {
+    if path.is_empty() {
+        return;
+    }
+    if let Some(fault) = fault(path) {
+        ErrorReport::from(Error::KeyFile(fault)).report(PgLogLevel::WARNING);
+    }
 }

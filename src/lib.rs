@@ -1,9 +1,7 @@
 //! `tokenauth`: a PostgreSQL extension that issues, hashes, verifies and revokes API tokens inside the database.
 //!
-//! Operations on tokens (`issue`, `edit`, `revoke`, …) have one file each; `verify` is the hot path. They build on the
-//! domain types (`kind`, `principal`, `scope`, …), which build on `catalog` (our own tables as typed rows), which
-//! builds on `pg`, the only module with unsafe code. `token` is the token text itself: pure Rust that depends on
-//! nothing.
+//! `ARCHITECTURE.md` says what it promises, how the code keeps it, and what is in each of these rooms. Each imports only
+//! rooms below it, down to `pg`, the only module with unsafe code, and `token`, pure Rust that depends on nothing.
 
 mod access;
 mod arguments;
@@ -63,7 +61,7 @@ extension_sql_file!("../sql/schema/functions.sql", name = "functions", finalize)
 #[pg_guard]
 pub extern "C-unwind" fn _PG_init() {
     pg::report::diagnostics::forget_backtraces();
-    settings::define();
+    settings::define(keys::report_fault);
     pg::transaction::xact::register();
     pg::scan::invalidation::register();
     pg::roles::authorization::register();
@@ -71,5 +69,6 @@ pub extern "C-unwind" fn _PG_init() {
     access::identity::listen();
     if pg::process::shared_memory::is_preloading() {
         usage::preload();
+        operations::usage_launcher::register();
     }
 }

@@ -7,6 +7,7 @@ pub mod grantable;
 pub mod handing_out;
 pub mod import;
 pub mod issue;
+pub mod lifetime;
 pub mod list;
 pub mod reseal;
 pub mod reveal;

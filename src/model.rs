@@ -1,6 +1,7 @@
 //! Values of the domain, without server and SQL, so that they are tested and fuzzed by themselves: scopes, data scopes,
 //! networks, kinds, verdicts.
 
+pub mod bound_to;
 pub mod data_scope;
 pub mod error_style;
 pub mod kind;

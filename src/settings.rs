@@ -7,8 +7,6 @@ use pgrx::datum::Interval;
 use pgrx::guc::{GucContext, GucFlags, GucRegistry, GucSetting};
 use pgrx::prelude::*;
 
-use crate::error::{Error, ErrorReport};
-use crate::keys;
 use crate::model::error_style::ErrorStyle;
 use crate::pg::process::shared_memory;
 use crate::pg::types::clock::parse_interval;
@@ -72,7 +70,7 @@ enum Style {
 }
 
 /// Defines the settings, once, from `_PG_init`.
-pub fn define() {
+pub fn define(look_at_key_file: fn(&CStr)) {
     GucRegistry::define_bool_guc(
         c"tokenauth.usage_tracking",
         c"Records when and how often tokens are used.",
@@ -237,16 +235,6 @@ pub fn require_actor() -> bool {
 /// How long dead tokens and old events are kept; `None`: for ever.
 pub fn retention() -> Option<Interval> {
     parse_interval(&RETENTION.get()?)
-}
-
-/// Reports a fault of the key file at once, in the log of the start or reload, before calls fail that need a key.
-fn look_at_key_file(path: &CStr) {
-    if path.is_empty() {
-        return;
-    }
-    if let Some(fault) = keys::fault(path) {
-        ErrorReport::from(Error::KeyFile(fault)).report(PgLogLevel::WARNING);
-    }
 }
 
 /// The number of bytes that a backend may use to remember; 0: it remembers nothing.

@@ -91,18 +91,11 @@ pub fn say_what_is_missing() {
     }
 }
 
-/// Runs the launcher.
-pub fn launch() -> ! {
-    crate::operations::usage_launcher::run()
-}
-
-/// Runs a worker in this database.
-pub fn flush(database: u32) {
-    crate::operations::usage_worker::run(database);
-}
-
-/// Registers shared memory and the launcher. Called once, while the postmaster loads the library.
+/// Registers the shared memory. Called once, while the postmaster loads the library.
 pub fn preload() {
-    shared_memory::register(shared_memory::Hooks { begin: snapshot_file::begin, end: snapshot_file::end });
-    crate::operations::usage_launcher::register();
+    shared_memory::register(shared_memory::Hooks {
+        capacity: settings::usage_slots,
+        begin: snapshot_file::begin,
+        end: snapshot_file::end,
+    });
 }

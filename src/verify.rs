@@ -2,7 +2,7 @@
 //!
 //! Every call reads the newest committed state, whatever the isolation level of its caller: once a revocation has
 //! committed, no verification that starts later answers with what was taken away. It never waits for a row lock, and
-//! writes nothing but the usage of the token (see `usage.rs`). `verify/memory.rs` says what is remembered between
+//! writes nothing but the usage of the token (see `usage.rs`). `verify/cache.rs` says what is remembered between
 //! calls, and why that cannot break the promise.
 
 pub mod accepted;
@@ -20,8 +20,8 @@ use std::time::Duration;
 use pgrx::Uuid;
 use pgrx::prelude::*;
 
-use crate::access::Caller;
 use crate::arguments;
+use crate::arguments::caller::Caller;
 use crate::catalog::import::Imports;
 use crate::error::{Error, ErrorReport};
 use crate::keys;

@@ -2,8 +2,9 @@
 
 use pgrx::Uuid;
 
-use super::Caller;
 use super::identity::{self, Standing};
+use crate::arguments::caller::Caller;
+use crate::catalog::event::Originator;
 use crate::error::Error;
 use crate::model::principal_name::PrincipalName;
 use crate::pg::types::text::Text;
@@ -20,7 +21,7 @@ pub struct Actor {
 enum Who {
     /// The application itself, which has checked on its own that the operation is allowed.
     Application,
-    /// A principal for which the application asks; `authority.rs` decides what it may do.
+    /// A principal for which the application asks; `access::authority` decides what it may do.
     Principal(PrincipalName),
     /// The identity of the transaction: a principal limited to what the token it presented grants.
     Identity(Presenter),
@@ -158,11 +159,6 @@ impl Actor {
         }
     }
 
-    /// The token that authenticated the transaction, if that is the actor.
-    pub fn token(&self) -> Option<Uuid> {
-        self.presenter().map(|presenter| presenter.token)
-    }
-
     /// The name of the principal, if the actor is one.
     pub fn name(&self) -> Option<&PrincipalName> {
         match &self.who {
@@ -170,10 +166,23 @@ impl Actor {
             Who::Principal(name) | Who::Identity(Presenter { owner: name, .. }) => Some(name),
         }
     }
+}
 
-    /// As [`name`](Self::name), as a value for SQL.
-    pub fn principal(&self) -> Option<Text> {
+impl Originator for Actor {
+    fn principal(&self) -> Option<Text> {
         self.name().map(PrincipalName::text)
+    }
+
+    fn token(&self) -> Option<Uuid> {
+        self.presenter().map(|presenter| presenter.token)
+    }
+
+    fn role(&self) -> Text {
+        self.caller.role()
+    }
+
+    fn session_role(&self) -> Option<Text> {
+        self.caller.session_role()
     }
 }
 

@@ -9,14 +9,16 @@ mod holding;
 mod reach;
 
 pub use acting::Acting;
-pub use holding::{Holding, Owned, Refusal};
+pub use holding::{Holding, Owned};
 pub use reach::Reach;
 
 use super::actor::Actor;
 use crate::catalog::member;
 use crate::catalog::principal::{self, Hold, Principal};
+use crate::catalog::token::extent::Extent;
+use crate::catalog::token::grant::Grant;
 use crate::error::Error;
-use crate::lifecycle::handing_out::{Extent, Grant};
+use crate::error::refusal::Refusal;
 use crate::model::kind::Kind;
 use crate::model::network::Networks;
 use crate::model::principal_name::PrincipalName;

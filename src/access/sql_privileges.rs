@@ -7,9 +7,9 @@ use std::borrow::Cow;
 
 use pgrx::prelude::*;
 
-use super::Caller;
 use super::actor::refuse_identity;
 use crate::arguments;
+use crate::arguments::caller::Caller;
 use crate::error::{Error, ErrorReport};
 use crate::pg::function::call::Call;
 use crate::pg::roles::init_privileges::Unrecorded;

@@ -1,11 +1,11 @@
 //! Rows of `tokenauth.binding`: which tables were bound and not unbound since. `doctor()` compares them with the triggers,
 //! which are what decides.
 
+use crate::model::bound_to::BoundTo;
 use crate::pg::scan::relation::Table;
 use crate::pg::sql::statement::{Statement, arguments};
 use crate::pg::transaction::acting_as::ActingAs;
 use crate::pg::types::text::Text;
-use crate::principals::binding::BoundTo;
 
 /// A table that was bound.
 pub struct Remembered {

@@ -10,7 +10,6 @@ use super::{expiry_notices, token};
 use crate::model::principal_name::PrincipalName;
 use crate::pg::transaction::acting_as::ActingAs;
 use crate::pg::transaction::notify;
-use crate::principals::binding::changes::Changes;
 use crate::settings;
 
 /// One more id than a message holds.
@@ -46,11 +45,6 @@ pub fn all_died() {
 /// [`Hold::Alone`](crate::catalog::principal::Hold::Alone).
 pub fn owner_dies(owner: &PrincipalName, principal: &Principal, covers: Covers) {
     many_died(|most| token::alive_of(owner, principal, covers, most));
-}
-
-/// Announces the tokens that die because these changes deactivate or drop their owners.
-pub fn owners_die(changes: &Changes) {
-    many_died(|most| changes.doomed(most));
 }
 
 /// Announces tokens that expire within a week and within a day, once for each, and again when the expiry has changed;

@@ -1,17 +1,29 @@
 //! Rows of `tokenauth.event`: the record of an operation, written in its own transaction.
 
+pub mod append_only;
 pub mod correlation;
 
 use pgrx::Uuid;
 
 use super::id;
-use crate::access::actor::Actor;
 use crate::error::Error;
 use crate::model::principal_name::PrincipalName;
 use crate::pg::sql::statement::{Statement, arguments};
 use crate::pg::types::clock::Timestamp;
 use crate::pg::types::jsonb::Jsonb;
 use crate::pg::types::text::Text;
+
+/// Who is behind an operation, as its event names it.
+pub trait Originator {
+    /// The principal that asked for it; none for a trusted call.
+    fn principal(&self) -> Option<Text>;
+    /// The token that authenticated the transaction.
+    fn token(&self) -> Option<Uuid>;
+    /// The effective user whose access was used.
+    fn role(&self) -> Text;
+    /// The role that logged in, unless that is the same.
+    fn session_role(&self) -> Option<Text>;
+}
 
 /// What happened, and to what.
 #[derive(Default)]
@@ -35,7 +47,7 @@ impl Event {
     ///
     /// # Errors
     /// 58030 when no id can be generated.
-    pub fn record(self, actor: &Actor) -> Result<(), Error> {
+    pub fn record(self, by: &impl Originator) -> Result<(), Error> {
         static RECORD: Statement = Statement::new(
             "INSERT INTO tokenauth.event (id, at, event, token_id, kind, owner, actor, acting_token, role, session_role, client,
                  before, after, correlation_id)
@@ -49,10 +61,10 @@ impl Event {
             self.token_id,
             self.kind,
             self.owner,
-            actor.principal(),
-            actor.token(),
-            actor.caller().role(),
-            actor.caller().session_role(),
+            by.principal(),
+            by.token(),
+            by.role(),
+            by.session_role(),
             self.before,
             self.after,
             correlation::of_transaction(),
@@ -65,9 +77,9 @@ impl Event {
 pub fn of_principal(
     event: &'static str,
     name: &PrincipalName,
-    actor: &Actor,
+    by: &impl Originator,
     before: Option<Jsonb>,
     after: Option<Jsonb>,
 ) -> Result<(), Error> {
-    Event { event, owner: Some(name.text()), before, after, ..Event::default() }.record(actor)
+    Event { event, owner: Some(name.text()), before, after, ..Event::default() }.record(by)
 }

@@ -4,11 +4,11 @@
 
 use pgrx::Uuid;
 
+use super::event::append_only::{PURGED, Unlocked};
 use crate::pg::sql::statement::{Argument, Statement, arguments};
 use crate::pg::types::array::TextArray;
 use crate::pg::types::clock::Timestamp;
 use crate::pg::types::text::Text;
-use crate::triggers::event::{PURGED, Unlocked};
 
 /// Removes at most `most` tokens that died or expired before this moment, with their usage, and returns how many.
 pub fn remove_tokens(before: Timestamp, most: i64) -> i64 {

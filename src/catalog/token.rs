@@ -1,11 +1,13 @@
 //! Rows of `tokenauth.token`, for the functions that change a token. Verification reads only the few columns it needs.
 
+pub mod extent;
+pub mod grant;
+
 use pgrx::Uuid;
 
 use crate::catalog::kind::stored_scopes;
 use crate::catalog::principal::{Covers, Principal, stored_data_scopes};
 use crate::error::Error;
-use crate::lifecycle::handing_out::{Extent, Grant};
 use crate::model::network::Networks;
 use crate::model::principal_name::PrincipalName;
 use crate::pg::scan::index_scan::{Indexed, Key};
@@ -17,6 +19,8 @@ use crate::pg::types::jsonb::Jsonb;
 use crate::pg::types::row::Row;
 use crate::pg::types::text::Text;
 use crate::token::Lookup;
+use extent::Extent;
+use grant::Grant;
 
 /// The table by its primary key.
 pub static BY_ID: Indexed = Indexed::new(c"token", c"token_pkey", column::ID as i16);

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::principals::binding::BoundTo;
+use crate::model::bound_to::BoundTo;
 
 /// A row of a bound table, as errors name it.
 #[derive(Debug)]

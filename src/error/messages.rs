@@ -5,12 +5,12 @@ use std::borrow::Cow;
 use pgrx::prelude::*;
 
 use super::Error;
+use super::literal;
 use super::refusal;
 use super::told::{Told, sentence};
-use crate::operations::masking;
 use crate::pg::report::diagnostics;
 use crate::pg::types::encoding;
-use crate::principals::binding::literal;
+use crate::token::embedded;
 
 impl Error {
     /// The error in the parts that PostgreSQL reports.
@@ -114,10 +114,10 @@ impl Error {
             // A token that strayed into a list of scopes has the form of one.
             Error::BeyondCeiling { kind, scope } => {
                 Told::new(INVALID, format!("scope is beyond the ceiling of kind \"{kind}\""))
-                    .detail(format!("It is scope \"{}\".", masking::masked(scope)))
+                    .detail(format!("It is scope \"{}\".", embedded::masked(scope)))
             }
             Error::ScopeNotHeld(scope) => Told::new(DENIED, "scopes of a token must be held by its owner")
-                .detail(format!("Scope \"{}\" is not.", masking::masked(scope))),
+                .detail(format!("Scope \"{}\" is not.", embedded::masked(scope))),
             Error::NotHeld(what) => Told::new(DENIED, format!("{what} of a token must be held by its owner"))
                 .detail("The token would grant more than its owner holds now."),
             Error::TooManyActive { kind, most } => Told::new(
@@ -343,9 +343,9 @@ impl Error {
                     code => code,
                 },
                 // The server repeats values, and somebody may have pasted a token into a column.
-                message: masking::masked(&original(raised.message())),
-                detail: raised.detail().map(masking::masked),
-                hint: raised.hint().map(|hint| Cow::Owned(masking::masked(hint))),
+                message: embedded::masked(&original(raised.message())),
+                detail: raised.detail().map(embedded::masked),
+                hint: raised.hint().map(|hint| Cow::Owned(embedded::masked(hint))),
             },
             Error::InBinding { row, why } => {
                 let told = why.told();

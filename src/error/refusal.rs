@@ -3,7 +3,24 @@
 use pgrx::PgSqlErrorCode;
 
 use super::told::Told;
-use crate::access::authority::Refusal;
+use crate::pg::types::clock::Timestamp;
+
+/// Why an actor may not pass on a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The token follows its owner and may grow, and the one presented is of another kind.
+    OnlyBySameKind,
+    /// The token follows its owner and may grow, and the one presented has another owner.
+    OnlyForSameOwner,
+    /// The actor does not hold what the token would grant: its scopes, or its data scopes.
+    NotHeld(&'static str),
+    /// Likewise, but the token grants less for now.
+    NotHeldLater(&'static str),
+    /// The token would outlive the one presented, which works until then.
+    Outlives(Timestamp),
+    /// The token could be used from where the one presented cannot.
+    Wider,
+}
 
 /// The refusal of a token of this kind, in the parts that PostgreSQL reports.
 pub fn told(kind: &str, why: Refusal) -> Told {

@@ -4,22 +4,16 @@
 //! comments. No message repeats a line. An unsafe file is refused: one that others can read or write, or that a backup
 //! of the data directory would copy together with the data it protects.
 
-use std::fmt;
 use std::fs::{self, File, Metadata};
-use std::io::{self, Read as _};
+use std::io::Read as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::rc::Rc;
 
 use zeroize::Zeroizing;
 
+use crate::error::key_fault::{KeyFault, MOST_BYTES, MOST_ID};
 use crate::token::{KEY_LEN, Pepper, Seal, check_value};
-
-/// Longest key file, in bytes: room for hundreds of keys.
-const MOST_BYTES: usize = 64 * 1024;
-
-/// Longest id of a key, in bytes.
-const MOST_ID: usize = 63;
 
 /// The contents of a key file, in order. Has no `Debug`.
 #[derive(Default)]
@@ -44,34 +38,34 @@ impl KeyFile {
     /// Reads the file at this path, for a server with this data directory.
     ///
     /// # Errors
-    /// [`Fault`] says why the file is unusable; then none of it is used.
-    pub fn read(path: &Path, data_directory: &Path) -> Result<Self, Fault> {
+    /// [`KeyFault`] says why the file is unusable; then none of it is used.
+    pub fn read(path: &Path, data_directory: &Path) -> Result<Self, KeyFault> {
         if !path.is_absolute() {
-            return Err(Fault::NotAbsolute);
+            return Err(KeyFault::NotAbsolute);
         }
         // PostgreSQL starts only when the server's user owns the data directory.
-        let data_directory = fs::canonicalize(data_directory).map_err(Fault::unreadable)?;
-        let server = fs::metadata(&data_directory).map_err(Fault::unreadable)?.uid();
-        let path = fs::canonicalize(path).map_err(Fault::unreadable)?;
+        let data_directory = fs::canonicalize(data_directory).map_err(KeyFault::unreadable)?;
+        let server = fs::metadata(&data_directory).map_err(KeyFault::unreadable)?.uid();
+        let path = fs::canonicalize(path).map_err(KeyFault::unreadable)?;
         if path.starts_with(&data_directory) {
-            return Err(Fault::InDataDirectory);
+            return Err(KeyFault::InDataDirectory);
         }
         // Check before opening, since opening a pipe would wait for a writer; and check again what was opened, since
         // the name may have come to denote another file.
-        check(&fs::metadata(&path).map_err(Fault::unreadable)?, server)?;
-        let file = File::open(&path).map_err(Fault::unreadable)?;
-        check(&file.metadata().map_err(Fault::unreadable)?, server)?;
+        check(&fs::metadata(&path).map_err(KeyFault::unreadable)?, server)?;
+        let file = File::open(&path).map_err(KeyFault::unreadable)?;
+        check(&file.metadata().map_err(KeyFault::unreadable)?, server)?;
         // Reserve all the room: growing would leave keys in freed memory.
         let mut text = Zeroizing::new(Vec::with_capacity(MOST_BYTES + 1));
-        file.take(MOST_BYTES as u64 + 1).read_to_end(&mut text).map_err(Fault::unreadable)?;
+        file.take(MOST_BYTES as u64 + 1).read_to_end(&mut text).map_err(KeyFault::unreadable)?;
         if text.len() > MOST_BYTES {
-            return Err(Fault::TooLong);
+            return Err(KeyFault::TooLong);
         }
         Self::parse(&text)
     }
 
     /// Parses the text of a key file.
-    fn parse(text: &[u8]) -> Result<Self, Fault> {
+    fn parse(text: &[u8]) -> Result<Self, KeyFault> {
         let mut keys = Self::default();
         for (number, line) in (1..).zip(text.split(|&byte| byte == b'\n')) {
             let mut words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
@@ -79,19 +73,19 @@ impl KeyFile {
                 continue;
             };
             let (Some(id), Some(digits), None) = (words.next(), words.next(), words.next()) else {
-                return Err(Fault::Line(number));
+                return Err(KeyFault::Line(number));
             };
             let (Some(id), Some(key)) = (key_id(id), key(digits)) else {
-                return Err(Fault::Line(number));
+                return Err(KeyFault::Line(number));
             };
             // Rows refer to a key by its id alone.
             if keys.has(id) {
-                return Err(Fault::Repeated(number));
+                return Err(KeyFault::Repeated(number));
             }
             match purpose {
                 b"pepper" => keys.peppers.push(Key::new(id, &key, Pepper::new)),
                 b"seal" => keys.seals.push(Key::new(id, &key, Seal::new)),
-                _ => return Err(Fault::Line(number)),
+                _ => return Err(KeyFault::Line(number)),
             }
         }
         Ok(keys)
@@ -114,13 +108,13 @@ impl<K> Key<K> {
 }
 
 /// Checks that only the server's user can read the file, and that nobody else can have put it there.
-fn check(file: &Metadata, server: u32) -> Result<(), Fault> {
+fn check(file: &Metadata, server: u32) -> Result<(), KeyFault> {
     if !file.is_file() {
-        Err(Fault::NoFile)
+        Err(KeyFault::NoFile)
     } else if file.uid() != server {
-        Err(Fault::Owner)
+        Err(KeyFault::Owner)
     } else if !matches!(file.permissions().mode() & 0o7777, 0o600 | 0o400) {
-        Err(Fault::Mode)
+        Err(KeyFault::Mode)
     } else {
         Ok(())
     }
@@ -138,64 +132,17 @@ fn key(digits: &[u8]) -> Option<Zeroizing<[u8; KEY_LEN]>> {
     Some(key)
 }
 
-/// Why a key file is unusable. Reveals neither its contents nor its path: clients see this too.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// The path does not begin with `/`.
-    NotAbsolute,
-    /// It lies in the data directory.
-    InDataDirectory,
-    /// The operating system cannot read it.
-    Unreadable(io::ErrorKind),
-    /// It is a directory, a pipe or the like.
-    NoFile,
-    /// It does not belong to the server's user.
-    Owner,
-    /// Others can read or write it.
-    Mode,
-    /// It is longer than a key file may be.
-    TooLong,
-    /// A line, counted from 1, is malformed.
-    Line(usize),
-    /// A line, counted from 1, has the id of an earlier one.
-    Repeated(usize),
-}
-
-impl Fault {
-    #[expect(clippy::needless_pass_by_value, reason = "what map_err passes")]
-    fn unreadable(error: io::Error) -> Self {
-        Fault::Unreadable(error.kind())
-    }
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Fault::NotAbsolute => f.write_str("its path must be absolute"),
-            Fault::InDataDirectory => f.write_str("it must lie outside the data directory"),
-            Fault::Unreadable(kind) => write!(f, "it could not be read: {kind}"),
-            Fault::NoFile => f.write_str("it must be a regular file"),
-            Fault::Owner => f.write_str("it must belong to the user that the server runs as"),
-            Fault::Mode => f.write_str("its mode must be 0600 or 0400"),
-            Fault::TooLong => write!(f, "it must have at most {MOST_BYTES} bytes"),
-            Fault::Line(number) => write!(
-                f,
-                "line {number} must be \"pepper\" or \"seal\", an id of at most {MOST_ID} letters, digits, \"_\", \".\" and \"-\", and 64 hexadecimal digits"
-            ),
-            Fault::Repeated(number) => write!(f, "line {number} has the id of an earlier line"),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+
+    use std::io;
 
     use super::*;
 
     const HEX: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
 
-    fn ids(text: &str) -> Result<(Vec<String>, Vec<String>), Fault> {
+    fn ids(text: &str) -> Result<(Vec<String>, Vec<String>), KeyFault> {
         let file = KeyFile::parse(text.as_bytes())?;
         let peppers = file.peppers.iter().map(|key| key.id.to_string()).collect();
         let seals = file.seals.iter().map(|key| key.id.to_string()).collect();
@@ -241,14 +188,14 @@ mod tests {
             format!("pepper \u{e9} {HEX}"),
             format!("pepper {} {HEX}", "i".repeat(MOST_ID + 1)),
         ] {
-            assert_eq!(ids(&format!("pepper first {HEX}\n{line}\n")), Err(Fault::Line(2)), "{line}");
+            assert_eq!(ids(&format!("pepper first {HEX}\n{line}\n")), Err(KeyFault::Line(2)), "{line}");
         }
     }
 
     #[test]
     fn an_id_stands_for_one_key() {
-        assert_eq!(ids(&format!("pepper k {HEX}\n\npepper k {HEX}")), Err(Fault::Repeated(3)));
-        assert_eq!(ids(&format!("pepper k {HEX}\nseal k {HEX}")), Err(Fault::Repeated(2)));
+        assert_eq!(ids(&format!("pepper k {HEX}\n\npepper k {HEX}")), Err(KeyFault::Repeated(3)));
+        assert_eq!(ids(&format!("pepper k {HEX}\nseal k {HEX}")), Err(KeyFault::Repeated(2)));
     }
 
     proptest! {
@@ -283,7 +230,7 @@ mod tests {
                 path
             }
 
-            fn fault(&self, path: &Path) -> Option<Fault> {
+            fn fault(&self, path: &Path) -> Option<KeyFault> {
                 KeyFile::read(path, &self.0.join("data")).err()
             }
         }
@@ -302,7 +249,7 @@ mod tests {
                 assert_eq!(place.fault(&place.write("keys", &text, mode)), None);
             }
             for mode in [0o640, 0o604, 0o700, 0o620, 0o4600] {
-                assert_eq!(place.fault(&place.write("keys", &text, mode)), Some(Fault::Mode));
+                assert_eq!(place.fault(&place.write("keys", &text, mode)), Some(KeyFault::Mode));
             }
         }
 
@@ -311,21 +258,21 @@ mod tests {
             let place = Place::new("data");
             let text = format!("pepper p {HEX}\n");
             let inside = place.write("data/keys", &text, 0o600);
-            assert_eq!(place.fault(&inside), Some(Fault::InDataDirectory));
-            assert_eq!(place.fault(&place.0.join("data/../data/keys")), Some(Fault::InDataDirectory));
+            assert_eq!(place.fault(&inside), Some(KeyFault::InDataDirectory));
+            assert_eq!(place.fault(&place.0.join("data/../data/keys")), Some(KeyFault::InDataDirectory));
             symlink(&inside, place.0.join("link")).unwrap();
-            assert_eq!(place.fault(&place.0.join("link")), Some(Fault::InDataDirectory));
+            assert_eq!(place.fault(&place.0.join("link")), Some(KeyFault::InDataDirectory));
         }
 
         #[test]
         fn what_is_no_key_file_is_refused() {
             let place = Place::new("no-file");
-            assert_eq!(place.fault(Path::new("keys")), Some(Fault::NotAbsolute));
-            assert_eq!(place.fault(&place.0.join("absent")), Some(Fault::Unreadable(io::ErrorKind::NotFound)));
-            assert_eq!(place.fault(&std::env::temp_dir()), Some(Fault::NoFile));
-            assert_eq!(place.fault(Path::new("/dev/null")), Some(Fault::NoFile));
+            assert_eq!(place.fault(Path::new("keys")), Some(KeyFault::NotAbsolute));
+            assert_eq!(place.fault(&place.0.join("absent")), Some(KeyFault::Unreadable(io::ErrorKind::NotFound)));
+            assert_eq!(place.fault(&std::env::temp_dir()), Some(KeyFault::NoFile));
+            assert_eq!(place.fault(Path::new("/dev/null")), Some(KeyFault::NoFile));
             let long = "#".repeat(MOST_BYTES + 1);
-            assert_eq!(place.fault(&place.write("long", &long, 0o600)), Some(Fault::TooLong));
+            assert_eq!(place.fault(&place.write("long", &long, 0o600)), Some(KeyFault::TooLong));
             assert_eq!(place.fault(&place.write("long", &long[1..], 0o600)), None);
         }
     }

@@ -5,9 +5,9 @@ use pgrx::prelude::*;
 
 use super::handing_out::Held;
 use super::revoke::record;
-use crate::access::Caller;
 use crate::access::actor::Actor;
 use crate::arguments;
+use crate::arguments::caller::Caller;
 use crate::catalog::token;
 use crate::error::ErrorReport;
 use crate::pg::function::call::Call;

@@ -2,12 +2,12 @@
 
 use pgrx::prelude::*;
 
-use super::handing_out::Grant;
-use crate::access::Caller;
 use crate::access::actor::Actor;
 use crate::access::authority::Parties;
 use crate::arguments;
+use crate::arguments::caller::Caller;
 use crate::catalog;
+use crate::catalog::token::grant::Grant;
 use crate::error::{Error, ErrorReport};
 use crate::model::principal_name::PrincipalName;
 use crate::pg::function::call::Call;

@@ -1,13 +1,11 @@
 //! Whatever hands out, widens or revives a token is judged like `issue`: by what its owner and the actor hold now.
 
-mod extent;
-mod grant;
-
-pub use extent::Extent;
-pub use grant::Grant;
+use crate::catalog::token::extent::Extent;
+use crate::catalog::token::grant::Grant;
 
 use pgrx::Uuid;
 
+use super::lifetime::Expiry;
 use crate::access::actor::Actor;
 use crate::access::authority::{Acting, Authority, Parties};
 use crate::catalog;
@@ -16,7 +14,7 @@ use crate::catalog::token;
 use crate::catalog::token::Token;
 use crate::error::Error;
 use crate::model::data_scope::DataScopes;
-use crate::model::kind::{Expiry, Kind};
+use crate::model::kind::Kind;
 use crate::model::network::Networks;
 use crate::model::principal_name::PrincipalName;
 use crate::model::scope::Scopes;

@@ -5,13 +5,13 @@ use pgrx::prelude::*;
 
 use super::handing_out::Admission;
 use super::issue::{Credential, New};
-use crate::access::Caller;
+use super::lifetime::Expiry;
 use crate::access::actor::Actor;
+use crate::arguments::caller::Caller;
 use crate::arguments::{self, MOST_NAME};
 use crate::catalog::id;
 use crate::catalog::import::Imports;
 use crate::error::{Error, ErrorReport};
-use crate::model::kind::Expiry;
 use crate::model::principal_name::PrincipalName;
 use crate::pg::function::call::Call;
 use crate::pg::types::array::TextArray;

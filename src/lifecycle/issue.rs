@@ -8,12 +8,12 @@ use pgrx::datum::Interval;
 use pgrx::prelude::*;
 
 use super::handing_out::Admission;
-use crate::access::Caller;
+use super::lifetime::Expiry;
 use crate::access::actor::Actor;
+use crate::arguments::caller::Caller;
 use crate::arguments::{self, MOST_NAME, MOST_PROSE};
 use crate::catalog::id;
 use crate::error::{Error, ErrorReport};
-use crate::model::kind::Expiry;
 use crate::model::principal_name::PrincipalName;
 use crate::pg::function::call::Call;
 use crate::pg::types::array::TextArray;

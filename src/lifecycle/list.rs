@@ -2,10 +2,10 @@
 
 use pgrx::prelude::*;
 
-use crate::access::Caller;
 use crate::access::actor::Actor;
 use crate::access::authority::Reach;
 use crate::arguments;
+use crate::arguments::caller::Caller;
 use crate::catalog::token;
 use crate::error::ErrorReport;
 use crate::pg::function::call::Call;

@@ -4,9 +4,9 @@ use pgrx::prelude::*;
 use serde_json::json;
 
 use super::reveal::Sealed;
-use crate::access::Caller;
 use crate::access::actor::Actor;
 use crate::arguments;
+use crate::arguments::caller::Caller;
 use crate::catalog::event::Event;
 use crate::catalog::token;
 use crate::error::{Error, ErrorReport};

@@ -8,9 +8,9 @@ use zeroize::Zeroizing;
 
 use super::handing_out::Held;
 use super::revoke::record;
-use crate::access::Caller;
 use crate::access::actor::Actor;
 use crate::arguments;
+use crate::arguments::caller::Caller;
 use crate::catalog::token::{self, SealedRow};
 use crate::error::{Error, ErrorReport};
 use crate::keys::{self, Key};

@@ -4,8 +4,8 @@ use pgrx::Uuid;
 use pgrx::prelude::*;
 
 use super::handing_out::Held;
-use crate::access::Caller;
 use crate::access::actor::Actor;
+use crate::arguments::caller::Caller;
 use crate::arguments::{self, MOST_PROSE};
 use crate::catalog::death_notice;
 use crate::catalog::event::Event;

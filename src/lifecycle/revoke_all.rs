@@ -3,12 +3,12 @@
 use pgrx::Uuid;
 use pgrx::prelude::*;
 
-use crate::access::Caller;
 use crate::access::actor::Actor;
 use crate::access::authority::{Acting, Reach};
+use crate::arguments::caller::Caller;
 use crate::arguments::{self, MOST_PROSE};
 use crate::catalog::death_notice;
-use crate::catalog::event::Event;
+use crate::catalog::event::{Event, Originator as _};
 use crate::catalog::principal::{self, Covers, Hold, lock_existing};
 use crate::catalog::{kind, token};
 use crate::error::{Error, ErrorReport};

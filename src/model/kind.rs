@@ -1,16 +1,11 @@
 //! A kind: the policy a token belongs to.
 
-mod lifetime;
-
-pub use lifetime::Expiry;
-
 use pgrx::datum::Interval;
 
 use super::data_scope::DataScopes;
 use super::error_style::ErrorStyle;
 use super::rate::Rate;
 use super::scope::{Scope, Scopes};
-use crate::error::Error;
 use crate::pg::types::text::Text;
 use crate::token::Prefix;
 
@@ -93,20 +88,6 @@ impl Kind {
         match self.permission_mode {
             PermissionMode::All => self.cut(Scopes::everything()),
             _ => self.cut(permissions.clone()),
-        }
-    }
-
-    /// Checks that no chosen scope goes beyond the ceiling.
-    ///
-    /// # Errors
-    /// 22023 when one does.
-    pub fn within_ceiling(&self, chosen: &Scopes) -> Result<(), Error> {
-        let Some(ceiling) = &self.ceiling else {
-            return Ok(());
-        };
-        match chosen.missing_from(ceiling).next() {
-            None => Ok(()),
-            Some(scope) => Err(Error::BeyondCeiling { kind: self.name.shown(), scope: scope.to_string() }),
         }
     }
 

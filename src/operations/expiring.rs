@@ -3,8 +3,8 @@
 use pgrx::datum::Interval;
 use pgrx::prelude::*;
 
-use crate::access::Caller;
 use crate::arguments;
+use crate::arguments::caller::Caller;
 use crate::catalog::token;
 use crate::error::ErrorReport;
 use crate::pg::function::call::Call;

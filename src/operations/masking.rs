@@ -2,7 +2,7 @@
 
 use pgrx::prelude::*;
 
-use crate::access::Caller;
+use crate::arguments::caller::Caller;
 use crate::error::ErrorReport;
 use crate::pg::function::call::Call;
 use crate::pg::types::text::Text;
@@ -22,12 +22,4 @@ fn mask(call: Call, text: Text) -> Result<Text, ErrorReport> {
     let mut bytes = text.into_bytes();
     embedded::mask_in_place(&mut bytes);
     Ok(bytes.into_vec().into())
-}
-
-/// As `mask`, for text on its way into a message.
-pub fn masked(text: &str) -> String {
-    let mut bytes = text.as_bytes().to_vec();
-    embedded::mask_in_place(&mut bytes);
-    // Only ASCII bytes were overwritten, with ASCII.
-    String::from_utf8_lossy(&bytes).into_owned()
 }

@@ -6,10 +6,11 @@
 use pgrx::datum::Interval;
 use pgrx::prelude::*;
 
-use crate::access::Caller;
 use crate::access::actor::Actor;
 use crate::arguments;
+use crate::arguments::caller::Caller;
 use crate::catalog::event::Event;
+use crate::catalog::event::append_only::{PURGED, Unlocked};
 use crate::catalog::id;
 use crate::catalog::retention;
 use crate::error::{Error, ErrorReport};
@@ -17,7 +18,6 @@ use crate::pg::function::call::Call;
 use crate::pg::sql::statement::{Statement, arguments};
 use crate::pg::types::clock::Timestamp;
 use crate::settings;
-use crate::triggers::event::{PURGED, Unlocked};
 use crate::usage::tables;
 
 /// The most rows that one call removes: about a second of work.

@@ -5,7 +5,7 @@
 use pgrx::prelude::*;
 
 use super::doctor;
-use crate::access::Caller;
+use crate::arguments::caller::Caller;
 use crate::error::ErrorReport;
 use crate::pg::function::call::Call;
 use crate::pg::sql::statement::{Statement, arguments};

@@ -8,9 +8,9 @@ mod document;
 use pgrx::prelude::*;
 use serde_json::json;
 
-use crate::access::Caller;
 use crate::access::actor::Actor;
 use crate::arguments;
+use crate::arguments::caller::Caller;
 use crate::catalog::death_notice;
 use crate::catalog::event::{self, Event};
 use crate::catalog::exported;

@@ -9,8 +9,8 @@ mod known;
 use pgrx::pg_sys::ItemPointerData;
 use pgrx::prelude::*;
 
-use crate::access::Caller;
 use crate::arguments;
+use crate::arguments::caller::Caller;
 use crate::error::{Error, ErrorReport};
 use crate::pg::function::answer::Answer;
 use crate::pg::function::call::Call;

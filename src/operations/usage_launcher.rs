@@ -10,6 +10,8 @@ use std::time::Duration;
 use pgrx::bgworkers::{BackgroundWorker, BackgroundWorkerBuilder, BgWorkerStartTime};
 use pgrx::prelude::*;
 
+use super::usage_worker;
+use crate::pg::process::entry::Entries;
 use crate::pg::process::{background_worker, database, entry, shared_memory};
 use crate::pg::types::clock::Timestamp;
 use crate::usage::agenda::{Agenda, Ended, Next};
@@ -19,8 +21,9 @@ use crate::usage::{snapshot_file, wake};
 /// How long the server waits before it restarts a launcher that has failed.
 const RESTART: Duration = Duration::from_secs(5);
 
-/// Registers the launcher, while the postmaster loads the library.
+/// Registers the launcher and its workers, while the postmaster loads the library.
 pub fn register() {
+    entry::register(Entries { launch: run, flush: usage_worker::run });
     if background_worker::is_upgrade() {
         return;
     }
@@ -36,7 +39,7 @@ fn worker(name: &str, function: &str) -> BackgroundWorkerBuilder {
 }
 
 /// Runs the launcher until it is told to end.
-pub fn run() -> ! {
+fn run() -> ! {
     background_worker::connect_to_none();
     let mut launcher = Launcher { agenda: Agenda::new(), has_complained: false };
     if let Some(slots) = shared_memory::slots() {

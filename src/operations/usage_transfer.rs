@@ -6,9 +6,9 @@
 
 use pgrx::prelude::*;
 
-use crate::access::Caller;
 use crate::access::actor::Actor;
 use crate::arguments;
+use crate::arguments::caller::Caller;
 use crate::error::{Error, ErrorReport};
 use crate::pg::function::call::Call;
 use crate::pg::process::database;

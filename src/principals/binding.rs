@@ -17,7 +17,6 @@ mod installed;
 mod obstacle;
 mod overtaken;
 mod source;
-mod subject;
 mod supplied;
 mod sync;
 mod trigger;
@@ -25,10 +24,4 @@ mod triggers;
 mod unique;
 
 pub use findings::findings;
-pub use subject::{BoundTo, Subject};
 pub use supplied::{Supplied, lock, refuse_membership, refuse_supplied, supplier_of_active};
-
-/// A table as an SQL literal, for hints that name a call.
-pub fn literal(table: &str) -> String {
-    format!("'{}'", table.replace('\'', "''"))
-}

@@ -3,8 +3,8 @@
 use pgrx::prelude::*;
 
 use super::binding::{Supplied, refuse_supplied};
-use crate::access::Caller;
 use crate::access::actor::Actor;
+use crate::arguments::caller::Caller;
 use crate::arguments::{self, MOST_PROSE};
 use crate::catalog::death_notice;
 use crate::catalog::event;

@@ -2,8 +2,8 @@
 
 use pgrx::prelude::*;
 
-use crate::access::Caller;
 use crate::access::actor::Actor;
+use crate::arguments::caller::Caller;
 use crate::catalog::death_notice;
 use crate::catalog::principal::{Covers, Hold, begin_epoch, lock_existing};
 use crate::catalog::{event, member};

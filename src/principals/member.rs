@@ -2,14 +2,15 @@
 
 use pgrx::prelude::*;
 
-use super::binding::{self, BoundTo, refuse_membership};
-use crate::access::Caller;
+use super::binding::{self, refuse_membership};
 use crate::access::actor::Actor;
 use crate::arguments;
+use crate::arguments::caller::Caller;
 use crate::catalog::event::Event;
 use crate::catalog::member;
 use crate::catalog::principal::{Hold, lock_existing};
 use crate::error::{Error, ErrorReport};
+use crate::model::bound_to::BoundTo;
 use crate::model::principal_name::PrincipalName;
 use crate::pg::function::call::Call;
 use crate::pg::scan::relation::Supply;

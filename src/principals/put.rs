@@ -4,8 +4,8 @@ use pgrx::prelude::*;
 
 use super::binding::{Supplied, refuse_supplied};
 use super::deactivate::kill_revocable;
-use crate::access::Caller;
 use crate::access::actor::Actor;
+use crate::arguments::caller::Caller;
 use crate::arguments::{self, MOST_NAME, MOST_PROSE};
 use crate::catalog::principal::{Hold, lock};
 use crate::catalog::{event, principal};

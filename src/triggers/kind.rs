@@ -3,9 +3,9 @@
 use pgrx::datum::Interval;
 use pgrx::prelude::*;
 
-use crate::access::Caller;
 use crate::access::actor::{Actor, refuse_identity};
 use crate::arguments;
+use crate::arguments::caller::Caller;
 use crate::catalog::event::Event;
 use crate::catalog::kind::{BY_NAME, any_with_tokens, column, has_tokens, lock_against_issue};
 use crate::error::{Error, ErrorReport};

@@ -5,7 +5,7 @@ use super::tables;
 use super::{in_memory, shared_memory};
 use crate::catalog::kind;
 use crate::error::Error;
-use crate::operations::doctor::Finding;
+use crate::error::finding::Finding;
 use crate::pg::process::database;
 use crate::pg::sql::statement::Statement;
 use crate::pg::types::clock::Timestamp;

@@ -5,7 +5,7 @@ use pgrx::prelude::*;
 
 use super::in_memory;
 use super::tables;
-use crate::access::Caller;
+use crate::arguments::caller::Caller;
 use crate::error::{Error, ErrorReport};
 use crate::model::verdict::Verdict;
 use crate::pg::function::call::Call;

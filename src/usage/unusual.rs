@@ -5,8 +5,8 @@ use pgrx::datum::Interval;
 use pgrx::prelude::*;
 
 use super::shared_memory;
-use crate::access::Caller;
 use crate::arguments;
+use crate::arguments::caller::Caller;
 use crate::error::{Error, ErrorReport};
 use crate::pg::function::call::Call;
 use crate::pg::sql::statement::{Statement, arguments};

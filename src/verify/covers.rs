@@ -2,8 +2,8 @@
 
 use pgrx::prelude::*;
 
-use crate::access::Caller;
 use crate::arguments;
+use crate::arguments::caller::Caller;
 use crate::error::{Error, ErrorReport};
 use crate::model::scope::Scope;
 use crate::pg::function::call::Call;

@@ -4,8 +4,8 @@ use pgrx::Uuid;
 use pgrx::iter::TableIterator;
 use pgrx::prelude::*;
 
-use crate::access::Caller;
 use crate::arguments;
+use crate::arguments::caller::Caller;
 use crate::catalog;
 use crate::catalog::principal::Principal;
 use crate::catalog::token;

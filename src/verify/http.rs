@@ -10,7 +10,7 @@ use pgrx::prelude::*;
 pub use credential::Credential;
 pub use headers::{Headers, Names};
 
-use crate::access::Caller;
+use crate::arguments::caller::Caller;
 use crate::catalog;
 use crate::error::{Error, ErrorReport};
 use crate::model::scope::Scopes;

@@ -1,4 +1,4 @@
-//! A token with its owner and kind, and the verdict on it: the checks in the order of DESIGN 3.4.
+//! A token with its owner and kind, and the verdict on it: the checks in the order in which the README lists verdicts.
 
 use std::rc::Rc;
 

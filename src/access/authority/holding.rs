@@ -6,7 +6,9 @@
 
 use std::rc::Rc;
 
-use crate::lifecycle::handing_out::{Extent, Grant};
+use crate::catalog::token::extent::Extent;
+use crate::catalog::token::grant::Grant;
+use crate::error::refusal::Refusal;
 use crate::model::data_scope::DataScopes;
 use crate::model::kind::{Kind, PermissionMode};
 use crate::model::network::{Networks, are_within};
@@ -32,23 +34,6 @@ pub struct Presented {
     pub kind: Text,
     /// How far it goes.
     pub extent: Extent,
-}
-
-/// Why an actor may not pass on a token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
-    /// The token follows its owner and may grow, and the one presented is of another kind.
-    OnlyBySameKind,
-    /// The token follows its owner and may grow, and the one presented has another owner.
-    OnlyForSameOwner,
-    /// The actor does not hold what the token would grant: its scopes, or its data scopes.
-    NotHeld(&'static str),
-    /// Likewise, but the token grants less for now.
-    NotHeldLater(&'static str),
-    /// The token would outlive the one presented, which works until then.
-    Outlives(Timestamp),
-    /// The token could be used from where the one presented cannot.
-    Wider,
 }
 
 /// What the owner of a token holds now.

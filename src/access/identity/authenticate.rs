@@ -3,7 +3,7 @@
 use pgrx::prelude::*;
 
 use super::state::{self, Attempt, Identity};
-use crate::access::Caller;
+use crate::arguments::caller::Caller;
 use crate::catalog::event::correlation;
 use crate::error::{Error, ErrorReport};
 use crate::model::verdict::Verdict;

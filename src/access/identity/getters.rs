@@ -7,7 +7,7 @@ use pgrx::Uuid;
 use pgrx::prelude::*;
 
 use super::state::{self, Identity};
-use crate::access::Caller;
+use crate::arguments::caller::Caller;
 use crate::error::{Error, ErrorReport};
 use crate::model::data_scope::DataScopes;
 use crate::model::principal_name::PrincipalName;

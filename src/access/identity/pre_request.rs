@@ -3,7 +3,7 @@
 use pgrx::prelude::*;
 
 use super::state::{Attempt, Identity};
-use crate::access::Caller;
+use crate::arguments::caller::Caller;
 use crate::catalog::event::correlation;
 use crate::error::ErrorReport;
 use crate::pg::function::call::Call;

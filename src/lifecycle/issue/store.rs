@@ -3,12 +3,13 @@
 use pgrx::Uuid;
 
 use crate::access::actor::Actor;
+use crate::catalog::event::Originator as _;
 use crate::catalog::event::correlation;
 use crate::catalog::id;
 use crate::catalog::principal::Principal;
+use crate::catalog::token::grant::Grant;
 use crate::error::Error;
 use crate::keys;
-use crate::lifecycle::handing_out::Grant;
 use crate::lifecycle::reveal::Sealed;
 use crate::model::kind::Kind;
 use crate::model::principal_name::PrincipalName;

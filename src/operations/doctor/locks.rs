@@ -1,7 +1,7 @@
 //! Who makes a deactivation wait: it writes the owner's row, records the death and the event, and so waits for any
 //! transaction that holds that row or has locked one of these tables.
 
-use super::Finding;
+use crate::error::finding::Finding;
 use crate::pg::sql::statement::Statement;
 
 /// The sessions and prepared transactions that a deactivation waits for, or would.

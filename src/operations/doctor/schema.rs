@@ -2,8 +2,8 @@
 //!
 //! Only superusers and the owner of the extension can change that, by hand or by a restore that disables triggers.
 
-use super::Finding;
 use crate::access::sql_privileges;
+use crate::error::finding::Finding;
 use crate::pg::sql::statement::Statement;
 
 /// Everything that is not as it was installed.

@@ -1,8 +1,24 @@
 //! Entry points of our own processes, which the server finds by name.
 
+use std::sync::OnceLock;
+
 use pgrx::{pg_guard, pg_sys};
 
-use crate::usage;
+/// What our processes run.
+pub struct Entries {
+    /// The launcher of workers.
+    pub launch: fn() -> !,
+    /// A worker in the database with this oid.
+    pub flush: fn(u32),
+}
+
+/// Set in the postmaster, from which our processes are forked.
+static ENTRIES: OnceLock<Entries> = OnceLock::new();
+
+/// Says what our processes run. Called once, while the postmaster loads the library.
+pub fn register(entries: Entries) {
+    ENTRIES.get_or_init(|| entries);
+}
 
 /// Name of [`tokenauth_launch`].
 pub const LAUNCH: &str = "tokenauth_launch";
@@ -13,12 +29,16 @@ pub const FLUSH: &str = "tokenauth_flush";
 #[unsafe(no_mangle)]
 #[pg_guard]
 pub extern "C-unwind" fn tokenauth_launch(_argument: pg_sys::Datum) {
-    usage::launch();
+    if let Some(entries) = ENTRIES.get() {
+        (entries.launch)();
+    }
 }
 
 /// A worker; its argument is the oid of its database.
 #[unsafe(no_mangle)]
 #[pg_guard]
 pub extern "C-unwind" fn tokenauth_flush(argument: pg_sys::Datum) {
-    usage::flush(argument.value() as u32);
+    if let Some(entries) = ENTRIES.get() {
+        (entries.flush)(argument.value() as u32);
+    }
 }

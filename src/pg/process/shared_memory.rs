@@ -10,7 +10,6 @@ use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering::Relaxed};
 use pgrx::pg_guard;
 use pgrx::pg_sys;
 
-use crate::settings;
 use crate::usage::slots::{Header, Page, Set, Slots, layout};
 
 /// Its address; null if the library is not preloaded.
@@ -21,6 +20,8 @@ static CAPACITY: AtomicUsize = AtomicUsize::new(0);
 /// What to call at its beginning and end.
 #[derive(Clone, Copy)]
 pub struct Hooks {
+    /// For how many slots there is to be room, once the settings have been read.
+    pub capacity: fn() -> usize,
     /// Called in the postmaster when it has been allocated.
     pub begin: fn(Slots<'static>),
     /// Called in the postmaster after a clean stop.
@@ -83,6 +84,10 @@ unsafe fn borrow(header: *mut Header, capacity: usize) -> Slots<'static> {
     }
 }
 
+fn capacity_asked() -> usize {
+    HOOKS.get().map_or(0, |hooks| (hooks.capacity)())
+}
+
 #[pg_guard]
 unsafe extern "C-unwind" fn request() {
     // SAFETY: the server calls it when it sizes its memory, after reading the settings.
@@ -90,7 +95,7 @@ unsafe extern "C-unwind" fn request() {
         if let Some(Some(previous)) = PREVIOUS_REQUEST.get() {
             previous();
         }
-        pg_sys::RequestAddinShmemSpace(size(settings::usage_slots()) + align_of::<Header>());
+        pg_sys::RequestAddinShmemSpace(size(capacity_asked()) + align_of::<Header>());
     }
 }
 
@@ -103,7 +108,7 @@ unsafe extern "C-unwind" fn start() {
             previous();
         }
         let mut found = false;
-        let capacity = settings::usage_slots();
+        let capacity = capacity_asked();
         let size = size(capacity) + align_of::<Header>();
         let memory: *mut u8 = pg_sys::ShmemInitStruct(c"tokenauth".as_ptr(), size, &mut found).cast();
         if found {

@@ -2,7 +2,7 @@
 //!
 //! The signal is PostgreSQL's own: every change of a row that verification reads invalidates the relation
 //! `tokenauth.signal`, which is never read itself. The message is sent at commit, before COMMIT returns to its client,
-//! and a standby replays it with the commit. `verify/memory.rs` describes the order in which a reader must look.
+//! and a standby replays it with the commit. `verify/cache.rs` describes the order in which a reader must look.
 
 use std::cell::{Cell, RefCell};
 

@@ -144,7 +144,7 @@ pub fn refuse_read_only(command: &CStr) {
 }
 
 /// Whether a verification may write now: in a read-write READ COMMITTED transaction on a primary, outside parallel
-/// queries. At stricter levels updating a counter would raise 40001 (see DESIGN 4); elsewhere nothing can be written.
+/// queries. At stricter levels updating a counter would raise 40001; elsewhere nothing can be written.
 pub fn may_count() -> bool {
     // SAFETY: reads this backend's transaction state.
     unsafe {

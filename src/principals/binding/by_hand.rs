@@ -2,7 +2,7 @@
 //! overlook.
 
 use super::triggers::Bound;
-use crate::operations::doctor::Finding;
+use crate::error::finding::Finding;
 use crate::pg::scan::relation::Table;
 use crate::pg::sql::statement::{Statement, arguments};
 use crate::pg::types::text::Text;

@@ -40,7 +40,8 @@ use std::ffi::CStr;
 
 use pgrx::pg_sys;
 
-use super::{BoundTo, Subject, Supplied};
+use super::Supplied;
+use crate::model::bound_to::{BoundTo, Subject};
 use crate::model::principal_name::PrincipalName;
 use crate::pg::sql::rows::{Reader, Rows};
 use crate::pg::sql::statement::{Argument, Statement, arguments, fields};

@@ -1,9 +1,10 @@
 //! How a row becomes a principal or a membership: the arguments of `bind_principals` and `bind_members`, which are also
 //! those of the triggers.
 
-use super::{BoundTo, Supplied};
+use super::Supplied;
 use crate::arguments::bounded;
 use crate::error::Error;
+use crate::model::bound_to::BoundTo;
 use crate::model::principal_name::PrincipalName;
 use crate::pg::sql::expression::is_expression;
 use crate::pg::types::text::Text;

@@ -6,9 +6,11 @@ use super::drift::drift;
 use super::evaluation::settled;
 use super::source::Source;
 use super::triggers::{self, Bound};
-use super::{BoundTo, by_hand, installed, literal, unique};
+use super::{by_hand, installed, unique};
 use crate::catalog::binding::{Remembered, remembered};
-use crate::operations::doctor::Finding;
+use crate::error::finding::Finding;
+use crate::error::literal;
+use crate::model::bound_to::BoundTo;
 use crate::pg::transaction::subtransaction::attempt;
 
 /// What is wrong with the bindings, by name of the table. Reads each bound table and runs its expressions as the owner of

@@ -1,6 +1,6 @@
 //! What keeps a table from being bound, and, when it came later, the triggers from seeing every change.
 
-use super::literal;
+use crate::error::literal;
 
 /// Something about a table because of which triggers miss changes of its rows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -9,7 +9,7 @@ use std::cell::RefCell;
 
 use pgrx::pg_sys;
 
-use super::BoundTo;
+use crate::model::bound_to::BoundTo;
 use crate::pg::function::trigger::{Fired, Firing};
 use crate::pg::transaction::xact;
 

@@ -1,9 +1,9 @@
 //! Which fields of principals and memberships a binding supplies, so that nobody may set them by hand.
 
-use super::BoundTo;
 use super::definition::Definition;
 use super::triggers;
 use crate::error::Error;
+use crate::model::bound_to::BoundTo;
 use crate::model::principal_name::PrincipalName;
 use crate::pg::scan::relation::{Supply, lock_supply};
 use crate::pg::sql::statement::Argument;

@@ -1,6 +1,6 @@
 //! A backend's memory of our tables between calls, so that a hot token is verified without reading any.
 //!
-//! All entries belong to the current generation: `pg::invalidation` begins a new one when anything they came from may
+//! All entries belong to the current generation: `pg::scan::invalidation` begins a new one when anything they came from may
 //! have changed, and then all of them are dropped. Never by a timer: a cache that could answer with what was taken away
 //! would be a defect however fast it is.
 

@@ -1,11 +1,11 @@
 //! Principals and memberships that no row of a bound table stands for.
 
 use super::Changes;
+use crate::model::bound_to::BoundTo;
 use crate::pg::sql::statement::{Statement, arguments};
 use crate::pg::transaction::acting_as::ActingAs;
 use crate::pg::types::encoding;
 use crate::pg::types::row::Row;
-use crate::principals::binding::BoundTo;
 
 /// The most that are named.
 const MOST: i64 = 20;

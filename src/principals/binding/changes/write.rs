@@ -3,12 +3,13 @@
 use pgrx::Uuid;
 
 use super::{Changes, How, Outcome, Touched};
-use crate::access::Caller;
 use crate::access::actor::Actor;
+use crate::arguments::caller::Caller;
 use crate::catalog::death_notice;
 use crate::catalog::event::{self, Event};
 use crate::catalog::{member, principal};
 use crate::error::Error;
+use crate::model::bound_to::{BoundTo, Subject};
 use crate::pg::scan::snapshot::Latest;
 use crate::pg::sql::statement::{Argument, Statement, arguments};
 use crate::pg::transaction::open_writers;
@@ -16,7 +17,6 @@ use crate::pg::transaction::xact;
 use crate::pg::types::jsonb::Jsonb;
 use crate::pg::types::row::Row;
 use crate::pg::types::text::Text;
-use crate::principals::binding::{BoundTo, Subject};
 use crate::settings;
 
 /// The reason recorded for the death of a gone principal's tokens.
@@ -96,7 +96,7 @@ impl Changes {
         if self.inactive || !self.gone.is_empty() {
             // Whoever dies, if anybody does, dies after this moment.
             open_writers::enter();
-            death_notice::owners_die(self);
+            death_notice::many_died(|most| self.doomed(most));
         }
         let dropped = self.bury(by);
         let (mut created, mut changed) = (0, 0);

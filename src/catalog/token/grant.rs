@@ -1,7 +1,7 @@
 //! What a token is granted: chosen by the caller, or all that its owner holds.
 
+use super::Token;
 use crate::catalog::principal::Principal;
-use crate::catalog::token::Token;
 use crate::error::Error;
 use crate::model::data_scope::DataScopes;
 use crate::model::kind::Kind;
@@ -48,7 +48,7 @@ impl Grant {
             return Err(Error::NotChosen { what, kind: kind.name.shown() });
         }
         if let Some(scopes) = &scopes {
-            kind.within_ceiling(scopes)?;
+            within_ceiling(kind, scopes)?;
             if let Some(scope) = scopes.missing_from(&kind.held(&owner.permissions)).next() {
                 return Err(Error::ScopeNotHeld(scope.to_string()));
             }
@@ -95,5 +95,19 @@ impl Grant {
             if cut.len() > Scopes::MAX { scopes.clone() } else { cut }
         };
         Grant { scopes: self.scopes.as_ref().map(within_ceiling), data_scopes: self.data_scopes.clone() }
+    }
+}
+
+/// Checks that no chosen scope goes beyond the ceiling.
+///
+/// # Errors
+/// 22023 when one does.
+fn within_ceiling(kind: &Kind, chosen: &Scopes) -> Result<(), Error> {
+    let Some(ceiling) = &kind.ceiling else {
+        return Ok(());
+    };
+    match chosen.missing_from(ceiling).next() {
+        None => Ok(()),
+        Some(scope) => Err(Error::BeyondCeiling { kind: kind.name.shown(), scope: scope.to_string() }),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::model::principal_name::PrincipalName;
+use super::principal_name::PrincipalName;
 
 /// What the rows of a bound table become.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! How far a token goes: what it was granted, until when it works, and from where.
 
-use super::Grant;
+use super::grant::Grant;
 use crate::model::data_scope::DataScopes;
 use crate::model::network::{Networks, are_within};
 use crate::pg::types::clock::Timestamp;

@@ -2,8 +2,8 @@
 
 use pgrx::datum::Interval;
 
-use super::Kind;
 use crate::error::Error;
+use crate::model::kind::Kind;
 use crate::pg::types::clock::{Timestamp, is_negative, is_positive};
 
 /// The expiry that the caller asks for.

@@ -1,0 +1,34 @@
+//! Events are append-only; only `purge` removes old ones, by this door. The trigger on `tokenauth.event` asks whether it is
+//! open.
+
+use std::cell::Cell;
+
+/// The event that records a removal of events.
+pub const PURGED: &str = "history.purged";
+
+thread_local! {
+    /// Whether this backend is removing old events now: private memory, which no SQL can set.
+    static UNLOCKED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// While it lives, this backend may remove events: around constant SQL of ours and nothing else.
+pub struct Unlocked;
+
+impl Unlocked {
+    /// Lets this backend remove events from now on.
+    pub fn new() -> Self {
+        UNLOCKED.set(true);
+        Unlocked
+    }
+}
+
+impl Drop for Unlocked {
+    fn drop(&mut self) {
+        UNLOCKED.set(false);
+    }
+}
+
+/// Whether this backend may remove events now.
+pub fn is_unlocked() -> bool {
+    UNLOCKED.get()
+}
