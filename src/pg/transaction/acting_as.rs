@@ -27,7 +27,8 @@ pub fn is_security_restricted() -> bool {
 pub struct ActingAs {
     user: pg_sys::Oid,
     context: c_int,
-    path: Option<Meanwhile>,
+    /// The settings of meanwhile.
+    settings: Option<Meanwhile>,
 }
 
 impl ActingAs {
@@ -50,18 +51,21 @@ impl ActingAs {
 
     fn owner(extension: Extension, restriction: c_int) -> Self {
         let mut acting = Self::switch(extension.proved().owner, restriction);
-        acting.path = Some(Meanwhile::set(&[SEARCH_PATH]));
+        acting.settings = Some(Meanwhile::set(&[SEARCH_PATH]));
         acting
     }
 
     /// Acts as the owner of a table of the application, to run its expressions, as REFRESH MATERIALIZED VIEW does: they
     /// cannot leave anything behind that would act with the caller's rights.
     pub fn owner_of(table: pg_sys::Oid) -> Self {
-        Self::switch(owner(table), pg_sys::SECURITY_RESTRICTED_OPERATION as c_int)
+        let mut acting = Self::switch(owner(table), pg_sys::SECURITY_RESTRICTED_OPERATION as c_int);
+        // Settings that they change end with it, too.
+        acting.settings = Some(Meanwhile::set(&[]));
+        acting
     }
 
     fn switch(to: pg_sys::Oid, restriction: c_int) -> Self {
-        let mut former = ActingAs { user: pg_sys::InvalidOid, context: 0, path: None };
+        let mut former = ActingAs { user: pg_sys::InvalidOid, context: 0, settings: None };
         // SAFETY: sets this backend's user as fmgr_security_definer and ri_PerformCheck do;
         // SECURITY_LOCAL_USERID_CHANGE forbids SET ROLE meanwhile.
         unsafe {

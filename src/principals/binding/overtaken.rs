@@ -48,6 +48,16 @@ impl Change {
     }
 }
 
+/// Whether a later command has fired a trigger since this one: an expression may have written the table.
+pub fn has_fired_since(firing: &Firing, table: pg_sys::Oid, to: &BoundTo) -> bool {
+    let transaction = xact::ended();
+    let is_later = |last: &Last| {
+        let is_same = last.transaction == transaction && last.table == table && last.to == *to;
+        is_same && firing.command.is_some_and(|command| last.command > command)
+    };
+    LAST.with_borrow(|all| all.iter().any(is_later))
+}
+
 /// Whether the table may say something else by now than the rows of this firing, and records that it has fired. `table`
 /// is the one that is bound, of which the trigger's may be a partition.
 pub fn is_overtaken(firing: &Firing, table: pg_sys::Oid, to: &BoundTo) -> bool {

@@ -53,10 +53,12 @@ fn follow(firing: &Firing) -> Result<(), Error> {
         return Ok(());
     }
     let evaluation = &binding.evaluation;
-    let is_overtaken = overtaken::is_overtaken(firing, binding.table.oid(), evaluation.definition().to());
+    let (table, to) = (binding.table.oid(), evaluation.definition().to());
+    let is_overtaken = overtaken::is_overtaken(firing, table, to);
     let mut changes = if is_overtaken { None } else { Some(image(evaluation, &firing.what)?) };
-    // One statement may carry a row from one id to a second and on to a third, as foreign keys do.
-    if changes.as_ref().is_none_or(Changes::is_contradictory) {
+    // One statement may carry a row from one id to a second and on to a third, as foreign keys do; and an expression may
+    // itself have written the table.
+    if changes.as_ref().is_none_or(Changes::is_contradictory) || overtaken::has_fired_since(firing, table, to) {
         changes = Some(afresh::changes(evaluation, &firing.what, &Source::of(binding.table)?)?);
     }
     match changes.filter(|changes| !changes.is_empty()) {

@@ -1,6 +1,7 @@
 -- With whose rights the expressions of a binding run, what they are allowed not to see, and that they are what they are
 -- in every session, also after a function or a cast in them was replaced.
 CREATE EXTENSION tokenauth;
+SELECT current_setting('search_path') AS search_path \gset
 \set SHOW_CONTEXT never
 CREATE VIEW principals AS SELECT principal, active, permissions FROM tokenauth.principal WHERE dropped_at IS NULL;
 SET client_min_messages = warning;
@@ -128,6 +129,29 @@ UPDATE users SET last_login = now();
 SELECT * FROM principals WHERE principal LIKE 'user:%' ORDER BY principal;
 
 SELECT tokenauth.unbind_principals('users');
+
+-- a setting that an expression changes is as it was when the call is over, the search path of whoever called above all
+CREATE FUNCTION stray(integer) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM set_config('search_path', 'pg_catalog', false), set_config('work_mem', '64kB', false), set_config('stray.x', 'y', false);
+    RETURN true;
+END $$;
+CREATE VIEW settings AS
+SELECT current_setting('search_path') = :'search_path' AS path, current_setting('work_mem') <> '64kB' AS memory,
+       coalesce(current_setting('stray.x', true), '') = '' AS custom;
+SELECT tokenauth.bind_principals('users', 'user', 'id', active => 'public.stray(id)');
+SELECT * FROM settings;
+UPDATE users SET last_login = now();
+SELECT * FROM settings;
+SELECT tokenauth.sync_principals('users');
+SELECT * FROM settings;
+SELECT count(*) FROM tokenauth.doctor() WHERE area = 'binding' AND finding LIKE '%differ%';
+SELECT * FROM settings;
+SELECT count(*) > 0 AS reported FROM tokenauth.report();
+SELECT * FROM settings;
+
+SELECT tokenauth.unbind_principals('users');
+DROP VIEW settings;
 SET client_min_messages = warning;
 DROP TABLE users, bans CASCADE;
 DROP OWNED BY regress_tokenauth_owner, regress_tokenauth_writer CASCADE;

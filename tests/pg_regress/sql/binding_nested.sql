@@ -312,6 +312,23 @@ UPDATE accounts SET is_active = true;
 SELECT principal, active FROM principals WHERE principal LIKE 'clock:%' ORDER BY principal;
 SELECT * FROM drift;
 
+-- an expression that writes the row itself is overtaken by what it has written
+SELECT tokenauth.unbind_principals('accounts');
+CREATE TABLE visits (id integer PRIMARY KEY, is_open boolean NOT NULL DEFAULT true);
+CREATE FUNCTION opened(visit integer, was_open boolean) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE public.visits SET is_open = false WHERE id = visit AND is_open;
+    RETURN was_open;
+END $$;
+SELECT tokenauth.bind_principals('visits', 'visit', 'id', active => 'public.opened(id, is_open)');
+INSERT INTO visits VALUES (1);
+INSERT INTO visits VALUES (2), (3);
+SELECT principal, active FROM principals WHERE principal LIKE 'visit:%' ORDER BY principal;
+SELECT * FROM drift;
+SELECT tokenauth.unbind_principals('visits');
+DROP TABLE visits;
+DROP FUNCTION opened;
+
 DROP TABLE accounts;
 DROP FUNCTION whoami(), suspend();
 SELECT tokenauth.revoke_access('regress_tokenauth_owner', 'manage');
