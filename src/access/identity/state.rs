@@ -171,6 +171,8 @@ fn refuse_restricted() -> Result<(), Error> {
 /// An attempt to authenticate. Unless it succeeds, the transaction is closed for identities.
 pub struct Attempt {
     former: Option<Authenticated<Held>>,
+    /// Whether an identity was rolled back before.
+    was_rolled_back: bool,
 }
 
 impl Attempt {
@@ -182,13 +184,14 @@ impl Attempt {
     pub fn begin() -> Result<Self, Error> {
         refuse_restricted()?;
         match STATE.replace(State::Closed) {
-            State::Open | State::RolledBack => Ok(Attempt { former: None }),
-            State::Authenticated(former) => Ok(Attempt { former: Some(former) }),
+            State::Open => Ok(Attempt { former: None, was_rolled_back: false }),
+            State::RolledBack => Ok(Attempt { former: None, was_rolled_back: true }),
+            State::Authenticated(former) => Ok(Attempt { former: Some(former), was_rolled_back: false }),
             State::Closed => Err(Error::SecondIdentity),
         }
     }
 
-    /// Leaves the transaction without an identity, but open for one and for trusted calls: nothing was presented.
+    /// Leaves the transaction without an identity and as it was, open for one: nothing was presented.
     ///
     /// # Errors
     /// 25001 when the transaction was authenticated: it must not go on as somebody who is not there any more.
@@ -196,7 +199,7 @@ impl Attempt {
         if self.former.is_some() {
             return Err(Error::SecondIdentity);
         }
-        STATE.set(State::Open);
+        STATE.set(if self.was_rolled_back { State::RolledBack } else { State::Open });
         Ok(())
     }
 

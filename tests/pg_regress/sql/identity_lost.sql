@@ -60,6 +60,21 @@ SELECT tokenauth.issue('api', 'user:alice');
 \echo :SQLSTATE
 RESET ROLE;
 
+-- … nor does a request without a token make the application of it
+SET tokenauth.allow_anonymous = on;
+SET ROLE regress_tokenauth_backend;
+BEGIN;
+SAVEPOINT before;
+SELECT tokenauth.authenticate(:'alice');
+ROLLBACK TO before;
+SELECT set_config('request.headers', '{}', true);
+SELECT tokenauth.pre_request();
+SELECT tokenauth.put_principal('user:eve', '{*}');
+\echo :SQLSTATE
+ROLLBACK;
+RESET ROLE;
+RESET tokenauth.allow_anonymous;
+
 -- a role that always acts for users may be held to it: a forgotten BEGIN makes no trusted call
 SET ROLE regress_tokenauth_backend;
 SET tokenauth.require_actor = on;
