@@ -195,6 +195,8 @@ pub enum Error {
     SecondIdentity,
     /// The identity would change in a security-restricted operation.
     Restricted,
+    /// Code of somebody else asks for something by the transaction's identity.
+    RestrictedIdentity,
     /// A parallel worker asks for the identity, which it does not have.
     InWorker,
     /// A parallel worker calls a function that must run in its leader alone.

@@ -7,6 +7,7 @@ use crate::arguments::caller::Caller;
 use crate::catalog::event::Originator;
 use crate::error::Error;
 use crate::model::principal_name::PrincipalName;
+use crate::pg::transaction::acting_as::is_security_restricted;
 use crate::pg::types::text::Text;
 use crate::settings;
 
@@ -94,6 +95,8 @@ impl Actor {
 
     fn of_transaction(caller: Caller, trusts: impl FnOnce(Caller) -> bool) -> Result<Self, Error> {
         match identity::standing()? {
+            // The code is not that of whoever authenticated: an index expression, a materialized view.
+            Standing::Identity(_) if is_security_restricted() => Err(Error::RestrictedIdentity),
             Standing::Identity(identity) => Actor::identity(caller, &identity),
             Standing::Lost => Err(Error::IdentityLost),
             Standing::Application if trusts(caller) => Ok(Actor::itself(caller)),

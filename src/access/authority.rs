@@ -95,6 +95,7 @@ impl Authority {
         if !is_owner && !there.as_ref().is_some_and(manages) && !manages(&acting.scopes) {
             return Authority::Nothing;
         }
+        let is_member = there.as_ref().is_some_and(manages);
         let scopes = match there {
             // A token hands out only what it grants itself, whatever else its owner holds.
             Some(there) if acting.presented.is_none() => acting.scopes.union(&there),
@@ -103,6 +104,7 @@ impl Authority {
         let Acting { data_scopes, presented, .. } = acting;
         Authority::Principal(Holding {
             is_owner,
+            is_member,
             scopes,
             data_scopes: data_scopes.clone(),
             presented: presented.clone(),

@@ -225,6 +225,10 @@ impl Error {
                 Told::new(DENIED, "cannot change the identity of a transaction within security-restricted operation")
                     .detail("The code of an index, of a materialized view or of a bound expression runs in the transaction of somebody else.")
             }
+            Error::RestrictedIdentity => {
+                Told::new(DENIED, "cannot act by the identity of a transaction within security-restricted operation")
+                    .detail("The code of an index, of a materialized view or of a bound expression runs in the transaction of somebody else.")
+            }
             Error::InWorker => Told::new(
                 State::ERRCODE_INVALID_TRANSACTION_STATE,
                 "parallel workers do not know who is authenticated",

@@ -45,7 +45,7 @@ impl Kind {
     /// # Errors
     /// 22004 when it is missing.
     pub fn accepts_name(&self, name: Option<&Text>) -> Result<(), Error> {
-        let is_named = name.is_some_and(|name| !encoding::to_utf8(name.as_bytes()).trim().is_empty());
+        let is_named = name.is_some_and(|name| !encoding::is_blank(name.as_bytes()));
         if is_named || !self.name_required { Ok(()) } else { Err(Error::NameRequired(self.name.shown())) }
     }
 

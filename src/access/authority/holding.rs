@@ -20,6 +20,8 @@ use crate::pg::types::text::Text;
 pub struct Holding {
     /// Whether it is the owner.
     pub is_owner: bool,
+    /// Whether it manages the owner's tokens as a member: then they follow the organisation, which both belong to.
+    pub is_member: bool,
     /// The scopes that it holds now; under an identity those that its token grants.
     pub scopes: Scopes,
     /// The data scopes, likewise.
@@ -76,12 +78,15 @@ impl Holding {
     /// owner or the ceiling of its kind change.
     ///
     /// # Errors
-    /// When it does not; also, under an identity, for a token that follows another owner than the one presented.
+    /// When it does not; also, under an identity, for a token that follows somebody else than the owner of the one
+    /// presented or an organisation whose tokens that owner manages.
     pub fn covers_always(&self, kind: &Kind, grant: &Grant, owned: Owned<'_>) -> Result<(), Refusal> {
         self.covers_now(kind, grant, owned)?;
         match kind.permission_mode {
             PermissionMode::All => Ok(()),
-            PermissionMode::Live if self.presented.is_some() && !self.is_owner => Err(Refusal::OnlyForSameOwner),
+            PermissionMode::Live if self.presented.is_some() && !self.is_owner && !self.is_member => {
+                Err(Refusal::OnlyForSameOwner)
+            }
             // What the token carries is its owner's, and an actor is told that it may grow.
             PermissionMode::Live => Ok(()),
             PermissionMode::Intersect | PermissionMode::Snapshot => self.covers_stored(kind, grant),
@@ -98,9 +103,14 @@ impl Holding {
             None if self.is_owner && kind.permission_mode == PermissionMode::Intersect => return Ok(()),
             _ => (Some(&self.scopes), Some(&self.data_scopes)),
         };
-        // A token that was granted nothing, because its kind was of another mode then, carries nothing.
-        let within = |granted: &Scopes| scopes.map_or(granted.is_empty(), |held| granted.within(held));
-        if !grant.scopes.as_ref().is_none_or(within) {
+        // A token without a grant was issued while its kind was of another mode, and follows its owner when that comes
+        // back: only another such token passes it on. For now it carries nothing.
+        let passes = match (&grant.scopes, scopes) {
+            (Some(granted), Some(held)) => granted.within(held),
+            (Some(granted), None) => granted.is_empty(),
+            (None, held) => held.is_none(),
+        };
+        if !passes {
             return Err(Refusal::NotHeldLater("scopes"));
         }
         let nothing = DataScopes::nothing();

@@ -73,6 +73,11 @@ pub fn is_longer(bytes: &[u8], most: usize) -> bool {
     convert_lossily(bytes, database(), UTF8).len() > most
 }
 
+/// Whether a text holds nothing but white space. Bytes that cannot be text are something.
+pub fn is_blank(bytes: &[u8]) -> bool {
+    bytes.trim_ascii().is_empty() || utf8(bytes).is_some_and(|text| text.trim().is_empty())
+}
+
 /// A hint in the server encoding: `…` becomes `...` unless that is UTF-8, as other encodings may lack the character.
 pub fn hint(hint: String) -> Text {
     if is_utf8() { hint.into_bytes().into() } else { hint.replace('…', "...").into_bytes().into() }

@@ -129,6 +129,18 @@ SELECT k.name IS NULL AS unnamed, current_user, current_setting('search_path') F
 SELECT k.status, current_user, current_setting('search_path') FROM tokenauth.list(owner => 'user:alice') k LIMIT 1;
 RESET ROLE;
 
+-- the identity of a transaction is not that of whoever wrote an index expression or a materialized view that it refreshes
+CREATE FUNCTION app.take() RETURNS text LANGUAGE sql AS $$SELECT id::text FROM tokenauth.issue('api', tokenauth.current_owner())$$;
+CREATE MATERIALIZED VIEW app.loot AS SELECT app.take() WITH NO DATA;
+BEGIN;
+SELECT tokenauth.authenticate(:'token');
+SAVEPOINT refresh;
+REFRESH MATERIALIZED VIEW app.loot;
+\echo :SQLSTATE
+ROLLBACK TO refresh;
+SELECT tokenauth.current_owner();
+ROLLBACK;
+
 -- the extension's owner is who may grant, judged in the same way
 CREATE FUNCTION app.grant_admin() RETURNS void LANGUAGE sql AS $$SELECT tokenauth.grant_access('regress_tokenauth_weak', 'admin')$$;
 ALTER FUNCTION app.grant_admin() OWNER TO regress_tokenauth_strong;

@@ -207,6 +207,17 @@ SELECT tokenauth.authenticate(:'live');
 SELECT tokenauth.issue('live', 'user:ben');
 ROLLBACK;
 
+-- … but the token of a member does for the organisation whose tokens the member manages
+SELECT attempt(:'live', $$SELECT tokenauth.issue('live', 'org:acme')$$) AS issue_for_acme;
+
+-- … while its kind is of another mode too, none hands it on that was granted less
+SELECT id AS ungranted FROM tokenauth.issue('live', 'user:ann', expires_in => '1 hour') \gset
+UPDATE tokenauth.kind SET permission_mode = 'intersect' WHERE name = 'live';
+SELECT token AS granted FROM tokenauth.issue('key', 'user:ann', scopes => '{a}') \gset
+SELECT attempt(:'granted', format('SELECT tokenauth.rotate(%L)', :'ungranted')) AS rotate,
+       attempt(:'granted', format($$SELECT tokenauth.edit(%L, expires_in => '2 hours')$$, :'ungranted')) AS prolong;
+UPDATE tokenauth.kind SET permission_mode = 'live' WHERE name = 'live';
+
 -- who may not issue for an owner is not told whether there is one
 SELECT token AS bens, id AS bens_id FROM tokenauth.issue('key', 'user:ben') \gset
 SELECT tokenauth.put_principal('user:gone');

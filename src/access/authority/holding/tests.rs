@@ -88,14 +88,26 @@ impl World {
         let Granted(scopes, data_scopes) = self.granted(modes, presented);
         let kind = self.kind(modes, presented.kind).name;
         let presented_token = Presented { kind, extent: presented.extent.clone() };
-        Holding { is_owner: presented.owner == owner, scopes, data_scopes, presented: Some(Rc::new(presented_token)) }
+        Holding {
+            is_owner: presented.owner == owner,
+            is_member: false,
+            scopes,
+            data_scopes,
+            presented: Some(Rc::new(presented_token)),
+        }
     }
 
     /// As [`holding`](Self::holding), for a principal that acts by itself; `more` is what its membership adds.
     fn holding_itself(&self, actor: usize, owner: usize, more: &Scopes) -> Holding {
         let (permissions, data_scopes) = &self.owners[actor];
         let scopes = if actor == owner { permissions.clone() } else { permissions.union(more) };
-        Holding { is_owner: actor == owner, scopes, data_scopes: data_scopes.clone(), presented: None }
+        Holding {
+            is_owner: actor == owner,
+            is_member: false,
+            scopes,
+            data_scopes: data_scopes.clone(),
+            presented: None,
+        }
     }
 }
 
