@@ -39,7 +39,7 @@ macro_rules! told {
             " AS moment,
                     jsonb_build_object('id', t.id, 'at', ",
             utc!("t.revoked_at"),
-            ", 'by', t.revoked_by, 'deleted', CASE WHEN t.deleted_at IS NOT NULL THEN true END) AS element,
+            ", 'by', coalesce(t.revoked_by, 'unknown'), 'deleted', CASE WHEN t.deleted_at IS NOT NULL THEN true END) AS element,
                     t.revoke_reason AS reason
                FROM tokenauth.token t
               WHERE t.revoked_at IS NOT NULL AND (t.revoked_at >= $1 OR t.deleted_at >= $1 OR t.learned_at >= $1)

@@ -69,8 +69,10 @@ impl Headers {
         if self.client_members > 1 {
             return ClientAddress::Unreadable;
         }
-        let written = self.client.iter().filter(|value| !trim(value).is_empty());
-        let mut addresses = written.flat_map(|value| value.split(',')).rev();
+        if self.client.iter().all(|value| trim(value).is_empty()) {
+            return ClientAddress::NotGiven;
+        }
+        let mut addresses = self.client.iter().flat_map(|value| value.split(',')).rev();
         ClientAddress::read(from_end.checked_sub(1).and_then(|skipped| addresses.nth(skipped)).map(str::as_bytes))
     }
 }
@@ -156,13 +158,13 @@ impl<'de> Visitor<'de> for Name<'_> {
         f.write_str("a name")
     }
 
-    fn visit_str<E>(self, name: &str) -> Result<Roles, E> {
+    fn visit_str<E: serde::de::Error>(self, name: &str) -> Result<Roles, E> {
         Ok(self.0.roles(name))
     }
 }
 
 /// Adds the texts of a value to a list: a text itself or, unless the value is an element of an array, those in an array.
-/// One more than there may be is enough.
+/// One more than there may be is enough. What is no text is an empty one, so that nobody takes its neighbour for it.
 struct Texts<'a> {
     found: &'a mut Vec<String>,
     is_element: bool,
@@ -183,7 +185,7 @@ impl<'de> Visitor<'de> for Texts<'_> {
         f.write_str("a value")
     }
 
-    fn visit_str<E>(self, text: &str) -> Result<(), E> {
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<(), E> {
         if self.found.len() <= MOST_VALUES {
             self.found.push(text.to_owned());
         }
@@ -193,7 +195,7 @@ impl<'de> Visitor<'de> for Texts<'_> {
     fn visit_seq<S: SeqAccess<'de>>(self, mut elements: S) -> Result<(), S::Error> {
         if self.is_element {
             while elements.next_element::<IgnoredAny>()?.is_some() {}
-            return Ok(());
+            return self.visit_str("");
         }
         while elements.next_element_seed(Texts { found: &mut *self.found, is_element: true })?.is_some() {}
         Ok(())
@@ -202,27 +204,27 @@ impl<'de> Visitor<'de> for Texts<'_> {
     // An object, or a number that is passed as one to keep its digits.
     fn visit_map<M: MapAccess<'de>>(self, mut members: M) -> Result<(), M::Error> {
         while members.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(())
+        self.visit_str("")
     }
 
-    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
-        Ok(())
+    fn visit_u64<E: serde::de::Error>(self, _: u64) -> Result<(), E> {
+        self.visit_str("")
     }
 
-    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
-        Ok(())
+    fn visit_i64<E: serde::de::Error>(self, _: i64) -> Result<(), E> {
+        self.visit_str("")
     }
 
-    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
-        Ok(())
+    fn visit_f64<E: serde::de::Error>(self, _: f64) -> Result<(), E> {
+        self.visit_str("")
     }
 
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
+    fn visit_unit<E: serde::de::Error>(self) -> Result<(), E> {
+        self.visit_str("")
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
-        Ok(())
+    fn visit_bool<E: serde::de::Error>(self, _: bool) -> Result<(), E> {
+        self.visit_str("")
     }
 }
 
@@ -258,6 +260,13 @@ mod tests {
         assert_eq!(client(&json!({"x-forwarded-for": "10.0.0.1, unknown"}), 1), ClientAddress::Unreadable);
         assert_eq!(client(&json!({"x-forwarded-for": "10.0.0.1, "}), 1), ClientAddress::Unreadable);
         assert_eq!(client(&json!({"x-forwarded-for": "10.0.0.1, unknown"}), 2), known("10.0.0.1"));
+        for last in [json!(11), json!(null), json!({}), json!([]), json!(""), json!(true)] {
+            assert_eq!(client(&json!({"x-forwarded-for": ["10.0.0.1", last]}), 1), ClientAddress::Unreadable, "{last}");
+            assert_eq!(
+                client(&json!({"x-forwarded-for": ["10.0.0.1", last, "10.0.0.2"]}), 2),
+                ClientAddress::Unreadable
+            );
+        }
     }
 
     #[test]
