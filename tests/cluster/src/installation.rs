@@ -25,7 +25,7 @@ pub fn bin_directory() -> &'static PathBuf {
 
 /// The major version of the programs in this directory.
 pub fn major(bin_directory: &Path) -> u32 {
-    let output = finish(&mut as_server(&bin_directory.join("pg_config")).arg("--version"));
+    let output = finish(as_server(&bin_directory.join("pg_config")).arg("--version"));
     let version = String::from_utf8(output.stdout).expect("pg_config prints a version");
     let digits = |text: &str| text.chars().take_while(char::is_ascii_digit).collect::<String>();
     version.split_whitespace().find_map(|word| digits(word).parse().ok()).expect("a version has a number")

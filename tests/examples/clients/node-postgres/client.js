@@ -120,7 +120,7 @@ async function present(form, token) {
       console.log(`${error.code}: ${error.message}${error.hint ? `; ${error.hint}` : ""}`);
     }
   };
-  await refused((client) => client.query("SELECT token FROM tokenauth.issue('api', 'user:1', scopes => '{devices:write}')"));
+  await refused((client) => client.query("SELECT token FROM tokenauth.issue('api', 'user:1', scopes => '{devices:write}', expires_in => '30 days')"));
   await refused((client) => client.query("SELECT token FROM tokenauth.issue('robot', 'user:1')"));
 
   // The token is dead as soon as this transaction has committed.

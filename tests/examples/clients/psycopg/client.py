@@ -103,7 +103,7 @@ def present(form, token):
         # Anything that is not allowed raises an error, and the transaction is rolled back.
         try:
             with authenticated(conn, form, token):
-                conn.execute("SELECT token FROM tokenauth.issue('api', 'user:1', scopes => '{devices:write}')")
+                conn.execute("SELECT token FROM tokenauth.issue('api', 'user:1', scopes => '{devices:write}', expires_in => '30 days')")
         except errors.InsufficientPrivilege as error:
             print(f"{error.sqlstate}: {error.diag.message_primary}")
         try:

@@ -126,7 +126,7 @@ async fn present(client: &mut Client, form: Form, token: &str) -> Result<(), Err
     manage(authenticated(client.build_transaction(), form, token).await?).await?;
 
     // Anything that is not allowed raises an error; dropping the transaction rolls it back.
-    let issue = "SELECT token FROM tokenauth.issue($1, 'user:1', scopes => $2)";
+    let issue = "SELECT token FROM tokenauth.issue($1, 'user:1', scopes => $2, expires_in => '30 days')";
     for (kind, scope) in [("api", "devices:write"), ("robot", "devices:read")] {
         let transaction = authenticated(client.build_transaction(), form, token).await?;
         refused(transaction.query(issue, &[&kind, &[scope].as_slice()]).await.map(drop))?;
