@@ -249,7 +249,7 @@ pub enum Error {
     InBinding { row: BoundRow, why: Box<Error> },
     /// The feature needs shared memory, which exists only when the library is preloaded.
     NotPreloaded(&'static str),
-    /// A standby is further behind its primary than `tokenauth.standby_max_staleness` allows; by how much is unknown when
+    /// A standby is further behind its primary than `tokenauth.max_staleness` allows; by how much is unknown when
     /// it has replayed nothing since it was started.
     BehindPrimary { behind: Option<Duration>, most: Duration },
     /// Usage is exported from a server that writes it itself.

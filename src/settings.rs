@@ -40,9 +40,9 @@ static NOTIFY: GucSetting<bool> = GucSetting::<bool>::new(false);
 /// `tokenauth.retention`. None: nothing is removed unasked.
 static RETENTION: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
 
-/// `tokenauth.standby_max_staleness`, in milliseconds. 0, off: on an idle primary nothing commits, and its standbys would
+/// `tokenauth.max_staleness`, in milliseconds. 0, off: on an idle primary nothing commits, and its standbys would
 /// look stale.
-static STANDBY_MAX_STALENESS: GucSetting<i32> = GucSetting::<i32>::new(0);
+static MAX_STALENESS: GucSetting<i32> = GucSetting::<i32>::new(0);
 
 /// `tokenauth.require_actor`. Off: the application vouches for what it calls. On, for roles that always act for a user, a
 /// forgotten transaction is an error instead of a trusted call.
@@ -112,10 +112,10 @@ pub fn define(look_at_key_file: fn(&CStr)) {
         GucFlags::UNIT_KB,
     );
     GucRegistry::define_int_guc(
-        c"tokenauth.standby_max_staleness",
+        c"tokenauth.max_staleness",
         c"Sets how far a standby may be behind its primary and still verify tokens.",
         c"Counted from the commit of the last transaction replayed; beyond it, verification raises an error. 0 sets no limit.",
-        &STANDBY_MAX_STALENESS,
+        &MAX_STALENESS,
         0,
         i32::MAX,
         GucContext::Suset,
@@ -243,8 +243,8 @@ pub fn cache_size() -> usize {
 }
 
 /// How far behind its primary a standby may verify tokens; `None`: however far.
-pub fn standby_max_staleness() -> Option<Duration> {
-    u64::try_from(STANDBY_MAX_STALENESS.get()).ok().filter(|millis| *millis > 0).map(Duration::from_millis)
+pub fn max_staleness() -> Option<Duration> {
+    u64::try_from(MAX_STALENESS.get()).ok().filter(|millis| *millis > 0).map(Duration::from_millis)
 }
 
 /// The only header in which `pre_request` looks for a token; `None`: where clients usually put one.

@@ -241,7 +241,7 @@ impl Question {
     /// 55000 when the token's digest has a pepper that is not in the key file, or this server is a standby that is too
     /// far behind.
     pub fn ask(&self, claim: Claim<'_>) -> Result<Outcome, Error> {
-        if let Some(most) = settings::standby_max_staleness() {
+        if let Some(most) = settings::max_staleness() {
             refuse_when_behind(most)?;
         }
         let verdict = match claim {

@@ -365,7 +365,7 @@ impl Error {
                     Some(behind) => format!("The last transaction replayed was committed {} ms ago", behind.as_millis()),
                 };
                 Told::new(STATE, "standby is too far behind its primary to verify tokens")
-                    .detail(format!("{replayed}; tokenauth.standby_max_staleness allows {} ms.", most.as_millis()))
+                    .detail(format!("{replayed}; tokenauth.max_staleness allows {} ms.", most.as_millis()))
                     .hint("Ask the primary, or try again when replay has caught up. On an idle primary something has to commit now and then.")
             }
             Error::NotStandby => Told::new(STATE, "usage is handed out on standbys only")

@@ -235,7 +235,7 @@ fn a_standby_that_is_too_far_behind_verifies_nothing() {
     let issued = issue(&mut on_primary, "user:1");
     let standby = primary.standby();
     let mut on_standby = standby.connect("postgres");
-    let within = |most: &str| format!("SET tokenauth.standby_max_staleness = '{most}'");
+    let within = |most: &str| format!("SET tokenauth.max_staleness = '{most}'");
 
     // A standby that has replayed nothing cannot know how far behind it is.
     on_standby.batch_execute(&within("1d")).unwrap();
@@ -256,7 +256,7 @@ fn a_standby_that_is_too_far_behind_verifies_nothing() {
         let error = on_standby.query(&format!("SELECT tokenauth.{call}"), &[&issued.token]).expect_err(call);
         let told = error.as_db_error().unwrap();
         assert_eq!(told.code(), &SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE, "{call}: {told:?}");
-        assert!(told.detail().unwrap().contains("tokenauth.standby_max_staleness allows 1 ms"), "{told:?}");
+        assert!(told.detail().unwrap().contains("tokenauth.max_staleness allows 1 ms"), "{told:?}");
     }
     // A primary is never behind.
     on_primary.batch_execute(&within("1ms")).unwrap();
