@@ -89,6 +89,7 @@ impl Denial {
         let sample = Sample {
             database: database::current(),
             role: role::effective().to_u32(),
+            session_role: role::session().to_u32(),
             token: token.map(|token| *token.as_bytes()),
             verdict,
             at: now.micros(),

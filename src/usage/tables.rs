@@ -171,8 +171,8 @@ pub fn ahead_of_clock() -> i64 {
 /// 58030 when no identifier can be drawn.
 pub fn record_denial(sample: &Sample) -> Result<(), Error> {
     static RECORD: Statement = Statement::new(
-        "INSERT INTO tokenauth.event (id, at, event, token_id, kind, owner, role, client, after, correlation_id)
-         SELECT $1, $2, 'token.denied', $3, t.kind, t.owner, pg_get_userbyid($4), $5, $6, $7
+        "INSERT INTO tokenauth.event (id, at, event, token_id, kind, owner, role, session_role, client, after, correlation_id)
+         SELECT $1, $2, 'token.denied', $3, t.kind, t.owner, pg_get_userbyid($4), pg_get_userbyid(nullif($5, $4)), $6, $7, $8
            FROM (VALUES (true)) one LEFT JOIN tokenauth.token t ON t.id = $3",
     );
     let at = Timestamp::of_micros(sample.at).unwrap_or_else(Timestamp::now);
@@ -181,6 +181,7 @@ pub fn record_denial(sample: &Sample) -> Result<(), Error> {
         at,
         sample.token.map(Uuid::from_bytes),
         pg_sys::Oid::from(sample.role),
+        pg_sys::Oid::from(sample.session_role),
         sample.client.map(|client| Text::from(client.text().as_str())),
         Jsonb::of(&serde_json::json!({ "verdict": sample.verdict.as_str() })),
         // A denial that was raised as an error has no correlation id.

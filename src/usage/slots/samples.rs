@@ -17,8 +17,10 @@ const WORDS: usize = 11;
 pub struct Sample {
     /// Object identifier of its database.
     pub database: u32,
-    /// Object identifier of the session user.
+    /// Object identifier of the effective user.
     pub role: u32,
+    /// Object identifier of the role that logged in.
+    pub session_role: u32,
     /// The token, if it is known.
     pub token: Option<[u8; 16]>,
     /// Why it was denied.
@@ -78,7 +80,7 @@ impl Sample {
         let [family, high, low] = self.client.map_or([0; 3], Address::words);
         [
             u64::from(self.database) << 32 | u64::from(self.role),
-            u64::from(self.token.is_some()),
+            u64::from(self.session_role) << 32 | u64::from(self.token.is_some()),
             token_high,
             token_low,
             self.verdict as u64,
@@ -95,7 +97,8 @@ impl Sample {
         Some(Sample {
             database: (words[0] >> 32) as u32,
             role: words[0] as u32,
-            token: (words[1] == 1).then(|| whole(words[2], words[3])),
+            session_role: (words[1] >> 32) as u32,
+            token: (words[1] & 1 == 1).then(|| whole(words[2], words[3])),
             verdict: *Verdict::ALL.get(words[4] as usize)?,
             at: words[5].cast_signed(),
             client: Address::of_words([words[6], words[7], words[8]]),

@@ -344,6 +344,7 @@ fn samples_come_out_as_they_went_in_and_are_bounded() {
     let sample = |number: u32| Sample {
         database: DATABASE + number % 2,
         role: 10,
+        session_role: u32::MAX - number,
         token: (number != 3).then_some([7; 16]),
         verdict: Verdict::ALL[number as usize % 12],
         at: i64::from(number),

@@ -260,6 +260,17 @@ fn authentication_counts_as_verification_does_though_it_raises() {
     assert_eq!(counts(&mut client, &issued), (2, 1));
     let denied = "SELECT count(*) FROM tokenauth.events WHERE event = 'token.denied' AND correlation_id IS NULL";
     wait_until("the event", || one::<i64>(&mut client, denied) == 1);
+    // It names the role whose access was used, and the one that logged in.
+    client
+        .batch_execute(
+            "CREATE ROLE asker; SELECT tokenauth.grant_access('asker', 'verify');
+             SET ROLE asker; SELECT tokenauth.verify('key_nonsense'); RESET ROLE",
+        )
+        .unwrap();
+    let roles = "SELECT coalesce(string_agg(concat_ws(' ', role, session_role), ','), '') FROM tokenauth.events
+                  WHERE event = 'token.denied' AND token_id IS NULL";
+    wait_until("the event", || !one::<String>(&mut client, roles).is_empty());
+    assert_eq!(one::<String>(&mut client, roles), "asker postgres");
 }
 
 #[test]
