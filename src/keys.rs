@@ -19,7 +19,7 @@ use crate::catalog::key::Needed;
 use crate::error::key_fault::KeyFault;
 use crate::error::{Error, ErrorReport};
 use crate::pg::process::settings::{data_directory, path_of, reloaded_at};
-use crate::pg::scan::snapshot::Latest;
+use crate::pg::scan::snapshot::LatestSnapshot;
 use crate::settings;
 use crate::token::{Pepper, Seal};
 use file::KeyFile;
@@ -62,11 +62,11 @@ pub fn newest<K: Purpose>() -> Result<Option<Rc<Key<K>>>, Error> {
     let Some(key) = K::keys(&file).last() else {
         return Ok(None);
     };
-    let mut known = catalog::key::check_value(&key.id, &Latest::take());
+    let mut known = catalog::key::check_value(&key.id, &LatestSnapshot::take());
     if known.is_none() {
         catalog::key::store(&key.id, &key.check_value);
         // Another session may just have stored a different key under this id.
-        known = catalog::key::check_value(&key.id, &Latest::take());
+        known = catalog::key::check_value(&key.id, &LatestSnapshot::take());
     }
     key.must_be(known)?;
     Ok(Some(Rc::clone(key)))
@@ -76,7 +76,7 @@ pub fn newest<K: Purpose>() -> Result<Option<Rc<Key<K>>>, Error> {
 ///
 /// # Errors
 /// 55000 when the key file is unusable, does not have the key, or has a different one under this id.
-pub fn named<K: Purpose>(id: &[u8], snapshot: &Latest) -> Result<Rc<Key<K>>, Error> {
+pub fn named<K: Purpose>(id: &[u8], snapshot: &LatestSnapshot) -> Result<Rc<Key<K>>, Error> {
     let find = |file: &KeyFile| file::find(K::keys(file), id).map(Rc::clone);
     // A backend in the middle of a long statement has not yet processed the reload that added the key.
     let key = match find(&*known()?) {

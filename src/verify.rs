@@ -30,7 +30,7 @@ use crate::model::scope::Scopes;
 use crate::model::verdict::Verdict;
 use crate::pg::function::call::Call;
 use crate::pg::process::database;
-use crate::pg::scan::snapshot::Latest;
+use crate::pg::scan::snapshot::LatestSnapshot;
 use crate::pg::types::array::TextArray;
 use crate::pg::types::clock::Timestamp;
 use crate::pg::types::composite::Verification;
@@ -119,7 +119,7 @@ pub fn identify(text: &PresentedText<'_>) -> Result<Option<Uuid>, Error> {
     match Claim::of_text(Some(text.bytes())) {
         Claim::Bad(_) => Ok(None),
         Claim::Token { lookup, digest, text } => identify_token(lookup, &digest, text),
-        Claim::Foreign(text) => identify_import(digests(Imports::read(&Latest::take()), None, Some(text))),
+        Claim::Foreign(text) => identify_import(digests(Imports::read(&LatestSnapshot::take()), None, Some(text))),
     }
 }
 
@@ -130,7 +130,7 @@ pub fn identify(text: &PresentedText<'_>) -> Result<Option<Uuid>, Error> {
 /// As [`identify`].
 pub fn identify_token(lookup: Lookup, digest: &Digest, text: Option<&[u8]>) -> Result<Option<Uuid>, Error> {
     match identify_digest(lookup, digest)? {
-        None => identify_import(digests(Imports::read(&Latest::take()), Some(digest), text)),
+        None => identify_import(digests(Imports::read(&LatestSnapshot::take()), Some(digest), text)),
         found => Ok(found),
     }
 }
@@ -140,7 +140,7 @@ fn identify_import(mut digests: impl Iterator<Item = Digest>) -> Result<Option<U
 }
 
 fn identify_digest(lookup: Lookup, digest: &Digest) -> Result<Option<Uuid>, Error> {
-    let snapshot = Latest::take();
+    let snapshot = LatestSnapshot::take();
     let found = TokenRow::find(lookup, digest, &snapshot, |id| keys::named(id, &snapshot))?;
     Ok(found.map(|token| token.id))
 }

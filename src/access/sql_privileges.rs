@@ -15,7 +15,7 @@ use crate::pg::function::call::Call;
 use crate::pg::roles::init_privileges::Unrecorded;
 use crate::pg::roles::role::{self, Role};
 use crate::pg::sql::statement::{Statement, arguments, run_command};
-use crate::pg::transaction::guc_scope::{Meanwhile, SEARCH_PATH};
+use crate::pg::transaction::guc_scope::{GucScope, SEARCH_PATH};
 use crate::pg::types::text::Text;
 use crate::usage;
 
@@ -174,7 +174,7 @@ fn kind_columns() -> String {
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn grant_access(call: Call, to_role: Option<Role>, access: Option<Text>) -> Result<(), ErrorReport> {
     let caller = Caller::enter(call)?;
-    let _path = Meanwhile::set(&[SEARCH_PATH]);
+    let _path = GucScope::set(&[SEARCH_PATH]);
     let (role, access) = asked(caller, "to_role", to_role, access)?;
     run_command(format!("GRANT USAGE ON SCHEMA tokenauth TO {role}"));
     for what in access.includes().iter().flat_map(|access| access.privileges()) {
@@ -190,7 +190,7 @@ fn grant_access(call: Call, to_role: Option<Role>, access: Option<Text>) -> Resu
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn revoke_access(call: Call, from_role: Option<Role>, access: Option<Text>) -> Result<(), ErrorReport> {
     let caller = Caller::enter(call)?;
-    let _path = Meanwhile::set(&[SEARCH_PATH]);
+    let _path = GucScope::set(&[SEARCH_PATH]);
     let (role, access) = asked(caller, "from_role", from_role, access)?;
     for what in access.privileges() {
         run_command(format!("REVOKE {what} FROM {role}"));

@@ -3,13 +3,13 @@
 //! Only while there are such tokens is a text not of our form worth a look into the table of tokens, so verification
 //! remembers these rows: unlike a new token, a new row here invalidates what backends remember.
 
-use crate::pg::scan::index_scan::{Indexed, Key};
-use crate::pg::scan::snapshot::Latest;
+use crate::pg::scan::index_scan::{Key, UniqueIndex};
+use crate::pg::scan::snapshot::LatestSnapshot;
 use crate::pg::sql::statement::{Statement, arguments};
 use crate::token::Algorithm;
 
 /// The table by its primary key.
-pub static BY_ALGORITHM: Indexed = Indexed::new(c"import", c"import_pkey", 1);
+pub static BY_ALGORITHM: UniqueIndex = UniqueIndex::new(c"import", c"import_pkey", 1);
 
 /// The algorithms of imports that the database holds.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub struct Imports {
 
 impl Imports {
     /// Reads them as the snapshot shows them.
-    pub fn read(snapshot: &Latest) -> Self {
+    pub fn read(snapshot: &LatestSnapshot) -> Self {
         Imports { sha256: is_there(Algorithm::Sha256, snapshot), sha512: is_there(Algorithm::Sha512, snapshot) }
     }
 
@@ -29,7 +29,7 @@ impl Imports {
         static EXPECT: Statement =
             Statement::new("INSERT INTO tokenauth.import (algorithm) VALUES ($1) ON CONFLICT (algorithm) DO NOTHING");
         // Look first: this saves a statement for every import but the first.
-        if !is_there(algorithm, &Latest::take()) {
+        if !is_there(algorithm, &LatestSnapshot::take()) {
             EXPECT.run(arguments![algorithm.name()]);
         }
     }
@@ -45,6 +45,6 @@ impl Imports {
     }
 }
 
-fn is_there(algorithm: Algorithm, snapshot: &Latest) -> bool {
+fn is_there(algorithm: Algorithm, snapshot: &LatestSnapshot) -> bool {
     BY_ALGORITHM.find(Key::Text(algorithm.name().as_bytes()), snapshot, |_| ()).is_some()
 }

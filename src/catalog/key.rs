@@ -1,11 +1,11 @@
 //! Rows of `tokenauth.key`: check values of the keys in use, never the keys themselves.
 
-use crate::pg::scan::index_scan::{Indexed, Key};
-use crate::pg::scan::snapshot::Latest;
+use crate::pg::scan::index_scan::{Key, UniqueIndex};
+use crate::pg::scan::snapshot::LatestSnapshot;
 use crate::pg::sql::statement::{Statement, arguments};
 
 /// The table by its primary key.
-static BY_ID: Indexed = Indexed::new(c"key", c"key_pkey", 1);
+static BY_ID: UniqueIndex = UniqueIndex::new(c"key", c"key_pkey", 1);
 
 /// Columns, in the order of the table.
 mod column {
@@ -13,7 +13,7 @@ mod column {
 }
 
 /// The check value of the key with this id.
-pub fn check_value(id: &str, snapshot: &Latest) -> Option<[u8; 32]> {
+pub fn check_value(id: &str, snapshot: &LatestSnapshot) -> Option<[u8; 32]> {
     BY_ID.find(Key::Text(id.as_bytes()), snapshot, |row| row.bytes(column::CHECK_VALUE)?.try_into().ok()).flatten()
 }
 

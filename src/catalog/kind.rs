@@ -7,8 +7,8 @@ use crate::model::error_style::ErrorStyle;
 use crate::model::kind::{Kind, PermissionMode};
 use crate::model::rate::Rate;
 use crate::model::scope::{Scope, Scopes};
-use crate::pg::scan::index_scan::{Indexed, Key};
-use crate::pg::scan::snapshot::Latest;
+use crate::pg::scan::index_scan::{Key, UniqueIndex};
+use crate::pg::scan::snapshot::LatestSnapshot;
 use crate::pg::sql::statement::{Statement, arguments, run_command};
 use crate::pg::types::array::TextArray;
 use crate::pg::types::clock::micros;
@@ -17,7 +17,7 @@ use crate::pg::types::text::Text;
 use crate::token::Prefix;
 
 /// `tokenauth.kind` by its primary key.
-pub static BY_NAME: Indexed = Indexed::new(c"kind", c"kind_pkey", column::NAME as i16);
+pub static BY_NAME: UniqueIndex = UniqueIndex::new(c"kind", c"kind_pkey", column::NAME as i16);
 
 /// Columns, in the order of the table.
 pub mod column {
@@ -45,7 +45,7 @@ pub mod column {
 }
 
 /// The kind of this name, as the snapshot shows it.
-pub fn find(name: &[u8], snapshot: &Latest) -> Option<Kind> {
+pub fn find(name: &[u8], snapshot: &LatestSnapshot) -> Option<Kind> {
     BY_NAME.find(Key::Text(name), snapshot, read)
 }
 

@@ -8,8 +8,8 @@ use crate::error::Error;
 use crate::model::data_scope::DataScopes;
 use crate::model::principal_name::PrincipalName;
 use crate::model::scope::Scopes;
-use crate::pg::scan::index_scan::{Indexed, Key};
-use crate::pg::scan::snapshot::Latest;
+use crate::pg::scan::index_scan::{Key, UniqueIndex};
+use crate::pg::scan::snapshot::LatestSnapshot;
 use crate::pg::sql::statement::{Statement, arguments};
 use crate::pg::types::array::TextArray;
 use crate::pg::types::jsonb::Jsonb;
@@ -17,7 +17,7 @@ use crate::pg::types::row::Row;
 use crate::pg::types::text::Text;
 
 /// The table by its primary key.
-pub static BY_NAME: Indexed = Indexed::new(c"principal", c"principal_pkey", 1);
+pub static BY_NAME: UniqueIndex = UniqueIndex::new(c"principal", c"principal_pkey", 1);
 
 /// Columns, in the order of the table.
 mod column {
@@ -70,7 +70,7 @@ impl Principal {
 }
 
 /// The principal of this name, as the snapshot shows it.
-pub fn find(name: &[u8], snapshot: &Latest) -> Option<Principal> {
+pub fn find(name: &[u8], snapshot: &LatestSnapshot) -> Option<Principal> {
     BY_NAME.find(Key::Text(name), snapshot, read)
 }
 
@@ -91,7 +91,7 @@ pub fn lock(name: &PrincipalName, hold: Hold) -> Option<Principal> {
     static ALONE: Statement =
         Statement::by_key("SELECT * FROM tokenauth.principal WHERE principal = $1 FOR NO KEY UPDATE");
     let lock = match hold {
-        Hold::Look => return find(name.as_bytes(), &Latest::take()),
+        Hold::Look => return find(name.as_bytes(), &LatestSnapshot::take()),
         Hold::Share => &SHARE,
         Hold::Alone => &ALONE,
     };

@@ -10,8 +10,8 @@ use crate::catalog::principal::{Covers, Principal, stored_data_scopes};
 use crate::error::Error;
 use crate::model::network::Networks;
 use crate::model::principal_name::PrincipalName;
-use crate::pg::scan::index_scan::{Indexed, Key};
-use crate::pg::scan::snapshot::Latest;
+use crate::pg::scan::index_scan::{Key, UniqueIndex};
+use crate::pg::scan::snapshot::LatestSnapshot;
 use crate::pg::sql::statement::{Statement, arguments};
 use crate::pg::types::array::TextArray;
 use crate::pg::types::clock::Timestamp;
@@ -23,9 +23,9 @@ use extent::Extent;
 use grant::Grant;
 
 /// The table by its primary key.
-pub static BY_ID: Indexed = Indexed::new(c"token", c"token_pkey", column::ID as i16);
+pub static BY_ID: UniqueIndex = UniqueIndex::new(c"token", c"token_pkey", column::ID as i16);
 /// The table by the lookup of the token text.
-pub static BY_LOOKUP: Indexed = Indexed::new(c"token", c"token_lookup_key", column::LOOKUP as i16);
+pub static BY_LOOKUP: UniqueIndex = UniqueIndex::new(c"token", c"token_lookup_key", column::LOOKUP as i16);
 
 /// Columns, in the order of the table.
 pub mod column {
@@ -107,14 +107,14 @@ impl Token {
 
 /// The token with this id, deleted ones included, without a lock.
 pub fn find(id: Uuid) -> Option<Token> {
-    BY_ID.find(Key::Uuid(id), &Latest::take(), read)
+    BY_ID.find(Key::Uuid(id), &LatestSnapshot::take(), read)
 }
 
 /// Whether the token with this id is found by this lookup. One of another database that was imported is not found by that
 /// in its text.
 pub fn has_lookup(id: Uuid, lookup: Lookup) -> bool {
     let read = |row: &Row| row.required::<i64>(column::LOOKUP) == lookup.to_bigint();
-    BY_ID.find(Key::Uuid(id), &Latest::take(), read).unwrap_or(false)
+    BY_ID.find(Key::Uuid(id), &LatestSnapshot::take(), read).unwrap_or(false)
 }
 
 /// The newest version of the token with this id, locked against changes until the transaction ends.
@@ -182,7 +182,7 @@ pub fn settings(id: Uuid) -> Result<Settings, Error> {
         networks: row.optional(column::NETWORKS),
         metadata: row.optional(column::METADATA),
     };
-    BY_ID.find(Key::Uuid(id), &Latest::take(), read).ok_or(Error::NoSuchToken(id))
+    BY_ID.find(Key::Uuid(id), &LatestSnapshot::take(), read).ok_or(Error::NoSuchToken(id))
 }
 
 /// How many tokens of a kind an owner has alive, without those in the grace of a rotation. The owner must be locked

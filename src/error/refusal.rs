@@ -2,7 +2,7 @@
 
 use pgrx::PgSqlErrorCode;
 
-use super::told::Told;
+use super::told::ErrorParts;
 use crate::pg::types::clock::Timestamp;
 
 /// Why an actor may not pass on a token.
@@ -23,8 +23,8 @@ pub enum Refusal {
 }
 
 /// The refusal of a token of this kind, in the parts that PostgreSQL reports.
-pub fn told(kind: &str, why: Refusal) -> Told {
-    let denied = |message: String| Told::new(PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE, message);
+pub fn told(kind: &str, why: Refusal) -> ErrorParts {
+    let denied = |message: String| ErrorParts::new(PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE, message);
     match why {
         Refusal::NotHeld(what) => denied(format!("{what} of a token must be held by the actor"))
             .detail("The token would grant more than the actor holds now."),

@@ -6,7 +6,7 @@ use std::fmt;
 use pgrx::PgSqlErrorCode;
 
 /// An error in the parts that PostgreSQL reports.
-pub struct Told {
+pub struct ErrorParts {
     /// Its SQLSTATE.
     pub state: PgSqlErrorCode,
     /// Its primary line.
@@ -17,20 +17,20 @@ pub struct Told {
     pub hint: Option<Cow<'static, str>>,
 }
 
-impl Told {
+impl ErrorParts {
     /// With this SQLSTATE and primary line.
     pub fn new(state: PgSqlErrorCode, message: impl Into<String>) -> Self {
-        Told { state, message: message.into(), detail: None, hint: None }
+        ErrorParts { state, message: message.into(), detail: None, hint: None }
     }
 
     /// Adds a DETAIL.
     pub fn detail(self, detail: impl fmt::Display) -> Self {
-        Told { detail: Some(detail.to_string()), ..self }
+        ErrorParts { detail: Some(detail.to_string()), ..self }
     }
 
     /// Adds a HINT.
     pub fn hint(self, hint: impl Into<Cow<'static, str>>) -> Self {
-        Told { hint: Some(hint.into()), ..self }
+        ErrorParts { hint: Some(hint.into()), ..self }
     }
 }
 

@@ -11,7 +11,7 @@ use crate::catalog::token::grant::Grant;
 use crate::error::{Error, ErrorReport};
 use crate::model::principal_name::PrincipalName;
 use crate::pg::function::call::Call;
-use crate::pg::scan::snapshot::Latest;
+use crate::pg::scan::snapshot::LatestSnapshot;
 use crate::pg::types::array::TextArray;
 use crate::pg::types::text::Text;
 
@@ -30,7 +30,8 @@ fn grantable(
     let actor = Actor::resolve(caller, actor)?;
     let _owner = caller.act_as_owner();
     let kind = arguments::given("kind", kind)?;
-    let kind = catalog::kind::find(kind.as_bytes(), &Latest::take()).ok_or_else(|| Error::NoSuchKind(kind.shown()))?;
+    let kind =
+        catalog::kind::find(kind.as_bytes(), &LatestSnapshot::take()).ok_or_else(|| Error::NoSuchKind(kind.shown()))?;
     let owner = PrincipalName::given("owner", owner)?;
     let handing_out = Parties::look(&actor, &kind, &owner).and_then(|parties| parties.handing_out(&kind, &owner));
     let (principal, authority) = match handing_out {

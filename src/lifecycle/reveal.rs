@@ -15,7 +15,7 @@ use crate::catalog::token::{self, SealedRow};
 use crate::error::{Error, ErrorReport};
 use crate::keys::{self, Key};
 use crate::pg::function::call::Call;
-use crate::pg::scan::snapshot::Latest;
+use crate::pg::scan::snapshot::LatestSnapshot;
 use crate::pg::types::text::{Plaintext, Text};
 use crate::token::Seal;
 
@@ -77,7 +77,7 @@ impl SealedRow {
     /// # Errors
     /// 55000 when the key is missing or a different one, XX001 when this was not sealed for the token.
     pub fn open(&self) -> Result<Zeroizing<Vec<u8>>, Error> {
-        let seal = keys::named::<Seal>(self.seal.as_bytes(), &Latest::take())?;
+        let seal = keys::named::<Seal>(self.seal.as_bytes(), &LatestSnapshot::take())?;
         seal.key.open(&self.sealed, self.id.as_bytes()).ok_or(Error::SealBroken(self.id))
     }
 }

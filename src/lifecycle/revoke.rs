@@ -13,7 +13,7 @@ use crate::catalog::token::Token;
 use crate::catalog::{principal, token};
 use crate::error::{Error, ErrorReport};
 use crate::pg::function::call::Call;
-use crate::pg::scan::snapshot::Latest;
+use crate::pg::scan::snapshot::LatestSnapshot;
 use crate::pg::sql::statement::{Statement, arguments};
 use crate::pg::transaction::xact;
 use crate::pg::types::clock::Timestamp;
@@ -126,7 +126,7 @@ fn kill(token: Token, reason: Option<Text>, actor: &Actor) -> Result<bool, Error
 
 /// Whether a locked token is alive: not revoked, not killed by a mass death, and not expired.
 fn is_alive(token: &Token) -> bool {
-    let owner = principal::find(token.owner.as_bytes(), &Latest::take());
+    let owner = principal::find(token.owner.as_bytes(), &LatestSnapshot::take());
     !token.is_expired(Timestamp::now()) && owner.is_some_and(|owner| !token.is_dead(&owner))
 }
 

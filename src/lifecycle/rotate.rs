@@ -20,7 +20,7 @@ use crate::catalog::token::{self, Settings, Token};
 use crate::error::{Error, ErrorReport};
 use crate::model::principal_name::PrincipalName;
 use crate::pg::function::call::Call;
-use crate::pg::scan::snapshot::Latest;
+use crate::pg::scan::snapshot::LatestSnapshot;
 use crate::pg::sql::statement::{Statement, arguments};
 use crate::pg::transaction::xact;
 use crate::pg::types::clock::{Timestamp, is_positive};
@@ -94,7 +94,7 @@ fn may_see(actor: &Actor, token: &Token) -> Result<bool, Error> {
     if actor.is_trusted() {
         return Ok(true);
     }
-    let Some(kind) = kind::find(token.kind.as_bytes(), &Latest::take()) else {
+    let Some(kind) = kind::find(token.kind.as_bytes(), &LatestSnapshot::take()) else {
         return Ok(false);
     };
     let owner = PrincipalName::given("owner", Some(token.owner.clone()))?;

@@ -79,10 +79,10 @@ fn import_revocations(call: Call, revocations: Option<Jsonb>) -> Result<i64, Err
     let actor = Actor::application(caller)?;
     let _owner = caller.act_as_owner();
     let document = arguments::given("revocations", revocations)?;
-    Ok(die_again(Document::parse(&document)?, &actor)?)
+    Ok(apply_revocations(Document::parse(&document)?, &actor)?)
 }
 
-fn die_again(document: Document, actor: &Actor) -> Result<i64, Error> {
+fn apply_revocations(document: Document, actor: &Actor) -> Result<i64, Error> {
     xact::mark_death();
     let inactive = held(document.inactive);
     revocations::hold(&document.named, &document.owners);

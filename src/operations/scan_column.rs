@@ -16,7 +16,7 @@ use crate::pg::function::answer::Answer;
 use crate::pg::function::call::Call;
 use crate::pg::scan::relation::{ColumnName, Table, TextForm};
 use crate::pg::sql::statement::fields;
-use crate::pg::transaction::guc_scope::{Meanwhile, SEARCH_PATH};
+use crate::pg::transaction::guc_scope::{GucScope, SEARCH_PATH};
 use crate::pg::types::encoding;
 use crate::pg::types::row::Row;
 use crate::token::{Presented, embedded};
@@ -65,7 +65,7 @@ fn scan_column(
     answer: Answer,
 ) -> Result<Answer, ErrorReport> {
     Caller::enter(call)?;
-    let _path = Meanwhile::set(&[SEARCH_PATH]);
+    let _path = GucScope::set(&[SEARCH_PATH]);
     let source = arguments::given("source", source)?;
     let name = arguments::given("col", col)?;
     let column = Column::find(source, name.text())?;

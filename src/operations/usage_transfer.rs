@@ -13,7 +13,7 @@ use crate::error::{Error, ErrorReport};
 use crate::pg::function::call::Call;
 use crate::pg::process::database;
 use crate::pg::process::shared_memory;
-use crate::pg::scan::snapshot::Latest;
+use crate::pg::scan::snapshot::LatestSnapshot;
 use crate::pg::types::jsonb::Jsonb;
 use crate::usage::batch::Batch;
 use crate::usage::slots::{Database, OpenBatch, Slots, Taken};
@@ -33,7 +33,7 @@ fn usage_export(call: Call) -> Result<Option<Jsonb>, ErrorReport> {
         Err(Error::NotStandby)?;
     }
     let Some(database) = in_memory::database(slots) else { return Ok(None) };
-    let arrived = database.open().filter(|&open| tables::has_arrived(open, &Latest::take()));
+    let arrived = database.open().filter(|&open| tables::has_arrived(open, &LatestSnapshot::take()));
     Ok(hand_out(slots, database, arrived).map(|(open, taken)| Batch::of(open, &taken).to_jsonb()))
 }
 

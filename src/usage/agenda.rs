@@ -10,7 +10,7 @@ use super::slots::Slots;
 use crate::settings;
 
 /// How long a database has no worker between two. DROP DATABASE checks ten times a second whether anybody is connected.
-const BREATH: Duration = Duration::from_millis(150);
+const WORKER_PAUSE: Duration = Duration::from_millis(150);
 
 /// How long it has none after one that has failed, or could not be started.
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
@@ -80,7 +80,7 @@ impl Agenda {
 
     /// Notes how the worker of a database has ended.
     pub fn note(&mut self, oid: u32, ended: Ended) {
-        let rest = if ended == Ended::Failed { AFTER_FAILURE } else { BREATH };
+        let rest = if ended == Ended::Failed { AFTER_FAILURE } else { WORKER_PAUSE };
         self.resting.insert(oid, Instant::now() + rest);
         if ended == Ended::Left {
             self.due.push_back(oid);

@@ -8,16 +8,16 @@ use std::cell::RefCell;
 
 use pgrx::Uuid;
 
-use crate::pg::scan::catalog_update::{Touched, touch};
-use crate::pg::scan::index_scan::{Indexed, Key};
-use crate::pg::scan::snapshot::Latest;
+use crate::pg::scan::catalog_update::{UpdateOutcome, catalog_update_nowait};
+use crate::pg::scan::index_scan::{Key, UniqueIndex};
+use crate::pg::scan::snapshot::LatestSnapshot;
 use crate::pg::sql::statement::Argument;
 use crate::pg::transaction::xact;
 use crate::pg::types::clock::Timestamp;
 use crate::usage::slots::has_passed;
 
 /// `tokenauth.usage` by its primary key.
-static BY_TOKEN: Indexed = Indexed::new(c"usage", c"usage_pkey", 1);
+static BY_TOKEN: UniqueIndex = UniqueIndex::new(c"usage", c"usage_pkey", 1);
 
 /// Columns, in the order of the table.
 mod column {
@@ -38,7 +38,7 @@ pub fn count(token: Uuid, valid: bool, rotated: bool, now: Timestamp) {
         let recent = recent.entry(token);
         recent.pending.add(valid, now);
         let is_first_since_rotation = valid && rotated && !recent.rotation_seen;
-        if (is_first_since_rotation || recent.is_due(valid, now)) && xact::may_count() {
+        if (is_first_since_rotation || recent.is_due(valid, now)) && xact::may_write_usage() {
             recent.write(valid, is_first_since_rotation, now);
         }
     });
@@ -101,7 +101,7 @@ impl Recent {
     fn write(&mut self, valid: bool, is_first_since_rotation: bool, now: Timestamp) {
         let pending = self.pending;
         let update = || {
-            touch(&BY_TOKEN, Key::Uuid(self.token), &Latest::take(), |row| {
+            catalog_update_nowait(&BY_TOKEN, Key::Uuid(self.token), &LatestSnapshot::take(), |row| {
                 let last_used_at: Option<Timestamp> = row.optional(column::LAST_USED_AT);
                 // Another backend has written it within the interval.
                 let is_recent = |last: Timestamp| !has_passed(INTERVAL, last.micros(), now.micros());
@@ -117,11 +117,11 @@ impl Recent {
                 ])
             })
         };
-        let touched = xact::without_haste(update);
-        if touched == Touched::Skipped {
+        let touched = xact::commit_asynchronously_if_alone(update);
+        if touched == UpdateOutcome::Skipped {
             return;
         }
-        if touched == Touched::Written {
+        if touched == UpdateOutcome::Written {
             self.pending = Pending::default();
         }
         *(if valid { &mut self.request_written } else { &mut self.denial_written }) = Some(now);

@@ -10,7 +10,7 @@ use crate::error::{Error, ErrorReport};
 use crate::model::verdict::Verdict;
 use crate::pg::function::call::Call;
 use crate::pg::process::shared_memory;
-use crate::pg::scan::snapshot::Latest;
+use crate::pg::scan::snapshot::LatestSnapshot;
 use crate::pg::sql::statement::fields;
 use crate::pg::types::clock::Timestamp;
 use crate::pg::types::composite::{Fields, RecentUsage};
@@ -24,7 +24,7 @@ pub fn recent_usage(call: Call, token: Uuid) -> Result<RecentUsage, ErrorReport>
         let recent = slots.recent(&in_memory::key(token));
         let (mut requests, mut denials) = (recent.record.requests, recent.record.denials);
         if let Some(flight) = recent.flight
-            && !tables::has_arrived(in_memory::batch(slots, flight.batch), &Latest::of_statement())
+            && !tables::has_arrived(in_memory::batch(slots, flight.batch), &LatestSnapshot::of_statement())
         {
             requests += flight.requests;
             denials += flight.denials;

@@ -28,7 +28,7 @@ const NAME: &str = "pg_stat/tokenauth.stat";
 pub fn begin(slots: Slots<'static>) {
     let mut node = [0; 16];
     if OsRng.try_fill_bytes(&mut node).is_err() {
-        complain("could not draw random bytes", "Batches of usage may be taken for those of another server.");
+        log_io_error("could not draw random bytes", "Batches of usage may be taken for those of another server.");
     }
     // Each start draws a new number, in a copied data directory too: if two servers used the same one, a batch of one
     // could pass for the other's and be lost.
@@ -36,13 +36,13 @@ pub fn begin(slots: Slots<'static>) {
     let path = path();
     match fs::read(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => complain("could not read usage of tokens kept at the last stop", &error.to_string()),
+        Err(error) => log_io_error("could not read usage of tokens kept at the last stop", &error.to_string()),
         Ok(bytes) => match Image::of_bytes(&bytes) {
-            None => complain("usage of tokens kept at the last stop is damaged", "It is passed over."),
+            None => log_io_error("usage of tokens kept at the last stop is damaged", "It is passed over."),
             Some(image) => {
                 let lost = image.restore(slots, Timestamp::now().micros());
                 if lost > 0 {
-                    complain(
+                    log_io_error(
                         "there is no room for all usage of tokens kept at the last stop",
                         &format!("{lost} uses were not restored; tokenauth.usage_slots is smaller than it was."),
                     );
@@ -60,7 +60,7 @@ pub fn remove_if_written(slots: Slots<'_>) {
     }
     match fs::remove_file(path()) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            complain("could not remove usage of tokens kept at the last stop", &error.to_string());
+            log_io_error("could not remove usage of tokens kept at the last stop", &error.to_string());
         }
         _ => {}
     }
@@ -71,7 +71,7 @@ pub fn remove_if_written(slots: Slots<'_>) {
 /// Writes the file, when every other process has ended.
 pub fn end(slots: Slots<'static>) {
     if let Err(error) = write(&path(), &Image::of(slots).to_bytes()) {
-        complain("could not keep usage of tokens", &error.to_string());
+        log_io_error("could not keep usage of tokens", &error.to_string());
     }
 }
 
@@ -92,7 +92,7 @@ fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     }
 }
 
-fn complain(what: &'static str, detail: &str) {
+fn log_io_error(what: &'static str, detail: &str) {
     ErrorReport::new(PgSqlErrorCode::ERRCODE_IO_ERROR, what, "tokenauth")
         .set_detail(detail.to_owned())
         .report(PgLogLevel::LOG);

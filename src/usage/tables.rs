@@ -8,11 +8,11 @@ use pgrx::{Uuid, pg_sys};
 use super::slots::{Missed, OpenBatch, Record, Sample};
 use crate::catalog::id;
 use crate::error::Error;
-use crate::pg::scan::index_scan::{Indexed, Key};
-use crate::pg::scan::snapshot::Latest;
+use crate::pg::scan::index_scan::{Key, UniqueIndex};
+use crate::pg::scan::snapshot::LatestSnapshot;
 use crate::pg::sql::rows::Rows;
 use crate::pg::sql::statement::{Statement, arguments, fields};
-use crate::pg::transaction::guc_scope::Meanwhile;
+use crate::pg::transaction::guc_scope::GucScope;
 use crate::pg::types::array::TextArray;
 use crate::pg::types::clock::Timestamp;
 use crate::pg::types::jsonb::Jsonb;
@@ -20,10 +20,10 @@ use crate::pg::types::row::Row;
 use crate::pg::types::text::Text;
 
 /// `tokenauth.usage_batch` by its primary key, the memory that batches are of.
-static BY_NODE: Indexed = Indexed::new(c"usage_batch", c"usage_batch_pkey", 1);
+static BY_NODE: UniqueIndex = UniqueIndex::new(c"usage_batch", c"usage_batch_pkey", 1);
 
 /// Whether the snapshot shows the tables to have this batch.
-pub fn has_arrived(batch: OpenBatch, snapshot: &Latest) -> bool {
+pub fn has_arrived(batch: OpenBatch, snapshot: &LatestSnapshot) -> bool {
     let last: Option<i64> = BY_NODE.find(Key::Uuid(Uuid::from_bytes(batch.node)), snapshot, |row| row.required(2));
     last.and_then(|last| u64::try_from(last).ok()).is_some_and(|last| last >= batch.batch)
 }
@@ -128,7 +128,7 @@ fn add_to_rows<'a>(uses: impl Iterator<Item = (&'a [u8; 16], &'a Record)> + Clon
             Timestamp::of_micros(last - last.rem_euclid(HOUR)),
         ]);
     }
-    let _in_order = Meanwhile::set(&IN_ORDER);
+    let _in_order = GucScope::set(&IN_ORDER);
     let found: Vec<Uuid> = ADD.all_over(&rows, arguments![now], |row| row.required(1));
     let found: HashSet<[u8; 16]> = found.iter().map(|token| *token.as_bytes()).collect();
     uses.map(|(token, _)| *token).filter(|token| !found.contains(token)).collect()

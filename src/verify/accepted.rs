@@ -12,7 +12,7 @@ use crate::keys;
 use crate::model::data_scope::DataScopes;
 use crate::model::network::{Client, Network};
 use crate::pg::types::clock::Timestamp;
-use crate::pg::types::composite::{Image, Pictured};
+use crate::pg::types::composite::{CachedComposite, Image};
 use crate::pg::types::text::Text;
 use crate::token::{Digest, Pepper};
 use crate::usage;
@@ -127,7 +127,7 @@ pub fn admits(networks: Option<&[Network]>, client: Option<Client>) -> bool {
     networks.is_none_or(|networks| client.is_some_and(|client| networks.iter().any(|network| network.contains(client))))
 }
 
-impl Pictured for Accepted {
+impl CachedComposite for Accepted {
     fn image(&self) -> &Image {
         &self.image
     }

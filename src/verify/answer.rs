@@ -67,7 +67,7 @@ impl Outcome {
             Outcome::Accepted(accepted, Some(shown)) => {
                 let is_kept = shown.is_kept;
                 let fields = shown.fields(&accepted, correlation_id);
-                if is_kept { Verification::Pictured(fields, accepted) } else { Verification::Formed(fields) }
+                if is_kept { Verification::CachedComposite(fields, accepted) } else { Verification::Formed(fields) }
             }
         })
     }

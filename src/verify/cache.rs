@@ -28,21 +28,21 @@ use crate::keys;
 use crate::model::kind::Kind;
 use crate::model::verdict::Verdict;
 use crate::pg::scan::invalidation;
-use crate::pg::scan::snapshot::Latest;
+use crate::pg::scan::snapshot::LatestSnapshot;
 use crate::pg::types::clock::Timestamp;
 use crate::pg::types::text::Text;
 use crate::settings;
 use crate::token::{Digest, Lookup};
 use crate::usage;
 use effective::{Combinations, Effective};
-use set_associative::{Remembered, Weigh};
+use set_associative::{SetAssociative, Weigh};
 
 /// All that this backend remembers, of one generation and for one `tokenauth.cache_size`.
 struct Memory {
     generation: u64,
     cache_size: usize,
-    tokens: Remembered<Accepted>,
-    principals: Remembered<Owner>,
+    tokens: SetAssociative<Accepted>,
+    principals: SetAssociative<Owner>,
     combinations: Combinations,
     kinds: HashMap<Text, Rc<Kind>>,
     /// The peppers that were needed; their check values were compared.
@@ -115,8 +115,8 @@ thread_local! {
     static MEMORY: RefCell<Memory> = RefCell::new(Memory {
         generation: 0,
         cache_size: 0,
-        tokens: Remembered::new(),
-        principals: Remembered::new(),
+        tokens: SetAssociative::new(),
+        principals: SetAssociative::new(),
         combinations: Combinations::default(),
         kinds: HashMap::new(),
         peppers: Vec::new(),
@@ -238,11 +238,11 @@ fn generation() -> Option<u64> {
 ///
 /// If the generation keeps moving, returns what was read last, by a snapshot taken after the call began. Whatever is
 /// then remembered is of a past generation, and forgotten by the next call.
-fn settled<T>(mut generation: u64, read: impl Fn(&Latest, u64) -> T) -> (T, u64) {
+fn settled<T>(mut generation: u64, read: impl Fn(&LatestSnapshot, u64) -> T) -> (T, u64) {
     const MOST_ROUNDS: usize = 16;
     let mut rounds = 0;
     loop {
-        let found = read(&Latest::take(), generation);
+        let found = read(&LatestSnapshot::take(), generation);
         let now = invalidation::generation();
         rounds += 1;
         if now == generation || rounds == MOST_ROUNDS {
@@ -259,7 +259,7 @@ fn settled<T>(mut generation: u64, read: impl Fn(&Latest, u64) -> T) -> (T, u64)
 fn read(
     lookup: Lookup,
     digest: &Digest,
-    snapshot: &Latest,
+    snapshot: &LatestSnapshot,
     generation: Option<u64>,
 ) -> Result<Option<Resolved>, Error> {
     let pepper = |id: &[u8]| match generation {
@@ -277,7 +277,7 @@ fn read(
     Ok(owner.zip(kind).map(|(owner, kind)| Resolved { token, owner, kind }))
 }
 
-fn pepper(id: &[u8], snapshot: &Latest, generation: u64) -> Result<Rc<Peppering>, Error> {
+fn pepper(id: &[u8], snapshot: &LatestSnapshot, generation: u64) -> Result<Rc<Peppering>, Error> {
     let remembered = MEMORY.with_borrow_mut(|memory| {
         let mut peppers = memory.at(generation).peppers.iter();
         peppers.find(|pepper| pepper.id.as_bytes() == id).map(Rc::clone)
@@ -292,15 +292,15 @@ fn pepper(id: &[u8], snapshot: &Latest, generation: u64) -> Result<Rc<Peppering>
     Ok(found)
 }
 
-fn find_owner(name: &Text, snapshot: &Latest) -> Option<Rc<Owner>> {
+fn find_owner(name: &Text, snapshot: &LatestSnapshot) -> Option<Rc<Owner>> {
     principal::find(name.as_bytes(), snapshot).map(|principal| Rc::new(Owner::new(name.clone(), principal)))
 }
 
-fn find_kind(name: &Text, snapshot: &Latest) -> Option<Kind> {
+fn find_kind(name: &Text, snapshot: &LatestSnapshot) -> Option<Kind> {
     kind::find(name.as_bytes(), snapshot)
 }
 
-fn owner(name: &Text, snapshot: &Latest, generation: u64) -> Option<Rc<Owner>> {
+fn owner(name: &Text, snapshot: &LatestSnapshot, generation: u64) -> Option<Rc<Owner>> {
     let (key, remembered) = MEMORY.with_borrow_mut(|memory| {
         let key = memory.key(name);
         (key, memory.at(generation).principals.find(key).map(Rc::clone))
@@ -323,7 +323,7 @@ fn owner(name: &Text, snapshot: &Latest, generation: u64) -> Option<Rc<Owner>> {
     Some(found)
 }
 
-fn kind_of(name: &Text, snapshot: &Latest, generation: u64) -> Option<Rc<Kind>> {
+fn kind_of(name: &Text, snapshot: &LatestSnapshot, generation: u64) -> Option<Rc<Kind>> {
     if let Some(kind) = MEMORY.with_borrow_mut(|memory| memory.at(generation).kinds.get(name).map(Rc::clone)) {
         return Some(kind);
     }

@@ -15,7 +15,7 @@ use crate::model::kind::{Kind, PermissionMode};
 use crate::model::network::{Client, Network};
 use crate::model::scope::{Scope, Scopes};
 use crate::pg::function::call::Call;
-use crate::pg::scan::snapshot::Latest;
+use crate::pg::scan::snapshot::LatestSnapshot;
 use crate::pg::sql::statement::{Statement, arguments};
 use crate::pg::types::array::TextArray;
 use crate::pg::types::clock::Timestamp;
@@ -86,7 +86,7 @@ impl Report {
     }
 
     fn examine(&mut self, id: Uuid, require: &Scopes, client: Option<Option<Client>>) -> Result<(), Error> {
-        let snapshot = Latest::take();
+        let snapshot = LatestSnapshot::take();
         let now = Timestamp::now();
         let token = token::find(id).ok_or(Error::NoSuchToken(id))?;
         let owner = catalog::principal::find(token.owner.as_bytes(), &snapshot)

@@ -16,7 +16,7 @@ use crate::error::{Error, ErrorReport};
 use crate::model::scope::Scopes;
 use crate::model::verdict::Verdict;
 use crate::pg::function::call::Call;
-use crate::pg::scan::snapshot::Latest;
+use crate::pg::scan::snapshot::LatestSnapshot;
 use crate::pg::types::composite::VerificationArgument;
 use crate::pg::types::encoding;
 use crate::pg::types::jsonb::Jsonb;
@@ -68,7 +68,7 @@ pub fn respond<T>(
     tell: impl FnOnce(Response<'_>) -> T,
 ) -> T {
     let style = kind
-        .and_then(|name| catalog::kind::find(name, &Latest::take()))
+        .and_then(|name| catalog::kind::find(name, &LatestSnapshot::take()))
         .map_or_else(settings::default_error_style, |kind| kind.error_style);
     let detail = detail.map(Jsonb::value).unwrap_or_default();
     let missing = detail["missing"]

@@ -20,7 +20,7 @@ use crate::model::network::Network;
 use crate::model::scope::{Scope, Scopes};
 use crate::model::verdict::Verdict;
 use crate::pg::scan::index_scan::Key;
-use crate::pg::scan::snapshot::Latest;
+use crate::pg::scan::snapshot::LatestSnapshot;
 use crate::pg::types::array::TextArray;
 use crate::pg::types::clock::Timestamp;
 use crate::pg::types::composite::Image;
@@ -64,7 +64,7 @@ impl TokenRow {
     pub fn find(
         lookup: Lookup,
         digest: &Digest,
-        snapshot: &Latest,
+        snapshot: &LatestSnapshot,
         pepper: impl FnOnce(&[u8]) -> Result<Rc<Peppering>, Error>,
     ) -> Result<Option<Self>, Error> {
         BY_LOOKUP

@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::model::data_scope::DataScopes;
 use crate::model::principal_name::PrincipalName;
 use crate::model::scope::Scopes;
-use crate::pg::scan::snapshot::Latest;
+use crate::pg::scan::snapshot::LatestSnapshot;
 use crate::pg::types::clock::Timestamp;
 
 /// The acting principal, with what it holds itself.
@@ -70,7 +70,7 @@ impl Acting {
         if token.is_dead(owner) || token.disabled || !is_in_time || !owner.active {
             return Err(Error::NotAccepted);
         }
-        let kind = kind::find(token.kind.as_bytes(), &Latest::take()).ok_or(Error::NotAccepted)?;
+        let kind = kind::find(token.kind.as_bytes(), &LatestSnapshot::take()).ok_or(Error::NotAccepted)?;
         Ok(Acting {
             scopes: Rc::new(kind.effective_scopes(token.extent.grant.scopes.as_ref(), &owner.permissions)),
             data_scopes: kind.effective_data_scopes(token.extent.grant.data_scopes.as_ref(), &owner.data_scopes),

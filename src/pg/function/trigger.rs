@@ -12,7 +12,7 @@ use pgrx::pgrx_sql_entity_graph::metadata::{
     ArgumentError, ReturnsError, ReturnsRef, SqlMappingRef, SqlTranslatable, TypeOrigin,
 };
 
-use crate::pg::scan::index_scan::Indexed;
+use crate::pg::scan::index_scan::UniqueIndex;
 use crate::pg::sql::rows::Rows;
 use crate::pg::sql::statement::Argument;
 use crate::pg::types::memory::copied;
@@ -71,7 +71,7 @@ impl TriggerCall {
     }
 
     /// Whether it fires for a TRUNCATE of this table.
-    pub fn is_truncate(&self, table: &Indexed) -> bool {
+    pub fn is_truncate(&self, table: &UniqueIndex) -> bool {
         // SAFETY: `self.0` is the trigger manager's, or null.
         let is_truncate = unsafe { self.0.as_ref() }
             .is_some_and(|data| data.tg_event & pg_sys::TRIGGER_EVENT_OPMASK == pg_sys::TRIGGER_EVENT_TRUNCATE);
@@ -79,13 +79,13 @@ impl TriggerCall {
     }
 
     /// Whether it fires on this table.
-    pub fn is_on(&self, table: &Indexed) -> bool {
+    pub fn is_on(&self, table: &UniqueIndex) -> bool {
         // SAFETY: `self.0` is the trigger manager's, or null; the trigger's relation is open.
         unsafe { self.0.as_ref().is_some_and(|data| (*data.tg_relation).rd_id == table.table_oid()) }
     }
 
     /// The change, if the function is called as a row trigger on this table.
-    pub fn row_change(&self, table: &Indexed) -> Option<RowChange> {
+    pub fn row_change(&self, table: &UniqueIndex) -> Option<RowChange> {
         // SAFETY: `self.0` is the trigger manager's, or null.
         let data = unsafe { self.0.as_ref() }?;
         if !self.is_on(table) || data.tg_event & pg_sys::TRIGGER_EVENT_ROW == 0 {

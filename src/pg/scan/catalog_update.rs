@@ -4,8 +4,8 @@ use std::ffi::c_int;
 
 use pgrx::pg_sys;
 
-use super::index_scan::{Indexed, Key};
-use super::snapshot::Latest;
+use super::index_scan::{Key, UniqueIndex};
+use super::snapshot::LatestSnapshot;
 use crate::pg::sql::statement::Argument;
 use crate::pg::types::row::Row;
 
@@ -14,7 +14,7 @@ pub type Change = (usize, Argument);
 
 /// The result of an attempt.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Touched {
+pub enum UpdateOutcome {
     /// The row is rewritten.
     Written,
     /// `change` asked for no change.
@@ -28,37 +28,37 @@ pub enum Touched {
 ///
 /// The columns in its own indexes must not change. This is how PostgreSQL writes its own catalogs: what else somebody has
 /// put on the table is not applied, so a row of a table that [has more](has_more) than it was made with is left alone.
-pub fn touch<const N: usize>(
-    table: &Indexed,
+pub fn catalog_update_nowait<const N: usize>(
+    table: &UniqueIndex,
     key: Key<'_>,
-    snapshot: &Latest,
+    snapshot: &LatestSnapshot,
     change: impl FnOnce(&Row) -> Option<[Change; N]>,
-) -> Touched {
+) -> UpdateOutcome {
     // Does not wait for a lock on the whole table either, such as that of CREATE INDEX.
     // SAFETY: takes a heavyweight lock or returns false; held until the end of the transaction, as after any UPDATE.
     if !unsafe { pg_sys::ConditionalLockRelationOid(table.table_oid(), pg_sys::RowExclusiveLock as c_int) } {
-        return Touched::Skipped;
+        return UpdateOutcome::Skipped;
     }
     table
         .find_tuple(key, snapshot, |relation, tuple| {
             // SAFETY: the relation is open and locked.
             if unsafe { has_more(relation) } {
-                return Touched::Skipped;
+                return UpdateOutcome::Skipped;
             }
             // SAFETY: the tuple belongs to this relation and lives while the scan does not move.
             let row = unsafe { Row::new(tuple, (*relation).rd_att) };
             match change(&row) {
-                None => Touched::Unchanged,
+                None => UpdateOutcome::Unchanged,
                 // SAFETY: as above.
                 Some(changes) if unsafe { lock_at_once(relation, tuple) } => {
                     // SAFETY: as above; after taking the lock, the update can neither wait nor fail.
                     unsafe { rewrite(relation, tuple, changes) };
-                    Touched::Written
+                    UpdateOutcome::Written
                 }
-                Some(_) => Touched::Skipped,
+                Some(_) => UpdateOutcome::Skipped,
             }
         })
-        .unwrap_or(Touched::Skipped)
+        .unwrap_or(UpdateOutcome::Skipped)
 }
 
 /// Whether somebody has put something on the table that only an UPDATE statement applies: a trigger, a rule, a CHECK

@@ -9,13 +9,13 @@ use std::ffi::{CStr, c_int};
 use pgrx::{IntoDatum, pg_sys};
 
 use super::invalidation;
-use super::snapshot::Latest;
+use super::snapshot::LatestSnapshot;
 use crate::pg::report::diagnostics::Watch;
 use crate::pg::roles::extension::{Extension, raise_not_installed};
 use crate::pg::types::row::Row;
 
 /// A table of ours and the unique index on one of its columns.
-pub struct Indexed {
+pub struct UniqueIndex {
     table: &'static CStr,
     index: &'static CStr,
     column: pg_sys::AttrNumber,
@@ -30,7 +30,7 @@ struct Found {
 }
 
 // SAFETY: a backend has one thread; pgrx stops any other from calling the server.
-unsafe impl Sync for Indexed {}
+unsafe impl Sync for UniqueIndex {}
 
 /// The value to look for.
 pub enum Key<'a> {
@@ -42,17 +42,17 @@ pub enum Key<'a> {
     Text(&'a [u8]),
 }
 
-impl Indexed {
+impl UniqueIndex {
     /// The `table` of our schema and its unique `index` on the column with this number.
     pub const fn new(table: &'static CStr, index: &'static CStr, column: pg_sys::AttrNumber) -> Self {
-        Indexed { table, index, column, found: Cell::new(None) }
+        UniqueIndex { table, index, column, found: Cell::new(None) }
     }
 
     /// Reads the row with this key, as the snapshot shows it.
     ///
     /// # Errors
     /// Raises 55000 when the table does not exist: the extension is absent or of another version.
-    pub fn find<T>(&self, key: Key<'_>, snapshot: &Latest, read: impl FnOnce(&Row) -> T) -> Option<T> {
+    pub fn find<T>(&self, key: Key<'_>, snapshot: &LatestSnapshot, read: impl FnOnce(&Row) -> T) -> Option<T> {
         let scan = Scan::begin(self, key, snapshot);
         let tuple = scan.next()?;
         // SAFETY: the tuple belongs to the scanned relation and lives until the scan moves on or ends.
@@ -68,7 +68,7 @@ impl Indexed {
     pub(in crate::pg) fn find_tuple<T>(
         &self,
         key: Key<'_>,
-        snapshot: &Latest,
+        snapshot: &LatestSnapshot,
         take: impl FnOnce(pg_sys::Relation, pg_sys::HeapTuple) -> T,
     ) -> Option<T> {
         let scan = Scan::begin(self, key, snapshot);
@@ -90,7 +90,7 @@ impl Indexed {
     }
 }
 
-impl Indexed {
+impl UniqueIndex {
     /// The table, opened and locked, with the oids that are valid under that lock.
     fn open(&self) -> (Found, pg_sys::Relation) {
         loop {
@@ -134,7 +134,7 @@ struct Scan {
 }
 
 impl Scan {
-    fn begin(indexed: &Indexed, key: Key<'_>, snapshot: &Latest) -> Self {
+    fn begin(indexed: &UniqueIndex, key: Key<'_>, snapshot: &LatestSnapshot) -> Self {
         let (procedure, argument) = match key {
             Key::Bigint(key) => (pg_sys::F_INT8EQ, key.into_datum()),
             Key::Uuid(key) => (pg_sys::F_UUID_EQ, key.into_datum()),

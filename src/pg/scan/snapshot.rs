@@ -9,9 +9,9 @@ use crate::pg::transaction::xact;
 ///
 /// The transaction's own snapshot suits neither verification nor revocation: in REPEATABLE READ it shows tokens as they
 /// were when the transaction began.
-pub struct Latest(pg_sys::Snapshot);
+pub struct LatestSnapshot(pg_sys::Snapshot);
 
-impl Latest {
+impl LatestSnapshot {
     /// Takes a snapshot that sees what others have committed and what this transaction has done so far.
     ///
     /// # Errors
@@ -22,13 +22,13 @@ impl Latest {
         }
         // SAFETY: GetLatestSnapshot returns a static that the next call overwrites; RegisterSnapshot copies it and pins
         // the copy to the current resource owner. In parallel mode it would raise an error without a code.
-        Latest(unsafe { pg_sys::RegisterSnapshot(pg_sys::GetLatestSnapshot()) })
+        LatestSnapshot(unsafe { pg_sys::RegisterSnapshot(pg_sys::GetLatestSnapshot()) })
     }
 
     /// Registers the snapshot of the running statement, for reads that must agree with the statement's own.
     pub fn of_statement() -> Self {
         // SAFETY: a function called in a statement has an active snapshot; pinned as above.
-        Latest(unsafe { pg_sys::RegisterSnapshot(pg_sys::GetActiveSnapshot()) })
+        LatestSnapshot(unsafe { pg_sys::RegisterSnapshot(pg_sys::GetActiveSnapshot()) })
     }
 
     pub(in crate::pg) fn as_ptr(&self) -> pg_sys::Snapshot {
@@ -46,7 +46,7 @@ fn refuse() {
     );
 }
 
-impl Drop for Latest {
+impl Drop for LatestSnapshot {
     fn drop(&mut self) {
         // After an error the abort releases the resource owner; releasing the snapshot here too would release it twice.
         if !std::thread::panicking() {

@@ -13,7 +13,7 @@ use super::planner::Planning;
 use super::receiver::Receiver;
 use super::rows::Rows;
 use super::statement::Spi;
-use crate::pg::scan::snapshot::Latest;
+use crate::pg::scan::snapshot::LatestSnapshot;
 use crate::pg::types::row::Row;
 
 /// A planned SELECT.
@@ -128,7 +128,7 @@ impl Query {
         // snapshot.
         let answer = unsafe {
             pg_sys::CommandCounterIncrement();
-            let snapshot = Latest::take();
+            let snapshot = LatestSnapshot::take();
             pg_sys::PushActiveSnapshot(snapshot.as_ptr());
             self.plan();
             let options = pg_sys::SPIExecuteOptions {

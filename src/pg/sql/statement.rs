@@ -13,7 +13,7 @@ use super::planner::Planning;
 use super::receiver::Receiver;
 use super::rows::Rows;
 use crate::pg::report::diagnostics::Watch;
-use crate::pg::scan::snapshot::Latest;
+use crate::pg::scan::snapshot::LatestSnapshot;
 use crate::pg::types::row::Row;
 
 /// An argument of a statement: a datum with its type.
@@ -129,7 +129,7 @@ impl Statement {
         // what this transaction has done so far.
         let answer = unsafe {
             pg_sys::CommandCounterIncrement();
-            let snapshot = Latest::take();
+            let snapshot = LatestSnapshot::take();
             pg_sys::PushActiveSnapshot(snapshot.as_ptr());
             let options = pg_sys::SPIExecuteOptions {
                 params: parameters(arguments),
@@ -246,7 +246,7 @@ impl Spi {
             arguments.iter().map(|argument| argument.datum.unwrap_or(pg_sys::Datum::null())).collect();
         let nulls: Vec<c_char> =
             arguments.iter().map(|argument| if argument.datum.is_none() { b'n' } else { b' ' } as c_char).collect();
-        let snapshot = Latest::take();
+        let snapshot = LatestSnapshot::take();
         // SAFETY: plan, values and nulls agree in number and types, since `plan` was made for these types. Not
         // read-only, so that the command counter advances and the statement sees what this transaction has just done.
         let answer = unsafe {
@@ -312,7 +312,7 @@ fn parameters(arguments: &[Argument]) -> pg_sys::ParamListInfo {
 pub fn run_command(command: impl AsRef<[u8]>) {
     let command = CString::new(command.as_ref()).expect("a command has no zero byte");
     let _spi = Spi::connect();
-    let snapshot = Latest::take();
+    let snapshot = LatestSnapshot::take();
     // SAFETY: inside an SPI connection; raises when the command fails, and then the abort pops the snapshot, which SPI
     // needs where no client's statement has set one, as in a worker.
     let answer = unsafe {

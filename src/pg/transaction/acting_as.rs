@@ -7,7 +7,7 @@ use std::ffi::c_int;
 
 use pgrx::pg_sys;
 
-use super::guc_scope::{Meanwhile, SEARCH_PATH};
+use super::guc_scope::{GucScope, SEARCH_PATH};
 use crate::pg::roles::extension::Extension;
 
 // Declared here, without pgrx's guard, which costs more than the function: it reads a variable and cannot raise.
@@ -28,7 +28,7 @@ pub struct ActingAs {
     user: pg_sys::Oid,
     context: c_int,
     /// The settings of meanwhile.
-    settings: Option<Meanwhile>,
+    settings: Option<GucScope>,
 }
 
 impl ActingAs {
@@ -51,7 +51,7 @@ impl ActingAs {
 
     fn owner(extension: Extension, restriction: c_int) -> Self {
         let mut acting = Self::switch(extension.proved().owner, restriction);
-        acting.settings = Some(Meanwhile::set(&[SEARCH_PATH]));
+        acting.settings = Some(GucScope::set(&[SEARCH_PATH]));
         acting
     }
 
@@ -60,7 +60,7 @@ impl ActingAs {
     pub fn owner_of(table: pg_sys::Oid) -> Self {
         let mut acting = Self::switch(owner(table), pg_sys::SECURITY_RESTRICTED_OPERATION as c_int);
         // Settings that they change end with it, too.
-        acting.settings = Some(Meanwhile::set(&[]));
+        acting.settings = Some(GucScope::set(&[]));
         acting
     }
 

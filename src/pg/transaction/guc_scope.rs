@@ -8,9 +8,9 @@ use pgrx::pg_sys;
 pub const SEARCH_PATH: (&CStr, &CStr) = (c"search_path", c"pg_catalog, pg_temp");
 
 /// Gives settings of the server other values until dropped; an abort restores the former ones too.
-pub struct Meanwhile(c_int);
+pub struct GucScope(c_int);
 
-impl Meanwhile {
+impl GucScope {
     /// Sets each setting that does not have its value already.
     pub fn set(settings: &[(&'static CStr, &'static CStr)]) -> Self {
         // SAFETY: opens a nesting level and changes settings in it, as a function's SET clause does. GetConfigOption
@@ -32,12 +32,12 @@ impl Meanwhile {
                     );
                 }
             }
-            Meanwhile(level)
+            GucScope(level)
         }
     }
 }
 
-impl Drop for Meanwhile {
+impl Drop for GucScope {
     fn drop(&mut self) {
         if !std::thread::panicking() {
             // Rolled back rather than committed: code of others that has run meanwhile (the expressions of a binding) must

@@ -16,16 +16,17 @@ pub fn attempt<T, E: ToString>(attempt: impl FnOnce() -> Result<T, E>) -> Result
         pg_sys::MemoryContextSwitchTo(before.0);
         before
     };
-    let outcome = PgTryBuilder::new(AssertUnwindSafe(|| attempt().map_err(|error| Failure::Told(error.to_string()))))
-        .catch_others(|caught| match caught {
-            CaughtError::PostgresError(raised) | CaughtError::ErrorReport(raised)
-                if raised.sql_error_code() != pgrx::PgSqlErrorCode::ERRCODE_QUERY_CANCELED =>
-            {
-                Err(Failure::Told(raised.message().to_owned()))
-            }
-            other => Err(Failure::Passed(Box::new(other))),
-        })
-        .execute();
+    let outcome =
+        PgTryBuilder::new(AssertUnwindSafe(|| attempt().map_err(|error| Failure::ErrorParts(error.to_string()))))
+            .catch_others(|caught| match caught {
+                CaughtError::PostgresError(raised) | CaughtError::ErrorReport(raised)
+                    if raised.sql_error_code() != pgrx::PgSqlErrorCode::ERRCODE_QUERY_CANCELED =>
+                {
+                    Err(Failure::ErrorParts(raised.message().to_owned()))
+                }
+                other => Err(Failure::Passed(Box::new(other))),
+            })
+            .execute();
     // SAFETY: ends the subtransaction begun above; nested ones have ended before it.
     unsafe {
         if outcome.is_ok() {
@@ -37,12 +38,12 @@ pub fn attempt<T, E: ToString>(attempt: impl FnOnce() -> Result<T, E>) -> Result
         pg_sys::CurrentResourceOwner = owner;
     }
     outcome.map_err(|failure| match failure {
-        Failure::Told(message) => message,
+        Failure::ErrorParts(message) => message,
         Failure::Passed(error) => error.rethrow(),
     })
 }
 
 enum Failure {
-    Told(String),
+    ErrorParts(String),
     Passed(Box<CaughtError>),
 }

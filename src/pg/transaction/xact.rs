@@ -22,8 +22,8 @@ thread_local! {
     static NARROWED: Shallowest = const { Shallowest::nowhere() };
     /// Whether this transaction has narrowed anything, even in a subtransaction that was rolled back.
     static MUST_LAST: Cell<bool> = const { Cell::new(false) };
-    /// The WAL position up to which this transaction has written nothing but what `without_haste` wrote.
-    static HASTELESS: Cell<Option<pg_sys::XLogRecPtr>> = const { Cell::new(None) };
+    /// The WAL position up to which this transaction has written nothing but what `commit_asynchronously_if_alone` wrote.
+    static ASYNC_UP_TO: Cell<Option<pg_sys::XLogRecPtr>> = const { Cell::new(None) };
     /// How many transactions and subtransactions of this backend have been rolled back.
     static ROLLBACKS: Cell<u64> = const { Cell::new(0) };
     /// How many transactions of this backend have ended.
@@ -145,7 +145,7 @@ pub fn refuse_read_only(command: &CStr) {
 
 /// Whether a verification may write now: in a read-write READ COMMITTED transaction on a primary, outside parallel
 /// queries. At stricter levels updating a counter would raise 40001; elsewhere nothing can be written.
-pub fn may_count() -> bool {
+pub fn may_write_usage() -> bool {
     // SAFETY: reads this backend's transaction state.
     unsafe {
         !pg_sys::XactReadOnly
@@ -157,14 +157,14 @@ pub fn may_count() -> bool {
 
 /// Runs `write`, whose changes a crash may lose: a transaction that writes nothing else commits without waiting for the
 /// disk. Otherwise the first verification of a minute would cost a hundred times as much as the others.
-pub fn without_haste<T>(write: impl FnOnce() -> T) -> T {
+pub fn commit_asynchronously_if_alone<T>(write: impl FnOnce() -> T) -> T {
     // SAFETY: reads this backend's WAL position, which is 0 until the transaction writes something.
     let position = || unsafe { pg_sys::XactLastRecEnd };
-    let (before, hasteless) = (position(), HASTELESS.get());
+    let (before, hasteless) = (position(), ASYNC_UP_TO.get());
     let answer = write();
     let after = position();
     if after != before && (before == 0 || hasteless == Some(before)) {
-        HASTELESS.set(Some(after));
+        ASYNC_UP_TO.set(Some(after));
     }
     answer
 }
@@ -186,7 +186,7 @@ unsafe extern "C-unwind" fn at_transaction(event: pg_sys::XactEvent::Type, _argu
             wait_for_standbys();
         }
         // SAFETY: reads this backend's WAL position, which has moved if anything else was written since.
-        pg_sys::XactEvent::XACT_EVENT_PRE_COMMIT if HASTELESS.get() == Some(unsafe { pg_sys::XactLastRecEnd }) => {
+        pg_sys::XactEvent::XACT_EVENT_PRE_COMMIT if ASYNC_UP_TO.get() == Some(unsafe { pg_sys::XactLastRecEnd }) => {
             set_for_this_commit(c"off");
         }
         pg_sys::XactEvent::XACT_EVENT_PRE_PREPARE if KILLED.with(Shallowest::is_somewhere) => refuse_prepare_death(),
@@ -235,7 +235,7 @@ fn end() {
     KILLED.with(|killed| killed.undo_from(0));
     NARROWED.with(|narrowed| narrowed.undo_from(0));
     MUST_LAST.set(false);
-    HASTELESS.set(None);
+    ASYNC_UP_TO.set(None);
     tell(End::Transaction);
 }
 

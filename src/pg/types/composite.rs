@@ -9,7 +9,7 @@ use pgrx::datum::Datum;
 use pgrx::nullable::Nullable;
 use pgrx::{FromDatum, impl_sql_translatable, pg_sys, varsize_any};
 
-use super::detached_datum::Kept;
+use super::detached_datum::Detached;
 use super::row::Row;
 use crate::pg::report::diagnostics::Watch;
 use crate::pg::sql::statement::{Argument, Statement};
@@ -119,13 +119,13 @@ pub enum Verification {
     /// Formed from these fields.
     Formed(Fields<16>),
     /// Formed from these fields, taking an image for the next time.
-    Pictured(Fields<16>, Rc<dyn Pictured>),
+    CachedComposite(Fields<16>, Rc<dyn CachedComposite>),
     /// Copied from the image, with this correlation id.
-    Again(Rc<dyn Pictured>, [u8; CORRELATION]),
+    Again(Rc<dyn CachedComposite>, [u8; CORRELATION]),
 }
 
 /// The owner of an image of an answer.
-pub trait Pictured {
+pub trait CachedComposite {
     /// The image.
     fn image(&self) -> &Image;
 }
@@ -133,7 +133,7 @@ pub trait Pictured {
 /// A verification that was returned once, to be returned again by copying it: only the correlation id differs, its last
 /// field that takes any room.
 #[derive(Default)]
-pub struct Image(OnceCell<Kept>);
+pub struct Image(OnceCell<Detached>);
 
 impl Image {
     /// Whether the image was taken.
@@ -148,7 +148,7 @@ impl Image {
     unsafe fn take(&self, formed: pg_sys::HeapTupleHeader) {
         // SAFETY: a composite datum is a varlena; it ends with the bytes of its last field that is not NULL, a text of that
         // length.
-        self.0.get_or_init(|| unsafe { Kept::copy(formed.cast(), CORRELATION) });
+        self.0.get_or_init(|| unsafe { Detached::copy(formed.cast(), CORRELATION) });
     }
 }
 
@@ -162,7 +162,7 @@ unsafe impl BoxRet for Verification {
         unsafe {
             let formed = match self {
                 Verification::Formed(fields) => pg_sys::HeapTupleHeaderGetDatum(fields.form(fcinfo)),
-                Verification::Pictured(fields, owner) => {
+                Verification::CachedComposite(fields, owner) => {
                     let formed = fields.form(fcinfo);
                     owner.image().take(formed);
                     pg_sys::HeapTupleHeaderGetDatum(formed)

@@ -8,16 +8,16 @@ use super::array::TextArray;
 use super::memory::copied;
 
 /// A copy of a varlena value.
-pub struct Kept(Box<[u8]>);
+pub struct Detached(Box<[u8]>);
 
-impl Kept {
+impl Detached {
     /// A copy of the value without its last `but_for` bytes.
     ///
     /// # Safety
     /// `value` must be an uncompressed varlena in line, with at least that many bytes after its header.
     pub(in crate::pg) unsafe fn copy(value: *const pg_sys::varlena, but_for: usize) -> Self {
         // SAFETY: the caller guarantees that the value is as long as its header says.
-        unsafe { Kept(copied(std::slice::from_raw_parts(value.cast(), varsize_any(value) - but_for)).into()) }
+        unsafe { Detached(copied(std::slice::from_raw_parts(value.cast(), varsize_any(value) - but_for)).into()) }
     }
 
     /// The value in the current memory context, with `rest` appended to the kept bytes.
@@ -33,14 +33,14 @@ impl Kept {
 }
 
 /// A kept `text[]`.
-pub struct KeptTexts(Kept);
+pub struct DetachedTexts(Detached);
 
-impl KeptTexts {
+impl DetachedTexts {
     /// Keeps a copy of these texts.
     pub fn of(texts: TextArray) -> Self {
         let array = texts.into_datum().expect("an array is not null");
         // SAFETY: the datum of the array just made points to it.
-        KeptTexts(unsafe { Kept::copy(array.cast_mut_ptr(), 0) })
+        DetachedTexts(unsafe { Detached::copy(array.cast_mut_ptr(), 0) })
     }
 
     /// The number of bytes they take.
@@ -49,7 +49,7 @@ impl KeptTexts {
     }
 }
 
-impl IntoDatum for &KeptTexts {
+impl IntoDatum for &DetachedTexts {
     fn into_datum(self) -> Option<pg_sys::Datum> {
         Some(self.0.restored(&[]))
     }

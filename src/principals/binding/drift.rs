@@ -6,14 +6,14 @@ use super::evaluation::Evaluation;
 use super::source::Source;
 use crate::error::Error;
 use crate::pg::transaction::acting_as::ActingAs;
-use crate::pg::transaction::guc_scope::Meanwhile;
+use crate::pg::transaction::guc_scope::GucScope;
 
 /// Compares every row with its principal or membership, evaluating expressions as the owner of the table.
 ///
 /// # Errors
 /// Those of expressions that do not fit the table or a row of it.
 pub fn drift(definition: Definition, source: &Source) -> Result<Drift, Error> {
-    let _settings = Meanwhile::set(&[(c"synchronize_seqscans", c"off")]);
+    let _settings = GucScope::set(&[(c"synchronize_seqscans", c"off")]);
     let changes = {
         let _owner = ActingAs::owner_of(source.table.oid());
         let evaluation = Evaluation::over_table(definition, source)?;

@@ -15,7 +15,7 @@ use crate::model::bound_to::{BoundTo, Subject};
 use crate::model::principal_name::PrincipalName;
 use crate::pg::sql::query::Query;
 use crate::pg::sql::rows::{Reader, Rows};
-use crate::pg::transaction::guc_scope::{Meanwhile, SEARCH_PATH};
+use crate::pg::transaction::guc_scope::{GucScope, SEARCH_PATH};
 use crate::pg::types::array::TextArray;
 use crate::pg::types::encoding;
 use crate::pg::types::jsonb::Jsonb;
@@ -36,8 +36,8 @@ mod column {
 /// Sets what the meaning of an expression depends on, in parsing it and in turning its values into text, so that it is
 /// the same whoever writes the table. A policy that would hide rows from it, of the table or of another that it reads, is
 /// an error: a hidden row must neither keep tokens alive nor widen what they may do.
-pub fn settled() -> Meanwhile {
-    Meanwhile::set(&[
+pub fn settled() -> GucScope {
+    GucScope::set(&[
         SEARCH_PATH,
         (c"standard_conforming_strings", c"on"),
         (c"transform_null_equals", c"off"),

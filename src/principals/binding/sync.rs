@@ -14,7 +14,7 @@ use crate::error::{Error, ErrorReport};
 use crate::pg::function::call::Call;
 use crate::pg::scan::relation::{Out, Table};
 use crate::pg::transaction::acting_as::ActingAs;
-use crate::pg::transaction::guc_scope::Meanwhile;
+use crate::pg::transaction::guc_scope::GucScope;
 
 /// Repairs drift between a bound table and its principals or memberships, and makes its triggers again what they must be:
 /// a new partition needs its own. Returns how many principals or memberships it has changed.
@@ -54,7 +54,7 @@ fn sync_principals(call: Call, source: Option<Table>) -> Result<i64, ErrorReport
 /// Those of expressions; 21000 when several rows are the same one.
 pub fn copy(definition: Definition, source: &Source) -> Result<Changes, Error> {
     // Rows are read twice, and must come in the same order both times.
-    let _settings = Meanwhile::set(&[(c"synchronize_seqscans", c"off")]);
+    let _settings = GucScope::set(&[(c"synchronize_seqscans", c"off")]);
     let evaluation = Evaluation::over_table(definition, source)?;
     let mut changes = evaluation.no_changes();
     evaluation.put_all(None, &mut changes)?;

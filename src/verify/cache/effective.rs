@@ -9,20 +9,20 @@ use std::rc::Rc;
 use crate::catalog::scope_interner;
 use crate::model::kind::Kind;
 use crate::model::scope::{Scope, Scopes};
-use crate::pg::types::detached_datum::KeptTexts;
+use crate::pg::types::detached_datum::DetachedTexts;
 
 /// What a token grants, and its kind.
 pub struct Effective {
     kind: Rc<Kind>,
     scopes: Scopes,
-    array: KeptTexts,
+    array: DetachedTexts,
 }
 
 impl Effective {
     /// Computes what such a token grants.
     pub fn of(kind: &Rc<Kind>, chosen: Option<&Scopes>, permissions: &Scopes) -> Self {
         let scopes = kind.effective_scopes(chosen, permissions);
-        let array = KeptTexts::of(scopes.iter().collect());
+        let array = DetachedTexts::of(scopes.iter().collect());
         Effective { kind: Rc::clone(kind), scopes, array }
     }
 
@@ -37,7 +37,7 @@ impl Effective {
     }
 
     /// The scopes as `text[]`.
-    pub fn array(&self) -> &KeptTexts {
+    pub fn array(&self) -> &DetachedTexts {
         &self.array
     }
 

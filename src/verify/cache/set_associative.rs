@@ -10,7 +10,7 @@ use std::rc::Rc;
 ///
 /// A value is worth storing only when its key was recently asked for before: so millions of keys that come once evict
 /// hardly any of those that come again and again.
-pub struct Remembered<V> {
+pub struct SetAssociative<V> {
     sets: Vec<Set<V>>,
     count: usize,
     size: usize,
@@ -63,10 +63,10 @@ impl<V> Set<V> {
     }
 }
 
-impl<V: Weigh> Remembered<V> {
+impl<V: Weigh> SetAssociative<V> {
     /// An empty table; it allocates nothing until it is used.
     pub const fn new() -> Self {
-        Remembered { sets: Vec::new(), count: 0, size: 0, hand: 0 }
+        SetAssociative { sets: Vec::new(), count: 0, size: 0, hand: 0 }
     }
 
     /// The bytes that it takes, values included.
@@ -76,7 +76,7 @@ impl<V: Weigh> Remembered<V> {
 
     /// Forgets everything.
     pub fn clear(&mut self) {
-        *self = Remembered::new();
+        *self = SetAssociative::new();
     }
 
     /// The value with this key.
@@ -181,7 +181,7 @@ mod tests {
         }
     }
 
-    fn come(remembered: &mut Remembered<Weight>, key: u64, weight: usize) {
+    fn come(remembered: &mut SetAssociative<Weight>, key: u64, weight: usize) {
         if remembered.find(key).is_none() && remembered.wants(key, MOST) {
             remembered.store(key, &Rc::new(Weight(weight)), MOST);
         }
@@ -194,7 +194,7 @@ mod tests {
 
     #[test]
     fn a_value_is_remembered_from_its_second_use_on() {
-        let mut remembered = Remembered::new();
+        let mut remembered = SetAssociative::new();
         come(&mut remembered, key(7), 1);
         assert!(remembered.find(key(7)).is_none());
         come(&mut remembered, key(7), 1);
@@ -203,7 +203,7 @@ mod tests {
 
     #[test]
     fn there_is_room_until_a_set_or_all_of_them_are_full() {
-        let mut remembered = Remembered::new();
+        let mut remembered = SetAssociative::new();
         assert!(!remembered.has_room(key(1), 1, MOST), "nothing is laid out yet");
         come(&mut remembered, key(1), 1);
         for number in 0..WAYS as u64 {
@@ -218,7 +218,7 @@ mod tests {
 
     #[test]
     fn keys_that_come_once_push_nothing_out() {
-        let mut remembered = Remembered::new();
+        let mut remembered = SetAssociative::new();
         come(&mut remembered, key(1), 1);
         come(&mut remembered, key(1), 1);
         for _ in 0..2 {
@@ -232,8 +232,8 @@ mod tests {
 
     #[test]
     fn keys_that_come_again_take_the_places_of_those_that_do_not_any_more() {
-        let mut remembered = Remembered::new();
-        let found = |remembered: &Remembered<Weight>, numbers: Range<u64>| {
+        let mut remembered = SetAssociative::new();
+        let found = |remembered: &SetAssociative<Weight>, numbers: Range<u64>| {
             numbers.filter(|number| remembered.find(key(*number)).is_some()).count()
         };
         for numbers in [0..60, 1000..1060, 2000..2060] {
@@ -247,7 +247,7 @@ mod tests {
 
     #[test]
     fn nothing_is_left_after_clearing() {
-        let mut remembered = Remembered::new();
+        let mut remembered = SetAssociative::new();
         come(&mut remembered, key(1), 1);
         come(&mut remembered, key(1), 1);
         remembered.clear();
@@ -256,7 +256,7 @@ mod tests {
 
     #[test]
     fn a_table_that_may_take_next_to_nothing_stores_nothing() {
-        let mut remembered: Remembered<Weight> = Remembered::new();
+        let mut remembered: SetAssociative<Weight> = SetAssociative::new();
         assert!(!remembered.wants(key(1), 10) && !remembered.wants(key(1), 10));
         assert_eq!(remembered.size(), 0);
     }
@@ -266,7 +266,7 @@ mod tests {
         fn size_is_the_sum_of_what_is_found_and_never_more_than_allowed(
             stores in prop::collection::vec((0_u64..400, 1_usize..800), 1..800),
         ) {
-            let mut remembered = Remembered::new();
+            let mut remembered = SetAssociative::new();
             for (number, weight) in stores {
                 come(&mut remembered, key(number), weight);
                 come(&mut remembered, key(number), weight);
@@ -282,7 +282,7 @@ mod tests {
         fn as_much_is_let_go_as_is_asked_for_or_all(
             stores in prop::collection::vec((0_u64..400, 1_usize..800), 1..200), bytes in 0_usize..40_000,
         ) {
-            let mut remembered = Remembered::new();
+            let mut remembered = SetAssociative::new();
             for (number, weight) in stores {
                 come(&mut remembered, key(number), weight);
                 come(&mut remembered, key(number), weight);

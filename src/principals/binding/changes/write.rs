@@ -10,7 +10,7 @@ use crate::catalog::event::{self, Event};
 use crate::catalog::{member, principal};
 use crate::error::Error;
 use crate::model::bound_to::{BoundTo, Subject};
-use crate::pg::scan::snapshot::Latest;
+use crate::pg::scan::snapshot::LatestSnapshot;
 use crate::pg::sql::statement::{Argument, Statement, arguments};
 use crate::pg::transaction::open_writers;
 use crate::pg::transaction::xact;
@@ -96,9 +96,9 @@ impl Changes {
         if self.inactive || !self.gone.is_empty() {
             // Whoever dies, if anybody does, dies after this moment.
             open_writers::enter();
-            death_notice::many_died(|most| self.doomed(most));
+            death_notice::many_died(|most| self.tokens_to_die(most));
         }
-        let dropped = self.bury(by);
+        let dropped = self.write_tombstones(by);
         let (mut created, mut changed) = (0, 0);
         if !self.put.is_empty() {
             // One that exists is the most frequent case.
@@ -116,7 +116,7 @@ impl Changes {
     }
 
     /// At most `most` tokens that these changes will kill. Their owners are locked, so no other is issued.
-    pub fn doomed(&self, most: i64) -> Vec<Uuid> {
+    pub fn tokens_to_die(&self, most: i64) -> Vec<Uuid> {
         static LOCK_GONE: Statement = Statement::new(
             "SELECT FROM tokenauth.principal p
               WHERE p.principal IN (SELECT principal COLLATE \"C\" FROM tokenauth_gone) AND p.dropped_at IS NULL
@@ -148,18 +148,18 @@ impl Changes {
                 AND t.dies_with_owner AND t.owner_epoch >= p.revocable_dead_before_epoch
               LIMIT $1",
         );
-        let mut doomed = Vec::new();
+        let mut tokens_to_die = Vec::new();
         for (lock, find, owners) in [(&LOCK_GONE, &OF_GONE, &self.gone), (&LOCK_INACTIVE, &OF_INACTIVE, &self.put)] {
             if !owners.is_empty() {
                 lock.run_over(owners, &[]);
-                doomed.extend(find.all_over(owners, arguments![most], |row| row.required::<Uuid>(1)));
+                tokens_to_die.extend(find.all_over(owners, arguments![most], |row| row.required::<Uuid>(1)));
             }
         }
-        doomed
+        tokens_to_die
     }
 
     /// Turns every principal that is gone into a tombstone, and removes its memberships.
-    fn bury(&self, by: &Text) -> u64 {
+    fn write_tombstones(&self, by: &Text) -> u64 {
         // Not an UPDATE, which would lock them in the order of its plan. None is absent, unless it was purged just now.
         static BURY: Statement = Statement::new(
             "INSERT INTO tokenauth.principal AS p (principal, active, dropped_at)
@@ -282,15 +282,15 @@ impl Changes {
     fn described(&self, Subject { principal, org }: &Subject) -> Option<Jsonb> {
         match org {
             Some(org) => member::described(org, principal),
-            None => {
-                principal::find(principal.as_bytes(), &Latest::take()).filter(|found| !found.dropped).and_then(|_| {
+            None => principal::find(principal.as_bytes(), &LatestSnapshot::take())
+                .filter(|found| !found.dropped)
+                .and_then(|_| {
                     if self.gone.is_empty() {
                         principal::described(principal)
                     } else {
                         member::described_with(principal)
                     }
-                })
-            }
+                }),
         }
     }
 
