@@ -15,6 +15,9 @@ use crate::pg::types::row::Row;
 pub struct Rows {
     relation: Box<pg_sys::EphemeralNamedRelationData>,
     is_owned: bool,
+    /// Whether the last row that was added is in. A store that could not spill to disk is half written: ending it would
+    /// write once more, or free rows twice, so it is left to the abort of the transaction.
+    is_whole: bool,
     /// The memory context in which they were begun. Rows are added from within shorter-lived contexts, which must not
     /// own what a store allocates when it spills to disk.
     context: pg_sys::MemoryContext,
@@ -81,6 +84,7 @@ impl Rows {
         Rows {
             relation,
             is_owned,
+            is_whole: true,
             // SAFETY: reads this backend's state.
             context: unsafe { pg_sys::CurrentMemoryContext },
         }
@@ -116,7 +120,9 @@ impl Rows {
                 ..Default::default()
             };
             let caller = pg_sys::MemoryContextSwitchTo(self.context);
+            self.is_whole = false;
             pg_sys::tuplestore_puttuple(self.store(), &raw mut tuple);
+            self.is_whole = true;
             pg_sys::MemoryContextSwitchTo(caller);
         }
     }
@@ -132,12 +138,14 @@ impl Rows {
             let columns = usize::try_from((*self.descriptor()).natts);
             assert_eq!(columns, Ok(values.len()), "rows of another form");
             let caller = pg_sys::MemoryContextSwitchTo(self.context);
+            self.is_whole = false;
             pg_sys::tuplestore_putvalues(
                 self.store(),
                 self.descriptor(),
                 values.as_ptr().cast_mut(),
                 nulls.as_ptr().cast_mut(),
             );
+            self.is_whole = true;
             pg_sys::MemoryContextSwitchTo(caller);
         }
     }
@@ -178,7 +186,7 @@ impl Rows {
 impl Drop for Rows {
     fn drop(&mut self) {
         // After an error the abort frees memory and temporary files.
-        if self.is_owned && !std::thread::panicking() {
+        if self.is_owned && self.is_whole && !std::thread::panicking() {
             // SAFETY: begun by `begin_store`, ended only here.
             unsafe { pg_sys::tuplestore_end(self.store()) };
         }
