@@ -19,6 +19,7 @@ use crate::catalog::key::Needed;
 use crate::error::key_fault::KeyFault;
 use crate::error::{Error, ErrorReport};
 use crate::pg::process::settings::{data_directory, path_of, reloaded_at};
+use crate::pg::report::diagnostics;
 use crate::pg::scan::snapshot::LatestSnapshot;
 use crate::settings;
 use crate::token::{Pepper, Seal};
@@ -152,5 +153,6 @@ pub fn report_fault(path: &CStr) {
     }
     if let Some(fault) = fault(path) {
         ErrorReport::from(Error::KeyFile(fault)).report(PgLogLevel::WARNING);
+        diagnostics::told();
     }
 }

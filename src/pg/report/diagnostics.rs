@@ -95,10 +95,11 @@ fn context(name: &'static CStr) -> pg_sys::MemoryContext {
 
 /// Makes what the callbacks need, which must not allocate much themselves.
 fn prepare() {
-    if SPARE.get().is_null() {
-        KEPT.set(context(c"tokenauth error"));
-        SPARE.set(context(c"tokenauth error"));
-        OURS.set(context(c"tokenauth error"));
+    // Each by itself: there may be memory for one and not for the next.
+    for made in [&KEPT, &SPARE, &OURS] {
+        if made.get().is_null() {
+            made.set(context(c"tokenauth error"));
+        }
     }
     RESERVE.with_borrow_mut(|reserve| {
         if reserve.capacity() == 0 {

@@ -35,14 +35,16 @@ pub fn catalog_update_nowait<const N: usize>(
     change: impl FnOnce(&Row) -> Option<[Change; N]>,
 ) -> UpdateOutcome {
     // Does not wait for a lock on the whole table either, such as that of CREATE INDEX.
+    let locked = table.table_oid();
     // SAFETY: takes a heavyweight lock or returns false; held until the end of the transaction, as after any UPDATE.
-    if !unsafe { pg_sys::ConditionalLockRelationOid(table.table_oid(), pg_sys::RowExclusiveLock as c_int) } {
+    if !unsafe { pg_sys::ConditionalLockRelationOid(locked, pg_sys::RowExclusiveLock as c_int) } {
         return UpdateOutcome::Skipped;
     }
     table
         .find_tuple(key, snapshot, |relation, tuple| {
+            // The name may denote another table by now than the one that was locked.
             // SAFETY: the relation is open and locked.
-            if unsafe { has_more(relation) } {
+            if unsafe { (*relation).rd_id != locked || has_more(relation) } {
                 return UpdateOutcome::Skipped;
             }
             // SAFETY: the tuple belongs to this relation and lives while the scan does not move.

@@ -3,6 +3,7 @@
 use std::panic::AssertUnwindSafe;
 use std::ptr;
 
+use crate::pg::report::diagnostics;
 use pgrx::pg_sys::panic::CaughtError;
 use pgrx::{PgTryBuilder, pg_sys};
 
@@ -17,12 +18,12 @@ pub fn attempt<T, E: ToString>(attempt: impl FnOnce() -> Result<T, E>) -> Result
         before
     };
     let outcome =
-        PgTryBuilder::new(AssertUnwindSafe(|| attempt().map_err(|error| Failure::ErrorParts(error.to_string()))))
+        PgTryBuilder::new(AssertUnwindSafe(|| attempt().map_err(|error| Failure::Message(error.to_string()))))
             .catch_others(|caught| match caught {
                 CaughtError::PostgresError(raised) | CaughtError::ErrorReport(raised)
                     if raised.sql_error_code() != pgrx::PgSqlErrorCode::ERRCODE_QUERY_CANCELED =>
                 {
-                    Err(Failure::ErrorParts(raised.message().to_owned()))
+                    Err(Failure::Message(raised.message().to_owned()))
                 }
                 other => Err(Failure::Passed(Box::new(other))),
             })
@@ -37,13 +38,15 @@ pub fn attempt<T, E: ToString>(attempt: impl FnOnce() -> Result<T, E>) -> Result
         pg_sys::MemoryContextSwitchTo(context);
         pg_sys::CurrentResourceOwner = owner;
     }
+    // An error that is not raised further leaves nothing behind of what was kept of it.
+    diagnostics::told();
     outcome.map_err(|failure| match failure {
-        Failure::ErrorParts(message) => message,
+        Failure::Message(message) => message,
         Failure::Passed(error) => error.rethrow(),
     })
 }
 
 enum Failure {
-    ErrorParts(String),
+    Message(String),
     Passed(Box<CaughtError>),
 }

@@ -15,6 +15,7 @@ use crate::arguments::caller::Caller;
 use crate::catalog::binding::{forget, remember, remembered};
 use crate::error::{Error, ErrorReport};
 use crate::pg::function::call::Call;
+use crate::pg::report::diagnostics;
 use crate::pg::scan::relation::{Out, Supply, Table, lock_bindings};
 use crate::pg::transaction::acting_as::ActingAs;
 use crate::pg::types::text::Text;
@@ -128,6 +129,7 @@ fn bind(
 
 fn warn(about: Error) {
     ErrorReport::from(about).report(PgLogLevel::WARNING);
+    diagnostics::told();
 }
 
 /// Checks that neither the table, nor its type or memberships, are bound already.
