@@ -106,7 +106,7 @@ impl Walk {
     }
 
     fn owner(&mut self) -> &'static str {
-        *self.random.pick::<&str>(&["user:ann", "user:ann", "user:ann", "user:ben", "org:acme"])
+        self.random.pick::<&str>(&["user:ann", "user:ann", "user:ann", "user:ben", "org:acme"])
     }
 
     /// A kind, and whether scopes of its tokens can be chosen.
