@@ -290,15 +290,15 @@ impl Server {
         self.directory.join(name)
     }
 
-    /// Writes a file that belongs to the server's user, replacing any file of this name by a new one.
+    /// Writes a file that belongs to the server's user, replacing any file of this name by a new one: at once, since the
+    /// server may be about to read it.
     pub fn write_file(&self, name: &str, content: &(impl AsRef<[u8]> + ?Sized), mode: u32) {
-        let path = self.file(name);
-        // The existing file may be read-only, or in use.
-        let _ = fs::remove_file(&path);
+        let path = self.file(&format!("{name}.new"));
         fs::write(&path, content).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
         let owner = fs::metadata(self.data()).unwrap();
         std::os::unix::fs::chown(&path, Some(owner.uid()), Some(owner.gid())).unwrap();
+        fs::rename(&path, self.file(name)).unwrap();
     }
 
     /// Appends settings to the configuration file and reloads it; every session has the new settings before its next
