@@ -32,9 +32,9 @@ const ROWS: &std::ffi::CStr = c"tokenauth_rows";
 /// SECURITY INVOKER: the expressions run as whoever writes the table, and only the write to our tables as their owner.
 ///
 /// # Errors
-/// `39P01` for any other use and for a table that is no partition of a bound one any more, `22004` for a NULL id, organisation or member, `42704` for a membership of or in an
-/// unknown principal, `22023` for a malformed permission or data scope; and what an expression raises, as `38000` where
-/// its code is not one of PostgreSQL's.
+/// `39P01` for any other use and for a table that is no partition of a bound one any more, `22004` for a NULL id,
+/// organisation or member, `42704` for a membership of or in an unknown principal, `22023` for a malformed permission or
+/// data scope; and what an expression raises, as `38000` where its code is not one of PostgreSQL's.
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn sync_principal(call: TriggerCall) -> Result<TriggerAnswer, ErrorReport> {
     let firing = call.firing(ROWS).ok_or(Error::TriggerTiming)?;
