@@ -44,7 +44,7 @@ examples: install ## the example systems, each from empty database to refused to
 cluster: setup-tests install ## tests with real servers: crashes, standbys, poolers, clients, dumps
 	scripts/rust-tests cluster
 
-bench: install ## measure, and write the numbers to tests/bench/RESULTS.md
+bench: install ## measure, and write the numbers to bench/RESULTS.md
 	scripts/bench-usage
 	scripts/bench-policy
 	scripts/bench
@@ -56,4 +56,4 @@ dist: ## the release archive for PGXN
 	scripts/dist
 
 clean: demo-stop ## remove everything built
-	rm -rf target tests/examples/*/node_modules tests/examples/*/*/node_modules
+	rm -rf target examples/*/node_modules examples/*/*/node_modules

@@ -5,8 +5,8 @@
 # packages of Node are beside each package.json, where Node looks for them.
 
 clients=target/clients
-python_requirements=tests/examples/clients/psycopg/requirements.txt
-node_folders=(tests/examples/clients/node-postgres tests/examples/postgraphile)
+python_requirements=examples/clients/psycopg/requirements.txt
+node_folders=(examples/clients/node-postgres examples/postgraphile)
 
 # Each must be able to install packages, for which Debian has separate packages.
 usable_python() { "$1" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; }

@@ -10,10 +10,10 @@ fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("the crate is in tests/cluster")
 }
 
-/// A file of `tests/examples`.
+/// A file of `examples`.
 #[must_use]
 pub fn example(name: &str) -> PathBuf {
-    repository().join("tests/examples").join(name)
+    repository().join("examples").join(name)
 }
 
 /// A program that `scripts/setup tests` has chosen.
@@ -24,7 +24,7 @@ pub fn prepared(name: &str) -> PathBuf {
     path
 }
 
-/// Builds the Rust package in this folder of `tests/examples`, into this directory below `target`, and returns where its
+/// Builds the Rust package in this folder of `examples`, into this directory below `target`, and returns where its
 /// programs are.
 #[must_use]
 pub fn built(package: &str, directory: &str) -> PathBuf {

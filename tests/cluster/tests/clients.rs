@@ -1,4 +1,4 @@
-//! Runs the programs of `tests/examples/clients` as they are: each prints what its `expected.txt` says, in whatever
+//! Runs the programs of `examples/clients` as they are: each prints what its `expected.txt` says, in whatever
 //! form it presents the token, and the log shows of tokens what the README's table says, and nothing else.
 
 use std::env;
@@ -57,7 +57,7 @@ fn prove(name: &str, command: &[&Path]) {
     let mut server = Server::start(&[FAST, QUIET].concat());
     let mut admin = server.connect("postgres");
     admin.batch_execute("CREATE EXTENSION pg_stat_statements").unwrap();
-    admin.batch_execute(include_str!("../../examples/clients/schema.sql")).unwrap();
+    admin.batch_execute(include_str!("../../../examples/clients/schema.sql")).unwrap();
 
     let mut presented = Vec::new();
     for (channel, settings) in CHANNELS {

@@ -1,4 +1,4 @@
-//! The services in `tests/examples/service` and `tests/examples/postgraphile`, called with curl as the documents of
+//! The services in `examples/service` and `examples/postgraphile`, called with curl as the documents of
 //! five products do.
 //!
 //! Each command is written as in the document; only host and token are filled in. Where a document describes something

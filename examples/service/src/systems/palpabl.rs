@@ -1,4 +1,4 @@
-//! Palpabl NMS: its devices, for collectors and scripts. `tests/examples/postgraphile` serves its GraphQL API behind
+//! Palpabl NMS: its devices, for collectors and scripts. `examples/postgraphile` serves its GraphQL API behind
 //! the same check.
 
 use axum::extract::Path;
