@@ -1,5 +1,5 @@
 -- A kind is policy: migrations write it with plain INSERT and UPDATE. Rules on a single row are CHECK constraints here;
--- rules that need a grammar or other tables are in the trigger (src/kind/guard.rs).
+-- rules that need a grammar or other tables are in the trigger (src/triggers/kind.rs).
 CREATE TABLE tokenauth.kind (
     name                 text COLLATE "C" NOT NULL,
     prefix               text COLLATE "C" NOT NULL,
@@ -22,6 +22,11 @@ CREATE TABLE tokenauth.kind (
     rate_interval        interval,
     error_style          text NOT NULL DEFAULT 'uniform',
     max_grace            interval NOT NULL DEFAULT '30 days',
+    max_age              interval,
+    max_idle             interval,
+    closed               boolean NOT NULL DEFAULT false,
+    derivable            boolean NOT NULL DEFAULT false,
+    max_derived_lifetime interval NOT NULL DEFAULT '1 hour',
     created_at           timestamptz NOT NULL DEFAULT pg_catalog.now(),
     CONSTRAINT kind_pkey PRIMARY KEY (name),
     CONSTRAINT kind_prefix_key UNIQUE (prefix),
@@ -47,7 +52,13 @@ CREATE TABLE tokenauth.kind (
     CONSTRAINT kind_rate_interval_positive CHECK (rate_interval > '0'),
     CONSTRAINT kind_rate_is_whole CHECK ((rate_limit IS NULL) = (rate_interval IS NULL)),
     CONSTRAINT kind_error_style_known CHECK (error_style IN ('uniform', 'coded', 'problem')),
-    CONSTRAINT kind_max_grace_not_negative CHECK (max_grace >= '0')
+    CONSTRAINT kind_max_grace_not_negative CHECK (max_grace >= '0'),
+    -- Columns of features to come, so that the table stays as it is: nothing keeps yet what they would promise.
+    CONSTRAINT kind_max_age_not_supported_yet CHECK (max_age IS NULL),
+    CONSTRAINT kind_max_idle_not_supported_yet CHECK (max_idle IS NULL),
+    CONSTRAINT kind_closed_not_supported_yet CHECK (NOT closed),
+    CONSTRAINT kind_derivable_not_supported_yet CHECK (NOT derivable),
+    CONSTRAINT kind_max_derived_lifetime_not_supported_yet CHECK (max_derived_lifetime = '1 hour')
 );
 
 COMMENT ON TABLE tokenauth.kind IS 'Policies: each token belongs to one kind; written with INSERT and UPDATE';
@@ -72,6 +83,11 @@ COMMENT ON COLUMN tokenauth.kind.rate_limit IS 'How often each token may be veri
 COMMENT ON COLUMN tokenauth.kind.rate_interval IS 'The interval for rate_limit; each server counts by itself';
 COMMENT ON COLUMN tokenauth.kind.error_style IS 'Body of error_response(): uniform, coded, or problem (RFC 9457)';
 COMMENT ON COLUMN tokenauth.kind.max_grace IS 'Longest grace of rotate(), for which a token goes on working beside its successor';
+COMMENT ON COLUMN tokenauth.kind.max_age IS 'Not supported yet: the age at which its tokens expire, whatever their expires_at';
+COMMENT ON COLUMN tokenauth.kind.max_idle IS 'Not supported yet: how long a token may go unused before it is revoked';
+COMMENT ON COLUMN tokenauth.kind.closed IS 'Not supported yet: whether no new tokens may be made';
+COMMENT ON COLUMN tokenauth.kind.derivable IS 'Not supported yet: whether holders may derive short-lived tokens from its tokens';
+COMMENT ON COLUMN tokenauth.kind.max_derived_lifetime IS 'Not supported yet: longest lifetime of such a token';
 COMMENT ON COLUMN tokenauth.kind.created_at IS 'When the kind was made';
 
 SELECT pg_catalog.pg_extension_config_dump('tokenauth.kind', '');

@@ -35,12 +35,14 @@ CREATE TABLE tokenauth.token (
     sealed          bytea,
     seal            text,
     learned_at      timestamptz,
+    derive_key      bytea,
     CONSTRAINT token_pkey PRIMARY KEY (id),
     CONSTRAINT token_lookup_key UNIQUE (lookup),
     CONSTRAINT token_algorithm_known CHECK (algorithm IN ('sha256', 'hmac-sha256', 'sha512')),
     CONSTRAINT token_pepper_with_hmac CHECK ((pepper IS NOT NULL) = (algorithm = 'hmac-sha256')),
     CONSTRAINT token_sealed_with_seal CHECK ((sealed IS NULL) = (seal IS NULL)),
-    CONSTRAINT token_deleted_is_revoked CHECK (deleted_at IS NULL OR revoked_at IS NOT NULL)
+    CONSTRAINT token_deleted_is_revoked CHECK (deleted_at IS NULL OR revoked_at IS NOT NULL),
+    CONSTRAINT token_derive_key_not_supported_yet CHECK (derive_key IS NULL)
 ) WITH (fillfactor = 80, vacuum_truncate = off);
 
 CREATE INDEX token_owner_epoch_idx ON tokenauth.token (owner, dies_with_owner, owner_epoch);
@@ -77,6 +79,7 @@ COMMENT ON COLUMN tokenauth.token.rotated_to IS 'The token that succeeded it';
 COMMENT ON COLUMN tokenauth.token.sealed IS 'The token text, encrypted, for kinds with reveal; wiped when the token itself is revoked or deleted';
 COMMENT ON COLUMN tokenauth.token.seal IS 'Identifier of the key that opens it';
 COMMENT ON COLUMN tokenauth.token.learned_at IS 'When import_revocations() last killed, disabled or shortened it; NULL: it never did';
+COMMENT ON COLUMN tokenauth.token.derive_key IS 'Not supported yet: the public key that tells tokens derived from it';
 
 SELECT pg_catalog.pg_extension_config_dump('tokenauth.token', '');
 

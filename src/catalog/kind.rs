@@ -41,7 +41,7 @@ pub mod column {
     pub const RATE_INTERVAL: usize = 19;
     pub const ERROR_STYLE: usize = 20;
     pub const MAX_GRACE: usize = 21;
-    pub const CREATED_AT: usize = 22;
+    pub const CREATED_AT: usize = 27;
 }
 
 /// The kind of this name, as the snapshot shows it.
