@@ -129,6 +129,8 @@ pub enum Error {
     TokenExpired(Uuid),
     /// The token starts working later.
     TokenNotYetValid(Uuid),
+    /// No new tokens of the kind are made.
+    KindClosed(String),
     /// The kind does not keep token texts.
     KindDoesNotReveal(String),
     /// The text of the token was not kept.

@@ -56,7 +56,6 @@ CREATE TABLE tokenauth.kind (
     -- Columns of features to come, so that the table stays as it is: nothing keeps yet what they would promise.
     CONSTRAINT kind_max_age_not_supported_yet CHECK (max_age IS NULL),
     CONSTRAINT kind_max_idle_not_supported_yet CHECK (max_idle IS NULL),
-    CONSTRAINT kind_closed_not_supported_yet CHECK (NOT closed),
     CONSTRAINT kind_derivable_not_supported_yet CHECK (NOT derivable),
     CONSTRAINT kind_max_derived_lifetime_not_supported_yet CHECK (max_derived_lifetime = '1 hour')
 );
@@ -85,7 +84,7 @@ COMMENT ON COLUMN tokenauth.kind.error_style IS 'Body of error_response(): unifo
 COMMENT ON COLUMN tokenauth.kind.max_grace IS 'Longest grace of rotate(), for which a token goes on working beside its successor';
 COMMENT ON COLUMN tokenauth.kind.max_age IS 'Not supported yet: the age at which its tokens expire, whatever their expires_at';
 COMMENT ON COLUMN tokenauth.kind.max_idle IS 'Not supported yet: how long a token may go unused before it is revoked';
-COMMENT ON COLUMN tokenauth.kind.closed IS 'Not supported yet: whether no new tokens may be made';
+COMMENT ON COLUMN tokenauth.kind.closed IS 'Whether no new tokens are made; those that are there go on working, and can be edited';
 COMMENT ON COLUMN tokenauth.kind.derivable IS 'Not supported yet: whether holders may derive short-lived tokens from its tokens';
 COMMENT ON COLUMN tokenauth.kind.max_derived_lifetime IS 'Not supported yet: longest lifetime of such a token';
 COMMENT ON COLUMN tokenauth.kind.created_at IS 'When the kind was made';

@@ -41,6 +41,7 @@ pub mod column {
     pub const RATE_INTERVAL: usize = 19;
     pub const ERROR_STYLE: usize = 20;
     pub const MAX_GRACE: usize = 21;
+    pub const CLOSED: usize = 24;
     pub const CREATED_AT: usize = 27;
 }
 
@@ -126,6 +127,7 @@ fn read(row: &Row) -> Kind {
             .bytes(column::ERROR_STYLE)
             .and_then(|style| str::from_utf8(style).ok()?.parse().ok())
             .unwrap_or(ErrorStyle::Uniform),
+        closed: row.required(column::CLOSED),
     }
 }
 

@@ -140,6 +140,8 @@ impl Error {
             Error::TokenExpired(id) => ErrorParts::new(STATE, format!("token \"{id:-x}\" is expired"))
                 .hint("Delete it and issue another."),
             Error::TokenNotYetValid(id) => ErrorParts::new(STATE, format!("token \"{id:-x}\" is not valid yet")),
+            Error::KindClosed(kind) => ErrorParts::new(STATE, format!("token kind \"{kind}\" is closed"))
+                .detail("No new tokens of it are made; the column closed of tokenauth.kind says so."),
             Error::KindDoesNotReveal(kind) => {
                 ErrorParts::new(STATE, format!("tokens of kind \"{kind}\" cannot be revealed"))
                     .detail("Their texts are not kept; the column reveal of tokenauth.kind says so.")

@@ -38,7 +38,10 @@ fn grantable(
         Err(Error::ActorInactive(_) | Error::NotAllowed(_)) => return Ok(None),
         found => found?,
     };
-    if kind.accepts(&owner, &principal).and_then(|()| kind.has_room(&owner, &principal)).is_err() {
+    let makes_one = || {
+        kind.is_open().and_then(|()| kind.accepts(&owner, &principal)).and_then(|()| kind.has_room(&owner, &principal))
+    };
+    if makes_one().is_err() {
         return Ok(None);
     }
     let held = kind.held(&principal.permissions);

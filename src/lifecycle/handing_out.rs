@@ -40,6 +40,14 @@ impl Kind {
         Ok(())
     }
 
+    /// Checks that new tokens of the kind are made.
+    ///
+    /// # Errors
+    /// 55000 when it is closed.
+    pub fn is_open(&self) -> Result<(), Error> {
+        if self.closed { Err(Error::KindClosed(self.name.shown())) } else { Ok(()) }
+    }
+
     /// Checks that there is a name if the kind requires one; blanks are none.
     ///
     /// # Errors
@@ -83,7 +91,7 @@ impl Admission {
     /// # Errors
     /// 22004 for a missing name or lifetime, 22023 for a lifetime out of bounds or an owner of the wrong type, 42501 when
     /// the actor may not hand out or the token would outlive the one by which it acts, 42704 for an unknown kind, owner
-    /// or actor, 55000 for an inactive owner.
+    /// or actor, 55000 for a closed kind or an inactive owner.
     pub fn new(
         actor: &Actor,
         kind: &Text,
@@ -94,6 +102,7 @@ impl Admission {
         let kind = catalog::kind::lock(kind)?;
         let (principal, authority) = Parties::lock(actor, &kind, owner)?.handing_out(&kind, owner)?;
         let now = Timestamp::now();
+        kind.is_open()?;
         kind.accepts(owner, &principal)?;
         kind.accepts_name(name)?;
         let expires_at = authority.end(&kind, kind.expiry(asked, now)?, !asked.is_given())?;

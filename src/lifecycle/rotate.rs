@@ -36,8 +36,8 @@ use crate::pg::types::text::Text;
 /// # Errors
 /// `22004` for a NULL id, grace or actor, or a name or lifetime that is required and missing; `22023` for a grace or a
 /// lifetime out of bounds; `42501` when the token would grant more than its owner holds now, or what the actor may not
-/// pass on; `42704` when no such token exists; `55000` when it is revoked, expired, disabled or already rotated, or its
-/// owner is inactive.
+/// pass on; `42704` when no such token exists; `55000` when it is revoked, expired, disabled or already rotated, its
+/// kind is closed, or its owner is inactive.
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, requires = ["types"])]
 fn rotate(
     call: Call,
@@ -119,6 +119,7 @@ fn succeed(held: Held, grace: &Interval, asked: &Expiry, actor: &Actor) -> Resul
     }
     let grant = held.token.extent.grant.of_successor(&held.kind);
     held.may_hand_out(&grant)?;
+    held.kind.is_open()?;
     let end = held.kind.end_of_grace(grace, now)?;
     let inherited = held.token.extent.expires_at;
     let expires_at =

@@ -80,6 +80,8 @@ pub struct Kind {
     pub rate: Option<Rate>,
     /// Body of error responses.
     pub error_style: ErrorStyle,
+    /// Whether no new tokens are made.
+    pub closed: bool,
 }
 
 impl Kind {

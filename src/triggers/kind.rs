@@ -43,6 +43,10 @@ fn guard_kind(call: TriggerCall) -> Result<TriggerAnswer, ErrorReport> {
             check(&new.row())?;
             keep_what_tokens_depend_on(&old.row(), &new.row())?;
             warn_of_rate(Some(&old.row()), &new.row());
+            if is_closing(&old.row(), &new.row()) {
+                // Once this has committed there is no new token of it, not even of a transaction that was under way.
+                lock_against_issue(Some(&old.row().required(column::NAME)))?;
+            }
             // A lower ceiling narrows every token of the kind.
             xact::mark_narrowing();
         }
@@ -126,6 +130,11 @@ fn warn_of_rate(old: Option<&Row>, new: &Row) {
     if rate(new).is_some() && old.and_then(rate) != rate(new) && !usage::is_preloaded() {
         ErrorReport::from(Error::NotPreloaded("rate_limit")).report(PgLogLevel::WARNING);
     }
+}
+
+fn is_closing(old: &Row, new: &Row) -> bool {
+    let is_closed = |row: &Row| row.optional(column::CLOSED) == Some(true);
+    is_closed(new) && !is_closed(old)
 }
 
 /// Checks that name, prefix and owner types stay as they are while the kind has tokens.

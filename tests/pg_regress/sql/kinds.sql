@@ -109,7 +109,6 @@ INSERT INTO tokenauth.kind (name, prefix, max_active_per_owner) VALUES ('k', 'k_
 INSERT INTO tokenauth.kind (name, prefix, max_age) VALUES ('k', 'k_', '1 year');
 \echo :SQLSTATE
 INSERT INTO tokenauth.kind (name, prefix, max_idle) VALUES ('k', 'k_', '90 days');
-INSERT INTO tokenauth.kind (name, prefix, closed) VALUES ('k', 'k_', true);
 INSERT INTO tokenauth.kind (name, prefix, derivable) VALUES ('k', 'k_', true);
 INSERT INTO tokenauth.kind (name, prefix, max_derived_lifetime) VALUES ('k', 'k_', '2 hours');
 INSERT INTO tokenauth.kind (name, prefix, max_derived_lifetime) VALUES ('k', 'k_', NULL);

@@ -65,6 +65,7 @@ impl World {
             max_active_per_owner: None,
             rate: None,
             error_style: ErrorStyle::Uniform,
+            closed: false,
         }
     }
 
