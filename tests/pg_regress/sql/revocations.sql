@@ -151,3 +151,14 @@ BEGIN;
 SELECT tokenauth.import_revocations('{"version": 1}');
 PREPARE TRANSACTION 'import';
 \echo :SQLSTATE
+
+-- a revocation that nobody signed, such as one that a migration has written, is told as one by somebody unknown
+SELECT token AS unsigned, id AS unsigned_id FROM tokenauth.issue('api', 'user:dave', 'unsigned') \gset
+UPDATE tokenauth.token SET revoked_at = clock_timestamp() WHERE id = :'unsigned_id';
+SELECT tokenauth.export_revocations(:'backup') AS revocations \gset
+SELECT value ->> 'by' AS by FROM jsonb_array_elements(:'revocations'::jsonb -> 'tokens') WHERE value ->> 'id' = :'unsigned_id';
+UPDATE tokenauth.token SET revoked_at = NULL WHERE id = :'unsigned_id';
+SELECT verdict FROM tokenauth.verify(:'unsigned');
+SELECT tokenauth.import_revocations(:'revocations');
+SELECT verdict FROM tokenauth.verify(:'unsigned');
+SELECT revoked_by FROM tokenauth.tokens WHERE id = :'unsigned_id';
