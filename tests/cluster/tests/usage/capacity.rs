@@ -164,3 +164,39 @@ fn what_no_worker_can_write_is_dropped_from_those_who_fill_memory_and_counted() 
         one(&mut flooded, "SELECT finding FROM tokenauth.doctor() WHERE object = 'tokenauth.usage_slots'");
     assert!(told.contains(&format!(" {} uses were not counted", 20_000 - seen)), "{seen} of 20000 are seen; {told}");
 }
+
+/// How many databases of a server can have usage.
+const DATABASES: usize = 1024;
+
+#[test]
+fn a_database_that_finds_no_place_is_told_and_verifies_nevertheless() {
+    if std::env::var_os("TOKENAUTH_SOAK").is_none() {
+        return;
+    }
+    // A worker would free the places of the databases that are gone.
+    let server = lazy_server(&["max_worker_processes = 1", "max_logical_replication_workers = 0"]);
+    server.create_database("template", "");
+    let key = {
+        let mut client = server.connect("template");
+        prepare(&mut client);
+        issue(&mut client, "user:1")
+    };
+    let mut admin = server.connect("postgres");
+    let mut verified_in = |database: &str| -> (String, String) {
+        admin.batch_execute(&format!("CREATE DATABASE {database} TEMPLATE template STRATEGY file_copy")).unwrap();
+        let mut client = server.connect(database);
+        let verdict = verdict(&mut client, &key.token);
+        let told = "SELECT coalesce(string_agg(finding, ' ') FILTER (WHERE finding LIKE '%is not counted%'), '')
+                      FROM tokenauth.doctor()";
+        let told = one(&mut client, told);
+        drop(client);
+        admin.batch_execute(&format!("DROP DATABASE {database} WITH (FORCE)")).unwrap();
+        (verdict, told)
+    };
+    for number in 0..DATABASES {
+        assert_eq!(verified_in(&format!("d{number}")), ("valid".to_owned(), String::new()));
+    }
+    let (verdict, told) = verified_in("late");
+    assert_eq!(verdict, "valid");
+    assert_eq!(told, format!("usage of this database is not counted: {DATABASES} others of this server have usage"));
+}
