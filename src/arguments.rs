@@ -5,7 +5,7 @@ pub mod caller;
 use pgrx::Uuid;
 use pgrx::datum::Interval;
 
-use crate::error::Error;
+use crate::error::ArgumentError;
 use crate::model::data_scope::DataScopes;
 use crate::model::network::Network;
 use crate::model::scope::{Scopes, ScopesError};
@@ -25,78 +25,78 @@ const MOST_ELEMENTS: usize = 256;
 const MOST_DATA_SCOPES: usize = 1 << 22;
 
 /// A required value; raises 22004 when it is NULL.
-pub fn given<T>(what: &'static str, value: Option<T>) -> Result<T, Error> {
-    value.ok_or(Error::Absent(what))
+pub fn given<T>(what: &'static str, value: Option<T>) -> Result<T, ArgumentError> {
+    value.ok_or(ArgumentError::Absent(what))
 }
 
 /// A required token id; raises 22004 when it is NULL.
-pub fn token_id(id: Option<Uuid>) -> Result<Uuid, Error> {
+pub fn token_id(id: Option<Uuid>) -> Result<Uuid, ArgumentError> {
     given("id", id)
 }
 
 /// Checks the length of a text, which is otherwise kept as it is: whoever prints it must quote it.
-pub fn bounded(what: &'static str, text: Option<Text>, most: usize) -> Result<Option<Text>, Error> {
+pub fn bounded(what: &'static str, text: Option<Text>, most: usize) -> Result<Option<Text>, ArgumentError> {
     match text {
-        Some(text) if encoding::is_longer(text.as_bytes(), most) => Err(Error::TooLong { what, most }),
+        Some(text) if encoding::is_longer(text.as_bytes(), most) => Err(ArgumentError::TooLong { what, most }),
         text => Ok(text),
     }
 }
 
 /// Checks a JSON object of the application's own.
-pub fn metadata(document: Option<Jsonb>) -> Result<Option<Jsonb>, Error> {
+pub fn metadata(document: Option<Jsonb>) -> Result<Option<Jsonb>, ArgumentError> {
     match document {
         Some(document) if encoding::is_longer(document.as_bytes(), MOST_PROSE) => {
-            Err(Error::TooLong { what: "metadata", most: MOST_PROSE })
+            Err(ArgumentError::TooLong { what: "metadata", most: MOST_PROSE })
         }
-        Some(document) if !document.is_object() => Err(Error::Metadata),
+        Some(document) if !document.is_object() => Err(ArgumentError::Metadata),
         document => Ok(document),
     }
 }
 
 /// A required length of time that is not negative.
-pub fn duration(what: &'static str, length: Option<Interval>) -> Result<Interval, Error> {
+pub fn duration(what: &'static str, length: Option<Interval>) -> Result<Interval, ArgumentError> {
     let length = given(what, length)?;
-    if is_negative(&length) { Err(Error::Negative(what)) } else { Ok(length) }
+    if is_negative(&length) { Err(ArgumentError::Negative(what)) } else { Ok(length) }
 }
 
 /// The elements of an array, none of which may be NULL.
-pub fn elements<'a>(of: &'static str, array: &'a TextArray) -> Result<Vec<&'a [u8]>, Error> {
+pub fn elements<'a>(of: &'static str, array: &'a TextArray) -> Result<Vec<&'a [u8]>, ArgumentError> {
     let elements = array.elements().map_err(|unlisted| match unlisted {
-        Unlisted::Nested => Error::Nested(of),
-        Unlisted::TooMany => Error::TooManyElements { of, most: MOST_ELEMENTS },
+        Unlisted::Nested => ArgumentError::Nested(of),
+        Unlisted::TooMany => ArgumentError::TooManyElements { of, most: MOST_ELEMENTS },
     })?;
     (1..)
         .zip(elements)
-        .map(|(index, element)| element.as_ref().map(Text::as_bytes).ok_or(Error::AbsentElement { of, index }))
+        .map(|(index, element)| element.as_ref().map(Text::as_bytes).ok_or(ArgumentError::AbsentElement { of, index }))
         .collect()
 }
 
 /// Parses a list of scopes.
-pub fn scopes(of: &'static str, array: &TextArray) -> Result<Scopes, Error> {
+pub fn scopes(of: &'static str, array: &TextArray) -> Result<Scopes, ArgumentError> {
     if array.elements() == Err(Unlisted::TooMany) {
-        return Err(Error::Scopes { of, why: ScopesError::TooMany });
+        return Err(ArgumentError::Scopes { of, why: ScopesError::TooMany });
     }
-    Scopes::parse(elements(of, array)?).map_err(|why| Error::Scopes { of, why })
+    Scopes::parse(elements(of, array)?).map_err(|why| ArgumentError::Scopes { of, why })
 }
 
 /// Parses data scopes.
-pub fn data_scopes(document: &Jsonb) -> Result<DataScopes, Error> {
+pub fn data_scopes(document: &Jsonb) -> Result<DataScopes, ArgumentError> {
     if document.len() > MOST_DATA_SCOPES {
-        return Err(Error::TooLong { what: "data_scopes", most: MOST_DATA_SCOPES });
+        return Err(ArgumentError::TooLong { what: "data_scopes", most: MOST_DATA_SCOPES });
     }
-    DataScopes::parse(&document.value()).map_err(Error::DataScopes)
+    DataScopes::parse(&document.value()).map_err(ArgumentError::DataScopes)
 }
 
 /// Parses a list of networks and returns each in its one spelling.
-pub fn networks(array: &TextArray) -> Result<TextArray, Error> {
+pub fn networks(array: &TextArray) -> Result<TextArray, ArgumentError> {
     let elements = elements("networks", array)?;
     if elements.len() > MOST_ELEMENTS {
-        return Err(Error::TooManyElements { of: "networks", most: MOST_ELEMENTS });
+        return Err(ArgumentError::TooManyElements { of: "networks", most: MOST_ELEMENTS });
     }
-    let networks: Result<Vec<String>, Error> = (1..)
+    let networks: Result<Vec<String>, ArgumentError> = (1..)
         .zip(elements)
         .map(|(index, text)| {
-            Network::parse(text).map(|network| network.to_string()).map_err(|why| Error::Network { index, why })
+            Network::parse(text).map(|network| network.to_string()).map_err(|why| ArgumentError::Network { index, why })
         })
         .collect();
     Ok(networks?.iter().map(String::as_str).collect())

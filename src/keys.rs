@@ -17,7 +17,7 @@ use pgrx::PgLogLevel;
 use crate::catalog;
 use crate::catalog::key::Needed;
 use crate::error::key_fault::KeyFault;
-use crate::error::{Error, ErrorReport};
+use crate::error::{ErrorReport, KeyError};
 use crate::pg::process::settings::{data_directory, path_of, reloaded_at};
 use crate::pg::report::diagnostics;
 use crate::pg::scan::snapshot::LatestSnapshot;
@@ -58,7 +58,7 @@ impl Purpose for Seal {
 ///
 /// # Errors
 /// 55000 when the key file is unusable, or when the database knows a different key by this id.
-pub fn newest<K: Purpose>() -> Result<Option<Rc<Key<K>>>, Error> {
+pub fn newest<K: Purpose>() -> Result<Option<Rc<Key<K>>>, KeyError> {
     let file = known()?;
     let Some(key) = K::keys(&file).last() else {
         return Ok(None);
@@ -77,12 +77,12 @@ pub fn newest<K: Purpose>() -> Result<Option<Rc<Key<K>>>, Error> {
 ///
 /// # Errors
 /// 55000 when the key file is unusable, does not have the key, or has a different one under this id.
-pub fn named<K: Purpose>(id: &[u8], snapshot: &LatestSnapshot) -> Result<Rc<Key<K>>, Error> {
+pub fn named<K: Purpose>(id: &[u8], snapshot: &LatestSnapshot) -> Result<Rc<Key<K>>, KeyError> {
     let find = |file: &KeyFile| file::find(K::keys(file), id).map(Rc::clone);
     // A backend in the middle of a long statement has not yet processed the reload that added the key.
     let key = match find(&*known()?) {
         Some(key) => key,
-        None => find(&*read()?).ok_or_else(|| Error::KeyMissing(String::from_utf8_lossy(id).into_owned()))?,
+        None => find(&*read()?).ok_or_else(|| KeyError::Missing(String::from_utf8_lossy(id).into_owned()))?,
     };
     key.must_be(catalog::key::check_value(&key.id, snapshot))?;
     Ok(key)
@@ -93,8 +93,8 @@ impl<K> Key<K> {
     ///
     /// # Errors
     /// 55000 when the database knows a different key by this id, or none.
-    fn must_be(&self, known: Option<[u8; 32]>) -> Result<(), Error> {
-        if known == Some(self.check_value) { Ok(()) } else { Err(Error::KeyWrong(self.id.to_string())) }
+    fn must_be(&self, known: Option<[u8; 32]>) -> Result<(), KeyError> {
+        if known == Some(self.check_value) { Ok(()) } else { Err(KeyError::Wrong(self.id.to_string())) }
     }
 }
 
@@ -104,7 +104,7 @@ fn fault(path: &CStr) -> Option<KeyFault> {
 }
 
 /// What is wrong with the keys that this database's tokens need: the file, or each missing or different key.
-pub fn faults() -> Vec<Error> {
+pub fn faults() -> Vec<KeyError> {
     let file = match read() {
         Ok(file) => file,
         Err(why) => return vec![why],
@@ -115,13 +115,13 @@ pub fn faults() -> Vec<Error> {
         } else {
             file::find(&file.seals, &needed.id).map(|key| key.must_be(needed.check_value))
         };
-        found.unwrap_or_else(|| Err(Error::KeyMissing(String::from_utf8_lossy(&needed.id).into_owned())))
+        found.unwrap_or_else(|| Err(KeyError::Missing(String::from_utf8_lossy(&needed.id).into_owned())))
     };
     catalog::key::needed().iter().filter_map(|needed| is_there(needed).err()).collect()
 }
 
 /// The file as read after the last reload of the configuration, or when first needed.
-fn known() -> Result<Rc<KeyFile>, Error> {
+fn known() -> Result<Rc<KeyFile>, KeyError> {
     let (path, now) = (settings::key_file(), reloaded_at());
     let known = KNOWN.with_borrow(|known| {
         known
@@ -133,13 +133,13 @@ fn known() -> Result<Rc<KeyFile>, Error> {
 }
 
 /// Reads the current file. Without one there are no keys.
-fn read() -> Result<Rc<KeyFile>, Error> {
+fn read() -> Result<Rc<KeyFile>, KeyError> {
     // Whatever the result, the previous keys are no longer used.
     KNOWN.take();
     let (path, reloaded_at) = (settings::key_file(), reloaded_at());
     let file = match &path {
         None => KeyFile::default(),
-        Some(path) => KeyFile::read(path_of(path), data_directory()).map_err(Error::KeyFile)?,
+        Some(path) => KeyFile::read(path_of(path), data_directory()).map_err(KeyError::File)?,
     };
     let file = Rc::new(file);
     KNOWN.set(Some(Known { path, reloaded_at, file: Rc::clone(&file) }));
@@ -152,7 +152,7 @@ pub fn report_fault(path: &CStr) {
         return;
     }
     if let Some(fault) = fault(path) {
-        ErrorReport::from(Error::KeyFile(fault)).report(PgLogLevel::WARNING);
+        ErrorReport::from(KeyError::File(fault)).report(PgLogLevel::WARNING);
         diagnostics::told();
     }
 }

@@ -9,7 +9,7 @@ mod put;
 use crate::model::principal_name::{PrincipalName, PrincipalNameError};
 pub use deactivate::kill_revocable;
 
-use crate::error::Error;
+use crate::error::ArgumentError;
 use crate::pg::types::encoding;
 use crate::pg::types::text::Text;
 
@@ -18,12 +18,12 @@ impl PrincipalName {
     ///
     /// # Errors
     /// 22004 for NULL, 22023 when the text does not name a principal.
-    pub fn given(what: &'static str, text: Option<Text>) -> Result<Self, Error> {
-        let text = text.ok_or(Error::Absent(what))?;
-        let name = PrincipalName::parse(text.as_bytes()).map_err(|why| Error::Principal { what, why })?;
+    pub fn given(what: &'static str, text: Option<Text>) -> Result<Self, ArgumentError> {
+        let text = text.ok_or(ArgumentError::Absent(what))?;
+        let name = PrincipalName::parse(text.as_bytes()).map_err(|why| ArgumentError::Principal { what, why })?;
         // In UTF-8, as all limits: a dump can then be restored into such a database.
         if encoding::is_longer(name.id(), PrincipalName::MAX_ID_LENGTH) {
-            return Err(Error::Principal { what, why: PrincipalNameError::IdLength });
+            return Err(ArgumentError::Principal { what, why: PrincipalNameError::IdLength });
         }
         Ok(name)
     }

@@ -19,7 +19,7 @@ pub mod wake;
 
 use pgrx::Uuid;
 
-use crate::error::Error;
+use crate::error::{Error, ServerError};
 use crate::model::network::Client;
 use crate::model::verdict::Verdict;
 use crate::pg::process::shared_memory;
@@ -87,7 +87,7 @@ pub fn is_preloaded() -> bool {
 /// Logs that usage is only approximate, if the library is not preloaded. Called once per installation.
 pub fn say_what_is_missing() {
     if !is_preloaded() {
-        Error::NotPreloaded("exact usage").log();
+        Error::from(ServerError::NotPreloaded("exact usage")).log();
     }
 }
 

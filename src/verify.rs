@@ -23,7 +23,7 @@ use pgrx::prelude::*;
 use crate::arguments;
 use crate::arguments::caller::Caller;
 use crate::catalog::import::Imports;
-use crate::error::{Error, ErrorReport};
+use crate::error::{DigestError, Error, ErrorReport, ServerError};
 use crate::keys;
 use crate::model::network::ClientAddress;
 use crate::model::scope::Scopes;
@@ -189,9 +189,9 @@ impl<'a> Claim<'a> {
         let Some(digest) = digest else {
             return Ok(Claim::Bad(Verdict::Missing));
         };
-        let digest = Digest::from_bytes(digest).map_err(|_| Error::DigestLength)?;
+        let digest = Digest::from_bytes(digest).map_err(|_| DigestError::Length)?;
         if lookup.is_some() && digest.as_bytes().len() > Algorithm::Sha256.digest_len() {
-            return Err(Error::DigestTooLong);
+            return Err(DigestError::TooLong.into());
         }
         Ok(match lookup.map(PublicPart::parse) {
             None => Claim::Token { lookup: Lookup::of_digest(&digest), digest, text: None },
@@ -292,5 +292,9 @@ fn refuse_when_behind(most: Duration) -> Result<(), Error> {
         // Not negative: the primary's clock may be ahead.
         Duration::from_micros(u64::try_from(Timestamp::now().micros_since(replayed)).unwrap_or_default())
     });
-    if behind.is_some_and(|behind| behind <= most) { Ok(()) } else { Err(Error::BehindPrimary { behind, most }) }
+    if behind.is_some_and(|behind| behind <= most) {
+        Ok(())
+    } else {
+        Err(ServerError::BehindPrimary { behind, most }.into())
+    }
 }

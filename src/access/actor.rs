@@ -5,7 +5,7 @@ use pgrx::Uuid;
 use super::identity::{self, Standing};
 use crate::arguments::caller::Caller;
 use crate::catalog::event::Originator;
-use crate::error::Error;
+use crate::error::{AccessError, ArgumentError, Error, IdentityError};
 use crate::model::principal_name::PrincipalName;
 use crate::pg::transaction::acting_as::is_security_restricted;
 use crate::pg::types::text::Text;
@@ -59,12 +59,12 @@ impl Actor {
     }
 
     fn resolve_if(caller: Caller, actor: Option<Text>, trusts: fn(Caller) -> bool) -> Result<Self, Error> {
-        let actor = actor.ok_or(Error::Absent("actor"))?;
+        let actor = actor.ok_or(ArgumentError::Absent("actor"))?;
         let session = Actor::of_transaction(caller, trusts)?;
         match (&session.who, actor.as_bytes()) {
             (_, b"session") => session.given_if_required(),
             (Who::Identity(presenter), name) if name == presenter.owner.as_bytes() => Ok(session),
-            (Who::Identity(_), _) => Err(Error::OtherActor),
+            (Who::Identity(_), _) => Err(AccessError::OtherActor.into()),
             _ => Ok(Actor { who: Who::Principal(PrincipalName::given("actor", Some(actor))?), caller }),
         }
     }
@@ -86,9 +86,9 @@ impl Actor {
     pub fn application(caller: Caller) -> Result<Self, Error> {
         match Actor::of_transaction(caller, Caller::may_call_trusted) {
             Ok(application) if application.is_trusted() => Ok(application),
-            Ok(_) => Err(Error::UnderIdentity),
+            Ok(_) => Err(AccessError::UnderIdentity.into()),
             // To authenticate would not help.
-            Err(Error::NotAuthenticated) => Err(Error::NotTrusted),
+            Err(Error::Access(AccessError::NotAuthenticated)) => Err(AccessError::NotTrusted.into()),
             Err(other) => Err(other),
         }
     }
@@ -96,18 +96,18 @@ impl Actor {
     fn of_transaction(caller: Caller, trusts: impl FnOnce(Caller) -> bool) -> Result<Self, Error> {
         match identity::standing()? {
             // The code is not that of whoever authenticated: an index expression, a materialized view.
-            Standing::Identity(_) if is_security_restricted() => Err(Error::RestrictedIdentity),
+            Standing::Identity(_) if is_security_restricted() => Err(IdentityError::RestrictedUse.into()),
             Standing::Identity(identity) => Actor::identity(caller, &identity),
-            Standing::Lost => Err(Error::IdentityLost),
+            Standing::Lost => Err(IdentityError::Lost.into()),
             Standing::Application if trusts(caller) => Ok(Actor::itself(caller)),
-            Standing::Application => Err(Error::NotAuthenticated),
+            Standing::Application => Err(AccessError::NotAuthenticated.into()),
         }
     }
 
     /// Checks that this is not the application itself where it must name whom it asks for: a forgotten BEGIN, and what
     /// was meant for a user is done for everybody.
     fn given_if_required(self) -> Result<Self, Error> {
-        if self.is_trusted() && settings::require_actor() { Err(Error::ActorRequired) } else { Ok(self) }
+        if self.is_trusted() && settings::require_actor() { Err(AccessError::ActorRequired.into()) } else { Ok(self) }
     }
 
     /// Who is behind an operation that takes no actor: a trigger of a bound table, or a token presented to be revoked.
@@ -202,8 +202,8 @@ impl Presenter {
 /// 25000 in a parallel worker, 42501 when the transaction has, or had, to do with an identity.
 pub fn refuse_identity() -> Result<(), Error> {
     match identity::standing()? {
-        Standing::Identity(_) => Err(Error::UnderIdentity),
-        Standing::Lost => Err(Error::IdentityLost),
+        Standing::Identity(_) => Err(AccessError::UnderIdentity.into()),
+        Standing::Lost => Err(IdentityError::Lost.into()),
         Standing::Application => Ok(()),
     }
 }

@@ -17,8 +17,8 @@ use crate::catalog::member;
 use crate::catalog::principal::{self, Hold, Principal};
 use crate::catalog::token::extent::Extent;
 use crate::catalog::token::grant::Grant;
-use crate::error::Error;
 use crate::error::refusal::Refusal;
+use crate::error::{AccessError, Error, GrantError, PrincipalError};
 use crate::model::kind::Kind;
 use crate::model::network::Networks;
 use crate::model::principal_name::PrincipalName;
@@ -82,7 +82,7 @@ impl Parties {
         self.authority.may_hand_out(kind)?;
         match self.owner.filter(|owner| !owner.dropped) {
             Some(principal) => Ok((principal, self.authority)),
-            None => Err(Error::NoSuchPrincipal(owner.shown())),
+            None => Err(PrincipalError::NotFound(owner.shown()).into()),
         }
     }
 }
@@ -119,7 +119,7 @@ impl Authority {
         match self {
             Authority::Trusted => Ok(()),
             Authority::Principal(holding) if holding.covers(kind.issue_permission.as_ref()) => Ok(()),
-            _ => Err(Error::NotAllowed(kind.name.shown())),
+            _ => Err(AccessError::NotAllowed(kind.name.shown()).into()),
         }
     }
 
@@ -141,7 +141,7 @@ impl Authority {
     pub fn may_hand_out(&self, kind: &Kind) -> Result<(), Error> {
         self.may_manage(kind)?;
         match self {
-            Authority::Principal(_) if !kind.self_service => Err(Error::NotAllowed(kind.name.shown())),
+            Authority::Principal(_) if !kind.self_service => Err(AccessError::NotAllowed(kind.name.shown()).into()),
             _ => Ok(()),
         }
     }
@@ -193,9 +193,9 @@ impl Authority {
         match self {
             Authority::Trusted => Ok(()),
             Authority::Principal(holding) => {
-                check(holding).map_err(|why| Error::NotPassedOn { kind: kind.name.shown(), why })
+                check(holding).map_err(|why| GrantError::NotPassedOn { kind: kind.name.shown(), why }.into())
             }
-            Authority::Nothing => Err(Error::NotAllowed(kind.name.shown())),
+            Authority::Nothing => Err(AccessError::NotAllowed(kind.name.shown()).into()),
         }
     }
 

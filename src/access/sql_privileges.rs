@@ -10,7 +10,7 @@ use pgrx::prelude::*;
 use super::actor::refuse_identity;
 use crate::arguments;
 use crate::arguments::caller::Caller;
-use crate::error::{Error, ErrorReport};
+use crate::error::{AccessError, ArgumentError, Error, ErrorReport, ServerError};
 use crate::pg::function::call::Call;
 use crate::pg::roles::init_privileges::Unrecorded;
 use crate::pg::roles::role::{self, Role};
@@ -211,9 +211,9 @@ fn asked(
     let role = arguments::given(what, role)?;
     let access = arguments::given("access", access)?;
     if !MAY_GRANT.first(arguments![caller.user()], |row| row.required(1)).unwrap_or(false) {
-        return Err(Error::NotExtensionOwner);
+        return Err(AccessError::NotExtensionOwner.into());
     }
-    let access = Access::parse(access.as_bytes()).ok_or(Error::NoSuchAccess)?;
+    let access = Access::parse(access.as_bytes()).ok_or(ArgumentError::NoSuchAccess)?;
     Ok((role.quoted_name(), access))
 }
 
@@ -253,7 +253,7 @@ fn strip_grants(call: Call) -> Result<(), ErrorReport> {
           WHERE object IS NOT NULL AND a.grantee <> extowner",
     );
     if !role::is_creating_extension() {
-        Err(Error::NotInstalling)?;
+        Err(ServerError::NotInstalling)?;
     }
     for command in GRANTED.all(&[], |row| row.required::<Text>(1)) {
         run_command(command.as_bytes());

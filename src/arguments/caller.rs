@@ -1,6 +1,6 @@
 //! The caller of a function of ours.
 
-use crate::error::Error;
+use crate::error::{AccessError, Error, IdentityError, ServerError};
 use crate::pg::function::call::Call;
 use crate::pg::roles::privileges;
 use crate::pg::roles::role;
@@ -21,7 +21,7 @@ impl Caller {
     /// 25000 in a parallel worker, 42501 when the effective user may not execute this function.
     #[inline]
     pub fn enter(call: Call) -> Result<Self, Error> {
-        Caller::enter_leader(call, Error::InParallel)
+        Caller::enter_leader(call, ServerError::InParallel.into())
     }
 
     /// As [`enter`](Self::enter), for a function that is PARALLEL RESTRICTED.
@@ -30,7 +30,7 @@ impl Caller {
     /// As `enter`.
     #[inline]
     pub fn enter_restricted(call: Call) -> Result<Self, Error> {
-        Caller::enter_leader(call, Error::InWorker)
+        Caller::enter_leader(call, IdentityError::InWorker.into())
     }
 
     #[inline]
@@ -45,7 +45,7 @@ impl Caller {
     #[inline]
     pub fn enter_anywhere(call: Call) -> Result<Self, Error> {
         let user = role::effective();
-        if privileges::may_call(user, &call) { Ok(Caller { user }) } else { Err(refused(&call)) }
+        if privileges::may_call(user, &call) { Ok(Caller { user }) } else { Err(refused(&call).into()) }
     }
 
     /// Whoever runs the statement that fired a trigger of ours, or the worker. A trigger's function is not asked for:
@@ -88,6 +88,6 @@ impl Caller {
 }
 
 #[cold]
-fn refused(call: &Call) -> Error {
-    Error::MayNotExecute(call.function_name().shown())
+fn refused(call: &Call) -> AccessError {
+    AccessError::MayNotExecute(call.function_name().shown())
 }

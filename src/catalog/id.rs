@@ -8,7 +8,7 @@ use pgrx::Uuid;
 use rand::TryRngCore;
 use rand::rngs::OsRng;
 
-use crate::error::Error;
+use crate::error::ServerError;
 use crate::pg::types::clock::Timestamp;
 
 /// The least id that anything of this microsecond can have.
@@ -20,9 +20,9 @@ pub fn first(at: Timestamp) -> Uuid {
 ///
 /// # Errors
 /// 58030 when the operating system provides no random bytes.
-pub fn new(at: Timestamp) -> Result<Uuid, Error> {
+pub fn new(at: Timestamp) -> Result<Uuid, ServerError> {
     let mut random = [0; 10];
-    OsRng.try_fill_bytes(&mut random).map_err(|_| Error::Random)?;
+    OsRng.try_fill_bytes(&mut random).map_err(|_| ServerError::Random)?;
     Ok(of(at, random))
 }
 

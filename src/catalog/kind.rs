@@ -2,7 +2,7 @@
 
 use pgrx::datum::Interval;
 
-use crate::error::Error;
+use crate::error::KindError;
 use crate::model::error_style::ErrorStyle;
 use crate::model::kind::{Kind, PermissionMode};
 use crate::model::rate::Rate;
@@ -55,16 +55,16 @@ pub fn find(name: &[u8], snapshot: &LatestSnapshot) -> Option<Kind> {
 ///
 /// # Errors
 /// 42704 when there is none.
-pub fn lock(name: &Text) -> Result<Kind, Error> {
+pub fn lock(name: &Text) -> Result<Kind, KindError> {
     static LOCK: Statement = Statement::new("SELECT * FROM tokenauth.kind WHERE name = $1 FOR KEY SHARE");
-    LOCK.first(arguments![name.clone()], read).ok_or_else(|| Error::NoSuchKind(name.shown()))
+    LOCK.first(arguments![name.clone()], read).ok_or_else(|| KindError::NotFound(name.shown()))
 }
 
 /// Waits until no token of this kind, or of any if `None`, is being issued, and blocks further issuing.
 ///
 /// # Errors
 /// 42704 when there is no such kind.
-pub fn lock_against_issue(name: Option<&Text>) -> Result<(), Error> {
+pub fn lock_against_issue(name: Option<&Text>) -> Result<(), KindError> {
     static LOCK: Statement =
         Statement::new("SELECT name FROM tokenauth.kind WHERE name = $1 OR $1 IS NULL ORDER BY name FOR UPDATE");
     if name.is_none() {
@@ -73,7 +73,7 @@ pub fn lock_against_issue(name: Option<&Text>) -> Result<(), Error> {
     }
     let found = LOCK.run(arguments![name.cloned()]);
     match name {
-        Some(name) if found == 0 => Err(Error::NoSuchKind(name.shown())),
+        Some(name) if found == 0 => Err(KindError::NotFound(name.shown())),
         _ => Ok(()),
     }
 }

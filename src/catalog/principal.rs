@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::scope_interner;
 use crate::catalog::kind::stored_scopes;
-use crate::error::Error;
+use crate::error::PrincipalError;
 use crate::model::data_scope::DataScopes;
 use crate::model::principal_name::PrincipalName;
 use crate::model::scope::Scopes;
@@ -102,8 +102,8 @@ pub fn lock(name: &PrincipalName, hold: Hold) -> Option<Principal> {
 ///
 /// # Errors
 /// 42704 when there is none.
-pub fn lock_existing(name: &PrincipalName, hold: Hold) -> Result<Principal, Error> {
-    lock(name, hold).filter(|principal| !principal.dropped).ok_or_else(|| Error::NoSuchPrincipal(name.shown()))
+pub fn lock_existing(name: &PrincipalName, hold: Hold) -> Result<Principal, PrincipalError> {
+    lock(name, hold).filter(|principal| !principal.dropped).ok_or_else(|| PrincipalError::NotFound(name.shown()))
 }
 
 fn read(row: &Row) -> Principal {

@@ -7,7 +7,7 @@ use pgrx::Uuid;
 
 use crate::catalog::kind::stored_scopes;
 use crate::catalog::principal::{Covers, Principal, stored_data_scopes};
-use crate::error::Error;
+use crate::error::{LifetimeError, TokenError};
 use crate::model::network::Networks;
 use crate::model::principal_name::PrincipalName;
 use crate::pg::scan::index_scan::{Key, UniqueIndex};
@@ -82,9 +82,9 @@ impl Token {
     ///
     /// # Errors
     /// 22023 when it would not.
-    pub fn begins_before(&self, expires_at: Option<Timestamp>) -> Result<(), Error> {
+    pub fn begins_before(&self, expires_at: Option<Timestamp>) -> Result<(), LifetimeError> {
         match (self.not_before, expires_at) {
-            (Some(start), Some(end)) if start >= end => Err(Error::NeverValid),
+            (Some(start), Some(end)) if start >= end => Err(LifetimeError::NeverValid),
             _ => Ok(()),
         }
     }
@@ -121,9 +121,9 @@ pub fn has_lookup(id: Uuid, lookup: Lookup) -> bool {
 ///
 /// # Errors
 /// 42704 when there is none.
-pub fn lock(id: Uuid) -> Result<Token, Error> {
+pub fn lock(id: Uuid) -> Result<Token, TokenError> {
     static LOCK: Statement = Statement::by_key("SELECT * FROM tokenauth.token WHERE id = $1 FOR NO KEY UPDATE");
-    LOCK.first(arguments![id], read).ok_or(Error::NoSuchToken(id))
+    LOCK.first(arguments![id], read).ok_or(TokenError::NotFound(id))
 }
 
 fn read(row: &Row) -> Token {
@@ -175,14 +175,14 @@ pub struct Settings {
 ///
 /// # Errors
 /// 42704 when there is no such token.
-pub fn settings(id: Uuid) -> Result<Settings, Error> {
+pub fn settings(id: Uuid) -> Result<Settings, TokenError> {
     let read = |row: &Row| Settings {
         name: row.optional(column::NAME),
         description: row.optional(column::DESCRIPTION),
         networks: row.optional(column::NETWORKS),
         metadata: row.optional(column::METADATA),
     };
-    BY_ID.find(Key::Uuid(id), &LatestSnapshot::take(), read).ok_or(Error::NoSuchToken(id))
+    BY_ID.find(Key::Uuid(id), &LatestSnapshot::take(), read).ok_or(TokenError::NotFound(id))
 }
 
 /// How many tokens of a kind an owner has alive, without those in the grace of a rotation. The owner must be locked

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::parts::ErrorParts;
 use crate::model::bound_to::BoundTo;
 
 /// A row of a bound table, as errors name it.
@@ -13,6 +14,17 @@ pub struct BoundRow {
     pub to: BoundTo,
     /// The principal or the membership, or the number of the row; `None` before any row is read.
     pub row: Option<String>,
+}
+
+impl BoundRow {
+    /// An error that occurred here: its DETAIL ends with the place.
+    pub(super) fn added_to(&self, error: ErrorParts) -> ErrorParts {
+        let place = match &error.detail {
+            Some(detail) => format!("{detail}\n{self}"),
+            None => self.to_string(),
+        };
+        error.detail(place)
+    }
 }
 
 impl fmt::Display for BoundRow {

@@ -1,8 +1,6 @@
-//! How it is told that an actor may not pass on a token.
+//! Why an actor may not pass on a token.
 
-use pgrx::PgSqlErrorCode;
-
-use super::told::ErrorParts;
+use super::parts::{ErrorParts, denied};
 use crate::pg::types::clock::Timestamp;
 
 /// Why an actor may not pass on a token.
@@ -22,27 +20,28 @@ pub enum Refusal {
     Wider,
 }
 
-/// The refusal of a token of this kind, in the parts that PostgreSQL reports.
-pub fn told(kind: &str, why: Refusal) -> ErrorParts {
-    let denied = |message: String| ErrorParts::new(PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE, message);
-    match why {
-        Refusal::NotHeld(what) => denied(format!("{what} of a token must be held by the actor"))
-            .detail("The token would grant more than the actor holds now."),
-        Refusal::NotHeldLater(what) => denied(format!("{what} of a token must be held by the actor"))
-            .detail("The token was granted more than the actor holds; for now it grants less, but that may change.")
-            .hint("Use tokenauth.edit() first to cut what it was granted."),
-        Refusal::OnlyBySameKind => {
-            denied(format!("token of kind \"{kind}\" can be handed out only by a token of that kind"))
-                .detail("What it grants is not chosen, and may become more than the token presented grants now.")
+impl Refusal {
+    /// The refusal of a token of this kind.
+    pub(super) fn parts(self, kind: &str) -> ErrorParts {
+        match self {
+            Self::OnlyBySameKind => {
+                denied(format!("token of kind \"{kind}\" can be handed out only by a token of that kind"))
+                    .detail("What it grants is not chosen, and may become more than the token presented grants now.")
+            }
+            Self::OnlyForSameOwner => {
+                denied(format!("token of kind \"{kind}\" can be handed out only by a token of its owner"))
+                    .detail("What it grants is not chosen, and may become more than the token presented grants now.")
+            }
+            Self::NotHeld(what) => denied(format!("{what} of a token must be held by the actor"))
+                .detail("The token would grant more than the actor holds now."),
+            Self::NotHeldLater(what) => denied(format!("{what} of a token must be held by the actor"))
+                .detail("The token was granted more than the actor holds; for now it grants less, but that may change.")
+                .hint("Use tokenauth.edit() first to cut what it was granted."),
+            Self::Outlives(end) => denied("token must not outlive the token presented")
+                .detail(format!("The token presented expires at {}.", end.shown()))
+                .hint("Give an earlier expiry, or let the application make the call, without an identity."),
+            Self::Wider => denied("networks of a token must lie within those of the token presented")
+                .hint("Give networks within those, or let the application make the call, without an identity."),
         }
-        Refusal::OnlyForSameOwner => {
-            denied(format!("token of kind \"{kind}\" can be handed out only by a token of its owner"))
-                .detail("What it grants is not chosen, and may become more than the token presented grants now.")
-        }
-        Refusal::Outlives(end) => denied("token must not outlive the token presented".to_owned())
-            .detail(format!("The token presented expires at {}.", end.shown()))
-            .hint("Give an earlier expiry, or let the application make the call, without an identity."),
-        Refusal::Wider => denied("networks of a token must lie within those of the token presented".to_owned())
-            .hint("Give networks within those, or let the application make the call, without an identity."),
     }
 }

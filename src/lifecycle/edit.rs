@@ -13,7 +13,7 @@ use crate::catalog::event::Event;
 use crate::catalog::token;
 use crate::catalog::token::extent::Extent;
 use crate::catalog::token::grant::Grant;
-use crate::error::{Error, ErrorReport};
+use crate::error::{Error, ErrorReport, TokenError};
 use crate::model::data_scope::DataScopes;
 use crate::model::network::Networks;
 use crate::model::scope::Scopes;
@@ -98,7 +98,7 @@ impl Edit {
         let now = Timestamp::now();
         let was_expired = held.token.is_expired(now);
         if was_expired && !held.kind.expired_editable {
-            return Err(Error::TokenExpired(id));
+            return Err(TokenError::Expired(id).into());
         }
         if let Some(name) = &self.name {
             held.kind.accepts_name(Some(name).filter(|name| !name.is_empty()))?;
@@ -116,7 +116,7 @@ impl Edit {
             },
         };
         if held.token.rotated && after.outlives(before) {
-            return Err(Error::TokenRotated(id));
+            return Err(TokenError::Rotated(id).into());
         }
         // A new expiry or network extends all that the token grants; new scopes apply with its data scopes.
         if is_chosen || self.expiry.is_given() || self.networks.is_some() {

@@ -8,7 +8,7 @@ use crate::arguments;
 use crate::arguments::caller::Caller;
 use crate::catalog;
 use crate::catalog::token::grant::Grant;
-use crate::error::{Error, ErrorReport};
+use crate::error::{AccessError, Error, ErrorReport, KindError};
 use crate::model::principal_name::PrincipalName;
 use crate::pg::function::call::Call;
 use crate::pg::scan::snapshot::LatestSnapshot;
@@ -30,12 +30,12 @@ fn grantable(
     let actor = Actor::resolve(caller, actor)?;
     let _owner = caller.act_as_owner();
     let kind = arguments::given("kind", kind)?;
-    let kind =
-        catalog::kind::find(kind.as_bytes(), &LatestSnapshot::take()).ok_or_else(|| Error::NoSuchKind(kind.shown()))?;
+    let kind = catalog::kind::find(kind.as_bytes(), &LatestSnapshot::take())
+        .ok_or_else(|| KindError::NotFound(kind.shown()))?;
     let owner = PrincipalName::given("owner", owner)?;
     let handing_out = Parties::look(&actor, &kind, &owner).and_then(|parties| parties.handing_out(&kind, &owner));
     let (principal, authority) = match handing_out {
-        Err(Error::ActorInactive(_) | Error::NotAllowed(_)) => return Ok(None),
+        Err(Error::Access(AccessError::ActorInactive(_) | AccessError::NotAllowed(_))) => return Ok(None),
         found => found?,
     };
     let makes_one = || {

@@ -12,7 +12,7 @@ use crate::catalog;
 use crate::catalog::principal::{Hold, Principal};
 use crate::catalog::token;
 use crate::catalog::token::Token;
-use crate::error::Error;
+use crate::error::{Error, KindError, PrincipalError, TokenError};
 use crate::model::data_scope::DataScopes;
 use crate::model::kind::Kind;
 use crate::model::network::Networks;
@@ -32,10 +32,10 @@ impl Kind {
     pub fn accepts(&self, owner: &PrincipalName, principal: &Principal) -> Result<(), Error> {
         let owner_type = owner.principal_type();
         if !self.owner_types.iter().any(|allowed| allowed.as_bytes() == owner_type.as_bytes()) {
-            return Err(Error::OwnerType { kind: self.name.shown(), owner_type: owner_type.to_owned() });
+            return Err(KindError::OwnerType { kind: self.name.shown(), owner_type: owner_type.to_owned() }.into());
         }
         if !principal.active {
-            return Err(Error::OwnerInactive { owner: owner.shown(), table: supplier_of_active(owner) });
+            return Err(PrincipalError::Inactive { principal: owner.shown(), table: supplier_of_active(owner) }.into());
         }
         Ok(())
     }
@@ -45,7 +45,7 @@ impl Kind {
     /// # Errors
     /// 55000 when it is closed.
     pub fn is_open(&self) -> Result<(), Error> {
-        if self.closed { Err(Error::KindClosed(self.name.shown())) } else { Ok(()) }
+        if self.closed { Err(KindError::Closed(self.name.shown()).into()) } else { Ok(()) }
     }
 
     /// Checks that there is a name if the kind requires one; blanks are none.
@@ -54,7 +54,7 @@ impl Kind {
     /// 22004 when it is missing.
     pub fn accepts_name(&self, name: Option<&Text>) -> Result<(), Error> {
         let is_named = name.is_some_and(|name| !encoding::is_blank(name.as_bytes()));
-        if is_named || !self.name_required { Ok(()) } else { Err(Error::NameRequired(self.name.shown())) }
+        if is_named || !self.name_required { Ok(()) } else { Err(KindError::NameRequired(self.name.shown()).into()) }
     }
 
     /// Checks that the owner may have one more token alive. The caller must hold its row with `Hold::Alone`.
@@ -64,7 +64,7 @@ impl Kind {
     pub fn has_room(&self, owner: &PrincipalName, principal: &Principal) -> Result<(), Error> {
         match self.max_active_per_owner {
             Some(most) if token::count_alive(owner, &self.name, principal) >= i64::from(most) => {
-                Err(Error::TooManyActive { kind: self.name.shown(), most })
+                Err(KindError::TooManyActive { kind: self.name.shown(), most }.into())
             }
             _ => Ok(()),
         }
@@ -157,7 +157,7 @@ impl Held {
     /// 42704 when no such token exists, it was deleted, or this actor must not know of it.
     pub fn lock(id: Uuid, actor: &Actor) -> Result<Self, Error> {
         let held = Held::lock_deleted(id, actor)?;
-        if held.token.deleted { Err(Error::NoSuchToken(id)) } else { Ok(held) }
+        if held.token.deleted { Err(TokenError::NotFound(id).into()) } else { Ok(held) }
     }
 
     /// As [`lock`](Self::lock), but deleted tokens are found too.
@@ -172,10 +172,10 @@ impl Held {
         let Parties { owner: principal, authority } = Parties::lock(actor, &kind, &owner)?;
         let token = token::lock(id)?;
         if authority.is_nothing() {
-            return Err(Error::NoSuchToken(id));
+            return Err(TokenError::NotFound(id).into());
         }
         // A principal stays as long as it has tokens, if only as a tombstone.
-        let principal = principal.ok_or_else(|| Error::NoSuchPrincipal(owner.shown()))?;
+        let principal = principal.ok_or_else(|| PrincipalError::NotFound(owner.shown()))?;
         Ok(Held { kind, owner, principal, authority, token })
     }
 
@@ -189,7 +189,7 @@ impl Held {
     /// # Errors
     /// 55000 when it is.
     pub fn must_be_alive(&self) -> Result<(), Error> {
-        if self.is_dead() { Err(Error::TokenRevoked(self.token.id)) } else { Ok(()) }
+        if self.is_dead() { Err(TokenError::Revoked(self.token.id).into()) } else { Ok(()) }
     }
 
     /// Checks that the token works now.
@@ -200,13 +200,13 @@ impl Held {
         let (id, now) = (self.token.id, Timestamp::now());
         self.must_be_alive()?;
         if self.token.disabled {
-            return Err(Error::TokenDisabled(id));
+            return Err(TokenError::Disabled(id).into());
         }
         if self.token.is_early(now) {
-            return Err(Error::TokenNotYetValid(id));
+            return Err(TokenError::NotYetValid(id).into());
         }
         if self.token.is_expired(now) {
-            return Err(Error::TokenExpired(id));
+            return Err(TokenError::Expired(id).into());
         }
         self.kind.accepts(&self.owner, &self.principal)
     }
@@ -246,5 +246,5 @@ pub fn find_for(id: Uuid, actor: &Actor) -> Result<Token, Error> {
     if let Some(name) = actor.name() {
         Acting::lock(actor, name, Hold::Look)?;
     }
-    Err(Error::NoSuchToken(id))
+    Err(TokenError::NotFound(id).into())
 }

@@ -11,7 +11,7 @@ use crate::arguments::caller::Caller;
 use crate::arguments::{self, MOST_NAME};
 use crate::catalog::id;
 use crate::catalog::import::Imports;
-use crate::error::{Error, ErrorReport};
+use crate::error::{DigestError, Error, ErrorReport, ImportError, LifetimeError};
 use crate::model::principal_name::PrincipalName;
 use crate::pg::function::call::Call;
 use crate::pg::types::array::TextArray;
@@ -55,7 +55,7 @@ fn import(
     let name = arguments::bounded("name", name, MOST_NAME)?.filter(|name| !name.is_empty());
     let hint = arguments::bounded("hint", hint, MOST_NAME)?.filter(|hint| !hint.is_empty());
     if hint.as_ref().is_some_and(|hint| is_token(hint, algorithm, &digest)) {
-        Err(Error::HintIsToken)?;
+        Err(ImportError::HintIsToken)?;
     }
     let chosen = scopes.map(|scopes| arguments::scopes("scopes", &scopes)).transpose()?;
     let metadata = arguments::metadata(metadata)?.filter(|metadata| !metadata.is_empty_object());
@@ -94,7 +94,7 @@ fn import(
         sealed: None,
     };
     if !new.insert(credential, "token.imported", now)? {
-        Err(Error::DigestKnown)?;
+        Err(DigestError::Known)?;
     }
     Imports::expect(algorithm);
     Ok(new.id)
@@ -115,10 +115,11 @@ fn taken_over(algorithm: Option<Text>, digest: Option<Text>) -> Result<(Algorith
         .ok()
         .and_then(|name| name.parse().ok())
         .filter(|algorithm: &Algorithm| algorithm.is_importable())
-        .ok_or(Error::NoSuchAlgorithm)?;
-    let digest = Digest::from_hex(algorithm, digest.as_bytes()).map_err(|why| Error::Digest { algorithm, why })?;
+        .ok_or(DigestError::NoSuchAlgorithm)?;
+    let digest =
+        Digest::from_hex(algorithm, digest.as_bytes()).map_err(|why| DigestError::Malformed { algorithm, why })?;
     let is_of = |text: &&str| Digest::of(algorithm, text.as_bytes()).is_some_and(|of| of.matches(digest.as_bytes()));
-    if NO_TOKENS.iter().any(is_of) { Err(Error::DigestOfNothing) } else { Ok((algorithm, digest)) }
+    if NO_TOKENS.iter().any(is_of) { Err(DigestError::OfNothing.into()) } else { Ok((algorithm, digest)) }
 }
 
 /// Whether the hint is the token itself, which every list would then show.
@@ -133,8 +134,8 @@ fn is_token(hint: &Text, algorithm: Algorithm, digest: &Digest) -> bool {
 fn created(created_at: Option<Timestamp>, now: Timestamp) -> Result<Timestamp, Error> {
     match created_at {
         None => Ok(now),
-        Some(moment) if moment > now => Err(Error::CreatedLater),
-        Some(moment) if !moment.is_writable() => Err(Error::BeyondCalendar("created_at")),
+        Some(moment) if moment > now => Err(ImportError::CreatedLater.into()),
+        Some(moment) if !moment.is_writable() => Err(LifetimeError::BeyondCalendar("created_at").into()),
         Some(moment) => Ok(moment),
     }
 }

@@ -13,7 +13,7 @@ use crate::access::actor::Actor;
 use crate::arguments::caller::Caller;
 use crate::arguments::{self, MOST_NAME, MOST_PROSE};
 use crate::catalog::id;
-use crate::error::{Error, ErrorReport};
+use crate::error::{ArgumentError, Error, ErrorReport, LifetimeError};
 use crate::model::principal_name::PrincipalName;
 use crate::pg::function::call::Call;
 use crate::pg::types::array::TextArray;
@@ -61,7 +61,7 @@ fn issue(
     let chosen_data = data_scopes.as_ref().map(arguments::data_scopes).transpose()?;
     let networks = networks.as_ref().map(arguments::networks).transpose()?;
     if networks.as_ref().is_some_and(TextArray::is_empty) {
-        Err(Error::NoNetworks)?;
+        Err(ArgumentError::NoNetworks)?;
     }
     let metadata = arguments::metadata(metadata)?.filter(|metadata| !metadata.is_empty_object());
     let asked = Expiry::asked(expires_in, expires_at)?;
@@ -98,8 +98,8 @@ fn issue(
 fn starting(not_before: Option<Timestamp>, expires_at: Option<Timestamp>) -> Result<Option<Timestamp>, Error> {
     match not_before {
         None | Some(Timestamp::MINUS_INFINITY) => Ok(None),
-        Some(start) if !start.is_writable() => Err(Error::BeyondCalendar("not_before")),
-        Some(start) if expires_at.is_some_and(|end| start >= end) => Err(Error::NeverValid),
+        Some(start) if !start.is_writable() => Err(LifetimeError::BeyondCalendar("not_before").into()),
+        Some(start) if expires_at.is_some_and(|end| start >= end) => Err(LifetimeError::NeverValid.into()),
         start => Ok(start),
     }
 }

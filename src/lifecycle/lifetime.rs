@@ -2,7 +2,7 @@
 
 use pgrx::datum::Interval;
 
-use crate::error::Error;
+use crate::error::LifetimeError;
 use crate::model::kind::Kind;
 use crate::pg::types::clock::{Timestamp, is_negative, is_positive};
 
@@ -21,12 +21,12 @@ impl Expiry {
     ///
     /// # Errors
     /// 22023 when both are given.
-    pub fn asked(expires_in: Option<Interval>, expires_at: Option<Timestamp>) -> Result<Self, Error> {
+    pub fn asked(expires_in: Option<Interval>, expires_at: Option<Timestamp>) -> Result<Self, LifetimeError> {
         match (expires_in, expires_at) {
             (None, None) => Ok(Expiry::Default),
             (Some(lifetime), None) => Ok(Expiry::In(lifetime)),
             (None, Some(moment)) => Ok(Expiry::At(moment)),
-            (Some(_), Some(_)) => Err(Error::BothExpiries),
+            (Some(_), Some(_)) => Err(LifetimeError::BothExpiries),
         }
     }
 
@@ -42,25 +42,27 @@ impl Kind {
     /// # Errors
     /// 22004 when the kind requires an expiry and there is none, 22023 when it is not in the future, beyond
     /// `max_lifetime`, or beyond the year 9999.
-    pub fn expiry(&self, asked: &Expiry, now: Timestamp) -> Result<Option<Timestamp>, Error> {
+    pub fn expiry(&self, asked: &Expiry, now: Timestamp) -> Result<Option<Timestamp>, LifetimeError> {
         let expires_at = match (asked, &self.default_lifetime) {
             (Expiry::Default, None) => None,
             (Expiry::Default, Some(lifetime)) | (Expiry::In(lifetime), _) => Some(end_of(lifetime, now)?),
             (Expiry::At(Timestamp::INFINITY), _) => None,
-            (Expiry::At(moment), _) if *moment <= now => return Err(Error::ExpiryPassed),
-            (Expiry::At(moment), _) if !moment.is_writable() => return Err(Error::BeyondCalendar("expires_at")),
+            (Expiry::At(moment), _) if *moment <= now => return Err(LifetimeError::ExpiryPassed),
+            (Expiry::At(moment), _) if !moment.is_writable() => {
+                return Err(LifetimeError::BeyondCalendar("expires_at"));
+            }
             (Expiry::At(moment), _) => Some(*moment),
         };
         let latest = self.latest(now);
-        let beyond = |latest| Err(Error::ExpiryBeyondMaximum { kind: self.name.shown(), latest });
+        let beyond = |latest| Err(LifetimeError::ExpiryBeyondMaximum { kind: self.name.shown(), latest });
         let Some(expires_at) = expires_at else {
             // A kind with a maximum has no unbounded tokens, neither on request nor for lack of a default. A maximum
             // that ends beyond the calendar counts as none.
             return match (latest, asked) {
-                (_, Expiry::Default) if self.lifetime_required => Err(Error::LifetimeRequired(self.name.shown())),
+                (_, Expiry::Default) if self.lifetime_required => Err(LifetimeError::Required(self.name.shown())),
                 (Some(_), Expiry::Default) => Ok(self.longest(now)),
                 (Some(latest), _) => beyond(latest),
-                (None, _) if self.lifetime_required => Err(Error::MustExpire(self.name.shown())),
+                (None, _) if self.lifetime_required => Err(LifetimeError::MustExpire(self.name.shown())),
                 (None, _) => Ok(None),
             };
         };
@@ -76,14 +78,14 @@ impl Kind {
     ///
     /// # Errors
     /// 22004 when the kind requires an expiry and says nothing about how long tokens live.
-    pub fn inherited(&self, expires_at: Option<Timestamp>, now: Timestamp) -> Result<Option<Timestamp>, Error> {
+    pub fn inherited(&self, expires_at: Option<Timestamp>, now: Timestamp) -> Result<Option<Timestamp>, LifetimeError> {
         match (expires_at, self.latest(now)) {
             (Some(end), Some(latest)) if end > latest => Ok(self.longest(now)),
             (Some(end), _) => Ok(Some(end)),
             (None, _) if !self.lifetime_required => Ok(self.longest(now)),
             (None, _) => match self.default_lifetime.as_ref().or(self.max_lifetime.as_ref()) {
                 Some(lifetime) => end_of(lifetime, now).map(Some),
-                None => Err(Error::LifetimeRequired(self.name.shown())),
+                None => Err(LifetimeError::Required(self.name.shown())),
             },
         }
     }
@@ -92,10 +94,10 @@ impl Kind {
     ///
     /// # Errors
     /// 22023 when the grace is negative, longer than `max_grace`, or ends beyond the year 9999.
-    pub fn end_of_grace(&self, grace: &Interval, now: Timestamp) -> Result<Timestamp, Error> {
-        let end = if is_negative(grace) { None } else { now.plus(grace) }.ok_or(Error::Grace)?;
+    pub fn end_of_grace(&self, grace: &Interval, now: Timestamp) -> Result<Timestamp, LifetimeError> {
+        let end = if is_negative(grace) { None } else { now.plus(grace) }.ok_or(LifetimeError::Grace)?;
         match now.plus(&self.max_grace) {
-            Some(latest) if end > latest => Err(Error::GraceBeyondMaximum { kind: self.name.shown(), latest }),
+            Some(latest) if end > latest => Err(LifetimeError::GraceBeyondMaximum { kind: self.name.shown(), latest }),
             _ => Ok(end),
         }
     }
@@ -112,10 +114,10 @@ impl Kind {
     }
 }
 
-fn end_of(lifetime: &Interval, now: Timestamp) -> Result<Timestamp, Error> {
+fn end_of(lifetime: &Interval, now: Timestamp) -> Result<Timestamp, LifetimeError> {
     if !is_positive(lifetime) {
-        return Err(Error::ExpiryPassed);
+        return Err(LifetimeError::ExpiryPassed);
     }
-    let end = now.plus(lifetime).ok_or(Error::BeyondCalendar("expires_in"))?;
-    if end > now { Ok(end) } else { Err(Error::ExpiryPassed) }
+    let end = now.plus(lifetime).ok_or(LifetimeError::BeyondCalendar("expires_in"))?;
+    if end > now { Ok(end) } else { Err(LifetimeError::ExpiryPassed) }
 }

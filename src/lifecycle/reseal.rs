@@ -9,7 +9,7 @@ use crate::arguments;
 use crate::arguments::caller::Caller;
 use crate::catalog::event::Event;
 use crate::catalog::token;
-use crate::error::{Error, ErrorReport};
+use crate::error::{ArgumentError, ErrorReport};
 use crate::pg::function::call::Call;
 use crate::pg::types::jsonb::Jsonb;
 
@@ -29,7 +29,7 @@ fn reseal(call: Call, at_most: default!(Option<i64>, 10000)) -> Result<i64, Erro
     let _owner = caller.act_as_owner();
     let at_most = arguments::given("at_most", at_most)?;
     if at_most < 1 {
-        Err(Error::NotPositive("at_most"))?;
+        Err(ArgumentError::NotPositive("at_most"))?;
     }
     let newest = Sealed::key()?;
     let rows = token::lock_sealed_otherwise(&newest.id, at_most);

@@ -12,7 +12,7 @@ use crate::access::actor::Actor;
 use crate::arguments;
 use crate::arguments::caller::Caller;
 use crate::catalog::token::{self, SealedRow};
-use crate::error::{Error, ErrorReport};
+use crate::error::{Error, ErrorReport, KeyError, KindError, TokenError};
 use crate::keys::{self, Key};
 use crate::pg::function::call::Call;
 use crate::pg::scan::snapshot::LatestSnapshot;
@@ -35,12 +35,12 @@ fn reveal(call: Call, id: Option<Uuid>, actor: default!(Option<Text>, "'session'
     let _owner = caller.act_as_owner();
     let held = Held::lock(arguments::token_id(id)?, &actor)?;
     if !held.kind.reveal {
-        Err(Error::KindDoesNotReveal(held.kind.name.shown()))?;
+        Err(KindError::NotRevealed(held.kind.name.shown()))?;
     }
     held.must_be_active()?;
     held.may_be_revived()?;
     let id = held.token.id;
-    let text = token::sealed(id).ok_or(Error::NotSealed(id))?.open()?;
+    let text = token::sealed(id).ok_or(TokenError::NotSealed(id))?.open()?;
     record("token.revealed", held.token, None, None, None, &actor)?;
     Ok(Plaintext::from(text))
 }
@@ -58,8 +58,8 @@ impl Sealed {
     ///
     /// # Errors
     /// 55000 when there is none, or the key file is unusable.
-    pub fn key() -> Result<Rc<Key<Seal>>, Error> {
-        keys::newest()?.ok_or(Error::NoSeal)
+    pub fn key() -> Result<Rc<Key<Seal>>, KeyError> {
+        keys::newest()?.ok_or(KeyError::NoSeal)
     }
 
     /// Seals the text of the token with this id.
@@ -78,6 +78,6 @@ impl SealedRow {
     /// 55000 when the key is missing or a different one, XX001 when this was not sealed for the token.
     pub fn open(&self) -> Result<Zeroizing<Vec<u8>>, Error> {
         let seal = keys::named::<Seal>(self.seal.as_bytes(), &LatestSnapshot::take())?;
-        seal.key.open(&self.sealed, self.id.as_bytes()).ok_or(Error::SealBroken(self.id))
+        seal.key.open(&self.sealed, self.id.as_bytes()).ok_or(TokenError::SealBroken(self.id).into())
     }
 }

@@ -101,7 +101,7 @@ fn delete(call: Call, id: Option<Uuid>, actor: default!(Option<Text>, "'session'
 /// that change this very token.
 fn lock(id: Uuid, actor: &Actor) -> Result<Token, Error> {
     if actor.is_trusted() {
-        return token::lock(id);
+        return Ok(token::lock(id)?);
     }
     let held = Held::lock_deleted(id, actor)?;
     held.authority.may_revoke(&held.kind)?;

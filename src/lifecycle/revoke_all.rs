@@ -11,7 +11,7 @@ use crate::catalog::death_notice;
 use crate::catalog::event::{Event, Originator as _};
 use crate::catalog::principal::{self, Covers, Hold, lock_existing};
 use crate::catalog::{kind, token};
-use crate::error::{Error, ErrorReport};
+use crate::error::{AccessError, ArgumentError, Error, ErrorReport};
 use crate::model::principal_name::PrincipalName;
 use crate::pg::function::call::Call;
 use crate::pg::sql::statement::{Argument, Statement, arguments, fields};
@@ -52,7 +52,9 @@ fn revoke_all(
     };
     let reason = arguments::bounded("reason", reason, MOST_PROSE)?;
     let died = match selection {
-        Selection { owner: None, kind: None, issued_before: Timestamp::INFINITY } => Err(Error::NothingSelected)?,
+        Selection { owner: None, kind: None, issued_before: Timestamp::INFINITY } => {
+            Err(ArgumentError::NothingSelected)?
+        }
         Selection { owner: Some(owner), kind: None, issued_before: Timestamp::INFINITY }
             if actor.is_trusted_or(&owner) =>
         {
@@ -136,7 +138,7 @@ impl Selection {
             && !actor.is_trusted_or(owner)
             && !reach.reaches(owner)
         {
-            return Err(Error::NotAllowedFor(owner.shown()));
+            return Err(AccessError::NotAllowedFor(owner.shown()).into());
         }
         // Only now: who reaches none of its tokens is not told whether the owner exists.
         owner?;

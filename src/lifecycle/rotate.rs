@@ -17,7 +17,7 @@ use crate::catalog::event::Event;
 use crate::catalog::id;
 use crate::catalog::kind;
 use crate::catalog::token::{self, Settings, Token};
-use crate::error::{Error, ErrorReport};
+use crate::error::{Error, ErrorReport, KindError, TokenError};
 use crate::model::principal_name::PrincipalName;
 use crate::pg::function::call::Call;
 use crate::pg::scan::snapshot::LatestSnapshot;
@@ -81,7 +81,7 @@ fn rotation_status(call: Call, id: Option<Uuid>) -> Result<Option<RotationRow>, 
     let id = arguments::token_id(id)?;
     let token = find_for(id, &actor)?;
     if !may_see(&actor, &token)? || token.deleted {
-        Err(Error::NoSuchToken(id))?;
+        Err(TokenError::NotFound(id))?;
     }
     Ok(RotationRow::from_first(&STATUS, arguments![id]))
 }
@@ -109,13 +109,13 @@ fn succeed(held: Held, grace: &Interval, asked: &Expiry, actor: &Actor) -> Resul
     let id = held.token.id;
     held.must_be_alive()?;
     if held.token.is_expired(now) {
-        return Err(Error::TokenExpired(id));
+        return Err(TokenError::Expired(id).into());
     }
     if held.token.disabled {
-        return Err(Error::TokenDisabled(id));
+        return Err(TokenError::Disabled(id).into());
     }
     if held.token.rotated {
-        return Err(Error::TokenRotated(id));
+        return Err(TokenError::Rotated(id).into());
     }
     let grant = held.token.extent.grant.of_successor(&held.kind);
     held.may_hand_out(&grant)?;
@@ -129,7 +129,7 @@ fn succeed(held: Held, grace: &Interval, asked: &Expiry, actor: &Actor) -> Resul
     held.authority.admits(&held.kind, held.token.extent.networks.as_ref())?;
     held.token.begins_before(expires_at)?;
     let Settings { name, description, networks, metadata } = token::settings(id)?;
-    held.kind.accepts_name(name.as_ref()).map_err(|_| Error::NamelessSuccessor(held.kind.name.shown()))?;
+    held.kind.accepts_name(name.as_ref()).map_err(|_| KindError::NamelessSuccessor(held.kind.name.shown()))?;
     let before = token::described(id);
     let successor = id::new(now)?;
 

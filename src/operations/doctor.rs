@@ -6,8 +6,8 @@ mod schema;
 use pgrx::prelude::*;
 
 use crate::arguments::caller::Caller;
-use crate::error::ErrorReport;
 use crate::error::finding::Finding;
+use crate::error::{Error, ErrorReport};
 use crate::keys;
 use crate::pg::function::call::Call;
 use crate::pg::types::text::Text;
@@ -42,7 +42,10 @@ fn doctor(
 pub fn findings() -> Vec<Finding> {
     let mut findings = binding::findings();
     findings.extend(
-        keys::faults().iter().map(|fault| Finding::new("keys", "tokenauth.key_file", &fault.whole(), &fault.hint())),
+        keys::faults()
+            .into_iter()
+            .map(Error::from)
+            .map(|fault| Finding::new("keys", "tokenauth.key_file", &fault.whole(), &fault.hint())),
     );
     findings.extend(schema::findings());
     findings.extend(locks::findings());

@@ -9,7 +9,7 @@ use pgrx::prelude::*;
 use crate::access::actor::Actor;
 use crate::arguments;
 use crate::arguments::caller::Caller;
-use crate::error::{Error, ErrorReport};
+use crate::error::{ErrorReport, ImportError, ServerError};
 use crate::pg::function::call::Call;
 use crate::pg::process::database;
 use crate::pg::process::shared_memory;
@@ -28,9 +28,9 @@ use crate::usage::{in_memory, snapshot_file};
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn usage_export(call: Call) -> Result<Option<Jsonb>, ErrorReport> {
     let _owner = Caller::enter(call)?.act_as_owner();
-    let slots = shared_memory::slots().ok_or(Error::NotPreloaded("usage_export"))?;
+    let slots = shared_memory::slots().ok_or(ServerError::NotPreloaded("usage_export"))?;
     if !database::is_in_recovery() {
-        Err(Error::NotStandby)?;
+        Err(ServerError::NotStandby)?;
     }
     let Some(database) = in_memory::database(slots) else { return Ok(None) };
     let arrived = database.open().filter(|&open| tables::has_arrived(open, &LatestSnapshot::take()));
@@ -76,7 +76,7 @@ fn usage_import(call: Call, batch: Option<Jsonb>) -> Result<i64, ErrorReport> {
     let caller = Caller::enter(call)?;
     Actor::application(caller)?;
     let _owner = caller.act_as_owner();
-    let batch = Batch::of_jsonb(&arguments::given("batch", batch)?).ok_or(Error::NotUsage)?;
+    let batch = Batch::of_jsonb(&arguments::given("batch", batch)?).ok_or(ImportError::NotUsage)?;
     if !tables::enter_batch(batch.open) {
         return Ok(0);
     }

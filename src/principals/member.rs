@@ -9,7 +9,7 @@ use crate::arguments::caller::Caller;
 use crate::catalog::event::Event;
 use crate::catalog::member;
 use crate::catalog::principal::{Hold, lock_existing};
-use crate::error::{Error, ErrorReport};
+use crate::error::{Error, ErrorReport, PrincipalError};
 use crate::model::bound_to::BoundTo;
 use crate::model::principal_name::PrincipalName;
 use crate::pg::function::call::Call;
@@ -78,7 +78,7 @@ fn parties(org: Option<Text>, member: Option<Text>) -> Result<(PrincipalName, Pr
     let org = PrincipalName::given("org", org)?;
     let member = PrincipalName::given("member", member)?;
     if org == member {
-        return Err(Error::MemberOfItself);
+        return Err(PrincipalError::MemberOfItself.into());
     }
     binding::lock(&BoundTo::Memberships, Supply::SetByHand);
     let (first, second) = if org < member { (&org, &member) } else { (&member, &org) };

@@ -3,7 +3,7 @@
 use pgrx::prelude::*;
 
 use crate::catalog::event::append_only;
-use crate::error::{Error, ErrorReport};
+use crate::error::{AccessError, ErrorReport};
 use crate::pg::function::trigger::{TriggerAnswer, TriggerCall};
 
 /// BEFORE UPDATE OR DELETE OR TRUNCATE on `tokenauth.event`: refuses, except for a DELETE of ours.
@@ -12,5 +12,5 @@ fn refuse_change(call: TriggerCall) -> Result<TriggerAnswer, ErrorReport> {
     if call.is_delete() && append_only::is_unlocked() {
         return Ok(TriggerAnswer::nothing());
     }
-    Err(Error::AppendOnly)?
+    Err(AccessError::AppendOnly)?
 }

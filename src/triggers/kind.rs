@@ -8,7 +8,7 @@ use crate::arguments;
 use crate::arguments::caller::Caller;
 use crate::catalog::event::Event;
 use crate::catalog::kind::{BY_NAME, any_with_tokens, column, has_tokens, lock_against_issue};
-use crate::error::{Error, ErrorReport};
+use crate::error::{ArgumentError, Error, ErrorReport, KindError, LifetimeError, ServerError};
 use crate::model::principal_name::PrincipalName;
 use crate::model::scope::Scope;
 use crate::pg::function::trigger::{RowChange, TriggerAnswer, TriggerCall};
@@ -29,11 +29,11 @@ fn guard_kind(call: TriggerCall) -> Result<TriggerAnswer, ErrorReport> {
     let _owner = Caller::of_trigger().act_as_owner();
     if call.is_truncate(&BY_NAME) {
         return match any_with_tokens() {
-            Some(kind) => Err(Error::KindHasTokens(kind.shown()))?,
+            Some(kind) => Err(KindError::HasTokens(kind.shown()))?,
             None => Ok(TriggerAnswer::nothing()),
         };
     }
-    let change = call.row_change(&BY_NAME).ok_or(Error::TriggerMisuse)?;
+    let change = call.row_change(&BY_NAME).ok_or(ServerError::TriggerMisuse)?;
     match &change {
         RowChange::Insert(new) => {
             check(&new.row())?;
@@ -53,7 +53,7 @@ fn guard_kind(call: TriggerCall) -> Result<TriggerAnswer, ErrorReport> {
         RowChange::Delete(old) => {
             let kind: Text = old.row().required(column::NAME);
             if has_tokens(&kind) {
-                Err(Error::KindHasTokens(kind.shown()))?;
+                Err(KindError::HasTokens(kind.shown()))?;
             }
         }
     }
@@ -70,7 +70,7 @@ fn record_kind(call: TriggerCall) -> Result<TriggerAnswer, ErrorReport> {
         record_all_deleted(&actor)?;
         return Ok(TriggerAnswer::nothing());
     }
-    let change = call.row_change(&BY_NAME).ok_or(Error::TriggerMisuse)?;
+    let change = call.row_change(&BY_NAME).ok_or(ServerError::TriggerMisuse)?;
     match &change {
         RowChange::Insert(new) => {
             // A row older than its transaction comes from a dump, which also holds the event of its creation.
@@ -95,7 +95,7 @@ fn check(row: &Row) -> Result<(), Error> {
     if let Some(types) = row.optional::<TextArray>(column::OWNER_TYPES) {
         for (index, name) in (1..).zip(arguments::elements("owner_types", &types)?) {
             if !PrincipalName::is_type(name) {
-                return Err(Error::PrincipalType { index });
+                return Err(ArgumentError::OwnerType { index }.into());
             }
         }
     }
@@ -108,7 +108,7 @@ fn check(row: &Row) -> Result<(), Error> {
             .optional::<Interval>(column)
             .is_some_and(|lifetime| is_positive(&lifetime) && has_negative_part(&lifetime))
         {
-            return Err(Error::Lifetime(name));
+            return Err(LifetimeError::NegativePart(name).into());
         }
     }
     if let Some(ceiling) = row.optional::<TextArray>(column::CEILING) {
@@ -118,7 +118,7 @@ fn check(row: &Row) -> Result<(), Error> {
         [("issue_permission", column::ISSUE_PERMISSION), ("manage_permission", column::MANAGE_PERMISSION)]
     {
         if let Some(permission) = row.bytes(column) {
-            Scope::parse(permission).map_err(|why| Error::Permission { of, why })?;
+            Scope::parse(permission).map_err(|why| ArgumentError::Scope { of, why })?;
         }
     }
     Ok(())
@@ -128,7 +128,7 @@ fn check(row: &Row) -> Result<(), Error> {
 fn warn_of_rate(old: Option<&Row>, new: &Row) {
     let rate = |row: &Row| row.optional::<i32>(column::RATE_LIMIT);
     if rate(new).is_some() && old.and_then(rate) != rate(new) && !usage::is_preloaded() {
-        ErrorReport::from(Error::NotPreloaded("rate_limit")).report(PgLogLevel::WARNING);
+        ErrorReport::from(ServerError::NotPreloaded("rate_limit")).report(PgLogLevel::WARNING);
     }
 }
 
@@ -153,7 +153,7 @@ fn keep_what_tokens_depend_on(old: &Row, new: &Row) -> Result<(), Error> {
     let kind: Text = old.required(column::NAME);
     lock_against_issue(Some(&kind))?;
     if has_tokens(&kind) {
-        return Err(Error::KindInUse { kind: kind.shown(), column });
+        return Err(KindError::InUse { kind: kind.shown(), column }.into());
     }
     Ok(())
 }

@@ -4,8 +4,8 @@ use super::slots::DATABASES;
 use super::tables;
 use super::{in_memory, shared_memory};
 use crate::catalog::kind;
-use crate::error::Error;
 use crate::error::finding::Finding;
+use crate::error::{Error, ServerError};
 use crate::pg::process::database;
 use crate::pg::sql::statement::Statement;
 use crate::pg::types::clock::Timestamp;
@@ -18,7 +18,7 @@ const MISSED: u32 = 3;
 pub fn findings() -> Vec<Finding> {
     let finding = |object: &str, finding: String, hint: &str| Finding::new("usage", object, &finding, hint);
     let Some(slots) = shared_memory::slots() else {
-        let hint = Error::NotPreloaded("usage").hint();
+        let hint = Error::from(ServerError::NotPreloaded("usage")).hint();
         let mut findings = vec![finding(
             "shared_preload_libraries",
             "tokenauth is not preloaded: usage is approximate and costs writes".to_owned(),

@@ -6,7 +6,7 @@ use pgrx::prelude::*;
 use super::in_memory;
 use super::tables;
 use crate::arguments::caller::Caller;
-use crate::error::{Error, ErrorReport};
+use crate::error::{ErrorReport, ServerError};
 use crate::model::verdict::Verdict;
 use crate::pg::function::call::Call;
 use crate::pg::process::shared_memory;
@@ -51,7 +51,7 @@ fn stats(
     ErrorReport,
 > {
     Caller::enter_anywhere(call)?;
-    let slots = shared_memory::slots().ok_or(Error::NotPreloaded("stats"))?;
+    let slots = shared_memory::slots().ok_or(ServerError::NotPreloaded("stats"))?;
     let database = in_memory::database(slots);
     let counts = database.map(|database| database.counts()).unwrap_or_default();
     let since = database.and_then(|database| Timestamp::of_micros(database.reset()));

@@ -7,7 +7,7 @@ use pgrx::prelude::*;
 use super::shared_memory;
 use crate::arguments;
 use crate::arguments::caller::Caller;
-use crate::error::{Error, ErrorReport};
+use crate::error::{ArgumentError, ErrorReport, ServerError};
 use crate::pg::function::call::Call;
 use crate::pg::sql::statement::{Statement, arguments};
 use crate::pg::types::clock::{Timestamp, is_positive};
@@ -35,9 +35,9 @@ fn unusual_activity(
     let _owner = Caller::enter(call)?.act_as_owner();
     let within = arguments::given("within", within)?;
     if !is_positive(&within) {
-        Err(Error::NotPositive("within"))?;
+        Err(ArgumentError::NotPositive("within"))?;
     }
-    shared_memory::slots().ok_or(Error::NotPreloaded("unusual_activity"))?;
+    shared_memory::slots().ok_or(ServerError::NotPreloaded("unusual_activity"))?;
     let since = Timestamp::now().minus(&within).unwrap_or(Timestamp::MINUS_INFINITY);
     let found = UNUSUAL.all(arguments![since], |row| (row.required(1), row.required(2), row.required(3)));
     Ok(TableIterator::new(found))

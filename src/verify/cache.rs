@@ -23,7 +23,7 @@ use crate::catalog::import::Imports;
 use crate::catalog::kind;
 use crate::catalog::principal::{self, Principal};
 use crate::catalog::scope_interner;
-use crate::error::Error;
+use crate::error::{Error, KeyError};
 use crate::keys;
 use crate::model::kind::Kind;
 use crate::model::verdict::Verdict;
@@ -261,7 +261,7 @@ fn read(
     digest: &Digest,
     snapshot: &LatestSnapshot,
     generation: Option<u64>,
-) -> Result<Option<Resolved>, Error> {
+) -> Result<Option<Resolved>, KeyError> {
     let pepper = |id: &[u8]| match generation {
         None => keys::named(id, snapshot),
         Some(generation) => pepper(id, snapshot, generation),
@@ -277,7 +277,7 @@ fn read(
     Ok(owner.zip(kind).map(|(owner, kind)| Resolved { token, owner, kind }))
 }
 
-fn pepper(id: &[u8], snapshot: &LatestSnapshot, generation: u64) -> Result<Rc<Peppering>, Error> {
+fn pepper(id: &[u8], snapshot: &LatestSnapshot, generation: u64) -> Result<Rc<Peppering>, KeyError> {
     let remembered = MEMORY.with_borrow_mut(|memory| {
         let mut peppers = memory.at(generation).peppers.iter();
         peppers.find(|pepper| pepper.id.as_bytes() == id).map(Rc::clone)

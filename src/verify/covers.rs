@@ -4,7 +4,7 @@ use pgrx::prelude::*;
 
 use crate::arguments;
 use crate::arguments::caller::Caller;
-use crate::error::{Error, ErrorReport};
+use crate::error::{ArgumentError, ErrorReport};
 use crate::model::scope::Scope;
 use crate::pg::function::call::Call;
 use crate::pg::types::array::TextArray;
@@ -18,6 +18,6 @@ use crate::pg::types::text::Text;
 fn covers(call: Call, scopes: TextArray, scope: Text) -> Result<bool, ErrorReport> {
     Caller::enter_anywhere(call)?;
     let granted = arguments::scopes("scopes", &scopes)?;
-    let scope = Scope::parse(scope.as_bytes()).map_err(|why| Error::Permission { of: "scope", why })?;
+    let scope = Scope::parse(scope.as_bytes()).map_err(|why| ArgumentError::Scope { of: "scope", why })?;
     Ok(granted.covers(&scope))
 }

@@ -10,7 +10,7 @@ use crate::catalog;
 use crate::catalog::principal::Principal;
 use crate::catalog::token;
 use crate::catalog::token::Token;
-use crate::error::{Error, ErrorReport};
+use crate::error::{Error, ErrorReport, KindError, PrincipalError, TokenError};
 use crate::model::kind::{Kind, PermissionMode};
 use crate::model::network::{Client, Network};
 use crate::model::scope::{Scope, Scopes};
@@ -60,7 +60,7 @@ impl Report {
 
     fn identify(&mut self, given: &Presented<'_>) -> Result<Option<Uuid>, Error> {
         if let Some(id) = given.bytes().and_then(read_id) {
-            token::find(id).ok_or(Error::NoSuchToken(id))?;
+            token::find(id).ok_or(TokenError::NotFound(id))?;
             return Ok(Some(id));
         }
         let form = given.bytes().map(crate::token::Presented::parse);
@@ -88,11 +88,11 @@ impl Report {
     fn examine(&mut self, id: Uuid, require: &Scopes, client: Option<Option<Client>>) -> Result<(), Error> {
         let snapshot = LatestSnapshot::take();
         let now = Timestamp::now();
-        let token = token::find(id).ok_or(Error::NoSuchToken(id))?;
+        let token = token::find(id).ok_or(TokenError::NotFound(id))?;
         let owner = catalog::principal::find(token.owner.as_bytes(), &snapshot)
-            .ok_or_else(|| Error::NoSuchPrincipal(token.owner.shown()))?;
+            .ok_or_else(|| PrincipalError::NotFound(token.owner.shown()))?;
         let kind = catalog::kind::find(token.kind.as_bytes(), &snapshot)
-            .ok_or_else(|| Error::NoSuchKind(token.kind.shown()))?;
+            .ok_or_else(|| KindError::NotFound(token.kind.shown()))?;
 
         self.death(&token, &owner, now);
         self.add(

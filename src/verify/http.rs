@@ -12,7 +12,7 @@ pub use headers::{Headers, Names};
 
 use crate::arguments::caller::Caller;
 use crate::catalog;
-use crate::error::{Error, ErrorReport};
+use crate::error::{ArgumentError, ErrorReport};
 use crate::model::scope::Scopes;
 use crate::model::verdict::Verdict;
 use crate::pg::function::call::Call;
@@ -49,7 +49,7 @@ fn error_response(call: Call, v: VerificationArgument) -> Result<Jsonb, ErrorRep
     let verdict: Verdict = fields
         .bytes(field::VERDICT)
         .and_then(|verdict| str::from_utf8(verdict).ok()?.parse().ok())
-        .ok_or(Error::NoSuchVerdict)?;
+        .ok_or(ArgumentError::NoSuchVerdict)?;
     // One that was made by hand may hold anything: what is longer than ours ever are is left out.
     let correlation_id = fields.bytes(field::CORRELATION_ID).filter(|id| id.len() <= MOST_CORRELATION);
     let correlation_id = correlation_id.map(encoding::told).unwrap_or_default();

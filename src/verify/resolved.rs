@@ -13,7 +13,7 @@ use crate::catalog::kind::stored_scopes;
 use crate::catalog::principal::stored_data_scopes;
 use crate::catalog::scope_interner;
 use crate::catalog::token::{BY_LOOKUP, column};
-use crate::error::Error;
+use crate::error::KeyError;
 use crate::model::data_scope::DataScopes;
 use crate::model::kind::Kind;
 use crate::model::network::Network;
@@ -65,8 +65,8 @@ impl TokenRow {
         lookup: Lookup,
         digest: &Digest,
         snapshot: &LatestSnapshot,
-        pepper: impl FnOnce(&[u8]) -> Result<Rc<Peppering>, Error>,
-    ) -> Result<Option<Self>, Error> {
+        pepper: impl FnOnce(&[u8]) -> Result<Rc<Peppering>, KeyError>,
+    ) -> Result<Option<Self>, KeyError> {
         BY_LOOKUP
             .find(Key::Bigint(lookup.to_bigint()), snapshot, |row| {
                 let pepper = row.bytes(column::PEPPER).map(pepper).transpose()?;

@@ -6,7 +6,7 @@ use super::holding::Presented;
 use crate::access::actor::{Actor, Presenter};
 use crate::catalog::principal::{self, Hold, Principal};
 use crate::catalog::{kind, token};
-use crate::error::Error;
+use crate::error::{AccessError, Error, IdentityError};
 use crate::model::data_scope::DataScopes;
 use crate::model::principal_name::PrincipalName;
 use crate::model::scope::Scopes;
@@ -32,12 +32,12 @@ impl Acting {
     /// a token that is no longer accepted.
     pub fn lock(actor: &Actor, name: &PrincipalName, hold: Hold) -> Result<Self, Error> {
         if let Some(presenter) = actor.presenter() {
-            let owner = principal::lock(name, hold).ok_or(Error::NotAccepted)?;
+            let owner = principal::lock(name, hold).ok_or(IdentityError::NotAccepted)?;
             return Acting::by_token(presenter, &owner);
         }
         let Principal { active, permissions, data_scopes, .. } = principal::lock_existing(name, hold)?;
         if !active {
-            return Err(Error::ActorInactive(name.shown()));
+            return Err(AccessError::ActorInactive(name.shown()).into());
         }
         Ok(Acting { scopes: permissions, data_scopes, presented: None })
     }
@@ -65,12 +65,12 @@ impl Acting {
 
     fn by_token(presenter: &Presenter, owner: &Principal) -> Result<Self, Error> {
         let now = Timestamp::now();
-        let token = token::find(presenter.token).ok_or(Error::NotAccepted)?;
+        let token = token::find(presenter.token).ok_or(IdentityError::NotAccepted)?;
         let is_in_time = !token.is_early(now) && !token.is_expired(now);
         if token.is_dead(owner) || token.disabled || !is_in_time || !owner.active {
-            return Err(Error::NotAccepted);
+            return Err(IdentityError::NotAccepted.into());
         }
-        let kind = kind::find(token.kind.as_bytes(), &LatestSnapshot::take()).ok_or(Error::NotAccepted)?;
+        let kind = kind::find(token.kind.as_bytes(), &LatestSnapshot::take()).ok_or(IdentityError::NotAccepted)?;
         Ok(Acting {
             scopes: Rc::new(kind.effective_scopes(token.extent.grant.scopes.as_ref(), &owner.permissions)),
             data_scopes: kind.effective_data_scopes(token.extent.grant.data_scopes.as_ref(), &owner.data_scopes),

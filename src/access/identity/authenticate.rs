@@ -5,7 +5,7 @@ use pgrx::prelude::*;
 use super::state::{self, Attempt, Identity};
 use crate::arguments::caller::Caller;
 use crate::catalog::event::correlation;
-use crate::error::{Error, ErrorReport};
+use crate::error::{Error, ErrorReport, IdentityError};
 use crate::model::verdict::Verdict;
 use crate::pg::function::call::Call;
 use crate::pg::types::array::TextArray;
@@ -147,9 +147,11 @@ fn owner(attempt: Attempt, outcome: Outcome) -> Result<Text, Error> {
             correlation::next()?;
             Ok(owner)
         }
-        Outcome::Refused(refused) if refused.verdict == Verdict::InsufficientScope => Err(Error::ScopeNotGranted),
+        Outcome::Refused(refused) if refused.verdict == Verdict::InsufficientScope => {
+            Err(IdentityError::ScopeNotGranted.into())
+        }
         // One message for every reason: the caller may be guessing.
-        Outcome::Refused(_) => Err(Error::NotAccepted),
+        Outcome::Refused(_) => Err(IdentityError::NotAccepted.into()),
     }
 }
 

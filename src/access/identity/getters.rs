@@ -8,7 +8,7 @@ use pgrx::prelude::*;
 
 use super::state::{self, Identity};
 use crate::arguments::caller::Caller;
-use crate::error::{Error, ErrorReport};
+use crate::error::{ArgumentError, Error, ErrorReport};
 use crate::model::data_scope::DataScopes;
 use crate::model::principal_name::PrincipalName;
 use crate::model::scope::Scope;
@@ -88,7 +88,7 @@ fn has_scope(call: Call, scope: Option<Text>) -> Result<bool, ErrorReport> {
     let Some(scope) = scope else {
         return Ok(false);
     };
-    let scope = Scope::parse(scope.as_bytes()).map_err(|why| Error::Permission { of: "argument", why })?;
+    let scope = Scope::parse(scope.as_bytes()).map_err(|why| ArgumentError::Scope { of: "argument", why })?;
     Ok(identity.is_some_and(|identity| identity.effective().scopes().covers(&scope)))
 }
 

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use crate::error::Error;
+use crate::error::IdentityError;
 use crate::pg::roles::role;
 use crate::pg::transaction::acting_as::is_security_restricted;
 use crate::pg::transaction::xact::{self, End};
@@ -115,9 +115,9 @@ pub fn listen() {
 ///
 /// # Errors
 /// 25000 in a parallel worker, which does not have the identity.
-pub fn current() -> Result<Option<Identity>, Error> {
+pub fn current() -> Result<Option<Identity>, IdentityError> {
     if xact::is_parallel_worker() {
-        return Err(Error::InWorker);
+        return Err(IdentityError::InWorker);
     }
     Ok(STATE.with_borrow(|state| match state {
         State::Authenticated(Authenticated { who, .. }) if who.session_user == role::session() => {
@@ -144,7 +144,7 @@ pub enum Standing {
 ///
 /// # Errors
 /// 25000 in a parallel worker.
-pub fn standing() -> Result<Standing, Error> {
+pub fn standing() -> Result<Standing, IdentityError> {
     Ok(match current()? {
         Some(identity) => Standing::Identity(identity),
         None if STATE.with_borrow(|state| matches!(state, State::Open)) => Standing::Application,
@@ -156,7 +156,7 @@ pub fn standing() -> Result<Standing, Error> {
 ///
 /// # Errors
 /// 42501 in a security-restricted operation.
-pub fn close() -> Result<(), Error> {
+pub fn close() -> Result<(), IdentityError> {
     refuse_restricted()?;
     STATE.set(State::Closed);
     Ok(())
@@ -164,8 +164,8 @@ pub fn close() -> Result<(), Error> {
 
 /// Checks that the transaction's identity may change now: it is not that of whoever wrote the code of an index
 /// expression or a materialized view, and a superuser's ANALYZE must not log in as its owner.
-fn refuse_restricted() -> Result<(), Error> {
-    if is_security_restricted() { Err(Error::Restricted) } else { Ok(()) }
+fn refuse_restricted() -> Result<(), IdentityError> {
+    if is_security_restricted() { Err(IdentityError::RestrictedChange) } else { Ok(()) }
 }
 
 /// An attempt to authenticate. Unless it succeeds, the transaction is closed for identities.
@@ -181,13 +181,13 @@ impl Attempt {
     /// # Errors
     /// 25001 when the transaction is closed for identities; 42501 in a security-restricted operation, which leaves the
     /// identity as it is.
-    pub fn begin() -> Result<Self, Error> {
+    pub fn begin() -> Result<Self, IdentityError> {
         refuse_restricted()?;
         match STATE.replace(State::Closed) {
             State::Open => Ok(Attempt { former: None, was_rolled_back: false }),
             State::RolledBack => Ok(Attempt { former: None, was_rolled_back: true }),
             State::Authenticated(former) => Ok(Attempt { former: Some(former), was_rolled_back: false }),
-            State::Closed => Err(Error::SecondIdentity),
+            State::Closed => Err(IdentityError::Second),
         }
     }
 
@@ -195,9 +195,9 @@ impl Attempt {
     ///
     /// # Errors
     /// 25001 when the transaction was authenticated: it must not go on as somebody who is not there any more.
-    pub fn withdraw(self) -> Result<(), Error> {
+    pub fn withdraw(self) -> Result<(), IdentityError> {
         if self.former.is_some() {
-            return Err(Error::SecondIdentity);
+            return Err(IdentityError::Second);
         }
         STATE.set(if self.was_rolled_back { State::RolledBack } else { State::Open });
         Ok(())
@@ -207,13 +207,13 @@ impl Attempt {
     ///
     /// # Errors
     /// 25001 when the transaction was authenticated by another token, or as another role.
-    pub fn succeed(self, identity: Identity) -> Result<(), Error> {
+    pub fn succeed(self, identity: Identity) -> Result<(), IdentityError> {
         let who = Held { identity, session_user: role::session() };
         let level = xact::nesting_level();
         STATE.set(State::Authenticated(match self.former {
             None => Authenticated::first(who, level),
             Some(former) if former.who.is_same(&who) => former.again(who, level),
-            Some(_) => return Err(Error::SecondIdentity),
+            Some(_) => return Err(IdentityError::Second),
         }));
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::cell::Cell;
 use rand::TryRngCore;
 use rand::rngs::OsRng;
 
-use crate::error::Error;
+use crate::error::ServerError;
 use crate::pg::transaction::xact;
 use crate::pg::types::composite::CORRELATION;
 use crate::pg::types::text::Text;
@@ -24,7 +24,7 @@ pub const LENGTH: usize = CORRELATION;
 ///
 /// # Errors
 /// 58030 when the operating system provides no random bytes.
-pub fn new() -> Result<[u8; LENGTH], Error> {
+pub fn new() -> Result<[u8; LENGTH], ServerError> {
     next().map(digits)
 }
 
@@ -32,10 +32,10 @@ pub fn new() -> Result<[u8; LENGTH], Error> {
 ///
 /// # Errors
 /// As `new`.
-pub fn next() -> Result<u128, Error> {
+pub fn next() -> Result<u128, ServerError> {
     let (random, count) = match SEQUENCE.get() {
         Some(sequence) => sequence,
-        None => (OsRng.try_next_u64().map_err(|_| Error::Random)?, 0),
+        None => (OsRng.try_next_u64().map_err(|_| ServerError::Random)?, 0),
     };
     SEQUENCE.set(Some((random, count.wrapping_add(1))));
     let number = (u128::from(random) << 64) | u128::from(count);

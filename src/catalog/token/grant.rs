@@ -2,7 +2,7 @@
 
 use super::Token;
 use crate::catalog::principal::Principal;
-use crate::error::Error;
+use crate::error::{ArgumentError, Error, GrantError};
 use crate::model::data_scope::DataScopes;
 use crate::model::kind::Kind;
 use crate::model::scope::{Scopes, ScopesError};
@@ -28,9 +28,9 @@ impl Grant {
         let scopes = kind.effective_scopes(self.scopes.as_ref(), &owner.permissions);
         let data_scopes = kind.effective_data_scopes(self.data_scopes.as_ref(), &owner.data_scopes);
         if !scopes.within(&kind.held(&owner.permissions)) {
-            return Err(Error::NotHeld("scopes"));
+            return Err(GrantError::NotHeld("scopes").into());
         }
-        if data_scopes.within(&owner.data_scopes) { Ok(()) } else { Err(Error::NotHeld("data scopes")) }
+        if data_scopes.within(&owner.data_scopes) { Ok(()) } else { Err(GrantError::NotHeld("data scopes").into()) }
     }
 
     /// The grant chosen by the caller; a field is `None` where nothing is chosen.
@@ -45,16 +45,16 @@ impl Grant {
     ) -> Result<Self, Error> {
         if !kind.permission_mode.is_chosen() && (scopes.is_some() || data_scopes.is_some()) {
             let what = if scopes.is_some() { "scopes" } else { "data_scopes" };
-            return Err(Error::NotChosen { what, kind: kind.name.shown() });
+            return Err(GrantError::NotChosen { what, kind: kind.name.shown() }.into());
         }
         if let Some(scopes) = &scopes {
             within_ceiling(kind, scopes)?;
             if let Some(scope) = scopes.missing_from(&kind.held(&owner.permissions)).next() {
-                return Err(Error::ScopeNotHeld(scope.to_string()));
+                return Err(GrantError::ScopeNotHeld(scope.to_string()).into());
             }
         }
         if data_scopes.as_ref().is_some_and(|chosen| !chosen.within(&owner.data_scopes)) {
-            return Err(Error::NotHeld("data scopes"));
+            return Err(GrantError::NotHeld("data scopes").into());
         }
         Ok(Grant { scopes, data_scopes })
     }
@@ -70,7 +70,7 @@ impl Grant {
         let scopes = self.scopes.unwrap_or_else(|| kind.held(&owner.permissions));
         // Intersecting many patterns with many can yield more patterns than a token may carry.
         if scopes.len() > Scopes::MAX {
-            return Err(Error::Scopes { of: "scopes", why: ScopesError::TooMany });
+            return Err(ArgumentError::Scopes { of: "scopes", why: ScopesError::TooMany }.into());
         }
         let data_scopes = self.data_scopes.unwrap_or_else(|| owner.data_scopes.clone());
         Ok(Grant { scopes: Some(scopes), data_scopes: Some(data_scopes) })
@@ -108,6 +108,6 @@ fn within_ceiling(kind: &Kind, chosen: &Scopes) -> Result<(), Error> {
     };
     match chosen.missing_from(ceiling).next() {
         None => Ok(()),
-        Some(scope) => Err(Error::BeyondCeiling { kind: kind.name.shown(), scope: scope.to_string() }),
+        Some(scope) => Err(GrantError::BeyondCeiling { kind: kind.name.shown(), scope: scope.to_string() }.into()),
     }
 }

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use crate::arguments::MOST_PROSE;
 use crate::catalog::id;
-use crate::error::Error;
+use crate::error::ImportError;
 use crate::model::principal_name::PrincipalName;
 use crate::pg::sql::rows::Rows;
 use crate::pg::sql::statement::fields;
@@ -115,10 +115,10 @@ impl Document {
     ///
     /// # Errors
     /// 22023 for another format, another version, or a malformed element.
-    pub fn parse(document: &Jsonb) -> Result<Self, Error> {
-        let written: Written = document.parsed().ok_or(Error::NoRevocations)?;
+    pub fn parse(document: &Jsonb) -> Result<Self, ImportError> {
+        let written: Written = document.parsed().ok_or(ImportError::NotRevocations)?;
         if written.version != VERSION {
-            return Err(Error::RevocationsVersion);
+            return Err(ImportError::RevocationsVersion);
         }
         let uuid = pg_sys::UUIDOID;
         let (text, moment) = (pg_sys::TEXTOID, pg_sys::TIMESTAMPTZOID);
@@ -151,14 +151,14 @@ impl Document {
             None => prose(None),
         };
         for (index, WrittenToken { id, at, by, reason, deleted }) in numbered(written.tokens) {
-            let why = Error::Revocation { of: "tokens", index };
+            let why = ImportError::Revocation { of: "tokens", index };
             let row = token(&id).zip(past(&at)).zip(prose(Some(&by))).zip(why_died(reason));
             let (((id, at), by), reason) = row.ok_or(why)?;
             parsed.tokens.put(fields![id, at, by, reason, deleted]);
             parsed.named.put(fields![id, None::<Text>]);
         }
         for (index, WrittenOwner { owner, at, by, reason, covers }) in numbered(written.owners) {
-            let why = Error::Revocation { of: "owners", index };
+            let why = ImportError::Revocation { of: "owners", index };
             let row = principal(&owner).zip(past(&at)).zip(prose(Some(&by))).zip(why_died(reason));
             let (((owner, at), by), reason) = row.ok_or(why)?;
             let covers = match covers {
@@ -172,13 +172,14 @@ impl Document {
             [("disabled", written.disabled, &mut parsed.disabled), ("expiries", written.expiries, &mut parsed.expiries)]
         {
             for (index, WrittenMoment { id, at }) in numbered(list) {
-                let (id, at) = token(&id).zip(Timestamp::parse(&at)).ok_or(Error::Revocation { of, index })?;
+                let (id, at) = token(&id).zip(Timestamp::parse(&at)).ok_or(ImportError::Revocation { of, index })?;
                 rows.put(fields![id, at]);
                 parsed.named.put(fields![id, None::<Text>]);
             }
         }
         for (index, WrittenInactive { principal: name, reason }) in numbered(written.inactive) {
-            let row = principal(&name).zip(why_died(reason)).ok_or(Error::Revocation { of: "inactive", index })?;
+            let row =
+                principal(&name).zip(why_died(reason)).ok_or(ImportError::Revocation { of: "inactive", index })?;
             parsed.named.put(fields![None::<pgrx::Uuid>, row.0.text()]);
             parsed.inactive.push(row);
         }

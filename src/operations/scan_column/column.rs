@@ -1,6 +1,6 @@
 //! The column that is scanned, and the query that reads it.
 
-use crate::error::Error;
+use crate::error::TableError;
 use crate::pg::scan::relation::{Table, TextForm, text_form};
 use crate::pg::sql::query::Query;
 use crate::pg::sql::statement::{Statement, arguments};
@@ -32,7 +32,7 @@ impl Column {
     ///
     /// # Errors
     /// 42P01 and 42703 when table or column do not exist, 42804 when the column's type holds no text.
-    pub fn find(table: Table, name: &Text) -> Result<Self, Error> {
+    pub fn find(table: Table, name: &Text) -> Result<Self, TableError> {
         static TABLE: Statement = Statement::new(
             "SELECT format('%I.%I', n.nspname, c.relname),
                     c.relkind NOT IN ('v', 'f')
@@ -47,15 +47,16 @@ impl Column {
                FROM pg_attribute
               WHERE attrelid = $1 AND attname = $2 AND attnum > 0 AND NOT attisdropped",
         );
-        let (qualified, is_placed) =
-            TABLE.first(arguments![table.oid()], |row| (row.required(1), row.required(2))).ok_or(Error::NoSuchTable)?;
+        let (qualified, is_placed) = TABLE
+            .first(arguments![table.oid()], |row| (row.required(1), row.required(2)))
+            .ok_or(TableError::NotFound)?;
         let (quoted, column_type, type_name) = COLUMN
             .first(arguments![table.oid(), name.clone()], |row| {
                 (row.required(1), row.required(2), row.required::<Text>(3))
             })
-            .ok_or_else(|| Error::NoSuchColumn(name.shown()))?;
+            .ok_or_else(|| TableError::NoSuchColumn(name.shown()))?;
         let form = text_form(column_type)
-            .ok_or_else(|| Error::NoText { column: name.shown(), column_type: type_name.shown() })?;
+            .ok_or_else(|| TableError::NoText { column: name.shown(), column_type: type_name.shown() })?;
         Ok(Column { form, table, qualified, name: quoted, is_placed })
     }
 

@@ -13,7 +13,7 @@ use super::{installed, lock, triggers, unique};
 use crate::access::actor::Actor;
 use crate::arguments::caller::Caller;
 use crate::catalog::binding::{forget, remember, remembered};
-use crate::error::{Error, ErrorReport};
+use crate::error::{BindingError, Error, ErrorReport, TableError};
 use crate::pg::function::call::Call;
 use crate::pg::report::diagnostics;
 use crate::pg::scan::relation::{Out, Supply, Table, lock_bindings};
@@ -119,15 +119,15 @@ fn bind(
     remember(&source.qualified, &to);
     let table = source.qualified.shown();
     if !is_unique {
-        warn(Error::NotUnique { table: table.clone(), to: to.clone() });
+        warn(BindingError::NotUnique { table: table.clone(), to: to.clone() });
     }
     if let Rowless { count: 1.., named } = rowless {
-        warn(Error::Rowless { table, to, count: rowless.count, named });
+        warn(BindingError::Rowless { table, to, count: rowless.count, named });
     }
     Ok(copied)
 }
 
-fn warn(about: Error) {
+fn warn(about: BindingError) {
     ErrorReport::from(about).report(PgLogLevel::WARNING);
     diagnostics::told();
 }
@@ -141,10 +141,11 @@ fn refuse_second(source: &Source, definition: &Definition) -> Result<(), Error> 
         let bound = Definition::of_arguments(&binding.arguments);
         let is_same = bound.is_ok_and(|bound| bound.to() == definition.to());
         if is_same || binding.table == source.table {
-            return Err(Error::AlreadyBound {
+            return Err(TableError::AlreadyBound {
                 table: binding.table_name.shown(),
                 to: is_same.then(|| definition.to().clone()),
-            });
+            }
+            .into());
         }
     }
     Ok(())
@@ -165,7 +166,7 @@ fn unbind_principals(call: Call, source: Option<Table>) -> Result<(), ErrorRepor
     let mut types = installed::drop(&source);
     types.extend(forget_all(&source, &types));
     let Some(first) = types.first() else {
-        return Err(Error::NotBound(source.qualified.shown()))?;
+        return Err(TableError::NotBound(source.qualified.shown()))?;
     };
     let event = if first.is_empty() { "members.unbound" } else { "principals.unbound" };
     Ok(record_unbound(&source.qualified, event, &actor)?)

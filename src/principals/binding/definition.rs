@@ -3,7 +3,7 @@
 
 use super::Supplied;
 use crate::arguments::bounded;
-use crate::error::Error;
+use crate::error::{ArgumentError, BindingError, Error};
 use crate::model::bound_to::BoundTo;
 use crate::model::principal_name::PrincipalName;
 use crate::pg::sql::expression::is_expression;
@@ -55,11 +55,11 @@ impl Definition {
         id: Option<Text>,
         fields: [Option<Text>; FIELDS.len()],
     ) -> Result<Self, Error> {
-        let principal_type = principal_type.ok_or(Error::Absent("type"))?;
+        let principal_type = principal_type.ok_or(ArgumentError::Absent("type"))?;
         if !PrincipalName::is_type(principal_type.as_bytes()) {
-            return Err(Error::BoundType);
+            return Err(ArgumentError::BoundType.into());
         }
-        let id = expression("id", id)?.ok_or(Error::Absent("id"))?;
+        let id = expression("id", id)?.ok_or(ArgumentError::Absent("id"))?;
         let mut checked = [const { None }; FIELDS.len()];
         for ((checked, given), field) in checked.iter_mut().zip(fields).zip(&FIELDS) {
             *checked = expression(field.name, given)?;
@@ -72,8 +72,8 @@ impl Definition {
     /// # Errors
     /// 22004 for an absent organisation or member, 42601 for an argument that is not an expression.
     pub fn of_memberships(org: Option<Text>, member: Option<Text>, permissions: Option<Text>) -> Result<Self, Error> {
-        let org = expression("org", org)?.ok_or(Error::Absent("org"))?;
-        let id = expression("member", member)?.ok_or(Error::Absent("member"))?;
+        let org = expression("org", org)?.ok_or(ArgumentError::Absent("org"))?;
+        let id = expression("member", member)?.ok_or(ArgumentError::Absent("member"))?;
         let permissions = expression("permissions", permissions)?;
         Ok(Definition { to: BoundTo::Memberships, id, org: Some(org), fields: [None, permissions, None, None, None] })
     }
@@ -88,18 +88,18 @@ impl Definition {
         let given = |text: &Text| Some(text.clone()).filter(|text| !text.is_empty());
         match arguments {
             [no_type, org, member, rest @ ..] if no_type.is_empty() && rest.len() <= 1 => {
-                let (org, member) = given(org).zip(given(member)).ok_or(Error::TriggerArguments)?;
+                let (org, member) = given(org).zip(given(member)).ok_or(BindingError::TriggerArguments)?;
                 Self::of_memberships(Some(org), Some(member), rest.first().and_then(given))
             }
             [principal_type, id, rest @ ..] if !principal_type.is_empty() && rest.len() <= FIELDS.len() => {
-                let id = given(id).ok_or(Error::TriggerArguments)?;
+                let id = given(id).ok_or(BindingError::TriggerArguments)?;
                 let mut fields = [const { None }; FIELDS.len()];
                 for (field, argument) in fields.iter_mut().zip(rest) {
                     *field = given(argument);
                 }
                 Self::new(Some(principal_type.clone()), Some(id), fields)
             }
-            _ => Err(Error::TriggerArguments),
+            _ => Err(BindingError::TriggerArguments.into()),
         }
     }
 
@@ -237,7 +237,9 @@ const MOST_EXPRESSION: usize = 64 * 1024;
 fn expression(name: &'static str, text: Option<Text>) -> Result<Option<Text>, Error> {
     let is_blank = |text: &Text| text.as_bytes().trim_ascii().is_empty();
     match bounded(name, text, MOST_EXPRESSION)? {
-        Some(text) if is_blank(&text) || !is_expression(text.as_bytes()) => Err(Error::NotAnExpression(name)),
+        Some(text) if is_blank(&text) || !is_expression(text.as_bytes()) => {
+            Err(BindingError::NotAnExpression(name).into())
+        }
         text => Ok(text),
     }
 }

@@ -10,7 +10,7 @@ use super::changes::{Changes, Put};
 use super::definition::Definition;
 use super::source::Source;
 use crate::arguments::{self, MOST_NAME, MOST_PROSE};
-use crate::error::{BoundRow, Error};
+use crate::error::{BindingError, BoundRow, Error, PrincipalError};
 use crate::model::bound_to::{BoundTo, Subject};
 use crate::model::principal_name::PrincipalName;
 use crate::pg::sql::query::Query;
@@ -265,8 +265,8 @@ impl Evaluation {
             })
         });
         match outcome {
-            Err(Error::Expression(raised)) => {
-                Err(Error::InBinding { row: self.row(number.get(), names), why: Box::new(Error::Expression(raised)) })
+            Err(why @ Error::Binding(BindingError::Expression(_))) => {
+                Err(Error::InBinding { row: self.row(number.get(), names), why: Box::new(why) })
             }
             outcome => outcome,
         }
@@ -312,7 +312,7 @@ impl Evaluation {
             BoundTo::Memberships => {
                 let (org, member) = (name("org", column::ORG)?, name("member", column::PRINCIPAL)?);
                 if org == member {
-                    Err(Error::MemberOfItself)
+                    Err(PrincipalError::MemberOfItself.into())
                 } else {
                     Ok(Subject { principal: member, org: Some(org) })
                 }
@@ -353,7 +353,7 @@ fn caught<T>(run: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
             CaughtError::PostgresError(raised)
                 if raised.sql_error_code() != pgrx::PgSqlErrorCode::ERRCODE_QUERY_CANCELED =>
             {
-                Err(Error::Expression(Box::new(raised)))
+                Err(BindingError::Expression(Box::new(raised)).into())
             }
             other => other.rethrow(),
         })

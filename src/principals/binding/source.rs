@@ -5,7 +5,7 @@ use std::ffi::CStr;
 use pgrx::pg_sys;
 
 use super::obstacle::Obstacle;
-use crate::error::Error;
+use crate::error::{ArgumentError, Error, TableError};
 use crate::pg::scan::relation::{Out, Table};
 use crate::pg::sql::rows::Rows;
 use crate::pg::sql::statement::{Statement, arguments};
@@ -29,7 +29,7 @@ impl Source {
     ///
     /// # Errors
     /// 42P01 when it does not exist.
-    pub fn of(table: Table) -> Result<Self, Error> {
+    pub fn of(table: Table) -> Result<Self, TableError> {
         static DESCRIBE: Statement = Statement::new(
             "SELECT format('%I.%I', n.nspname, c.relname), quote_ident(r.relname),
                     CASE WHEN c.relkind NOT IN ('r', 'p') THEN 'kind'
@@ -56,14 +56,14 @@ impl Source {
                 alias: row.required(2),
                 obstacle: row.bytes(3).map(Obstacle::parse),
             })
-            .ok_or(Error::NoSuchTable)
+            .ok_or(TableError::NotFound)
     }
 
     /// Looks up the table that a trigger binds: for one that a partition has from its root, the root.
     ///
     /// # Errors
     /// 42P01 when it does not exist.
-    pub fn bound_by(trigger: pg_sys::Oid) -> Result<Self, Error> {
+    pub fn bound_by(trigger: pg_sys::Oid) -> Result<Self, TableError> {
         static ROOT: Statement = Statement::new(
             "WITH RECURSIVE up AS (
                  SELECT tgrelid, tgparentid FROM pg_trigger WHERE oid = $1
@@ -71,7 +71,7 @@ impl Source {
                  SELECT t.tgrelid, t.tgparentid FROM up JOIN pg_trigger t ON t.oid = up.tgparentid)
              SELECT tgrelid FROM up WHERE tgparentid = 0",
         );
-        Self::of(ROOT.first(arguments![trigger], |row| Table::of(row.required(1))).ok_or(Error::NoSuchTable)?)
+        Self::of(ROOT.first(arguments![trigger], |row| Table::of(row.required(1))).ok_or(TableError::NotFound)?)
     }
 
     /// The SELECT of all columns of `rows` of this table. Where they have no value of a column, since PostgreSQL computes
@@ -117,7 +117,9 @@ impl Source {
     ) -> Result<Self, Error> {
         let source = Self::owned(table, command, out)?;
         match source.obstacle {
-            Some(obstacle) => Err(Error::CannotBind { table: source.qualified.shown(), why: obstacle.why() }),
+            Some(obstacle) => {
+                Err(TableError::CannotBind { table: source.qualified.shown(), why: obstacle.why() }.into())
+            }
             None => Ok(source),
         }
     }
@@ -128,7 +130,7 @@ impl Source {
     /// 22004 for NULL, 42P01 when it does not exist, 42501 for anybody but its owner, 25006, naming `command`, in a
     /// read-only transaction.
     pub fn owned(table: Option<Table>, command: &'static CStr, out: impl FnOnce(&Self) -> Out) -> Result<Self, Error> {
-        let table = table.ok_or(Error::Absent("source"))?;
+        let table = table.ok_or(ArgumentError::Absent("source"))?;
         let source = Self::of_owner(table)?;
         // Neither can be bound or has triggers of ours, so there is nothing to wait for.
         if matches!(source.obstacle, Some(Obstacle::Kind | Obstacle::Ours)) {
@@ -138,21 +140,21 @@ impl Source {
         xact::refuse_read_only(command);
         source.lock(out(&source));
         // The table may have changed during the wait for the lock.
-        Self::of_owner(table)
+        Ok(Self::of_owner(table)?)
     }
 
     /// Looks up a table that the current user owns.
     ///
     /// # Errors
     /// 42P01 when it does not exist, 42501 for anybody but its owner.
-    fn of_owner(table: Table) -> Result<Self, Error> {
+    fn of_owner(table: Table) -> Result<Self, TableError> {
         static MAY_BIND: Statement =
             Statement::new("SELECT pg_has_role(current_user, relowner, 'USAGE') FROM pg_class WHERE oid = $1");
         let source = Self::of(table)?;
         if MAY_BIND.first(arguments![table.oid()], |row| row.required(1)).unwrap_or(false) {
             Ok(source)
         } else {
-            Err(Error::NotTableOwner(source.qualified.shown()))
+            Err(TableError::NotOwner(source.qualified.shown()))
         }
     }
 

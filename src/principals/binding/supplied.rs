@@ -2,7 +2,7 @@
 
 use super::definition::Definition;
 use super::triggers;
-use crate::error::Error;
+use crate::error::PrincipalError;
 use crate::model::bound_to::BoundTo;
 use crate::model::principal_name::PrincipalName;
 use crate::pg::scan::relation::{Supply, lock_supply};
@@ -54,7 +54,7 @@ pub fn lock(to: &BoundTo, supply: Supply) {
 ///
 /// # Errors
 /// 55000 when it does.
-pub fn refuse_supplied(name: &PrincipalName, set: Supplied) -> Result<(), Error> {
+pub fn refuse_supplied(name: &PrincipalName, set: Supplied) -> Result<(), PrincipalError> {
     if set == Supplied::default() {
         return Ok(());
     }
@@ -64,7 +64,7 @@ pub fn refuse_supplied(name: &PrincipalName, set: Supplied) -> Result<(), Error>
         let supplied = definition.supplied().named();
         let clash = set.named().into_iter().zip(supplied).find(|((_, set), (_, supplied))| *set && *supplied);
         if let Some(((field, _), _)) = clash {
-            return Err(Error::SuppliedByBinding {
+            return Err(PrincipalError::SuppliedByBinding {
                 field,
                 principal_type: name.principal_type().to_owned(),
                 table: table.shown(),
@@ -87,11 +87,11 @@ pub fn supplier_of_active(name: &PrincipalName) -> Option<String> {
 ///
 /// # Errors
 /// 55000 when it may not.
-pub fn refuse_membership(sets_only_permissions: bool) -> Result<(), Error> {
+pub fn refuse_membership(sets_only_permissions: bool) -> Result<(), PrincipalError> {
     match definitions_to(&BoundTo::Memberships)
         .find(|(_, definition)| !sets_only_permissions || definition.supplied().permissions)
     {
-        Some((table, _)) => Err(Error::MembershipsBound(table.shown())),
+        Some((table, _)) => Err(PrincipalError::MembershipsBound(table.shown())),
         None => Ok(()),
     }
 }

@@ -10,7 +10,7 @@ use super::{installed, triggers};
 use crate::access::actor::Actor;
 use crate::arguments::caller::Caller;
 use crate::catalog::binding::remember;
-use crate::error::{Error, ErrorReport};
+use crate::error::{BindingError, Error, ErrorReport, TableError};
 use crate::pg::function::call::Call;
 use crate::pg::scan::relation::{Out, Table};
 use crate::pg::transaction::acting_as::ActingAs;
@@ -59,11 +59,12 @@ pub fn copy(definition: Definition, source: &Source) -> Result<Changes, Error> {
     let mut changes = evaluation.no_changes();
     evaluation.put_all(None, &mut changes)?;
     match changes.claimed_twice() {
-        Some((principal, org)) => Err(Error::SeveralRows {
+        Some((principal, org)) => Err(BindingError::SeveralRows {
             table: source.qualified.shown(),
             principal: principal.shown(),
             org: org.map(|org| org.shown()),
-        }),
+        }
+        .into()),
         None => Ok(changes),
     }
 }
@@ -72,10 +73,10 @@ pub fn copy(definition: Definition, source: &Source) -> Result<Changes, Error> {
 ///
 /// # Errors
 /// 42704 when it is not bound.
-fn bound_as(source: &Source) -> Result<Definition, Error> {
+fn bound_as(source: &Source) -> Result<Definition, TableError> {
     triggers::tables()
         .iter()
         .filter(|binding| binding.table == source.table && binding.is_installed)
         .find_map(|binding| binding.definition().ok())
-        .ok_or_else(|| Error::NotBound(source.qualified.shown()))
+        .ok_or_else(|| TableError::NotBound(source.qualified.shown()))
 }

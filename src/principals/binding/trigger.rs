@@ -11,7 +11,7 @@ use super::definition::Definition;
 use super::evaluation::{Evaluation, settled};
 use super::source::Source;
 use super::{afresh, overtaken, triggers};
-use crate::error::{Error, ErrorReport};
+use crate::error::{BindingError, Error, ErrorReport};
 use crate::pg::function::trigger::{Fired, Firing, TriggerAnswer, TriggerCall};
 use crate::pg::scan::relation::{self, Table};
 use crate::pg::sql::rows::Rows;
@@ -37,7 +37,7 @@ const ROWS: &std::ffi::CStr = c"tokenauth_rows";
 /// data scope; and what an expression raises, as `38000` where its code is not one of PostgreSQL's.
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn sync_principal(call: TriggerCall) -> Result<TriggerAnswer, ErrorReport> {
-    let firing = call.firing(ROWS).ok_or(Error::TriggerTiming)?;
+    let firing = call.firing(ROWS).ok_or(BindingError::TriggerTiming)?;
     let _settled = settled();
     follow(&firing)?;
     Ok(TriggerAnswer::nothing())
@@ -85,7 +85,7 @@ fn truncate(firing: &Firing) -> Result<(), Error> {
     let source = Source::of(Table::of(firing.table))?;
     // Its rows make nobody a principal any more, and so their end ends nobody.
     if matches!(firing.what, Fired::TruncateBegins) && !triggers::remnants(Some(source.table)).is_empty() {
-        return Err(Error::DetachedPartition(source.qualified.shown()));
+        return Err(BindingError::DetachedPartition(source.qualified.shown()).into());
     }
     let definition = Definition::of_arguments(&firing.arguments)?;
     let mut changes = Changes::new(definition.to().clone(), definition.supplied());

@@ -1,7 +1,7 @@
 //! Writes and compares memberships.
 
 use super::{Changes, Drift, Outcome};
-use crate::error::{BoundRow, Error};
+use crate::error::{BoundRow, Error, PrincipalError};
 use crate::pg::sql::statement::{Statement, arguments};
 use crate::pg::types::encoding;
 use crate::pg::types::text::Text;
@@ -56,7 +56,7 @@ impl Changes {
             None => Ok(()),
             Some([name, member, org]) => Err(Error::InBinding {
                 row: BoundRow { table: source.shown(), to: self.to.clone(), row: Some(format!("{member} in {org}")) },
-                why: Box::new(Error::NoSuchPrincipal(name)),
+                why: Box::new(PrincipalError::NotFound(name).into()),
             }),
         }
     }

@@ -1,0 +1,66 @@
+//! What the server, or the transaction, is not in a state for.
+
+use std::time::Duration;
+
+use pgrx::PgSqlErrorCode;
+
+use super::parts::{ErrorParts, unready};
+
+/// It cannot be done here and now, whoever asks.
+#[derive(Debug)]
+pub enum ServerError {
+    /// The feature needs shared memory, which exists only when the library is preloaded.
+    NotPreloaded(&'static str),
+    /// A standby is further behind its primary than `tokenauth.max_staleness` allows; by how much is unknown when
+    /// it has replayed nothing since it was started.
+    BehindPrimary { behind: Option<Duration>, most: Duration },
+    /// Usage is exported from a server that writes it itself.
+    NotStandby,
+    /// Grants can be stripped only while the extension is being created.
+    NotInstalling,
+    /// A parallel worker calls a function that must run in its leader alone.
+    InParallel,
+    /// A trigger function of the extension is used outside of its triggers.
+    TriggerMisuse,
+    /// The operating system provided no random bytes.
+    Random,
+}
+
+impl ServerError {
+    pub(super) fn parts(&self) -> ErrorParts {
+        match self {
+            Self::NotPreloaded(what) => unready(format!("{what} needs tokenauth to be preloaded"))
+                .detail("What it is about is kept in shared memory.")
+                .hint("Add \"tokenauth\" to shared_preload_libraries and restart the server."),
+            Self::BehindPrimary { behind, most } => {
+                let replayed = match behind {
+                    None => "No transaction has been replayed since the server was started".to_owned(),
+                    Some(behind) => {
+                        format!("The last transaction replayed was committed {} ms ago", behind.as_millis())
+                    }
+                };
+                unready("standby is too far behind its primary to verify tokens")
+                    .detail(format!("{replayed}; tokenauth.max_staleness allows {} ms.", most.as_millis()))
+                    .hint(
+                        "Ask the primary, or try again when replay has caught up. \
+                         On an idle primary something has to commit now and then.",
+                    )
+            }
+            Self::NotStandby => {
+                unready("usage is handed out on standbys only").detail("This server writes its usage to tables itself.")
+            }
+            Self::NotInstalling => unready("grants are stripped only by CREATE EXTENSION"),
+            Self::InParallel => ErrorParts::new(
+                PgSqlErrorCode::ERRCODE_INVALID_TRANSACTION_STATE,
+                "cannot read the newest state of tokens during a parallel operation",
+            )
+            .detail("A function that calls one of tokenauth's is not declared PARALLEL UNSAFE."),
+            Self::TriggerMisuse => ErrorParts::new(
+                PgSqlErrorCode::ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED,
+                "trigger function was not called by its own trigger",
+            ),
+            Self::Random => ErrorParts::new(PgSqlErrorCode::ERRCODE_IO_ERROR, "could not draw random bytes")
+                .detail("The operating system's generator failed; nothing was issued."),
+        }
+    }
+}
