@@ -13,6 +13,22 @@ die() {
   exit 1
 }
 
+# Passes on what cargo and cargo-pgrx have to say, without colours and without their lines about each step, whose verbs
+# end in the twelfth column; of the crates they compile every fiftieth is counted, enough to see that it goes on.
+count_crates() {
+  sed -u $'s/\e\\[[0-9;]*m//g' | (
+    crates=0 status='^ *([A-Z][a-z]+) '
+    while IFS= read -r line; do
+      verb=''
+      if [[ $line =~ $status && ${#BASH_REMATCH[0]} -eq 13 ]]; then verb=${BASH_REMATCH[1]}; fi
+      case "$verb" in
+      Compiling) ((++crates % 50)) || note "$crates crates compiled" ;;
+      '' | Blocking | Warning) printf '%s\n' "$line" ;;
+      esac
+    done
+  )
+}
+
 # tally STAGE PASSED FAILED: prints the line that scripts/test adds up; fails if any test failed.
 tally() {
   printf '%s: %d passed, %d failed\n' "$@"
