@@ -1,11 +1,11 @@
 # shellcheck shell=bash
 # Python and Node for the tests whose clients are written in them. Sourced after progress.sh, never run.
 #
-# Tests find what was chosen in target/clients: python/bin/python has the packages of the clients, node is a link. The
-# packages of Node are beside each package.json, where Node looks for them.
+# Tests find what was chosen in target/clients: python/bin/python has the packages of the clients and pgspot, node is a
+# link. The packages of Node are beside each package.json, where Node looks for them.
 
 clients=target/clients
-python_requirements=examples/clients/psycopg/requirements.txt
+python_requirements=(examples/clients/psycopg/requirements.txt scripts/lib/pgspot.txt)
 node_folders=(examples/clients/node-postgres examples/postgraphile)
 
 # Each must be able to install packages, for which Debian has separate packages.
@@ -31,7 +31,10 @@ first_usable() {
 # npm runs the first node in PATH, so put the chosen one first.
 npm_of() { PATH="$(dirname "$1"):$PATH" command -v npm; }
 
-python_is_ready() { [ -x "$clients/python/bin/python" ] && cmp -s "$python_requirements" "$clients/python/installed"; }
+# What was installed is kept with it.
+python_is_ready() {
+  [ -x "$clients/python/bin/python" ] && cat "${python_requirements[@]}" | cmp -s - "$clients/python/installed"
+}
 
 node_is_ready() {
   local folder
@@ -53,9 +56,10 @@ install_python_packages() {
   mkdir -p "$clients"
   "$python" -m venv "$clients/python" || die "could not make a virtual environment of $python" "See Python's message above."
   # Only binary packages: building one would need compilers and headers.
-  "$clients/python/bin/python" -m pip install --quiet --disable-pip-version-check --only-binary :all: -r "$python_requirements" ||
+  "$clients/python/bin/python" -m pip install --quiet --disable-pip-version-check --only-binary :all: \
+    "${python_requirements[@]/#/--requirement=}" ||
     die "could not install the Python packages of the tests" "See pip's message above; it needs the network."
-  cp "$python_requirements" "$clients/python/installed"
+  cat "${python_requirements[@]}" >"$clients/python/installed"
 }
 
 install_node_packages() {
