@@ -7,19 +7,21 @@
 //! No two calls wait for each other, because each takes its locks in this order, and the rows of one table in the order
 //! of their primary key:
 //!
-//! 1. the bound table with its partitions, the right to bind, then what that binding supplies ([`crate::principals::binding`]);
+//! 1. the bound table with its partitions, the right to bind, then what that binding supplies
+//!    ([`crate::principals::binding`]);
 //! 2. rows of `kind`, or the whole table;
-//! 3. rows of `principal`: owner, actor and organisations together, all of them before anything else of theirs, and each
-//!    at once as firmly as the call will need it, since two that hold a row in SHARE mode can both wait to write it;
+//! 3. rows of `principal`: owner, actor and organisations together, all of them before anything else of theirs, and
+//!    each at once as firmly as the call will need it, since two that hold a row in SHARE mode can both wait to write
+//!    it;
 //! 4. rows of `member`, whose principals are not always locked: what changes a membership locks only that;
 //! 5. rows of `token`;
 //! 6. rows of `binding`, each of the bound table that the call has locked;
 //! 7. rows that are written once and never locked: `key`, new tokens with their usage, `import`, `mass_death`, `event`.
 //!
-//! An UPDATE or DELETE of many rows visits them in whatever order it is planned. So a set operation is an INSERT with ON
-//! CONFLICT, which follows its SELECT, or locks its rows first by a statement of their own. Rows about to be inserted are
-//! part of the order, since whoever inserts the same key waits as for a lock. `purge` and the workers skip what others have
-//! locked.
+//! An UPDATE or DELETE of many rows visits them in whatever order it is planned. So a set operation is an INSERT with
+//! ON CONFLICT, which follows its SELECT, or locks its rows first by a statement of their own. Rows about to be
+//! inserted are part of the order, since whoever inserts the same key waits as for a lock. `purge` and the workers skip
+//! what others have locked.
 //!
 //! What several calls of one transaction lock is in the order of the calls, which is the application's own.
 

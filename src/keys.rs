@@ -1,8 +1,9 @@
 //! Keys from outside the database: what this backend has read from the key file, checked against the database.
 //!
 //! The file is read when a key is first needed and again after each reload of the configuration, which also makes
-//! `pg::scan::invalidation` drop whatever was remembered under the old file. A missing key, or a different one under its id,
-//! is an error of its own and never an unknown token: from a key's first use on, the table `key` holds its check value.
+//! `pg::scan::invalidation` drop whatever was remembered under the old file. A missing key, or a different one under
+//! its id, is an error of its own and never an unknown token: from a key's first use on, the table `key` holds its
+//! check value.
 
 mod file;
 

@@ -1,7 +1,7 @@
 //! `tokenauth`: a PostgreSQL extension that issues, hashes, verifies and revokes API tokens inside the database.
 //!
-//! `ARCHITECTURE.md` says what it promises, how the code keeps it, and what is in each of these rooms. Each imports only
-//! rooms below it, down to `pg`, the only module with unsafe code, and `token`, pure Rust that depends on nothing.
+//! `ARCHITECTURE.md` says what it promises, how the code keeps it, and what is in each of these rooms. Each imports
+//! only rooms below it, down to `pg`, the only module with unsafe code, and `token`, pure Rust that depends on nothing.
 
 mod access;
 mod arguments;
@@ -23,8 +23,8 @@ use std::ffi::CStr;
 
 use pgrx::prelude::*;
 
-/// The version of the extension, for the server's list of loaded libraries, which has names and versions from PostgreSQL
-/// 18 on.
+/// The version of the extension, for the server's list of loaded libraries, which has names and versions from
+/// PostgreSQL 18 on.
 const VERSION: &CStr = match CStr::from_bytes_with_nul(concat!(env!("CARGO_PKG_VERSION"), "\0").as_bytes()) {
     Ok(version) => version,
     Err(_) => panic!("a version has no zero byte"),

@@ -1,5 +1,5 @@
-//! The life of a token, one verb a file. `handing_out` has what they share: whatever hands out, widens or revives a token
-//! is judged alike.
+//! The life of a token, one verb a file. `handing_out` has what they share: whatever hands out, widens or revives a
+//! token is judged alike.
 
 pub mod disable;
 pub mod edit;

@@ -44,8 +44,8 @@ static RETENTION: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::n
 /// look stale.
 static MAX_STALENESS: GucSetting<i32> = GucSetting::<i32>::new(0);
 
-/// `tokenauth.require_actor`. Off: the application vouches for what it calls. On, for roles that always act for a user, a
-/// forgotten transaction is an error instead of a trusted call.
+/// `tokenauth.require_actor`. Off: the application vouches for what it calls. On, for roles that always act for a user,
+/// a forgotten transaction is an error instead of a trusted call.
 static REQUIRE_ACTOR: GucSetting<bool> = GucSetting::<bool>::new(false);
 
 /// `tokenauth.request_header`. None: `Authorization` and `X-API-Key` are where clients put a token.
@@ -114,7 +114,8 @@ pub fn define(look_at_key_file: fn(&CStr)) {
     GucRegistry::define_int_guc(
         c"tokenauth.max_staleness",
         c"Sets how far a standby may be behind its primary and still verify tokens.",
-        c"Counted from the commit of the last transaction replayed; beyond it, verification raises an error. 0 sets no limit.",
+        c"Counted from the commit of the last transaction replayed; beyond it, verification raises an error. \
+          0 sets no limit.",
         &MAX_STALENESS,
         0,
         i32::MAX,
@@ -147,7 +148,8 @@ pub fn define(look_at_key_file: fn(&CStr)) {
     crate::pg::process::settings::define_name(
         c"tokenauth.client_header",
         c"Sets the header of a request in which proxies write the address of the client.",
-        c"Read where the caller gives no address; empty, none is known. Name it only if a proxy always sets or extends it.",
+        c"Read where the caller gives no address; empty, none is known. \
+          Name it only if a proxy always sets or extends it.",
         &CLIENT_HEADER,
         GucContext::Suset,
     );

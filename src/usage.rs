@@ -34,8 +34,8 @@ use slots::Slots;
 /// Counts one verification of a token that exists. Returns a denial that is to become an event, so that the caller can
 /// add the correlation id that it tells its client.
 ///
-/// Without shared memory, the first use of a token after its rotation is written at once: whether the old token is still
-/// in use decides when it may go.
+/// Without shared memory, the first use of a token after its rotation is written at once: whether the old token is
+/// still in use decides when it may go.
 #[inline]
 pub fn count(token: Uuid, verdict: Verdict, rotated: bool, client: Option<Client>, now: Timestamp) -> Option<Denial> {
     if !settings::usage_tracking() {

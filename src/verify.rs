@@ -85,11 +85,11 @@ fn verify_digest(
 }
 
 /// Verifies the token in the headers of an HTTP request, a JSON object: in `Authorization: Bearer …` or `X-API-Key`, or
-/// in the header that `header` names. In `Authorization` also under `Token`, `ApiKey`, `Api-Key` and `Key`, or as user or
-/// password of `Basic`, where a text that is no token counts as none.
+/// in the header that `header` names. In `Authorization` also under `Token`, `ApiKey`, `Api-Key` and `Key`, or as user
+/// or password of `Basic`, where a text that is no token counts as none.
 ///
-/// Where `client` is left out, the address is taken from the header that `tokenauth.client_header` names. Everything else
-/// is as in `verify`.
+/// Where `client` is left out, the address is taken from the header that `tokenauth.client_header` names. Everything
+/// else is as in `verify`.
 ///
 /// # Errors
 /// As `verify`.

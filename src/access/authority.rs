@@ -154,8 +154,8 @@ impl Authority {
         self.weigh_by(kind, |holding| holding.covers_always(kind, grant, Owned::by(owner)))
     }
 
-    /// Checks that the actor may make of a token with the extent `before` one with the extent `after`; `is_revived` says
-    /// that it had expired.
+    /// Checks that the actor may make of a token with the extent `before` one with the extent `after`; `is_revived`
+    /// says that it had expired.
     ///
     /// # Errors
     /// 42501 when it may not; see [`Holding::covers_edit`].

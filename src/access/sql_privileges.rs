@@ -153,8 +153,8 @@ impl Access {
     }
 }
 
-/// The privilege to write every column of `kind` except `created_at`: a kind that is older than its transaction comes from
-/// a dump, and leaves no event.
+/// The privilege to write every column of `kind` except `created_at`: a kind that is older than its transaction comes
+/// from a dump, and leaves no event.
 fn kind_columns() -> String {
     static COLUMNS: Statement = Statement::new(
         "SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum)

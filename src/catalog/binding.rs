@@ -1,5 +1,5 @@
-//! Rows of `tokenauth.binding`: which tables were bound and not unbound since. `doctor()` compares them with the triggers,
-//! which are what decides.
+//! Rows of `tokenauth.binding`: which tables were bound and not unbound since. `doctor()` compares them with the
+//! triggers, which are what decides.
 
 use crate::model::bound_to::BoundTo;
 use crate::pg::scan::relation::Table;

@@ -49,8 +49,8 @@ impl Event {
     /// 58030 when no id can be generated.
     pub fn record(self, by: &impl Originator) -> Result<(), Error> {
         static RECORD: Statement = Statement::new(
-            "INSERT INTO tokenauth.event (id, at, event, token_id, kind, owner, actor, acting_token, role, session_role, client,
-                 before, after, correlation_id)
+            "INSERT INTO tokenauth.event (id, at, event, token_id, kind, owner, actor, acting_token, role, session_role,
+                 client, before, after, correlation_id)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, host(inet_client_addr()), $11, $12, $13)",
         );
         let now = Timestamp::now();

@@ -29,8 +29,8 @@ macro_rules! first_of {
     (@ $moment:literal, $($more:literal),+) => { concat!(first_of!(@ $moment), ", ", first_of!(@ $($more),+)) };
 }
 
-/// All that is to be told: `list` and `key`, by which the list is sorted; `moment`, for which it is told; `element`, and
-/// `reason`.
+/// All that is to be told: `list` and `key`, by which the list is sorted; `moment`, for which it is told; `element`,
+/// and `reason`.
 macro_rules! told {
     () => {
         concat!(
@@ -39,7 +39,8 @@ macro_rules! told {
             " AS moment,
                     jsonb_build_object('id', t.id, 'at', ",
             utc!("t.revoked_at"),
-            ", 'by', coalesce(t.revoked_by, 'unknown'), 'deleted', CASE WHEN t.deleted_at IS NOT NULL THEN true END) AS element,
+            ", 'by', coalesce(t.revoked_by, 'unknown'),
+                        'deleted', CASE WHEN t.deleted_at IS NOT NULL THEN true END) AS element,
                     t.revoke_reason AS reason
                FROM tokenauth.token t
               WHERE t.revoked_at IS NOT NULL AND (t.revoked_at >= $1 OR t.deleted_at >= $1 OR t.learned_at >= $1)

@@ -119,7 +119,8 @@ pub fn disable(told: &Rows) -> i64 {
               ORDER BY t.id
                 FOR NO KEY UPDATE OF t),
          disabled AS (
-             UPDATE tokenauth.token t SET disabled_at = h.at, learned_at = clock_timestamp() FROM held h WHERE t.id = h.id)
+             UPDATE tokenauth.token t SET disabled_at = h.at, learned_at = clock_timestamp()
+               FROM held h WHERE t.id = h.id)
          SELECT count(*) FROM held",
     );
     DISABLE.first_over(told, &[], |row| row.required(1)).unwrap_or(0)
@@ -136,7 +137,8 @@ pub fn shorten(told: &Rows) -> i64 {
               ORDER BY t.id
                 FOR NO KEY UPDATE OF t),
          shortened AS (
-             UPDATE tokenauth.token t SET expires_at = h.at, learned_at = clock_timestamp() FROM held h WHERE t.id = h.id)
+             UPDATE tokenauth.token t SET expires_at = h.at, learned_at = clock_timestamp()
+               FROM held h WHERE t.id = h.id)
          SELECT count(*) FROM held",
     );
     SHORTEN.first_over(told, &[], |row| row.required(1)).unwrap_or(0)

@@ -110,8 +110,8 @@ pub fn find(id: Uuid) -> Option<Token> {
     BY_ID.find(Key::Uuid(id), &LatestSnapshot::take(), read)
 }
 
-/// Whether the token with this id is found by this lookup. One of another database that was imported is not found by that
-/// in its text.
+/// Whether the token with this id is found by this lookup. One of another database that was imported is not found by
+/// that in its text.
 pub fn has_lookup(id: Uuid, lookup: Lookup) -> bool {
     let read = |row: &Row| row.required::<i64>(column::LOOKUP) == lookup.to_bigint();
     BY_ID.find(Key::Uuid(id), &LatestSnapshot::take(), read).unwrap_or(false)
@@ -229,7 +229,8 @@ pub fn alive_of(owner: &PrincipalName, principal: &Principal, covers: Covers, mo
     static FIND: Statement = Statement::by_key(
         "SELECT id
            FROM tokenauth.token
-          WHERE owner = $1 AND owner_epoch >= $2 AND (dies_with_owner AND owner_epoch >= $3 OR NOT dies_with_owner AND $4)
+          WHERE owner = $1 AND owner_epoch >= $2
+            AND (dies_with_owner AND owner_epoch >= $3 OR NOT dies_with_owner AND $4)
             AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > clock_timestamp())
           ORDER BY owner, dies_with_owner, owner_epoch
           LIMIT $5",
@@ -283,9 +284,9 @@ fn read_sealed(row: &Row) -> SealedRow {
 pub fn described(id: Uuid) -> Option<Jsonb> {
     static DESCRIBE: Statement = Statement::by_key(
         "SELECT jsonb_strip_nulls(jsonb_build_object('name', name, 'description', description, 'scopes', scopes,
-                    'data_scopes', data_scopes, 'expires_at', to_jsonb(expires_at AT TIME ZONE 'UTC') #>> '{}' || '+00:00',
-                     'not_before', to_jsonb(not_before AT TIME ZONE 'UTC') #>> '{}' || '+00:00',
-                    
+                    'data_scopes', data_scopes,
+                    'expires_at', to_jsonb(expires_at AT TIME ZONE 'UTC') #>> '{}' || '+00:00',
+                    'not_before', to_jsonb(not_before AT TIME ZONE 'UTC') #>> '{}' || '+00:00',
                     'networks', networks, 'metadata', metadata, 'rotated_to', rotated_to))
            FROM tokenauth.token WHERE id = $1",
     );

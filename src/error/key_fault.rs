@@ -49,8 +49,8 @@ impl fmt::Display for KeyFault {
             KeyFault::TooLong => write!(f, "it must have at most {MOST_BYTES} bytes"),
             KeyFault::Line(number) => write!(
                 f,
-                "line {number} must be \"pepper\" or \"seal\", an id of at most {MOST_ID} letters, digits, \"_\", \".\" \
-                 and \"-\", and 64 hexadecimal digits"
+                "line {number} must be \"pepper\" or \"seal\", an id of at most {MOST_ID} letters, digits, \"_\", \
+                 \".\" and \"-\", and 64 hexadecimal digits"
             ),
             KeyFault::Repeated(number) => write!(f, "line {number} has the id of an earlier line"),
         }

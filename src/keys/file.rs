@@ -156,7 +156,8 @@ mod tests {
     #[test]
     fn keys_keep_the_order_of_their_lines() {
         let text = format!(
-            "# made by openssl rand -hex 32\n\npepper 2025 {HEX}\n  seal\ts-1  {HEX}\r\npepper 2026.1 {HEX}\n#pepper old {HEX}"
+            "# made by openssl rand -hex 32\n\npepper 2025 {HEX}\n  seal\ts-1  {HEX}\r\n\
+             pepper 2026.1 {HEX}\n#pepper old {HEX}"
         );
         assert_eq!(ids(&text), Ok((words(&["2025", "2026.1"]), words(&["s-1"]))));
         assert_eq!(ids(""), Ok((vec![], vec![])));

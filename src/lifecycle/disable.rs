@@ -42,8 +42,8 @@ fn disable(call: Call, id: Option<Uuid>, actor: default!(Option<Text>, "'session
 /// Enables a disabled token again, and returns whether that changed the token.
 ///
 /// # Errors
-/// `22004` for a NULL id or actor, `42501` when the token would grant more than its owner holds now, `42704` when no such
-/// token exists, `55000` when it is revoked or its owner inactive.
+/// `22004` for a NULL id or actor, `42501` when the token would grant more than its owner holds now, `42704` when no
+/// such token exists, `55000` when it is revoked or its owner inactive.
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn enable(call: Call, id: Option<Uuid>, actor: default!(Option<Text>, "'session'")) -> Result<bool, ErrorReport> {
     static ENABLE: Statement = Statement::by_key("UPDATE tokenauth.token SET disabled_at = NULL WHERE id = $1");

@@ -29,8 +29,8 @@ use crate::pg::types::text::Text;
 /// Changes a token and returns its row of `tokenauth.tokens`.
 ///
 /// NULL leaves a field as it is, an empty value clears it, `expires_at => 'infinity'` removes the expiry. A change of
-/// scopes, data scopes, expiry or networks is judged like issuing the token as it would be afterwards; under an identity,
-/// one that prolongs the token or widens its networks stays within those of the token presented.
+/// scopes, data scopes, expiry or networks is judged like issuing the token as it would be afterwards; under an
+/// identity, one that prolongs the token or widens its networks stays within those of the token presented.
 ///
 /// # Errors
 /// As `issue`; also `42704` when no such token exists, `55000` when it is revoked, or has expired and its kind does not

@@ -89,9 +89,9 @@ impl Admission {
     /// that two calls never deadlock.
     ///
     /// # Errors
-    /// 22004 for a missing name or lifetime, 22023 for a lifetime out of bounds or an owner of the wrong type, 42501 when
-    /// the actor may not hand out or the token would outlive the one by which it acts, 42704 for an unknown kind, owner
-    /// or actor, 55000 for a closed kind or an inactive owner.
+    /// 22004 for a missing name or lifetime, 22023 for a lifetime out of bounds or an owner of the wrong type, 42501
+    /// when the actor may not hand out or the token would outlive the one by which it acts, 42704 for an unknown kind,
+    /// owner or actor, 55000 for a closed kind or an inactive owner.
     pub fn new(
         actor: &Actor,
         kind: &Text,

@@ -20,8 +20,9 @@ use crate::pg::types::jsonb::Jsonb;
 /// and after a crash it continues where it stopped. Rows that others have locked are left for the next call.
 ///
 /// # Errors
-/// `22004` for NULL, `22023` for less than 1; `42501` for a role that may not make trusted calls; `55000` when there is no
-/// seal in the key file, or a key is missing or wrong; `XX001` when a sealed text does not open: its token must be revoked.
+/// `22004` for NULL, `22023` for less than 1; `42501` for a role that may not make trusted calls; `55000` when there is
+/// no seal in the key file, or a key is missing or wrong; `XX001` when a sealed text does not open: its token must be
+/// revoked.
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn reseal(call: Call, at_most: default!(Option<i64>, 10000)) -> Result<i64, ErrorReport> {
     let caller = Caller::enter(call)?;

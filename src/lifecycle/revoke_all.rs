@@ -118,7 +118,8 @@ impl Selection {
                   WHERE t.id = selected.id)
              SELECT count(*) FILTER (WHERE alive),
                     -- Who is listened to is told as many as a message lists, and one more if there are more.
-                    CASE WHEN $11 > 0 THEN (SELECT array_agg(id) FROM (SELECT id FROM selected WHERE alive LIMIT $11) listed) END
+                    CASE WHEN $11 > 0
+                         THEN (SELECT array_agg(id) FROM (SELECT id FROM selected WHERE alive LIMIT $11) listed) END
                FROM selected",
         );
         if self.owner.is_none() || self.kind.is_some() {

@@ -66,12 +66,15 @@ fn rotation_status(call: Call, id: Option<Uuid>) -> Result<Option<RotationRow>, 
                     coalesce(seen.status = 'active' AND old_used.at > new.created_at, false)
                 )::tokenauth.rotation
            FROM tokenauth.token given
-           JOIN tokenauth.token old ON old.id = CASE WHEN given.rotated_to IS NULL THEN given.rotated_from ELSE given.id END
+           JOIN tokenauth.token old
+             ON old.id = CASE WHEN given.rotated_to IS NULL THEN given.rotated_from ELSE given.id END
            JOIN tokenauth.token new ON new.id = old.rotated_to
            LEFT JOIN tokenauth.usage old_usage ON old_usage.token_id = old.id
            LEFT JOIN tokenauth.usage new_usage ON new_usage.token_id = new.id
-          CROSS JOIN LATERAL (SELECT greatest(old_usage.last_used_at, (tokenauth.recent_usage(old.id)).last_used_at) AS at) old_used
-          CROSS JOIN LATERAL (SELECT greatest(new_usage.last_used_at, (tokenauth.recent_usage(new.id)).last_used_at) AS at) new_used
+          CROSS JOIN LATERAL (SELECT greatest(old_usage.last_used_at,
+                                              (tokenauth.recent_usage(old.id)).last_used_at) AS at) old_used
+          CROSS JOIN LATERAL (SELECT greatest(new_usage.last_used_at,
+                                              (tokenauth.recent_usage(new.id)).last_used_at) AS at) new_used
            LEFT JOIN tokenauth.tokens seen ON seen.id = old.id
           WHERE given.id = $1",
     );

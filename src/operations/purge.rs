@@ -42,7 +42,8 @@ fn purge(call: Call, keep: Option<Interval>) -> Result<i64, ErrorReport> {
     Ok(remove(&keep, &actor)?)
 }
 
-/// Purges as the setting `tokenauth.retention` says, as the owner of our tables; does nothing when it is not set. A database's worker calls this until it returns 0, each time in a new transaction.
+/// Purges as the setting `tokenauth.retention` says, as the owner of our tables; does nothing when it is not set. A
+/// database's worker calls this until it returns 0, each time in a new transaction.
 ///
 /// # Errors
 /// 58030 when the operating system provides no random bytes.

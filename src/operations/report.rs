@@ -40,10 +40,12 @@ fn report(
 
 fn kinds() -> Vec<Line> {
     static KINDS: Statement = Statement::new(
-        "SELECT k.name, coalesce(string_agg(s.tokens || ' ' || replace(s.status, '_', ' '), ', ' ORDER BY s.place), 'none')
+        "SELECT k.name,
+                coalesce(string_agg(s.tokens || ' ' || replace(s.status, '_', ' '), ', ' ORDER BY s.place), 'none')
            FROM tokenauth.kind k
            LEFT JOIN (SELECT t.kind, t.status, count(*) AS tokens,
-                             array_position('{active,suspended,disabled,not_yet_valid,expired,revoked}', t.status) AS place
+                             array_position('{active,suspended,disabled,not_yet_valid,expired,revoked}',
+                                            t.status) AS place
                         FROM tokenauth.tokens t
                        GROUP BY t.kind, t.status) s ON s.kind = k.name
           GROUP BY k.name
@@ -129,8 +131,8 @@ fn dead() -> Vec<Line> {
            FROM (SELECT 0 AS place, 'revoked within a week' AS item, count(*) AS tokens, count(*)::text AS value
                    FROM tokenauth.tokens t WHERE t.revoked_at >= clock_timestamp() - interval '7 days'
                  UNION ALL
-                 SELECT row_number() OVER (ORDER BY count(*) DESC, t.revoke_reason), coalesce(t.revoke_reason, 'no reason given'),
-                        count(*), count(*)::text
+                 SELECT row_number() OVER (ORDER BY count(*) DESC, t.revoke_reason),
+                        coalesce(t.revoke_reason, 'no reason given'), count(*), count(*)::text
                    FROM tokenauth.tokens t WHERE t.revoked_at >= clock_timestamp() - interval '7 days'
                   GROUP BY t.revoke_reason) lines
           WHERE place <= $1

@@ -2,8 +2,8 @@
 //!
 //! A binding says how a row becomes a principal: by the principal's type, and SQL expressions for its id and other
 //! fields. Or how it becomes a membership: by expressions for organisation, member and permissions. The triggers that
-//! apply a binding are all there is of it; the table of bindings only lets `doctor()` miss them. Expressions run as whoever
-//! writes the table; only the write to our tables, which is constant SQL, runs as their owner.
+//! apply a binding are all there is of it; the table of bindings only lets `doctor()` miss them. Expressions run as
+//! whoever writes the table; only the write to our tables, which is constant SQL, runs as their owner.
 
 mod afresh;
 mod bind;

@@ -72,8 +72,8 @@ fn remove_member(call: Call, org: Option<Text>, member: Option<Text>) -> Result<
     Ok(was_member)
 }
 
-/// Keeps others from binding memberships, and locks both principals in key order, as everything that weighs a membership
-/// does (see [`crate::catalog`]).
+/// Keeps others from binding memberships, and locks both principals in key order, as everything that weighs a
+/// membership does (see [`crate::catalog`]).
 fn parties(org: Option<Text>, member: Option<Text>) -> Result<(PrincipalName, PrincipalName), Error> {
     let org = PrincipalName::given("org", org)?;
     let member = PrincipalName::given("member", member)?;

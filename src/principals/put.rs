@@ -24,8 +24,8 @@ use crate::pg::types::text::Text;
 /// `deactivate` does. A dropped principal starts afresh; its old tokens stay dead.
 ///
 /// # Errors
-/// `22004` for a NULL principal, `22023` for a malformed principal, permission or data scope, `55000` for a field that a
-/// bound table supplies.
+/// `22004` for a NULL principal, `22023` for a malformed principal, permission or data scope, `55000` for a field that
+/// a bound table supplies.
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn put_principal(
     call: Call,

@@ -1,10 +1,10 @@
 //! Finds what remains of tokens in the server's messages that a checksum cannot vouch for: tokens of which a message
 //! shows only a part, and tokens that run on into other text.
 //!
-//! PostgreSQL cuts a value at its end or front and says so by `...`; it cuts a name after 63 bytes, and in the detail of
-//! a message a statement or a line of a document, without a word. What is left at such a cut and is long enough to tell
-//! much of a secret is hidden, token or not: it is the price that digests and other long words are hidden there as well.
-//! Like all that finds tokens in text, this never allocates or fails, and takes linear time.
+//! PostgreSQL cuts a value at its end or front and says so by `...`; it cuts a name after 63 bytes, and in the detail
+//! of a message a statement or a line of a document, without a word. What is left at such a cut and is long enough to
+//! tell much of a secret is hidden, token or not: it is the price that digests and other long words are hidden there as
+//! well. Like all that finds tokens in text, this never allocates or fails, and takes linear time.
 
 use std::ops::Range;
 
@@ -170,7 +170,8 @@ mod tests {
 
     #[test]
     fn prose_digests_and_short_pieces_stay() {
-        let text = "sha256 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08 of x, \"abc...\", ...def, id 019a0000-0000-7000-8000-000000000000...";
+        let text = "sha256 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08 of x, \"abc...\", ...def, \
+                    id 019a0000-0000-7000-8000-000000000000...";
         assert_eq!(logged(text, Lines::Whole), text);
         assert_eq!(logged(text, Lines::Cut), text);
     }
@@ -209,7 +210,9 @@ mod tests {
             cuts.sort_unstable();
             let part = &text[cuts[0]..cuts[1]];
             for (cut, lines) in [
-                (format!("...{part}..."), Lines::Whole), (format!("'{part}...'"), Lines::Whole), (part.to_owned(), Lines::Cut),
+                (format!("...{part}..."), Lines::Whole),
+                (format!("'{part}...'"), Lines::Whole),
+                (part.to_owned(), Lines::Cut),
             ] {
                 // What begins inside the token says so.
                 if cuts[0] > before.len() && cut.starts_with('\'') {

@@ -21,8 +21,8 @@ use crate::pg::types::row::Row;
 use crate::pg::types::text::Text;
 use crate::usage;
 
-/// BEFORE INSERT OR UPDATE OR DELETE FOR EACH ROW, AFTER TRUNCATE: refuses values that do not parse, changes that would break
-/// existing tokens, and any change under an identity.
+/// BEFORE INSERT OR UPDATE OR DELETE FOR EACH ROW, AFTER TRUNCATE: refuses values that do not parse, changes that would
+/// break existing tokens, and any change under an identity.
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn guard_kind(call: TriggerCall) -> Result<TriggerAnswer, ErrorReport> {
     refuse_identity()?;

@@ -58,8 +58,8 @@ pub fn findings() -> Vec<Finding> {
         findings.push(finding(
             "tokenauth.usage_slots",
             format!(
-                "memory was short since the server started: {dropped} uses were not counted, and {evicted} times a token \
-                 gave its place to another before its usage was written"
+                "memory was short since the server started: {dropped} uses were not counted, and {evicted} times a \
+                 token gave its place to another before its usage was written"
             ),
             "Raise tokenauth.usage_slots above the number of tokens used at about the same time, and see whether the \
              worker can write them: it needs a place among max_worker_processes, and no lock on tokenauth.usage.",

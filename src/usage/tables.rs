@@ -171,8 +171,10 @@ pub fn ahead_of_clock() -> i64 {
 /// 58030 when no identifier can be drawn.
 pub fn record_denial(sample: &Sample) -> Result<(), Error> {
     static RECORD: Statement = Statement::new(
-        "INSERT INTO tokenauth.event (id, at, event, token_id, kind, owner, role, session_role, client, after, correlation_id)
-         SELECT $1, $2, 'token.denied', $3, t.kind, t.owner, pg_get_userbyid($4), pg_get_userbyid(nullif($5, $4)), $6, $7, $8
+        "INSERT INTO tokenauth.event (id, at, event, token_id, kind, owner, role, session_role, client, after,
+             correlation_id)
+         SELECT $1, $2, 'token.denied', $3, t.kind, t.owner, pg_get_userbyid($4), pg_get_userbyid(nullif($5, $4)),
+                $6, $7, $8
            FROM (VALUES (true)) one LEFT JOIN tokenauth.token t ON t.id = $3",
     );
     let at = Timestamp::of_micros(sample.at).unwrap_or_else(Timestamp::now);

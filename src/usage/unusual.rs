@@ -86,7 +86,8 @@ static UNUSUAL: Statement = Statement::new(
           ORDER BY token_id, denied_count DESC),
      used_after_death AS (
          SELECT u.token_id,
-                jsonb_build_object('died_at', died.at, 'presented_at', u.last_denied_at, 'client', u.last_client) AS evidence
+                jsonb_build_object('died_at', died.at, 'presented_at', u.last_denied_at,
+                                   'client', u.last_client) AS evidence
            FROM (SELECT DISTINCT token_id FROM lately WHERE denied_count > 0) l
            JOIN tokenauth.usage u ON u.token_id = l.token_id
            JOIN tokenauth.token t ON t.id = u.token_id

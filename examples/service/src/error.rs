@@ -138,8 +138,8 @@ impl IntoResponse for Error {
 
 /// The outermost layer: writes the bodies of errors as `error_response` does, with the error code in the field `code`.
 ///
-/// Every answer can be found in the log: one that the door has not logged, since the request never came through it, gets
-/// a correlation id and its line here.
+/// Every answer can be found in the log: one that the door has not logged, since the request never came through it,
+/// gets a correlation id and its line here.
 pub async fn explain(State(code): State<&'static str>, request: Request, next: Next) -> Response {
     let route = route(&request);
     let mut response = next.run(request).await;

@@ -25,7 +25,8 @@ impl Acting {
     /// Reads the actor of this name; `hold` says whether its row stays locked until the transaction ends.
     ///
     /// A token is judged anew by its current rows, not as it was when presented: what was taken away since is not
-    /// handed on. Only its networks do not refuse it, since the client is no longer known; they bound what it hands out.
+    /// handed on. Only its networks do not refuse it, since the client is no longer known; they bound what it hands
+    /// out.
     ///
     /// # Errors
     /// 42704 when the principal does not exist, 42501 when it is inactive; 28000, whatever the reason, when it acts by

@@ -1,7 +1,7 @@
 //! What an actor holds, and so what it may pass on by a token: now, and whatever changes afterwards.
 //!
-//! What a token grants now is not all that it can come to grant: its owner may get back a permission, its kind may get a
-//! higher ceiling. So a token is measured by what is stored of it as well. Whoever acts by a token also passes on no
+//! What a token grants now is not all that it can come to grant: its owner may get back a permission, its kind may get
+//! a higher ceiling. So a token is measured by what is stored of it as well. Whoever acts by a token also passes on no
 //! longer life and no more networks than that token has.
 
 use std::rc::Rc;
@@ -148,11 +148,11 @@ impl Holding {
         }
     }
 
-    /// Checks that the actor may make of a token with the extent `before` one with the extent `after`; `is_revived` says
-    /// that it had expired.
+    /// Checks that the actor may make of a token with the extent `before` one with the extent `after`; `is_revived`
+    /// says that it had expired.
     ///
-    /// An edit that only narrows is measured by what the token carries now: shortening the life of a token that went too
-    /// far must not be refused for its going too far.
+    /// An edit that only narrows is measured by what the token carries now: shortening the life of a token that went
+    /// too far must not be refused for its going too far.
     ///
     /// # Errors
     /// When the edit grants, for longer or to more places, what the actor cannot pass on.

@@ -16,9 +16,10 @@ use crate::verify::{Outcome, Question, Refused, Request};
 /// Authenticates the transaction by the token in the headers of the current PostgREST request, or raises the HTTP
 /// response.
 ///
-/// PostgREST passes the headers in its setting `request.headers`. The token is found as in `verify_request`; the setting
-/// `tokenauth.request_header` names the only header to read, `tokenauth.client_header` the one with the client's address.
-/// A request without any token is refused unless `tokenauth.allow_anonymous` is on: then nobody is authenticated.
+/// PostgREST passes the headers in its setting `request.headers`. The token is found as in `verify_request`; the
+/// setting `tokenauth.request_header` names the only header to read, `tokenauth.client_header` the one with the
+/// client's address. A request without any token is refused unless `tokenauth.allow_anonymous` is on: then nobody is
+/// authenticated.
 ///
 /// # Errors
 /// `PGRST` with the response of `error_response`, for PostgREST to pass on; `25001` when the transaction has another

@@ -1,5 +1,5 @@
-//! Events are append-only; only `purge` removes old ones, by this door. The trigger on `tokenauth.event` asks whether it is
-//! open.
+//! Events are append-only; only `purge` removes old ones, by this door. The trigger on `tokenauth.event` asks whether
+//! it is open.
 
 use std::cell::Cell;
 

@@ -73,10 +73,11 @@ pub struct Credential<'a> {
 /// Inserts token, usage and event in one statement; inserts nothing when the lookup is taken.
 static STORE: Statement = Statement::new(
     "WITH token AS (
-         INSERT INTO tokenauth.token (id, lookup, digest, algorithm, pepper, hint, sealed, seal, kind, owner, owner_epoch,
-             dies_with_owner, name, description, scopes, data_scopes, created_at, expires_at, not_before, networks,
-             metadata, created_by, rotated_from)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)
+         INSERT INTO tokenauth.token (id, lookup, digest, algorithm, pepper, hint, sealed, seal, kind, owner,
+             owner_epoch, dies_with_owner, name, description, scopes, data_scopes, created_at, expires_at, not_before,
+             networks, metadata, created_by, rotated_from)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
+             $20, $21, $22, $23)
          ON CONFLICT (lookup) DO NOTHING
          RETURNING *),
      usage AS (INSERT INTO tokenauth.usage (token_id) SELECT id FROM token)
@@ -84,7 +85,8 @@ static STORE: Statement = Statement::new(
          client, after, correlation_id)
      SELECT $24, $25, $26, id, kind, owner, $27, $28, $29, $30, host(inet_client_addr()),
             jsonb_strip_nulls(jsonb_build_object('hint', hint, 'name', name, 'description', description,
-                'scopes', scopes, 'data_scopes', data_scopes, 'expires_at', to_jsonb(expires_at AT TIME ZONE 'UTC') #>> '{}' || '+00:00',
+                'scopes', scopes, 'data_scopes', data_scopes,
+                'expires_at', to_jsonb(expires_at AT TIME ZONE 'UTC') #>> '{}' || '+00:00',
                 'not_before', to_jsonb(not_before AT TIME ZONE 'UTC') #>> '{}' || '+00:00',
                 'networks', networks, 'metadata', metadata, 'rotated_from', rotated_from)), $31
        FROM token",

@@ -34,7 +34,8 @@ fn of_principals() -> Vec<Finding> {
         "SELECT format('process %s', a.pid),
                 CASE WHEN b.blocks THEN 'holds principals in an open transaction, for which others wait'
                      ELSE 'holds principals in a transaction that has been idle for more than a minute' END,
-                format('Their deactivation waits for it. Let its transaction end, or use pg_terminate_backend(%s).', a.pid)
+                format('Their deactivation waits for it. Let its transaction end, or use pg_terminate_backend(%s).',
+                       a.pid)
            FROM pg_stat_activity a
           CROSS JOIN LATERAL (
                 SELECT EXISTS (SELECT FROM pg_locks w

@@ -25,7 +25,8 @@ fn strangers() -> Vec<Finding> {
                    FROM pg_proc WHERE pronamespace = 'tokenauth'::regnamespace
                  UNION ALL
                  SELECT 'pg_class'::regclass, oid
-                   FROM pg_class WHERE relnamespace = 'tokenauth'::regnamespace AND relkind IN ('r', 'v', 'm', 'f', 'p', 'S')
+                   FROM pg_class
+                  WHERE relnamespace = 'tokenauth'::regnamespace AND relkind IN ('r', 'v', 'm', 'f', 'p', 'S')
                  UNION ALL
                  SELECT 'pg_operator'::regclass, oid
                    FROM pg_operator WHERE oprnamespace = 'tokenauth'::regnamespace) o
@@ -75,15 +76,17 @@ fn altered_functions() -> Vec<Finding> {
         "SELECT f.function, f.finding
            FROM (SELECT p.oid::regprocedure::text AS function,
                         CASE WHEN p.prolang <> doctor.prolang OR p.probin <> doctor.probin
-                                  OR p.prosrc <> p.proname || CASE p.proname WHEN 'pre_request' THEN '_raising' ELSE '_wrapper' END
+                                  OR p.prosrc <> p.proname || CASE p.proname WHEN 'pre_request' THEN '_raising'
+                                                                             ELSE '_wrapper' END
                              THEN 'was replaced'
                              WHEN p.proowner <> e.extowner THEN 'does not belong to the owner of the extension'
                              -- Inside such a function nobody can tell who calls.
                              WHEN p.prosecdef THEN 'was made SECURITY DEFINER'
-                             WHEN p.proconfig IS NOT NULL THEN 'has other settings than it was installed with' END AS finding
+                             WHEN p.proconfig IS NOT NULL THEN 'has other settings than it was installed with'
+                        END AS finding
                    FROM pg_extension e
-                   JOIN pg_depend d ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid AND d.deptype = 'e'
-                                   AND d.classid = 'pg_proc'::regclass
+                   JOIN pg_depend d ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid
+                                   AND d.deptype = 'e' AND d.classid = 'pg_proc'::regclass
                    JOIN pg_proc p ON p.oid = d.objid
                    JOIN pg_proc doctor ON doctor.proname = 'doctor' AND doctor.pronargs = 0
                                       AND doctor.pronamespace = 'tokenauth'::regnamespace

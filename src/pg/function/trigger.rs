@@ -202,7 +202,8 @@ unsafe impl SqlTranslatable for TriggerCall {
     const RETURN_SQL: Result<ReturnsRef, ReturnsError> = Err(ReturnsError::Datum);
 }
 
-// SAFETY: the fcinfo of a call made by the trigger manager has the trigger's data as its context; any other is null here.
+// SAFETY: the fcinfo of a call made by the trigger manager has the trigger's data as its context; any other is null
+// here.
 unsafe impl<'fcx> ArgAbi<'fcx> for TriggerCall {
     unsafe fn unbox_arg_unchecked(arg: Arg<'_, 'fcx>) -> Self {
         // SAFETY: the virtual argument is the fcinfo itself, valid during the call.

@@ -85,12 +85,13 @@ pub fn connect_to(database: u32) {
 const BOOTSTRAP_SUPERUSER: u32 = 10;
 
 /// What ALTER DATABASE or ALTER ROLE has changed for this session, with its defaults. Settings of the transaction end
-/// with it, those of a connection and its client change nothing here, the depth of the stack is what the server found at
-/// its start, and those of ours only superusers can change.
+/// with it, those of a connection and its client change nothing here, the depth of the stack is what the server found
+/// at its start, and those of ours only superusers can change.
 static CHANGED: Statement = Statement::new(
     "SELECT name, boot_val FROM pg_catalog.pg_settings
       WHERE source IN ('database', 'user', 'database user') AND context IN ('user', 'superuser')
-        AND boot_val IS NOT NULL AND name NOT IN ('client_encoding', 'max_stack_depth') AND name NOT LIKE 'transaction\\_%' AND name NOT LIKE 'tokenauth.%'",
+        AND boot_val IS NOT NULL AND name NOT IN ('client_encoding', 'max_stack_depth')
+        AND name NOT LIKE 'transaction\\_%' AND name NOT LIKE 'tokenauth.%'",
 );
 
 /// Gives a setting a value that nothing but another call changes.

@@ -106,7 +106,8 @@ unsafe fn mask_fields(report: &mut pg_sys::ErrorData) -> usize {
         .chain(cut)
         .filter(|(field, _)| !field.is_null())
         .map(|(field, lines)| {
-            // SAFETY: fields that are not declared const are palloc'd, zero-terminated strings of this report alone (elog.h).
+            // SAFETY: fields that are not declared const are palloc'd, zero-terminated strings of this report alone
+            // (elog.h).
             let bytes =
                 unsafe { slice::from_raw_parts_mut(field.cast::<u8>(), CStr::from_ptr(field).to_bytes().len()) };
             embedded::mask_in_place(bytes) + remains::mask_in_place(bytes, lines)

@@ -146,8 +146,8 @@ pub fn define_interval(
 /// # Errors
 /// Raises 42501 for a setting that only superusers may read.
 pub fn value(name: &CStr) -> Option<Vec<u8>> {
-    // SAFETY: with `missing_ok` an unknown name is NULL. A value is a string that lives until the setting changes, or the
-    // next call, and is copied before either.
+    // SAFETY: with `missing_ok` an unknown name is NULL. A value is a string that lives until the setting changes, or
+    // the next call, and is copied before either.
     unsafe {
         let value = pg_sys::GetConfigOption(name.as_ptr(), true, true);
         (!value.is_null()).then(|| copied(CStr::from_ptr(value).to_bytes()))

@@ -1,9 +1,10 @@
 //! Keeps of errors what pgrx does not.
 //!
-//! pgrx catches an error of the server, copies its SQLSTATE, message, DETAIL and HINT as if they were UTF-8, and raises a
-//! new error with these once the frames of Rust are unwound. Lost are the DETAIL that is meant for the log alone (which
-//! processes have deadlocked, and over what), the context, the names of table and constraint, the codes that pgrx does
-//! not know, and whatever is not UTF-8. And it allocates without limit: a message of any size would end the server.
+//! pgrx catches an error of the server, copies its SQLSTATE, message, DETAIL and HINT as if they were UTF-8, and raises
+//! a new error with these once the frames of Rust are unwound. Lost are the DETAIL that is meant for the log alone
+//! (which processes have deadlocked, and over what), the context, the names of table and constraint, the codes that
+//! pgrx does not know, and whatever is not UTF-8. And it allocates without limit: a message of any size would end the
+//! server.
 //!
 //! An error context callback sees each error as it is raised. One of ours copies it; another is left behind while Rust
 //! unwinds, and completes the new error from the copy. In the same way, errors of our own are told in the encoding of
@@ -21,8 +22,8 @@ use crate::pg::types::varlena;
 /// Longest text of an error that passes through Rust; the whole is put back at the end.
 const MOST: usize = 64 * 1024;
 
-/// How much is kept in reserve for the moment when memory runs out: pgrx copies the error that says so, and if that copy
-/// fails in turn, the server ends. Never touched, so it takes address space and no memory.
+/// How much is kept in reserve for the moment when memory runs out: pgrx copies the error that says so, and if that
+/// copy fails in turn, the server ends. Never touched, so it takes address space and no memory.
 const RESERVED: usize = 4 << 20;
 
 /// How large a value must be for its conversion to be watched, which takes more time than converting a small one.
@@ -37,7 +38,8 @@ mod named {
     pub const CONSTRAINT: i32 = b'n' as i32;
 }
 
-// Declared here, without pgrx's guards: the callbacks have nothing to drop, and are called from the server's own frames.
+// Declared here, without pgrx's guards: the callbacks have nothing to drop, and are called from the server's own
+// frames.
 unsafe extern "C-unwind" {
     fn CopyErrorData() -> *mut pg_sys::ErrorData;
     fn MemoryContextReset(context: pg_sys::MemoryContext);
@@ -57,8 +59,8 @@ unsafe extern "C-unwind" {
 }
 
 thread_local! {
-    /// Where the last error of the server is kept, where the next one will be, and where an error of our own is: each is
-    /// reset as a whole before it is used again.
+    /// Where the last error of the server is kept, where the next one will be, and where an error of our own is: each
+    /// is reset as a whole before it is used again.
     static KEPT: Cell<pg_sys::MemoryContext> = const { Cell::new(ptr::null_mut()) };
     static SPARE: Cell<pg_sys::MemoryContext> = const { Cell::new(ptr::null_mut()) };
     static OURS: Cell<pg_sys::MemoryContext> = const { Cell::new(ptr::null_mut()) };
@@ -75,7 +77,11 @@ thread_local! {
     static INNERMOST: Cell<*mut pg_sys::ErrorContextCallback> = const { Cell::new(ptr::null_mut()) };
     /// The callback that completes it; where it is in the server's list, it is there once.
     static COMPLETION: UnsafeCell<pg_sys::ErrorContextCallback> = const {
-        UnsafeCell::new(pg_sys::ErrorContextCallback { previous: ptr::null_mut(), callback: None, arg: ptr::null_mut() })
+        UnsafeCell::new(pg_sys::ErrorContextCallback {
+            previous: ptr::null_mut(),
+            callback: None,
+            arg: ptr::null_mut(),
+        })
     };
 }
 
@@ -114,8 +120,8 @@ pub(in crate::pg) fn give_reserve() {
     RESERVE.with_borrow_mut(|reserve| *reserve = Vec::new());
 }
 
-/// Keeps Rust's stack frames, which pgrx would show to clients in DETAIL, out of errors, whatever `RUST_BACKTRACE` says in
-/// the environment of the server. Called once, from `_PG_init`.
+/// Keeps Rust's stack frames, which pgrx would show to clients in DETAIL, out of errors, whatever `RUST_BACKTRACE` says
+/// in the environment of the server. Called once, from `_PG_init`.
 pub fn forget_backtraces() {
     /// What Rust looks at first.
     const SETTING: &str = "RUST_LIB_BACKTRACE";
@@ -249,8 +255,8 @@ fn complete_next(whole: *mut pg_sys::ErrorData, message: &[u8]) {
     });
 }
 
-/// Takes the completing callback off the list of the server, wherever it is in it. Left there, it would do no harm: it is
-/// static, and completes only the error that it knows.
+/// Takes the completing callback off the list of the server, wherever it is in it. Left there, it would do no harm: it
+/// is static, and completes only the error that it knows.
 ///
 /// # Safety
 /// The list must consist of live callbacks, as it always does while code of the server runs.

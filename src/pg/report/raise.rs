@@ -113,7 +113,8 @@ extern "C" fn pg_finfo_pre_request_raising() -> &'static pg_sys::Pg_finfo_record
 /// # Safety
 /// `parcel` must be one that `Raise` has made.
 unsafe fn raise(parcel: *const Parcel) {
-    // SAFETY: as ereport() expands; errfinish copies nothing that it does not have yet, and does not return from an ERROR.
+    // SAFETY: as ereport() expands; errfinish copies nothing that it does not have yet, and does not return from an
+    // ERROR.
     unsafe {
         errstart(pg_sys::PGERROR as c_int, ptr::null());
         errcode((*parcel).sqlstate);

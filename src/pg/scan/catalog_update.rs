@@ -26,8 +26,9 @@ pub enum UpdateOutcome {
 
 /// Rewrites the row with this key as `change` says, unless that would mean waiting for a lock.
 ///
-/// The columns in its own indexes must not change. This is how PostgreSQL writes its own catalogs: what else somebody has
-/// put on the table is not applied, so a row of a table that [has more](has_more) than it was made with is left alone.
+/// The columns in its own indexes must not change. This is how PostgreSQL writes its own catalogs: what else somebody
+/// has put on the table is not applied, so a row of a table that [has more](has_more) than it was made with is left
+/// alone.
 pub fn catalog_update_nowait<const N: usize>(
     table: &UniqueIndex,
     key: Key<'_>,
@@ -64,8 +65,8 @@ pub fn catalog_update_nowait<const N: usize>(
 }
 
 /// Whether somebody has put something on the table that only an UPDATE statement applies: a trigger, a rule, a CHECK
-/// constraint, a generated column, or an index that is partial, on expressions, or constrains anything but the key. Such
-/// an index is worse than ignored: without an executor its expressions crash.
+/// constraint, a generated column, or an index that is partial, on expressions, or constrains anything but the key.
+/// Such an index is worse than ignored: without an executor its expressions crash.
 ///
 /// # Safety
 /// `relation` must be open and locked.

@@ -141,8 +141,8 @@ impl Scan {
             Key::Text(key) => (pg_sys::F_TEXTEQ, key.into_datum()),
         };
         let mut scan_key = pg_sys::ScanKeyData::default();
-        // SAFETY: the key is initialised before it is used, with the equality of the column's type; its collation is "C",
-        // as ScanKeyInit sets it and the columns declare it. The relation is open while the scan is.
+        // SAFETY: the key is initialised before it is used, with the equality of the column's type; its collation is
+        // "C", as ScanKeyInit sets it and the columns declare it. The relation is open while the scan is.
         unsafe {
             pg_sys::ScanKeyInit(
                 &mut scan_key,

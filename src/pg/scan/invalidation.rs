@@ -13,7 +13,9 @@ use super::index_scan;
 use crate::pg::process::settings::reloaded_at;
 
 thread_local! {
-    static WATCHED: RefCell<Watched> = const { RefCell::new(Watched { signal: None, signals: Vec::new(), tables: Vec::new() }) };
+    static WATCHED: RefCell<Watched> = const {
+        RefCell::new(Watched { signal: None, signals: Vec::new(), tables: Vec::new() })
+    };
     /// Generation of rows: advances whenever remembered rows may have changed.
     static ROWS: Cell<u64> = const { Cell::new(0) };
     /// Generation of names: advances whenever names of tables and indexes may denote other relations.

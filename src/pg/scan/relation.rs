@@ -43,8 +43,8 @@ impl Table {
 pub enum Out {
     /// Those who write it, as CREATE TRIGGER does.
     Writers,
-    /// Those who read it too, as DROP TRIGGER does. Whoever will drop one asks for this at once: to keep out writers first
-    /// and readers later would be to wait for a reader that is itself about to write.
+    /// Those who read it too, as DROP TRIGGER does. Whoever will drop one asks for this at once: to keep out writers
+    /// first and readers later would be to wait for a reader that is itself about to write.
     Everybody,
 }
 
@@ -103,17 +103,18 @@ pub enum Supply {
     Bind,
 }
 
-/// Locks what a binding to `rows`, a table of ours, supplies; of principals only those of a type. The lock is held until
-/// the transaction ends.
+/// Locks what a binding to `rows`, a table of ours, supplies; of principals only those of a type. The lock is held
+/// until the transaction ends.
 ///
-/// It is on no row: binding neither writes nor locks rows that are already right, so it would not notice one that another
-/// transaction is about to change.
+/// It is on no row: binding neither writes nor locks rows that are already right, so it would not notice one that
+/// another transaction is about to change.
 pub fn lock_supply(rows: &CStr, of_type: &[u8], supply: Supply) {
     let mode = match supply {
         Supply::SetByHand => pg_sys::RowExclusiveLock,
         Supply::Bind => pg_sys::ShareRowExclusiveLock,
     };
-    // Sixteen bits are what the lock manager has for a part of an object; types that share them only wait for each other.
+    // Sixteen bits are what the lock manager has for a part of an object; types that share them only wait for each
+    // other.
     let part = (crc32fast::hash(of_type) & 0xFFFF) as u16;
     // SAFETY: takes a heavyweight lock of a form that the server has for objects which are no relations, so nobody else
     // takes it.

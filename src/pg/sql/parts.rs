@@ -35,11 +35,12 @@ impl Parts {
         Parts { _query: query, nodes }
     }
 
-    /// Whether every key of an index is one of the parts. `columns` are the numbers of its columns, 0 for an expression;
-    /// `expressions` are these, as the catalog stores them.
+    /// Whether every key of an index is one of the parts. `columns` are the numbers of its columns, 0 for an
+    /// expression; `expressions` are these, as the catalog stores them.
     pub fn cover(&self, columns: &[i16], expressions: Option<&[u8]>) -> bool {
         let stored = expressions.map(|text| CString::new(text).expect("a node in the catalog has no zero byte"));
-        // SAFETY: the text is a list of nodes that the catalog stores, which is read into memory of the current context.
+        // SAFETY: the text is a list of nodes that the catalog stores, which is read into memory of the current
+        // context.
         let expressions: *mut pg_sys::List =
             stored.map_or(std::ptr::null_mut(), |text| unsafe { pg_sys::stringToNode(text.as_ptr()) }.cast());
         let mut expressions = elements(expressions).into_iter();

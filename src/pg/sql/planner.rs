@@ -1,7 +1,7 @@
 //! How plans that are kept for the session reach tables, and how much memory they take.
 //!
-//! A plan keeps what the statistics said on the day it was made: over a table that was nearly empty then, reading all of
-//! it for each row seemed cheap, and is quadratic once both have grown. So such plans are made with the planner's
+//! A plan keeps what the statistics said on the day it was made: over a table that was nearly empty then, reading all
+//! of it for each row seemed cheap, and is quadratic once both have grown. So such plans are made with the planner's
 //! alternatives to indexes switched off, as its own settings do it: then nothing depends on statistics.
 
 use pgrx::pg_sys;
@@ -22,15 +22,15 @@ struct Choices {
 }
 
 impl Planning {
-    /// For a query of the application, of which each row is to be reached by an index where there is one. How tables are
-    /// joined is the planner's choice, since the join that suits them may be one without any index.
+    /// For a query of the application, of which each row is to be reached by an index where there is one. How tables
+    /// are joined is the planner's choice, since the join that suits them may be one without any index.
     pub fn reaching_rows() -> Self {
         // What has to be read as a whole all the same counts as immensely dear, and so as worth compiling.
         Self::choose(|choices| Choices { seqscan: false, jit: false, ..choices })
     }
 
-    /// For a statement of ours that reads few rows of our tables, or as many as it is given: there is an index for every
-    /// join.
+    /// For a statement of ours that reads few rows of our tables, or as many as it is given: there is an index for
+    /// every join.
     pub fn joining_ours() -> Self {
         Self::choose(|_| Choices { seqscan: false, hashjoin: false, mergejoin: false, hashagg: false, jit: false })
     }

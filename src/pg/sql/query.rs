@@ -34,7 +34,8 @@ impl Query {
         Self::analysed(sql, rows, true)
     }
 
-    /// Plans a query that is run once or twice: with regard to the tables as they are, and to how many `rows` there are.
+    /// Plans a query that is run once or twice: with regard to the tables as they are, and to how many `rows` there
+    /// are.
     ///
     /// # Errors
     /// Raises what the parser raises.

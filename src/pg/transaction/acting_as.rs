@@ -15,8 +15,8 @@ unsafe extern "C-unwind" {
     fn InSecurityRestrictedOperation() -> bool;
 }
 
-/// Whether the code that runs now is somebody's that PostgreSQL runs for another: of an index expression, a materialized
-/// view or a row that logical replication applies.
+/// Whether the code that runs now is somebody's that PostgreSQL runs for another: of an index expression, a
+/// materialized view or a row that logical replication applies.
 #[inline]
 pub fn is_security_restricted() -> bool {
     // SAFETY: reads this backend's state.

@@ -40,9 +40,9 @@ impl GucScope {
 impl Drop for GucScope {
     fn drop(&mut self) {
         if !std::thread::panicking() {
-            // Rolled back rather than committed: code of others that has run meanwhile (the expressions of a binding) must
-            // not leave a setting behind, least of all a search_path, as PostgreSQL sees to after index expressions.
-            // SAFETY: ends the level that `set` opened; guards nest.
+            // Rolled back rather than committed: code of others that has run meanwhile (the expressions of a binding)
+            // must not leave a setting behind, least of all a search_path, as PostgreSQL sees to after index
+            // expressions. SAFETY: ends the level that `set` opened; guards nest.
             unsafe { pg_sys::AtEOXact_GUC(false, self.0) };
         }
     }

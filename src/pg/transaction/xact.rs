@@ -1,8 +1,8 @@
 //! What ends with a transaction; above all, one that kills tokens commits durably and cannot be prepared.
 //!
-//! An acknowledged revoke that a crash takes back is worse than none, so a commit that carries deaths waits for the disk
-//! and for synchronous standbys even if the caller has turned `synchronous_commit` off. PREPARE TRANSACTION would leave
-//! the commit, and so the death of the tokens, to a later session.
+//! An acknowledged revoke that a crash takes back is worse than none, so a commit that carries deaths waits for the
+//! disk and for synchronous standbys even if the caller has turned `synchronous_commit` off. PREPARE TRANSACTION would
+//! leave the commit, and so the death of the tokens, to a later session.
 
 use std::cell::Cell;
 use std::ffi::{CStr, c_int, c_void};
@@ -22,7 +22,8 @@ thread_local! {
     static NARROWED: Shallowest = const { Shallowest::nowhere() };
     /// Whether this transaction has narrowed anything, even in a subtransaction that was rolled back.
     static MUST_LAST: Cell<bool> = const { Cell::new(false) };
-    /// The WAL position up to which this transaction has written nothing but what `commit_asynchronously_if_alone` wrote.
+    /// The WAL position up to which this transaction has written nothing but what `commit_asynchronously_if_alone`
+    /// wrote.
     static ASYNC_UP_TO: Cell<Option<pg_sys::XLogRecPtr>> = const { Cell::new(None) };
     /// How many transactions and subtransactions of this backend have been rolled back.
     static ROLLBACKS: Cell<u64> = const { Cell::new(0) };

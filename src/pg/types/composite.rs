@@ -146,8 +146,8 @@ impl Image {
     /// # Safety
     /// `formed` must be a composite datum that ends with a correlation id.
     unsafe fn take(&self, formed: pg_sys::HeapTupleHeader) {
-        // SAFETY: a composite datum is a varlena; it ends with the bytes of its last field that is not NULL, a text of that
-        // length.
+        // SAFETY: a composite datum is a varlena; it ends with the bytes of its last field that is not NULL, a text of
+        // that length.
         self.0.get_or_init(|| unsafe { Detached::copy(formed.cast(), CORRELATION) });
     }
 }

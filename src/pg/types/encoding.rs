@@ -1,7 +1,7 @@
 //! Conversion between the server encoding and UTF-8.
 //!
-//! serde_json, Rust strings and messages are UTF-8; the database may have any encoding. Where text must be converted as a
-//! whole, what cannot be raises PostgreSQL's own error (22021, 22P05); in messages it becomes `?`.
+//! serde_json, Rust strings and messages are UTF-8; the database may have any encoding. Where text must be converted as
+//! a whole, what cannot be raises PostgreSQL's own error (22021, 22P05); in messages it becomes `?`.
 
 use std::ffi::{CStr, c_char, c_int};
 
@@ -47,7 +47,8 @@ pub fn told(bytes: &[u8]) -> String {
     String::from_utf8(convert_lossily(bytes, database(), UTF8)).unwrap_or_default()
 }
 
-/// A message in the encoding of the server, with `?` for characters that it does not have; `None` if it is the same there.
+/// A message in the encoding of the server, with `?` for characters that it does not have; `None` if it is the same
+/// there.
 pub fn message(text: &str) -> Option<Vec<u8>> {
     let encoding = database();
     let is_same = text.is_ascii() || encoding == UTF8 || encoding == SQL_ASCII;
@@ -186,8 +187,8 @@ impl Converter {
         let mut converted = vec![0; source.len() * GROWTH + 1];
         let length = |bytes: &[u8]| c_int::try_from(bytes.len()).unwrap_or_default();
         let (given, room) = (length(&source), length(&converted));
-        // SAFETY: both buffers are as long as is said; the result is zero-terminated. With `noError` nothing is raised for
-        // what cannot be converted.
+        // SAFETY: both buffers are as long as is said; the result is zero-terminated. With `noError` nothing is raised
+        // for what cannot be converted.
         let read = unsafe {
             pg_sys::pg_do_encoding_conversion_buf(
                 self.procedure,

@@ -1,8 +1,9 @@
 //! What a bound table says now of the principals or memberships that a trigger's rows are about.
 //!
-//! The rows are read as the owner of the table: whoever wrote them need not be allowed to read them, and a policy may hide
-//! them from everybody else. Nothing of the application runs then but, at most, what compares columns of the server's own
-//! types. Its expressions are evaluated over what was read as they are over a trigger's rows, by whoever wrote the table.
+//! The rows are read as the owner of the table: whoever wrote them need not be allowed to read them, and a policy may
+//! hide them from everybody else. Nothing of the application runs then but, at most, what compares columns of the
+//! server's own types. Its expressions are evaluated over what was read as they are over a trigger's rows, by whoever
+//! wrote the table.
 
 use super::changes::{Changes, fields_of, subjects};
 use super::definition::Definition;
@@ -17,8 +18,8 @@ use crate::pg::sql::statement::{Statement, arguments};
 use crate::pg::transaction::acting_as::ActingAs;
 use crate::pg::types::text::Text;
 
-/// Adds what `table` says of those whose rows a trigger was given. Who had a row that is deleted or has another id now is
-/// gone all the same, even if the table has a row of that name again: that begins anew.
+/// Adds what `table` says of those whose rows a trigger was given. Who had a row that is deleted or has another id now
+/// is gone all the same, even if the table has a row of that name again: that begins anew.
 ///
 /// # Errors
 /// Those of expressions, 22004 for a NULL name, 22023 for a malformed one.
@@ -77,8 +78,8 @@ fn read(definition: &Definition, table: &Source, names: &Rows) -> Result<Rows, E
     read.map(|()| rows)
 }
 
-/// The condition for those rows whose columns have the values that the names show: an index on such a column finds them.
-/// `None` where no name is as simple as a column, perhaps behind a constant text.
+/// The condition for those rows whose columns have the values that the names show: an index on such a column finds
+/// them. `None` where no name is as simple as a column, perhaps behind a constant text.
 fn by_columns(definition: &Definition, table: &Source) -> Option<Vec<u8>> {
     // Types with one text for each value, so that from the text of one the same value can be read.
     static DESCRIBE: Statement = Statement::new(

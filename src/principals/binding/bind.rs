@@ -33,7 +33,8 @@ use crate::pg::types::text::Text;
 /// # Errors
 /// `22004` for a NULL source, type or id, or a row whose id is NULL; `42501` for anybody but the owner of the table;
 /// `42601` for what is not an expression; `42710` when the type or the table is bound already; `0A000` for views,
-/// foreign, temporary and unlogged tables, partitions and inheritance; `21000` when several rows are the same principal.
+/// foreign, temporary and unlogged tables, partitions and inheritance; `21000` when several rows are the same
+/// principal.
 #[expect(clippy::too_many_arguments, reason = "the contract's signature; SQL calls it with named arguments")]
 // Written by hand, since pgrx would call the second argument "r#type".
 #[pg_extern(
@@ -77,9 +78,9 @@ fn bind_principals(
 /// are none; left out, `add_member` sets them. What a row gives or takes is in force from the end of the statement.
 ///
 /// # Errors
-/// `22004` for a NULL source, organisation or member, also in a row; `42704` for a row of an unknown organisation or member;
-/// `22023` for a row whose organisation is the member; `21000` when several rows are the same membership; `42710` when
-/// memberships or the table are bound already; otherwise as `bind_principals`.
+/// `22004` for a NULL source, organisation or member, also in a row; `42704` for a row of an unknown organisation or
+/// member; `22023` for a row whose organisation is the member; `21000` when several rows are the same membership;
+/// `42710` when memberships or the table are bound already; otherwise as `bind_principals`.
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn bind_members(
     call: Call,
@@ -172,8 +173,8 @@ fn unbind_principals(call: Call, source: Option<Table>) -> Result<(), ErrorRepor
     Ok(record_unbound(&source.qualified, event, &actor)?)
 }
 
-/// Forgets that these types were bound, and what a table of this name was bound to; but nothing that another table is bound
-/// to. Returns what was forgotten.
+/// Forgets that these types were bound, and what a table of this name was bound to; but nothing that another table is
+/// bound to. Returns what was forgotten.
 fn forget_all(source: &Source, types: &[Text]) -> Vec<Text> {
     let bound = triggers::tables();
     remembered()

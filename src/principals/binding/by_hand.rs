@@ -11,8 +11,8 @@ use crate::pg::types::text::Text;
 pub const HINT: &str =
     "Use tokenauth.bind_principals() or tokenauth.bind_members() instead, or see to it that triggers see every change.";
 
-/// Changes that the triggers written by hand on a table do not see. `bound` are the tables with triggers of our function;
-/// those that are bound by `bind_principals` or `bind_members` are examined elsewhere.
+/// Changes that the triggers written by hand on a table do not see. `bound` are the tables with triggers of our
+/// function; those that are bound by `bind_principals` or `bind_members` are examined elsewhere.
 pub fn findings(bound: &[Bound]) -> Vec<Finding> {
     // A trigger with a column list or a condition sees an UPDATE only sometimes; the ones that matter are those of ids.
     // A function that calls ours hears of a changed id only if it compares OLD with NEW. Where nothing but DELETE and
@@ -30,7 +30,8 @@ pub fn findings(bound: &[Bound]) -> Vec<Finding> {
               CROSS JOIN LATERAL (SELECT s.nspname = 'tokenauth' AND p.proname = 'sync_principal' AS is_ours) f
               WHERE NOT t.tgisinternal AND t.tgparentid = 0 AND t.tgenabled <> 'D' AND t.tgrelid <> ALL ($1)
                 AND (f.is_ours
-                     OR p.prosrc ~* '\\mtokenauth\\s*\\.\\s*(put_principal|drop_principal|activate|deactivate|add_member|remove_member)\\M')),
+                     OR p.prosrc ~* '\\mtokenauth\\s*\\.\\s*(put_principal|drop_principal|activate|deactivate|\
+                                    add_member|remove_member)\\M')),
          seen AS (
              SELECT relation, bool_or(is_ours) AS is_ours, bit_or(type) AS events, bool_or(sees_updates) AS sees_updates
                FROM written GROUP BY relation HAVING bit_or(type) <> 34)

@@ -1,8 +1,8 @@
 //! Many rows of `tokenauth.principal` or `tokenauth.member` at once, as a bound table changes them.
 //!
 //! Each operation works on the set of all rows that a statement of the application has written. Rows that are already
-//! right are neither written nor locked. The others are locked in key order, principals before memberships, as `catalog`
-//! demands of everything.
+//! right are neither written nor locked. The others are locked in key order, principals before memberships, as
+//! `catalog` demands of everything.
 
 /// The condition that the principal `p` is not as `$row` says, of the fields that arguments 1 to 5 select.
 macro_rules! differs {

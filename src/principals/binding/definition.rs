@@ -130,8 +130,8 @@ impl Definition {
         Supplied { active, permissions, data_scopes, display_name, state_reason }
     }
 
-    /// The query that evaluates the binding over `rows`, a SELECT, which expressions call `alias`, quoted. It returns the
-    /// whole principal, the whole organisation and the five fields.
+    /// The query that evaluates the binding over `rows`, a SELECT, which expressions call `alias`, quoted. It returns
+    /// the whole principal, the whole organisation and the five fields.
     ///
     /// The expressions are in a subquery of their own and under COALESCE, which admits neither an aggregate over the
     /// rows nor a set-returning function: one row stays one principal. The rows are in a subquery too, so that an

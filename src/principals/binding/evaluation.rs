@@ -34,8 +34,8 @@ mod column {
 }
 
 /// Sets what the meaning of an expression depends on, in parsing it and in turning its values into text, so that it is
-/// the same whoever writes the table. A policy that would hide rows from it, of the table or of another that it reads, is
-/// an error: a hidden row must neither keep tokens alive nor widen what they may do.
+/// the same whoever writes the table. A policy that would hide rows from it, of the table or of another that it reads,
+/// is an error: a hidden row must neither keep tokens alive nor widen what they may do.
 pub fn settled() -> GucScope {
     GucScope::set(&[
         SEARCH_PATH,

@@ -1,5 +1,5 @@
-//! What `doctor()` finds about bindings: tables that are bound no more, triggers that are not as they must be, rows that
-//! have drifted from their principals or memberships.
+//! What `doctor()` finds about bindings: tables that are bound no more, triggers that are not as they must be, rows
+//! that have drifted from their principals or memberships.
 
 use super::definition::Definition;
 use super::drift::drift;
@@ -13,8 +13,8 @@ use crate::error::literal;
 use crate::model::bound_to::BoundTo;
 use crate::pg::transaction::subtransaction::attempt;
 
-/// What is wrong with the bindings, by name of the table. Reads each bound table and runs its expressions as the owner of
-/// that table.
+/// What is wrong with the bindings, by name of the table. Reads each bound table and runs its expressions as the owner
+/// of that table.
 pub fn findings() -> Vec<Finding> {
     let _settled = settled();
     let bound = triggers::tables();
@@ -59,7 +59,8 @@ fn missed(one: &Remembered, bound: &[Bound]) -> Option<Finding> {
             source,
             format!("was bound to {what} and does not exist any more"),
             &format!(
-                "Bind the table that has taken its place. If there is none, the extension's owner can use DELETE FROM tokenauth.binding WHERE type = '{}'.",
+                "Bind the table that has taken its place. If there is none, the extension's owner can use \
+                 DELETE FROM tokenauth.binding WHERE type = '{}'.",
                 one.of_type.shown()
             ),
         ),

@@ -14,8 +14,8 @@ use crate::pg::types::text::Text;
 /// statement triggers. A partitioned table has row triggers, which later partitions inherit as clones. TRUNCATE fires
 /// triggers only of the tables it empties, so each partition needs its own, BEFORE, while its rows exist.
 ///
-/// A trigger is known by what it does, not by its name, which anybody may change: `wanted` has one row for each that must
-/// exist, with the one `found`; `stray` has those of this type that are none of them.
+/// A trigger is known by what it does, not by its name, which anybody may change: `wanted` has one row for each that
+/// must exist, with the one `found`; `stray` has those of this type that are none of them.
 macro_rules! wanted {
     ($select:literal) => {
         concat!(
@@ -31,8 +31,10 @@ macro_rules! wanted {
                  ('p', false, 'tokenauth_principals_row', 29, 'A', 'AFTER INSERT OR UPDATE OR DELETE',
                   'FOR EACH ROW', false, false),
                  ('s', true, 'tokenauth_principals_row', 29, 'A', '', '', false, false),
-                 ('rp', false, 'tokenauth_principals_truncate', 32, 'A', 'AFTER TRUNCATE', 'FOR EACH STATEMENT', false, false),
-                 ('s', false, 'tokenauth_principals_truncate', 34, 'A', 'BEFORE TRUNCATE', 'FOR EACH STATEMENT', false, false)),
+                 ('rp', false, 'tokenauth_principals_truncate', 32, 'A', 'AFTER TRUNCATE',
+                  'FOR EACH STATEMENT', false, false),
+                 ('s', false, 'tokenauth_principals_truncate', 34, 'A', 'BEFORE TRUNCATE',
+                  'FOR EACH STATEMENT', false, false)),
              relation AS (
                  SELECT c.oid, CASE WHEN c.oid <> $1 THEN 's' ELSE c.relkind::text END AS kind,
                         format('%I.%I', n.nspname, c.relname) AS name
@@ -121,7 +123,8 @@ fn commands(source: &Source, definition: &Definition) -> Vec<(Text, bool)> {
                            CASE WHEN m.is_made THEN w.name ELSE w.found_name END)
                FROM wanted w
               -- A clone is made with the trigger of the root.
-              CROSS JOIN LATERAL (SELECT CASE WHEN w.is_clone THEN $1 ELSE w.oid END IN (SELECT oid FROM rebuilt)) AS m (is_made)
+              CROSS JOIN LATERAL (SELECT CASE WHEN w.is_clone THEN $1 ELSE w.oid END
+                                         IN (SELECT oid FROM rebuilt)) AS m (is_made)
               WHERE CASE WHEN m.is_made THEN w.enabled <> 'O' ELSE w.found_enabled <> w.enabled::\"char\" END)
          -- The root first: its partitions get clones.
          SELECT text, step = 1 FROM command ORDER BY step, oid <> $1, oid, name"

@@ -1,9 +1,9 @@
 //! Tells when the rows that a trigger is given may not be what its table says any more.
 //!
 //! AFTER triggers fire once their statement has written all its rows. By then another trigger, or a function that the
-//! statement calls, may have written the table again; our trigger has fired for that already, nested within, and what it
-//! was given is newer. Then the table has to be asked. Commands within a transaction are numbered, so it is enough to
-//! remember the last one for which we have fired.
+//! statement calls, may have written the table again; our trigger has fired for that already, nested within, and what
+//! it was given is newer. Then the table has to be asked. Commands within a transaction are numbered, so it is enough
+//! to remember the last one for which we have fired.
 
 use std::cell::RefCell;
 
@@ -27,9 +27,9 @@ struct Last {
     change: Option<Change>,
 }
 
-/// What a statement does to rows, in the order in which the images of one statement agree with its outcome: no statement
-/// changes a row again that it has written itself. So a row that it has inserted is there, whatever was said before, and
-/// of a row that it has deleted another may have taken the id.
+/// What a statement does to rows, in the order in which the images of one statement agree with its outcome: no
+/// statement changes a row again that it has written itself. So a row that it has inserted is there, whatever was said
+/// before, and of a row that it has deleted another may have taken the id.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Change {
     Delete,

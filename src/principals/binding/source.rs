@@ -74,8 +74,8 @@ impl Source {
         Self::of(ROOT.first(arguments![trigger], |row| Table::of(row.required(1))).ok_or(TableError::NotFound)?)
     }
 
-    /// The SELECT of all columns of `rows` of this table. Where they have no value of a column, since PostgreSQL computes
-    /// it whenever the table is read, it is computed here.
+    /// The SELECT of all columns of `rows` of this table. Where they have no value of a column, since PostgreSQL
+    /// computes it whenever the table is read, it is computed here.
     pub fn select_from(&self, rows: &Rows) -> Vec<u8> {
         static COMPUTED: Statement = Statement::new(
             "SELECT string_agg(CASE WHEN a.attgenerated = 'v'

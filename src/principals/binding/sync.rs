@@ -16,8 +16,8 @@ use crate::pg::scan::relation::{Out, Table};
 use crate::pg::transaction::acting_as::ActingAs;
 use crate::pg::transaction::guc_scope::GucScope;
 
-/// Repairs drift between a bound table and its principals or memberships, and makes its triggers again what they must be:
-/// a new partition needs its own. Returns how many principals or memberships it has changed.
+/// Repairs drift between a bound table and its principals or memberships, and makes its triggers again what they must
+/// be: a new partition needs its own. Returns how many principals or memberships it has changed.
 ///
 /// Afterwards each row is a principal or membership as the binding says. Every other membership is ended, and every
 /// other principal of the type dropped: no trigger saw its row removed. Expressions run as the owner of the table.

@@ -26,15 +26,15 @@ const ROWS: &std::ffi::CStr = c"tokenauth_rows";
 /// permissions, data_scopes, display_name and state_reason, `''` for an absent one. A membership has no type:
 /// `tokenauth.sync_principal('', '''org:'' || org_id', '''user:'' || user_id', 'permissions')`. Row triggers and
 /// statement triggers must be AFTER, and statement triggers need their transition tables. BEFORE TRUNCATE drops the
-/// principals or memberships of the existing rows, AFTER TRUNCATE all of the type, or all memberships. A BEFORE TRUNCATE
-/// trigger alone, which DETACH PARTITION leaves behind, only raises.
+/// principals or memberships of the existing rows, AFTER TRUNCATE all of the type, or all memberships. A BEFORE
+/// TRUNCATE trigger alone, which DETACH PARTITION leaves behind, only raises.
 ///
 /// SECURITY INVOKER: the expressions run as whoever writes the table, and only the write to our tables as their owner.
 ///
 /// # Errors
 /// `39P01` for any other use and for a table that is no partition of a bound one any more, `22004` for a NULL id,
-/// organisation or member, `42704` for a membership of or in an unknown principal, `22023` for a malformed permission or
-/// data scope; and what an expression raises, as `38000` where its code is not one of PostgreSQL's.
+/// organisation or member, `42704` for a membership of or in an unknown principal, `22023` for a malformed permission
+/// or data scope; and what an expression raises, as `38000` where its code is not one of PostgreSQL's.
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn sync_principal(call: TriggerCall) -> Result<TriggerAnswer, ErrorReport> {
     let firing = call.firing(ROWS).ok_or(BindingError::TriggerTiming)?;
@@ -56,8 +56,8 @@ fn follow(firing: &Firing) -> Result<(), Error> {
     let (table, to) = (binding.table.oid(), evaluation.definition().to());
     let is_overtaken = overtaken::is_overtaken(firing, table, to);
     let mut changes = if is_overtaken { None } else { Some(image(evaluation, &firing.what)?) };
-    // One statement may carry a row from one id to a second and on to a third, as foreign keys do; and an expression may
-    // itself have written the table.
+    // One statement may carry a row from one id to a second and on to a third, as foreign keys do; and an expression
+    // may itself have written the table.
     if changes.as_ref().is_none_or(Changes::is_contradictory) || overtaken::has_fired_since(firing, table, to) {
         changes = Some(afresh::changes(evaluation, &firing.what, &Source::of(binding.table)?)?);
     }

@@ -42,8 +42,8 @@ impl Bound {
 
 /// The triggers `t` of our function, each with its table `c` and that table's schema `n`.
 ///
-/// They are found by their dependency on the function, which is indexed; pg_trigger has no index on the function. Clones
-/// on partitions are left out.
+/// They are found by their dependency on the function, which is indexed; pg_trigger has no index on the function.
+/// Clones on partitions are left out.
 macro_rules! of_our_function {
     () => {
         "pg_depend d

@@ -9,8 +9,8 @@ use crate::pg::sql::statement::{Statement, arguments};
 use crate::pg::transaction::acting_as::ActingAs;
 use crate::pg::types::text::Text;
 
-/// Whether a unique index of the table covers the id, or organisation and member together: each column and expression of
-/// the index is one of the parts that these are joined from.
+/// Whether a unique index of the table covers the id, or organisation and member together: each column and expression
+/// of the index is one of the parts that these are joined from.
 ///
 /// # Errors
 /// Raises what the parser raises for expressions that do not fit the table.

@@ -1,8 +1,8 @@
 //! A backend's memory of our tables between calls, so that a hot token is verified without reading any.
 //!
-//! All entries belong to the current generation: `pg::scan::invalidation` begins a new one when anything they came from may
-//! have changed, and then all of them are dropped. Never by a timer: a cache that could answer with what was taken away
-//! would be a defect however fast it is.
+//! All entries belong to the current generation: `pg::scan::invalidation` begins a new one when anything they came from
+//! may have changed, and then all of them are dropped. Never by a timer: a cache that could answer with what was taken
+//! away would be a defect however fast it is.
 
 use std::rc::Rc;
 
@@ -113,9 +113,10 @@ impl<V: Weigh> SetAssociative<V> {
         self.size + weight <= most && set.is_some_and(|set| set.ways.iter().any(Option::is_none))
     }
 
-    /// Stores a value that is [wanted](Self::wants), or for which there [is room](Self::has_room), and returns whether it
-    /// did. Others are evicted to keep the table within `most` bytes. Does not store a value so heavy that many would have
-    /// to go for it, nor any value where there is room for so few that evicting would have to search for them.
+    /// Stores a value that is [wanted](Self::wants), or for which there [is room](Self::has_room), and returns whether
+    /// it did. Others are evicted to keep the table within `most` bytes. Does not store a value so heavy that many
+    /// would have to go for it, nor any value where there is room for so few that evicting would have to search for
+    /// them.
     pub fn store(&mut self, key: u64, value: &Rc<V>, most: usize) -> bool {
         const LARGEST_SHARE: usize = 16;
         let weight = value.weight();

@@ -33,8 +33,8 @@ impl<'a> Credential<'a> {
     /// Finds the token in these headers. `is_token` tells whether a text that may be anything is a token.
     ///
     /// White space around a text is not part of it. A value is read as the comma-separated list into which proxies join
-    /// repeated headers (RFC 9110 section 5.3), so a token cannot contain a comma. In headers other than `Authorization`
-    /// the scheme may be left out.
+    /// repeated headers (RFC 9110 section 5.3), so a token cannot contain a comma. In headers other than
+    /// `Authorization` the scheme may be left out.
     ///
     /// # Errors
     /// Those of `is_token`.

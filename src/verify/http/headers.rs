@@ -1,8 +1,8 @@
 //! Reads the few headers of a request that matter here, and passes over all others.
 //!
 //! Headers are a JSON object, as web frameworks and PostgREST pass them: each name maps to a value, or to an array of
-//! values for a repeated header. A value of any other shape is none. What is passed over is neither kept nor parsed into
-//! anything, whatever its size, depth or numbers.
+//! values for a repeated header. A value of any other shape is none. What is passed over is neither kept nor parsed
+//! into anything, whatever its size, depth or numbers.
 
 use std::fmt;
 
@@ -51,8 +51,8 @@ pub struct Headers {
 }
 
 impl Headers {
-    /// Reads them from a JSON text; anything but an object has none. `None` for a text that is longer than headers are, or
-    /// has more values.
+    /// Reads them from a JSON text; anything but an object has none. `None` for a text that is longer than headers are,
+    /// or has more values.
     pub fn read(json: &[u8], names: Names<'_>) -> Option<Self> {
         if json.len() > MOST_BYTES {
             return None;
@@ -163,8 +163,9 @@ impl<'de> Visitor<'de> for Name<'_> {
     }
 }
 
-/// Adds the texts of a value to a list: a text itself or, unless the value is an element of an array, those in an array.
-/// One more than there may be is enough. What is no text is an empty one, so that nobody takes its neighbour for it.
+/// Adds the texts of a value to a list: a text itself or, unless the value is an element of an array, those in an
+/// array. One more than there may be is enough. What is no text is an empty one, so that nobody takes its neighbour for
+/// it.
 struct Texts<'a> {
     found: &'a mut Vec<String>,
     is_element: bool,

@@ -290,8 +290,8 @@ impl Server {
         self.directory.join(name)
     }
 
-    /// Writes a file that belongs to the server's user, replacing any file of this name by a new one: at once, since the
-    /// server may be about to read it.
+    /// Writes a file that belongs to the server's user, replacing any file of this name by a new one: at once, since
+    /// the server may be about to read it.
     pub fn write_file(&self, name: &str, content: &(impl AsRef<[u8]> + ?Sized), mode: u32) {
         let path = self.file(&format!("{name}.new"));
         fs::write(&path, content).unwrap();

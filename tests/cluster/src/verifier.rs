@@ -68,7 +68,8 @@ impl Verifier {
     /// Owner and scopes of the transaction, as lines, after authenticating with the token; the SQLSTATE when it is
     /// refused. For a session without an open transaction.
     pub fn authenticate(&mut self, token: &str) -> String {
-        let sql = "SELECT 'owner ' || tokenauth.authenticate($1, client => $2), 'scopes ' || tokenauth.current_scopes()::text";
+        let sql = "SELECT 'owner ' || tokenauth.authenticate($1, client => $2),
+                          'scopes ' || tokenauth.current_scopes()::text";
         match self.client.query_one(sql, &[&token, &CLIENT]) {
             Ok(row) => format!("{}\n{}", row.get::<_, String>(0), row.get::<_, String>(1)),
             Err(error) => error.code().unwrap_or_else(|| panic!("{error:?}")).code().to_owned(),
@@ -95,8 +96,9 @@ fn statement(by: By) -> String {
         }
     };
     format!(
-        "SELECT concat_ws(E'\\n', 'verdict ' || v.verdict, 'owner ' || v.owner, 'name ' || v.name, 'scopes ' || v.scopes::text,
-                          'data_scopes ' || v.data_scopes::text, 'metadata ' || v.metadata::text,
+        "SELECT concat_ws(E'\\n', 'verdict ' || v.verdict, 'owner ' || v.owner, 'name ' || v.name,
+                          'scopes ' || v.scopes::text, 'data_scopes ' || v.data_scopes::text,
+                          'metadata ' || v.metadata::text,
                           'expires_at ' || (v.expires_at AT TIME ZONE 'UTC')::text, 'detail ' || v.detail::text)
            FROM unnest($1::text[]) WITH ORDINALITY AS t (token, number), LATERAL {call} v
           ORDER BY number"

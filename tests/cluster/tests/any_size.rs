@@ -1,5 +1,6 @@
-//! Arguments, documents and settings of any size: whatever a caller passes to whichever function, the statement is refused
-//! or answered, and the server continues. Functions and types are read from the catalog, so that no new one is forgotten.
+//! Arguments, documents and settings of any size: whatever a caller passes to whichever function, the statement is
+//! refused or answered, and the server continues. Functions and types are read from the catalog, so that no new one is
+//! forgotten.
 //!
 //! The values are of 300 MB, because it takes that to see an allocation fail beside all that succeed.
 
@@ -24,30 +25,36 @@ const VALUES: &[(&str, &str)] = &[
     ("jsonb", "to_jsonb(array_fill('{}'::jsonb, ARRAY[5000000]))"),
     (
         "jsonb",
-        "jsonb_build_object('version', 1, 'tokens', array_fill('{\"id\": \"\", \"at\": \"\", \"by\": \"\"}'::jsonb, ARRAY[2000000]))",
+        "jsonb_build_object('version', 1, 'tokens',
+                            array_fill('{\"id\": \"\", \"at\": \"\", \"by\": \"\"}'::jsonb, ARRAY[2000000]))",
     ),
     (
         "jsonb",
-        "jsonb_build_object('version', 1, 'expiries', jsonb_build_array(jsonb_build_object('id', 'x', 'at', repeat('1', 250000000))))",
+        "jsonb_build_object('version', 1, 'expiries',
+                            jsonb_build_array(jsonb_build_object('id', 'x', 'at', repeat('1', 250000000))))",
     ),
     (
         "jsonb",
-        "jsonb_build_object('node', gen_random_uuid(), 'batch', 1, 'tokens', array_fill('{\"id\": \"\"}'::jsonb, ARRAY[3000000]))",
+        "jsonb_build_object('node', gen_random_uuid(), 'batch', 1, 'tokens',
+                            array_fill('{\"id\": \"\"}'::jsonb, ARRAY[3000000]))",
     ),
     ("bytea", "convert_to(repeat('x', large), 'SQL_ASCII')"),
     ("tokenauth.verification", "ROW(repeat('x', large))"),
     ("tokenauth.verification", "ROW('revoked', false, 401, NULL, repeat('x', large))"),
     (
         "tokenauth.verification",
-        "ROW('revoked', false, 401, NULL, 'key', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, repeat('x', large))",
+        "ROW('revoked', false, 401, NULL, 'key', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+             repeat('x', large))",
     ),
     (
         "tokenauth.verification",
-        "ROW('owner_inactive', false, 403, NULL, 'key', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, jsonb_build_object('state_reason', repeat('x', 250000000)))",
+        "ROW('owner_inactive', false, 403, NULL, 'key', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+             jsonb_build_object('state_reason', repeat('x', 250000000)))",
     ),
     (
         "tokenauth.verification",
-        "ROW('insufficient_scope', false, 403, NULL, 'key', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, jsonb_build_object('missing', array_fill(0, ARRAY[5000000])))",
+        "ROW('insufficient_scope', false, 403, NULL, 'key', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+             jsonb_build_object('missing', array_fill(0, ARRAY[5000000])))",
     ),
 ];
 
@@ -141,7 +148,8 @@ fn start() -> (Server, Client) {
             "CREATE TABLE users (id integer PRIMARY KEY, name text);
              INSERT INTO users VALUES (7, 'x');
              CREATE ROLE somebody;
-             CREATE TABLE large (number integer PRIMARY KEY, of_type text, t text, a text[], j jsonb, b bytea, v tokenauth.verification)",
+             CREATE TABLE large (number integer PRIMARY KEY, of_type text, t text, a text[], j jsonb, b bytea,
+                                 v tokenauth.verification)",
         )
         .unwrap();
     for (number, (of_type, value)) in (0_i32..).zip(VALUES) {
@@ -251,7 +259,8 @@ fn no_trigger_and_no_error_of_an_expression_ends_the_server() {
         .batch_execute(&format!(
             "CREATE FUNCTION loud(id integer) RETURNS boolean LANGUAGE plpgsql AS $$
              BEGIN
-                 RAISE EXCEPTION '%', repeat('x', {LARGE}) USING DETAIL = repeat('y', {LARGE}), HINT = repeat('z', {LARGE});
+                 RAISE EXCEPTION '%', repeat('x', {LARGE})
+                       USING DETAIL = repeat('y', {LARGE}), HINT = repeat('z', {LARGE});
              END $$"
         ))
         .unwrap();
@@ -262,7 +271,8 @@ fn no_trigger_and_no_error_of_an_expression_ends_the_server() {
             &server,
             &format!(
                 "DO $$ BEGIN
-                     EXECUTE format('CREATE TRIGGER t AFTER INSERT ON users FOR EACH ROW EXECUTE FUNCTION tokenauth.sync_principal(''user'', %L)', {argument});
+                     EXECUTE format('CREATE TRIGGER t AFTER INSERT ON users FOR EACH ROW
+                                     EXECUTE FUNCTION tokenauth.sync_principal(''user'', %L)', {argument});
                  END $$;
                  INSERT INTO users VALUES (8, 'y')"
             ),

@@ -68,8 +68,8 @@ fn used(client: &mut Client, application: &mut Client, kind: &str) -> [Holder; 2
     assert_eq!(shown.is_ok_and(|row| row.get::<_, String>(0) == holders[1].token), kind == "shown");
     client
         .batch_execute(&format!(
-            "SELECT tokenauth.edit('{successor}', name => 'desk'), tokenauth.disable('{successor}'), tokenauth.enable('{successor}'),
-                    tokenauth.revoke('{id}', 'lost')"
+            "SELECT tokenauth.edit('{successor}', name => 'desk'), tokenauth.disable('{successor}'),
+                    tokenauth.enable('{successor}'), tokenauth.revoke('{id}', 'lost')"
         ))
         .unwrap();
     client.query_one("SELECT tokenauth.revoke_presented($1)", &[&holders[0].token]).unwrap();

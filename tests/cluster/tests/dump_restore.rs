@@ -175,7 +175,8 @@ fn deaths_of_any_number_and_length_are_exported() {
 
     // One for each: as many documents as it takes.
     let since = revive(&mut client);
-    let revoke = "SELECT count(tokenauth.revoke(id, rpad(id::text, 8000, 'x'))) FROM (SELECT id FROM tokenauth.token LIMIT 5000) t";
+    let revoke = "SELECT count(tokenauth.revoke(id, rpad(id::text, 8000, 'x')))
+                    FROM (SELECT id FROM tokenauth.token LIMIT 5000) t";
     client.batch_execute(revoke).unwrap();
     let documents = export_all(&mut client, &since);
     assert_eq!(documents.len(), 2);
@@ -225,7 +226,8 @@ fn import_all(client: &mut Client, documents: &[String]) -> i64 {
 /// Tables that are bound, one of them partitioned.
 const TABLES: &str = "
     CREATE TABLE users (id integer PRIMARY KEY, is_active boolean NOT NULL DEFAULT true);
-    CREATE TABLE memberships (org_id integer, user_id integer, PRIMARY KEY (org_id, user_id)) PARTITION BY LIST (org_id);
+    CREATE TABLE memberships (org_id integer, user_id integer, PRIMARY KEY (org_id, user_id))
+        PARTITION BY LIST (org_id);
     CREATE TABLE memberships_1 PARTITION OF memberships FOR VALUES IN (1);";
 const BIND: &str = "
     SELECT tokenauth.bind_principals('users', 'user', 'id', active => 'is_active');
@@ -240,7 +242,9 @@ fn texts(client: &mut Client, query: &str) -> Vec<String> {
 fn a_restored_database_is_bound_as_it_was() {
     let (server, mut client, _) = bound();
     let triggers = "SELECT format('%s %s %s %s', tgrelid::regclass, tgname, tgenabled, pg_get_triggerdef(oid))
-                      FROM pg_trigger WHERE NOT tgisinternal AND tgfoid = 'tokenauth.sync_principal'::regproc ORDER BY 1";
+                      FROM pg_trigger
+                     WHERE NOT tgisinternal AND tgfoid = 'tokenauth.sync_principal'::regproc
+                     ORDER BY 1";
     let remembered = "SELECT format('%s %s %s', type, source, what) FROM tokenauth.binding ORDER BY 1";
     let before = (texts(&mut client, triggers), texts(&mut client, remembered));
     assert_eq!((before.0.len(), before.1.len()), (5 + 2 + 2, 2));

@@ -151,8 +151,10 @@ fn what_an_eight_bit_database_holds_fits_into_one_in_utf_8() {
     let mut put = |name: &str, prose: &str, id: &str| {
         client.batch_execute(&format!(
             "INSERT INTO tokenauth.kind (name, prefix, description) VALUES ('{name}', '{}_', '{prose}');
-             SELECT tokenauth.put_principal('user:{id}', '{{devices:read}}', display_name => '{name}', state_reason => '{prose}');
-             SELECT tokenauth.issue('{name}', 'user:{id}', '{name}', '{prose}', metadata => jsonb_build_object('a', left('{prose}', 4000)))",
+             SELECT tokenauth.put_principal('user:{id}', '{{devices:read}}', display_name => '{name}',
+                                            state_reason => '{prose}');
+             SELECT tokenauth.issue('{name}', 'user:{id}', '{name}', '{prose}',
+                                    metadata => jsonb_build_object('a', left('{prose}', 4000)))",
             name.len()
         ))
     };

@@ -53,8 +53,12 @@ fn an_error_keeps_its_names_its_code_and_its_context_once() {
         .batch_execute(
             "ALTER TABLE tokenauth.token ADD CONSTRAINT no_x CHECK (name <> 'x');
              CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$
-             BEGIN RAISE EXCEPTION 'no' USING ERRCODE = 'UE001', DETAIL = 'd', HINT = 'h', COLUMN = 'c', DATATYPE = 't'; END $$;
-             CREATE TRIGGER fail BEFORE INSERT ON tokenauth.token FOR EACH ROW WHEN (NEW.name = 'y') EXECUTE FUNCTION fail();
+             BEGIN
+                 RAISE EXCEPTION 'no'
+                       USING ERRCODE = 'UE001', DETAIL = 'd', HINT = 'h', COLUMN = 'c', DATATYPE = 't';
+             END $$;
+             CREATE TRIGGER fail BEFORE INSERT ON tokenauth.token FOR EACH ROW WHEN (NEW.name = 'y')
+                 EXECUTE FUNCTION fail();
              CREATE FUNCTION outside(name text) RETURNS void LANGUAGE plpgsql AS $$
              BEGIN PERFORM tokenauth.issue('key', 'user:1', name); END $$",
         )

@@ -58,7 +58,10 @@ fn ten_thousand_messages_are_masked_in_every_field_and_lose_nothing_else() {
     let sql = format!(
         "DO $outer$ BEGIN
              FOR number IN 1..10000 LOOP
-                 EXECUTE format('DO $inner$ BEGIN RAISE LOG ''number {{%s}} of {token}'' USING DETAIL = ''a {token} b'', HINT = ''c {token} d''; END $inner$',
+                 EXECUTE format('DO $inner$ BEGIN
+                                     RAISE LOG ''number {{%s}} of {token}''
+                                         USING DETAIL = ''a {token} b'', HINT = ''c {token} d'';
+                                 END $inner$',
                                 number);
              END LOOP;
          END $outer$"

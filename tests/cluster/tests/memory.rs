@@ -16,11 +16,13 @@ fn start() -> (Server, Client) {
             "SET tokenauth.cache_size = 0;
              CREATE EXTENSION tokenauth;
              INSERT INTO tokenauth.kind (name, prefix) VALUES ('api', 'api_');
-             SELECT tokenauth.put_principal('user:' || o, array_agg(format('%s:%s:%s', o, p, repeat('x', 40))) || '{{own}}')
+             SELECT tokenauth.put_principal('user:' || o,
+                                            array_agg(format('%s:%s:%s', o, p, repeat('x', 40))) || '{{own}}')
                FROM generate_series(1, {OWNERS}) o, generate_series(1, 250) p
               GROUP BY o;
              CREATE TABLE token AS
-             SELECT (tokenauth.issue('api', 'user:' || o, scopes => '{{own}}')).token FROM generate_series(1, {OWNERS}) o",
+             SELECT (tokenauth.issue('api', 'user:' || o, scopes => '{{own}}')).token
+               FROM generate_series(1, {OWNERS}) o",
         ))
         .unwrap();
     let client = server.connect("postgres");

@@ -21,7 +21,8 @@ fn a_statement_that_finds_no_memory_is_refused_and_the_session_goes_on() {
         format!("(tokenauth.verify_request(jsonb_build_object('X-API-Key', {large}))).ok"),
         format!("tokenauth.put_principal('user:2', display_name => {large}) IS NULL"),
         format!(
-            "tokenauth.put_principal('user:2', data_scopes => jsonb_build_object('site', jsonb_build_array({large}))) IS NULL"
+            "tokenauth.put_principal('user:2', data_scopes => jsonb_build_object('site', jsonb_build_array({large})))
+                 IS NULL"
         ),
     ] {
         for room in (0..12).map(|step| (8 * step + 4) * MIB) {

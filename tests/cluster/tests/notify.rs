@@ -112,14 +112,16 @@ fn a_transaction_sends_one_message_of_what_it_has_not_rolled_back() {
     client
         .batch_execute(&format!(
             "BEGIN; {second} SAVEPOINT a;
-             SELECT count((tokenauth.issue('key', 'user:1')).id) FROM generate_series(1, 150); SELECT tokenauth.revoke_all('user:1');
+             SELECT count((tokenauth.issue('key', 'user:1')).id) FROM generate_series(1, 150);
+             SELECT tokenauth.revoke_all('user:1');
              ROLLBACK TO a; COMMIT"
         ))
         .unwrap();
     assert_eq!(heard(&mut listener), [revoked(&[&ids[1]])]);
     client
         .batch_execute(
-            "SELECT count((tokenauth.issue('key', 'user:1')).id) FROM generate_series(1, 150); SELECT tokenauth.revoke_all('user:1')",
+            "SELECT count((tokenauth.issue('key', 'user:1')).id) FROM generate_series(1, 150);
+             SELECT tokenauth.revoke_all('user:1')",
         )
         .unwrap();
     assert_eq!(heard(&mut listener), ["{\"all\":true}"]);
@@ -156,7 +158,8 @@ fn a_revocation_succeeds_without_a_message_once_the_queue_is_half_full() {
         // A message of this length fills a page.
         filler
             .batch_execute(&format!(
-                "SELECT count(pg_notify('other', repeat('x', 7900) || {round} || ' ' || n)) FROM generate_series(1, 20000) n"
+                "SELECT count(pg_notify('other', repeat('x', 7900) || {round} || ' ' || n))
+                   FROM generate_series(1, 20000) n"
             ))
             .unwrap();
     }

@@ -57,7 +57,8 @@ fn a_session_that_refuses_for_ever_does_not_grow() {
             .batch_execute(&format!(
                 "DO $$ BEGIN
                      FOR n IN 1..{times} LOOP
-                         PERFORM set_config('request.headers', '{{\"x-api-key\": \"key_' || repeat('x', 200) || '\"}}', true);
+                         PERFORM set_config('request.headers',
+                                            '{{\"x-api-key\": \"key_' || repeat('x', 200) || '\"}}', true);
                          BEGIN
                              PERFORM tokenauth.pre_request();
                          EXCEPTION WHEN SQLSTATE 'PGRST' THEN NULL;

@@ -1,5 +1,5 @@
-//! The promise of ARCHITECTURE.md against a model: random schedules of one session that kills, narrows and rolls back, and
-//! of verifiers in every isolation level whose transactions stay open. Each answer is compared with the model's.
+//! The promise of ARCHITECTURE.md against a model: random schedules of one session that kills, narrows and rolls back,
+//! and of verifiers in every isolation level whose transactions stay open. Each answer is compared with the model's.
 //!
 //! With `TOKENAUTH_SOAK` there are more schedules.
 

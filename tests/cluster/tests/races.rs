@@ -147,15 +147,23 @@ fn eight_sessions_never_hold_more_tokens_than_one_owner_may() {
                     let level = *random.pick(&LEVELS);
                     let sql = match random.below(6) {
                         0..3 => "SELECT id::text FROM tokenauth.issue('few', 'user:1')",
-                        3 => "SELECT tokenauth.revoke(id)::text FROM tokenauth.list(kind => 'few') WHERE status = 'active'
-                               ORDER BY random() LIMIT 1",
+                        3 => {
+                            "SELECT tokenauth.revoke(id)::text
+                                FROM tokenauth.list(kind => 'few') WHERE status = 'active'
+                               ORDER BY random() LIMIT 1"
+                        }
                         // An expired token that is revived counts again.
-                        4 => "UPDATE tokenauth.token SET expires_at = created_at WHERE id =
+                        4 => {
+                            "UPDATE tokenauth.token SET expires_at = created_at WHERE id =
                                 (SELECT id FROM tokenauth.list(kind => 'few') WHERE status = 'active'
-                                  ORDER BY random() LIMIT 1) RETURNING id::text",
-                        _ => "SELECT e.id::text FROM tokenauth.list(kind => 'few') t, tokenauth.edit(t.id, expires_in => '1 day') e
+                                  ORDER BY random() LIMIT 1) RETURNING id::text"
+                        }
+                        _ => {
+                            "SELECT e.id::text
+                                FROM tokenauth.list(kind => 'few') t, tokenauth.edit(t.id, expires_in => '1 day') e
                                WHERE t.id = (SELECT id FROM tokenauth.list(kind => 'few') WHERE status = 'expired'
-                                              ORDER BY random() LIMIT 1)",
+                                              ORDER BY random() LIMIT 1)"
+                        }
                     };
                     if let Err(code) = transact(&mut client, &mut random, level, sql) {
                         let expected = [

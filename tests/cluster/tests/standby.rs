@@ -42,7 +42,8 @@ const CHANGES: &[(&str, &str)] = &[
     ("SELECT tokenauth.edit('$id', metadata => '{\"team\": \"a\"}')", "metadata {\"team\": \"a\"}"),
     ("SELECT tokenauth.put_principal('user:$n', permissions => '{}')", "scopes {}"),
     (
-        "BEGIN; SELECT tokenauth.put_principal('user:$n', permissions => '{}'); PREPARE TRANSACTION 'p'; COMMIT PREPARED 'p'",
+        "BEGIN; SELECT tokenauth.put_principal('user:$n', permissions => '{}');
+         PREPARE TRANSACTION 'p'; COMMIT PREPARED 'p'",
         "scopes {}",
     ),
     ("BEGIN; SAVEPOINT s; UPDATE tokenauth.token SET name = 'x'; RELEASE s; COMMIT", "name x"),

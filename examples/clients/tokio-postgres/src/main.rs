@@ -146,7 +146,8 @@ async fn present(client: &mut Client, form: Form, token: &str) -> Result<(), Err
 async fn manage(transaction: Transaction<'_>) -> Result<(), Error> {
     let owner: String = transaction.query_one("SELECT tokenauth.current_owner()", &[]).await?.get(0);
     // The driver has no type for `interval`, so PostgreSQL makes it.
-    let issue = "SELECT * FROM tokenauth.issue('api', $1, 'CI', scopes => $2, networks => $3, expires_in => make_interval(days => $4))";
+    let issue = "SELECT * FROM tokenauth.issue('api', $1, 'CI', scopes => $2, networks => $3, \
+                                                     expires_in => make_interval(days => $4))";
     let issued = transaction
         .query_one(issue, &[&owner, &["devices:read"].as_slice(), &["192.0.2.0/24"].as_slice(), &30])
         .await?;

@@ -53,7 +53,8 @@ async fn add(session: Session, item: Result<Json<Item>, JsonRejection>) -> Resul
     let Json(Item { ci_type, name, site }) = item?;
     let added = session
         .row(
-            "INSERT INTO configuration_item (ci_type, name, site) VALUES ($1, $2, $3) RETURNING id, ci_type, name, site",
+            "INSERT INTO configuration_item (ci_type, name, site) VALUES ($1, $2, $3)
+             RETURNING id, ci_type, name, site",
             &[&ci_type, &name, &site],
         )
         .await?;

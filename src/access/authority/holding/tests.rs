@@ -218,7 +218,8 @@ proptest! {
         later in vec(any_world(), 1..4),
     ) {
         let before = near(&presented, before, same);
-        let after = Token { kind: before.kind, owner: before.owner, ..near(&before, edited, [true, true, kept[0], kept[1]]) };
+        let edited = near(&before, edited, [true, true, kept[0], kept[1]]);
+        let after = Token { kind: before.kind, owner: before.owner, ..edited };
         let holding = world.holding(modes, &presented, before.owner);
         let kind = world.kind(modes, before.kind);
         let owned = world.owned(before.owner);

@@ -1,5 +1,5 @@
-//! Takes locks in the order that [`crate::catalog`] demands, before the set operations that need them, which may then visit
-//! their rows in whatever order they are planned.
+//! Takes locks in the order that [`crate::catalog`] demands, before the set operations that need them, which may then
+//! visit their rows in whatever order they are planned.
 
 use super::{Changes, Touched};
 use crate::pg::sql::statement::{Statement, arguments};
@@ -65,7 +65,8 @@ impl Changes {
                        FROM (SELECT org COLLATE \"C\" AS org, principal COLLATE \"C\" AS member FROM tokenauth_gone
                              UNION
                              SELECT m.org, m.member
-                               FROM (SELECT DISTINCT ON (org COLLATE \"C\", principal COLLATE \"C\") * FROM tokenauth_put
+                               FROM (SELECT DISTINCT ON (org COLLATE \"C\", principal COLLATE \"C\") *
+                                       FROM tokenauth_put
                                       ORDER BY org COLLATE \"C\", principal COLLATE \"C\", place DESC) c
                                JOIN tokenauth.member m
                                  ON m.org = c.org COLLATE \"C\" AND m.member = c.principal COLLATE \"C\"

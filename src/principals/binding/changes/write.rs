@@ -224,9 +224,9 @@ impl Changes {
 
     /// Creates principals that are absent, changes those that differ, and returns how many of each.
     ///
-    /// One pass in key order for both: to change what exists first and create the rest afterwards would be two orders, in
-    /// which two sessions could wait for each other. One that another session is just creating is waited for, and then
-    /// changed.
+    /// One pass in key order for both: to change what exists first and create the rest afterwards would be two orders,
+    /// in which two sessions could wait for each other. One that another session is just creating is waited for, and
+    /// then changed.
     fn put_all(&self) -> (u64, u64) {
         static PUT: Statement = Statement::new(concat!(
             "WITH wanted AS MATERIALIZED (

@@ -200,7 +200,8 @@ proptest! {
         let mut given = json!(others);
         given["Authorization"] = if joined { json!(values.join(",")) } else { json!(values) };
         given["x-api-key"] = json!(key);
-        let mut presented: Vec<&String> = authorization.iter().flat_map(|(_, presented)| presented).chain(&key).collect();
+        let mut presented: Vec<&String> =
+            authorization.iter().flat_map(|(_, presented)| presented).chain(&key).collect();
         presented.sort();
         presented.dedup();
         let expected = match presented[..] {

@@ -1,5 +1,5 @@
-//! Eight sessions run every pair of verbs at once, on few principals, members and tokens, in all isolation levels: no two
-//! wait for each other, nothing that was killed works, and nothing drifts.
+//! Eight sessions run every pair of verbs at once, on few principals, members and tokens, in all isolation levels: no
+//! two wait for each other, nothing that was killed works, and nothing drifts.
 //!
 //! With `TOKENAUTH_SOAK` each pair meets ten times, in more than 10,000 rounds.
 
@@ -38,7 +38,8 @@ fn start() -> Server {
         .connect("postgres")
         .batch_execute(
             "CREATE EXTENSION tokenauth;
-             INSERT INTO tokenauth.kind (name, prefix, owner_types, owner_inactive, max_active_per_owner, manage_permission)
+             INSERT INTO tokenauth.kind (name, prefix, owner_types, owner_inactive, max_active_per_owner,
+                                         manage_permission)
              VALUES ('key', 'key_', '{user,org,app}', 'revoke', NULL, 'keys:manage'),
                     ('seat', 'seat_', '{user,org,app}', 'suspend', NULL, 'keys:manage'),
                     ('few', 'few_', '{user,org,app}', 'revoke', 3, 'keys:manage');
@@ -54,7 +55,8 @@ fn start() -> Server {
                  IF random() < 0.3 AND is_bound('users') THEN
                      PERFORM tokenauth.unbind_principals('users');
                  ELSIF random() < 0.6 AND NOT is_bound('users') THEN
-                     PERFORM tokenauth.bind_principals('users', 'user', 'id', active => 'active', permissions => 'held');
+                     PERFORM tokenauth.bind_principals('users', 'user', 'id', active => 'active',
+                                                       permissions => 'held');
                  END IF;
                  IF NOT is_bound('users') THEN
                      PERFORM tokenauth.put_principal('user:' || id, held, active => active) FROM users;

@@ -113,7 +113,8 @@ pub fn drift(admin: &mut Client) {
             "users",
             "SELECT 'user:' || u.id FROM users u LEFT JOIN tokenauth.principal p ON p.principal = 'user:' || u.id
               WHERE is_bound('users')
-                AND (p.principal IS NULL OR p.dropped_at IS NOT NULL OR p.active <> u.active OR p.permissions <> u.held)",
+                AND (p.principal IS NULL OR p.dropped_at IS NOT NULL
+                     OR p.active <> u.active OR p.permissions <> u.held)",
         ),
         (
             "members",
@@ -123,8 +124,10 @@ pub fn drift(admin: &mut Client) {
         (
             "principals",
             "SELECT m.member || ' in ' || m.org FROM tokenauth.member m
-              WHERE NOT EXISTS (SELECT FROM tokenauth.principal p WHERE p.principal = m.org AND p.dropped_at IS NULL)
-                 OR NOT EXISTS (SELECT FROM tokenauth.principal p WHERE p.principal = m.member AND p.dropped_at IS NULL)",
+              WHERE NOT EXISTS (SELECT FROM tokenauth.principal p
+                                 WHERE p.principal = m.org AND p.dropped_at IS NULL)
+                 OR NOT EXISTS (SELECT FROM tokenauth.principal p
+                                 WHERE p.principal = m.member AND p.dropped_at IS NULL)",
         ),
     ];
     for (table, sql) in checks {

@@ -26,7 +26,11 @@ pub const REFUSALS: [&str; 4] = ["42501", "42704", "53400", "55000"];
 /// Statements of the application lock their own rows in order, or they would wait for each other without us.
 pub const VERBS: &[Verb] = &[
     // Tokens.
-    verb("issue", "SELECT format('issued %s %s %s %s', token, id, owner, kind) FROM tokenauth.issue('$kind', '$owner')"),
+    verb(
+        "issue",
+        "SELECT format('issued %s %s %s %s', token, id, owner, kind)
+           FROM tokenauth.issue('$kind', '$owner')",
+    ),
     verb(
         "issue by an actor",
         "SELECT format('issued %s %s %s %s', token, id, owner, kind)
@@ -39,7 +43,8 @@ pub const VERBS: &[Verb] = &[
     refused(
         "import",
         "SELECT format('issued legacy-token-%s %s %s %s', $n / 2, id, '$owner', '$kind')
-           FROM tokenauth.import('$kind', '$owner', encode(sha256(('legacy-token-' || $n / 2)::bytea), 'hex'), 'sha256') id",
+           FROM tokenauth.import('$kind', '$owner', encode(sha256(('legacy-token-' || $n / 2)::bytea), 'hex'),
+                                 'sha256') id",
         &["42710"],
     ),
     verb("edit", "SELECT NULL FROM tokenauth.edit('$id', name => 'n$n', scopes => '{a}', expires_in => '1 day')"),
@@ -111,7 +116,8 @@ pub const VERBS: &[Verb] = &[
     ),
     refused(
         "change a user's id",
-        "UPDATE users SET id = id + 4 WHERE id = $one RETURNING CASE WHEN is_bound('users') THEN 'all user:' || id - 4 END",
+        "UPDATE users SET id = id + 4 WHERE id = $one
+         RETURNING CASE WHEN is_bound('users') THEN 'all user:' || id - 4 END",
         &["23505"],
     ),
     verb(
@@ -134,12 +140,14 @@ pub const VERBS: &[Verb] = &[
     ),
     verb(
         "update members",
-        "WITH wanted AS MATERIALIZED (SELECT org, member FROM members WHERE member IN ($names) ORDER BY org, member FOR UPDATE)
+        "WITH wanted AS MATERIALIZED (
+             SELECT org, member FROM members WHERE member IN ($names) ORDER BY org, member FOR UPDATE)
          UPDATE members m SET held = '$held' FROM wanted w WHERE m.org = w.org AND m.member = w.member",
     ),
     verb(
         "delete members",
-        "WITH wanted AS MATERIALIZED (SELECT org, member FROM members WHERE member IN ($names) ORDER BY org, member FOR UPDATE)
+        "WITH wanted AS MATERIALIZED (
+             SELECT org, member FROM members WHERE member IN ($names) ORDER BY org, member FOR UPDATE)
          DELETE FROM members m USING wanted w WHERE m.org = w.org AND m.member = w.member",
     ),
     verb("truncate members", "TRUNCATE members"),

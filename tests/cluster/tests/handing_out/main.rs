@@ -1,8 +1,8 @@
 //! Random histories under identities: nothing that a token was handed out by a token ever grants more, works longer or
 //! works from more places than that token did, whatever becomes of owners and kinds afterwards.
 //!
-//! What decides is what `verify` answers. Of each token that is presented a shadow is kept, a copy that nobody edits: it
-//! tells what that token, as it was then, would grant later.
+//! What decides is what `verify` answers. Of each token that is presented a shadow is kept, a copy that nobody edits:
+//! it tells what that token, as it was then, would grant later.
 
 mod world;
 
@@ -262,7 +262,8 @@ impl Walk {
             let [grants, ends, networks] = exceeds.map(|exceeds| !exceeds);
             // What was extended comes from this edit now, and no longer from what the token was handed out by.
             self.execute(&format!(
-                "UPDATE handed SET grants = grants AND {grants}, ends = ends AND {ends}, networks = networks AND {networks}
+                "UPDATE handed SET grants = grants AND {grants}, ends = ends AND {ends},
+                                   networks = networks AND {networks}
                   WHERE token = '{}'",
                 result.text
             ));

@@ -25,9 +25,10 @@ pub const PREPARE: &str = r#"
 
     CREATE FUNCTION shadow_of(presented uuid, shadow text) RETURNS void BEGIN ATOMIC
         INSERT INTO tokenauth.import (algorithm) VALUES ('sha256') ON CONFLICT DO NOTHING;
-        INSERT INTO tokenauth.token (id, lookup, digest, algorithm, owner_epoch, created_at, dies_with_owner, expires_at,
-                                     kind, owner, scopes, data_scopes, networks, created_by)
-        SELECT gen_random_uuid(), ('x' || encode(substr(sha256(convert_to(shadow, 'UTF8')), 1, 8), 'hex'))::bit(64)::bigint,
+        INSERT INTO tokenauth.token (id, lookup, digest, algorithm, owner_epoch, created_at, dies_with_owner,
+                                     expires_at, kind, owner, scopes, data_scopes, networks, created_by)
+        SELECT gen_random_uuid(),
+               ('x' || encode(substr(sha256(convert_to(shadow, 'UTF8')), 1, 8), 'hex'))::bit(64)::bigint,
                sha256(convert_to(shadow, 'UTF8')), 'sha256', owner_epoch, created_at, dies_with_owner, expires_at,
                kind, owner, scopes, data_scopes, networks, 'shadow'
           FROM tokenauth.token WHERE id = presented;
@@ -52,7 +53,8 @@ pub const FORGET: &str = "
 
 /// Each token that now goes further than what it was handed out by did then, or would now.
 pub const VIOLATIONS: &str = "
-    SELECT h.history, format('%s for %L: %s %s %s, then %s %s %s %s', t.verdict, client, t.scopes, t.data_scopes, t.expires_at,
+    SELECT h.history, format('%s for %L: %s %s %s, then %s %s %s %s', t.verdict, client,
+                             t.scopes, t.data_scopes, t.expires_at,
                              h.then_scopes, h.then_sites, h.then_ends, h.then_clients)
       FROM handed h CROSS JOIN unnest(admitted(NULL)) client
      CROSS JOIN LATERAL tokenauth.verify(h.token, client => nullif(client, '')) t

@@ -76,7 +76,8 @@ impl World {
         self.tokens.push(Token { text, id, kind, scopes: scopes_held, one_site, name, dead: false, disabled: false });
         Some(if kind == 0 {
             format!(
-                "SELECT token, id::text FROM tokenauth.issue('$key', '$owner', '{name}', scopes => '{}', data_scopes => '{}')",
+                "SELECT token, id::text
+                   FROM tokenauth.issue('$key', '$owner', '{name}', scopes => '{}', data_scopes => '{}')",
                 scopes(scopes_held),
                 data_scopes(one_site)
             )

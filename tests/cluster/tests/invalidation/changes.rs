@@ -43,12 +43,15 @@ impl Change {
         let (columns, values) = self.kind;
         let bound = self.owner == "person";
         let owner = if bound {
-            "INSERT INTO people VALUES ($n, true, '{devices:read,devices:write,sites:read}', '{\"site\": [\"lon\", \"nyc\"]}')"
+            "INSERT INTO people
+             VALUES ($n, true, '{devices:read,devices:write,sites:read}', '{\"site\": [\"lon\", \"nyc\"]}')"
         } else {
-            "SELECT tokenauth.put_principal('$owner', '{devices:read,devices:write,sites:read}', '{\"site\": [\"lon\", \"nyc\"]}')"
+            "SELECT tokenauth.put_principal('$owner', '{devices:read,devices:write,sites:read}',
+                                            '{\"site\": [\"lon\", \"nyc\"]}')"
         };
         let prepare = format!(
-            "INSERT INTO tokenauth.kind (name, prefix, owner_types{columns}) VALUES ('$kind', '$kind_', '{{user,person}}'{values});
+            "INSERT INTO tokenauth.kind (name, prefix, owner_types{columns})
+             VALUES ('$kind', '$kind_', '{{user,person}}'{values});
              {owner}"
         );
         let named = |sql: &str, id: &str| self.owned(&named(sql, number, id, ""), number);
@@ -127,7 +130,8 @@ pub const CHANGES: &[Change] = &[
     // Changes of the token's own fields.
     change("SELECT tokenauth.edit('$id', scopes => '{devices:read}')", "scopes {devices:read}"),
     change("SELECT tokenauth.edit('$id', scopes => '{devices:read,sites:read}')", "scopes {devices:read,sites:read}"),
-    change("SELECT tokenauth.edit('$id', data_scopes => '{\"site\": [\"lon\"]}')", "data_scopes {\"site\": [\"lon\"]}"),
+    change("SELECT tokenauth.edit('$id', data_scopes => '{\"site\": [\"lon\"]}')",
+        "data_scopes {\"site\": [\"lon\"]}"),
     change("SELECT tokenauth.edit('$id', expires_at => '2099-01-01 UTC')", "expires_at 2099-01-01 00:00:00"),
     change("SELECT tokenauth.edit('$id', networks => '{198.51.100.0/24}')", "verdict network_denied"),
     change("SELECT tokenauth.edit('$id', metadata => '{\"team\": \"b\"}')", "metadata {\"team\": \"b\"}"),
@@ -135,17 +139,22 @@ pub const CHANGES: &[Change] = &[
     // Changes of what its owner holds.
     change("SELECT tokenauth.put_principal('$owner', permissions => '{devices:read}')", "scopes {devices:read}"),
     change("SELECT tokenauth.put_principal('$owner', permissions => '{}')", "scopes {}"),
-    change("SELECT tokenauth.put_principal('$owner', data_scopes => '{\"site\": [\"lon\"]}')", "data_scopes {\"site\": [\"lon\"]}"),
+    change("SELECT tokenauth.put_principal('$owner', data_scopes => '{\"site\": [\"lon\"]}')",
+        "data_scopes {\"site\": [\"lon\"]}"),
     Change {
         given: "SELECT tokenauth.put_principal('$owner', permissions => '{devices:read}')",
-        ..change("SELECT tokenauth.put_principal('$owner', permissions => '{*}')", "scopes {devices:read,devices:write}")
+        ..change(
+            "SELECT tokenauth.put_principal('$owner', permissions => '{*}')",
+            "scopes {devices:read,devices:write}")
     },
     // Changes of what its kind allows.
     change("UPDATE tokenauth.kind SET ceiling = '{*:read}' WHERE name = '$kind'", "scopes {devices:read}"),
-    change("UPDATE tokenauth.kind SET permission_mode = 'live' WHERE name = '$kind'", "scopes {devices:read,devices:write,sites:read}"),
+    change("UPDATE tokenauth.kind SET permission_mode = 'live' WHERE name = '$kind'",
+        "scopes {devices:read,devices:write,sites:read}"),
     Change {
         given: "SELECT tokenauth.put_principal('$owner', permissions => '{devices:read}')",
-        ..change("UPDATE tokenauth.kind SET permission_mode = 'snapshot' WHERE name = '$kind'", "scopes {devices:read,devices:write}")
+        ..change("UPDATE tokenauth.kind SET permission_mode = 'snapshot' WHERE name = '$kind'",
+            "scopes {devices:read,devices:write}")
     },
     change(
         "INSERT INTO tokenauth.kind (name, prefix, owner_types) VALUES ('$kind', '$kind_', '{user,person}')
@@ -159,7 +168,8 @@ pub const CHANGES: &[Change] = &[
     Change { owner: "person", ..death("TRUNCATE people", REVOKED) },
     Change {
         owner: "person",
-        ..death("SELECT set_config('session_replication_role', 'replica', true); DELETE FROM people WHERE id = $n", REVOKED)
+        ..death("SELECT set_config('session_replication_role', 'replica', true);
+             DELETE FROM people WHERE id = $n", REVOKED)
     },
     Change {
         owner: "person",
@@ -170,7 +180,10 @@ pub const CHANGES: &[Change] = &[
         ..change("UPDATE people SET sites = '{\"*\": []}' WHERE id = $n", "data_scopes {\"*\": []}")
     },
     // Changes in the same statement as verifications.
-    death("SELECT (tokenauth.verify('$token')).verdict, tokenauth.revoke('$id'), (tokenauth.verify('$token')).verdict", REVOKED),
+    death(
+        "SELECT (tokenauth.verify('$token')).verdict, tokenauth.revoke('$id'), (tokenauth.verify('$token')).verdict",
+        REVOKED,
+    ),
     change(
         "WITH dead AS (UPDATE tokenauth.token SET revoked_at = now() WHERE id = '$id' RETURNING id)
          SELECT v.verdict FROM generate_series(1, 4), dead, tokenauth.verify('$token') v",
@@ -179,7 +192,8 @@ pub const CHANGES: &[Change] = &[
     change(
         "WITH dead AS (UPDATE tokenauth.principal SET permissions = '{}' WHERE principal = '$owner' RETURNING principal)
          SELECT v.verdict, (SELECT count(*) FROM dead), w.verdict
-           FROM generate_series(1, 4), tokenauth.verify('$token') v, tokenauth.verify(CASE WHEN v.ok THEN '$token' END) w",
+           FROM generate_series(1, 4), tokenauth.verify('$token') v,
+                tokenauth.verify(CASE WHEN v.ok THEN '$token' END) w",
         "scopes {}",
     ),
     // Changes of our tables by hand, without our functions.
@@ -192,7 +206,9 @@ pub const CHANGES: &[Change] = &[
     change("UPDATE tokenauth.token SET owner = 'user:nobody' WHERE id = '$id'", "verdict unknown"),
     change("UPDATE tokenauth.token SET scopes = NULL WHERE id = '$id'", "scopes {}"),
     change("DELETE FROM tokenauth.token WHERE id = '$id'", "verdict unknown"),
-    change("MERGE INTO tokenauth.token t USING (SELECT '$id'::uuid AS id) d ON t.id = d.id WHEN MATCHED THEN DELETE", "verdict unknown"),
+    change("MERGE INTO tokenauth.token t USING (SELECT '$id'::uuid AS id) d ON t.id = d.id
+         WHEN MATCHED THEN DELETE",
+        "verdict unknown"),
     change("UPDATE tokenauth.principal SET active = false WHERE principal = '$owner'", REVOKED),
     change("UPDATE tokenauth.principal SET epoch = 1, all_dead_before_epoch = 1 WHERE principal = '$owner'", REVOKED),
     change("DELETE FROM tokenauth.principal WHERE principal = '$owner'", "verdict unknown"),
@@ -201,24 +217,31 @@ pub const CHANGES: &[Change] = &[
         ..change("UPDATE tokenauth.token SET revoked_at = NULL WHERE id = '$id'", "verdict valid")
     },
     Change {
-        given: "INSERT INTO kept SELECT * FROM tokenauth.token WHERE id = '$id'; DELETE FROM tokenauth.token WHERE id = '$id'",
+        given: "INSERT INTO kept SELECT * FROM tokenauth.token WHERE id = '$id';
+                DELETE FROM tokenauth.token WHERE id = '$id'",
         ..change("INSERT INTO tokenauth.token SELECT * FROM kept WHERE id = '$id'", "verdict valid")
     },
     Change {
-        given: "COPY (SELECT * FROM tokenauth.token WHERE id = '$id') TO PROGRAM 'cat > kept'; DELETE FROM tokenauth.token WHERE id = '$id'",
+        given: "COPY (SELECT * FROM tokenauth.token WHERE id = '$id') TO PROGRAM 'cat > kept';
+                DELETE FROM tokenauth.token WHERE id = '$id'",
         ..change("COPY tokenauth.token FROM PROGRAM 'cat kept'", "verdict valid")
     },
     // … and as logical apply does.
     Change {
-        given: "INSERT INTO kept SELECT * FROM tokenauth.token WHERE id = '$id'; DELETE FROM tokenauth.token WHERE id = '$id'",
+        given: "INSERT INTO kept SELECT * FROM tokenauth.token WHERE id = '$id';
+                DELETE FROM tokenauth.token WHERE id = '$id'",
         ..change(
             "SELECT set_config('session_replication_role', 'replica', true);
              INSERT INTO tokenauth.token SELECT * FROM kept WHERE id = '$id'",
             "verdict valid",
         )
     },
-    change("SELECT set_config('session_replication_role', 'replica', true); UPDATE tokenauth.token SET revoked_at = now() WHERE id = '$id'", REVOKED),
-    change("SELECT set_config('session_replication_role', 'replica', true); DELETE FROM tokenauth.token WHERE id = '$id'", "verdict unknown"),
+    change("SELECT set_config('session_replication_role', 'replica', true);
+         UPDATE tokenauth.token SET revoked_at = now() WHERE id = '$id'",
+        REVOKED),
+    change("SELECT set_config('session_replication_role', 'replica', true);
+         DELETE FROM tokenauth.token WHERE id = '$id'",
+        "verdict unknown"),
     change(
         "SELECT set_config('session_replication_role', 'replica', true);
          UPDATE tokenauth.principal SET permissions = '{}' WHERE principal = '$owner'",
@@ -231,12 +254,28 @@ pub const CHANGES: &[Change] = &[
     ),
     Change {
         locks: true,
-        ..change("SELECT set_config('session_replication_role', 'replica', true); TRUNCATE tokenauth.principal", "verdict unknown")
+        ..change("SELECT set_config('session_replication_role', 'replica', true);
+             TRUNCATE tokenauth.principal",
+            "verdict unknown")
     },
     Change { locks: true, ..change("TRUNCATE tokenauth.kind, tokenauth.token", "verdict unknown") },
     Change { locks: true, ..change("TRUNCATE tokenauth.principal", "verdict unknown") },
     Change { locks: true, ..change("TRUNCATE tokenauth.token", "verdict unknown") },
     // Changes of whole tables.
-    Change { locks: true, ..change("ALTER TABLE tokenauth.token ADD COLUMN more int DEFAULT 7; UPDATE tokenauth.token SET name = 'more' WHERE id = '$id'", "name more") },
-    Change { locks: true, ..change("ALTER TABLE tokenauth.principal ADD COLUMN more text; UPDATE tokenauth.principal SET permissions = '{}' WHERE principal = '$owner'", "scopes {}") },
+    Change {
+        locks: true,
+        ..change(
+            "ALTER TABLE tokenauth.token ADD COLUMN more int DEFAULT 7;
+             UPDATE tokenauth.token SET name = 'more' WHERE id = '$id'",
+            "name more",
+        )
+    },
+    Change {
+        locks: true,
+        ..change(
+            "ALTER TABLE tokenauth.principal ADD COLUMN more text;
+             UPDATE tokenauth.principal SET permissions = '{}' WHERE principal = '$owner'",
+            "scopes {}",
+        )
+    },
 ];

@@ -215,7 +215,8 @@ fn that_a_text_is_of_no_older_system_is_forgotten_when_the_first_import_commits(
         ("COPY tokenauth.import FROM PROGRAM 'echo sha512'", "verdict unknown"),
         ("TRUNCATE tokenauth.import", "verdict malformed"),
         (
-            "SELECT set_config('session_replication_role', 'replica', true); INSERT INTO tokenauth.import VALUES ('sha256')",
+            "SELECT set_config('session_replication_role', 'replica', true);
+             INSERT INTO tokenauth.import VALUES ('sha256')",
             "verdict unknown",
         ),
         (

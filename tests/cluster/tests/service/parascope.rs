@@ -29,7 +29,9 @@ fn parascope() -> Product {
         "INSERT INTO users (id, name, permissions, sites) VALUES
              (1, 'Ada', '{*}', NULL), (2, 'Bo', '{ci:read,ci:write}', '{nyc}'), (3, 'Cy', '{ci:read}', '{}');
          INSERT INTO configuration_item (ci_type, name, site) VALUES
-             ('kubernetes.pod', 'web-1', 'nyc'), ('kubernetes.node', 'node-1', 'nyc'), ('kubernetes.pod', 'web-2', 'lon')",
+             ('kubernetes.pod', 'web-1', 'nyc'),
+             ('kubernetes.node', 'node-1', 'nyc'),
+             ('kubernetes.pod', 'web-2', 'lon')",
     );
     parascope
 }

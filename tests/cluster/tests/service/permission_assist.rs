@@ -7,7 +7,10 @@ use crate::product::Product;
 /// "Authorization: Bearer <your-token>"
 const USERS: &str = r#"curl -H "Authorization: Bearer <your-token>" https://permission-assist.example/api/v1/users"#;
 
-const APPROVE: &str = r#"curl -X POST -H "Authorization: Bearer <your-token>" https://permission-assist.example/api/v1/reviews/7/approve"#;
+const APPROVE: &str = concat!(
+    r#"curl -X POST -H "Authorization: Bearer <your-token>" "#,
+    "https://permission-assist.example/api/v1/reviews/7/approve"
+);
 
 const TOKEN: &str = "<your-token>";
 
@@ -41,7 +44,8 @@ fn a_token_is_good_for_every_endpoint_or_gets_the_one_answer() {
     let call: (String, i32, String, String) = (logged[0].get(0), logged[0].get(1), logged[0].get(2), logged[0].get(3));
     assert_eq!(call, ("approve".into(), 7, hr.id.clone(), "integration:hr".into()));
 
-    // "rejects calls with missing, invalid, or expired tokens": "the API returns 401 Unauthorized with a JSON error body"
+    // "rejects calls with missing, invalid, or expired tokens": "the API returns 401 Unauthorized with a JSON error
+    // body"
     let expired = issue(&mut assist, "siem", ", expires_in => '1 millisecond'");
     let deleted = issue(&mut assist, "siem", "");
     assert_eq!(assist.sh(USERS, TOKEN, &deleted.token).status, 200);

@@ -113,7 +113,11 @@ fn the_worker_acts_as_the_owner_of_the_extension_in_a_restricted_operation() {
              CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql AS $$
                  DECLARE raised text;
                  BEGIN
-                     BEGIN CREATE TEMPORARY TABLE mine (); EXCEPTION WHEN insufficient_privilege THEN raised := SQLERRM; END;
+                     BEGIN
+                         CREATE TEMPORARY TABLE mine ();
+                     EXCEPTION WHEN insufficient_privilege THEN
+                         raised := SQLERRM;
+                     END;
                      INSERT INTO public.seen VALUES (current_user, raised);
                      RETURN NEW;
                  END $$;

@@ -64,7 +64,8 @@ impl Calls {
         let issued = issue(client, "user:1");
         let functions = client
             .query(
-                "SELECT proname::text, proretset OR provolatile = 'i', coalesce(proargnames[:pronargs - pronargdefaults], '{}')
+                "SELECT proname::text, proretset OR provolatile = 'i',
+                        coalesce(proargnames[:pronargs - pronargdefaults], '{}')
                    FROM pg_proc
                   WHERE pronamespace = 'tokenauth'::regnamespace AND prorettype <> 'trigger'::regtype
                   ORDER BY proname",
@@ -92,7 +93,8 @@ impl Calls {
                 .collect();
             let call = format!("tokenauth.{name}({})", given.join(", "));
             client.execute("INSERT INTO who.call (name, call) VALUES ($1, 'SELECT ' || $2)", &[&name, &call]).unwrap();
-            // Of an immutable function, whose arguments here are constant, a plan holds the answer: it is not called again.
+            // Of an immutable function, whose arguments here are constant, a plan holds the answer: it is not called
+            // again.
             if !is_no_expression {
                 client.batch_execute(&kept(&name, &call)).unwrap();
                 calls.kept.push(name.clone());

@@ -1,6 +1,7 @@
 //! Places where code of one role runs in the session of another.
 
-/// A place. In its SQL, `{t}` is a name of its own, under which the probe records; `{author}` the role that wrote the code.
+/// A place. In its SQL, `{t}` is a name of its own, under which the probe records; `{author}` the role that wrote the
+/// code.
 pub struct Place {
     /// Its name.
     pub name: &'static str,
@@ -92,7 +93,8 @@ pub const PLACES: [Place; 19] = [
     Place { name: "bind", make: BOUND, disarm: UNBIND, run: BIND, in_transaction: false, ..RESTRICTED },
     Place {
         name: "definer",
-        make: "CREATE FUNCTION who.\"{t}\"() RETURNS boolean LANGUAGE sql SECURITY DEFINER AS $$SELECT who.probe('{t}')$$",
+        make: "CREATE FUNCTION who.\"{t}\"() RETURNS boolean LANGUAGE sql SECURITY DEFINER
+                    AS $$SELECT who.probe('{t}')$$",
         run: "SELECT who.\"{t}\"()",
         ..PLACE
     },
@@ -134,7 +136,8 @@ pub const PLACES: [Place; 19] = [
     },
     Place {
         name: "cursor",
-        run: "BEGIN; DECLARE probe CURSOR FOR SELECT who.probe('{t}'); SET LOCAL ROLE \"{author}\"; FETCH probe; COMMIT",
+        run: "BEGIN; DECLARE probe CURSOR FOR SELECT who.probe('{t}');
+              SET LOCAL ROLE \"{author}\"; FETCH probe; COMMIT",
         sessions: Sessions::Superuser,
         ..PLACE
     },
