@@ -1,6 +1,7 @@
 //! The life of a token, one verb a file. `handing_out` has what they share: whatever hands out, widens or revives a
 //! token is judged alike.
 
+pub mod describe;
 pub mod disable;
 pub mod edit;
 pub mod grantable;

@@ -28,7 +28,8 @@ COMMENT ON FUNCTION tokenauth.reseal IS 'Seals token texts anew with the newest 
 COMMENT ON FUNCTION tokenauth.export_revocations IS 'Returns what has died since then, for import_revocations() after an older backup was restored';
 COMMENT ON FUNCTION tokenauth.import_revocations IS 'Applies here what export_revocations() reports from elsewhere; returns how many tokens and principals changed';
 COMMENT ON FUNCTION tokenauth.purge IS 'Removes what has been dead for longer than this, at most 100,000 rows at a time; returns how many';
-COMMENT ON FUNCTION tokenauth.list IS 'Returns the rows of tokenauth.tokens that the actor may see, newest first';
+COMMENT ON FUNCTION tokenauth.list IS 'Returns the rows of tokenauth.tokens that the actor may see, newest first, a page at a time';
+COMMENT ON FUNCTION tokenauth.describe IS 'Returns the row of tokenauth.tokens with this id, if the actor may see it';
 COMMENT ON FUNCTION tokenauth.authenticate IS 'Authenticates the transaction by a token and returns the owner; raises when the token is refused';
 COMMENT ON FUNCTION tokenauth.authenticate_digest IS 'As authenticate, given the SHA-256 of the token';
 COMMENT ON FUNCTION tokenauth.authenticate_request IS 'As authenticate, for the token in the headers of an HTTP request';

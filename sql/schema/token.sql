@@ -46,9 +46,11 @@ CREATE TABLE tokenauth.token (
 ) WITH (fillfactor = 80, vacuum_truncate = off);
 
 CREATE INDEX token_owner_epoch_idx ON tokenauth.token (owner, dies_with_owner, owner_epoch);
+CREATE INDEX token_owner_id_idx ON tokenauth.token (owner, id);
 
 COMMENT ON TABLE tokenauth.token IS 'Tokens: digests and settings, never the token text in the clear';
-COMMENT ON INDEX tokenauth.token_owner_epoch_idx IS 'Lists the tokens of an owner, and counts those that no mass death has killed';
+COMMENT ON INDEX tokenauth.token_owner_epoch_idx IS 'Counts the tokens of an owner that no mass death has killed';
+COMMENT ON INDEX tokenauth.token_owner_id_idx IS 'Lists the tokens of an owner, newest first';
 COMMENT ON COLUMN tokenauth.token.lookup IS 'Public part of the token text, by which verification finds the row';
 COMMENT ON COLUMN tokenauth.token.owner_epoch IS 'Epoch of the owner when the token was issued';
 COMMENT ON COLUMN tokenauth.token.id IS 'Public identifier, uuid version 7';

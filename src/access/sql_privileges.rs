@@ -90,6 +90,7 @@ impl Access {
                 "EXECUTE ON FUNCTION tokenauth.delete",
                 "EXECUTE ON FUNCTION tokenauth.reveal",
                 "EXECUTE ON FUNCTION tokenauth.list",
+                "EXECUTE ON FUNCTION tokenauth.describe",
                 "EXECUTE ON FUNCTION tokenauth.grantable",
                 "EXECUTE ON FUNCTION tokenauth.rotate",
                 "EXECUTE ON FUNCTION tokenauth.rotation_status",
@@ -123,6 +124,7 @@ impl Access {
                 "EXECUTE ON FUNCTION tokenauth.usage_export",
                 // For reading: who may see every token needs no identity.
                 "EXECUTE ON FUNCTION tokenauth.list",
+                "EXECUTE ON FUNCTION tokenauth.describe",
                 "SELECT ON tokenauth.usage_hourly",
                 "SELECT ON tokenauth.tokens",
                 "SELECT ON tokenauth.events",

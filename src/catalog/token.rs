@@ -2,6 +2,7 @@
 
 pub mod extent;
 pub mod grant;
+pub mod page;
 
 use pgrx::Uuid;
 
@@ -295,26 +296,6 @@ pub fn described(id: Uuid) -> Option<Jsonb> {
 
 /// The row of the view `tokenauth.tokens` with id `$1`, as a composite.
 pub static SEEN: Statement = Statement::by_key("SELECT t FROM tokenauth.tokens t WHERE t.id = $1");
-
-/// Rows of the view `tokenauth.tokens`, newest first, of owner `$1` and kind `$2`; NULL means any.
-pub static LISTED: Statement = Statement::new(
-    "SELECT t.*
-       FROM tokenauth.tokens t
-      WHERE (t.owner = $1 OR $1 IS NULL) AND (t.kind = $2 OR $2 IS NULL)
-      ORDER BY t.created_at DESC, t.id DESC",
-);
-
-/// The same, restricted to what one principal may see: of owner `$3` the kinds `$4`, of each owner in `$5` the kind at
-/// the same position in `$6`, and of every owner the kinds `$7`.
-pub static LISTED_FOR: Statement = Statement::new(
-    "SELECT t.*
-       FROM tokenauth.tokens t
-      WHERE (t.owner = $1 OR $1 IS NULL) AND (t.kind = $2 OR $2 IS NULL)
-        AND (t.owner = $3 AND t.kind = ANY ($4)
-             OR (t.owner, t.kind) IN (SELECT * FROM unnest($5::text[], $6::text[]))
-             OR t.kind = ANY ($7))
-      ORDER BY t.created_at DESC, t.id DESC",
-);
 
 /// Rows of the view `tokenauth.tokens`, alive, that expire by `$1`, in order of expiry.
 pub static EXPIRING: Statement = Statement::new(

@@ -23,6 +23,10 @@ pub enum ArgumentError {
     NotPositive(&'static str),
     /// A length of time must not be negative.
     Negative(&'static str),
+    /// No token can have the status.
+    NoSuchStatus,
+    /// A page cannot have that many rows.
+    PageSize { most: i32 },
     /// A text does not name a principal.
     Principal { what: &'static str, why: PrincipalNameError },
     /// A text is not a type of principals; the element of `owner_types` is counted from 1.
@@ -69,6 +73,12 @@ impl ArgumentError {
             }
             Self::NotPositive(what) => invalid(format!("{what} must be positive")),
             Self::Negative(what) => invalid(format!("{what} must not be negative")),
+            Self::NoSuchStatus => invalid("status does not exist").hint(
+                "A token is active, disabled, not_yet_valid, expired, revoked or suspended; \"*\" means any status.",
+            ),
+            Self::PageSize { most } => invalid("page_size is out of range")
+                .detail(format!("A page has from 1 to {most} rows."))
+                .hint("Leave page_size out for all rows."),
             Self::Principal { what, why } => invalid(format!("{what} does not name a principal")).detail(sentence(why)),
             Self::OwnerType { index } => {
                 invalid(format!("element {index} of owner_types does not name a type of principals"))

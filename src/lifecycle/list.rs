@@ -1,41 +1,81 @@
-//! `list`: shows the tokens that an actor may see.
+//! `list`: shows the tokens that an actor may see, a page at a time.
 
+use pgrx::Uuid;
 use pgrx::prelude::*;
 
 use crate::access::actor::Actor;
 use crate::access::authority::Reach;
 use crate::arguments;
 use crate::arguments::caller::Caller;
-use crate::catalog::token;
-use crate::error::ErrorReport;
+use crate::catalog::token::page::{KindsOfOwners, Listed, Page};
+use crate::error::{ArgumentError, ErrorReport};
 use crate::pg::function::call::Call;
-use crate::pg::sql::statement::{Argument, fields};
 use crate::pg::types::composite::TokensRows;
 use crate::pg::types::text::Text;
 
-/// Returns the rows of `tokenauth.tokens` that the actor may see, newest first. `'*'` means any owner or any kind.
+/// Every status, as the view names it.
+const STATUSES: [&str; 6] = ["active", "disabled", "not_yet_valid", "expired", "revoked", "suspended"];
+/// The most rows of a page.
+const MOST_ROWS: i32 = 1000;
+
+/// Returns the rows of `tokenauth.tokens` that the actor may see, newest first. `'*'` means any owner, kind or status.
+///
+/// A page has `page_size` rows, all for NULL; the next one begins after the last id of this one, which need not exist
+/// any more.
 ///
 /// # Errors
-/// `22004` for a NULL argument, `42501` for an inactive actor, `42704` for an unknown one.
+/// `22004` for a NULL actor, owner, kind or status, `22023` for an unknown status or a size other than 1 to 1000, `42501`
+/// for an inactive actor, `42704` for an unknown one.
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, requires = ["views"])]
 fn list(
     call: Call,
     actor: default!(Option<Text>, "'session'"),
     owner: default!(Option<Text>, "'*'"),
     kind: default!(Option<Text>, "'*'"),
+    status: default!(Option<Text>, "'*'"),
+    page_size: default!(Option<i32>, "NULL"),
+    after: default!(Option<Uuid>, "NULL"),
 ) -> Result<TokensRows, ErrorReport> {
     let caller = Caller::enter(call)?;
     let actor = Actor::resolve_reader(caller, actor)?;
     let owner_of_ours = caller.act_as_owner();
-    let any = |text: Text| Some(text).filter(|text| text.as_bytes() != b"*");
-    let owner = any(arguments::given("owner", owner)?);
-    let kind = any(arguments::given("kind", kind)?);
-    Ok(match actor.name() {
-        None => TokensRows::new(&token::LISTED, fields![owner, kind], owner_of_ours),
-        Some(name) => {
-            let mut arguments: Vec<Argument> = fields![owner, kind, name.text()].into();
-            arguments.extend(Reach::to_see(&actor, name)?.arguments());
-            TokensRows::new(&token::LISTED_FOR, arguments, owner_of_ours)
-        }
-    })
+    let owner = selected("owner", owner)?;
+    let kind = selected("kind", kind)?;
+    let page = Page { status: known(selected("status", status)?)?, after, size: sized(page_size)? };
+    let listed = match (actor.name(), owner, kind) {
+        (Some(name), owner, kind) => Reach::to_see(&actor, name)?.listed(name, owner, kind.as_ref()),
+        (None, None, kind) => Listed::Everybody { kinds: kind.map(|kind| vec![kind]), also: KindsOfOwners::default() },
+        (None, Some(owner), None) => Listed::Owner(owner),
+        (None, Some(owner), Some(kind)) => Listed::Owners(KindsOfOwners { owners: vec![owner], kinds: vec![kind] }),
+    };
+    let (statement, arguments) = page.of(listed);
+    Ok(TokensRows::new(statement, arguments, owner_of_ours))
+}
+
+/// A selector; `None` for any.
+///
+/// # Errors
+/// 22004 for NULL.
+fn selected(what: &'static str, text: Option<Text>) -> Result<Option<Text>, ArgumentError> {
+    Ok(Some(arguments::given(what, text)?).filter(|text| text.as_bytes() != b"*"))
+}
+
+/// A status that tokens can have.
+///
+/// # Errors
+/// 22023 for any other.
+fn known(status: Option<Text>) -> Result<Option<Text>, ArgumentError> {
+    let is_known = |text: &Text| STATUSES.iter().any(|status| status.as_bytes() == text.as_bytes());
+    if status.as_ref().is_none_or(is_known) { Ok(status) } else { Err(ArgumentError::NoSuchStatus) }
+}
+
+/// The size of a page.
+///
+/// # Errors
+/// 22023 when a page cannot be that long or short.
+fn sized(page_size: Option<i32>) -> Result<Option<i64>, ArgumentError> {
+    match page_size {
+        Some(size) if !(1..=MOST_ROWS).contains(&size) => Err(ArgumentError::PageSize { most: MOST_ROWS }),
+        size => Ok(size.map(i64::from)),
+    }
 }

@@ -4,23 +4,20 @@ use pgrx::Uuid;
 use pgrx::datum::Interval;
 use pgrx::prelude::*;
 
-use super::handing_out::{Held, find_for};
+use super::describe::find_seen;
+use super::handing_out::Held;
 use super::issue::New;
 use super::lifetime::Expiry;
 use super::revoke::mark_revoked;
 use crate::access::actor::Actor;
-use crate::access::authority::Parties;
 use crate::arguments;
 use crate::arguments::caller::Caller;
 use crate::catalog::death_notice;
 use crate::catalog::event::Event;
 use crate::catalog::id;
-use crate::catalog::kind;
-use crate::catalog::token::{self, Settings, Token};
+use crate::catalog::token::{self, Settings};
 use crate::error::{Error, ErrorReport, KindError, TokenError};
-use crate::model::principal_name::PrincipalName;
 use crate::pg::function::call::Call;
-use crate::pg::scan::snapshot::LatestSnapshot;
 use crate::pg::sql::statement::{Statement, arguments};
 use crate::pg::transaction::xact;
 use crate::pg::types::clock::{Timestamp, is_positive};
@@ -82,26 +79,9 @@ fn rotation_status(call: Call, id: Option<Uuid>) -> Result<Option<RotationRow>, 
     let actor = Actor::session(caller)?;
     let _owner = caller.act_as_owner();
     let id = arguments::token_id(id)?;
-    let token = find_for(id, &actor)?;
-    if !may_see(&actor, &token)? || token.deleted {
-        Err(TokenError::NotFound(id))?;
-    }
+    // Its successor is seen as well: it has the same kind and owner.
+    find_seen(id, &actor)?;
     Ok(RotationRow::from_first(&STATUS, arguments![id]))
-}
-
-/// Whether the actor's list contains the token, and so its successor, which has the same kind and owner.
-///
-/// # Errors
-/// 28000 when it acts by a token that is not accepted any more.
-fn may_see(actor: &Actor, token: &Token) -> Result<bool, Error> {
-    if actor.is_trusted() {
-        return Ok(true);
-    }
-    let Some(kind) = kind::find(token.kind.as_bytes(), &LatestSnapshot::take()) else {
-        return Ok(false);
-    };
-    let owner = PrincipalName::given("owner", Some(token.owner.clone()))?;
-    Ok(Parties::look(actor, &kind, &owner)?.authority.may_manage(&kind).is_ok())
 }
 
 fn succeed(held: Held, grace: &Interval, asked: &Expiry, actor: &Actor) -> Result<IssuedFields, Error> {

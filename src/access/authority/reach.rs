@@ -3,6 +3,7 @@
 use super::{Acting, Authority};
 use crate::access::actor::Actor;
 use crate::catalog::principal::Hold;
+use crate::catalog::token::page::{KindsOfOwners, Listed};
 use crate::catalog::{kind, member};
 use crate::error::Error;
 use crate::model::principal_name::PrincipalName;
@@ -65,6 +66,28 @@ impl Reach {
     /// Whether it reaches this owner's tokens of at least one kind by a membership or as everybody's.
     pub fn reaches(&self, owner: &PrincipalName) -> bool {
         !self.everybodys_kinds.is_empty() || self.organisations.iter().any(|org| org.as_bytes() == owner.as_bytes())
+    }
+
+    /// What of it an actor of this name lists, of one owner and one kind or of any.
+    pub fn listed(mut self, name: &PrincipalName, owner: Option<Text>, kind: Option<&Text>) -> Listed {
+        let is_of = |of: &Text| kind.is_none_or(|kind| kind == of);
+        self.everybodys_kinds.retain(is_of);
+        let own = self.own_kinds.into_iter().map(|kind| (name.text(), kind));
+        let mut owned = KindsOfOwners::default();
+        for (of, kind) in own.chain(self.organisations.into_iter().zip(self.their_kinds)) {
+            if is_of(&kind) && owner.as_ref().is_none_or(|owner| *owner == of) && !self.everybodys_kinds.contains(&kind)
+            {
+                owned.push(of, kind);
+            }
+        }
+        match owner {
+            None if !self.everybodys_kinds.is_empty() => {
+                return Listed::Everybody { kinds: Some(self.everybodys_kinds), also: owned };
+            }
+            Some(owner) => self.everybodys_kinds.into_iter().for_each(|kind| owned.push(owner.clone(), kind)),
+            None => {}
+        }
+        Listed::Owners(owned)
     }
 
     /// The last four arguments of a statement that selects by reach, which follow the principal itself: its own kinds,

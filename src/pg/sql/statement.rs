@@ -54,10 +54,21 @@ pub(crate) use fields;
 /// The text is constant and qualifies names of our schema; everything variable is passed as an argument.
 pub struct Statement {
     sql: &'static str,
-    /// Whether its plan reaches every row by an index, whatever the statistics said when it was made.
-    is_by_key: bool,
+    planned: Planned,
     plan: Cell<pg_sys::SPIPlanPtr>,
     types: RefCell<Vec<pg_sys::Oid>>,
+}
+
+/// How a statement is planned.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Planned {
+    /// As the planner sees fit.
+    Freely,
+    /// Every row is reached by an index, whatever the statistics said when the plan was made.
+    ByKey,
+    /// The first rows are read in the order of an index, and the plan is made once for all arguments, since that takes
+    /// longer than to run it.
+    Paged,
 }
 
 // SAFETY: a backend has one thread; pgrx stops any other from calling the server.
@@ -66,16 +77,21 @@ unsafe impl Sync for Statement {}
 impl Statement {
     /// A statement of this text, with `$1`, `$2`, … for the arguments.
     pub const fn new(sql: &'static str) -> Self {
-        Self::planned(sql, false)
+        Self::planned(sql, Planned::Freely)
     }
 
     /// A statement that reads few rows of tables that may have many, each by an index.
     pub const fn by_key(sql: &'static str) -> Self {
-        Self::planned(sql, true)
+        Self::planned(sql, Planned::ByKey)
     }
 
-    const fn planned(sql: &'static str, is_by_key: bool) -> Self {
-        Statement { sql, is_by_key, plan: Cell::new(ptr::null_mut()), types: RefCell::new(Vec::new()) }
+    /// A statement that reads the first rows in the order of an index, and joins what belongs to each by a key.
+    pub const fn paged(sql: &'static str) -> Self {
+        Self::planned(sql, Planned::Paged)
+    }
+
+    const fn planned(sql: &'static str, planned: Planned) -> Self {
+        Statement { sql, planned, plan: Cell::new(ptr::null_mut()), types: RefCell::new(Vec::new()) }
     }
 
     /// Runs it and returns how many rows it wrote or found.
@@ -118,12 +134,23 @@ impl Statement {
             rows.register();
         }
         let _planning = Planning::comparing_sets();
-        let plan = self.plan(arguments);
-        let mut put = |row: &Row| {
+        self.send(arguments, &mut |row| {
             into.put_row(row);
             true
-        };
-        let mut receiver = Receiver::new(&mut put);
+        });
+    }
+
+    /// Runs a SELECT and passes its rows to `take` one by one.
+    pub(in crate::pg) fn each(&self, arguments: &[Argument], take: &mut dyn FnMut(&Row) -> bool) {
+        let _spi = Spi::connect();
+        let _planning = self.planning();
+        self.send(arguments, take);
+    }
+
+    /// Runs it in an SPI connection and passes its rows to `take`, until that answers no.
+    fn send(&self, arguments: &[Argument], take: &mut dyn FnMut(&Row) -> bool) {
+        let plan = self.plan(arguments);
+        let mut receiver = Receiver::new(take);
         // SAFETY: the arguments have the types for which the statement was planned. The snapshot stays registered and
         // active while the plan runs, and the receiver in place; "read-only" makes SPI use that snapshot, which sees
         // what this transaction has done so far.
@@ -159,20 +186,6 @@ impl Statement {
         (0..found).filter_map(|index| spi.row(index)).map(|row| read(&row)).collect()
     }
 
-    /// Runs it and passes every row, as a tuple, to `take`.
-    pub(in crate::pg) fn each(
-        &self,
-        arguments: &[Argument],
-        mut take: impl FnMut(pg_sys::HeapTuple, pg_sys::TupleDesc),
-    ) {
-        let spi = Spi::connect();
-        for index in 0..spi.execute(self, arguments, 0) {
-            if let Some((tuple, descriptor)) = spi.tuple(index) {
-                take(tuple, descriptor);
-            }
-        }
-    }
-
     /// Runs it and copies the first column of the first row, of a by-reference type, into the caller's memory context.
     pub(in crate::pg) fn first_datum(&self, arguments: &[Argument]) -> Option<pg_sys::Datum> {
         let spi = Spi::connect();
@@ -188,6 +201,14 @@ impl Statement {
         (!is_null).then_some(value)
     }
 
+    fn planning(&self) -> Option<Planning> {
+        match self.planned {
+            Planned::Freely => None,
+            Planned::ByKey => Some(Planning::joining_ours()),
+            Planned::Paged => Some(Planning::walking_ours()),
+        }
+    }
+
     fn plan(&self, arguments: &[Argument]) -> pg_sys::SPIPlanPtr {
         let types = || arguments.iter().map(|argument| argument.oid);
         let is_planned = !self.plan.get().is_null() && self.types.borrow().iter().copied().eq(types());
@@ -196,8 +217,9 @@ impl Statement {
             let sql = CString::new(self.sql).expect("a statement has no zero byte");
             let mut types: Vec<pg_sys::Oid> = types().collect();
             let count = c_int::try_from(types.len()).expect("a statement has few arguments");
-            // SAFETY: called inside an SPI connection; SPI_prepare copies text and types. It raises on bad SQL.
-            let plan = unsafe { pg_sys::SPI_prepare(sql.as_ptr(), count, types.as_mut_ptr()) };
+            let options = if self.planned == Planned::Paged { pg_sys::CURSOR_OPT_GENERIC_PLAN as c_int } else { 0 };
+            // SAFETY: called inside an SPI connection; text and types are copied. It raises on bad SQL.
+            let plan = unsafe { pg_sys::SPI_prepare_cursor(sql.as_ptr(), count, types.as_mut_ptr(), options) };
             assert!(!plan.is_null(), "could not plan a statement");
             // SAFETY: the plan was just made; kept, it survives the connection and the transaction.
             unsafe { pg_sys::SPI_keepplan(plan) };
@@ -240,7 +262,7 @@ impl Spi {
     }
 
     fn execute(&self, statement: &Statement, arguments: &[Argument], most: c_long) -> u64 {
-        let _planning = statement.is_by_key.then(Planning::joining_ours);
+        let _planning = statement.planning();
         let plan = statement.plan(arguments);
         let mut values: Vec<pg_sys::Datum> =
             arguments.iter().map(|argument| argument.datum.unwrap_or(pg_sys::Datum::null())).collect();

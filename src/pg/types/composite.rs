@@ -284,14 +284,18 @@ impl_sql_translatable!(TokensRows, "SETOF tokenauth.tokens");
 // SAFETY: in materialize mode the result is the tuplestore in the call's ReturnSetInfo, and the value returned is NULL.
 unsafe impl BoxRet for TokensRows {
     unsafe fn box_into<'fcx>(self, fcinfo: &mut FcInfo<'fcx>) -> Datum<'fcx> {
-        // SAFETY: InitMaterializedSRF raises unless the caller accepts a set; the store it makes outlives the call, and
-        // putting a tuple copies it.
+        // SAFETY: InitMaterializedSRF raises unless the caller accepts a set; the store it makes outlives the call.
+        // Rows have the columns of the view, and putting them copies them.
         unsafe {
             let call = fcinfo.as_mut_ptr();
             pg_sys::InitMaterializedSRF(call, 0);
             let answer: *mut pg_sys::ReturnSetInfo = (*call).resultinfo.cast();
-            let store = (*answer).setResult;
-            self.statement.each(&self.arguments, |tuple, _| pg_sys::tuplestore_puttuple(store, tuple));
+            let (store, descriptor) = ((*answer).setResult, (*answer).setDesc);
+            self.statement.each(&self.arguments, &mut |row| {
+                let (values, nulls) = row.raw();
+                pg_sys::tuplestore_putvalues(store, descriptor, values.as_ptr().cast_mut(), nulls.as_ptr().cast_mut());
+                true
+            });
         }
         fcinfo.return_null()
     }

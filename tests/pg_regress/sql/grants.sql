@@ -35,9 +35,9 @@ CREATE TEMPORARY TABLE promised (access text, functions text[]);
 INSERT INTO promised VALUES
     ('identity', '{current_owner,current_owner_type,current_owner_id,current_token_id,current_kind,current_scopes,has_scope,data_scope,in_data_scope,sign_out}'),
     ('verify', '{authenticate,authenticate_digest,authenticate_request,pre_request,sign_in,sign_in_digest,sign_in_request,verify,verify_digest,verify_request,error_response,revoke_presented,contains_token,covers,mask}'),
-    ('self', '{issue,edit,revoke,disable,enable,delete,list,grantable,rotate,rotation_status,reveal}'),
+    ('self', '{issue,edit,revoke,disable,enable,delete,list,describe,grantable,rotate,rotation_status,reveal}'),
     ('manage', '{revoke_all,put_principal,deactivate,activate,drop_principal,add_member,remove_member,import,bind_principals,bind_members,unbind_principals,sync_principals,sync_principal}'),
-    ('observe', '{list,explain,doctor,report,expiring,idle,export_revocations,scan_column,recent_usage,stats,unusual_activity,usage_export}'),
+    ('observe', '{list,describe,explain,doctor,report,expiring,idle,export_revocations,scan_column,recent_usage,stats,unusual_activity,usage_export}'),
     ('admin', '{reseal,purge,import_revocations,usage_import}');
 CREATE TEMPORARY TABLE includes (access text, included text[]);
 INSERT INTO includes VALUES ('identity', '{identity}'), ('verify', '{identity,verify}'), ('self', '{identity,verify,self}'), ('manage', '{identity,verify,self,manage}'),

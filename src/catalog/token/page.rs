@@ -1,0 +1,120 @@
+//! Rows of the view `tokenauth.tokens` a page at a time: newest first, by id, from the last row of the page before.
+//!
+//! A page costs what it reads: its rows, and those that the filters pass over. Whose tokens an actor may see is worked
+//! out before, so that each statement walks one index in the order of its answer and stops at the end of the page.
+
+use pgrx::Uuid;
+
+use crate::pg::sql::statement::{Argument, Statement, fields};
+use crate::pg::types::array::TextArray;
+use crate::pg::types::text::Text;
+
+/// Whose tokens are listed, and of which kinds.
+pub enum Listed {
+    /// Of everybody these kinds, or any kind if `None`; and of each owner the kind at the same place.
+    Everybody { kinds: Option<Vec<Text>>, also: KindsOfOwners },
+    /// Of this owner every kind.
+    Owner(Text),
+    /// Of each owner the kind at the same place.
+    Owners(KindsOfOwners),
+}
+
+/// Owners, and at the same place a kind; the same owner may be there several times.
+#[derive(Default)]
+pub struct KindsOfOwners {
+    pub owners: Vec<Text>,
+    pub kinds: Vec<Text>,
+}
+
+/// Which of them, and how many.
+pub struct Page {
+    /// Their status, if it matters.
+    pub status: Option<Text>,
+    /// The id of the last row of the page before.
+    pub after: Option<Uuid>,
+    /// How many rows; all of them if `None`.
+    pub size: Option<i64>,
+}
+
+/// `$1` is the last id of the page before, `$2` a status, `$3` the size; each may be NULL.
+macro_rules! page {
+    ($whose:literal) => {
+        concat!(
+            "SELECT t.*
+               FROM tokenauth.tokens t
+              WHERE t.id < coalesce($1, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+                AND (t.status = $2 OR $2 IS NULL)
+                AND ",
+            $whose,
+            " ORDER BY t.id DESC
+              LIMIT $3"
+        )
+    };
+}
+
+/// Of everybody the kinds `$4`, or any for NULL, and of each owner in `$5` the kind at the same place in `$6`: by id.
+macro_rules! of_everybody {
+    () => {
+        page!(
+            "($4::text[] IS NULL OR t.kind = ANY ($4)
+              OR (t.owner, t.kind) IN (SELECT * FROM unnest($5::text[], $6::text[])))"
+        )
+    };
+}
+
+/// Of each owner in `$4` the kind at the same place in `$5`, or any for NULL: by owner and id, the pages of all of them
+/// merged.
+macro_rules! of_owners {
+    () => {
+        concat!(
+            "SELECT t.*
+               FROM (SELECT DISTINCT owner FROM unnest($4::text[]) o (owner)) o
+              CROSS JOIN LATERAL (",
+            page!(
+                "t.owner = o.owner COLLATE \"C\"
+                 AND ($5::text[] IS NULL
+                      OR (t.owner, t.kind) IN (SELECT * FROM unnest($4::text[], $5::text[])))"
+            ),
+            ") t
+              ORDER BY t.id DESC
+              LIMIT $3"
+        )
+    };
+}
+
+impl Page {
+    /// The statement that reads the page, and its arguments.
+    pub fn of(self, listed: Listed) -> (&'static Statement, Vec<Argument>) {
+        static OF_EVERYBODY: Statement = Statement::paged(of_everybody!());
+        static OF_OWNERS: Statement = Statement::paged(of_owners!());
+        // All rows are read otherwise than a few.
+        static ALL_OF_EVERYBODY: Statement = Statement::new(of_everybody!());
+        static ALL_OF_OWNERS: Statement = Statement::new(of_owners!());
+        let is_all = self.size.is_none();
+        let array = |texts: Vec<Text>| texts.into_iter().collect::<TextArray>();
+        let mut arguments: Vec<Argument> = fields![self.after, self.status, self.size].into();
+        let statement = match listed {
+            Listed::Everybody { kinds, also } => {
+                arguments.extend(fields![kinds.map(array), array(also.owners), array(also.kinds)]);
+                if is_all { &ALL_OF_EVERYBODY } else { &OF_EVERYBODY }
+            }
+            Listed::Owner(owner) => {
+                arguments.extend(fields![array(vec![owner]), None::<TextArray>]);
+                if is_all { &ALL_OF_OWNERS } else { &OF_OWNERS }
+            }
+            Listed::Owners(KindsOfOwners { owners, kinds }) => {
+                arguments.extend(fields![array(owners), array(kinds)]);
+                if is_all { &ALL_OF_OWNERS } else { &OF_OWNERS }
+            }
+        };
+        (statement, arguments)
+    }
+}
+
+impl KindsOfOwners {
+    /// Adds a kind of an owner.
+    pub fn push(&mut self, owner: Text, kind: Text) {
+        self.owners.push(owner);
+        self.kinds.push(kind);
+    }
+}
