@@ -1,4 +1,4 @@
-//! All settings: why each has its default, and how it is read.
+//! All settings: why each has its default, what the server is told of it, and how it is read.
 
 use std::ffi::{CStr, CString};
 use std::time::Duration;
@@ -8,7 +8,7 @@ use pgrx::guc::{GucContext, GucFlags, GucRegistry, GucSetting};
 use pgrx::prelude::*;
 
 use crate::model::error_style::ErrorStyle;
-use crate::pg::process::shared_memory;
+use crate::pg::process::{log_hook, settings, shared_memory};
 use crate::pg::types::clock::parse_interval;
 
 /// `tokenauth.usage_tracking`. On: "when was it last used?" is the first question about any list of tokens.
@@ -20,11 +20,12 @@ static USAGE_SLOTS: GucSetting<i32> = GucSetting::<i32>::new(65_536);
 /// `tokenauth.usage_flush_interval`, in seconds: the most that a crash can lose.
 static USAGE_FLUSH_INTERVAL: GucSetting<i32> = GucSetting::<i32>::new(10);
 
-/// `tokenauth.default_error_style`. `uniform`: it reveals the least to a stranger.
-static DEFAULT_ERROR_STYLE: GucSetting<Style> = GucSetting::<Style>::new(Style::uniform);
-
 /// `tokenauth.cache_size`, in kilobytes. 4 MB hold some ten thousand tokens; a hundred backends take at most 400 MB.
 static CACHE_SIZE: GucSetting<i32> = GucSetting::<i32>::new(4096);
+
+/// `tokenauth.max_staleness`, in milliseconds. 0, off: on an idle primary nothing commits, and its standbys would
+/// look stale.
+static MAX_STALENESS: GucSetting<i32> = GucSetting::<i32>::new(0);
 
 /// `tokenauth.key_file`. None: a key at a well-known default place would protect nothing. Without a key file, digests
 /// have no pepper and no token can be revealed.
@@ -40,9 +41,8 @@ static NOTIFY: GucSetting<bool> = GucSetting::<bool>::new(false);
 /// `tokenauth.retention`. None: nothing is removed unasked.
 static RETENTION: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
 
-/// `tokenauth.max_staleness`, in milliseconds. 0, off: on an idle primary nothing commits, and its standbys would
-/// look stale.
-static MAX_STALENESS: GucSetting<i32> = GucSetting::<i32>::new(0);
+/// `tokenauth.default_error_style`. `uniform`: it reveals the least to a stranger.
+static DEFAULT_ERROR_STYLE: GucSetting<Style> = GucSetting::<Style>::new(Style::uniform);
 
 /// `tokenauth.require_actor`. Off: the application vouches for what it calls. On, for roles that always act for a user,
 /// a forgotten transaction is an error instead of a trusted call.
@@ -60,6 +60,9 @@ static CLIENT_PROXIES: GucSetting<i32> = GucSetting::<i32>::new(1);
 /// `tokenauth.allow_anonymous`. Off: where policies are forgotten, a request without a token reads nothing.
 static ALLOW_ANONYMOUS: GucSetting<bool> = GucSetting::<bool>::new(false);
 
+/// The prefix of every setting.
+const PREFIX: &CStr = c"tokenauth";
+
 /// The values of `tokenauth.default_error_style`, spelled as in SQL.
 #[derive(Clone, Copy, PostgresGucEnum)]
 #[expect(non_camel_case_types, reason = "the variants' names are the setting's values")]
@@ -69,140 +72,189 @@ enum Style {
     problem,
 }
 
-/// Defines the settings, once, from `_PG_init`.
-pub fn define(look_at_key_file: fn(&CStr)) {
-    GucRegistry::define_bool_guc(
-        c"tokenauth.usage_tracking",
-        c"Records when and how often tokens are used.",
-        c"Off, verification writes nothing at all.",
-        &USAGE_TRACKING,
-        GucContext::Suset,
-        GucFlags::default(),
-    );
-    if shared_memory::is_preloading() {
-        GucRegistry::define_int_guc(
-            c"tokenauth.usage_slots",
-            c"Sets for how many tokens usage is kept in shared memory.",
-            c"The tokens used longest ago give their places to others.",
-            &USAGE_SLOTS,
-            8,
-            16 * 1024 * 1024,
-            GucContext::Postmaster,
-            GucFlags::default(),
-        );
-    }
-    GucRegistry::define_int_guc(
-        c"tokenauth.usage_flush_interval",
-        c"Sets how often usage is written from shared memory to tables.",
-        c"A crash loses at most what was used in this time.",
-        &USAGE_FLUSH_INTERVAL,
-        1,
-        3600,
-        GucContext::Sighup,
-        GucFlags::UNIT_S,
-    );
-    GucRegistry::define_int_guc(
-        c"tokenauth.cache_size",
-        c"Sets how much each backend remembers of tokens and principals.",
-        c"0 remembers nothing: every verification reads the tables.",
-        &CACHE_SIZE,
-        0,
-        1024 * 1024,
-        GucContext::Suset,
-        GucFlags::UNIT_KB,
-    );
-    GucRegistry::define_int_guc(
-        c"tokenauth.max_staleness",
-        c"Sets how far a standby may be behind its primary and still verify tokens.",
-        c"Counted from the commit of the last transaction replayed; beyond it, verification raises an error. \
-          0 sets no limit.",
-        &MAX_STALENESS,
-        0,
-        i32::MAX,
-        GucContext::Suset,
-        GucFlags::UNIT_MS,
-    );
-    GucRegistry::define_bool_guc(
-        c"tokenauth.require_actor",
-        c"Refuses calls about tokens that name no actor, in transactions that nobody has authenticated.",
-        c"For roles that only ever act for users; without it such a call is the application's own trusted call.",
-        &REQUIRE_ACTOR,
-        GucContext::Suset,
-        GucFlags::default(),
-    );
-    GucRegistry::define_enum_guc(
-        c"tokenauth.default_error_style",
-        c"Sets the body of error responses where no kind is known.",
-        c"As the column error_style of tokenauth.kind does where one is.",
-        &DEFAULT_ERROR_STYLE,
-        GucContext::Userset,
-        GucFlags::default(),
-    );
-    crate::pg::process::settings::define_name(
-        c"tokenauth.request_header",
-        c"Sets the only header of a request in which tokenauth.pre_request() looks for a token.",
-        c"Empty, it looks in Authorization and X-API-Key; for requests whose Authorization carries something else.",
-        &REQUEST_HEADER,
-        GucContext::Userset,
-    );
-    crate::pg::process::settings::define_name(
-        c"tokenauth.client_header",
-        c"Sets the header of a request in which proxies write the address of the client.",
-        c"Read where the caller gives no address; empty, none is known. \
-          Name it only if a proxy always sets or extends it.",
-        &CLIENT_HEADER,
-        GucContext::Suset,
-    );
-    GucRegistry::define_int_guc(
-        c"tokenauth.client_proxies",
-        c"Sets which element of that header, counted from its end, is the address of the client.",
-        c"The number of proxies that extend it: what comes before was written by the client itself.",
-        &CLIENT_PROXIES,
-        1,
-        64,
-        GucContext::Suset,
-        GucFlags::default(),
-    );
-    GucRegistry::define_bool_guc(
-        c"tokenauth.allow_anonymous",
-        c"Lets tokenauth.pre_request() pass requests without any token, as nobody.",
-        c"Off, it refuses them. A token that is not accepted is refused in either case.",
-        &ALLOW_ANONYMOUS,
-        GucContext::Suset,
-        GucFlags::default(),
-    );
-    crate::pg::process::settings::define_file(
-        c"tokenauth.key_file",
-        c"Sets the file with the keys that digests and sealed tokens are made with.",
-        c"An absolute path outside the data directory, mode 0600; read when a key is needed and after each reload.",
-        &KEY_FILE,
-        look_at_key_file,
-    );
-    crate::pg::process::log_hook::define_setting(
-        c"tokenauth.mask_logs",
-        c"Hides the tokens in what is written to the server's log.",
-        c"Best effort, in processes that have loaded the library: add it to shared_preload_libraries.",
-        &MASK_LOGS,
-    );
-    GucRegistry::define_bool_guc(
-        c"tokenauth.notify",
-        c"Tells listeners on the channel \"tokenauth\" which tokens have died or are about to expire.",
-        c"Nothing is told while the server's queue of notifications is half full.",
-        &NOTIFY,
-        GucContext::Suset,
-        GucFlags::default(),
-    );
-    crate::pg::process::settings::define_interval(
-        c"tokenauth.retention",
-        c"Sets how long dead tokens, tombstones and events are kept.",
-        c"An interval, such as \"1 year\". Empty keeps them; otherwise the worker of a database purges what is older.",
-        &RETENTION,
-    );
-    crate::pg::process::settings::reserve(PREFIX);
+/// What the server is told of a setting.
+struct Setting {
+    name: &'static CStr,
+    short: &'static CStr,
+    long: &'static CStr,
+    set_by: SetBy,
+    value: Value,
 }
 
-/// The prefix of every setting.
-const PREFIX: &CStr = c"tokenauth";
+/// Who sets it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum SetBy {
+    Anybody,
+    Superusers,
+    /// The configuration file, whenever it is loaded.
+    Reload,
+    /// The configuration file, when the server starts with the library preloaded.
+    Start,
+}
+
+/// Where its value is kept, and what it may be.
+enum Value {
+    Switch(&'static GucSetting<bool>),
+    Number { kept: &'static GucSetting<i32>, least: i32, most: i32, unit: GucFlags },
+    Style(&'static GucSetting<Style>),
+    HeaderName(&'static GucSetting<Option<CString>>),
+    Interval(&'static GucSetting<Option<CString>>),
+    KeyFile(&'static GucSetting<Option<CString>>),
+    LogMasking(&'static GucSetting<bool>),
+}
+
+static SETTINGS: [Setting; 15] = [
+    Setting {
+        name: c"tokenauth.usage_tracking",
+        short: c"Records when and how often tokens are used.",
+        long: c"Off, verification writes nothing at all.",
+        set_by: SetBy::Superusers,
+        value: Value::Switch(&USAGE_TRACKING),
+    },
+    Setting {
+        name: c"tokenauth.usage_slots",
+        short: c"Sets for how many tokens usage is kept in shared memory.",
+        long: c"The tokens used longest ago give their places to others.",
+        set_by: SetBy::Start,
+        value: Value::Number { kept: &USAGE_SLOTS, least: 8, most: 16 * 1024 * 1024, unit: GucFlags::empty() },
+    },
+    Setting {
+        name: c"tokenauth.usage_flush_interval",
+        short: c"Sets how often usage is written from shared memory to tables.",
+        long: c"A crash loses at most what was used in this time.",
+        set_by: SetBy::Reload,
+        value: Value::Number { kept: &USAGE_FLUSH_INTERVAL, least: 1, most: 3600, unit: GucFlags::UNIT_S },
+    },
+    Setting {
+        name: c"tokenauth.cache_size",
+        short: c"Sets how much each backend remembers of tokens and principals.",
+        long: c"0 remembers nothing: every verification reads the tables.",
+        set_by: SetBy::Superusers,
+        value: Value::Number { kept: &CACHE_SIZE, least: 0, most: 1024 * 1024, unit: GucFlags::UNIT_KB },
+    },
+    Setting {
+        name: c"tokenauth.max_staleness",
+        short: c"Sets how far a standby may be behind its primary and still verify tokens.",
+        long: c"Counted from the commit of the last transaction replayed; beyond it, verification raises an error. \
+                0 sets no limit.",
+        set_by: SetBy::Superusers,
+        value: Value::Number { kept: &MAX_STALENESS, least: 0, most: i32::MAX, unit: GucFlags::UNIT_MS },
+    },
+    Setting {
+        name: c"tokenauth.key_file",
+        short: c"Sets the file with the keys that digests and sealed tokens are made with.",
+        long: c"An absolute path outside the data directory, mode 0600; \
+                read when a key is needed and after each reload.",
+        set_by: SetBy::Reload,
+        value: Value::KeyFile(&KEY_FILE),
+    },
+    Setting {
+        name: c"tokenauth.mask_logs",
+        short: c"Hides the tokens in what is written to the server's log.",
+        long: c"Best effort, in processes that have loaded the library: add it to shared_preload_libraries.",
+        set_by: SetBy::Superusers,
+        value: Value::LogMasking(&MASK_LOGS),
+    },
+    Setting {
+        name: c"tokenauth.notify",
+        short: c"Tells listeners on the channel \"tokenauth\" which tokens have died or are about to expire.",
+        long: c"Nothing is told while the server's queue of notifications is half full.",
+        set_by: SetBy::Superusers,
+        value: Value::Switch(&NOTIFY),
+    },
+    Setting {
+        name: c"tokenauth.retention",
+        short: c"Sets how long dead tokens, tombstones and events are kept.",
+        long: c"An interval, such as \"1 year\". Empty keeps them; \
+                otherwise the worker of a database purges what is older.",
+        set_by: SetBy::Superusers,
+        value: Value::Interval(&RETENTION),
+    },
+    Setting {
+        name: c"tokenauth.default_error_style",
+        short: c"Sets the body of error responses where no kind is known.",
+        long: c"As the column error_style of tokenauth.kind does where one is.",
+        set_by: SetBy::Anybody,
+        value: Value::Style(&DEFAULT_ERROR_STYLE),
+    },
+    Setting {
+        name: c"tokenauth.require_actor",
+        short: c"Refuses calls about tokens that name no actor, in transactions that nobody has authenticated.",
+        long: c"For roles that only ever act for users; without it such a call is the application's own trusted call.",
+        set_by: SetBy::Superusers,
+        value: Value::Switch(&REQUIRE_ACTOR),
+    },
+    Setting {
+        name: c"tokenauth.request_header",
+        short: c"Sets the only header of a request in which tokenauth.pre_request() looks for a token.",
+        long: c"Empty, it looks in Authorization and X-API-Key; \
+                for requests whose Authorization carries something else.",
+        set_by: SetBy::Anybody,
+        value: Value::HeaderName(&REQUEST_HEADER),
+    },
+    Setting {
+        name: c"tokenauth.client_header",
+        short: c"Sets the header of a request in which proxies write the address of the client.",
+        long: c"Read where the caller gives no address; empty, none is known. \
+                Name it only if a proxy always sets or extends it.",
+        set_by: SetBy::Superusers,
+        value: Value::HeaderName(&CLIENT_HEADER),
+    },
+    Setting {
+        name: c"tokenauth.client_proxies",
+        short: c"Sets which element of that header, counted from its end, is the address of the client.",
+        long: c"The number of proxies that extend it: what comes before was written by the client itself.",
+        set_by: SetBy::Superusers,
+        value: Value::Number { kept: &CLIENT_PROXIES, least: 1, most: 64, unit: GucFlags::empty() },
+    },
+    Setting {
+        name: c"tokenauth.allow_anonymous",
+        short: c"Lets tokenauth.pre_request() pass requests without any token, as nobody.",
+        long: c"Off, it refuses them. A token that is not accepted is refused in either case.",
+        set_by: SetBy::Superusers,
+        value: Value::Switch(&ALLOW_ANONYMOUS),
+    },
+];
+
+/// Defines the settings, once, from `_PG_init`.
+pub fn define(look_at_key_file: fn(&CStr)) {
+    // Once the server runs, PostgreSQL takes no more settings of its start.
+    let is_possible = |setting: &&Setting| setting.set_by != SetBy::Start || shared_memory::is_preloading();
+    for setting in SETTINGS.iter().filter(is_possible) {
+        setting.define(look_at_key_file);
+    }
+    settings::reserve(PREFIX);
+}
+
+impl Setting {
+    fn define(&'static self, look_at_key_file: fn(&CStr)) {
+        let &Setting { name, short, long, set_by, ref value } = self;
+        let context = set_by.context();
+        let flags = GucFlags::default();
+        match *value {
+            Value::Switch(kept) => GucRegistry::define_bool_guc(name, short, long, kept, context, flags),
+            Value::Number { kept, least, most, unit } => {
+                GucRegistry::define_int_guc(name, short, long, kept, least, most, context, unit);
+            }
+            Value::Style(kept) => GucRegistry::define_enum_guc(name, short, long, kept, context, flags),
+            Value::HeaderName(kept) => settings::define_name(name, short, long, kept, context),
+            Value::Interval(kept) => settings::define_interval(name, short, long, kept, context),
+            Value::KeyFile(kept) => settings::define_file(name, short, long, kept, context, look_at_key_file),
+            Value::LogMasking(kept) => log_hook::define_setting(name, short, long, kept, context),
+        }
+    }
+}
+
+impl SetBy {
+    fn context(self) -> GucContext {
+        match self {
+            SetBy::Anybody => GucContext::Userset,
+            SetBy::Superusers => GucContext::Suset,
+            SetBy::Reload => GucContext::Sighup,
+            SetBy::Start => GucContext::Postmaster,
+        }
+    }
+}
 
 /// Whether uses are recorded.
 pub fn usage_tracking() -> bool {
@@ -276,7 +328,7 @@ pub fn allow_anonymous() -> bool {
 /// The headers of the request that PostgREST is serving, JSON from its setting `request.headers`; empty for any other
 /// caller.
 pub fn request_headers() -> Vec<u8> {
-    crate::pg::process::settings::value(c"request.headers").unwrap_or_default()
+    settings::value(c"request.headers").unwrap_or_default()
 }
 
 /// The style of error responses where no kind is known.

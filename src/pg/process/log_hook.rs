@@ -33,6 +33,7 @@ pub fn define_setting(
     short: &'static CStr,
     long: &'static CStr,
     setting: &'static GucSetting<bool>,
+    context: GucContext,
 ) {
     // SAFETY: the hook is a static, guarded function that keeps nothing of its arguments.
     unsafe {
@@ -41,7 +42,7 @@ pub fn define_setting(
             short,
             long,
             setting,
-            GucContext::Suset,
+            context,
             GucFlags::default(),
             None,
             Some(assigned),

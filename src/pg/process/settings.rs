@@ -23,14 +23,15 @@ thread_local! {
     static PRELOADED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Defines a setting that names a file and that only the configuration file sets. `look` is called with each value it
-/// takes, at the start and at each reload: once for the whole server if the postmaster has loaded the library,
-/// otherwise once in each process that has.
+/// Defines a setting that names a file, which only superusers see. `look` is called with each value it takes, at the
+/// start and at each reload: once for the whole server if the postmaster has loaded the library, otherwise once in each
+/// process that has.
 pub fn define_file(
     name: &'static CStr,
     short: &'static CStr,
     long: &'static CStr,
     setting: &'static GucSetting<Option<CString>>,
+    context: GucContext,
     look: fn(&CStr),
 ) {
     /// The function to call. There is one such setting.
@@ -60,7 +61,7 @@ pub fn define_file(
             short,
             long,
             setting,
-            GucContext::Sighup,
+            context,
             GucFlags::SUPERUSER_ONLY,
             None,
             Some(assigned),
@@ -105,12 +106,13 @@ pub fn define_name(
     }
 }
 
-/// Defines a setting that is empty or a non-negative interval, and that superusers set, per database too.
+/// Defines a setting that is empty or a non-negative interval.
 pub fn define_interval(
     name: &'static CStr,
     short: &'static CStr,
     long: &'static CStr,
     setting: &'static GucSetting<Option<CString>>,
+    context: GucContext,
 ) {
     #[pg_guard]
     unsafe extern "C-unwind" fn is_good(
@@ -132,7 +134,7 @@ pub fn define_interval(
             short,
             long,
             setting,
-            GucContext::Suset,
+            context,
             GucFlags::default(),
             Some(is_good),
             None,
