@@ -24,8 +24,8 @@ const MOST_ROWS: i32 = 1000;
 /// any more.
 ///
 /// # Errors
-/// `22004` for a NULL actor, owner, kind or status, `22023` for an unknown status or a size other than 1 to 1000, `42501`
-/// for an inactive actor, `42704` for an unknown one.
+/// `22004` for a NULL actor, owner, kind or status, `22023` for an unknown status or a size other than 1 to 1000,
+/// `42501` for an inactive actor, `42704` for an unknown one.
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, requires = ["views"])]
 fn list(
     call: Call,

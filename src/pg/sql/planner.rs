@@ -37,8 +37,8 @@ impl Planning {
         Self::choose(Choices::by_key)
     }
 
-    /// For a statement of ours that reads the first rows of many in the order of an index, and joins to each what belongs
-    /// to it: of a table that was small when the plan was made, sorting all of it seemed as good.
+    /// For a statement of ours that reads the first rows of many in the order of an index, and joins to each what
+    /// belongs to it: of a table that was small when the plan was made, sorting all of it seemed as good.
     pub fn walking_ours() -> Self {
         Self::choose(|choices| Choices { sort: false, bitmapscan: false, ..choices.by_key() })
     }
