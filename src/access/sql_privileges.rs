@@ -247,8 +247,9 @@ fn strip_grants(call: Call) -> Result<(), ErrorReport> {
                LEFT JOIN pg_namespace n ON d.classid = 'pg_namespace'::regclass AND n.oid = d.objid
               WHERE e.extname = 'tokenauth'
                 AND (c.relkind IN ('r', 'v') OR p.prokind = 'f' OR n.oid IS NOT NULL
-                     -- Array types have no privileges of their own.
-                     OR y.oid IS NOT NULL AND y.typelem = 0))
+                     -- Array types have no privileges of their own, and row types are stripped without a record.
+                     OR y.oid IS NOT NULL AND y.typelem = 0
+                        AND NOT EXISTS (SELECT FROM pg_class r WHERE r.oid = y.typrelid AND r.relkind <> 'c')))
          SELECT DISTINCT format('REVOKE ALL ON %s FROM %s', object,
                                 CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END)
            FROM member, aclexplode(acl) a
@@ -266,7 +267,8 @@ fn strip_grants(call: Call) -> Result<(), ErrorReport> {
 }
 
 /// The row types of our tables and views that PUBLIC may use, as it may every new one: a table made with one would
-/// stand in the way of changes of ours. They are no members of the extension, and default privileges do not apply.
+/// stand in the way of changes of ours. They are members of the extension since 16 only, and default privileges do not
+/// apply.
 macro_rules! open_row_types {
     () => {
         "FROM pg_extension e
