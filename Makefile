@@ -1,6 +1,6 @@
 # Verbs only; what they do, and why, is written in scripts/.
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests install installcheck demo demo-stop test lint unit regress isolation examples cluster bench soak dist clean
+.PHONY: help setup setup-tests install installcheck demo demo-stop docs test lint unit regress isolation examples cluster bench soak dist clean
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1	\2/p' Makefile | expand -t 22
@@ -25,6 +25,9 @@ demo-stop: ## stop the demo's server and remove it
 
 test: ## set up, then every check and test
 	scripts/test
+
+docs: ## write docs/reference, comments and grants from the descriptions of the functions
+	scripts/reference
 
 lint: ## format, clippy, shellcheck
 	scripts/lint

@@ -6,5 +6,6 @@
 
 pub mod actor;
 pub mod authority;
+mod granted_functions;
 pub mod identity;
 pub mod sql_privileges;

@@ -1,4 +1,30 @@
 //! Arguments of SQL functions, parsed once, where they come in.
+//!
+//! `docs/generator` reads here what those mean that mean the same everywhere.
+//!
+//! # Arguments
+//! - `actor`: the principal on whose behalf the application asks; `'session'`: the identity of the transaction or,
+//!   without one, the application itself
+//! - `client`: the client's address, with or without port, for tokens that are bound to networks
+//! - `data_scopes`: the allowed values by dimension, such as `{"site": ["nyc"]}`; NULL: those of the owner
+//! - `description`: for people
+//! - `digest`: the SHA-256 of the whole text; of an imported token the digest that it was imported by
+//! - `expires_at`: when it stops working; not together with `expires_in`
+//! - `expires_in`: for how long it works, from now on; NULL: as its kind says
+//! - `header`: the only header to read, such as `X-API-Key`
+//! - `headers`: a JSON object; the case of names does not matter
+//! - `id`: the id of the token
+//! - `kind`: the kind of the token
+//! - `lookup`: the prefix of the token and the 11 characters after it; NULL for an imported token
+//! - `metadata`: a JSON object of the application's own
+//! - `name`: for people
+//! - `networks`: from where it is accepted, such as `{10.0.0.0/8}`; NULL: from anywhere
+//! - `not_before`: when it starts working; NULL: at once
+//! - `owner`: the principal that it acts for
+//! - `principal`: written `type:id`, such as `user:42`
+//! - `reason`: why, for the events and for whoever looks at the token
+//! - `require`: scopes that must all be granted, patterns in full
+//! - `scopes`: what it grants; NULL: all that the owner holds now
 
 pub mod caller;
 

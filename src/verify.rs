@@ -44,14 +44,26 @@ pub use answer::{Outcome, Refused};
 pub use presented::Request;
 use resolved::TokenRow;
 
-/// Verifies a token and returns the verdict with what the application needs to go on.
+/// Verifies a token, with the scopes it must grant and the address of the client.
 ///
-/// `require` lists scopes that must all be granted, patterns in full; `client` is the address of the client, with or
-/// without port, for tokens that are bound to networks. Never raises for a bad token.
+/// Never raises for a bad token: the verdict says what is wrong. Call it in FROM: `(tokenauth.verify($1)).*` would run
+/// it once for each column.
+///
+/// # Arguments
+/// - `token`: the text that was presented
 ///
 /// # Errors
-/// `22004` for a NULL `require`, `22023` for a malformed one, whatever the token; `55000` when the token's digest has a
-/// pepper that is not in the key file, or on a standby that is too far behind.
+/// `22004` for a NULL `require`, `22023` for a malformed `require`, whatever the token; `55000` when the token's
+/// digest has a pepper that is not in the key file, or on a standby that is too far behind.
+///
+/// # Access
+/// `verify`
+///
+/// # Example
+/// ```sql
+/// SELECT verdict, owner, scopes FROM tokenauth.verify(:'token', require => '{devices:read}');
+/// SELECT verdict, http_status, detail FROM tokenauth.verify(:'token', require => '{reports:read}');
+/// ```
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, requires = ["types"])]
 fn verify(
     call: Call,
@@ -64,13 +76,21 @@ fn verify(
     Ok(question.ask(Claim::of_text(token.as_ref().map(PresentedText::bytes)))?.answer()?)
 }
 
-/// Verifies a token by the digest that the application computed, so that its text never reaches the server.
+/// Verifies a token by its SHA-256, so that its text never reaches the server.
 ///
-/// `lookup` is the prefix of the token and the 11 characters after it, or NULL for an imported token; `digest` is the
-/// SHA-256 of the whole text. Everything else is as in `verify`.
+/// Everything else is as in `verify`.
 ///
 /// # Errors
 /// As `verify`; also `22023` for a digest of any length but 32 bytes or, without a lookup, 64.
+///
+/// # Access
+/// `verify`
+///
+/// # Example
+/// ```sql
+/// SELECT left(:'token', length('acme_') + 11) AS lookup, sha256(convert_to(:'token', 'UTF8')) AS digest \gset
+/// SELECT verdict, owner FROM tokenauth.verify_digest(:'lookup', :'digest');
+/// ```
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, requires = ["types"])]
 fn verify_digest(
     call: Call,
@@ -84,15 +104,24 @@ fn verify_digest(
     Ok(question.ask(Claim::of_digest(lookup.as_ref().map(Text::as_bytes), digest)?)?.answer()?)
 }
 
-/// Verifies the token in the headers of an HTTP request, a JSON object: in `Authorization: Bearer …` or `X-API-Key`, or
-/// in the header that `header` names. In `Authorization` also under `Token`, `ApiKey`, `Api-Key` and `Key`, or as user
-/// or password of `Basic`, where a text that is no token counts as none.
+/// Verifies the token in the headers of an HTTP request.
 ///
-/// Where `client` is left out, the address is taken from the header that `tokenauth.client_header` names. Everything
-/// else is as in `verify`.
+/// It is found in `Authorization: Bearer …` or `X-API-Key`, or in the header that `header` names; in `Authorization`
+/// also under `Token`, `ApiKey`, `Api-Key` and `Key`, or as user or password of `Basic`, where a text that is no token
+/// counts as none. Where `client` is left out, the address is taken from the header that `tokenauth.client_header`
+/// names. Everything else is as in `verify`.
 ///
 /// # Errors
 /// As `verify`.
+///
+/// # Access
+/// `verify`
+///
+/// # Example
+/// ```sql
+/// SELECT verdict, owner FROM tokenauth.verify_request(jsonb_build_object('X-API-Key', :'token'));
+/// SELECT verdict, http_status FROM tokenauth.verify_request('{"Authorization": "Bearer nonsense"}');
+/// ```
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, requires = ["types"])]
 fn verify_request(
     call: Call,

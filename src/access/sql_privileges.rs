@@ -1,13 +1,15 @@
 //! Who may call what: accesses that the owner of the extension grants to roles.
 //!
-//! Nothing is granted to PUBLIC and no role is created. An access is only EXECUTE and SELECT (and DML on `kind`) on the
-//! objects listed here, so `\dp` and `\df+` show the whole truth and a dump carries it.
+//! Nothing is granted to PUBLIC and no role is created. An access is only EXECUTE on functions, whose descriptions name
+//! it, and SELECT (and DML on `kind`) on what is listed here, so `\dp` and `\df+` show the whole truth and a dump
+//! carries it.
 
 use std::borrow::Cow;
 
 use pgrx::prelude::*;
 
 use super::actor::refuse_identity;
+use super::granted_functions::GRANTED_FUNCTIONS;
 use crate::arguments;
 use crate::arguments::caller::Caller;
 use crate::error::{AccessError, ArgumentError, Error, ErrorReport, ServerError};
@@ -22,7 +24,7 @@ use crate::usage;
 /// What a role may be given. Each access includes the one before it; only `observe` builds on `verify`. `admin`
 /// includes all.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Access {
+pub enum Access {
     Identity,
     Verify,
     Own,
@@ -46,97 +48,22 @@ impl Access {
 
     /// The privileges it adds to the accesses it includes.
     fn privileges(self) -> impl Iterator<Item = Cow<'static, str>> {
+        let functions = GRANTED_FUNCTIONS.iter().filter(move |(_, accesses)| accesses.contains(&self));
+        let functions = functions.map(|(name, _)| Cow::Owned(format!("EXECUTE ON FUNCTION tokenauth.{name}")));
         let of_kind = (self == Access::Admin).then(|| Cow::Owned(kind_columns()));
-        self.adds().iter().copied().map(Cow::Borrowed).chain(of_kind)
+        functions.chain(self.on_tables().iter().copied().map(Cow::Borrowed)).chain(of_kind)
     }
 
-    const fn adds(self) -> &'static [&'static str] {
+    const fn on_tables(self) -> &'static [&'static str] {
         match self {
-            Access::Identity => &[
-                "EXECUTE ON FUNCTION tokenauth.current_owner",
-                "EXECUTE ON FUNCTION tokenauth.current_owner_type",
-                "EXECUTE ON FUNCTION tokenauth.current_owner_id",
-                "EXECUTE ON FUNCTION tokenauth.current_token_id",
-                "EXECUTE ON FUNCTION tokenauth.current_kind",
-                "EXECUTE ON FUNCTION tokenauth.current_scopes",
-                "EXECUTE ON FUNCTION tokenauth.has_scope",
-                "EXECUTE ON FUNCTION tokenauth.data_scope",
-                "EXECUTE ON FUNCTION tokenauth.in_data_scope",
-                "EXECUTE ON FUNCTION tokenauth.sign_out",
-            ],
-            Access::Verify => &[
-                "EXECUTE ON FUNCTION tokenauth.authenticate",
-                "EXECUTE ON FUNCTION tokenauth.authenticate_digest",
-                "EXECUTE ON FUNCTION tokenauth.authenticate_request",
-                "EXECUTE ON FUNCTION tokenauth.pre_request",
-                "EXECUTE ON FUNCTION tokenauth.sign_in",
-                "EXECUTE ON FUNCTION tokenauth.sign_in_digest",
-                "EXECUTE ON FUNCTION tokenauth.sign_in_request",
-                "EXECUTE ON FUNCTION tokenauth.verify",
-                "EXECUTE ON FUNCTION tokenauth.verify_digest",
-                "EXECUTE ON FUNCTION tokenauth.verify_request",
-                "EXECUTE ON FUNCTION tokenauth.error_response",
-                "EXECUTE ON FUNCTION tokenauth.revoke_presented",
-                "EXECUTE ON FUNCTION tokenauth.contains_token",
-                "EXECUTE ON FUNCTION tokenauth.covers",
-                "EXECUTE ON FUNCTION tokenauth.mask",
-            ],
-            Access::Own => &[
-                "EXECUTE ON FUNCTION tokenauth.issue",
-                "EXECUTE ON FUNCTION tokenauth.edit",
-                "EXECUTE ON FUNCTION tokenauth.revoke",
-                "EXECUTE ON FUNCTION tokenauth.disable",
-                "EXECUTE ON FUNCTION tokenauth.enable",
-                "EXECUTE ON FUNCTION tokenauth.delete",
-                "EXECUTE ON FUNCTION tokenauth.reveal",
-                "EXECUTE ON FUNCTION tokenauth.list",
-                "EXECUTE ON FUNCTION tokenauth.describe",
-                "EXECUTE ON FUNCTION tokenauth.grantable",
-                "EXECUTE ON FUNCTION tokenauth.rotate",
-                "EXECUTE ON FUNCTION tokenauth.rotation_status",
-            ],
-            Access::Manage => &[
-                "EXECUTE ON FUNCTION tokenauth.revoke_all",
-                "EXECUTE ON FUNCTION tokenauth.import",
-                "EXECUTE ON FUNCTION tokenauth.put_principal",
-                "EXECUTE ON FUNCTION tokenauth.deactivate",
-                "EXECUTE ON FUNCTION tokenauth.activate",
-                "EXECUTE ON FUNCTION tokenauth.drop_principal",
-                "EXECUTE ON FUNCTION tokenauth.add_member",
-                "EXECUTE ON FUNCTION tokenauth.remove_member",
-                "EXECUTE ON FUNCTION tokenauth.bind_principals",
-                "EXECUTE ON FUNCTION tokenauth.bind_members",
-                "EXECUTE ON FUNCTION tokenauth.unbind_principals",
-                "EXECUTE ON FUNCTION tokenauth.sync_principals",
-                "EXECUTE ON FUNCTION tokenauth.sync_principal",
-            ],
             Access::Observe => &[
-                "EXECUTE ON FUNCTION tokenauth.explain",
-                "EXECUTE ON FUNCTION tokenauth.doctor",
-                "EXECUTE ON FUNCTION tokenauth.scan_column",
-                "EXECUTE ON FUNCTION tokenauth.report",
-                "EXECUTE ON FUNCTION tokenauth.expiring",
-                "EXECUTE ON FUNCTION tokenauth.idle",
-                "EXECUTE ON FUNCTION tokenauth.export_revocations",
-                "EXECUTE ON FUNCTION tokenauth.recent_usage",
-                "EXECUTE ON FUNCTION tokenauth.stats",
-                "EXECUTE ON FUNCTION tokenauth.unusual_activity",
-                "EXECUTE ON FUNCTION tokenauth.usage_export",
-                // For reading: who may see every token needs no identity.
-                "EXECUTE ON FUNCTION tokenauth.list",
-                "EXECUTE ON FUNCTION tokenauth.describe",
                 "SELECT ON tokenauth.usage_hourly",
                 "SELECT ON tokenauth.tokens",
                 "SELECT ON tokenauth.events",
                 "SELECT ON tokenauth.kind",
             ],
-            Access::Admin => &[
-                "DELETE ON tokenauth.kind",
-                "EXECUTE ON FUNCTION tokenauth.reseal",
-                "EXECUTE ON FUNCTION tokenauth.purge",
-                "EXECUTE ON FUNCTION tokenauth.import_revocations",
-                "EXECUTE ON FUNCTION tokenauth.usage_import",
-            ],
+            Access::Admin => &["DELETE ON tokenauth.kind"],
+            Access::Identity | Access::Verify | Access::Own | Access::Manage => &[],
         }
     }
 
@@ -168,11 +95,29 @@ fn kind_columns() -> String {
     format!("INSERT ({columns}), UPDATE ({columns}) ON tokenauth.kind")
 }
 
-/// Grants a role an access: `identity`, `verify`, `self`, `manage`, `observe` or `admin`.
+/// Grants a role an access: identity, verify, self, manage, observe or admin.
+///
+/// Every access includes identity, and all but that include verify; manage includes self, and admin includes all.
+///
+/// # Arguments
+/// - `to_role`: who gets it
+/// - `access`: its name
 ///
 /// # Errors
 /// `22004` for a NULL argument, `22023` for an unknown access, `42501` for anybody but the extension's owner, and even
 /// for that under an identity.
+///
+/// # Access
+/// the extension's owner
+///
+/// # Example
+/// ```sql
+/// CREATE ROLE regress_tokenauth_api;
+/// SELECT tokenauth.grant_access('regress_tokenauth_api', 'verify');
+/// SET LOCAL ROLE regress_tokenauth_api;
+/// SELECT verdict FROM tokenauth.verify(:'token');
+/// SELECT tokenauth.revoke(:'id');
+/// ```
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn grant_access(call: Call, to_role: Option<Role>, access: Option<Text>) -> Result<(), ErrorReport> {
     let caller = Caller::enter(call)?;
@@ -185,10 +130,26 @@ fn grant_access(call: Call, to_role: Option<Role>, access: Option<Text>) -> Resu
     Ok(())
 }
 
-/// Revokes from a role what this access adds to those it includes; see `grant_access`.
+/// Takes from a role what an access adds to those it includes.
+///
+/// # Arguments
+/// - `from_role`: who loses it
+/// - `access`: its name
 ///
 /// # Errors
 /// As `grant_access`.
+///
+/// # Access
+/// the extension's owner
+///
+/// # Example
+/// ```sql
+/// CREATE ROLE regress_tokenauth_api;
+/// SELECT tokenauth.grant_access('regress_tokenauth_api', 'manage');
+/// SELECT tokenauth.revoke_access('regress_tokenauth_api', 'manage');
+/// SELECT has_function_privilege('regress_tokenauth_api', p.oid, 'EXECUTE') AS may, p.proname
+///   FROM pg_proc p WHERE p.proname IN ('put_principal', 'verify') ORDER BY p.proname;
+/// ```
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn revoke_access(call: Call, from_role: Option<Role>, access: Option<Text>) -> Result<(), ErrorReport> {
     let caller = Caller::enter(call)?;
@@ -219,11 +180,15 @@ fn asked(
     Ok((role.quoted_name(), access))
 }
 
-/// Revokes all privileges on the extension's objects, whether of PUBLIC or from the installing role's default
-/// privileges. Called at the end of the install script.
+/// Internal: revokes what default privileges grant while the extension is created.
+///
+/// It is called at the end of the install script, and revokes what PUBLIC has as well.
 ///
 /// # Errors
 /// `55000` at any other time.
+///
+/// # Access
+/// the extension's owner
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn strip_grants(call: Call) -> Result<(), ErrorReport> {
     let _owner = Caller::enter(call)?.act_as_owner();

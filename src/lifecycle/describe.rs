@@ -18,11 +18,20 @@ use crate::pg::sql::statement::arguments;
 use crate::pg::types::composite::TokensRow;
 use crate::pg::types::text::Text;
 
-/// Returns the row of `tokenauth.tokens` with this id, if the actor's list has it.
+/// Returns the row of `tokenauth.tokens` with this id, if the actor may see it.
 ///
 /// # Errors
-/// `22004` for a NULL id or actor, `42501` for an inactive actor, `42704` for an unknown one, and when there is no such
-/// token or the actor may not see it.
+/// `22004` for a NULL id or actor, `42501` for an inactive actor, `42704` for an unknown actor, and when there is no
+/// such token or the actor may not see it.
+///
+/// # Access
+/// `self`, and `observe` for reading
+///
+/// # Example
+/// ```sql
+/// SELECT name, owner, status, scopes FROM tokenauth.describe(:'id');
+/// SELECT name FROM tokenauth.describe('00000000-0000-7000-8000-000000000000');
+/// ```
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, requires = ["views"])]
 fn describe(
     call: Call,

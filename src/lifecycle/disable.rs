@@ -15,10 +15,19 @@ use crate::pg::sql::statement::{Statement, arguments};
 use crate::pg::transaction::xact;
 use crate::pg::types::text::Text;
 
-/// Disables a token until it is enabled again, and returns whether that changed the token.
+/// Disables a token until it is enabled again; returns whether it changed.
 ///
 /// # Errors
 /// `22004` for a NULL id or actor, `42501` when the actor may not, `42704` when no such token exists.
+///
+/// # Access
+/// `self`
+///
+/// # Example
+/// ```sql
+/// SELECT tokenauth.disable(:'id');
+/// SELECT verdict FROM tokenauth.verify(:'token');
+/// ```
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn disable(call: Call, id: Option<Uuid>, actor: default!(Option<Text>, "'session'")) -> Result<bool, ErrorReport> {
     static DISABLE: Statement =
@@ -39,11 +48,20 @@ fn disable(call: Call, id: Option<Uuid>, actor: default!(Option<Text>, "'session
     Ok(true)
 }
 
-/// Enables a disabled token again, and returns whether that changed the token.
+/// Enables a disabled token again; returns whether it changed.
 ///
 /// # Errors
 /// `22004` for a NULL id or actor, `42501` when the token would grant more than its owner holds now, `42704` when no
 /// such token exists, `55000` when it is revoked or its owner inactive.
+///
+/// # Access
+/// `self`
+///
+/// # Example
+/// ```sql
+/// SELECT tokenauth.disable(:'id');
+/// SELECT tokenauth.enable(:'id');
+/// ```
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn enable(call: Call, id: Option<Uuid>, actor: default!(Option<Text>, "'session'")) -> Result<bool, ErrorReport> {
     static ENABLE: Statement = Statement::by_key("UPDATE tokenauth.token SET disabled_at = NULL WHERE id = $1");

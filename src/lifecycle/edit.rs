@@ -26,15 +26,31 @@ use crate::pg::types::composite::TokensRow;
 use crate::pg::types::jsonb::Jsonb;
 use crate::pg::types::text::Text;
 
-/// Changes a token and returns its row of `tokenauth.tokens`.
+/// Changes a token, but not its text; NULL leaves a field as it is, an empty value clears it.
 ///
-/// NULL leaves a field as it is, an empty value clears it, `expires_at => 'infinity'` removes the expiry. A change of
-/// scopes, data scopes, expiry or networks is judged like issuing the token as it would be afterwards; under an
-/// identity, one that prolongs the token or widens its networks stays within those of the token presented.
+/// `expires_at => 'infinity'` removes the expiry. A change of scopes, data scopes, expiry or networks is judged like
+/// issuing the token as it would be afterwards; under an identity, one that prolongs the token or widens its networks
+/// stays within those of the token presented.
+///
+/// # Arguments
+/// - `scopes`: what it shall grant, of the scopes that its owner holds
+/// - `data_scopes`: the allowed values by dimension, of those of its owner
+/// - `networks`: from where it shall be accepted; `'{}'`: from anywhere
+///
+/// # Returns
+/// the token as it is now
 ///
 /// # Errors
-/// As `issue`; also `42704` when no such token exists, `55000` when it is revoked, or has expired and its kind does not
-/// let expired tokens be edited.
+/// As `issue`; also `42704` when no such token exists, `55000` when it is revoked, or has expired and its kind does
+/// not let expired tokens be edited.
+///
+/// # Access
+/// `self`
+///
+/// # Example
+/// ```sql
+/// SELECT name, scopes, status FROM tokenauth.edit(:'id', name => 'old laptop', scopes => '{reports:read}');
+/// ```
 #[expect(clippy::too_many_arguments, reason = "the contract's signature; SQL calls it with named arguments")]
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, requires = ["views"])]
 fn edit(

@@ -15,10 +15,21 @@ use crate::pg::scan::snapshot::LatestSnapshot;
 use crate::pg::types::array::TextArray;
 use crate::pg::types::text::Text;
 
-/// Returns the scopes this actor could grant now in a token of this kind for this owner; NULL when it may not issue.
+/// Returns the scopes that an actor could grant now; NULL when it may not issue.
+///
+/// For showing the button and the picker.
 ///
 /// # Errors
 /// `22004` for a NULL argument, `42704` for an unknown kind or actor, or an unknown owner where the actor may issue.
+///
+/// # Access
+/// `self`
+///
+/// # Example
+/// ```sql
+/// SELECT tokenauth.grantable('api', 'user:42', actor => 'user:42') AS own,
+///        tokenauth.grantable('api', 'org:acme', actor => 'user:42') AS of_the_organisation;
+/// ```
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn grantable(
     call: Call,

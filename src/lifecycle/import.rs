@@ -20,16 +20,34 @@ use crate::pg::types::jsonb::Jsonb;
 use crate::pg::types::text::Text;
 use crate::token::{Algorithm, Digest, Lookup};
 
-/// Takes over a token of an older system by its digest and returns its id; its holder goes on using it.
+/// Takes over a token of an older system by its digest, so that its holder can go on using it.
 ///
-/// `digest` is the SHA-256 or SHA-512, as `algorithm` says, in hexadecimal, of the whole text that the holder presents;
-/// a text of fewer than 8 or more than 512 bytes is never accepted.
-/// An import is judged like `issue`: it grants only what the owner holds, and any expiry is in the future.
+/// A text of fewer than 8 or more than 512 bytes is never accepted. An import is judged like `issue`: it grants only
+/// what the owner holds, and any expiry is in the future.
+///
+/// # Arguments
+/// - `digest`: in hexadecimal, of the whole text that the holder presents
+/// - `algorithm`: `sha256` or `sha512`
+/// - `hint`: what lists show of the text
+/// - `created_at`: when the older system issued it; NULL: now
+///
+/// # Returns
+/// the id of the token
 ///
 /// # Errors
-/// As `issue`; also `22004` for a NULL digest or algorithm, `22023` for a malformed digest or that of an empty text, an
-/// unknown algorithm, a hint that is the token itself, or a creation in the future; `42710` for a digest that was
+/// As `issue`; also `22004` for a NULL digest or algorithm, `22023` for a malformed digest or that of an empty text,
+/// an unknown algorithm, a hint that is the token itself, or a creation in the future; `42710` for a digest that was
 /// imported before.
+///
+/// # Access
+/// `manage`
+///
+/// # Example
+/// ```sql
+/// SELECT encode(sha256('old-secret'), 'hex') AS digest \gset
+/// SELECT tokenauth.import('api', 'user:42', :'digest', 'sha256', name => 'old') IS NOT NULL AS imported;
+/// SELECT verdict, name FROM tokenauth.verify('old-secret');
+/// ```
 #[expect(clippy::too_many_arguments, reason = "the contract's signature; SQL calls it with named arguments")]
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn import(

@@ -22,7 +22,7 @@ use crate::pg::types::composite::IssuedFields;
 use crate::pg::types::jsonb::Jsonb;
 use crate::pg::types::text::Text;
 
-/// Issues a token and returns it with its text, which cannot be had again.
+/// Issues a token and returns it with its text, which is shown only here.
 ///
 /// Without `scopes` or `data_scopes`, the token gets all that the owner holds now. Lifetimes count from the call on.
 ///
@@ -30,8 +30,18 @@ use crate::pg::types::text::Text;
 /// `22004` for a NULL kind, owner or actor, a missing name or lifetime; `22023` for malformed scopes, data scopes,
 /// networks or principals, an empty list of networks, a lifetime out of bounds, or an owner of the wrong type; `42501`
 /// for scopes the owner does not hold, and for what the actor may not pass on; `42704` for an unknown kind or owner;
-/// `53400` when the owner has as many tokens as it may; `55000` for a closed kind, an inactive owner, an unusable
-/// key file, or one without a seal for a kind that reveals.
+/// `53400` when the owner has as many tokens as it may; `55000` for an inactive owner, an unusable key file, or one
+/// without a seal for a kind that reveals.
+///
+/// # Access
+/// `self`
+///
+/// # Example
+/// ```sql
+/// SELECT length(token), kind, owner, name, scopes
+///   FROM tokenauth.issue('api', 'user:42', 'CI', scopes => '{reports:read}', expires_in => '30 days');
+/// SELECT token FROM tokenauth.issue('api', 'user:42', 'too much', scopes => '{admin}');
+/// ```
 #[expect(clippy::too_many_arguments, reason = "the contract's signature; SQL calls it with named arguments")]
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, requires = ["types"])]
 fn issue(

@@ -18,14 +18,32 @@ const STATUSES: [&str; 6] = ["active", "disabled", "not_yet_valid", "expired", "
 /// The most rows of a page.
 const MOST_ROWS: i32 = 1000;
 
-/// Returns the rows of `tokenauth.tokens` that the actor may see, newest first. `'*'` means any owner, kind or status.
+/// Returns the rows of `tokenauth.tokens` that the actor may see, newest first, a page at a time.
 ///
-/// A page has `page_size` rows, all for NULL; the next one begins after the last id of this one, which need not exist
-/// any more.
+/// Newest first is by id. For the next page, `after` is the id of the last row of this one; that token need not exist
+/// any more. Name the arguments, since `actor` comes first.
+///
+/// # Arguments
+/// - `owner`: whose tokens; `'*'`: anybody's
+/// - `kind`: of which kind; `'*'`: of any
+/// - `status`: in which status; `'*'`: in any
+/// - `page_size`: the most rows, from 1 to 1,000; NULL: all
+/// - `after`: where to go on; NULL: at the newest
 ///
 /// # Errors
 /// `22004` for a NULL actor, owner, kind or status, `22023` for an unknown status or a size other than 1 to 1000,
-/// `42501` for an inactive actor, `42704` for an unknown one.
+/// `42501` for an inactive actor, `42704` for an unknown actor.
+///
+/// # Access
+/// `self`, and `observe` for reading
+///
+/// # Example
+/// ```sql
+/// SELECT id FROM tokenauth.issue('api', 'user:42', 'CI') \g /dev/null
+/// SELECT name, status, scopes FROM tokenauth.list(owner => 'user:42', page_size => 1);
+/// SELECT id AS last FROM tokenauth.list(owner => 'user:42', page_size => 1) \gset
+/// SELECT name, status, scopes FROM tokenauth.list(owner => 'user:42', page_size => 1, after => :'last');
+/// ```
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, requires = ["views"])]
 fn list(
     call: Call,

@@ -13,16 +13,22 @@ use crate::error::{ArgumentError, ErrorReport};
 use crate::pg::function::call::Call;
 use crate::pg::types::jsonb::Jsonb;
 
-/// Seals up to `at_most` token texts anew with the newest key, and returns how many are left under older ones.
+/// Seals token texts anew with the newest key; returns how many are left under older ones.
 ///
 /// Call it until it returns 0, each time in a transaction of its own (`SELECT tokenauth.reseal() \watch 1`), then
 /// remove the older keys from the key file. Every token stays readable at any moment, few rows are locked at a time,
 /// and after a crash it continues where it stopped. Rows that others have locked are left for the next call.
 ///
+/// # Arguments
+/// - `at_most`: how many to seal in this call
+///
 /// # Errors
-/// `22004` for NULL, `22023` for less than 1; `42501` for a role that may not make trusted calls; `55000` when there is
-/// no seal in the key file, or a key is missing or wrong; `XX001` when a sealed text does not open: its token must be
-/// revoked.
+/// `22004` for NULL, `22023` for less than 1; `42501` for a role that may not make trusted calls; `55000` when there
+/// is no seal in the key file, or a key is missing or wrong; `XX001` when a sealed text does not open: its token must
+/// be revoked.
+///
+/// # Access
+/// `admin`
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn reseal(call: Call, at_most: default!(Option<i64>, 10000)) -> Result<i64, ErrorReport> {
     let caller = Caller::enter(call)?;

@@ -19,7 +19,7 @@ use crate::pg::scan::snapshot::LatestSnapshot;
 use crate::pg::types::text::{Plaintext, Text};
 use crate::token::Seal;
 
-/// Shows the text of a token again while it is active, if its kind keeps texts sealed.
+/// Returns the text of an active token again, if its kind keeps texts sealed.
 ///
 /// A reveal is judged like `issue`, since it hands the token out, and recorded. The sealing key is in the key file,
 /// outside the database; a token that is revoked or deleted loses its sealed text at once.
@@ -28,6 +28,14 @@ use crate::token::Seal;
 /// `22004` for a NULL id or actor; `42501` when the token would grant more than its owner holds now; `42704` when no
 /// such token exists; `55000` when its kind does not reveal, its text was not kept, it is not active, or its key is
 /// missing; `XX001` when the stored text does not open.
+///
+/// # Access
+/// `self`
+///
+/// # Example
+/// ```sql
+/// SELECT tokenauth.reveal(:'id');
+/// ```
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn reveal(call: Call, id: Option<Uuid>, actor: default!(Option<Text>, "'session'")) -> Result<Plaintext, ErrorReport> {
     let caller = Caller::enter(call)?;

@@ -21,12 +21,23 @@ use crate::pg::types::jsonb::Jsonb;
 use crate::pg::types::text::{Presented, Text};
 use crate::verify;
 
-/// Revokes the token with this id for good and returns whether it was alive, that is, neither revoked nor expired.
+/// Revokes a token for good; returns whether it was alive.
 ///
-/// Takes effect for every verification that starts after the commit, in any session.
+/// That is, neither revoked nor expired. Takes effect for every verification that starts after the commit, in any
+/// session.
 ///
 /// # Errors
 /// `22004` for a NULL id or actor, `42501` when the actor may not, `42704` when no such token exists.
+///
+/// # Access
+/// `self`
+///
+/// # Example
+/// ```sql
+/// SELECT tokenauth.revoke(:'id', reason => 'laptop lost');
+/// SELECT tokenauth.revoke(:'id');
+/// SELECT verdict, http_status FROM tokenauth.verify(:'token');
+/// ```
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn revoke(
     call: Call,
@@ -42,11 +53,25 @@ fn revoke(
     Ok(kill(lock(id, &actor)?, reason, &actor)?)
 }
 
-/// Revokes the token that is presented (RFC 7009). Returns true also when there is no such token: nothing is left to
-/// revoke, and the caller learns nothing by asking. Whoever has the text may revoke the token, under an identity too.
+/// Revokes the token that is presented (RFC 7009).
+///
+/// Returns true also when there is no such token: nothing is left to revoke, and the caller learns nothing by asking.
+/// Whoever has the text may revoke the token, under an identity too.
+///
+/// # Arguments
+/// - `token`: its text
 ///
 /// # Errors
 /// `22004` for a NULL token, `55000` when its digest has a pepper that is not in the key file.
+///
+/// # Access
+/// `verify`
+///
+/// # Example
+/// ```sql
+/// SELECT tokenauth.revoke_presented(:'token');
+/// SELECT tokenauth.revoke_presented('nonsense');
+/// ```
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn revoke_presented(
     call: Call,
@@ -67,6 +92,15 @@ fn revoke_presented(
 ///
 /// # Errors
 /// `22004` for a NULL id or actor, `42501` when the actor may not, `42704` when no such token exists.
+///
+/// # Access
+/// `self`
+///
+/// # Example
+/// ```sql
+/// SELECT tokenauth.delete(:'id');
+/// SELECT count(*) FROM tokenauth.list(owner => 'user:42');
+/// ```
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn delete(call: Call, id: Option<Uuid>, actor: default!(Option<Text>, "'session'")) -> Result<bool, ErrorReport> {
     static DELETE: Statement = Statement::by_key(

@@ -22,14 +22,28 @@ use crate::pg::types::text::Text;
 /// The count of deaths is exact up to this number.
 const MOST_COUNTED: i64 = 10_000;
 
-/// Revokes every selected token and returns how many were alive: exact up to 10,000, NULL when more.
+/// Revokes every selected token; returns how many were alive, NULL for more than 10,000.
 ///
-/// By owner alone, the cost is the same for one token and for a million. `'*'` means any owner or any kind. A principal
-/// as actor reaches only tokens that it may revoke.
+/// By owner alone, the cost is the same for one token and for a million. A principal as actor reaches only tokens that
+/// it may revoke.
+///
+/// # Arguments
+/// - `owner`: whose tokens; `'*'`: anybody's
+/// - `kind`: of which kind; `'*'`: of any
+/// - `issued_before`: only those issued before
 ///
 /// # Errors
 /// `22004` for a NULL selector or actor, or when nothing is selected; `42501` when the actor may not revoke any token
 /// of the owner, whether there is such an owner or not; `42704` for an unknown owner, kind or actor.
+///
+/// # Access
+/// `manage`
+///
+/// # Example
+/// ```sql
+/// SELECT tokenauth.revoke_all(owner => 'user:42', reason => 'account taken over');
+/// SELECT tokenauth.revoke_all();
+/// ```
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn revoke_all(
     call: Call,

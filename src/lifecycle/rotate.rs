@@ -24,17 +24,31 @@ use crate::pg::types::clock::{Timestamp, is_positive};
 use crate::pg::types::composite::{IssuedFields, RotationRow};
 use crate::pg::types::text::Text;
 
-/// Issues a successor with the same settings and returns it. The token itself works until the end of `grace`; without
-/// grace it is revoked at once.
+/// Issues a successor with the same settings; the token itself works until the end of grace.
 ///
-/// The successor expires when the token would have, unless `expires_in` is given, and is judged by the kind as it is
-/// now: a lifetime or a scope beyond what that allows is cut. A token has at most one successor.
+/// Without grace it is revoked at once. The successor expires when the token would have, unless `expires_in` is given,
+/// and is judged by the kind as it is now: a lifetime or a scope beyond what that allows is cut. A token has at most
+/// one successor.
+///
+/// # Arguments
+/// - `grace`: for how long both work
+/// - `expires_in`: the successor's lifetime; NULL: the rest of the token's own
 ///
 /// # Errors
 /// `22004` for a NULL id, grace or actor, or a name or lifetime that is required and missing; `22023` for a grace or a
 /// lifetime out of bounds; `42501` when the token would grant more than its owner holds now, or what the actor may not
-/// pass on; `42704` when no such token exists; `55000` when it is revoked, expired, disabled or already rotated, its
-/// kind is closed, or its owner is inactive.
+/// pass on; `42704` when no such token exists; `55000` when it is revoked, expired, disabled or already rotated, or
+/// its owner is inactive.
+///
+/// # Access
+/// `self`
+///
+/// # Example
+/// ```sql
+/// SELECT token AS new, name, scopes FROM tokenauth.rotate(:'id', grace => '1 day') \gset
+/// SELECT a.verdict AS before, b.verdict AS after, b.name
+///   FROM tokenauth.verify(:'token') a, tokenauth.verify(:'new') b;
+/// ```
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, requires = ["types"])]
 fn rotate(
     call: Call,
@@ -52,10 +66,22 @@ fn rotate(
     Ok(succeed(Held::lock(id, &actor)?, &grace, &asked, &actor)?)
 }
 
-/// Returns how far a rotation has come, given the id of either token; NULL for a token that was not rotated.
+/// Returns how far a rotation has come, given the id of either token.
+///
+/// NULL for a token that was not rotated.
 ///
 /// # Errors
 /// `22004` for a NULL id, `42704` when no such token exists, or the identity of the transaction may not see it.
+///
+/// # Access
+/// `self`
+///
+/// # Example
+/// ```sql
+/// SELECT id AS new FROM tokenauth.rotate(:'id', grace => '1 day') \gset
+/// SELECT predecessor = :'id' AS predecessor, successor = :'new' AS successor, predecessor_in_use
+///   FROM tokenauth.rotation_status(:'new');
+/// ```
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, requires = ["types"])]
 fn rotation_status(call: Call, id: Option<Uuid>) -> Result<Option<RotationRow>, ErrorReport> {
     static STATUS: Statement = Statement::by_key(

@@ -14,16 +14,31 @@ use crate::pg::types::text::Text;
 use crate::principals::binding;
 use crate::usage;
 
-/// Reports what is not as it should be, one row for each finding; none when all is well.
+/// Lists what is not as it ought to be, and what to do about it.
 ///
-/// Columns: `area`, what was examined; `object`, the object concerned; `finding`, what is wrong; `hint`, what to do
-/// about it.
+/// It examines bindings: whether each trigger exists as it was installed, whether each row agrees with its principal
+/// or membership, and whether each of these has a row; for that it reads every bound table and runs its expressions as
+/// the owner of the table. Keys: whether the key file is usable and has every key that tokens need. The schema:
+/// whether functions and triggers are as they were installed, with no others among them. Locks: who makes a
+/// deactivation wait. And usage: whether it has shared memory, whether that is large enough, and whether it is written
+/// to tables in time.
 ///
-/// It examines bindings: whether each trigger exists as it was installed, whether each row agrees with its principal or
-/// membership, and whether each of these has a row; for that it reads every bound table and runs its expressions as the
-/// owner of the table. Keys: whether the key file is usable and has every key that tokens need. The schema: whether
-/// functions and triggers are as they were installed, with no others among them. Locks: who makes a deactivation wait.
-/// And usage: whether it has shared memory, whether that is large enough, and whether it is written to tables in time.
+/// # Returns
+/// - `area`: what was examined
+/// - `object`: the object concerned
+/// - `finding`: what is wrong
+/// - `hint`: what to do about it
+///
+/// # Access
+/// `observe`
+///
+/// # Example
+/// ```sql
+/// SELECT tokenauth.bind_principals('customer', 'customer', 'id::text', active => 'is_active');
+/// ALTER TABLE customer DISABLE TRIGGER USER;
+/// UPDATE customer SET is_active = false;
+/// SELECT object, finding FROM tokenauth.doctor() WHERE area = 'binding';
+/// ```
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 #[allow(clippy::type_complexity, reason = "pgrx reads the columns from the type as it is written")]
 fn doctor(

@@ -12,10 +12,21 @@ use crate::pg::sql::statement::fields;
 use crate::pg::types::clock::Timestamp;
 use crate::pg::types::composite::TokensRows;
 
-/// Returns the tokens, neither revoked nor expired, that expire within this time from now, in order of expiry.
+/// Tokens that are alive and expire within this time, the first to expire first.
+///
+/// # Arguments
+/// - `within`: from now on
 ///
 /// # Errors
 /// `22004` for NULL, `22023` for a negative interval.
+///
+/// # Access
+/// `observe`
+///
+/// # Example
+/// ```sql
+/// SELECT name, owner, status FROM tokenauth.expiring('100 days');
+/// ```
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, requires = ["views"])]
 fn expiring(call: Call, within: Option<Interval>) -> Result<TokensRows, ErrorReport> {
     let owner = Caller::enter(call)?.act_as_owner();
@@ -24,11 +35,21 @@ fn expiring(call: Call, within: Option<Interval>) -> Result<TokensRows, ErrorRep
     Ok(TokensRows::new(&token::EXPIRING, fields![until], owner))
 }
 
-/// Returns the tokens, neither revoked nor expired, that were neither issued nor used within this time before now, the
-/// longest idle first.
+/// Tokens that are alive and were neither issued nor used within this time, the longest idle first.
+///
+/// # Arguments
+/// - `within`: before now
 ///
 /// # Errors
 /// `22004` for NULL, `22023` for a negative interval.
+///
+/// # Access
+/// `observe`
+///
+/// # Example
+/// ```sql
+/// SELECT name, owner FROM tokenauth.idle('90 days');
+/// ```
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, requires = ["views"])]
 fn idle(call: Call, within: Option<Interval>) -> Result<TokensRows, ErrorReport> {
     let owner = Caller::enter(call)?.act_as_owner();

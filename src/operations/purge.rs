@@ -23,16 +23,28 @@ use crate::usage::tables;
 /// The most rows that one call removes: about a second of work.
 const MOST: i64 = 100_000;
 
-/// Removes rows that have been of no use for longer than `keep`, at most 100,000, and returns how many: tokens that
-/// died or expired that long ago, with their usage; tombstones of principals without tokens; events; hourly usage. Also
-/// wipes the sealed texts of tokens killed by mass deaths, however recent.
+/// Removes what has been dead for longer than this, at most 100,000 rows at a time; returns how many.
+///
+/// These are tokens that died or expired that long ago, with their usage; tombstones of principals without tokens;
+/// events; hourly usage. It also wipes the sealed texts of tokens killed by mass deaths, however recent.
 ///
 /// Call it until it returns 0, each time in a transaction of its own (`SELECT tokenauth.purge('1 year') \watch 1`);
 /// only rows that others have locked are left then. A removed token is `unknown` to verification and to `import`, and
 /// is no longer among the revocations that can be exported: keep tokens longer than any backup that may be restored.
 ///
+/// # Arguments
+/// - `keep`: for how long to keep what is dead
+///
 /// # Errors
 /// `22004` for NULL, `22023` for a negative interval, `42501` for a role that may not make trusted calls.
+///
+/// # Access
+/// `admin`
+///
+/// # Example
+/// ```sql
+/// SELECT tokenauth.purge(keep => '1 year');
+/// ```
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn purge(call: Call, keep: Option<Interval>) -> Result<i64, ErrorReport> {
     let caller = Caller::enter(call)?;

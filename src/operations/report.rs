@@ -22,10 +22,24 @@ struct Line {
     value: Text,
 }
 
-/// Returns tokens by kind and status; those that expire within a week; those that nobody has used for 90 days; what
-/// `unusual_activity()` finds, and deaths by reason, of the last week; what `doctor()` finds; and the settings.
+/// The state of things on one page: tokens by kind, expiring, idle, unusual, newly dead, drift, settings.
 ///
-/// Columns: `section`, `item`, `value`. It reads every token and, for drift, every bound table.
+/// Tokens by kind and status; those that expire within a week; those that nobody has used for 90 days; what
+/// `unusual_activity` finds, and deaths by reason, of the last week; what `doctor` finds; and the settings. It reads
+/// every token and, for drift, every bound table.
+///
+/// # Returns
+/// - `section`: what it is about
+/// - `item`: what is told
+/// - `value`: how many, or how it is
+///
+/// # Access
+/// `observe`
+///
+/// # Example
+/// ```sql
+/// SELECT section, item, value FROM tokenauth.report() WHERE section IN ('tokens', 'expiring', 'idle');
+/// ```
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 #[allow(clippy::type_complexity, reason = "pgrx reads the columns from the type as it is written")]
 fn report(

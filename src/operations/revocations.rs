@@ -30,16 +30,31 @@ use crate::pg::types::text::Text;
 use crate::principals::kill_revocable;
 use document::Document;
 
-/// Returns what has died here since a moment, or was brought by an import since, as a document for
-/// `import_revocations`: tokens revoked or deleted, mass deaths of the tokens of an owner, and owners deactivated; also
-/// tokens disabled, and expiries of tokens edited or rotated. Narrowed scopes and networks are not in it.
+/// Returns what has died since then, for `import_revocations()` after an older backup was restored.
+///
+/// The document has tokens revoked or deleted, mass deaths of the tokens of an owner, and owners deactivated, here or
+/// brought by an import; also tokens disabled, and expiries of tokens edited or rotated. Narrowed scopes and networks
+/// are not in it.
 ///
 /// Exports that go on from the moment `until` of the one before miss nothing, so it lies before the begin of every
-/// transaction that is about to kill something. A standby does not know of those: there it is `since`. If there is more
-/// than one document should hold, it has `"more": true`, and the next one, from `until` on, has the rest.
+/// transaction that is about to kill something. A standby does not know of those: there it is `since`. If there is
+/// more than one document should hold, it has `"more": true`, and the next one, from `until` on, has the rest.
+///
+/// # Arguments
+/// - `since`: from when on
 ///
 /// # Errors
 /// `22004` for NULL.
+///
+/// # Access
+/// `observe`
+///
+/// # Example
+/// ```sql
+/// SELECT tokenauth.revoke(:'id', 'laptop lost');
+/// SELECT jsonb_array_length(d -> 'tokens') AS tokens, d -> 'tokens' -> 0 -> 'reason' AS reason
+///   FROM tokenauth.export_revocations(since => now() - interval '1 day') d;
+/// ```
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn export_revocations(call: Call, since: Option<Timestamp>) -> Result<Option<Jsonb>, ErrorReport> {
     let _owner = Caller::enter(call)?.act_as_owner();
@@ -63,16 +78,31 @@ fn complete_until(since: Timestamp) -> Timestamp {
     open_writers::oldest().map_or(now, |oldest| oldest.min(now))
 }
 
-/// Carries out here the deaths that `export_revocations` has returned elsewhere, and returns how many tokens and
-/// principals it has changed.
+/// Applies here what `export_revocations()` reports from elsewhere; returns how many tokens and principals changed.
 ///
 /// A mass death covers only tokens issued before it, so those issued after the restore stay alive. Owners that had
 /// become inactive are deactivated, also those of a bound table: the table, itself restored, then differs from them
 /// until the application deactivates them again. A NOTICE counts what does not exist here, such as tokens issued after
 /// the backup.
 ///
+/// # Arguments
+/// - `revocations`: the document
+///
 /// # Errors
 /// `22004` for NULL, `22023` for a document of another form, `42501` for a role that may not make trusted calls.
+///
+/// # Access
+/// `admin`
+///
+/// # Example
+/// ```sql
+/// SAVEPOINT backup;
+/// SELECT tokenauth.revoke(:'id', 'laptop lost');
+/// SELECT tokenauth.export_revocations(since => now() - interval '1 day') AS revocations \gset
+/// ROLLBACK TO backup;
+/// SELECT tokenauth.import_revocations(:'revocations');
+/// SELECT verdict FROM tokenauth.verify(:'token');
+/// ```
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn import_revocations(call: Call, revocations: Option<Jsonb>) -> Result<i64, ErrorReport> {
     let caller = Caller::enter(call)?;

@@ -23,21 +23,41 @@ use crate::token::{Presented, embedded};
 use column::Column;
 use known::Known;
 
-/// Finds tokens in a column of a table, partitioned table, foreign table or view: returns one row for each, in the
-/// order of the table.
+/// Finds tokens in a column of a table or view: where each is, and whose it is.
 ///
-/// Columns: `relation`, the table, partition or view; `row_ctid`, the row in it until somebody changes it; `position`
-/// of the token's first character (in a `bytea`, its first byte) in the column's value, counted from 1; `hint`;
-/// `status` as in `tokenauth.tokens`, but `revoked` for a deleted token and `unknown` for a well-formed one that is not
-/// of this database; and, unless it is unknown, `owner`, `kind` and `token_id`.
+/// The column holds text, JSON, XML or `bytea`. Rows come in the order of the table. `row_ctid` is NULL and `relation`
+/// is `source` itself in views and foreign tables, and for a caller whose privileges cover neither the table nor its
+/// columns `ctid` and `tableoid`. Imported tokens have no form by which to find them.
 ///
-/// `row_ctid` is NULL and `relation` is `source` itself in views and foreign tables, and for a caller whose privileges
-/// cover neither the table nor its columns `ctid` and `tableoid`. Imported tokens have no form by which to find them.
+/// # Arguments
+/// - `source`: a table, partitioned table, foreign table or view
+/// - `col`: the column
+///
+/// # Returns
+/// - `relation`: the table, partition or view
+/// - `row_ctid`: the row in it, until somebody changes it
+/// - `position`: that of the token's first character (in a `bytea`, its first byte) in the value, counted from 1
+/// - `hint`: enough of the text to recognise it
+/// - `status`: as in `tokenauth.tokens`, but `revoked` for a deleted token and `unknown` for a well-formed one that is
+///   not of this database
+/// - `owner`: the principal it acts for; NULL if unknown
+/// - `kind`: the kind it belongs to; NULL if unknown
+/// - `token_id`: its id; NULL if unknown
 ///
 /// # Errors
 /// `22004` for a NULL argument, `42P01` and `42703` for a table or column that does not exist, `42804` for a column
 /// that holds no text, `42501` when the caller may not read it; `55000` when a token's digest has a pepper that is not
 /// in the key file.
+///
+/// # Access
+/// `observe`
+///
+/// # Example
+/// ```sql
+/// CREATE TABLE ticket AS SELECT 1 AS id, 'my key is ' || :'token' AS body;
+/// SELECT t.id, s.position, s.status, s.owner
+///   FROM tokenauth.scan_column('ticket', 'body') s JOIN ticket t ON t.ctid = s.row_ctid;
+/// ```
 // Written by hand, since pgrx does not name the columns of a set returned row by row, and "position" must be quoted.
 #[pg_extern(
     schema = "tokenauth",

@@ -20,11 +20,14 @@ use crate::usage::slots::{Database, OpenBatch, Slots, Taken};
 use crate::usage::tables;
 use crate::usage::{in_memory, snapshot_file};
 
-/// Returns the usage that this standby has counted in this database, for `usage_import` on the primary; NULL if there
-/// is none.
+/// Returns a batch of the usage that this standby has counted, for `usage_import` on the primary; NULL when there is
+/// none.
 ///
 /// # Errors
 /// `55000` when the library is not preloaded, and on a primary, which writes its usage itself.
+///
+/// # Access
+/// `observe`
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn usage_export(call: Call) -> Result<Option<Jsonb>, ErrorReport> {
     let _owner = Caller::enter(call)?.act_as_owner();
@@ -66,11 +69,17 @@ fn hand_out(slots: Slots<'static>, database: &Database, arrived: Option<OpenBatc
     Some((open, taken))
 }
 
-/// Adds what `usage_export` has returned on a standby, and returns of how many tokens it was: 0 for a batch that was
-/// added before.
+/// Adds a batch of usage from a standby, each batch once; returns the number of its tokens, 0 for a batch added
+/// before.
+///
+/// # Arguments
+/// - `batch`: what `usage_export` has returned
 ///
 /// # Errors
 /// `22004` for NULL, `42501` for a role that may not make trusted calls, `22023` for anything but a batch.
+///
+/// # Access
+/// `admin`
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn usage_import(call: Call, batch: Option<Jsonb>) -> Result<i64, ErrorReport> {
     let caller = Caller::enter(call)?;

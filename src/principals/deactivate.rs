@@ -16,13 +16,22 @@ use crate::pg::sql::statement::{Statement, arguments};
 use crate::pg::transaction::xact;
 use crate::pg::types::text::Text;
 
-/// Deactivates a principal and returns whether it was active.
+/// Deactivates a principal: its tokens die or are suspended, as their kinds say; returns whether it was active.
 ///
-/// Its tokens die for good or are suspended until it is active again, according to the `owner_inactive` of their kind
-/// when they were issued. The cost is the same for one token and for a million.
+/// What counts is the `owner_inactive` of the kind when the token was issued. The cost is the same for one token and
+/// for a million.
 ///
 /// # Errors
 /// `22004` for a NULL principal, `42704` when it does not exist, `55000` when a bound table supplies `active`.
+///
+/// # Access
+/// `manage`
+///
+/// # Example
+/// ```sql
+/// SELECT tokenauth.deactivate('user:42', reason => 'left the company');
+/// SELECT verdict FROM tokenauth.verify(:'token');
+/// ```
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn deactivate(
     call: Call,
@@ -46,10 +55,21 @@ fn deactivate(
     Ok(true)
 }
 
-/// Makes a principal active again and returns whether it was inactive. Suspended tokens work again; dead ones do not.
+/// Makes a principal active again; returns whether it was inactive.
+///
+/// Suspended tokens work again; dead ones do not.
 ///
 /// # Errors
 /// `22004` for a NULL principal, `42704` when it does not exist, `55000` when a bound table supplies `active`.
+///
+/// # Access
+/// `manage`
+///
+/// # Example
+/// ```sql
+/// SELECT tokenauth.deactivate('user:42');
+/// SELECT tokenauth.activate('user:42');
+/// ```
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn activate(call: Call, principal: Option<Text>) -> Result<bool, ErrorReport> {
     static ACTIVATE: Statement =

@@ -14,10 +14,21 @@ use crate::pg::sql::statement::{Statement, arguments};
 use crate::pg::transaction::xact;
 use crate::pg::types::text::Text;
 
-/// Drops a principal: all its tokens die for good, and the same id may later start empty.
+/// Drops a principal and kills all its tokens for good.
+///
+/// The same id may later start empty.
 ///
 /// # Errors
 /// `22004` for a NULL principal, `42704` when it does not exist.
+///
+/// # Access
+/// `manage`
+///
+/// # Example
+/// ```sql
+/// SELECT tokenauth.drop_principal('user:42');
+/// SELECT verdict FROM tokenauth.verify(:'token');
+/// ```
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn drop_principal(call: Call, principal: Option<Text>) -> Result<(), ErrorReport> {
     // The row stays as a tombstone: its epochs keep dead tokens dead, even if the id is used again.

@@ -20,11 +20,25 @@ use crate::pg::types::array::TextArray;
 use crate::pg::types::jsonb::Jsonb;
 use crate::pg::types::text::Text;
 
-/// Makes a principal a member of an organisation with these permissions there, or changes a member's permissions.
+/// Makes a principal a member of an organisation, or changes what it holds there.
+///
+/// # Arguments
+/// - `org`: the organisation, any principal
+/// - `member`: the principal that becomes a member
+/// - `permissions`: what it holds there
 ///
 /// # Errors
 /// `22004` for a NULL argument, `22023` for a malformed principal or permission, or an organisation as a member of
 /// itself, `42704` when either does not exist, `55000` when a bound table supplies memberships or permissions.
+///
+/// # Access
+/// `manage`
+///
+/// # Example
+/// ```sql
+/// SELECT tokenauth.add_member('org:acme', 'user:42', '{reports:*,tokens:manage}');
+/// SELECT name FROM tokenauth.issue('api', 'org:acme', 'export', actor => 'user:42');
+/// ```
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn add_member(
     call: Call,
@@ -50,12 +64,26 @@ fn add_member(
     Ok(())
 }
 
-/// Removes a member from an organisation, and returns whether it was one. Tokens of the organisation that the member
-/// issued stay alive.
+/// Removes a member from an organisation; returns whether it was one.
+///
+/// Tokens of the organisation that the member issued stay alive.
+///
+/// # Arguments
+/// - `org`: the organisation
+/// - `member`: who leaves it
 ///
 /// # Errors
 /// `22004` for a NULL argument, `22023` for a malformed principal, `42704` when either does not exist, `55000` when a
 /// bound table supplies memberships.
+///
+/// # Access
+/// `manage`
+///
+/// # Example
+/// ```sql
+/// SELECT tokenauth.remove_member('org:acme', 'user:42');
+/// SELECT tokenauth.remove_member('org:acme', 'user:42');
+/// ```
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn remove_member(call: Call, org: Option<Text>, member: Option<Text>) -> Result<bool, ErrorReport> {
     let caller = Caller::enter(call)?;

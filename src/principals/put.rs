@@ -18,14 +18,30 @@ use crate::pg::types::array::TextArray;
 use crate::pg::types::jsonb::Jsonb;
 use crate::pg::types::text::Text;
 
-/// Inserts a principal or changes it; NULL leaves a field as it is.
+/// Makes a principal known or changes it; NULL leaves a field as it is.
 ///
 /// By default, a new one is active, holds no permissions and is unrestricted in its data. `active => false` does what
 /// `deactivate` does. A dropped principal starts afresh; its old tokens stay dead.
 ///
+/// # Arguments
+/// - `permissions`: what it holds
+/// - `data_scopes`: the allowed values by dimension, such as `{"site": ["nyc"]}`; `{}` restricts nothing
+/// - `active`: whether its tokens may work
+/// - `state_reason`: why it is inactive, for the `detail` of verifications
+/// - `display_name`: for people
+///
 /// # Errors
 /// `22004` for a NULL principal, `22023` for a malformed principal, permission or data scope, `55000` for a field that
 /// a bound table supplies.
+///
+/// # Access
+/// `manage`
+///
+/// # Example
+/// ```sql
+/// SELECT tokenauth.put_principal('service:collector-7', permissions => '{devices:read}');
+/// SELECT owner, scopes FROM tokenauth.issue('api', 'service:collector-7');
+/// ```
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn put_principal(
     call: Call,

@@ -6,7 +6,12 @@ use crate::catalog::event::append_only;
 use crate::error::{AccessError, ErrorReport};
 use crate::pg::function::trigger::{TriggerAnswer, TriggerCall};
 
-/// BEFORE UPDATE OR DELETE OR TRUNCATE on `tokenauth.event`: refuses, except for a DELETE of ours.
+/// Internal: trigger on `tokenauth.event`.
+///
+/// BEFORE UPDATE OR DELETE OR TRUNCATE: refuses, except for a DELETE of ours.
+///
+/// # Access
+/// none
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn refuse_change(call: TriggerCall) -> Result<TriggerAnswer, ErrorReport> {
     if call.is_delete() && append_only::is_unlocked() {

@@ -21,8 +21,13 @@ use crate::pg::types::row::Row;
 use crate::pg::types::text::Text;
 use crate::usage;
 
-/// BEFORE INSERT OR UPDATE OR DELETE FOR EACH ROW, AFTER TRUNCATE: refuses values that do not parse, changes that would
-/// break existing tokens, and any change under an identity.
+/// Internal: trigger on `tokenauth.kind`.
+///
+/// BEFORE INSERT OR UPDATE OR DELETE FOR EACH ROW, AFTER TRUNCATE: refuses values that do not parse, changes that
+/// would break existing tokens, and any change under an identity.
+///
+/// # Access
+/// none
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn guard_kind(call: TriggerCall) -> Result<TriggerAnswer, ErrorReport> {
     refuse_identity()?;
@@ -60,7 +65,12 @@ fn guard_kind(call: TriggerCall) -> Result<TriggerAnswer, ErrorReport> {
     Ok(TriggerAnswer::proceed(change))
 }
 
+/// Internal: trigger on `tokenauth.kind`.
+///
 /// AFTER INSERT OR UPDATE OR DELETE FOR EACH ROW, BEFORE TRUNCATE: records the change.
+///
+/// # Access
+/// none
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn record_kind(call: TriggerCall) -> Result<TriggerAnswer, ErrorReport> {
     let caller = Caller::of_trigger();

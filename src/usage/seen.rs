@@ -15,8 +15,12 @@ use crate::pg::sql::statement::fields;
 use crate::pg::types::clock::Timestamp;
 use crate::pg::types::composite::{Fields, RecentUsage};
 
-/// Returns what shared memory knows of the usage of a token beyond the table as the running statement sees it; NULL if
-/// nothing.
+/// Internal: the usage of a token that only shared memory has, for the view tokens.
+///
+/// That is what the table does not have as the running statement sees it; NULL if there is nothing.
+///
+/// # Access
+/// `observe`
 #[pg_extern(schema = "tokenauth", stable, parallel_safe, requires = ["token"])]
 pub fn recent_usage(call: Call, token: Uuid) -> Result<RecentUsage, ErrorReport> {
     Caller::enter_anywhere(call)?;
@@ -37,11 +41,20 @@ pub fn recent_usage(call: Call, token: Uuid) -> Result<RecentUsage, ErrorReport>
     })))
 }
 
-/// Returns how often each verdict was given in this database on this server, and since when that is counted; also, as
-/// `masked_in_log`, how many tokens the server has kept out of its log since it was started.
+/// How often each verdict was given in this database, on this server.
+///
+/// The row `masked_in_log` has how many tokens the server has kept out of its log since it was started.
+///
+/// # Returns
+/// - `verdict`: the verdict
+/// - `count`: how often it was given
+/// - `stats_reset`: since when this is counted
 ///
 /// # Errors
 /// `55000` when the library is not preloaded.
+///
+/// # Access
+/// `observe`
 #[pg_extern(schema = "tokenauth", volatile, parallel_safe)]
 #[allow(clippy::type_complexity, reason = "pgrx reads the columns from the type as it is written")]
 fn stats(

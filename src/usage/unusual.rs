@@ -14,18 +14,27 @@ use crate::pg::types::clock::{Timestamp, is_positive};
 use crate::pg::types::jsonb::Jsonb;
 use crate::pg::types::text::Text;
 
-/// Returns what was unusual in the use of tokens within this time, up to the last flush.
+/// Recent unusual use of tokens, with its evidence.
 ///
-/// Signals, each with its evidence:
-/// - `new_network`: used from a new network, after use from others;
-/// - `spike`: a hundred requests or more in an hour, and ten times its average for an hour of use;
-/// - `dormant_woke`: used after thirty days without use;
-/// - `denied_burst`: denied twenty times or more in an hour;
-/// - `used_after_death`: presented after it was revoked or had expired.
+/// It knows of uses up to the last flush. Signals: `new_network`, used from a new network after use from others;
+/// `spike`, a hundred requests or more in an hour, and ten times its average for an hour of use; `dormant_woke`, used
+/// after thirty days without use; `denied_burst`, denied twenty times or more in an hour; `used_after_death`,
+/// presented after it was revoked or had expired.
+///
+/// # Arguments
+/// - `within`: how far to look back
+///
+/// # Returns
+/// - `token`: the id of the token
+/// - `signal`: what was unusual
+/// - `evidence`: what it was compared with
 ///
 /// # Errors
 /// `22004` for NULL, `22023` for an interval that is not positive, `55000` when the library is not preloaded, since
 /// hourly usage is not counted then.
+///
+/// # Access
+/// `observe`
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 #[allow(clippy::type_complexity, reason = "pgrx reads the columns from the type as it is written")]
 fn unusual_activity(

@@ -25,12 +25,29 @@ use crate::pg::types::text::{Presented, Text};
 use crate::usage::{self, RetryAfter};
 use crate::verify;
 
-/// Returns each check that verification makes, in order, with the reason in a sentence; a uuid is read as a token id.
+/// Shows why a token is accepted or refused, check by check.
 ///
-/// Shows every check, also those after the first failed one, which alone decides the verdict.
+/// The checks stand in the order of verification. Those after the first failed one, which alone decides the verdict,
+/// are shown as well.
+///
+/// # Arguments
+/// - `token_or_id`: the text of a token; a uuid is read as the id of one
+///
+/// # Returns
+/// - `step`: what is checked
+/// - `passed`: whether it is as it should be
+/// - `reason`: why, in a sentence
 ///
 /// # Errors
 /// `22004` for a NULL token or `require`, `22023` for a malformed `require`, `42704` for an unknown id.
+///
+/// # Access
+/// `observe`
+///
+/// # Example
+/// ```sql
+/// SELECT step, passed, reason FROM tokenauth.explain(:'id', '{reports:read}') WHERE NOT passed;
+/// ```
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn explain(
     call: Call,

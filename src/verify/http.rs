@@ -37,11 +37,27 @@ const MOST_CORRELATION: usize = 255;
 /// The longest detail, in bytes of JSON: 256 scopes, or the reason of an inactive owner.
 const MOST_DETAIL: usize = 256 * 1024;
 
-/// Returns the HTTP response to a refusal: `{"status": …, "headers": {…}, "body": …}`, the body in the style of the
-/// token's kind. It reveals nothing of the verdict that a stranger must not learn.
+/// Returns the HTTP response to a refused token: status, headers and body.
+///
+/// The body has the style of the token's kind. It reveals nothing of the verdict that a stranger must not learn.
+///
+/// # Arguments
+/// - `v`: the answer of `verify` and the like
+///
+/// # Returns
+/// `{"status": …, "headers": {…}, "body": …}`
 ///
 /// # Errors
 /// `22023` for a verification that was made by hand with an unknown verdict.
+///
+/// # Access
+/// `verify`
+///
+/// # Example
+/// ```sql
+/// SELECT r -> 'status' AS status, r -> 'body' -> 'message' AS message
+///   FROM tokenauth.verify('nonsense') v, tokenauth.error_response(v) r;
+/// ```
 #[pg_extern(schema = "tokenauth", stable, parallel_unsafe, requires = ["types"])]
 fn error_response(call: Call, v: VerificationArgument) -> Result<Jsonb, ErrorReport> {
     Caller::enter(call)?;

@@ -16,13 +16,24 @@ use crate::verify::{Claim, Outcome, Question, Request};
 
 /// Authenticates the transaction by a token and returns the owner; raises when the token is refused.
 ///
-/// `require` and `client` are as in `verify`. The identity ends with the transaction, or when a savepoint set before it
-/// is rolled back.
+/// The identity ends with the transaction, or when a savepoint set before it is rolled back.
+///
+/// # Arguments
+/// - `token`: the text that was presented
 ///
 /// # Errors
-/// `28000` for a token that is not accepted, whatever the reason; `42501` when it does not grant what is required;
-/// `25001` when the transaction has another identity or was closed for identities; `42501` in a security-restricted
-/// operation, such as an index expression under ANALYZE; and the errors of `verify`.
+/// As `verify`; also `28000` for a token that is not accepted, whatever the reason; `42501` when it does not grant
+/// what is required, and in a security-restricted operation, such as an index expression under ANALYZE; `25001` when
+/// the transaction has another identity or was closed for identities.
+///
+/// # Access
+/// `verify`
+///
+/// # Example
+/// ```sql
+/// SELECT tokenauth.authenticate(:'token', require => '{devices:read}');
+/// SELECT tokenauth.current_owner(), tokenauth.has_scope('devices:read');
+/// ```
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn authenticate(
     call: Call,
@@ -36,10 +47,19 @@ fn authenticate(
     Ok(owner(attempt, question.ask(Claim::of_text(token.as_ref().map(Presented::bytes)))?)?)
 }
 
-/// As `authenticate`, by the digest of a token; see `verify_digest`.
+/// As `authenticate`, given the SHA-256 of the token.
 ///
 /// # Errors
 /// As `authenticate` and `verify_digest`.
+///
+/// # Access
+/// `verify`
+///
+/// # Example
+/// ```sql
+/// SELECT left(:'token', length('acme_') + 11) AS lookup, sha256(convert_to(:'token', 'UTF8')) AS digest \gset
+/// SELECT tokenauth.authenticate_digest(:'lookup', :'digest');
+/// ```
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn authenticate_digest(
     call: Call,
@@ -54,10 +74,18 @@ fn authenticate_digest(
     Ok(owner(attempt, question.ask(Claim::of_digest(lookup.as_ref().map(Text::as_bytes), digest)?)?)?)
 }
 
-/// As `authenticate`, by the headers of an HTTP request; see `verify_request`.
+/// As `authenticate`, for the token in the headers of an HTTP request.
 ///
 /// # Errors
 /// As `authenticate`.
+///
+/// # Access
+/// `verify`
+///
+/// # Example
+/// ```sql
+/// SELECT tokenauth.authenticate_request('{"X-API-Key": "nonsense"}');
+/// ```
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn authenticate_request(
     call: Call,
@@ -73,12 +101,23 @@ fn authenticate_request(
     Ok(owner(attempt, outcome)?)
 }
 
-/// Verifies a token as `verify` does; a valid token authenticates the transaction, any other ends its identity.
+/// Verifies a token; a valid one authenticates the transaction.
 ///
-/// For callers that answer with `error_response` and let policies deny the rest.
+/// Any other ends its identity. For callers that answer with `error_response` and let policies deny the rest.
+///
+/// # Arguments
+/// - `token`: the text that was presented
 ///
 /// # Errors
-/// `25001` and `42501` as `authenticate`; and the errors of `verify`.
+/// As `verify`; also `25001` and `42501` as `authenticate`.
+///
+/// # Access
+/// `verify`
+///
+/// # Example
+/// ```sql
+/// SELECT verdict, tokenauth.current_owner() FROM tokenauth.sign_in(:'token');
+/// ```
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, requires = ["types"])]
 fn sign_in(
     call: Call,
@@ -92,10 +131,19 @@ fn sign_in(
     Ok(answer(attempt, question.ask(Claim::of_text(token.as_ref().map(Presented::bytes)))?)?)
 }
 
-/// As `sign_in`, by the digest of a token; see `verify_digest`.
+/// As `sign_in`, given the SHA-256 of the token.
 ///
 /// # Errors
 /// As `sign_in` and `verify_digest`.
+///
+/// # Access
+/// `verify`
+///
+/// # Example
+/// ```sql
+/// SELECT left(:'token', length('acme_') + 11) AS lookup, sha256(convert_to(:'token', 'UTF8')) AS digest \gset
+/// SELECT verdict, owner FROM tokenauth.sign_in_digest(:'lookup', :'digest');
+/// ```
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, requires = ["types"])]
 fn sign_in_digest(
     call: Call,
@@ -110,10 +158,19 @@ fn sign_in_digest(
     Ok(answer(attempt, question.ask(Claim::of_digest(lookup.as_ref().map(Text::as_bytes), digest)?)?)?)
 }
 
-/// As `sign_in`, by the headers of an HTTP request; see `verify_request`.
+/// As `sign_in`, for the token in the headers of an HTTP request.
 ///
 /// # Errors
 /// As `sign_in`.
+///
+/// # Access
+/// `verify`
+///
+/// # Example
+/// ```sql
+/// SELECT v.verdict, CASE WHEN NOT v.ok THEN tokenauth.error_response(v) -> 'status' END AS status
+///   FROM tokenauth.sign_in_request('{"X-API-Key": "nonsense"}') v;
+/// ```
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, requires = ["types"])]
 fn sign_in_request(
     call: Call,
@@ -133,6 +190,16 @@ fn sign_in_request(
 ///
 /// # Errors
 /// `25000` in a parallel worker, `42501` in a security-restricted operation.
+///
+/// # Access
+/// `identity`
+///
+/// # Example
+/// ```sql
+/// SELECT tokenauth.authenticate(:'token');
+/// SELECT tokenauth.sign_out();
+/// SELECT tokenauth.authenticate(:'token');
+/// ```
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn sign_out(call: Call) -> Result<(), ErrorReport> {
     Caller::enter(call)?;

@@ -17,20 +17,38 @@ use crate::pg::types::array::TextArray;
 use crate::pg::types::encoding;
 use crate::pg::types::text::Text;
 
-/// The principal that the transaction acts for, `type:id`; NULL when nobody is authenticated.
+/// The principal that the transaction acts for; NULL when nobody is authenticated.
 ///
 /// # Errors
-/// `25000` in a parallel worker, as in all of these functions.
+/// `25000` in a parallel worker, as in all functions that tell of the identity.
+///
+/// # Access
+/// `identity`
+///
+/// # Example
+/// ```sql
+/// SELECT tokenauth.authenticate(:'token');
+/// SELECT tokenauth.current_owner(), tokenauth.current_owner_type(), tokenauth.current_owner_id();
+/// ```
 #[pg_extern(schema = "tokenauth", stable, parallel_restricted)]
 fn current_owner(call: Call) -> Result<Option<Text>, ErrorReport> {
     Caller::enter_restricted(call)?;
     Ok(state::current()?.map(|identity| identity.owner()))
 }
 
-/// The type of the principal that the transaction acts for, such as `user`.
+/// The type of the principal that the transaction acts for.
 ///
 /// # Errors
 /// `25000` in a parallel worker.
+///
+/// # Access
+/// `identity`
+///
+/// # Example
+/// ```sql
+/// SELECT verdict FROM tokenauth.sign_in(:'token');
+/// SELECT tokenauth.current_owner_type();
+/// ```
 #[pg_extern(schema = "tokenauth", stable, parallel_restricted)]
 fn current_owner_type(call: Call) -> Result<Option<Text>, ErrorReport> {
     Caller::enter_restricted(call)?;
@@ -41,46 +59,97 @@ fn current_owner_type(call: Call) -> Result<Option<Text>, ErrorReport> {
 ///
 /// # Errors
 /// `25000` in a parallel worker.
+///
+/// # Access
+/// `identity`
+///
+/// # Example
+/// ```sql
+/// CREATE TABLE device (name text, customer text);
+/// ALTER TABLE device ENABLE ROW LEVEL SECURITY;
+/// CREATE POLICY own ON device USING (customer = (SELECT tokenauth.current_owner_id()));
+/// ```
 #[pg_extern(schema = "tokenauth", stable, parallel_restricted)]
 fn current_owner_id(call: Call) -> Result<Option<Text>, ErrorReport> {
     Caller::enter_restricted(call)?;
     Ok(of_owner(|owner| Text::from(owner.id().to_vec()))?)
 }
 
-/// The token that the transaction is authenticated by.
+/// The id of the token that authenticated the transaction.
 ///
 /// # Errors
 /// `25000` in a parallel worker.
+///
+/// # Access
+/// `identity`
+///
+/// # Example
+/// ```sql
+/// SELECT verdict FROM tokenauth.sign_in(:'token');
+/// SELECT tokenauth.current_token_id() = :'id' AS same;
+/// ```
 #[pg_extern(schema = "tokenauth", stable, parallel_restricted)]
 fn current_token_id(call: Call) -> Result<Option<Uuid>, ErrorReport> {
     Caller::enter_restricted(call)?;
     Ok(state::current()?.map(|identity| identity.id))
 }
 
-/// The kind of that token.
+/// The kind of the token that authenticated the transaction.
 ///
 /// # Errors
 /// `25000` in a parallel worker.
+///
+/// # Access
+/// `identity`
+///
+/// # Example
+/// ```sql
+/// SELECT verdict FROM tokenauth.sign_in(:'token');
+/// SELECT tokenauth.current_kind();
+/// ```
 #[pg_extern(schema = "tokenauth", stable, parallel_restricted)]
 fn current_kind(call: Call) -> Result<Option<Text>, ErrorReport> {
     Caller::enter_restricted(call)?;
     Ok(state::current()?.map(|identity| identity.effective().kind().name.clone()))
 }
 
-/// The scopes which that token granted when it was accepted.
+/// The scopes that the token granted when it authenticated the transaction.
 ///
 /// # Errors
 /// `25000` in a parallel worker.
+///
+/// # Access
+/// `identity`
+///
+/// # Example
+/// ```sql
+/// SELECT verdict FROM tokenauth.sign_in(:'token');
+/// SELECT tokenauth.current_scopes();
+/// ```
 #[pg_extern(schema = "tokenauth", stable, parallel_restricted)]
 fn current_scopes(call: Call) -> Result<Option<TextArray>, ErrorReport> {
     Caller::enter_restricted(call)?;
     Ok(state::current()?.map(|identity| identity.effective().scopes().iter().collect()))
 }
 
-/// Whether the transaction is authenticated by a token that grants this scope; a pattern must be covered entirely.
+/// Whether the transaction is authenticated by a token that grants this scope.
+///
+/// A pattern must be covered entirely.
+///
+/// # Arguments
+/// - `scope`: what must be granted
 ///
 /// # Errors
 /// `22023` for a malformed scope, even if nobody is authenticated; `25000` in a parallel worker.
+///
+/// # Access
+/// `identity`
+///
+/// # Example
+/// ```sql
+/// SELECT verdict FROM tokenauth.sign_in(:'token');
+/// SELECT tokenauth.has_scope('devices:read') AS read, tokenauth.has_scope('devices:*') AS everything;
+/// ```
 #[pg_extern(schema = "tokenauth", stable, parallel_restricted)]
 fn has_scope(call: Call, scope: Option<Text>) -> Result<bool, ErrorReport> {
     Caller::enter_restricted(call)?;
@@ -92,10 +161,25 @@ fn has_scope(call: Call, scope: Option<Text>) -> Result<bool, ErrorReport> {
     Ok(identity.is_some_and(|identity| identity.effective().scopes().covers(&scope)))
 }
 
-/// The allowed values of a dimension, in byte order: NULL when unrestricted, `{}` when nobody is authenticated.
+/// The allowed values of a dimension; NULL when unrestricted, none when nobody is authenticated.
+///
+/// They are in byte order.
+///
+/// # Arguments
+/// - `dimension`: such as `site`
 ///
 /// # Errors
 /// `25000` in a parallel worker.
+///
+/// # Access
+/// `identity`
+///
+/// # Example
+/// ```sql
+/// SELECT tokenauth.data_scope('site') AS nobody;
+/// SELECT verdict FROM tokenauth.sign_in(:'token');
+/// SELECT tokenauth.data_scope('site') AS sites, tokenauth.data_scope('team') AS teams;
+/// ```
 #[pg_extern(schema = "tokenauth", stable, parallel_restricted)]
 fn data_scope(call: Call, dimension: Option<Text>) -> Result<Option<TextArray>, ErrorReport> {
     Caller::enter_restricted(call)?;
@@ -107,10 +191,23 @@ fn data_scope(call: Call, dimension: Option<Text>) -> Result<Option<TextArray>, 
     Ok(allowed.map(|values| values.iter().map(|value| Text::from(encoding::from_utf8(value))).collect()))
 }
 
-/// Whether the transaction is authenticated by a token that may reach this value of a dimension.
+/// Whether the transaction is authenticated by a token that allows this value of a dimension.
+///
+/// # Arguments
+/// - `dimension`: such as `site`
+/// - `value`: such as a column of the table that a policy protects
 ///
 /// # Errors
 /// `25000` in a parallel worker.
+///
+/// # Access
+/// `identity`
+///
+/// # Example
+/// ```sql
+/// SELECT verdict FROM tokenauth.sign_in(:'token');
+/// SELECT tokenauth.in_data_scope('site', 'nyc') AS nyc, tokenauth.in_data_scope('site', 'ber') AS ber;
+/// ```
 #[pg_extern(schema = "tokenauth", stable, parallel_restricted)]
 fn in_data_scope(call: Call, dimension: Option<Text>, value: Option<Text>) -> Result<bool, ErrorReport> {
     Caller::enter_restricted(call)?;

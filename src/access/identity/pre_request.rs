@@ -13,8 +13,7 @@ use crate::settings;
 use crate::verify::http;
 use crate::verify::{Outcome, Question, Refused, Request};
 
-/// Authenticates the transaction by the token in the headers of the current PostgREST request, or raises the HTTP
-/// response.
+/// For PostgREST's db-pre-request: authenticates the transaction by the request's headers, or raises the response.
 ///
 /// PostgREST passes the headers in its setting `request.headers`. The token is found as in `verify_request`; the
 /// setting `tokenauth.request_header` names the only header to read, `tokenauth.client_header` the one with the
@@ -22,8 +21,19 @@ use crate::verify::{Outcome, Question, Refused, Request};
 /// authenticated.
 ///
 /// # Errors
-/// `PGRST` with the response of `error_response`, for PostgREST to pass on; `25001` when the transaction has another
-/// identity or was closed for identities; `42501` in a security-restricted operation; and the errors of `verify`.
+/// As `verify`; also `PGRST` with the response of `error_response`, for PostgREST to pass on; `25001` when the
+/// transaction has another identity or was closed for identities; `42501` in a security-restricted operation.
+///
+/// # Access
+/// `verify`
+///
+/// # Example
+/// ```sql
+/// SET LOCAL request.headers = '{"x-api-key": "nonsense"}';
+/// \set VERBOSITY sqlstate
+/// SELECT tokenauth.pre_request();
+/// \set VERBOSITY default
+/// ```
 #[pg_extern(
     schema = "tokenauth",
     sql = "

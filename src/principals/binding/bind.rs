@@ -20,21 +20,42 @@ use crate::pg::scan::relation::{Out, Supply, Table, lock_bindings};
 use crate::pg::transaction::acting_as::ActingAs;
 use crate::pg::types::text::Text;
 
-/// Makes the rows of a table principals of this type from now on, and returns how many it has copied.
+/// Keeps principals in step with the rows of a table from now on; returns how many were copied.
 ///
 /// Each text is an SQL expression over a row of the table, such as `is_active AND NOT banned`; what is left out is set
-/// by hand. Expressions run with `search_path = pg_catalog, pg_temp`, so functions and tables need their schema.
-/// NULL from a given expression never widens: the principal is inactive, permissions are none, data scopes allow
-/// nothing. Deactivation and token death become one transaction; DELETE, TRUNCATE and a changed id drop the principal.
+/// by hand. Expressions run with `search_path = pg_catalog, pg_temp`, so functions and tables need their schema. NULL
+/// from a given expression never widens: the principal is inactive, permissions are none, data scopes allow nothing.
+/// Deactivation and token death become one transaction; DELETE, TRUNCATE and a changed id drop the principal.
 ///
 /// A WARNING names principals of the type without a row, which stay as they are, and another is given where no unique
 /// index covers the id: a second row with the same id would override the first.
+///
+/// # Arguments
+/// - `source`: the table
+/// - `type`: the type of its principals
+/// - `id`: gives the id of a row's principal
+/// - `active`: gives whether it is active
+/// - `permissions`: gives its permissions, a `text[]`
+/// - `data_scopes`: gives its data scopes, a `jsonb`
+/// - `display_name`: gives what people read
+/// - `state_reason`: gives why it is inactive
 ///
 /// # Errors
 /// `22004` for a NULL source, type or id, or a row whose id is NULL; `42501` for anybody but the owner of the table;
 /// `42601` for what is not an expression; `42710` when the type or the table is bound already; `0A000` for views,
 /// foreign, temporary and unlogged tables, partitions and inheritance; `21000` when several rows are the same
 /// principal.
+///
+/// # Access
+/// `manage`
+///
+/// # Example
+/// ```sql
+/// SELECT tokenauth.bind_principals('customer', 'customer', 'id::text', active => 'is_active', permissions => 'roles');
+/// SELECT token AS key FROM tokenauth.issue('api', 'customer:7') \gset
+/// UPDATE customer SET is_active = false WHERE id = 7;
+/// SELECT verdict FROM tokenauth.verify(:'key');
+/// ```
 #[expect(clippy::too_many_arguments, reason = "the contract's signature; SQL calls it with named arguments")]
 // Written by hand, since pgrx would call the second argument "r#type".
 #[pg_extern(
@@ -71,16 +92,32 @@ fn bind_principals(
     bind(source, c"bind_principals()", || Definition::new(principal_type, id, fields))
 }
 
-/// Makes the rows of a table memberships from now on, and returns how many it has copied.
+/// Keeps memberships in step with the rows of a table from now on; returns how many were copied.
 ///
 /// Each text is an SQL expression over a row of the table, as for `bind_principals`; `org` and `member` yield whole
 /// principals, such as `'org:' || org_id`, which must exist before the row does. If `permissions` yields NULL, there
 /// are none; left out, `add_member` sets them. What a row gives or takes is in force from the end of the statement.
 ///
+/// # Arguments
+/// - `source`: the table
+/// - `org`: gives the organisation
+/// - `member`: gives the member
+/// - `permissions`: gives what the member holds there, a `text[]`
+///
 /// # Errors
-/// `22004` for a NULL source, organisation or member, also in a row; `42704` for a row of an unknown organisation or
-/// member; `22023` for a row whose organisation is the member; `21000` when several rows are the same membership;
-/// `42710` when memberships or the table are bound already; otherwise as `bind_principals`.
+/// As `bind_principals`; also `22004` for a NULL source, organisation or member, also in a row; `42704` for a row of
+/// an unknown organisation or member; `22023` for a row whose organisation is the member; `21000` when several rows
+/// are the same membership; `42710` when memberships or the table are bound already.
+///
+/// # Access
+/// `manage`
+///
+/// # Example
+/// ```sql
+/// CREATE TABLE membership (org text, member int, roles text[], PRIMARY KEY (org, member));
+/// INSERT INTO membership VALUES ('acme', 42, '{reports:read}');
+/// SELECT tokenauth.bind_members('membership', $$'org:' || org$$, $$'user:' || member$$, permissions => 'roles');
+/// ```
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn bind_members(
     call: Call,
@@ -152,11 +189,26 @@ fn refuse_second(source: &Source, definition: &Definition) -> Result<(), Error> 
     Ok(())
 }
 
-/// Removes every trigger that keeps principals or memberships in step with a table, whatever its name and whatever has
-/// become of the table since. These stay as they are, and are set by hand from now on.
+/// Removes a binding; its principals or memberships stay as they are.
+///
+/// Every trigger that keeps them in step is removed, whatever its name and whatever has become of the table since.
+/// From now on they are set by hand.
+///
+/// # Arguments
+/// - `source`: the bound table
 ///
 /// # Errors
 /// `22004` for NULL, `42501` for anybody but the owner of the table, `42704` when it is not bound.
+///
+/// # Access
+/// `manage`
+///
+/// # Example
+/// ```sql
+/// SELECT tokenauth.bind_principals('customer', 'customer', 'id::text');
+/// SELECT tokenauth.unbind_principals('customer');
+/// SELECT tokenauth.unbind_principals('customer');
+/// ```
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn unbind_principals(call: Call, source: Option<Table>) -> Result<(), ErrorReport> {
     let caller = Caller::enter(call)?;

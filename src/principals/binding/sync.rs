@@ -16,16 +16,30 @@ use crate::pg::scan::relation::{Out, Table};
 use crate::pg::transaction::acting_as::ActingAs;
 use crate::pg::transaction::guc_scope::GucScope;
 
-/// Repairs drift between a bound table and its principals or memberships, and makes its triggers again what they must
-/// be: a new partition needs its own. Returns how many principals or memberships it has changed.
+/// Repairs drift between a bound table and its principals or memberships; returns how many were repaired.
 ///
-/// Afterwards each row is a principal or membership as the binding says. Every other membership is ended, and every
-/// other principal of the type dropped: no trigger saw its row removed. Expressions run as the owner of the table.
+/// Its triggers become again what they must be: a new partition needs its own. Afterwards each row is a principal or
+/// membership as the binding says. Every other membership is ended, and every other principal of the type dropped: no
+/// trigger saw its row removed. Expressions run as the owner of the table.
+///
+/// # Arguments
+/// - `source`: the bound table
 ///
 /// # Errors
 /// `22004` for NULL, `42501` for anybody but the owner of the table, `42704` when it is not bound or a row names an
 /// unknown organisation or member, `0A000` when it could not be bound any more, `21000` when several rows are the same
 /// principal or membership.
+///
+/// # Access
+/// `manage`
+///
+/// # Example
+/// ```sql
+/// SELECT tokenauth.bind_principals('customer', 'customer', 'id::text', active => 'is_active');
+/// ALTER TABLE customer DISABLE TRIGGER USER;
+/// UPDATE customer SET is_active = false;
+/// SELECT tokenauth.sync_principals('customer');
+/// ```
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn sync_principals(call: Call, source: Option<Table>) -> Result<i64, ErrorReport> {
     let caller = Caller::enter(call)?;

@@ -19,11 +19,11 @@ use crate::pg::sql::rows::Rows;
 /// The name by which SQL reads the trigger's rows.
 const ROWS: &std::ffi::CStr = c"tokenauth_rows";
 
-/// Keeps principals or memberships in step with a table, as a trigger for INSERT, UPDATE, DELETE and TRUNCATE.
+/// Trigger function: keeps principals or memberships in step with a table.
 ///
-/// `bind_principals` and `bind_members` install it. By hand it is written
-/// `EXECUTE FUNCTION tokenauth.sync_principal('user', 'id', 'is_active')`: the type, then expressions for id, active,
-/// permissions, data_scopes, display_name and state_reason, `''` for an absent one. A membership has no type:
+/// `bind_principals` and `bind_members` install it. By hand it is written `EXECUTE FUNCTION
+/// tokenauth.sync_principal('user', 'id', 'is_active')`: the type, then expressions for id, active, permissions,
+/// data_scopes, display_name and state_reason, `''` for an absent one. A membership has no type:
 /// `tokenauth.sync_principal('', '''org:'' || org_id', '''user:'' || user_id', 'permissions')`. Row triggers and
 /// statement triggers must be AFTER, and statement triggers need their transition tables. BEFORE TRUNCATE drops the
 /// principals or memberships of the existing rows, AFTER TRUNCATE all of the type, or all memberships. A BEFORE
@@ -34,7 +34,20 @@ const ROWS: &std::ffi::CStr = c"tokenauth_rows";
 /// # Errors
 /// `39P01` for any other use and for a table that is no partition of a bound one any more, `22004` for a NULL id,
 /// organisation or member, `42704` for a membership of or in an unknown principal, `22023` for a malformed permission
-/// or data scope; and what an expression raises, as `38000` where its code is not one of PostgreSQL's.
+/// or data scope; `38000` for what an expression raises, where its own code is not one of PostgreSQL's.
+///
+/// # Access
+/// `manage`
+///
+/// # Example
+/// ```sql
+/// CREATE TRIGGER follow AFTER INSERT OR UPDATE OR DELETE ON customer
+///     FOR EACH ROW EXECUTE FUNCTION tokenauth.sync_principal('customer', 'id', 'is_active');
+/// CREATE TRIGGER follow_truncate AFTER TRUNCATE ON customer
+///     FOR EACH STATEMENT EXECUTE FUNCTION tokenauth.sync_principal('customer', 'id', 'is_active');
+/// INSERT INTO customer VALUES (8);
+/// SELECT owner, scopes FROM tokenauth.issue('api', 'customer:8');
+/// ```
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn sync_principal(call: TriggerCall) -> Result<TriggerAnswer, ErrorReport> {
     let firing = call.firing(ROWS).ok_or(BindingError::TriggerTiming)?;
