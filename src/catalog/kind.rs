@@ -8,6 +8,7 @@ use crate::model::kind::{Kind, PermissionMode};
 use crate::model::rate::Rate;
 use crate::model::scope::{Scope, Scopes};
 use crate::pg::scan::index_scan::{Key, UniqueIndex};
+use crate::pg::scan::row_lock::Strength;
 use crate::pg::scan::snapshot::LatestSnapshot;
 use crate::pg::sql::statement::{Statement, arguments, run_command};
 use crate::pg::types::array::TextArray;
@@ -56,8 +57,7 @@ pub fn find(name: &[u8], snapshot: &LatestSnapshot) -> Option<Kind> {
 /// # Errors
 /// 42704 when there is none.
 pub fn lock(name: &Text) -> Result<Kind, KindError> {
-    static LOCK: Statement = Statement::new("SELECT * FROM tokenauth.kind WHERE name = $1 FOR KEY SHARE");
-    LOCK.first(arguments![name.clone()], read).ok_or_else(|| KindError::NotFound(name.shown()))
+    BY_NAME.lock(Key::Text(name.as_bytes()), Strength::KeyShare, read).ok_or_else(|| KindError::NotFound(name.shown()))
 }
 
 /// Waits until no token of this kind, or of any if `None`, is being issued, and blocks further issuing.

@@ -9,6 +9,7 @@ use crate::model::data_scope::DataScopes;
 use crate::model::principal_name::PrincipalName;
 use crate::model::scope::Scopes;
 use crate::pg::scan::index_scan::{Key, UniqueIndex};
+use crate::pg::scan::row_lock::Strength;
 use crate::pg::scan::snapshot::LatestSnapshot;
 use crate::pg::sql::statement::{Statement, arguments};
 use crate::pg::types::array::TextArray;
@@ -87,15 +88,12 @@ pub enum Hold {
 
 /// The newest version of the principal of this name, tombstones included, locked as `hold` says.
 pub fn lock(name: &PrincipalName, hold: Hold) -> Option<Principal> {
-    static SHARE: Statement = Statement::by_key("SELECT * FROM tokenauth.principal WHERE principal = $1 FOR SHARE");
-    static ALONE: Statement =
-        Statement::by_key("SELECT * FROM tokenauth.principal WHERE principal = $1 FOR NO KEY UPDATE");
-    let lock = match hold {
+    let strength = match hold {
         Hold::Look => return find(name.as_bytes(), &LatestSnapshot::take()),
-        Hold::Share => &SHARE,
-        Hold::Alone => &ALONE,
+        Hold::Share => Strength::Share,
+        Hold::Alone => Strength::NoKeyUpdate,
     };
-    lock.first(arguments![Text::from(name.as_bytes().to_vec())], read)
+    BY_NAME.lock(Key::Text(name.as_bytes()), strength, read)
 }
 
 /// As [`lock`], but only a principal that has not been dropped.

@@ -4,4 +4,5 @@ pub mod catalog_update;
 pub mod index_scan;
 pub mod invalidation;
 pub mod relation;
+pub mod row_lock;
 pub mod snapshot;

@@ -33,6 +33,7 @@ struct Found {
 unsafe impl Sync for UniqueIndex {}
 
 /// The value to look for.
+#[derive(Clone, Copy)]
 pub enum Key<'a> {
     /// In a `bigint` column.
     Bigint(i64),
@@ -40,6 +41,17 @@ pub enum Key<'a> {
     Uuid(pgrx::Uuid),
     /// In a `text COLLATE "C"` column.
     Text(&'a [u8]),
+}
+
+impl Key<'_> {
+    /// Whether a row has it in this column.
+    pub(in crate::pg) fn is_of(&self, row: &Row, column: usize) -> bool {
+        match self {
+            Key::Bigint(key) => row.optional::<i64>(column) == Some(*key),
+            Key::Uuid(key) => row.optional::<pgrx::Uuid>(column) == Some(*key),
+            Key::Text(key) => row.bytes(column) == Some(*key),
+        }
+    }
 }
 
 impl UniqueIndex {
@@ -64,6 +76,11 @@ impl UniqueIndex {
         self.found().table
     }
 
+    /// The number of the indexed column.
+    pub(in crate::pg) fn column(&self) -> usize {
+        usize::try_from(self.column).unwrap_or_default()
+    }
+
     /// As [`find`](Self::find), for the tuple itself.
     pub(in crate::pg) fn find_tuple<T>(
         &self,
@@ -73,6 +90,17 @@ impl UniqueIndex {
     ) -> Option<T> {
         let scan = Scan::begin(self, key, snapshot);
         scan.next().map(|tuple| take(scan.table, tuple))
+    }
+
+    /// As [`find_tuple`](Self::find_tuple), in the table that the caller has opened.
+    pub(in crate::pg) fn find_in<T>(
+        &self,
+        opened: Opened,
+        key: Key<'_>,
+        snapshot: &LatestSnapshot,
+        take: impl FnOnce(pg_sys::HeapTuple) -> T,
+    ) -> Option<T> {
+        Scan::of(self, opened, false, key, snapshot).next().map(take)
     }
 
     fn found(&self) -> Found {
@@ -90,32 +118,40 @@ impl UniqueIndex {
     }
 }
 
+/// A table that is open and locked.
+#[derive(Clone, Copy)]
+pub(in crate::pg) struct Opened {
+    pub table: pg_sys::Relation,
+    /// The oid of the index, which is valid under the lock.
+    pub index: pg_sys::Oid,
+}
+
 impl UniqueIndex {
-    /// The table, opened and locked, with the oids that are valid under that lock.
-    fn open(&self) -> (Found, pg_sys::Relation) {
+    /// Opens the table and locks it in this mode.
+    pub(in crate::pg) fn open(&self, mode: pg_sys::LOCKMODE) -> Opened {
         loop {
             let found = self.found();
-            lock(found.table);
+            lock(found.table, mode);
             // While waiting, the table may have been dropped, or REINDEX CONCURRENTLY may have replaced its index.
             if invalidation::names() == found.generation {
-                // SAFETY: locked above, and exists. Closing it releases the lock.
-                return (found, unsafe { pg_sys::table_open(found.table, pg_sys::NoLock as c_int) });
+                // SAFETY: locked above, and exists.
+                let table = unsafe { pg_sys::table_open(found.table, pg_sys::NoLock as c_int) };
+                return Opened { table, index: found.index };
             }
             // SAFETY: locked above.
-            unsafe { pg_sys::UnlockRelationOid(found.table, pg_sys::AccessShareLock as c_int) };
+            unsafe { pg_sys::UnlockRelationOid(found.table, mode) };
         }
     }
 }
 
-/// Locks a table for reading: waits for whoever changes or drops it, and processes the invalidations of that change.
-fn lock(table: pg_sys::Oid) {
-    const MODE: c_int = pg_sys::AccessShareLock as c_int;
+/// Locks a table: waits for whoever changes or drops it, and processes the invalidations of that change.
+fn lock(table: pg_sys::Oid, mode: pg_sys::LOCKMODE) {
     // SAFETY: takes a heavyweight lock if that is possible at once.
-    if unsafe { !pg_sys::ConditionalLockRelationOid(table, MODE) } {
+    if unsafe { !pg_sys::ConditionalLockRelationOid(table, mode) } {
         // Only a wait can end in a deadlock, of which the log tells more than the client.
         let _watch = Watch::begin();
         // SAFETY: waits for the lock.
-        unsafe { pg_sys::LockRelationOid(table, MODE) };
+        unsafe { pg_sys::LockRelationOid(table, mode) };
     }
 }
 
@@ -127,14 +163,29 @@ pub(in crate::pg) fn relation(name: &CStr) -> pg_sys::Oid {
     Extension::installed().relation(name).unwrap_or_else(|| raise_not_installed())
 }
 
+/// The lock under which rows are read.
+const READING: pg_sys::LOCKMODE = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
+
 /// An index scan for one key.
 struct Scan {
     table: pg_sys::Relation,
     scan: pg_sys::SysScanDesc,
+    /// Whether the table was opened for this scan, and is to be closed with it.
+    is_own: bool,
 }
 
 impl Scan {
     fn begin(indexed: &UniqueIndex, key: Key<'_>, snapshot: &LatestSnapshot) -> Self {
+        Scan::of(indexed, indexed.open(READING), true, key, snapshot)
+    }
+
+    fn of(
+        indexed: &UniqueIndex,
+        Opened { table, index }: Opened,
+        is_own: bool,
+        key: Key<'_>,
+        snapshot: &LatestSnapshot,
+    ) -> Self {
         let (procedure, argument) = match key {
             Key::Bigint(key) => (pg_sys::F_INT8EQ, key.into_datum()),
             Key::Uuid(key) => (pg_sys::F_UUID_EQ, key.into_datum()),
@@ -142,7 +193,7 @@ impl Scan {
         };
         let mut scan_key = pg_sys::ScanKeyData::default();
         // SAFETY: the key is initialised before it is used, with the equality of the column's type; its collation is
-        // "C", as ScanKeyInit sets it and the columns declare it. The relation is open while the scan is.
+        // "C", as ScanKeyInit sets it and the columns declare it. The table is open while the scan is.
         unsafe {
             pg_sys::ScanKeyInit(
                 &mut scan_key,
@@ -151,9 +202,8 @@ impl Scan {
                 procedure.into(),
                 argument.unwrap_or(pg_sys::Datum::null()),
             );
-            let (found, table) = indexed.open();
-            let scan = pg_sys::systable_beginscan(table, found.index, true, snapshot.as_ptr(), 1, &mut scan_key);
-            Scan { table, scan }
+            let scan = pg_sys::systable_beginscan(table, index, true, snapshot.as_ptr(), 1, &mut scan_key);
+            Scan { table, scan, is_own }
         }
     }
 
@@ -173,10 +223,12 @@ impl Drop for Scan {
     fn drop(&mut self) {
         // After an error the resource owner closes scan and relation.
         if !std::thread::panicking() {
-            // SAFETY: both were opened by `begin` and are closed only here.
+            // SAFETY: the scan is ended only here, and its table closed here if it is its own, which releases the lock.
             unsafe {
                 pg_sys::systable_endscan(self.scan);
-                pg_sys::table_close(self.table, pg_sys::AccessShareLock as c_int);
+                if self.is_own {
+                    pg_sys::table_close(self.table, READING);
+                }
             }
         }
     }

@@ -144,16 +144,17 @@ pub fn refuse_read_only(command: &CStr) {
     unsafe { pg_sys::PreventCommandIfReadOnly(command.as_ptr()) };
 }
 
+/// Whether the transaction sees only what was there when it began, as at the levels above READ COMMITTED.
+pub fn keeps_its_snapshot() -> bool {
+    // SAFETY: reads this backend's transaction state.
+    unsafe { pg_sys::XactIsoLevel > pg_sys::XACT_READ_COMMITTED as c_int }
+}
+
 /// Whether a verification may write now: in a read-write READ COMMITTED transaction on a primary, outside parallel
 /// queries. At stricter levels updating a counter would raise 40001; elsewhere nothing can be written.
 pub fn may_write_usage() -> bool {
     // SAFETY: reads this backend's transaction state.
-    unsafe {
-        !pg_sys::XactReadOnly
-            && pg_sys::XactIsoLevel <= pg_sys::XACT_READ_COMMITTED as c_int
-            && !database::is_in_recovery()
-            && !is_parallel()
-    }
+    unsafe { !pg_sys::XactReadOnly && !keeps_its_snapshot() && !database::is_in_recovery() && !is_parallel() }
 }
 
 /// Runs `write`, whose changes a crash may lose: a transaction that writes nothing else commits without waiting for the
