@@ -8,10 +8,33 @@ use pgrx::Uuid;
 use super::id;
 use crate::error::Error;
 use crate::model::principal_name::PrincipalName;
-use crate::pg::sql::statement::{Statement, arguments};
+use crate::pg::process::client;
+use crate::pg::scan::index_scan::UniqueIndex;
+use crate::pg::sql::statement::Argument;
 use crate::pg::types::clock::Timestamp;
 use crate::pg::types::jsonb::Jsonb;
 use crate::pg::types::text::Text;
+
+/// The table by its primary key.
+static BY_ID: UniqueIndex = UniqueIndex::new(c"event", c"event_pkey", column::ID as i16);
+
+/// Columns, in the order of the table.
+mod column {
+    pub const ID: usize = 1;
+    pub const AT: usize = 2;
+    pub const EVENT: usize = 3;
+    pub const TOKEN_ID: usize = 4;
+    pub const KIND: usize = 5;
+    pub const OWNER: usize = 6;
+    pub const ACTOR: usize = 7;
+    pub const ACTING_TOKEN: usize = 8;
+    pub const ROLE: usize = 10;
+    pub const SESSION_ROLE: usize = 11;
+    pub const CLIENT: usize = 12;
+    pub const BEFORE: usize = 13;
+    pub const AFTER: usize = 14;
+    pub const CORRELATION_ID: usize = 15;
+}
 
 /// Who is behind an operation, as its event names it.
 pub trait Originator {
@@ -48,26 +71,29 @@ impl Event {
     /// # Errors
     /// 58030 when no id can be generated.
     pub fn record(self, by: &impl Originator) -> Result<(), Error> {
-        static RECORD: Statement = Statement::new(
-            "INSERT INTO tokenauth.event (id, at, event, token_id, kind, owner, actor, acting_token, role, session_role,
-                 client, before, after, correlation_id)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, host(inet_client_addr()), $11, $12, $13)",
-        );
-        let now = Timestamp::now();
-        RECORD.run(arguments![
-            id::new(now)?,
-            now,
-            self.event,
-            self.token_id,
-            self.kind,
-            self.owner,
-            by.principal(),
-            by.token(),
-            by.role(),
-            by.session_role(),
-            self.before,
-            self.after,
-            correlation::of_transaction(),
+        self.record_at(Timestamp::now(), by)
+    }
+
+    /// As [`record`](Self::record), for what happened at this moment.
+    ///
+    /// # Errors
+    /// As `record`.
+    pub fn record_at(self, at: Timestamp, by: &impl Originator) -> Result<(), Error> {
+        BY_ID.insert([
+            (column::ID, Argument::of(id::new(at)?)),
+            (column::AT, Argument::of(at)),
+            (column::EVENT, Argument::of(self.event)),
+            (column::TOKEN_ID, Argument::of(self.token_id)),
+            (column::KIND, Argument::of(self.kind)),
+            (column::OWNER, Argument::of(self.owner)),
+            (column::ACTOR, Argument::of(by.principal())),
+            (column::ACTING_TOKEN, Argument::of(by.token())),
+            (column::ROLE, Argument::of(by.role())),
+            (column::SESSION_ROLE, Argument::of(by.session_role())),
+            (column::CLIENT, Argument::of(client::address())),
+            (column::BEFORE, Argument::of(self.before)),
+            (column::AFTER, Argument::of(self.after)),
+            (column::CORRELATION_ID, Argument::of(correlation::of_transaction())),
         ]);
         Ok(())
     }

@@ -12,10 +12,12 @@ use crate::error::{LifetimeError, TokenError};
 use crate::model::network::Networks;
 use crate::model::principal_name::PrincipalName;
 use crate::pg::scan::index_scan::{Key, UniqueIndex};
+use crate::pg::scan::row_lock::Strength;
 use crate::pg::scan::snapshot::LatestSnapshot;
 use crate::pg::sql::statement::{Statement, arguments};
 use crate::pg::types::array::TextArray;
 use crate::pg::types::clock::Timestamp;
+use crate::pg::types::json_object::JsonObject;
 use crate::pg::types::jsonb::Jsonb;
 use crate::pg::types::row::Row;
 use crate::pg::types::text::Text;
@@ -33,6 +35,7 @@ pub mod column {
     pub const LOOKUP: usize = 1;
     pub const OWNER_EPOCH: usize = 2;
     pub const ID: usize = 3;
+    pub const CREATED_AT: usize = 4;
     pub const DIES_WITH_OWNER: usize = 5;
     pub const EXPIRES_AT: usize = 6;
     pub const NOT_BEFORE: usize = 7;
@@ -40,6 +43,7 @@ pub mod column {
     pub const DISABLED_AT: usize = 9;
     pub const DELETED_AT: usize = 10;
     pub const DIGEST: usize = 11;
+    pub const ALGORITHM: usize = 12;
     pub const PEPPER: usize = 13;
     pub const KIND: usize = 14;
     pub const OWNER: usize = 15;
@@ -49,7 +53,14 @@ pub mod column {
     pub const NETWORKS: usize = 19;
     pub const METADATA: usize = 20;
     pub const DESCRIPTION: usize = 21;
+    pub const HINT: usize = 22;
+    pub const CREATED_BY: usize = 23;
+    pub const REVOKED_BY: usize = 24;
+    pub const REVOKE_REASON: usize = 25;
+    pub const ROTATED_FROM: usize = 26;
     pub const ROTATED_TO: usize = 27;
+    pub const SEALED: usize = 28;
+    pub const SEAL: usize = 29;
 }
 
 /// A token.
@@ -100,6 +111,23 @@ impl Token {
         self.not_before.is_some_and(|start| now < start)
     }
 
+    /// Its status unless it was deleted, as the view `tokenauth.tokens` shows it.
+    pub fn status(&self, owner: &Principal, now: Timestamp) -> &'static str {
+        if self.is_dead(owner) {
+            "revoked"
+        } else if self.disabled {
+            "disabled"
+        } else if self.is_early(now) {
+            "not_yet_valid"
+        } else if self.is_expired(now) {
+            "expired"
+        } else if owner.active {
+            "active"
+        } else {
+            "suspended"
+        }
+    }
+
     /// Whether it has expired.
     pub fn is_expired(&self, now: Timestamp) -> bool {
         self.extent.expires_at.is_some_and(|end| end <= now)
@@ -123,8 +151,7 @@ pub fn has_lookup(id: Uuid, lookup: Lookup) -> bool {
 /// # Errors
 /// 42704 when there is none.
 pub fn lock(id: Uuid) -> Result<Token, TokenError> {
-    static LOCK: Statement = Statement::by_key("SELECT * FROM tokenauth.token WHERE id = $1 FOR NO KEY UPDATE");
-    LOCK.first(arguments![id], read).ok_or(TokenError::NotFound(id))
+    BY_ID.lock(Key::Uuid(id), Strength::NoKeyUpdate, read).ok_or(TokenError::NotFound(id))
 }
 
 fn read(row: &Row) -> Token {
@@ -154,13 +181,8 @@ fn extent(row: &Row) -> Extent {
     }
 }
 
-/// The status of a token that was not deleted, as the view `tokenauth.tokens` shows it.
-pub fn status(id: Uuid) -> Option<Text> {
-    static STATUS: Statement = Statement::by_key("SELECT status FROM tokenauth.tokens WHERE id = $1");
-    STATUS.first(arguments![id], |row| row.required(1))
-}
-
 /// The settings of a token that do not depend on what its owner holds.
+#[derive(Default)]
 pub struct Settings {
     /// Its name.
     pub name: Option<Text>,
@@ -283,15 +305,21 @@ fn read_sealed(row: &Row) -> SealedRow {
 
 /// The token as events show it.
 pub fn described(id: Uuid) -> Option<Jsonb> {
-    static DESCRIBE: Statement = Statement::by_key(
-        "SELECT jsonb_strip_nulls(jsonb_build_object('name', name, 'description', description, 'scopes', scopes,
-                    'data_scopes', data_scopes,
-                    'expires_at', to_jsonb(expires_at AT TIME ZONE 'UTC') #>> '{}' || '+00:00',
-                    'not_before', to_jsonb(not_before AT TIME ZONE 'UTC') #>> '{}' || '+00:00',
-                    'networks', networks, 'metadata', metadata, 'rotated_to', rotated_to))
-           FROM tokenauth.token WHERE id = $1",
-    );
-    DESCRIBE.first(arguments![id], |row| row.required(1))
+    let read = |row: &Row| {
+        let rotated_to = row.optional::<Uuid>(column::ROTATED_TO).map(|id| id.to_string());
+        JsonObject::new()
+            .text("name", row.bytes(column::NAME))
+            .text("description", row.bytes(column::DESCRIPTION))
+            .texts("scopes", row.optional(column::SCOPES).as_ref())
+            .document("data_scopes", row.optional(column::DATA_SCOPES).as_ref())
+            .moment("expires_at", row.optional(column::EXPIRES_AT))
+            .moment("not_before", row.optional(column::NOT_BEFORE))
+            .texts("networks", row.optional(column::NETWORKS).as_ref())
+            .document("metadata", row.optional(column::METADATA).as_ref())
+            .text("rotated_to", rotated_to.as_deref().map(str::as_bytes))
+            .into()
+    };
+    BY_ID.find(Key::Uuid(id), &LatestSnapshot::take(), read)
 }
 
 /// The row of the view `tokenauth.tokens` with id `$1`, as a composite.

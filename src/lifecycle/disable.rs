@@ -4,15 +4,17 @@ use pgrx::Uuid;
 use pgrx::prelude::*;
 
 use super::handing_out::Held;
-use super::revoke::record;
+use super::revoke::{Change, record};
 use crate::access::actor::Actor;
 use crate::arguments;
 use crate::arguments::caller::Caller;
-use crate::catalog::token;
+use crate::catalog::token::{BY_ID, Token, column};
 use crate::error::ErrorReport;
 use crate::pg::function::call::Call;
-use crate::pg::sql::statement::{Statement, arguments};
+use crate::pg::scan::index_scan::Key;
+use crate::pg::sql::statement::Argument;
 use crate::pg::transaction::xact;
+use crate::pg::types::clock::Timestamp;
 use crate::pg::types::text::Text;
 
 /// Disables a token until it is enabled again; returns whether it changed.
@@ -30,8 +32,6 @@ use crate::pg::types::text::Text;
 /// ```
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn disable(call: Call, id: Option<Uuid>, actor: default!(Option<Text>, "'session'")) -> Result<bool, ErrorReport> {
-    static DISABLE: Statement =
-        Statement::by_key("UPDATE tokenauth.token SET disabled_at = clock_timestamp() WHERE id = $1");
     let caller = Caller::enter(call)?;
     let actor = Actor::resolve(caller, actor)?;
     let _owner = caller.act_as_owner();
@@ -42,9 +42,9 @@ fn disable(call: Call, id: Option<Uuid>, actor: default!(Option<Text>, "'session
         return Ok(false);
     }
     xact::mark_death();
-    let before = token::status(id);
-    DISABLE.run(arguments![id]);
-    record("token.disabled", held.token, before, token::status(id), None, &actor)?;
+    let before = held.token.status(&held.principal, Timestamp::now());
+    set_disabled(id, Some(Timestamp::now()));
+    record("token.disabled", held.token, Change::of(before, "disabled"), &actor)?;
     Ok(true)
 }
 
@@ -64,7 +64,6 @@ fn disable(call: Call, id: Option<Uuid>, actor: default!(Option<Text>, "'session
 /// ```
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn enable(call: Call, id: Option<Uuid>, actor: default!(Option<Text>, "'session'")) -> Result<bool, ErrorReport> {
-    static ENABLE: Statement = Statement::by_key("UPDATE tokenauth.token SET disabled_at = NULL WHERE id = $1");
     let caller = Caller::enter(call)?;
     let actor = Actor::resolve(caller, actor)?;
     let _owner = caller.act_as_owner();
@@ -74,9 +73,16 @@ fn enable(call: Call, id: Option<Uuid>, actor: default!(Option<Text>, "'session'
     if !held.token.disabled {
         return Ok(false);
     }
-    let id = held.token.id;
-    let before = token::status(id);
-    ENABLE.run(arguments![id]);
-    record("token.enabled", held.token, before, token::status(id), None, &actor)?;
+    set_disabled(held.token.id, None);
+    let now = Timestamp::now();
+    let before = held.token.status(&held.principal, now);
+    let enabled = Token { disabled: false, ..held.token };
+    let after = enabled.status(&held.principal, now);
+    record("token.enabled", enabled, Change::of(before, after), &actor)?;
     Ok(true)
+}
+
+/// Disables a locked token from a moment on, or enables it again.
+fn set_disabled(id: Uuid, at: Option<Timestamp>) {
+    BY_ID.update(Key::Uuid(id), |_| [(column::DISABLED_AT, Argument::of(at))]);
 }

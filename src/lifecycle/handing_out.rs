@@ -1,7 +1,8 @@
 //! Whatever hands out, widens or revives a token is judged like `issue`: by what its owner and the actor hold now.
 
-use crate::catalog::token::extent::Extent;
-use crate::catalog::token::grant::Grant;
+mod new;
+
+pub use new::{Credential, New};
 
 use pgrx::Uuid;
 
@@ -12,6 +13,8 @@ use crate::catalog;
 use crate::catalog::principal::{Hold, Principal};
 use crate::catalog::token;
 use crate::catalog::token::Token;
+use crate::catalog::token::extent::Extent;
+use crate::catalog::token::grant::Grant;
 use crate::error::{Error, KindError, PrincipalError, TokenError};
 use crate::model::data_scope::DataScopes;
 use crate::model::kind::Kind;

@@ -3,14 +3,13 @@
 use pgrx::Uuid;
 use pgrx::prelude::*;
 
-use super::handing_out::Admission;
-use super::issue::{Credential, New};
+use super::handing_out::{Admission, Credential, New};
 use super::lifetime::Expiry;
 use crate::access::actor::Actor;
 use crate::arguments::caller::Caller;
 use crate::arguments::{self, MOST_NAME};
-use crate::catalog::id;
 use crate::catalog::import::Imports;
+use crate::catalog::token::Settings;
 use crate::error::{DigestError, Error, ErrorReport, ImportError, LifetimeError};
 use crate::model::principal_name::PrincipalName;
 use crate::pg::function::call::Call;
@@ -83,24 +82,8 @@ fn import(
     let created_at = created(created_at, admission.now)?;
     admission.admits(None)?;
     let grant = admission.grant(&owner, chosen, None)?;
-    let Admission { kind, principal, now, expires_at, .. } = admission;
-
-    let new = New {
-        id: id::new(now)?,
-        kind: &kind,
-        owner: &owner,
-        principal: &principal,
-        name,
-        description: None,
-        grant,
-        created_at,
-        expires_at,
-        not_before: None,
-        networks: None,
-        metadata,
-        actor: &actor,
-        rotated_from: None,
-    };
+    let settings = Settings { name, metadata, ..Settings::default() };
+    let new = New { settings, created_at, ..admission.token(&owner, &actor, grant)? };
     let credential = Credential {
         lookup: Lookup::of_digest(&digest),
         digest: &digest,
@@ -111,7 +94,7 @@ fn import(
         // The text is not known, so it cannot be revealed.
         sealed: None,
     };
-    if !new.insert(credential, "token.imported", now)? {
+    if !new.insert(credential, "token.imported", admission.now)? {
         Err(DigestError::Known)?;
     }
     Imports::expect(algorithm);

@@ -1,18 +1,14 @@
 //! `issue`: makes a new token.
 
-mod store;
-
-pub use store::{Credential, New};
-
 use pgrx::datum::Interval;
 use pgrx::prelude::*;
 
-use super::handing_out::Admission;
+use super::handing_out::{Admission, New};
 use super::lifetime::Expiry;
 use crate::access::actor::Actor;
 use crate::arguments::caller::Caller;
 use crate::arguments::{self, MOST_NAME, MOST_PROSE};
-use crate::catalog::id;
+use crate::catalog::token::Settings;
 use crate::error::{ArgumentError, Error, ErrorReport, LifetimeError};
 use crate::model::principal_name::PrincipalName;
 use crate::pg::function::call::Call;
@@ -80,24 +76,8 @@ fn issue(
     let not_before = starting(not_before, admission.expires_at)?;
     admission.admits(networks.as_ref())?;
     let grant = admission.grant(&owner, chosen, chosen_data)?;
-    let Admission { kind, principal, now, expires_at, .. } = admission;
-
-    let new = New {
-        id: id::new(now)?,
-        kind: &kind,
-        owner: &owner,
-        principal: &principal,
-        name,
-        description,
-        grant,
-        created_at: now,
-        expires_at,
-        not_before,
-        networks,
-        metadata,
-        actor: &actor,
-        rotated_from: None,
-    };
+    let settings = Settings { name, description, networks, metadata };
+    let new = New { settings, not_before, ..admission.token(&owner, &actor, grant)? };
     Ok(new.store()?)
 }
 

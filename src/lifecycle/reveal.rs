@@ -7,7 +7,7 @@ use pgrx::prelude::*;
 use zeroize::Zeroizing;
 
 use super::handing_out::Held;
-use super::revoke::record;
+use super::revoke::{Change, record};
 use crate::access::actor::Actor;
 use crate::arguments;
 use crate::arguments::caller::Caller;
@@ -49,7 +49,7 @@ fn reveal(call: Call, id: Option<Uuid>, actor: default!(Option<Text>, "'session'
     held.may_be_revived()?;
     let id = held.token.id;
     let text = token::sealed(id).ok_or(TokenError::NotSealed(id))?.open()?;
-    record("token.revealed", held.token, None, None, None, &actor)?;
+    record("token.revealed", held.token, Change::default(), &actor)?;
     Ok(Plaintext::from(text))
 }
 

@@ -9,15 +9,16 @@ use crate::arguments::caller::Caller;
 use crate::arguments::{self, MOST_PROSE};
 use crate::catalog::death_notice;
 use crate::catalog::event::Event;
-use crate::catalog::token::Token;
-use crate::catalog::{principal, token};
+use crate::catalog::principal;
+use crate::catalog::token::{self, BY_ID, Token, column};
 use crate::error::{Error, ErrorReport};
 use crate::pg::function::call::Call;
+use crate::pg::scan::index_scan::Key;
 use crate::pg::scan::snapshot::LatestSnapshot;
-use crate::pg::sql::statement::{Statement, arguments};
+use crate::pg::sql::statement::Argument;
 use crate::pg::transaction::xact;
 use crate::pg::types::clock::Timestamp;
-use crate::pg::types::jsonb::Jsonb;
+use crate::pg::types::json_object::JsonObject;
 use crate::pg::types::text::{Presented, Text};
 use crate::verify;
 
@@ -103,16 +104,6 @@ fn revoke_presented(
 /// ```
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn delete(call: Call, id: Option<Uuid>, actor: default!(Option<Text>, "'session'")) -> Result<bool, ErrorReport> {
-    static DELETE: Statement = Statement::by_key(
-        "UPDATE tokenauth.token
-            SET deleted_at = clock_timestamp(),
-                revoked_at = coalesce(revoked_at, clock_timestamp()),
-                revoked_by = CASE WHEN revoked_at IS NULL THEN $2 ELSE revoked_by END,
-                revoke_reason = CASE WHEN revoked_at IS NULL THEN 'deleted' ELSE revoke_reason END,
-                sealed = NULL,
-                seal = NULL
-          WHERE id = $1",
-    );
     let caller = Caller::enter(call)?;
     let actor = Actor::resolve(caller, actor)?;
     let _owner = caller.act_as_owner();
@@ -122,12 +113,29 @@ fn delete(call: Call, id: Option<Uuid>, actor: default!(Option<Text>, "'session'
         return Ok(false);
     }
     xact::mark_death();
-    if is_alive(&token) {
+    let status = Status::of(&token);
+    if status.is_alive {
         death_notice::died(id);
     }
-    let before = token::status(id);
-    DELETE.run(arguments![id, actor.recorded()]);
-    record("token.deleted", token, before, Some("deleted".into()), None, &actor)?;
+    let now = Timestamp::now();
+    let [by, reason] = [actor.recorded(), "deleted".into()];
+    BY_ID.update(Key::Uuid(id), |row| {
+        // Revoked before, it keeps that death.
+        let kept = |column| row.optional::<Text>(column);
+        let (at, by, reason) = match row.optional(column::REVOKED_AT) {
+            Some(at) => (at, kept(column::REVOKED_BY), kept(column::REVOKE_REASON)),
+            None => (now, Some(by), Some(reason)),
+        };
+        [
+            (column::DELETED_AT, Argument::of(now)),
+            (column::REVOKED_AT, Argument::of::<Timestamp>(at)),
+            (column::REVOKED_BY, Argument::of(by)),
+            (column::REVOKE_REASON, Argument::of(reason)),
+            (column::SEALED, Argument::of(None::<Vec<u8>>)),
+            (column::SEAL, Argument::of(None::<Text>)),
+        ]
+    });
+    record("token.deleted", token, Change { before: status.name, after: Some("deleted"), reason: None }, &actor)?;
     Ok(true)
 }
 
@@ -147,54 +155,84 @@ fn kill(token: Token, reason: Option<Text>, actor: &Actor) -> Result<bool, Error
         return Ok(false);
     }
     xact::mark_death();
-    let was_alive = is_alive(&token);
-    if was_alive {
+    let status = Status::of(&token);
+    if status.is_alive {
         death_notice::died(token.id);
     }
-    let before = token::status(token.id);
     mark_revoked(&token, reason.clone(), actor);
     // A token killed by an earlier mass death keeps that death in the lists; this revocation is recorded nevertheless.
-    record("token.revoked", token, before, Some("revoked".into()), reason, actor)?;
-    Ok(was_alive)
+    record("token.revoked", token, Change { before: status.name, after: Some("revoked"), reason }, actor)?;
+    Ok(status.is_alive)
 }
 
-/// Whether a locked token is alive: not revoked, not killed by a mass death, and not expired.
-fn is_alive(token: &Token) -> bool {
-    let owner = principal::find(token.owner.as_bytes(), &LatestSnapshot::take());
-    !token.is_expired(Timestamp::now()) && owner.is_some_and(|owner| !token.is_dead(&owner))
+/// What a locked token was until now.
+struct Status {
+    /// Its status; `None` if its owner has no row.
+    name: Option<&'static str>,
+    /// Whether it is alive: not revoked, not killed by a mass death, and not expired.
+    is_alive: bool,
 }
 
-/// Marks a locked token as dead from now on.
+impl Status {
+    fn of(token: &Token) -> Self {
+        let now = Timestamp::now();
+        let owner = principal::find(token.owner.as_bytes(), &LatestSnapshot::take());
+        let is_dead = owner.as_ref().is_none_or(|owner| token.is_dead(owner));
+        Status { name: owner.map(|owner| token.status(&owner, now)), is_alive: !is_dead && !token.is_expired(now) }
+    }
+}
+
+/// Marks a locked token as dead from now on, unless it is already.
 pub fn mark_revoked(token: &Token, reason: Option<Text>, actor: &Actor) {
-    static REVOKE: Statement = Statement::by_key(
-        "UPDATE tokenauth.token
-            SET revoked_at = clock_timestamp(), revoked_by = $2, revoke_reason = $3, sealed = NULL, seal = NULL
-          WHERE id = $1 AND revoked_at IS NULL",
-    );
-    REVOKE.run(arguments![token.id, actor.recorded(), reason]);
+    if token.revoked {
+        return;
+    }
+    let [now, by] = [Argument::of(Timestamp::now()), Argument::of(actor.recorded())];
+    BY_ID.update(Key::Uuid(token.id), |_| {
+        [
+            (column::REVOKED_AT, now),
+            (column::REVOKED_BY, by),
+            (column::REVOKE_REASON, Argument::of(reason)),
+            (column::SEALED, Argument::of(None::<Vec<u8>>)),
+            (column::SEAL, Argument::of(None::<Text>)),
+        ]
+    });
 }
 
-/// Records that a token changed its status, or was used in a way that leaves it as it is.
-pub fn record(
-    event: &'static str,
-    token: Token,
-    before: Option<Text>,
-    after: Option<Text>,
-    reason: Option<Text>,
-    actor: &Actor,
-) -> Result<(), Error> {
-    static DESCRIBE: Statement =
-        Statement::new("SELECT jsonb_strip_nulls(jsonb_build_object('status', $1, 'reason', $2))");
-    let described = |status: Option<Text>, reason: Option<Text>| -> Option<Jsonb> {
-        status.and_then(|status| DESCRIBE.first(arguments![status, reason], |row| row.required(1)))
+/// How the status of a token changed; neither of the two where it was used in a way that leaves it as it is.
+#[derive(Default)]
+pub struct Change {
+    /// What it was.
+    pub before: Option<&'static str>,
+    /// What it is now.
+    pub after: Option<&'static str>,
+    /// Why, if a reason was given.
+    pub reason: Option<Text>,
+}
+
+impl Change {
+    /// From one status to another.
+    pub fn of(before: &'static str, after: &'static str) -> Self {
+        Change { before: Some(before), after: Some(after), reason: None }
+    }
+}
+
+/// Records that a token changed its status, or was used.
+///
+/// # Errors
+/// 58030 when the operating system provides no random bytes.
+pub fn record(event: &'static str, token: Token, change: Change, actor: &Actor) -> Result<(), Error> {
+    let described = |status: Option<&str>, reason: Option<&Text>| {
+        let object = |status: &str| JsonObject::new().text("status", Some(status.as_bytes()));
+        status.map(|status| object(status).text("reason", reason.map(Text::as_bytes)).into())
     };
     Event {
         event,
         token_id: Some(token.id),
         kind: Some(token.kind),
         owner: Some(token.owner),
-        before: described(before, None),
-        after: described(after, reason),
+        before: described(change.before, None),
+        after: described(change.after, change.reason.as_ref()),
     }
     .record(actor)
 }

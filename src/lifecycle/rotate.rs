@@ -5,8 +5,7 @@ use pgrx::datum::Interval;
 use pgrx::prelude::*;
 
 use super::describe::find_seen;
-use super::handing_out::Held;
-use super::issue::New;
+use super::handing_out::{Held, New};
 use super::lifetime::Expiry;
 use super::revoke::mark_revoked;
 use crate::access::actor::Actor;
@@ -15,10 +14,11 @@ use crate::arguments::caller::Caller;
 use crate::catalog::death_notice;
 use crate::catalog::event::Event;
 use crate::catalog::id;
-use crate::catalog::token::{self, Settings};
+use crate::catalog::token::{self, BY_ID, column};
 use crate::error::{Error, ErrorReport, KindError, TokenError};
 use crate::pg::function::call::Call;
-use crate::pg::sql::statement::{Statement, arguments};
+use crate::pg::scan::index_scan::Key;
+use crate::pg::sql::statement::{Argument, Statement, arguments};
 use crate::pg::transaction::xact;
 use crate::pg::types::clock::{Timestamp, is_positive};
 use crate::pg::types::composite::{IssuedFields, RotationRow};
@@ -111,9 +111,6 @@ fn rotation_status(call: Call, id: Option<Uuid>) -> Result<Option<RotationRow>, 
 }
 
 fn succeed(held: Held, grace: &Interval, asked: &Expiry, actor: &Actor) -> Result<IssuedFields, Error> {
-    static HAND_OVER: Statement = Statement::by_key(
-        "UPDATE tokenauth.token SET rotated_to = $2, expires_at = least(expires_at, $3) WHERE id = $1",
-    );
     let now = Timestamp::now();
     let id = held.token.id;
     held.must_be_alive()?;
@@ -137,32 +134,20 @@ fn succeed(held: Held, grace: &Interval, asked: &Expiry, actor: &Actor) -> Resul
     let expires_at = held.authority.end(&held.kind, expires_at, is_default)?;
     held.authority.admits(&held.kind, held.token.extent.networks.as_ref())?;
     held.token.begins_before(expires_at)?;
-    let Settings { name, description, networks, metadata } = token::settings(id)?;
-    held.kind.accepts_name(name.as_ref()).map_err(|_| KindError::NamelessSuccessor(held.kind.name.shown()))?;
+    let settings = token::settings(id)?;
+    held.kind.accepts_name(settings.name.as_ref()).map_err(|_| KindError::NamelessSuccessor(held.kind.name.shown()))?;
     let before = token::described(id);
     let successor = id::new(now)?;
 
     // Take the token out of the count before its successor is counted.
-    HAND_OVER.run(arguments![id, successor, end]);
+    let lowered = inherited.map_or(end, |expires_at| expires_at.min(end));
+    BY_ID.update(Key::Uuid(id), |_| {
+        [(column::ROTATED_TO, Argument::of(successor)), (column::EXPIRES_AT, Argument::of(lowered))]
+    });
     held.kind.has_room(&held.owner, &held.principal)?;
-    let Held { kind, owner, principal, token, .. } = held;
-    let new = New {
-        id: successor,
-        kind: &kind,
-        owner: &owner,
-        principal: &principal,
-        name,
-        description,
-        grant,
-        created_at: now,
-        expires_at,
-        not_before: token.not_before,
-        networks,
-        metadata,
-        actor,
-        rotated_from: Some(id),
-    };
+    let new = New { settings, expires_at, ..held.successor(successor, now, actor, grant) };
     let issued = new.store()?;
+    let token = held.token;
     if is_positive(grace) {
         xact::mark_narrowing();
     } else {

@@ -1,6 +1,7 @@
 //! Processes of the server: background workers, shared memory, latches, settings, the log.
 
 pub mod background_worker;
+pub mod client;
 pub mod database;
 pub mod entry;
 pub mod latch;

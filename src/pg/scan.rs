@@ -1,8 +1,10 @@
 //! Our tables by the access method, without SQL: scans, updates, snapshots, and the messages that end what was cached.
 
 pub mod catalog_update;
+mod checks;
 pub mod index_scan;
 pub mod invalidation;
 pub mod relation;
 pub mod row_lock;
 pub mod snapshot;
+pub mod write;

@@ -5,6 +5,7 @@ pub mod clock;
 pub mod composite;
 pub mod detached_datum;
 pub mod encoding;
+pub mod json_object;
 pub mod jsonb;
 pub mod memory;
 pub mod row;

@@ -9,22 +9,13 @@ use std::cell::RefCell;
 use pgrx::Uuid;
 
 use crate::pg::scan::catalog_update::{UpdateOutcome, catalog_update_nowait};
-use crate::pg::scan::index_scan::{Key, UniqueIndex};
+use crate::pg::scan::index_scan::Key;
 use crate::pg::scan::snapshot::LatestSnapshot;
 use crate::pg::sql::statement::Argument;
 use crate::pg::transaction::xact;
 use crate::pg::types::clock::Timestamp;
 use crate::usage::slots::has_passed;
-
-/// `tokenauth.usage` by its primary key.
-static BY_TOKEN: UniqueIndex = UniqueIndex::new(c"usage", c"usage_pkey", 1);
-
-/// Columns, in the order of the table.
-mod column {
-    pub const LAST_USED_AT: usize = 2;
-    pub const REQUEST_COUNT: usize = 3;
-    pub const DENIED_COUNT: usize = 4;
-}
+use crate::usage::tables::{BY_TOKEN, column};
 
 /// Shortest time between two writes of a row, in microseconds.
 const INTERVAL: i64 = 60_000_000;

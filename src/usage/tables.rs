@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::pg::scan::index_scan::{Key, UniqueIndex};
 use crate::pg::scan::snapshot::LatestSnapshot;
 use crate::pg::sql::rows::Rows;
-use crate::pg::sql::statement::{Statement, arguments, fields};
+use crate::pg::sql::statement::{Argument, Statement, arguments, fields};
 use crate::pg::transaction::guc_scope::GucScope;
 use crate::pg::types::array::TextArray;
 use crate::pg::types::clock::Timestamp;
@@ -21,6 +21,27 @@ use crate::pg::types::text::Text;
 
 /// `tokenauth.usage_batch` by its primary key, the memory that batches are of.
 static BY_NODE: UniqueIndex = UniqueIndex::new(c"usage_batch", c"usage_batch_pkey", 1);
+
+/// `tokenauth.usage` by its primary key.
+pub(super) static BY_TOKEN: UniqueIndex = UniqueIndex::new(c"usage", c"usage_pkey", column::TOKEN_ID as i16);
+
+/// Columns of `tokenauth.usage`, in the order of the table.
+pub(super) mod column {
+    pub const TOKEN_ID: usize = 1;
+    pub const LAST_USED_AT: usize = 2;
+    pub const REQUEST_COUNT: usize = 3;
+    pub const DENIED_COUNT: usize = 4;
+}
+
+/// Inserts the row of a new token, which was not used yet.
+pub fn begin(token: Uuid) {
+    const NEVER: i64 = 0;
+    BY_TOKEN.insert([
+        (column::TOKEN_ID, Argument::of(token)),
+        (column::REQUEST_COUNT, Argument::of(NEVER)),
+        (column::DENIED_COUNT, Argument::of(NEVER)),
+    ]);
+}
 
 /// Whether the snapshot shows the tables to have this batch.
 pub fn has_arrived(batch: OpenBatch, snapshot: &LatestSnapshot) -> bool {

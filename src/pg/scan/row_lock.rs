@@ -57,8 +57,8 @@ impl UniqueIndex {
         let opened = self.open(pg_sys::RowShareLock as pg_sys::LOCKMODE);
         // SAFETY: the tuple is one of the table, which is open; its address stays valid when the scan is over.
         let found = self.find_in(opened, key, &snapshot, |tuple| unsafe { (*tuple).t_self });
-        // SAFETY: the slot is of the table's own kind, as locking takes it, and dropped before the table is closed. The lock of
-        // the table is kept until the transaction ends, as after a statement.
+        // SAFETY: the slot is of the table's own kind, as locking takes it, and dropped before the table is closed. The
+        // lock of the table is kept until the transaction ends, as after a statement.
         unsafe {
             let slot = pg_sys::table_slot_create(opened.table, std::ptr::null_mut());
             let row = found
@@ -74,8 +74,8 @@ impl UniqueIndex {
     }
 }
 
-/// Locks the newest version of a tuple and puts it into the slot, as the executor does for `SELECT … FOR UPDATE`; false when
-/// it has been deleted.
+/// Locks the newest version of a tuple and puts it into the slot, as the executor does for `SELECT … FOR UPDATE`; false
+/// when it has been deleted.
 ///
 /// # Safety
 /// `table` must be open, `tid` the address of one of its tuples that the snapshot shows, and `slot` made for it.

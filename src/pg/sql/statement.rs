@@ -32,6 +32,10 @@ impl Argument {
         Argument { oid, datum: Some(datum) }
     }
 
+    pub(in crate::pg) fn oid(&self) -> pg_sys::Oid {
+        self.oid
+    }
+
     pub(in crate::pg) fn into_datum(self) -> Option<pg_sys::Datum> {
         self.datum
     }

@@ -1,6 +1,6 @@
 //! Points in time as PostgreSQL keeps them: microseconds since 2000-01-01 UTC.
 
-use std::ffi::{CStr, CString};
+use std::ffi::{CStr, CString, c_int};
 
 use pgrx::callconv::{Arg, ArgAbi, BoxRet, FcInfo};
 use pgrx::datum::{Datum, Interval};
@@ -102,6 +102,24 @@ impl Timestamp {
     pub fn shown(self) -> String {
         // SAFETY: the server writes a terminated string into a buffer of its own, which is copied at once.
         let text = unsafe { CStr::from_ptr(pg_sys::timestamptz_to_str(self.0)) };
+        text.to_string_lossy().into_owned()
+    }
+
+    /// In ISO form, in UTC, whatever the session's settings.
+    pub fn written(self) -> String {
+        /// More than the longest form has, `MAXDATELEN` of `datetime.h`.
+        const ROOM: usize = 129;
+        const UTC: c_int = 0;
+        let mut buffer = [0; ROOM];
+        // SAFETY: the server writes a terminated string into the buffer, which has the room that it asks for.
+        let text = unsafe {
+            CStr::from_ptr(pg_sys::JsonEncodeDateTime(
+                buffer.as_mut_ptr(),
+                pg_sys::Datum::from(self.0),
+                pg_sys::TIMESTAMPTZOID,
+                &UTC,
+            ))
+        };
         text.to_string_lossy().into_owned()
     }
 

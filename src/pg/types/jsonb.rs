@@ -55,6 +55,18 @@ impl Jsonb {
         &self.0
     }
 
+    /// From its text, in the server encoding.
+    pub(super) fn written(text: Vec<u8>) -> Self {
+        Jsonb(text)
+    }
+
+    /// Without the members that are null, however deep.
+    pub fn without_nulls(self) -> Self {
+        // SAFETY: jsonb_strip_nulls takes one jsonb, and returns another.
+        let stripped = unsafe { pgrx::direct_function_call(pg_sys::jsonb_strip_nulls, &[self.into_datum()]) };
+        stripped.unwrap_or_else(Jsonb::empty_object)
+    }
+
     /// `{}`.
     pub fn empty_object() -> Self {
         Jsonb(b"{}".to_vec())

@@ -4,8 +4,8 @@ use pgrx::{FromDatum, pg_sys};
 
 use super::varlena;
 
-/// The most columns that a row read here has.
-const MOST_COLUMNS: usize = 32;
+/// The most columns that a row read or written here has.
+pub(in crate::pg) const MOST_COLUMNS: usize = 32;
 
 /// A row, deformed once; columns are numbered from 1, as in the catalogs.
 ///
@@ -68,6 +68,11 @@ impl Row {
     /// All values, and which of them are NULL.
     pub(in crate::pg) fn raw(&self) -> (&[pg_sys::Datum], &[bool]) {
         (&self.values[..self.columns], &self.nulls[..self.columns])
+    }
+
+    /// The value of a column as it is; `None` for NULL.
+    pub(in crate::pg) fn raw_value(&self, column: usize) -> Option<pg_sys::Datum> {
+        (!self.nulls[column - 1]).then_some(self.values[column - 1])
     }
 
     /// Whether a column is NULL.
