@@ -199,13 +199,17 @@ SELECT n, 0, (lpad(to_hex(n + 1600000000000), 12, '0') || '70008000000000000000'
        'user:' || CASE WHEN n % 2 = 0 THEN 1 ELSE n % 1000 + 1 END, '{devices:read}', '{}', 'role:importer', CASE WHEN n % 20 < 2 THEN now() END, 'key_…'
   FROM generate_series(1, 20000) n;
 INSERT INTO tokenauth.usage (token_id) SELECT id FROM tokenauth.token ON CONFLICT DO NOTHING;
+-- the least of three, since autovacuum may just then have the statements planned anew
 CREATE FUNCTION blocks(query text) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE
     plan jsonb;
+    fewest bigint;
 BEGIN
-    EXECUTE query;
-    EXECUTE 'EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) ' || query INTO plan;
-    RETURN (plan #>> '{0,Plan,Shared Hit Blocks}')::bigint + (plan #>> '{0,Plan,Shared Read Blocks}')::bigint;
+    FOR attempt IN 1 .. 3 LOOP
+        EXECUTE 'EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) ' || query INTO plan;
+        fewest := least(fewest, (plan #>> '{0,Plan,Shared Hit Blocks}')::bigint + (plan #>> '{0,Plan,Shared Read Blocks}')::bigint);
+    END LOOP;
+    RETURN fewest;
 END
 $$;
 SELECT id AS deep FROM tokenauth.list() OFFSET 19000 LIMIT 1 \gset
