@@ -284,6 +284,19 @@ impl Server {
         assert!(said.contains("number of failed transactions: 0 "), "{said}");
     }
 
+    /// Runs a script in psql, which reads its variables and backslash commands; it must not fail.
+    pub fn psql(&self, database: &str, script: &str) {
+        self.write_file("script.sql", script, 0o600);
+        finish(
+            program("psql")
+                .args(["--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--username=postgres", "--dbname", database])
+                .arg("--host")
+                .arg(&self.directory)
+                .arg("--file")
+                .arg(self.file("script.sql")),
+        );
+    }
+
     /// The path of a file of this name: beside the data directory or, if the name begins with `data/`, inside it.
     #[must_use]
     pub fn file(&self, name: &str) -> PathBuf {

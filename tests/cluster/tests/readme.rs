@@ -1,4 +1,5 @@
-//! The README's table of settings says what the server says: each setting, its default, and who may set it.
+//! What the README shows is so: its SQL runs, and its table of settings says what the server says of each, its default,
+//! and who may set it.
 
 use tokenauth_cluster::{FAST, Server};
 
@@ -43,4 +44,14 @@ fn the_readme_names_every_setting_with_its_default_and_who_sets_it() {
         .collect();
     told.sort();
     assert_eq!(told, expected);
+}
+
+#[test]
+fn the_sql_of_the_readme_runs() {
+    let server = Server::start(&[FAST, &["shared_preload_libraries = tokenauth"]].concat());
+    let blocks = README.split("```sql\n").skip(1).filter_map(|block| block.split_once("```")).map(|(sql, _)| sql);
+    // What an application sends, with parameters, is tried by the programs of the examples.
+    let script: String = blocks.filter(|sql| !sql.contains("$1")).collect();
+    assert!(script.starts_with("CREATE EXTENSION tokenauth;"), "{script}");
+    server.psql("postgres", &script);
 }
