@@ -17,7 +17,14 @@ CREATE TABLE tokenauth.event (
     CONSTRAINT event_pkey PRIMARY KEY (id)
 );
 
+-- Without the id behind it, an index entry of an owner takes a fifth, since equal ones are stored once. Few owners have
+-- so many events that sorting theirs takes long, and for those the planner walks the primary key.
+CREATE INDEX event_token_id_idx ON tokenauth.event (token_id) WHERE token_id IS NOT NULL;
+CREATE INDEX event_owner_idx ON tokenauth.event (owner) WHERE owner IS NOT NULL;
+
 COMMENT ON TABLE tokenauth.event IS 'History: one row for each change, written in its transaction; rows never change, and only purge() removes them';
+COMMENT ON INDEX tokenauth.event_token_id_idx IS 'Finds the history of a token';
+COMMENT ON INDEX tokenauth.event_owner_idx IS 'Finds the history of a principal and its tokens';
 COMMENT ON COLUMN tokenauth.event.id IS 'Identifier, uuid version 7';
 COMMENT ON COLUMN tokenauth.event.at IS 'When it happened';
 COMMENT ON COLUMN tokenauth.event.event IS 'What happened, such as token.issued';

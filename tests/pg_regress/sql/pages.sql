@@ -224,15 +224,24 @@ SELECT what, blocks('SELECT * FROM ' || what) < 1500 AS few FROM (VALUES
     ('tokenauth.list($$user:chief$$, page_size => 20)'),
     ('tokenauth.list(owner => $$user:1$$, kind => $$key$$, page_size => 20)'),
     ('tokenauth.list(owner => $$user:alice$$, page_size => 20)')) AS w (what);
--- … so does a page of the view, once there are statistics
+-- … so does a page of a view, once there are statistics
+INSERT INTO tokenauth.event (id, at, event, token_id, owner, role)
+SELECT (lpad(to_hex(n + 1600000000000), 12, '0') || '70008000000000000001')::uuid, now(), 'token.issued', id, owner, 'importer'
+  FROM (SELECT id, owner, row_number() OVER (ORDER BY id) AS n FROM tokenauth.token WHERE created_by = 'role:importer') t;
 ANALYZE;
 SELECT what, blocks('SELECT * FROM ' || what) < 1500 AS few FROM (VALUES
     ('tokenauth.tokens ORDER BY id DESC LIMIT 20'),
     ('tokenauth.tokens WHERE id < $$' || :'deep' || '$$ ORDER BY id DESC LIMIT 20'),
     ('tokenauth.tokens WHERE status = $$revoked$$ ORDER BY id DESC LIMIT 20'),
     ('tokenauth.tokens WHERE owner = $$user:1$$ ORDER BY id DESC LIMIT 20')) AS w (what);
+SELECT what, blocks('SELECT * FROM ' || what) < 100 AS few FROM (VALUES
+    ('tokenauth.events ORDER BY id DESC LIMIT 20'),
+    ('tokenauth.events WHERE id < $$' || :'deep' || '$$ ORDER BY id DESC LIMIT 20'),
+    ('tokenauth.events WHERE owner = $$user:1$$ ORDER BY id DESC LIMIT 20'),
+    ('tokenauth.events WHERE owner = $$user:2$$ ORDER BY id DESC LIMIT 20'),
+    ('tokenauth.events WHERE token_id = $$' || :'deep' || '$$ ORDER BY id DESC LIMIT 20')) AS w (what);
 -- … all of them, many
-SELECT blocks('SELECT * FROM tokenauth.list()') > 1500 AS many;
+SELECT blocks('SELECT * FROM tokenauth.list()') > 1500 AS many_of_tokens, blocks('SELECT * FROM tokenauth.events') > 200 AS many_of_events;
 
 DROP OWNED BY regress_tokenauth_pages_reader, regress_tokenauth_pages_verifier;
 DROP ROLE regress_tokenauth_pages_reader, regress_tokenauth_pages_verifier;
