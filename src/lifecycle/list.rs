@@ -63,8 +63,7 @@ fn list(
     let listed = match (actor.name(), owner, kind) {
         (Some(name), owner, kind) => Reach::to_see(&actor, name)?.listed(name, owner, kind.as_ref()),
         (None, None, kind) => Listed::Everybody { kinds: kind.map(|kind| vec![kind]), also: KindsOfOwners::default() },
-        (None, Some(owner), None) => Listed::Owner(owner),
-        (None, Some(owner), Some(kind)) => Listed::Owners(KindsOfOwners { owners: vec![owner], kinds: vec![kind] }),
+        (None, Some(owner), kind) => Listed::Owner { owner, kinds: kind.map(|kind| vec![kind]) },
     };
     let (statement, arguments) = page.of(listed);
     Ok(TokensRows::new(statement, arguments, owner_of_ours))

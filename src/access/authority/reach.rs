@@ -72,22 +72,29 @@ impl Reach {
     pub fn listed(mut self, name: &PrincipalName, owner: Option<Text>, kind: Option<&Text>) -> Listed {
         let is_of = |of: &Text| kind.is_none_or(|kind| kind == of);
         self.everybodys_kinds.retain(is_of);
+        self.own_kinds.retain(is_of);
+        let theirs: Vec<(Text, Text)> = self
+            .organisations
+            .into_iter()
+            .zip(self.their_kinds)
+            .filter(|(of, kind)| is_of(kind) && owner.as_ref().is_none_or(|owner| owner == of))
+            .collect();
+        if let Some(owner) = owner {
+            let own = self.own_kinds.into_iter().filter(|_| owner.as_bytes() == name.as_bytes());
+            let kinds = own.chain(theirs.into_iter().map(|(_, kind)| kind)).chain(self.everybodys_kinds).collect();
+            return Listed::Owner { owner, kinds: Some(kinds) };
+        }
+        if theirs.is_empty() && self.everybodys_kinds.is_empty() {
+            return Listed::Owner { owner: name.text(), kinds: Some(self.own_kinds) };
+        }
         let own = self.own_kinds.into_iter().map(|kind| (name.text(), kind));
-        let mut owned = KindsOfOwners::default();
-        for (of, kind) in own.chain(self.organisations.into_iter().zip(self.their_kinds)) {
-            if is_of(&kind) && owner.as_ref().is_none_or(|owner| *owner == of) && !self.everybodys_kinds.contains(&kind)
-            {
-                owned.push(of, kind);
-            }
+        let (owners, kinds) = own.chain(theirs).filter(|(_, kind)| !self.everybodys_kinds.contains(kind)).unzip();
+        let owned = KindsOfOwners { owners, kinds };
+        if self.everybodys_kinds.is_empty() {
+            Listed::Owners(owned)
+        } else {
+            Listed::Everybody { kinds: Some(self.everybodys_kinds), also: owned }
         }
-        match owner {
-            None if !self.everybodys_kinds.is_empty() => {
-                return Listed::Everybody { kinds: Some(self.everybodys_kinds), also: owned };
-            }
-            Some(owner) => self.everybodys_kinds.into_iter().for_each(|kind| owned.push(owner.clone(), kind)),
-            None => {}
-        }
-        Listed::Owners(owned)
     }
 
     /// The last four arguments of a statement that selects by reach, which follow the principal itself: its own kinds,

@@ -13,8 +13,8 @@ use crate::pg::types::text::Text;
 pub enum Listed {
     /// Of everybody these kinds, or any kind if `None`; and of each owner the kind at the same place.
     Everybody { kinds: Option<Vec<Text>>, also: KindsOfOwners },
-    /// Of this owner every kind.
-    Owner(Text),
+    /// Of one owner these kinds, or any kind if `None`.
+    Owner { owner: Text, kinds: Option<Vec<Text>> },
     /// Of each owner the kind at the same place.
     Owners(KindsOfOwners),
 }
@@ -44,6 +44,9 @@ macro_rules! page {
                FROM tokenauth.tokens t
               WHERE t.id < coalesce($1, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
                 AND (t.status = $2 OR $2 IS NULL)
+                -- The status tells that as well, but only once the owner is known.
+                AND ($2 IS DISTINCT FROM 'expired' OR t.expires_at <= clock_timestamp())
+                AND ($2 IS DISTINCT FROM 'not_yet_valid' OR t.not_before > clock_timestamp())
                 AND ",
             $whose,
             " ORDER BY t.id DESC
@@ -62,8 +65,14 @@ macro_rules! of_everybody {
     };
 }
 
-/// Of each owner in `$4` the kind at the same place in `$5`, or any for NULL: by owner and id, the pages of all of them
-/// merged.
+/// Of the owner `$4` the kinds `$5`, or any for NULL: by owner and id.
+macro_rules! of_owner {
+    () => {
+        page!("t.owner = $4 AND ($5::text[] IS NULL OR t.kind = ANY ($5))")
+    };
+}
+
+/// Of each owner in `$4` the kind at the same place in `$5`: by owner and id, the pages of all of them merged.
 macro_rules! of_owners {
     () => {
         concat!(
@@ -72,8 +81,7 @@ macro_rules! of_owners {
               CROSS JOIN LATERAL (",
             page!(
                 "t.owner = o.owner COLLATE \"C\"
-                 AND ($5::text[] IS NULL
-                      OR (t.owner, t.kind) IN (SELECT * FROM unnest($4::text[], $5::text[])))"
+                 AND (t.owner, t.kind) IN (SELECT * FROM unnest($4::text[], $5::text[]))"
             ),
             ") t
               ORDER BY t.id DESC
@@ -86,9 +94,11 @@ impl Page {
     /// The statement that reads the page, and its arguments.
     pub fn of(self, listed: Listed) -> (&'static Statement, Vec<Argument>) {
         static OF_EVERYBODY: Statement = Statement::paged(of_everybody!());
+        static OF_OWNER: Statement = Statement::paged(of_owner!());
         static OF_OWNERS: Statement = Statement::paged(of_owners!());
         // All rows are read otherwise than a few.
         static ALL_OF_EVERYBODY: Statement = Statement::new(of_everybody!());
+        static ALL_OF_OWNER: Statement = Statement::new(of_owner!());
         static ALL_OF_OWNERS: Statement = Statement::new(of_owners!());
         let is_all = self.size.is_none();
         let array = |texts: Vec<Text>| texts.into_iter().collect::<TextArray>();
@@ -98,9 +108,9 @@ impl Page {
                 arguments.extend(fields![kinds.map(array), array(also.owners), array(also.kinds)]);
                 if is_all { &ALL_OF_EVERYBODY } else { &OF_EVERYBODY }
             }
-            Listed::Owner(owner) => {
-                arguments.extend(fields![array(vec![owner]), None::<TextArray>]);
-                if is_all { &ALL_OF_OWNERS } else { &OF_OWNERS }
+            Listed::Owner { owner, kinds } => {
+                arguments.extend(fields![owner, kinds.map(array)]);
+                if is_all { &ALL_OF_OWNER } else { &OF_OWNER }
             }
             Listed::Owners(KindsOfOwners { owners, kinds }) => {
                 arguments.extend(fields![array(owners), array(kinds)]);
@@ -108,13 +118,5 @@ impl Page {
             }
         };
         (statement, arguments)
-    }
-}
-
-impl KindsOfOwners {
-    /// Adds a kind of an owner.
-    pub fn push(&mut self, owner: Text, kind: Text) {
-        self.owners.push(owner);
-        self.kinds.push(kind);
     }
 }

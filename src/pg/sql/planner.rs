@@ -20,6 +20,7 @@ struct Choices {
     hashagg: bool,
     sort: bool,
     bitmapscan: bool,
+    memoize: bool,
     jit: bool,
 }
 
@@ -38,9 +39,10 @@ impl Planning {
     }
 
     /// For a statement of ours that reads the first rows of many in the order of an index, and joins to each what
-    /// belongs to it: of a table that was small when the plan was made, sorting all of it seemed as good.
+    /// belongs to it: of a table that was small when the plan was made, sorting all of it seemed as good. Remembering
+    /// what was joined costs more than it spares, since what follows in that order has little in common.
     pub fn walking_ours() -> Self {
-        Self::choose(|choices| Choices { sort: false, bitmapscan: false, ..choices.by_key() })
+        Self::choose(|choices| Choices { sort: false, bitmapscan: false, memoize: false, ..choices.by_key() })
     }
 
     /// For a statement of ours that compares whole sets: what sorts spills to disk, where EXCEPT by hashing does not.
@@ -77,6 +79,7 @@ impl Choices {
                 hashagg: pg_sys::enable_hashagg,
                 sort: pg_sys::enable_sort,
                 bitmapscan: pg_sys::enable_bitmapscan,
+                memoize: pg_sys::enable_memoize,
                 jit: pg_sys::jit_enabled,
             }
         }
@@ -92,6 +95,7 @@ impl Choices {
             pg_sys::enable_hashagg = self.hashagg;
             pg_sys::enable_sort = self.sort;
             pg_sys::enable_bitmapscan = self.bitmapscan;
+            pg_sys::enable_memoize = self.memoize;
             pg_sys::jit_enabled = self.jit;
         }
     }
