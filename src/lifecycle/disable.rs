@@ -20,7 +20,8 @@ use crate::pg::types::text::Text;
 /// Disables a token until it is enabled again; returns whether it changed.
 ///
 /// # Errors
-/// `22004` for a NULL id or actor, `42501` when the actor may not, `42704` when no such token exists.
+/// `22004` for a NULL id or actor, `42501` when the actor may not, `42704` when no such token exists or the actor may
+/// not see it.
 ///
 /// # Access
 /// `self`
@@ -52,7 +53,7 @@ fn disable(call: Call, id: Option<Uuid>, actor: default!(Option<Text>, "'session
 ///
 /// # Errors
 /// `22004` for a NULL id or actor, `42501` when the token would grant more than its owner holds now, `42704` when no
-/// such token exists, `55000` when it is revoked or its owner inactive.
+/// such token exists or the actor may not see it, `55000` when it is revoked or its owner inactive.
 ///
 /// # Access
 /// `self`

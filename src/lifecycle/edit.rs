@@ -41,8 +41,8 @@ use crate::pg::types::text::Text;
 /// the token as it is now
 ///
 /// # Errors
-/// As `issue`; also `42704` when no such token exists, `55000` when it is revoked, or has expired and its kind does
-/// not let expired tokens be edited.
+/// As `issue`; also `42704` when no such token exists or the actor may not see it, `55000` when it is revoked, or has
+/// expired and its kind does not let expired tokens be edited.
 ///
 /// # Access
 /// `self`

@@ -26,8 +26,8 @@ use crate::token::Seal;
 ///
 /// # Errors
 /// `22004` for a NULL id or actor; `42501` when the token would grant more than its owner holds now; `42704` when no
-/// such token exists; `55000` when its kind does not reveal, its text was not kept, it is not active, or its key is
-/// missing; `XX001` when the stored text does not open.
+/// such token exists or the actor may not see it; `55000` when its kind does not reveal, its text was not kept, it is
+/// not active, or its key is missing; `XX001` when the stored text does not open.
 ///
 /// # Access
 /// `self`

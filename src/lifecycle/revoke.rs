@@ -28,7 +28,8 @@ use crate::verify;
 /// session.
 ///
 /// # Errors
-/// `22004` for a NULL id or actor, `42501` when the actor may not, `42704` when no such token exists.
+/// `22004` for a NULL id or actor, `42501` when the actor may not, `42704` when no such token exists or the actor may
+/// not see it.
 ///
 /// # Access
 /// `self`
@@ -92,7 +93,8 @@ fn revoke_presented(
 /// Revokes a token for good and removes it from every list; returns false when it was deleted before.
 ///
 /// # Errors
-/// `22004` for a NULL id or actor, `42501` when the actor may not, `42704` when no such token exists.
+/// `22004` for a NULL id or actor, `42501` when the actor may not, `42704` when no such token exists or the actor may
+/// not see it.
 ///
 /// # Access
 /// `self`

@@ -37,8 +37,8 @@ use crate::pg::types::text::Text;
 /// # Errors
 /// `22004` for a NULL id, grace or actor, or a name or lifetime that is required and missing; `22023` for a grace or a
 /// lifetime out of bounds; `42501` when the token would grant more than its owner holds now, or what the actor may not
-/// pass on; `42704` when no such token exists; `55000` when it is revoked, expired, disabled or already rotated, or
-/// its owner is inactive.
+/// pass on; `42704` when no such token exists or the actor may not see it; `55000` when it is revoked, expired,
+/// disabled or already rotated, or its owner is inactive.
 ///
 /// # Access
 /// `self`
@@ -71,7 +71,7 @@ fn rotate(
 /// NULL for a token that was not rotated.
 ///
 /// # Errors
-/// `22004` for a NULL id, `42704` when no such token exists, or the identity of the transaction may not see it.
+/// `22004` for a NULL id, `42704` when no such token exists or the identity of the transaction may not see it.
 ///
 /// # Access
 /// `self`

@@ -101,15 +101,14 @@ impl Reference<'_> {
     fn section(&self, function: &Function, document: &mut String) {
         let description = &function.description;
         let _ = write!(document, "\n### {}\n\n", function.name);
-        if !description.is_internal() {
-            let _ = write!(document, "```sql\n{}\n```\n\n", declaration(function));
+        if description.is_internal() {
+            let _ = write!(document, "{}\n\n{}\n", description.sentence, description.details);
+            return;
         }
+        let _ = write!(document, "```sql\n{}\n```\n\n", declaration(function));
         let _ = writeln!(document, "{}", self.linked(&description.sentence, function));
         if !description.details.is_empty() {
             let _ = write!(document, "\n{}\n", self.linked(&description.details, function));
-        }
-        if description.is_internal() {
-            return;
         }
         self.arguments(function, document);
         self.returns(function, document);
