@@ -1,5 +1,5 @@
 //! Values of the domain, without server and SQL, so that they are tested and fuzzed by themselves: scopes, data scopes,
-//! networks, kinds, verdicts.
+//! networks, kinds, verdicts, and the rule of life.
 
 pub mod bound_to;
 pub mod data_scope;
@@ -9,4 +9,5 @@ pub mod network;
 pub mod principal_name;
 pub mod rate;
 pub mod scope;
+pub mod token_state;
 pub mod verdict;

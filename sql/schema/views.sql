@@ -1,7 +1,12 @@
--- The status checks the same facts in the same order as verification.
+-- The status checks the same facts in the same order as verification. What it says of death and expiry, statements of
+-- ours say in the same words (src/catalog/token/life.rs).
 CREATE VIEW tokenauth.tokens AS
 SELECT CASE
-           WHEN t.revoked_at IS NOT NULL OR d.owner IS NOT NULL OR (t.dies_with_owner AND NOT p.active) THEN 'revoked'
+           WHEN NOT (t.revoked_at IS NULL
+                     AND p.dropped_at IS NULL
+                     AND t.owner_epoch >= p.all_dead_before_epoch
+                     AND (NOT t.dies_with_owner OR p.active AND t.owner_epoch >= p.revocable_dead_before_epoch))
+                THEN 'revoked'
            WHEN t.disabled_at IS NOT NULL THEN 'disabled'
            WHEN t.not_before > c.now THEN 'not_yet_valid'
            WHEN t.expires_at <= c.now THEN 'expired'
@@ -37,7 +42,7 @@ SELECT CASE
  CROSS JOIN LATERAL (SELECT tokenauth.recent_usage(t.id) AS recent OFFSET 0) m
   CROSS JOIN (SELECT pg_catalog.clock_timestamp() AS now) c
   LEFT JOIN LATERAL (
-       SELECT m.owner, m.at, m.by, m.reason
+       SELECT m.at, m.by, m.reason
          FROM tokenauth.mass_death m
         WHERE m.owner = t.owner
           AND m.epoch > t.owner_epoch

@@ -80,7 +80,7 @@ impl Parties {
     /// 42704 when it may and the owner does not exist.
     pub fn handing_out(self, kind: &Kind, owner: &PrincipalName) -> Result<(Principal, Authority), Error> {
         self.authority.may_hand_out(kind)?;
-        match self.owner.filter(|owner| !owner.dropped) {
+        match self.owner.filter(|owner| !owner.state.dropped) {
             Some(principal) => Ok((principal, self.authority)),
             None => Err(PrincipalError::NotFound(owner.shown()).into()),
         }

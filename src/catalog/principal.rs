@@ -8,6 +8,7 @@ use crate::error::PrincipalError;
 use crate::model::data_scope::DataScopes;
 use crate::model::principal_name::PrincipalName;
 use crate::model::scope::Scopes;
+use crate::model::token_state::OwnerState;
 use crate::pg::scan::index_scan::{Key, UniqueIndex};
 use crate::pg::scan::row_lock::Strength;
 use crate::pg::scan::snapshot::LatestSnapshot;
@@ -34,39 +35,23 @@ mod column {
 
 /// A principal, or the tombstone of one.
 pub struct Principal {
-    /// Whether its tokens work.
-    pub active: bool,
+    /// What it says about the life of its tokens.
+    pub state: OwnerState,
     /// How many mass deaths its tokens have been through.
     pub epoch: i64,
     /// The permissions that it holds.
     pub permissions: Rc<Scopes>,
     /// Why it is inactive.
     pub state_reason: Option<Text>,
-    /// Whether it was dropped.
-    pub dropped: bool,
     /// The data it may reach.
     pub data_scopes: DataScopes,
-    all_dead_before: i64,
-    revocable_dead_before: i64,
 }
 
 impl Principal {
-    /// Whether a mass death has killed a token that was issued to it in this epoch.
-    pub fn has_killed(&self, epoch: i64, dies_with_owner: bool) -> bool {
-        epoch < self.all_dead_before
-            || dies_with_owner && (epoch < self.revocable_dead_before || !self.active)
-            || self.dropped
-    }
-
     /// The approximate number of bytes beyond its own fields, without permissions that others share.
     pub fn size(&self) -> usize {
         let reason = self.state_reason.as_ref().map_or(0, |reason| reason.as_bytes().len());
         reason + self.data_scopes.size() + scope_interner::own_size(&self.permissions)
-    }
-
-    /// The epochs before which its tokens are dead: all of them, and those that die when it is deactivated.
-    pub fn dead_before(&self) -> (i64, i64) {
-        (self.all_dead_before, self.revocable_dead_before)
     }
 }
 
@@ -101,21 +86,23 @@ pub fn lock(name: &PrincipalName, hold: Hold) -> Option<Principal> {
 /// # Errors
 /// 42704 when there is none.
 pub fn lock_existing(name: &PrincipalName, hold: Hold) -> Result<Principal, PrincipalError> {
-    lock(name, hold).filter(|principal| !principal.dropped).ok_or_else(|| PrincipalError::NotFound(name.shown()))
+    lock(name, hold).filter(|principal| !principal.state.dropped).ok_or_else(|| PrincipalError::NotFound(name.shown()))
 }
 
 fn read(row: &Row) -> Principal {
     Principal {
-        active: row.required(column::ACTIVE),
+        state: OwnerState {
+            active: row.required(column::ACTIVE),
+            dropped: !row.is_null(column::DROPPED_AT),
+            all_dead_before: row.required(column::ALL_DEAD_BEFORE),
+            revocable_dead_before: row.required(column::REVOCABLE_DEAD_BEFORE),
+        },
         epoch: row.required(column::EPOCH),
         permissions: scope_interner::scopes(row.bytes(column::PERMISSIONS).unwrap_or_default(), || {
             stored_scopes(&row.required::<TextArray>(column::PERMISSIONS))
         }),
         state_reason: row.optional(column::STATE_REASON),
-        dropped: !row.is_null(column::DROPPED_AT),
         data_scopes: stored_data_scopes(&row.required(column::DATA_SCOPES)),
-        all_dead_before: row.required(column::ALL_DEAD_BEFORE),
-        revocable_dead_before: row.required(column::REVOCABLE_DEAD_BEFORE),
     }
 }
 

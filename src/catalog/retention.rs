@@ -5,6 +5,7 @@
 use pgrx::Uuid;
 
 use super::event::append_only::{PURGED, Unlocked};
+use crate::catalog::token::life::{ends_at, is_killed_by};
 use crate::pg::sql::statement::{Argument, Statement, arguments};
 use crate::pg::types::array::TextArray;
 use crate::pg::types::clock::Timestamp;
@@ -14,10 +15,10 @@ use crate::pg::types::text::Text;
 pub fn remove_tokens(before: Timestamp, most: i64) -> i64 {
     // Verifications write usage in their own transactions: a token whose usage is being written stays.
     macro_rules! remove {
-        ($dead:literal) => {
+        ($($dead:expr),+) => {
             concat!(
                 "WITH dead AS MATERIALIZED (SELECT t.id FROM ",
-                $dead,
+                $($dead,)+
                 " LIMIT $2 FOR UPDATE OF t SKIP LOCKED),
                  uses AS MATERIALIZED (
                      SELECT u.token_id FROM tokenauth.usage u JOIN dead d ON d.id = u.token_id
@@ -38,13 +39,14 @@ pub fn remove_tokens(before: Timestamp, most: i64) -> i64 {
     // What an import has brought counts from then on, or it would be gone before it is exported.
     static ALONE: Statement = Statement::new(remove!(
         "tokenauth.token t
-          WHERE (t.revoked_at < $1 AND (t.learned_at < $1 OR t.learned_at IS NULL) OR t.expires_at < $1)"
+          WHERE (t.revoked_at < $1 AND (t.learned_at < $1 OR t.learned_at IS NULL) OR ",
+        ends_at!(),
+        " < $1)"
     ));
     static WITH_OTHERS: Statement = Statement::new(remove!(
-        "tokenauth.mass_death m
-           JOIN tokenauth.token t
-             ON t.owner = m.owner AND t.owner_epoch < m.epoch AND (m.covers = 'all' OR t.dies_with_owner)
-          WHERE m.at < $1"
+        "tokenauth.mass_death m JOIN tokenauth.token t ON ",
+        is_killed_by!(),
+        " WHERE m.at < $1"
     ));
     let removed = count(&ALONE, arguments![before, most]);
     removed + if removed < most { count(&WITH_OTHERS, arguments![before, most - removed]) } else { 0 }
@@ -53,19 +55,19 @@ pub fn remove_tokens(before: Timestamp, most: i64) -> i64 {
 /// Wipes the sealed texts of at most `most` tokens killed by mass deaths, and returns how many. Whatever kills a single
 /// token wipes its text at once.
 pub fn wipe_sealed(most: i64) -> i64 {
-    static WIPE: Statement = Statement::new(
+    static WIPE: Statement = Statement::new(concat!(
         "WITH dead AS MATERIALIZED (
              SELECT t.id
                FROM tokenauth.mass_death m
-               JOIN tokenauth.token t
-                 ON t.owner = m.owner AND t.owner_epoch < m.epoch AND (m.covers = 'all' OR t.dies_with_owner)
-              WHERE t.seal IS NOT NULL
+               JOIN tokenauth.token t ON ",
+        is_killed_by!(),
+        "     WHERE t.seal IS NOT NULL
               LIMIT $1
                 FOR NO KEY UPDATE OF t SKIP LOCKED),
          wiped AS (
              UPDATE tokenauth.token t SET sealed = NULL, seal = NULL FROM dead WHERE t.id = dead.id RETURNING t.id)
          SELECT count(*) FROM wiped",
-    );
+    ));
     count(&WIPE, arguments![most])
 }
 

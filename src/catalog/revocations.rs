@@ -1,6 +1,7 @@
 //! Carries out deaths that another copy of the database has exported. Each keeps the moment at which it happened there,
 //! and the one at which this copy learned of it, by which later exports pass it on.
 
+use crate::catalog::token::life::survives;
 use crate::pg::sql::rows::Rows;
 use crate::pg::sql::statement::Statement;
 
@@ -17,13 +18,13 @@ pub struct Changed {
 /// The tokens that mass deaths cover, and that no mass death here has killed.
 macro_rules! covered {
     () => {
-        "  FROM tokenauth_dead d
-           JOIN tokenauth.principal p ON p.principal = d.owner COLLATE \"C\"
-           JOIN tokenauth.token t ON t.owner = p.principal
-          WHERE t.id < d.first_id
-            AND (d.covers = 'all' OR t.dies_with_owner)
-            AND t.owner_epoch >= p.all_dead_before_epoch
-            AND (NOT t.dies_with_owner OR t.owner_epoch >= p.revocable_dead_before_epoch)"
+        concat!(
+            "  FROM tokenauth_dead d
+               JOIN tokenauth.principal p ON p.principal = d.owner COLLATE \"C\"
+               JOIN tokenauth.token t ON t.owner = p.principal
+              WHERE t.id < d.first_id AND (d.covers = 'all' OR t.dies_with_owner) AND ",
+            survives!()
+        )
     };
 }
 

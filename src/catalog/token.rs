@@ -2,6 +2,7 @@
 
 pub mod extent;
 pub mod grant;
+pub mod life;
 pub mod page;
 
 use pgrx::Uuid;
@@ -11,6 +12,7 @@ use crate::catalog::principal::{Covers, Principal, stored_data_scopes};
 use crate::error::{LifetimeError, TokenError};
 use crate::model::network::Networks;
 use crate::model::principal_name::PrincipalName;
+use crate::model::token_state::TokenState;
 use crate::pg::scan::index_scan::{Key, UniqueIndex};
 use crate::pg::scan::row_lock::Strength;
 use crate::pg::scan::snapshot::LatestSnapshot;
@@ -24,6 +26,7 @@ use crate::pg::types::text::Text;
 use crate::token::Lookup;
 use extent::Extent;
 use grant::Grant;
+use life::{is_alive, is_seen_alive};
 
 /// The table by its primary key.
 pub static BY_ID: UniqueIndex = UniqueIndex::new(c"token", c"token_pkey", column::ID as i16);
@@ -71,20 +74,10 @@ pub struct Token {
     pub kind: Text,
     /// Its owner.
     pub owner: Text,
-    /// The epoch of its owner when it was issued.
-    pub owner_epoch: i64,
-    /// Whether it dies when its owner is deactivated.
-    pub dies_with_owner: bool,
+    /// What decides, with its owner, whether it works.
+    pub state: TokenState,
     /// What it was granted, until when it works, and from where.
     pub extent: Extent,
-    /// When it starts working.
-    pub not_before: Option<Timestamp>,
-    /// Whether it was revoked itself, not by a mass death.
-    pub revoked: bool,
-    /// Whether it is disabled.
-    pub disabled: bool,
-    /// Whether it was deleted.
-    pub deleted: bool,
     /// Whether it has a successor.
     pub rotated: bool,
 }
@@ -95,42 +88,10 @@ impl Token {
     /// # Errors
     /// 22023 when it would not.
     pub fn begins_before(&self, expires_at: Option<Timestamp>) -> Result<(), LifetimeError> {
-        match (self.not_before, expires_at) {
+        match (self.state.not_before, expires_at) {
             (Some(start), Some(end)) if start >= end => Err(LifetimeError::NeverValid),
             _ => Ok(()),
         }
-    }
-
-    /// Whether it is dead for good, by its own revocation or deletion or by a mass death.
-    pub fn is_dead(&self, owner: &Principal) -> bool {
-        self.revoked || self.deleted || owner.has_killed(self.owner_epoch, self.dies_with_owner)
-    }
-
-    /// Whether it has not yet started working.
-    pub fn is_early(&self, now: Timestamp) -> bool {
-        self.not_before.is_some_and(|start| now < start)
-    }
-
-    /// Its status unless it was deleted, as the view `tokenauth.tokens` shows it.
-    pub fn status(&self, owner: &Principal, now: Timestamp) -> &'static str {
-        if self.is_dead(owner) {
-            "revoked"
-        } else if self.disabled {
-            "disabled"
-        } else if self.is_early(now) {
-            "not_yet_valid"
-        } else if self.is_expired(now) {
-            "expired"
-        } else if owner.active {
-            "active"
-        } else {
-            "suspended"
-        }
-    }
-
-    /// Whether it has expired.
-    pub fn is_expired(&self, now: Timestamp) -> bool {
-        self.extent.expires_at.is_some_and(|end| end <= now)
     }
 }
 
@@ -159,14 +120,22 @@ fn read(row: &Row) -> Token {
         id: row.required(column::ID),
         kind: row.required(column::KIND),
         owner: row.required(column::OWNER),
-        owner_epoch: row.required(column::OWNER_EPOCH),
-        dies_with_owner: row.required(column::DIES_WITH_OWNER),
+        state: state(row),
         extent: extent(row),
-        not_before: row.optional(column::NOT_BEFORE),
-        revoked: !row.is_null(column::REVOKED_AT),
-        disabled: !row.is_null(column::DISABLED_AT),
-        deleted: !row.is_null(column::DELETED_AT),
         rotated: !row.is_null(column::ROTATED_TO),
+    }
+}
+
+/// What decides, with its owner, whether the token of a row works.
+pub fn state(row: &Row) -> TokenState {
+    TokenState {
+        revoked: !row.is_null(column::REVOKED_AT),
+        deleted: !row.is_null(column::DELETED_AT),
+        disabled: !row.is_null(column::DISABLED_AT),
+        dies_with_owner: row.required(column::DIES_WITH_OWNER),
+        owner_epoch: row.required(column::OWNER_EPOCH),
+        not_before: row.optional(column::NOT_BEFORE),
+        expires_at: row.optional(column::EXPIRES_AT),
     }
 }
 
@@ -211,15 +180,13 @@ pub fn settings(id: Uuid) -> Result<Settings, TokenError> {
 /// How many tokens of a kind an owner has alive, without those in the grace of a rotation. The owner must be locked
 /// with [`Hold::Alone`](crate::catalog::principal::Hold::Alone).
 pub fn count_alive(owner: &PrincipalName, kind: &Text, principal: &Principal) -> i64 {
-    static COUNT: Statement = Statement::by_key(
+    static COUNT: Statement = Statement::by_key(concat!(
         "SELECT count(*)
-           FROM tokenauth.token
-          WHERE owner = $1 AND kind = $2 AND revoked_at IS NULL
-            AND (expires_at IS NULL OR expires_at > clock_timestamp())
-            AND rotated_to IS NULL
-            AND owner_epoch >= $3 AND (NOT dies_with_owner OR owner_epoch >= $4)",
-    );
-    let (all, revocable) = principal.dead_before();
+           FROM tokenauth.token t
+          WHERE t.owner = $1 AND t.kind = $2 AND t.rotated_to IS NULL AND ",
+        is_alive!("$3", "$4"),
+    ));
+    let (all, revocable) = principal.state.dead_before();
     COUNT.first(arguments![owner.text(), kind.clone(), all, revocable], |row| row.required(1)).unwrap_or(0)
 }
 
@@ -228,37 +195,36 @@ pub fn count_alive_of(owner: &PrincipalName, principal: &Principal, most: i64) -
     // Each half is a range of the index, so tokens of earlier mass deaths are not even passed over. ORDER BY names the
     // index order: without it, the planner underestimates the cost of scanning the whole table for an owner of many
     // tokens whose rows lie at its end.
-    static COUNT: Statement = Statement::by_key(
+    static COUNT: Statement = Statement::by_key(concat!(
         "SELECT count(*)
-           FROM ((SELECT FROM tokenauth.token
-                   WHERE owner = $1 AND NOT dies_with_owner AND owner_epoch >= $2
-                     AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > clock_timestamp())
-                   ORDER BY owner_epoch
+           FROM ((SELECT FROM tokenauth.token t
+                   WHERE t.owner = $1 AND NOT t.dies_with_owner AND ",
+        is_alive!("$2"),
+        "         ORDER BY t.owner_epoch
                    LIMIT $4)
                  UNION ALL
-                 (SELECT FROM tokenauth.token
-                   WHERE owner = $1 AND dies_with_owner AND owner_epoch >= $3
-                     AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > clock_timestamp())
-                   ORDER BY owner_epoch
+                 (SELECT FROM tokenauth.token t
+                   WHERE t.owner = $1 AND t.dies_with_owner AND ",
+        is_alive!("$3"),
+        "         ORDER BY t.owner_epoch
                    LIMIT $4)
                   LIMIT $4) alive",
-    );
-    let (all, revocable) = principal.dead_before();
-    COUNT.first(arguments![owner.text(), all, revocable.max(all), most], |row| row.required(1)).unwrap_or(0)
+    ));
+    let (all, revocable) = principal.state.dead_before();
+    COUNT.first(arguments![owner.text(), all, revocable, most], |row| row.required(1)).unwrap_or(0)
 }
 
 /// At most `most` tokens of an owner, locked likewise, that a mass death would kill now.
 pub fn alive_of(owner: &PrincipalName, principal: &Principal, covers: Covers, most: i64) -> Vec<Uuid> {
-    static FIND: Statement = Statement::by_key(
-        "SELECT id
-           FROM tokenauth.token
-          WHERE owner = $1 AND owner_epoch >= $2
-            AND (dies_with_owner AND owner_epoch >= $3 OR NOT dies_with_owner AND $4)
-            AND revoked_at IS NULL AND (expires_at IS NULL OR expires_at > clock_timestamp())
-          ORDER BY owner, dies_with_owner, owner_epoch
+    static FIND: Statement = Statement::by_key(concat!(
+        "SELECT t.id
+           FROM tokenauth.token t
+          WHERE t.owner = $1 AND (t.dies_with_owner OR $4) AND ",
+        is_alive!("$2", "$3"),
+        " ORDER BY t.owner, t.dies_with_owner, t.owner_epoch
           LIMIT $5",
-    );
-    let (all, revocable) = principal.dead_before();
+    ));
+    let (all, revocable) = principal.state.dead_before();
     FIND.all(arguments![owner.text(), all, revocable, covers == Covers::All, most], |row| row.required(1))
 }
 
@@ -326,18 +292,19 @@ pub fn described(id: Uuid) -> Option<Jsonb> {
 pub static SEEN: Statement = Statement::by_key("SELECT t FROM tokenauth.tokens t WHERE t.id = $1");
 
 /// Rows of the view `tokenauth.tokens`, alive, that expire by `$1`, in order of expiry.
-pub static EXPIRING: Statement = Statement::new(
+pub static EXPIRING: Statement = Statement::new(concat!(
     "SELECT t.*
        FROM tokenauth.tokens t
-      WHERE t.expires_at <= $1 AND t.status NOT IN ('revoked', 'expired')
-      ORDER BY t.expires_at, t.id",
-);
+      WHERE t.expires_at <= $1 AND ",
+    is_seen_alive!(),
+    " ORDER BY t.expires_at, t.id",
+));
 
 /// Rows of the view `tokenauth.tokens`, alive, neither issued nor used since `$1`, the longest idle first.
-pub static IDLE: Statement = Statement::new(
+pub static IDLE: Statement = Statement::new(concat!(
     "SELECT t.*
        FROM tokenauth.tokens t
-      WHERE t.created_at < $1 AND (t.last_used_at < $1 OR t.last_used_at IS NULL)
-        AND t.status NOT IN ('revoked', 'expired')
-      ORDER BY greatest(t.created_at, t.last_used_at), t.id",
-);
+      WHERE t.created_at < $1 AND (t.last_used_at < $1 OR t.last_used_at IS NULL) AND ",
+    is_seen_alive!(),
+    " ORDER BY greatest(t.created_at, t.last_used_at), t.id",
+));

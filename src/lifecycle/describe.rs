@@ -54,7 +54,7 @@ fn describe(
 /// unknown one, 28000 for one that acts by a token that is not accepted any more.
 pub fn find_seen(id: Uuid, actor: &Actor) -> Result<Token, Error> {
     let token = find_for(id, actor)?;
-    if !may_see(actor, &token)? || token.deleted { Err(TokenError::NotFound(id).into()) } else { Ok(token) }
+    if !may_see(actor, &token)? || token.state.deleted { Err(TokenError::NotFound(id).into()) } else { Ok(token) }
 }
 
 fn may_see(actor: &Actor, token: &Token) -> Result<bool, Error> {

@@ -8,8 +8,9 @@ use super::revoke::{Change, record};
 use crate::access::actor::Actor;
 use crate::arguments;
 use crate::arguments::caller::Caller;
-use crate::catalog::token::{BY_ID, Token, column};
+use crate::catalog::token::{BY_ID, column};
 use crate::error::ErrorReport;
+use crate::model::token_state::{Status, TokenState};
 use crate::pg::function::call::Call;
 use crate::pg::scan::index_scan::Key;
 use crate::pg::sql::statement::Argument;
@@ -39,13 +40,14 @@ fn disable(call: Call, id: Option<Uuid>, actor: default!(Option<Text>, "'session
     let id = arguments::token_id(id)?;
     let held = Held::lock(id, &actor)?;
     held.authority.may_manage(&held.kind)?;
-    if held.token.disabled || held.is_dead() {
+    if held.token.state.disabled || held.is_dead() {
         return Ok(false);
     }
     xact::mark_death();
-    let before = held.token.status(&held.principal, Timestamp::now());
-    set_disabled(id, Some(Timestamp::now()));
-    record("token.disabled", held.token, Change::of(before, "disabled"), &actor)?;
+    let now = Timestamp::now();
+    let before = held.status(now);
+    set_disabled(id, Some(now));
+    record("token.disabled", held.token, Change::of(before, Status::Disabled), &actor)?;
     Ok(true)
 }
 
@@ -69,17 +71,15 @@ fn enable(call: Call, id: Option<Uuid>, actor: default!(Option<Text>, "'session'
     let actor = Actor::resolve(caller, actor)?;
     let _owner = caller.act_as_owner();
     let held = Held::lock(arguments::token_id(id)?, &actor)?;
-    held.must_be_alive()?;
+    held.must_not_be_dead()?;
     held.may_be_revived()?;
-    if !held.token.disabled {
+    if !held.token.state.disabled {
         return Ok(false);
     }
     set_disabled(held.token.id, None);
-    let now = Timestamp::now();
-    let before = held.token.status(&held.principal, now);
-    let enabled = Token { disabled: false, ..held.token };
-    let after = enabled.status(&held.principal, now);
-    record("token.enabled", enabled, Change::of(before, after), &actor)?;
+    let enabled = TokenState { disabled: false, ..held.token.state };
+    let after = enabled.status(&held.principal.state, Timestamp::now());
+    record("token.enabled", held.token, Change::of(Status::Disabled, after), &actor)?;
     Ok(true)
 }
 

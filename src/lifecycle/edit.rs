@@ -110,9 +110,9 @@ impl Edit {
         );
         let id = held.token.id;
         held.authority.may_hand_out(&held.kind)?;
-        held.must_be_alive()?;
+        held.must_not_be_dead()?;
         let now = Timestamp::now();
-        let was_expired = held.token.is_expired(now);
+        let was_expired = held.token.state.has_ended(now);
         if was_expired && !held.kind.expired_editable {
             return Err(TokenError::Expired(id).into());
         }

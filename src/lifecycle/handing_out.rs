@@ -21,6 +21,7 @@ use crate::model::kind::Kind;
 use crate::model::network::Networks;
 use crate::model::principal_name::PrincipalName;
 use crate::model::scope::Scopes;
+use crate::model::token_state::Status;
 use crate::pg::types::array::TextArray;
 use crate::pg::types::clock::Timestamp;
 use crate::pg::types::encoding;
@@ -37,7 +38,7 @@ impl Kind {
         if !self.owner_types.iter().any(|allowed| allowed.as_bytes() == owner_type.as_bytes()) {
             return Err(KindError::OwnerType { kind: self.name.shown(), owner_type: owner_type.to_owned() }.into());
         }
-        if !principal.active {
+        if !principal.state.active {
             return Err(PrincipalError::Inactive { principal: owner.shown(), table: supplier_of_active(owner) }.into());
         }
         Ok(())
@@ -160,7 +161,7 @@ impl Held {
     /// 42704 when no such token exists, it was deleted, or this actor must not know of it.
     pub fn lock(id: Uuid, actor: &Actor) -> Result<Self, Error> {
         let held = Held::lock_deleted(id, actor)?;
-        if held.token.deleted { Err(TokenError::NotFound(id).into()) } else { Ok(held) }
+        if held.token.state.deleted { Err(TokenError::NotFound(id).into()) } else { Ok(held) }
     }
 
     /// As [`lock`](Self::lock), but deleted tokens are found too.
@@ -184,15 +185,20 @@ impl Held {
 
     /// Whether the token is dead, by its own revocation or by a mass death.
     pub fn is_dead(&self) -> bool {
-        self.token.is_dead(&self.principal)
+        self.token.state.is_dead(&self.principal.state)
     }
 
     /// Checks that the token is not dead.
     ///
     /// # Errors
     /// 55000 when it is.
-    pub fn must_be_alive(&self) -> Result<(), Error> {
+    pub fn must_not_be_dead(&self) -> Result<(), Error> {
         if self.is_dead() { Err(TokenError::Revoked(self.token.id).into()) } else { Ok(()) }
+    }
+
+    /// The status of the token.
+    pub fn status(&self, now: Timestamp) -> Status {
+        self.token.state.status(&self.principal.state, now)
     }
 
     /// Checks that the token works now.
@@ -200,18 +206,26 @@ impl Held {
     /// # Errors
     /// 55000 when it is dead, disabled, not yet valid or expired, or its owner is inactive.
     pub fn must_be_active(&self) -> Result<(), Error> {
-        let (id, now) = (self.token.id, Timestamp::now());
-        self.must_be_alive()?;
-        if self.token.disabled {
-            return Err(TokenError::Disabled(id).into());
-        }
-        if self.token.is_early(now) {
-            return Err(TokenError::NotYetValid(id).into());
-        }
-        if self.token.is_expired(now) {
-            return Err(TokenError::Expired(id).into());
+        let now = Timestamp::now();
+        self.must_be_usable(now)?;
+        if self.status(now) == Status::NotYetValid {
+            return Err(TokenError::NotYetValid(self.token.id).into());
         }
         self.kind.accepts(&self.owner, &self.principal)
+    }
+
+    /// Checks that the token works now, or will once it is valid and its owner active.
+    ///
+    /// # Errors
+    /// 55000 when it is dead, disabled or expired.
+    pub fn must_be_usable(&self, now: Timestamp) -> Result<(), Error> {
+        let id = self.token.id;
+        match self.status(now) {
+            Status::Revoked => Err(TokenError::Revoked(id).into()),
+            Status::Disabled => Err(TokenError::Disabled(id).into()),
+            _ if self.token.state.has_ended(now) => Err(TokenError::Expired(id).into()),
+            _ => Ok(()),
+        }
     }
 
     /// Checks that the actor may bring the token, as it is, back into force.

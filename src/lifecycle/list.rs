@@ -9,12 +9,11 @@ use crate::arguments;
 use crate::arguments::caller::Caller;
 use crate::catalog::token::page::{KindsOfOwners, Listed, Page};
 use crate::error::{ArgumentError, ErrorReport};
+use crate::model::token_state::Status;
 use crate::pg::function::call::Call;
 use crate::pg::types::composite::TokensRows;
 use crate::pg::types::text::Text;
 
-/// Every status, as the view names it.
-const STATUSES: [&str; 6] = ["active", "disabled", "not_yet_valid", "expired", "revoked", "suspended"];
 /// The most rows of a page.
 const MOST_ROWS: i32 = 1000;
 
@@ -82,7 +81,7 @@ fn selected(what: &'static str, text: Option<Text>) -> Result<Option<Text>, Argu
 /// # Errors
 /// 22023 for any other.
 fn known(status: Option<Text>) -> Result<Option<Text>, ArgumentError> {
-    let is_known = |text: &Text| STATUSES.iter().any(|status| status.as_bytes() == text.as_bytes());
+    let is_known = |text: &Text| Status::ALL.iter().any(|status| status.as_str().as_bytes() == text.as_bytes());
     if status.as_ref().is_none_or(is_known) { Ok(status) } else { Err(ArgumentError::NoSuchStatus) }
 }
 

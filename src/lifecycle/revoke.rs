@@ -9,9 +9,10 @@ use crate::arguments::caller::Caller;
 use crate::arguments::{self, MOST_PROSE};
 use crate::catalog::death_notice;
 use crate::catalog::event::Event;
-use crate::catalog::principal;
+use crate::catalog::principal::{self, Principal};
 use crate::catalog::token::{self, BY_ID, Token, column};
 use crate::error::{Error, ErrorReport};
+use crate::model::token_state::Status;
 use crate::pg::function::call::Call;
 use crate::pg::scan::index_scan::Key;
 use crate::pg::scan::snapshot::LatestSnapshot;
@@ -111,12 +112,12 @@ fn delete(call: Call, id: Option<Uuid>, actor: default!(Option<Text>, "'session'
     let _owner = caller.act_as_owner();
     let id = arguments::token_id(id)?;
     let token = lock(id, &actor)?;
-    if token.deleted {
+    if token.state.deleted {
         return Ok(false);
     }
     xact::mark_death();
-    let status = Status::of(&token);
-    if status.is_alive {
+    let Found { is_alive, status } = Found::of(&token);
+    if is_alive {
         death_notice::died(id);
     }
     let now = Timestamp::now();
@@ -137,7 +138,7 @@ fn delete(call: Call, id: Option<Uuid>, actor: default!(Option<Text>, "'session'
             (column::SEAL, Argument::of(None::<Text>)),
         ]
     });
-    record("token.deleted", token, Change { before: status.name, after: Some("deleted"), reason: None }, &actor)?;
+    record("token.deleted", token, Change { before: status, after: Some("deleted"), reason: None }, &actor)?;
     Ok(true)
 }
 
@@ -153,40 +154,42 @@ fn lock(id: Uuid, actor: &Actor) -> Result<Token, Error> {
 }
 
 fn kill(token: Token, reason: Option<Text>, actor: &Actor) -> Result<bool, Error> {
-    if token.revoked {
+    if token.state.revoked {
         return Ok(false);
     }
     xact::mark_death();
-    let status = Status::of(&token);
-    if status.is_alive {
+    let Found { is_alive, status } = Found::of(&token);
+    if is_alive {
         death_notice::died(token.id);
     }
     mark_revoked(&token, reason.clone(), actor);
     // A token killed by an earlier mass death keeps that death in the lists; this revocation is recorded nevertheless.
-    record("token.revoked", token, Change { before: status.name, after: Some("revoked"), reason }, actor)?;
-    Ok(status.is_alive)
+    record("token.revoked", token, Change { before: status, after: Some(Status::Revoked.as_str()), reason }, actor)?;
+    Ok(is_alive)
 }
 
-/// What a locked token was until now.
-struct Status {
-    /// Its status; `None` if its owner has no row.
-    name: Option<&'static str>,
-    /// Whether it is alive: not revoked, not killed by a mass death, and not expired.
+/// What a locked token is found to be, before it is killed.
+#[derive(Default)]
+struct Found {
     is_alive: bool,
+    /// `None` if its owner has no row.
+    status: Option<Status>,
 }
 
-impl Status {
+impl Found {
     fn of(token: &Token) -> Self {
-        let now = Timestamp::now();
         let owner = principal::find(token.owner.as_bytes(), &LatestSnapshot::take());
-        let is_dead = owner.as_ref().is_none_or(|owner| token.is_dead(owner));
-        Status { name: owner.map(|owner| token.status(&owner, now)), is_alive: !is_dead && !token.is_expired(now) }
+        let now = Timestamp::now();
+        owner.map_or_else(Found::default, |Principal { state: owner, .. }| Found {
+            is_alive: token.state.is_alive(&owner, now),
+            status: Some(token.state.status(&owner, now)),
+        })
     }
 }
 
 /// Marks a locked token as dead from now on, unless it is already.
 pub fn mark_revoked(token: &Token, reason: Option<Text>, actor: &Actor) {
-    if token.revoked {
+    if token.state.revoked {
         return;
     }
     let [now, by] = [Argument::of(Timestamp::now()), Argument::of(actor.recorded())];
@@ -205,7 +208,7 @@ pub fn mark_revoked(token: &Token, reason: Option<Text>, actor: &Actor) {
 #[derive(Default)]
 pub struct Change {
     /// What it was.
-    pub before: Option<&'static str>,
+    pub before: Option<Status>,
     /// What it is now.
     pub after: Option<&'static str>,
     /// Why, if a reason was given.
@@ -214,8 +217,8 @@ pub struct Change {
 
 impl Change {
     /// From one status to another.
-    pub fn of(before: &'static str, after: &'static str) -> Self {
-        Change { before: Some(before), after: Some(after), reason: None }
+    pub fn of(before: Status, after: Status) -> Self {
+        Change { before: Some(before), after: Some(after.as_str()), reason: None }
     }
 }
 
@@ -233,7 +236,7 @@ pub fn record(event: &'static str, token: Token, change: Change, actor: &Actor) 
         token_id: Some(token.id),
         kind: Some(token.kind),
         owner: Some(token.owner),
-        before: described(change.before, None),
+        before: described(change.before.map(Status::as_str), None),
         after: described(change.after, change.reason.as_ref()),
     }
     .record(actor)

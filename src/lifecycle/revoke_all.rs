@@ -10,6 +10,7 @@ use crate::arguments::{self, MOST_PROSE};
 use crate::catalog::death_notice;
 use crate::catalog::event::{Event, Originator as _};
 use crate::catalog::principal::{self, Covers, Hold, lock_existing};
+use crate::catalog::token::life::is_alive;
 use crate::catalog::{kind, token};
 use crate::error::{AccessError, ArgumentError, Error, ErrorReport};
 use crate::model::principal_name::PrincipalName;
@@ -106,12 +107,11 @@ impl Selection {
     /// selected token becomes visible later.
     fn kill(self, actor: &Actor, reason: Option<Text>) -> Result<i64, Error> {
         // Rows are locked in id order. Expired tokens die too, or an edit could revive them.
-        static KILL: Statement = Statement::new(
+        static KILL: Statement = Statement::new(concat!(
             "WITH selected AS (
-                 SELECT t.id,
-                        (t.expires_at IS NULL OR t.expires_at > clock_timestamp())
-                        AND t.owner_epoch >= p.all_dead_before_epoch
-                        AND (NOT t.dies_with_owner OR t.owner_epoch >= p.revocable_dead_before_epoch) AS alive
+                 SELECT t.id, ",
+            is_alive!(),
+            " AS alive
                    FROM tokenauth.token t
                    JOIN tokenauth.principal p ON p.principal = t.owner
                   WHERE t.revoked_at IS NULL
@@ -135,7 +135,7 @@ impl Selection {
                     CASE WHEN $11 > 0
                          THEN (SELECT array_agg(id) FROM (SELECT id FROM selected WHERE alive LIMIT $11) listed) END
                FROM selected",
-        );
+        ));
         if self.owner.is_none() || self.kind.is_some() {
             kind::lock_against_issue(self.kind.as_ref())?;
         }

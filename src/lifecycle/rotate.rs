@@ -113,13 +113,7 @@ fn rotation_status(call: Call, id: Option<Uuid>) -> Result<Option<RotationRow>, 
 fn succeed(held: Held, grace: &Interval, asked: &Expiry, actor: &Actor) -> Result<IssuedFields, Error> {
     let now = Timestamp::now();
     let id = held.token.id;
-    held.must_be_alive()?;
-    if held.token.is_expired(now) {
-        return Err(TokenError::Expired(id).into());
-    }
-    if held.token.disabled {
-        return Err(TokenError::Disabled(id).into());
-    }
+    held.must_be_usable(now)?;
     if held.token.rotated {
         return Err(TokenError::Rotated(id).into());
     }

@@ -6,9 +6,12 @@ use pgrx::prelude::*;
 
 use super::doctor;
 use crate::arguments::caller::Caller;
+use crate::catalog::token::life::is_seen_alive;
 use crate::error::ErrorReport;
+use crate::model::token_state::Status;
 use crate::pg::function::call::Call;
-use crate::pg::sql::statement::{Statement, arguments};
+use crate::pg::sql::statement::{Argument, Statement, arguments};
+use crate::pg::types::array::TextArray;
 use crate::pg::types::text::Text;
 use crate::usage;
 
@@ -58,23 +61,23 @@ fn kinds() -> Vec<Line> {
                 coalesce(string_agg(s.tokens || ' ' || replace(s.status, '_', ' '), ', ' ORDER BY s.place), 'none')
            FROM tokenauth.kind k
            LEFT JOIN (SELECT t.kind, t.status, count(*) AS tokens,
-                             array_position('{active,suspended,disabled,not_yet_valid,expired,revoked}',
-                                            t.status) AS place
+                             array_position($1, t.status) AS place
                         FROM tokenauth.tokens t
                        GROUP BY t.kind, t.status) s ON s.kind = k.name
           GROUP BY k.name
           ORDER BY k.name",
     );
-    section("tokens", &KINDS, false)
+    let statuses: TextArray = Status::ALL.into_iter().map(Status::as_str).collect();
+    section("tokens", &KINDS, arguments![statuses])
 }
 
 /// A statement that lists tokens: how many there are, then the first of them, each by its name, or else its hint, and
 /// its owner. `$of` selects `t`, a row of the view, and `moment`, by which they are sorted.
 macro_rules! listing {
-    ($title:literal, $of:literal) => {
+    ($title:literal, $($of:expr),+) => {
         concat!(
             "WITH listed AS MATERIALIZED (",
-            $of,
+            $($of,)+
             ")
              SELECT item, value
                FROM (SELECT 0 AS place, ",
@@ -96,9 +99,10 @@ fn expiring() -> Vec<Line> {
         "'within a week'",
         "SELECT t, t.expires_at AS moment
            FROM tokenauth.tokens t
-          WHERE t.status NOT IN ('revoked', 'expired') AND t.expires_at <= clock_timestamp() + interval '7 days'"
+          WHERE t.expires_at <= clock_timestamp() + interval '7 days' AND ",
+        is_seen_alive!()
     ));
-    section("expiring", &EXPIRING, true)
+    section("expiring", &EXPIRING, arguments![MOST_LISTED])
 }
 
 fn idle() -> Vec<Line> {
@@ -106,10 +110,10 @@ fn idle() -> Vec<Line> {
         "'neither issued nor used within 90 days'",
         "SELECT t, greatest(t.created_at, t.last_used_at) AS moment
            FROM tokenauth.tokens t
-          WHERE t.status NOT IN ('revoked', 'expired')
-            AND greatest(t.created_at, t.last_used_at) < clock_timestamp() - interval '90 days'"
+          WHERE greatest(t.created_at, t.last_used_at) < clock_timestamp() - interval '90 days' AND ",
+        is_seen_alive!()
     ));
-    section("idle", &IDLE, true)
+    section("idle", &IDLE, arguments![MOST_LISTED])
 }
 
 /// A token in it may have been deleted, and so be missing from the view.
@@ -129,7 +133,7 @@ fn unusual() -> Vec<Line> {
           ORDER BY place",
     );
     if usage::is_preloaded() {
-        section("unusual", &UNUSUAL, true)
+        section("unusual", &UNUSUAL, arguments![MOST_LISTED])
     } else {
         vec![Line {
             section: "unusual",
@@ -152,7 +156,7 @@ fn dead() -> Vec<Line> {
           WHERE place <= $1
           ORDER BY place",
     );
-    section("dead", &DEAD, true)
+    section("dead", &DEAD, arguments![MOST_LISTED])
 }
 
 fn drift() -> Vec<Line> {
@@ -174,15 +178,10 @@ fn settings() -> Vec<Line> {
           WHERE starts_with(name, 'tokenauth.')
           ORDER BY name",
     );
-    section("settings", &SETTINGS, false)
+    section("settings", &SETTINGS, &[])
 }
 
 /// Runs a statement as a section; `is_listing` if its argument is how many tokens to list.
-fn section(section: &'static str, statement: &Statement, is_listing: bool) -> Vec<Line> {
-    let most = arguments![MOST_LISTED];
-    statement.all(if is_listing { most } else { &[] }, |row| Line {
-        section,
-        item: row.required(1),
-        value: row.required(2),
-    })
+fn section(section: &'static str, statement: &Statement, arguments: &[Argument]) -> Vec<Line> {
+    statement.all(arguments, |row| Line { section, item: row.required(1), value: row.required(2) })
 }

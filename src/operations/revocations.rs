@@ -156,13 +156,13 @@ fn apply_revocations(document: Document, actor: &Actor) -> Result<i64, Error> {
 /// Locks the principals that exist, in the order of their keys, and returns them.
 fn held(mut named: Vec<(PrincipalName, Option<Text>)>) -> Vec<(PrincipalName, Option<Text>)> {
     named.sort_by(|one, other| one.0.cmp(&other.0));
-    named.retain(|(name, _)| lock(name, Hold::Alone).is_some_and(|principal| !principal.dropped));
+    named.retain(|(name, _)| lock(name, Hold::Alone).is_some_and(|principal| !principal.state.dropped));
     named
 }
 
 /// Deactivates a locked principal, and returns whether it was active.
 fn deactivate(name: &PrincipalName, reason: Option<&Text>, actor: &Actor) -> Result<bool, Error> {
-    let Some(found) = lock(name, Hold::Alone).filter(|principal| principal.active) else {
+    let Some(found) = lock(name, Hold::Alone).filter(|principal| principal.state.active) else {
         return Ok(false);
     };
     let before = principal::described(name);

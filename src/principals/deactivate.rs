@@ -45,7 +45,7 @@ fn deactivate(
     let reason = arguments::bounded("reason", reason, MOST_PROSE)?;
     refuse_supplied(&name, ACTIVE)?;
     let found = lock_existing(&name, Hold::Alone)?;
-    if !found.active {
+    if !found.state.active {
         return Ok(false);
     }
     let before = principal::described(&name);
@@ -79,7 +79,7 @@ fn activate(call: Call, principal: Option<Text>) -> Result<bool, ErrorReport> {
     let _owner = caller.act_as_owner();
     let name = PrincipalName::given("principal", principal)?;
     refuse_supplied(&name, ACTIVE)?;
-    if lock_existing(&name, Hold::Alone)?.active {
+    if lock_existing(&name, Hold::Alone)?.state.active {
         return Ok(false);
     }
     let before = principal::described(&name);

@@ -128,7 +128,7 @@ impl Put {
             }
             pgrx::check_for_interrupts!();
         };
-        let (known, was_active) = (!previous.dropped, previous.active);
+        let (known, was_active) = (!previous.state.dropped, previous.state.active);
         let before = principal::described(name).filter(|_| known);
         UPDATE.run(&values(&self));
         if known && was_active && self.active == Some(false) {

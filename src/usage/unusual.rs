@@ -7,6 +7,7 @@ use pgrx::prelude::*;
 use super::shared_memory;
 use crate::arguments;
 use crate::arguments::caller::Caller;
+use crate::catalog::token::life::ends_at;
 use crate::error::{ArgumentError, ErrorReport, ServerError};
 use crate::pg::function::call::Call;
 use crate::pg::sql::statement::{Statement, arguments};
@@ -52,7 +53,7 @@ fn unusual_activity(
     Ok(TableIterator::new(found))
 }
 
-static UNUSUAL: Statement = Statement::new(
+static UNUSUAL: Statement = Statement::new(concat!(
     "WITH since AS MATERIALIZED (
          SELECT date_trunc('hour', $1, 'UTC') AS at),
      lately AS MATERIALIZED (
@@ -101,7 +102,9 @@ static UNUSUAL: Statement = Statement::new(
            JOIN tokenauth.usage u ON u.token_id = l.token_id
            JOIN tokenauth.token t ON t.id = u.token_id
            LEFT JOIN tokenauth.tokens s ON s.id = t.id
-          CROSS JOIN LATERAL (SELECT least(coalesce(s.revoked_at, t.revoked_at), t.expires_at) AS at) died
+          CROSS JOIN LATERAL (SELECT least(coalesce(s.revoked_at, t.revoked_at), ",
+    ends_at!(),
+    ") AS at) died
           WHERE u.last_denied_at > died.at)
      SELECT token_id, 'new_network', evidence FROM new_network
      UNION ALL SELECT token_id, 'spike', evidence FROM spike
@@ -109,4 +112,4 @@ static UNUSUAL: Statement = Statement::new(
      UNION ALL SELECT token_id, 'denied_burst', evidence FROM denied_burst
      UNION ALL SELECT token_id, 'used_after_death', evidence FROM used_after_death
      ORDER BY 1, 2",
-);
+));

@@ -11,6 +11,7 @@ use super::cache::set_associative::Weigh;
 use crate::keys;
 use crate::model::data_scope::DataScopes;
 use crate::model::network::{Client, Network};
+use crate::model::token_state::{has_begun, has_ended};
 use crate::pg::types::clock::Timestamp;
 use crate::pg::types::composite::{CachedComposite, Image};
 use crate::pg::types::text::Text;
@@ -91,7 +92,7 @@ impl Accepted {
         let conditions = self.conditions.as_deref();
         let pepper = conditions.and_then(|conditions| conditions.pepper.as_deref());
         self.digest.is_some_and(|stored| under(pepper, digest).matches(&stored))
-            && now < self.expires_at
+            && !has_ended(Some(self.expires_at), now)
             && conditions.is_none_or(|conditions| conditions.admit(question.client.known(), now))
             && self.effective.grants(&question.require)
     }
@@ -118,7 +119,7 @@ impl Accepted {
 
 impl Conditions {
     fn admit(&self, client: Option<Client>, now: Timestamp) -> bool {
-        self.not_before.is_none_or(|start| start <= now) && admits(self.networks.as_deref(), client)
+        has_begun(self.not_before, now) && admits(self.networks.as_deref(), client)
     }
 }
 

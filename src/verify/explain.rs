@@ -10,10 +10,12 @@ use crate::catalog;
 use crate::catalog::principal::Principal;
 use crate::catalog::token;
 use crate::catalog::token::Token;
+use crate::catalog::token::life::is_killed_by;
 use crate::error::{Error, ErrorReport, KindError, PrincipalError, TokenError};
 use crate::model::kind::{Kind, PermissionMode};
 use crate::model::network::{Client, Network};
 use crate::model::scope::{Scope, Scopes};
+use crate::model::token_state::{has_begun, has_ended};
 use crate::pg::function::call::Call;
 use crate::pg::scan::snapshot::LatestSnapshot;
 use crate::pg::sql::statement::{Statement, arguments};
@@ -114,8 +116,8 @@ impl Report {
         self.death(&token, &owner, now);
         self.add(
             "enabled",
-            !token.disabled,
-            if token.disabled { "it is disabled; enable() ends that" } else { "it is not disabled" }.into(),
+            !token.state.disabled,
+            if token.state.disabled { "it is disabled; enable() ends that" } else { "it is not disabled" }.into(),
         );
         self.times(&token, now);
         self.owner(&token, &owner, now);
@@ -130,44 +132,46 @@ impl Report {
     fn death(&mut self, token: &Token, owner: &Principal, now: Timestamp) {
         static ALONE: Statement =
             Statement::new("SELECT revoked_at, revoked_by, revoke_reason FROM tokenauth.token WHERE id = $1");
-        static WITH_OTHERS: Statement = Statement::new(
-            "SELECT at, by, reason, covers = 'all'
-               FROM tokenauth.mass_death
-              WHERE owner = $1 AND epoch > $2 AND (covers = 'all' OR $3)
-              ORDER BY epoch
+        static WITH_OTHERS: Statement = Statement::new(concat!(
+            "SELECT m.at, m.by, m.reason, m.covers = 'all'
+               FROM tokenauth.token t JOIN tokenauth.mass_death m ON ",
+            is_killed_by!(),
+            " WHERE t.id = $1
+              ORDER BY m.epoch
               LIMIT 1",
-        );
-        let reason = if token.deleted {
+        ));
+        let reason = if !token.state.is_dead(&owner.state) {
+            return self.add("alive", true, "it was never revoked, nor were all tokens of its owner since".into());
+        } else if token.state.deleted {
             "it was deleted".into()
-        } else if token.revoked {
+        } else if token.state.revoked {
             let how = ALONE.first(arguments![token.id], |row| how(row, now)).unwrap_or_default();
             format!("it was revoked {how}")
-        } else if owner.has_killed(token.owner_epoch, token.dies_with_owner) {
+        } else {
             let name = token.owner.shown();
-            let found = arguments![token.owner.clone(), token.owner_epoch, token.dies_with_owner];
-            match WITH_OTHERS.first(found, |row| (how(row, now), row.required(4))) {
+            match WITH_OTHERS.first(arguments![token.id], |row| (how(row, now), row.required(4))) {
                 Some((how, true)) => format!("all tokens of owner {name} were revoked {how}"),
                 Some((how, false)) => {
                     format!("owner {name} was deactivated {how}; that revoked it for good, whatever the owner is now")
                 }
                 None => format!("it died with owner {name}"),
             }
-        } else {
-            return self.add("alive", true, "it was never revoked, nor were all tokens of its owner since".into());
         };
         self.add("alive", false, reason);
     }
 
     fn times(&mut self, token: &Token, now: Timestamp) {
-        match token.not_before {
-            Some(start) if now < start => {
+        match token.state.not_before {
+            Some(start) if !has_begun(Some(start), now) => {
                 self.add("begun", false, format!("it begins to work in {}", span(start, now)))
             }
             _ => self.add("begun", true, "it has begun to work".into()),
         }
-        match token.extent.expires_at {
+        match token.state.ends_at() {
             None => self.add("not expired", true, "it does not expire".into()),
-            Some(end) if end <= now => self.add("not expired", false, format!("it expired {}", ago(end, now))),
+            Some(end) if has_ended(Some(end), now) => {
+                self.add("not expired", false, format!("it expired {}", ago(end, now)))
+            }
             Some(end) => self.add("not expired", true, format!("it expires in {}", span(end, now))),
         }
     }
@@ -177,7 +181,7 @@ impl Report {
             "SELECT at, by, reason FROM tokenauth.mass_death WHERE owner = $1 ORDER BY epoch DESC LIMIT 1",
         );
         let name = token.owner.shown();
-        let reason = match (owner.dropped, owner.active) {
+        let reason = match (owner.state.dropped, owner.state.active) {
             (true, _) => format!("owner {name} was dropped"),
             (false, true) => return self.add("owner active", true, format!("owner {name} is active")),
             (false, false) => match SINCE.first(arguments![token.owner.clone()], |row| how(row, now)) {

@@ -12,12 +12,13 @@ use super::cache::effective::Effective;
 use crate::catalog::kind::stored_scopes;
 use crate::catalog::principal::stored_data_scopes;
 use crate::catalog::scope_interner;
-use crate::catalog::token::{BY_LOOKUP, column};
+use crate::catalog::token::{self, BY_LOOKUP, column};
 use crate::error::KeyError;
 use crate::model::data_scope::DataScopes;
 use crate::model::kind::Kind;
 use crate::model::network::Network;
 use crate::model::scope::{Scope, Scopes};
+use crate::model::token_state::TokenState;
 use crate::model::verdict::Verdict;
 use crate::pg::scan::index_scan::Key;
 use crate::pg::scan::snapshot::LatestSnapshot;
@@ -42,13 +43,8 @@ pub struct TokenRow {
     digest: Digest,
     pepper: Option<Rc<Peppering>>,
     name: Option<Text>,
-    owner_epoch: i64,
-    dies_with_owner: bool,
-    revoked: bool,
-    disabled: bool,
+    state: TokenState,
     rotated: bool,
-    expires_at: Option<Timestamp>,
-    not_before: Option<Timestamp>,
     /// The scopes that were chosen for it.
     pub scopes: Option<Rc<Scopes>>,
     data_scopes: Option<DataScopes>,
@@ -85,13 +81,8 @@ impl TokenRow {
             digest,
             pepper,
             name: row.optional(column::NAME),
-            owner_epoch: row.required(column::OWNER_EPOCH),
-            dies_with_owner: row.required(column::DIES_WITH_OWNER),
-            revoked: !row.is_null(column::REVOKED_AT) || !row.is_null(column::DELETED_AT),
-            disabled: !row.is_null(column::DISABLED_AT),
+            state: token::state(row),
             rotated: !row.is_null(column::ROTATED_TO),
-            expires_at: row.optional(column::EXPIRES_AT),
-            not_before: row.optional(column::NOT_BEFORE),
             scopes: row.bytes(column::SCOPES).map(|stored| {
                 scope_interner::scopes(stored, || stored_scopes(&row.required::<TextArray>(column::SCOPES)))
             }),
@@ -143,8 +134,8 @@ impl Resolved {
     fn accepted(self, effective: Rc<Effective>) -> Outcome {
         let data_scopes =
             self.kind.effective_data_scopes(self.token.data_scopes.as_ref(), &self.owner.principal.data_scopes);
-        let TokenRow { owner, id, digest, pepper, name, rotated, expires_at, not_before, networks, metadata, .. } =
-            self.token;
+        let TokenRow { owner, id, digest, pepper, name, state, rotated, networks, metadata, .. } = self.token;
+        let expires_at = state.ends_at();
         let shown = name.as_ref().map_or(0, |name| name.as_bytes().len())
             + metadata.as_ref().map_or(0, Jsonb::len)
             + data_scopes.size();
@@ -155,7 +146,7 @@ impl Resolved {
             expires_at: expires_at.unwrap_or(Timestamp::INFINITY),
             owner: owner.into_bytes(),
             effective,
-            conditions: Conditions { pepper, not_before, networks, data_scopes }.boxed(),
+            conditions: Conditions { pepper, not_before: state.not_before, networks, data_scopes }.boxed(),
             image: Image::default(),
             weight: 0,
         };
@@ -178,26 +169,11 @@ impl Resolved {
 
     /// Why the token is refused, whatever scopes are required.
     fn refusal(&self, question: &Question, now: Timestamp) -> Option<Verdict> {
-        let token = &self.token;
-        Some(if self.is_dead() {
-            Verdict::Revoked
-        } else if token.disabled {
-            Verdict::Disabled
-        } else if token.not_before.is_some_and(|start| now < start) {
-            Verdict::NotYetValid
-        } else if token.expires_at.is_some_and(|end| end <= now) {
-            Verdict::Expired
-        } else if !self.owner.principal.active {
-            Verdict::OwnerInactive
-        } else if !admits(token.networks.as_deref(), question.client.known()) {
-            Verdict::NetworkDenied
-        } else {
-            return None;
-        })
-    }
-
-    fn is_dead(&self) -> bool {
-        self.token.revoked || self.owner.principal.has_killed(self.token.owner_epoch, self.token.dies_with_owner)
+        let outside = || {
+            let is_inside = admits(self.token.networks.as_deref(), question.client.known());
+            (!is_inside).then_some(Verdict::NetworkDenied)
+        };
+        self.token.state.refusal(&self.owner.principal.state, now).or_else(outside)
     }
 
     fn grants(&self, scope: &Scope) -> bool {

@@ -36,8 +36,8 @@ impl Acting {
             let owner = principal::lock(name, hold).ok_or(IdentityError::NotAccepted)?;
             return Acting::by_token(presenter, &owner);
         }
-        let Principal { active, permissions, data_scopes, .. } = principal::lock_existing(name, hold)?;
-        if !active {
+        let Principal { state, permissions, data_scopes, .. } = principal::lock_existing(name, hold)?;
+        if !state.active {
             return Err(AccessError::ActorInactive(name.shown()).into());
         }
         Ok(Acting { scopes: permissions, data_scopes, presented: None })
@@ -67,8 +67,7 @@ impl Acting {
     fn by_token(presenter: &Presenter, owner: &Principal) -> Result<Self, Error> {
         let now = Timestamp::now();
         let token = token::find(presenter.token).ok_or(IdentityError::NotAccepted)?;
-        let is_in_time = !token.is_early(now) && !token.is_expired(now);
-        if token.is_dead(owner) || token.disabled || !is_in_time || !owner.active {
+        if token.state.refusal(&owner.state, now).is_some() {
             return Err(IdentityError::NotAccepted.into());
         }
         let kind = kind::find(token.kind.as_bytes(), &LatestSnapshot::take()).ok_or(IdentityError::NotAccepted)?;

@@ -102,7 +102,7 @@ impl Held {
             settings: Settings::default(),
             created_at: now,
             expires_at: self.token.extent.expires_at,
-            not_before: self.token.not_before,
+            not_before: self.token.state.not_before,
             rotated_from: Some(self.token.id),
         }
     }

@@ -7,6 +7,7 @@ use crate::access::actor::Actor;
 use crate::arguments::caller::Caller;
 use crate::catalog::death_notice;
 use crate::catalog::event::{self, Event};
+use crate::catalog::token::life::is_alive;
 use crate::catalog::{member, principal};
 use crate::error::Error;
 use crate::model::bound_to::{BoundTo, Subject};
@@ -123,31 +124,29 @@ impl Changes {
               ORDER BY p.principal
                 FOR NO KEY UPDATE",
         );
-        static OF_GONE: Statement = Statement::new(
+        static OF_GONE: Statement = Statement::new(concat!(
             "SELECT t.id
                FROM tokenauth.principal p
                JOIN tokenauth.token t ON t.owner = p.principal
-              WHERE p.principal IN (SELECT principal COLLATE \"C\" FROM tokenauth_gone) AND p.dropped_at IS NULL
-                AND t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > clock_timestamp())
-                AND t.owner_epoch >= p.all_dead_before_epoch
-                AND (NOT t.dies_with_owner OR t.owner_epoch >= p.revocable_dead_before_epoch)
-              LIMIT $1",
-        );
+              WHERE p.principal IN (SELECT principal COLLATE \"C\" FROM tokenauth_gone) AND ",
+            is_alive!(),
+            " LIMIT $1",
+        ));
         static LOCK_INACTIVE: Statement = Statement::new(
             "SELECT FROM tokenauth.principal p
               WHERE p.principal IN (SELECT principal COLLATE \"C\" FROM tokenauth_put WHERE NOT active) AND p.active
               ORDER BY p.principal
                 FOR NO KEY UPDATE",
         );
-        static OF_INACTIVE: Statement = Statement::new(
+        static OF_INACTIVE: Statement = Statement::new(concat!(
             "SELECT t.id
                FROM tokenauth.principal p
                JOIN tokenauth.token t ON t.owner = p.principal
-              WHERE p.principal IN (SELECT principal COLLATE \"C\" FROM tokenauth_put WHERE NOT active) AND p.active
-                AND t.revoked_at IS NULL AND (t.expires_at IS NULL OR t.expires_at > clock_timestamp())
-                AND t.dies_with_owner AND t.owner_epoch >= p.revocable_dead_before_epoch
-              LIMIT $1",
-        );
+              WHERE p.principal IN (SELECT principal COLLATE \"C\" FROM tokenauth_put WHERE NOT active)
+                AND p.active AND t.dies_with_owner AND ",
+            is_alive!(),
+            " LIMIT $1",
+        ));
         let mut tokens_to_die = Vec::new();
         for (lock, find, owners) in [(&LOCK_GONE, &OF_GONE, &self.gone), (&LOCK_INACTIVE, &OF_INACTIVE, &self.put)] {
             if !owners.is_empty() {
@@ -283,7 +282,7 @@ impl Changes {
         match org {
             Some(org) => member::described(org, principal),
             None => principal::find(principal.as_bytes(), &LatestSnapshot::take())
-                .filter(|found| !found.dropped)
+                .filter(|found| !found.state.dropped)
                 .and_then(|_| {
                     if self.gone.is_empty() {
                         principal::described(principal)

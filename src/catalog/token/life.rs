@@ -1,0 +1,89 @@
+//! The rule of life in SQL, as parts of statements over the token `t` of the owner `p`. In Rust it is
+//! `model/token_state.rs`; the view `tokenauth.tokens` says it in the same words as here.
+
+/// When the token stops working; NULL: never. Whatever shows or judges an end says it so.
+macro_rules! ends_at {
+    () => {
+        "t.expires_at"
+    };
+}
+pub(crate) use ends_at;
+
+/// That the token has not expired.
+macro_rules! has_not_ended {
+    () => {
+        concat!(
+            "(",
+            $crate::catalog::token::life::ends_at!(),
+            " IS NULL OR ",
+            $crate::catalog::token::life::ends_at!(),
+            " > clock_timestamp())"
+        )
+    };
+}
+pub(crate) use has_not_ended;
+
+/// That no mass death has killed the token. Where the owner's row is not read, its epochs are given, as
+/// [`OwnerState::dead_before`](crate::model::token_state::OwnerState::dead_before) has them.
+macro_rules! survives {
+    () => {
+        "p.dropped_at IS NULL
+         AND t.owner_epoch >= p.all_dead_before_epoch
+         AND (NOT t.dies_with_owner OR p.active AND t.owner_epoch >= p.revocable_dead_before_epoch)"
+    };
+    ($all:literal, $revocable:literal) => {
+        concat!("t.owner_epoch >= ", $all, " AND (NOT t.dies_with_owner OR t.owner_epoch >= ", $revocable, ")")
+    };
+}
+pub(crate) use survives;
+
+/// That the token is alive: neither dead nor expired. Takes epochs as [`survives`] does, or one of them where the
+/// statement selects the tokens that it is for.
+macro_rules! is_alive {
+    ($epoch:literal) => {
+        concat!("t.revoked_at IS NULL AND ", $crate::catalog::token::life::has_not_ended!(), " AND t.owner_epoch >= ", $epoch)
+    };
+    ($($epochs:literal),*) => {
+        concat!("t.revoked_at IS NULL AND ", $crate::catalog::token::life::has_not_ended!(), " AND ", $crate::catalog::token::life::survives!($($epochs),*))
+    };
+}
+pub(crate) use is_alive;
+
+/// That `t`, a row of the view, is alive.
+macro_rules! is_seen_alive {
+    () => {
+        "t.status NOT IN ('revoked', 'expired')"
+    };
+}
+pub(crate) use is_seen_alive;
+
+/// That the mass death `m` has killed the token, unless it was dead before.
+macro_rules! is_killed_by {
+    () => {
+        "m.owner = t.owner AND m.epoch > t.owner_epoch AND (m.covers = 'all' OR t.dies_with_owner)"
+    };
+}
+pub(crate) use is_killed_by;
+
+#[cfg(test)]
+mod tests {
+    use crate::model::token_state::Status;
+
+    #[test]
+    fn the_view_says_the_same() {
+        let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let view = words(include_str!("../../../sql/schema/views.sql"));
+        for part in [
+            concat!("WHEN NOT (t.revoked_at IS NULL AND ", survives!(), ") THEN 'revoked'"),
+            concat!("WHEN ", ends_at!(), " <= c.now THEN 'expired'"),
+            concat!(ends_at!(), ", greatest"),
+            concat!("WHERE ", is_killed_by!(), " ORDER BY m.epoch"),
+        ] {
+            assert!(view.contains(&words(part)), "the view has {part}");
+        }
+        for status in Status::ALL {
+            let name = status.as_str();
+            assert!(view.contains(&format!(" '{name}'")), "the view knows {name}");
+        }
+    }
+}
