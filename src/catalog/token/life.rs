@@ -49,10 +49,10 @@ macro_rules! is_alive {
 }
 pub(crate) use is_alive;
 
-/// That `t`, a row of the view, is alive.
+/// That `t`, a row of the view, is alive. Its status does not tell: a disabled token may have expired as well.
 macro_rules! is_seen_alive {
     () => {
-        "t.status NOT IN ('revoked', 'expired')"
+        "t.status <> 'revoked' AND (t.expires_at IS NULL OR t.expires_at > clock_timestamp())"
     };
 }
 pub(crate) use is_seen_alive;

@@ -136,6 +136,13 @@ SELECT tokenauth.import_revocations(jsonb_build_object('version', 1, 'owners', j
   FROM tokenauth.principal;
 ROLLBACK;
 
+-- lists of what is alive
+SELECT id FROM life WHERE is_alive AND expires_at IS NOT NULL EXCEPT SELECT id FROM tokenauth.expiring('1 year');
+SELECT id FROM tokenauth.expiring('1 year') EXCEPT SELECT id FROM life WHERE is_alive AND expires_at IS NOT NULL;
+SELECT id FROM life WHERE is_alive EXCEPT SELECT id FROM tokenauth.idle('0 seconds');
+SELECT id FROM tokenauth.idle('0 seconds') EXCEPT SELECT id FROM life WHERE is_alive;
+SELECT item, value FROM tokenauth.report() WHERE section IN ('expiring', 'idle', 'tokens') AND item NOT LIKE '%user:%';
+
 -- what is dead or expired can be removed once its moment is long past, and nothing else
 BEGIN;
 SELECT tokenauth.purge('12 hours') > 0 AS removed;
