@@ -35,6 +35,8 @@ use crate::pg::types::text::Text;
 /// # Arguments
 /// - `scopes`: what it shall grant, of the scopes that its owner holds
 /// - `data_scopes`: the allowed values by dimension, of those of its owner
+/// - `expires_in`: for how long it shall work, from now on
+/// - `expires_at`: when it shall stop working; `'infinity'`: never
 /// - `networks`: from where it shall be accepted; `'{}'`: from anywhere
 ///
 /// # Returns

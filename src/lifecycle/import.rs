@@ -28,6 +28,7 @@ use crate::token::{Algorithm, Digest, Lookup};
 /// - `digest`: in hexadecimal, of the whole text that the holder presents
 /// - `algorithm`: `sha256` or `sha512`
 /// - `hint`: what lists show of the text
+/// - `expires_at`: when it stops working; NULL: as its kind says
 /// - `created_at`: when the older system issued it; NULL: now
 ///
 /// # Returns

@@ -24,10 +24,11 @@ use crate::pg::types::text::Text;
 ///
 /// # Errors
 /// `22004` for a NULL kind, owner or actor, a missing name or lifetime; `22023` for malformed scopes, data scopes,
-/// networks or principals, an empty list of networks, a lifetime out of bounds, or an owner of the wrong type; `42501`
+/// networks or principals, an empty list of networks, both expiries or a lifetime out of bounds, an owner of the wrong
+/// type, scopes beyond the ceiling, or any for a kind whose tokens carry none of their own (`live`, `all`); `42501`
 /// for scopes the owner does not hold, and for what the actor may not pass on; `42704` for an unknown kind or owner;
-/// `53400` when the owner has as many tokens as it may; `55000` for an inactive owner, an unusable key file, or one
-/// without a seal for a kind that reveals.
+/// `53400` when the owner has as many tokens as it may; `55000` for a closed kind, an inactive owner, an unusable key
+/// file, or one without a seal for a kind that reveals.
 ///
 /// # Access
 /// `self`

@@ -38,7 +38,7 @@ use crate::pg::types::text::Text;
 /// `22004` for a NULL id, grace or actor, or a name or lifetime that is required and missing; `22023` for a grace or a
 /// lifetime out of bounds; `42501` when the token would grant more than its owner holds now, or what the actor may not
 /// pass on; `42704` when no such token exists or the actor may not see it; `55000` when it is revoked, expired,
-/// disabled or already rotated, or its owner is inactive.
+/// disabled or already rotated, its kind is closed, or its owner is inactive.
 ///
 /// # Access
 /// `self`
