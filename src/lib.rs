@@ -52,7 +52,9 @@ extension_sql_file!(
         triggers::kind::guard_kind,
         triggers::kind::record_kind,
         triggers::event::refuse_change,
-        triggers::invalidation::signal_change
+        triggers::invalidation::signal_change,
+        triggers::invalidation::signal_principal,
+        triggers::invalidation::signal_token
     ]
 );
 extension_sql_file!("../sql/schema/functions.sql", name = "functions", finalize);

@@ -60,6 +60,8 @@ COMMENT ON FUNCTION tokenauth.remove_member IS 'Removes a member from an organis
 COMMENT ON FUNCTION tokenauth.put_principal IS 'Makes a principal known or changes it; NULL leaves a field as it is';
 COMMENT ON FUNCTION tokenauth.refuse_change IS 'Internal: trigger on tokenauth.event';
 COMMENT ON FUNCTION tokenauth.signal_change IS 'Internal: trigger on the tables that verification reads';
+COMMENT ON FUNCTION tokenauth.signal_token IS 'Internal: tells that a token has changed';
+COMMENT ON FUNCTION tokenauth.signal_principal IS 'Internal: tells that a principal has changed';
 COMMENT ON FUNCTION tokenauth.guard_kind IS 'Internal: trigger on tokenauth.kind';
 COMMENT ON FUNCTION tokenauth.record_kind IS 'Internal: trigger on tokenauth.kind';
 COMMENT ON FUNCTION tokenauth.recent_usage IS 'Internal: the usage of a token that only shared memory has, for the view tokens';

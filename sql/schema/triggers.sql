@@ -38,45 +38,60 @@ ALTER TABLE tokenauth.event ENABLE ALWAYS TRIGGER append_only;
 
 COMMENT ON TRIGGER append_only ON tokenauth.event IS 'Refuses every change of history';
 
--- Backends remember what verification reads; these triggers make them forget. BEFORE, so that functions called by the
--- statement remember no rows that vanish if it fails. Statement triggers, so that a mass change costs one message;
--- logical apply does not fire those, so it has row triggers of its own.
+-- Backends cache what verification reads; these triggers tell them what to drop. BEFORE the statement, so that functions
+-- that it calls cache no rows that vanish if it fails. ALWAYS, since logical apply fires row triggers only, and a restore
+-- may have switched to the role of a replica.
 CREATE TRIGGER signal
     BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON tokenauth.kind
     FOR EACH STATEMENT EXECUTE FUNCTION tokenauth.signal_change();
+CREATE TRIGGER signal_row
+    AFTER UPDATE OR DELETE ON tokenauth.kind
+    FOR EACH ROW EXECUTE FUNCTION tokenauth.signal_change();
+
+-- Of principals and tokens, millions may change at once. A changed row is told by the condition of a row trigger, which
+-- is asked right after the change and answers false: the trigger itself, which would be queued for each row, never fires.
 CREATE TRIGGER signal
     BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON tokenauth.principal
     FOR EACH STATEMENT EXECUTE FUNCTION tokenauth.signal_change();
+CREATE TRIGGER signal_update
+    AFTER UPDATE ON tokenauth.principal
+    FOR EACH ROW WHEN (tokenauth.signal_principal(OLD.principal, NEW.principal)) EXECUTE FUNCTION tokenauth.signal_change();
+CREATE TRIGGER signal_delete
+    AFTER DELETE ON tokenauth.principal
+    FOR EACH ROW WHEN (tokenauth.signal_principal(OLD.principal, OLD.principal)) EXECUTE FUNCTION tokenauth.signal_change();
+
 CREATE TRIGGER signal
     BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON tokenauth.token
     FOR EACH STATEMENT EXECUTE FUNCTION tokenauth.signal_change();
+CREATE TRIGGER signal_update
+    AFTER UPDATE ON tokenauth.token
+    FOR EACH ROW WHEN (tokenauth.signal_token(OLD.lookup, NEW.lookup)) EXECUTE FUNCTION tokenauth.signal_change();
+CREATE TRIGGER signal_delete
+    AFTER DELETE ON tokenauth.token
+    FOR EACH ROW WHEN (tokenauth.signal_token(OLD.lookup, OLD.lookup)) EXECUTE FUNCTION tokenauth.signal_change();
+
+-- Backends also cache that there are no imports, so here a new row is a change as well. There are few rows.
 CREATE TRIGGER signal
     BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON tokenauth.import
     FOR EACH STATEMENT EXECUTE FUNCTION tokenauth.signal_change();
 CREATE TRIGGER signal_apply
-    AFTER UPDATE OR DELETE ON tokenauth.kind
-    FOR EACH ROW EXECUTE FUNCTION tokenauth.signal_change();
-CREATE TRIGGER signal_apply
-    AFTER UPDATE OR DELETE ON tokenauth.principal
-    FOR EACH ROW EXECUTE FUNCTION tokenauth.signal_change();
-CREATE TRIGGER signal_apply
-    AFTER UPDATE OR DELETE ON tokenauth.token
-    FOR EACH ROW EXECUTE FUNCTION tokenauth.signal_change();
--- Backends also remember that there are no imports, so here a new row is a change as well.
-CREATE TRIGGER signal_apply
     AFTER INSERT OR UPDATE OR DELETE ON tokenauth.import
     FOR EACH ROW EXECUTE FUNCTION tokenauth.signal_change();
 
-ALTER TABLE tokenauth.kind ENABLE ALWAYS TRIGGER signal, ENABLE REPLICA TRIGGER signal_apply;
-ALTER TABLE tokenauth.principal ENABLE ALWAYS TRIGGER signal, ENABLE REPLICA TRIGGER signal_apply;
-ALTER TABLE tokenauth.token ENABLE ALWAYS TRIGGER signal, ENABLE REPLICA TRIGGER signal_apply;
+ALTER TABLE tokenauth.kind ENABLE ALWAYS TRIGGER signal, ENABLE ALWAYS TRIGGER signal_row;
+ALTER TABLE tokenauth.principal
+    ENABLE ALWAYS TRIGGER signal, ENABLE ALWAYS TRIGGER signal_update, ENABLE ALWAYS TRIGGER signal_delete;
+ALTER TABLE tokenauth.token
+    ENABLE ALWAYS TRIGGER signal, ENABLE ALWAYS TRIGGER signal_update, ENABLE ALWAYS TRIGGER signal_delete;
 ALTER TABLE tokenauth.import ENABLE ALWAYS TRIGGER signal, ENABLE REPLICA TRIGGER signal_apply;
 
-COMMENT ON TRIGGER signal ON tokenauth.kind IS 'Makes every backend forget what it remembers';
-COMMENT ON TRIGGER signal ON tokenauth.principal IS 'Makes every backend forget what it remembers';
-COMMENT ON TRIGGER signal ON tokenauth.token IS 'Makes every backend forget what it remembers';
-COMMENT ON TRIGGER signal ON tokenauth.import IS 'Makes every backend forget what it remembers';
-COMMENT ON TRIGGER signal_apply ON tokenauth.kind IS 'The same for logical apply';
-COMMENT ON TRIGGER signal_apply ON tokenauth.principal IS 'The same for logical apply';
-COMMENT ON TRIGGER signal_apply ON tokenauth.token IS 'The same for logical apply';
+COMMENT ON TRIGGER signal ON tokenauth.kind IS 'Keeps a transaction that writes from caching; after TRUNCATE every backend drops what it caches';
+COMMENT ON TRIGGER signal ON tokenauth.principal IS 'Keeps a transaction that writes from caching; after TRUNCATE every backend drops what it caches';
+COMMENT ON TRIGGER signal ON tokenauth.token IS 'Keeps a transaction that writes from caching; after TRUNCATE every backend drops what it caches';
+COMMENT ON TRIGGER signal ON tokenauth.import IS 'Makes every backend drop what it caches';
 COMMENT ON TRIGGER signal_apply ON tokenauth.import IS 'The same for logical apply';
+COMMENT ON TRIGGER signal_row ON tokenauth.kind IS 'Makes every backend drop what it caches of a changed kind and its tokens';
+COMMENT ON TRIGGER signal_update ON tokenauth.principal IS 'Makes every backend drop what it caches of a changed row';
+COMMENT ON TRIGGER signal_update ON tokenauth.token IS 'Makes every backend drop what it caches of a changed row';
+COMMENT ON TRIGGER signal_delete ON tokenauth.principal IS 'Makes every backend drop what it caches of a removed row';
+COMMENT ON TRIGGER signal_delete ON tokenauth.token IS 'Makes every backend drop what it caches of a removed row';

@@ -8,6 +8,7 @@ use crate::model::kind::{Kind, PermissionMode};
 use crate::model::rate::Rate;
 use crate::model::scope::{Scope, Scopes};
 use crate::pg::scan::index_scan::{Key, UniqueIndex};
+use crate::pg::scan::row_key::RowKey;
 use crate::pg::scan::row_lock::Strength;
 use crate::pg::scan::snapshot::LatestSnapshot;
 use crate::pg::sql::statement::{Statement, arguments, run_command};
@@ -19,6 +20,11 @@ use crate::token::Prefix;
 
 /// `tokenauth.kind` by its primary key.
 pub static BY_NAME: UniqueIndex = UniqueIndex::new(c"kind", c"kind_pkey", column::NAME as i16);
+
+/// The row with this name, as messages name it.
+pub fn row_key(name: &[u8]) -> RowKey {
+    RowKey::new("kind", name)
+}
 
 /// Columns, in the order of the table.
 pub mod column {

@@ -10,6 +10,7 @@ use crate::model::principal_name::PrincipalName;
 use crate::model::scope::Scopes;
 use crate::model::token_state::OwnerState;
 use crate::pg::scan::index_scan::{Key, UniqueIndex};
+use crate::pg::scan::row_key::RowKey;
 use crate::pg::scan::row_lock::Strength;
 use crate::pg::scan::snapshot::LatestSnapshot;
 use crate::pg::sql::statement::{Statement, arguments};
@@ -20,6 +21,11 @@ use crate::pg::types::text::Text;
 
 /// The table by its primary key.
 pub static BY_NAME: UniqueIndex = UniqueIndex::new(c"principal", c"principal_pkey", 1);
+
+/// The row with this name, as messages name it.
+pub fn row_key(name: &[u8]) -> RowKey {
+    RowKey::new("principal", name)
+}
 
 /// Columns, in the order of the table.
 mod column {

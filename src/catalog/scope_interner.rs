@@ -16,10 +16,11 @@ pub const SHARE: usize = 32;
 struct Held {
     lists: HashMap<Box<[u8]>, Rc<Scopes>>,
     size: usize,
+    is_full: bool,
 }
 
 thread_local! {
-    static HELD: RefCell<Held> = RefCell::new(Held { lists: HashMap::new(), size: 0 });
+    static HELD: RefCell<Held> = RefCell::new(Held { lists: HashMap::new(), size: 0, is_full: false });
 }
 
 /// The scopes stored as these bytes; calls `parse` unless they are held already.
@@ -32,7 +33,8 @@ pub fn scopes(stored: &[u8], parse: impl FnOnce() -> Scopes) -> Rc<Scopes> {
         }
         let scopes = Rc::new(parse());
         let size = held.size + OVERHEAD + stored.len() + scopes.size();
-        if size <= settings::cache_size() / SHARE {
+        held.is_full = size > settings::cache_size() / SHARE;
+        if !held.is_full {
             held.size = size;
             held.lists.insert(stored.into(), Rc::clone(&scopes));
         }
@@ -43,9 +45,13 @@ pub fn scopes(stored: &[u8], parse: impl FnOnce() -> Scopes) -> Rc<Scopes> {
 /// Drops all of them.
 pub fn clear() {
     HELD.with_borrow_mut(|held| {
-        held.lists = HashMap::new();
-        held.size = 0;
+        *held = Held { lists: HashMap::new(), size: 0, is_full: false };
     });
+}
+
+/// How many there are, if there was no room for the one asked for last.
+pub fn full() -> Option<usize> {
+    HELD.with_borrow(|held| held.is_full.then_some(held.lists.len()))
 }
 
 /// The size of a list that nobody else holds, else 0: a shared list is counted where it is held.

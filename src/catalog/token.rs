@@ -14,6 +14,7 @@ use crate::model::network::Networks;
 use crate::model::principal_name::PrincipalName;
 use crate::model::token_state::TokenState;
 use crate::pg::scan::index_scan::{Key, UniqueIndex};
+use crate::pg::scan::row_key::RowKey;
 use crate::pg::scan::row_lock::Strength;
 use crate::pg::scan::snapshot::LatestSnapshot;
 use crate::pg::sql::statement::{Statement, arguments};
@@ -32,6 +33,11 @@ use life::{is_alive, is_seen_alive};
 pub static BY_ID: UniqueIndex = UniqueIndex::new(c"token", c"token_pkey", column::ID as i16);
 /// The table by the lookup of the token text.
 pub static BY_LOOKUP: UniqueIndex = UniqueIndex::new(c"token", c"token_lookup_key", column::LOOKUP as i16);
+
+/// The row with this lookup, as messages name it.
+pub fn row_key(lookup: i64) -> RowKey {
+    RowKey::new("token", &lookup.to_ne_bytes())
+}
 
 /// Columns, in the order of the table.
 pub mod column {

@@ -5,6 +5,7 @@ mod checks;
 pub mod index_scan;
 pub mod invalidation;
 pub mod relation;
+pub mod row_key;
 pub mod row_lock;
 pub mod snapshot;
 pub mod write;

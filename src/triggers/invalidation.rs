@@ -1,27 +1,84 @@
-//! The trigger by which a change reaches what other backends remember.
+//! The triggers by which a change reaches what other backends cache.
+//!
+//! Of principals and tokens millions may change in one statement, where a row trigger would queue an event for each row,
+//! or lock each row a second time. So the functions that tell such a row are the conditions of triggers: the server asks
+//! them right after it has changed the row, in the statement, and since they answer false, queues nothing.
 
 use pgrx::prelude::*;
 
+use crate::arguments::caller::Caller;
 use crate::catalog::import::BY_ALGORITHM;
+use crate::catalog::{kind, principal, token};
 use crate::error::ErrorReport;
-use crate::pg::function::trigger::{TriggerAnswer, TriggerCall};
+use crate::pg::function::call::Call;
+use crate::pg::function::trigger::{RowChange, TriggerAnswer, TriggerCall, TriggerTuple};
 use crate::pg::scan::invalidation;
+use crate::pg::scan::row_key::RowKey;
+use crate::pg::types::text::Text;
 
 /// Internal: trigger on the tables that verification reads.
 ///
-/// BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE on `kind`, `principal`, `token` and `import`: makes every backend
-/// forget what it has cached of them, this one at once and others when the transaction commits. No backend has cached
-/// a new row yet; but this transaction sees it, and must not cache it before it is sure to stay. Only in `import` is a
-/// new row a change: that there are no imports is cached.
+/// BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE on `kind`, `principal`, `token` and `import`: this transaction caches
+/// nothing any more, since it sees rows that a rollback would take back. TRUNCATE, and any change of `import`, makes
+/// every backend drop all that it caches: that there are no imports is cached too.
+///
+/// AFTER UPDATE OR DELETE of a row of `kind`: makes every backend drop what it caches of it. Of another row, should one
+/// of the functions below ever let it fire: all that it caches.
 ///
 /// # Access
 /// none
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn signal_change(call: TriggerCall) -> Result<TriggerAnswer, ErrorReport> {
-    if call.is_insert() && !call.is_on(&BY_ALGORITHM) {
-        invalidation::remember_nothing();
+    let name = |row: &TriggerTuple| kind::row_key(row.row().required::<Text>(kind::column::NAME).as_bytes());
+    match call.row_change(&kind::BY_NAME) {
+        Some(RowChange::Update { old, new }) => tell(name(&old), name(&new)),
+        Some(RowChange::Delete(old)) => tell(name(&old), name(&old)),
+        _ if call.is_of_rows() || call.is_on(&BY_ALGORITHM) => invalidation::signal(),
+        _ => invalidation::remember_nothing(),
+    }
+    Ok(TriggerAnswer::nothing())
+}
+
+/// Internal: tells that a token has changed.
+///
+/// The condition of a trigger on `tokenauth.token`: makes every backend drop what it caches of the row, and returns false.
+///
+/// # Arguments
+/// - `was`: the row's lookup before the change
+/// - `becomes`: its lookup after the change
+///
+/// # Access
+/// none
+#[pg_extern(schema = "tokenauth", volatile, strict, parallel_unsafe)]
+fn signal_token(call: Call, was: i64, becomes: i64) -> Result<bool, ErrorReport> {
+    signal_row(call, token::row_key(was), token::row_key(becomes))
+}
+
+/// Internal: tells that a principal has changed.
+///
+/// The condition of a trigger on `tokenauth.principal`: as `signal_token`.
+///
+/// # Arguments
+/// - `was`: the principal before the change
+/// - `becomes`: the principal after the change
+///
+/// # Access
+/// none
+#[pg_extern(schema = "tokenauth", volatile, strict, parallel_unsafe)]
+fn signal_principal(call: Call, was: Text, becomes: Text) -> Result<bool, ErrorReport> {
+    signal_row(call, principal::row_key(was.as_bytes()), principal::row_key(becomes.as_bytes()))
+}
+
+fn signal_row(call: Call, was: RowKey, becomes: RowKey) -> Result<bool, ErrorReport> {
+    Caller::enter(call)?;
+    tell(was, becomes);
+    Ok(false)
+}
+
+fn tell(was: RowKey, becomes: RowKey) {
+    if was == becomes {
+        invalidation::signal_row(was);
     } else {
         invalidation::signal();
     }
-    Ok(TriggerAnswer::nothing())
 }

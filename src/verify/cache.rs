@@ -1,14 +1,15 @@
-//! Finds all that is known of a token by its digest, and remembers it where that is safe.
+//! Finds all that is known of a token by its digest, and caches it where that is safe.
 //!
 //! The order matters: each step prevents a failure that was seen without it. First, the invalidation messages of other
-//! sessions are accepted, so that whatever was committed before this call has dropped its entries. Then the generation
-//! is read, and one snapshot serves all reads. Then messages are accepted again: if the generation has moved, the rows
-//! read may be older than the change, and everything is read again. What was read is remembered only if the generation
-//! has not moved, and never in a transaction that has written itself, since that sees rows that a rollback would take
-//! back.
+//! sessions are accepted, so that whatever was committed before this call has told which entries are out of date. Then
+//! the generation is read, and one snapshot serves all reads. Then messages are accepted again: if the generation has
+//! moved, the rows read may be older than the change, and everything is read again. What was read is cached only if the
+//! generation has not moved, and never in a transaction that has written itself, since that sees rows that a rollback
+//! would take back.
 
 pub mod effective;
 pub mod set_associative;
+mod sources;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -20,9 +21,9 @@ use super::accepted::{Accepted, Peppering};
 use super::answer::Outcome;
 use super::resolved::{Resolved, TokenRow};
 use crate::catalog::import::Imports;
-use crate::catalog::kind;
 use crate::catalog::principal::{self, Principal};
 use crate::catalog::scope_interner;
+use crate::catalog::{kind, token};
 use crate::error::{Error, KeyError};
 use crate::keys;
 use crate::model::kind::Kind;
@@ -36,15 +37,18 @@ use crate::token::{Digest, Lookup};
 use crate::usage;
 use effective::{Combinations, Effective};
 use set_associative::{SetAssociative, Weigh};
+use sources::Sources;
 
-/// All that this backend remembers, of one generation and for one `tokenauth.cache_size`.
-struct Memory {
-    generation: u64,
+/// All that this backend caches, for one `tokenauth.cache_size`.
+struct Cache {
+    /// The generation in which everything was dropped last.
+    since: u64,
     cache_size: usize,
-    tokens: SetAssociative<Accepted>,
-    principals: SetAssociative<Owner>,
+    /// By lookup; a token comes from its own row, its owner's and its kind's.
+    tokens: SetAssociative<Accepted, 3>,
+    principals: SetAssociative<Owner, 1>,
     combinations: Combinations,
-    kinds: HashMap<Text, Rc<Kind>>,
+    kinds: HashMap<Text, (Sources<1>, Rc<Kind>)>,
     /// The peppers that were needed; their check values were compared.
     peppers: Vec<Rc<Peppering>>,
     imports: Option<Imports>,
@@ -66,7 +70,7 @@ mod share {
         settings::cache_size() - 2 * combinations()
     }
 
-    /// Tokens: principals make room for them, since a remembered token needs no principal.
+    /// Tokens: principals make room for them, since a cached token needs no principal.
     pub fn tokens() -> usize {
         settings::cache_size() / 8 * 7
     }
@@ -82,7 +86,7 @@ mod share {
     }
 }
 
-/// A principal with its name, by whose hash it is remembered.
+/// A principal with its name, by whose hash it is cached.
 pub struct Owner {
     name: Text,
     /// The principal.
@@ -108,12 +112,12 @@ impl Weigh for Owner {
     }
 }
 
-/// How many kinds are remembered. Usually there are few; beyond this, all are forgotten at once.
+/// How many kinds are cached. Usually there are few; beyond this, all are dropped at once.
 const MOST_KINDS: usize = 256;
 
 thread_local! {
-    static MEMORY: RefCell<Memory> = RefCell::new(Memory {
-        generation: 0,
+    static CACHE: RefCell<Cache> = RefCell::new(Cache {
+        since: 0,
         cache_size: 0,
         tokens: SetAssociative::new(),
         principals: SetAssociative::new(),
@@ -125,12 +129,12 @@ thread_local! {
     });
 }
 
-impl Memory {
-    /// Forgets everything if it is of another generation or was sized for another `tokenauth.cache_size`.
-    fn at(&mut self, generation: u64) -> &mut Self {
+impl Cache {
+    /// Drops everything if all of it may be out of date, was sized for another `tokenauth.cache_size`, or is in the way.
+    fn fresh(&mut self) -> &mut Self {
         let cache_size = settings::cache_size();
-        if self.generation != generation || self.cache_size != cache_size {
-            self.generation = generation;
+        if self.since < invalidation::all_changed() || self.cache_size != cache_size || self.is_obstructed() {
+            self.since = invalidation::last_generation();
             self.cache_size = cache_size;
             self.tokens.clear();
             self.principals.clear();
@@ -143,30 +147,64 @@ impl Memory {
         self
     }
 
+    /// Whether combinations and their lists have no room, and there have been as many changes as there are of them: what
+    /// has changed since leaves combinations behind that are never asked for again.
+    fn is_obstructed(&self) -> bool {
+        let changes = invalidation::last_generation() - self.since;
+        changes > 0
+            && [self.combinations.full(), scope_interner::full()]
+                .into_iter()
+                .flatten()
+                .any(|full| full as u64 <= changes)
+    }
+
     fn key(&mut self, name: &Text) -> u64 {
         self.hasher.get_or_insert_with(RandomState::new).hash_one(name)
     }
 
-    /// Remembers an accepted token if it has come before, and returns whether it does.
-    fn keep(&mut self, key: u64, accepted: &Rc<Accepted>) -> bool {
+    /// Stores an accepted token if it has come before, and returns whether it does.
+    fn keep(&mut self, lookup: i64, accepted: &Rc<Accepted>, generation: u64) -> bool {
+        let key = lookup.cast_unsigned();
         if accepted.digest.is_none() || !self.tokens.wants(key, share::tokens()) {
             return false;
         }
         if self.tokens.size() + accepted.weight() <= share::tokens() {
             let both = self.tokens.size() + self.principals.size() + accepted.weight();
             if both > share::rows() {
-                self.principals.let_go(share::room());
+                self.principals.evict(share::room());
             }
         }
         let most = share::tokens().min(share::rows().saturating_sub(self.principals.size()));
-        self.tokens.store(key, accepted, most)
+        let rows = [
+            token::row_key(lookup),
+            principal::row_key(&accepted.owner),
+            kind::row_key(accepted.effective.kind().name.as_bytes()),
+        ];
+        self.tokens.store(key, accepted, Sources::new(rows, generation), most)
     }
+}
+
+/// What the cache has, or else what is read now. That is put into the cache unless the generation has moved meanwhile:
+/// what was read may then be older than the change.
+fn cached<T, E>(
+    generation: u64,
+    get: impl FnOnce(&mut Cache) -> Option<T>,
+    read: impl FnOnce() -> Result<T, E>,
+    put: impl FnOnce(&mut Cache, &T),
+) -> Result<T, E> {
+    if let Some(known) = CACHE.with_borrow_mut(|cache| get(cache.fresh())) {
+        return Ok(known);
+    }
+    let found = read()?;
+    if invalidation::generation() == generation {
+        CACHE.with_borrow_mut(|cache| put(cache.fresh(), &found));
+    }
+    Ok(found)
 }
 
 /// Answers a question about the token with this lookup and digest; `None` if there is none. Digests are compared in
 /// constant time.
 pub fn ask(lookup: Lookup, digest: &Digest, question: &Question) -> Result<Option<Outcome>, Error> {
-    let key = lookup.to_bigint().cast_unsigned();
     let Some(generation) = generation() else {
         let (resolved, _) = settled(invalidation::generation(), |snapshot, _| read(lookup, digest, snapshot, None));
         return Ok(resolved?.map(|resolved| {
@@ -175,7 +213,8 @@ pub fn ask(lookup: Lookup, digest: &Digest, question: &Question) -> Result<Optio
             })
         }));
     };
-    let known = MEMORY.with_borrow_mut(|memory| memory.at(generation).tokens.find(key).map(Rc::clone));
+    let key = lookup.to_bigint().cast_unsigned();
+    let known = CACHE.with_borrow_mut(|cache| cache.fresh().tokens.find(key, generation).map(Rc::clone));
     if let Some(known) = known.filter(|known| question.is_answered_by(known)) {
         let now = Timestamp::now();
         // Otherwise the rows must tell what is wrong.
@@ -186,19 +225,22 @@ pub fn ask(lookup: Lookup, digest: &Digest, question: &Question) -> Result<Optio
     }
     let (resolved, generation) =
         settled(generation, |snapshot, generation| read(lookup, digest, snapshot, Some(generation)));
-    let outcome = resolved?.map(|resolved| resolved.judge(question, |token| effective(token, generation)));
+    let outcome = resolved?.map(|resolved| resolved.judge(question, effective));
     Ok(outcome.map(|mut outcome| {
-        if let Outcome::Accepted(accepted, Some(shown)) = &mut outcome {
-            shown.is_kept = MEMORY.with_borrow_mut(|memory| memory.at(generation).keep(key, accepted));
+        if let Outcome::Accepted(accepted, Some(shown)) = &mut outcome
+            && invalidation::last_generation() == generation
+        {
+            let lookup = lookup.to_bigint();
+            shown.is_kept = CACHE.with_borrow_mut(|cache| cache.fresh().keep(lookup, accepted, generation));
         }
         outcome
     }))
 }
 
-fn effective(resolved: &Resolved, generation: u64) -> Rc<Effective> {
+fn effective(resolved: &Resolved) -> Rc<Effective> {
     let Resolved { token, owner, kind } = resolved;
-    MEMORY.with_borrow_mut(|memory| {
-        let combinations = &mut memory.at(generation).combinations;
+    CACHE.with_borrow_mut(|cache| {
+        let combinations = &mut cache.fresh().combinations;
         combinations.effective(kind, token.scopes.as_ref(), &owner.principal.permissions, share::combinations())
     })
 }
@@ -208,20 +250,22 @@ pub fn imports() -> Imports {
     let Some(generation) = generation() else {
         return settled(invalidation::generation(), |snapshot, _| Imports::read(snapshot)).0;
     };
-    if let Some(imports) = MEMORY.with_borrow_mut(|memory| memory.at(generation).imports) {
+    if let Some(imports) = CACHE.with_borrow_mut(|cache| cache.fresh().imports) {
         return imports;
     }
     let (imports, generation) = settled(generation, |snapshot, _| Imports::read(snapshot));
-    MEMORY.with_borrow_mut(|memory| memory.at(generation).imports = Some(imports));
+    if invalidation::last_generation() == generation {
+        CACHE.with_borrow_mut(|cache| cache.fresh().imports = Some(imports));
+    }
     imports
 }
 
-/// The current generation; `None` if nothing may be remembered.
+/// The current generation; `None` if nothing may be cached.
 fn generation() -> Option<u64> {
     if settings::cache_size() == 0 {
-        // Also forgets what was remembered before the setting was changed to 0.
-        MEMORY.with_borrow_mut(|memory| {
-            memory.at(memory.generation);
+        // Also drops what was cached before the setting was changed to 0.
+        CACHE.with_borrow_mut(|cache| {
+            cache.fresh();
         });
         return None;
     }
@@ -233,11 +277,11 @@ fn generation() -> Option<u64> {
 
 /// Reads until the generation has not moved meanwhile, and returns what was read with its generation.
 ///
-/// This is needed even if nothing is remembered: a table that was rewritten after the snapshot, as by ALTER TABLE,
+/// This is needed even if nothing is cached: a table that was rewritten after the snapshot, as by ALTER TABLE,
 /// looks empty to it.
 ///
-/// If the generation keeps moving, returns what was read last, by a snapshot taken after the call began. Whatever is
-/// then remembered is of a past generation, and forgotten by the next call.
+/// If the generation keeps moving, returns what was read last, by a snapshot taken after the call began, with a past
+/// generation, so that it is not cached.
 fn settled<T>(mut generation: u64, read: impl Fn(&LatestSnapshot, u64) -> T) -> (T, u64) {
     const MOST_ROUNDS: usize = 16;
     let mut rounds = 0;
@@ -252,7 +296,7 @@ fn settled<T>(mut generation: u64, read: impl Fn(&LatestSnapshot, u64) -> T) -> 
     }
 }
 
-/// Reads token, owner and kind as the snapshot shows them; owner and kind from memory if it has them.
+/// Reads token, owner and kind as the snapshot shows them; owner and kind from the cache if it has them.
 ///
 /// # Errors
 /// 55000 when the token's pepper is missing, or the key file has another key under its id.
@@ -278,18 +322,12 @@ fn read(
 }
 
 fn pepper(id: &[u8], snapshot: &LatestSnapshot, generation: u64) -> Result<Rc<Peppering>, KeyError> {
-    let remembered = MEMORY.with_borrow_mut(|memory| {
-        let mut peppers = memory.at(generation).peppers.iter();
-        peppers.find(|pepper| pepper.id.as_bytes() == id).map(Rc::clone)
-    });
-    if let Some(pepper) = remembered {
-        return Ok(pepper);
-    }
-    let found = keys::named(id, snapshot)?;
-    if invalidation::generation() == generation {
-        MEMORY.with_borrow_mut(|memory| memory.at(generation).peppers.push(Rc::clone(&found)));
-    }
-    Ok(found)
+    cached(
+        generation,
+        |cache| cache.peppers.iter().find(|pepper| pepper.id.as_bytes() == id).map(Rc::clone),
+        || keys::named(id, snapshot),
+        |cache, pepper| cache.peppers.push(Rc::clone(pepper)),
+    )
 }
 
 fn find_owner(name: &Text, snapshot: &LatestSnapshot) -> Option<Rc<Owner>> {
@@ -301,41 +339,38 @@ fn find_kind(name: &Text, snapshot: &LatestSnapshot) -> Option<Kind> {
 }
 
 fn owner(name: &Text, snapshot: &LatestSnapshot, generation: u64) -> Option<Rc<Owner>> {
-    let (key, remembered) = MEMORY.with_borrow_mut(|memory| {
-        let key = memory.key(name);
-        (key, memory.at(generation).principals.find(key).map(Rc::clone))
-    });
-    if let Some(owner) = remembered.filter(|owner| owner.name == *name) {
-        return Some(owner);
-    }
-    let found = find_owner(name, snapshot)?;
-    // As for tokens: if the generation has moved, what was read may be older than the change.
-    if invalidation::generation() == generation {
-        MEMORY.with_borrow_mut(|memory| {
-            let memory = memory.at(generation);
-            let most = share::principals().min(share::rows().saturating_sub(memory.tokens.size()));
-            // If there is room, the first use is enough: after any change all principals are read again.
-            if memory.principals.wants(key, most) || memory.principals.has_room(key, found.weight(), most) {
-                memory.principals.store(key, &found, most);
+    let key = CACHE.with_borrow_mut(|cache| cache.key(name));
+    cached(
+        generation,
+        |cache| cache.principals.find(key, generation).filter(|owner| owner.name == *name).map(Rc::clone),
+        || find_owner(name, snapshot).ok_or(()),
+        |cache, owner| {
+            let most = share::principals().min(share::rows().saturating_sub(cache.tokens.size()));
+            // If there is room, the first use is enough.
+            if cache.principals.wants(key, most) || cache.principals.has_room(key, owner.weight(), most) {
+                let sources = Sources::new([principal::row_key(name.as_bytes())], generation);
+                cache.principals.store(key, owner, sources, most);
             }
-        });
-    }
-    Some(found)
+        },
+    )
+    .ok()
 }
 
 fn kind_of(name: &Text, snapshot: &LatestSnapshot, generation: u64) -> Option<Rc<Kind>> {
-    if let Some(kind) = MEMORY.with_borrow_mut(|memory| memory.at(generation).kinds.get(name).map(Rc::clone)) {
-        return Some(kind);
-    }
-    let found = Rc::new(find_kind(name, snapshot)?);
-    if invalidation::generation() == generation {
-        MEMORY.with_borrow_mut(|memory| {
-            let kinds = &mut memory.at(generation).kinds;
-            if kinds.len() >= MOST_KINDS {
-                kinds.clear();
+    cached(
+        generation,
+        |cache| {
+            let (sources, kind) = cache.kinds.get(name)?;
+            sources.are_unchanged(generation).then(|| Rc::clone(kind))
+        },
+        || find_kind(name, snapshot).map(Rc::new).ok_or(()),
+        |cache, kind| {
+            if cache.kinds.len() >= MOST_KINDS {
+                cache.kinds.clear();
             }
-            kinds.insert(name.clone(), Rc::clone(&found));
-        });
-    }
-    Some(found)
+            let sources = Sources::new([kind::row_key(name.as_bytes())], generation);
+            cache.kinds.insert(name.clone(), (sources, Rc::clone(kind)));
+        },
+    )
+    .ok()
 }

@@ -115,8 +115,10 @@ fn altered_triggers() -> Vec<Finding> {
            FROM (VALUES ('kind', 'guard', 'A'), ('kind', 'record', 'O'), ('kind', 'guard_truncate', 'A'),
                         ('kind', 'record_truncate', 'O'), ('event', 'append_only', 'A'),
                         ('kind', 'signal', 'A'), ('principal', 'signal', 'A'), ('token', 'signal', 'A'),
-                        ('import', 'signal', 'A'), ('kind', 'signal_apply', 'R'), ('principal', 'signal_apply', 'R'),
-                        ('token', 'signal_apply', 'R'), ('import', 'signal_apply', 'R')) w (on_table, name, enabled)
+                        ('import', 'signal', 'A'), ('import', 'signal_apply', 'R'),
+                        ('kind', 'signal_row', 'A'),
+                        ('principal', 'signal_update', 'A'), ('principal', 'signal_delete', 'A'),
+                        ('token', 'signal_update', 'A'), ('token', 'signal_delete', 'A')) w (on_table, name, enabled)
            JOIN pg_class c ON c.relname = w.on_table AND c.relnamespace = 'tokenauth'::regnamespace
            LEFT JOIN pg_trigger t ON t.tgrelid = c.oid AND t.tgname = w.name AND NOT t.tgisinternal
           WHERE t.tgenabled IS DISTINCT FROM w.enabled::\"char\"

@@ -56,11 +56,13 @@ impl TriggerTuple {
 }
 
 impl TriggerCall {
-    /// Whether it fires for INSERT.
-    pub fn is_insert(&self) -> bool {
+    /// Whether it fires for rows: after one has changed, or before all are removed by TRUNCATE.
+    pub fn is_of_rows(&self) -> bool {
         // SAFETY: `self.0` is the trigger manager's, or null.
-        unsafe { self.0.as_ref() }
-            .is_some_and(|data| data.tg_event & pg_sys::TRIGGER_EVENT_OPMASK == pg_sys::TRIGGER_EVENT_INSERT)
+        unsafe { self.0.as_ref() }.is_some_and(|data| {
+            data.tg_event & pg_sys::TRIGGER_EVENT_ROW != 0
+                || data.tg_event & pg_sys::TRIGGER_EVENT_OPMASK == pg_sys::TRIGGER_EVENT_TRUNCATE
+        })
     }
 
     /// Whether it fires for DELETE, which does not include TRUNCATE.

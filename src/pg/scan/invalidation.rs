@@ -1,8 +1,9 @@
-//! Tells when what a backend remembers of our tables is out of date.
+//! Tells when what a backend caches of our tables is out of date.
 //!
-//! The signal is PostgreSQL's own: every change of a row that verification reads invalidates the relation
-//! `tokenauth.signal`, which is never read itself. The message is sent at commit, before COMMIT returns to its client,
-//! and a standby replays it with the commit. `verify/cache.rs` describes the order in which a reader must look.
+//! The signal is PostgreSQL's own, a message that a relation is invalid. It is sent at commit, before COMMIT returns to
+//! its client, and a standby replays it with the commit. There are two forms. The coarse one names `tokenauth.signal`,
+//! which is never read itself: everything cached is out of date. The fine one names one row by an oid that no relation
+//! has, a [`RowKey`]. `verify/cache.rs` describes the order in which a reader must look.
 
 use std::cell::{Cell, RefCell};
 
@@ -10,20 +11,31 @@ use pgrx::pg_guard;
 use pgrx::pg_sys;
 
 use super::index_scan;
+use super::row_key::{self, RowKey};
 use crate::pg::process::settings::reloaded_at;
+
+/// How many rows a transaction tells one by one. Beyond that it sends the coarse signal: the server searches its messages
+/// for duplicates one by one, and when the queue overflows, every backend drops every cache of the server's own too.
+const MOST_ROWS: usize = 64;
 
 thread_local! {
     static WATCHED: RefCell<Watched> = const {
         RefCell::new(Watched { signal: None, signals: Vec::new(), tables: Vec::new() })
     };
-    /// Generation of rows: advances whenever remembered rows may have changed.
+    /// Generation of rows: advances whenever cached rows may have changed.
     static ROWS: Cell<u64> = const { Cell::new(0) };
+    /// The generation that began when all rows may have changed last.
+    static ALL_ROWS: Cell<u64> = const { Cell::new(0) };
+    /// By a part of the row's key, the generation that began when such a row changed last.
+    static CHANGED: RefCell<Vec<u64>> = const { RefCell::new(Vec::new()) };
     /// Generation of names: advances whenever names of tables and indexes may denote other relations.
     static NAMES: Cell<u64> = const { Cell::new(0) };
     /// The time of the last reload of the configuration that `ROWS` has taken into account.
     static RELOADED: Cell<i64> = const { Cell::new(0) };
-    /// Whether this transaction has changed what others remember.
+    /// Whether this transaction has changed what others cache.
     static WROTE: Cell<bool> = const { Cell::new(false) };
+    /// What this transaction has sent.
+    static SENT: RefCell<Sent> = const { RefCell::new(Sent { all: None, rows: Vec::new() }) };
 }
 
 /// The relations whose invalidation matters.
@@ -36,7 +48,14 @@ struct Watched {
     tables: Vec<pg_sys::Oid>,
 }
 
-/// Takes in what other sessions have committed, and returns the generation of what may be remembered.
+/// Messages of this transaction, with the subtransactions that queued them: the rollback of one drops its messages, and
+/// no later one has its number.
+struct Sent {
+    all: Option<pg_sys::SubTransactionId>,
+    rows: Vec<(pg_sys::SubTransactionId, RowKey)>,
+}
+
+/// Takes in what other sessions have committed, and returns the generation of what may be cached.
 ///
 /// A reader that finds it advanced since it began must begin again.
 ///
@@ -49,19 +68,34 @@ pub fn generation() -> u64 {
         if WATCHED.with_borrow(|watched| watched.signal.is_some()) {
             break;
         }
-        // The message may concern a re-created signal. Nothing is read, and so remembered, before that one is watched.
+        // The message may concern a re-created signal. Nothing is read, and so cached, before that one is watched.
         watch_signal();
     }
-    // A reload may have brought another key file, and what is remembered depends on the keys of the old one.
+    // A reload may have brought another key file, and what is cached depends on the keys of the old one.
     let reloaded = reloaded_at();
     if RELOADED.replace(reloaded) != reloaded {
-        ROWS.set(ROWS.get() + 1);
+        all_rows_changed();
     }
     ROWS.get()
 }
 
-/// Whether this transaction may use and fill what is remembered. One that has written may not: it sees rows that a
-/// rollback would take back.
+/// The generation as of the messages that were taken in last.
+pub fn last_generation() -> u64 {
+    ROWS.get()
+}
+
+/// The generation that began when everything cached went out of date last.
+pub fn all_changed() -> u64 {
+    ALL_ROWS.get()
+}
+
+/// Whether this row may have changed after this generation began. Other rows may be taken for it, never it for others.
+pub fn has_changed(row: RowKey, generation: u64) -> bool {
+    CHANGED.with_borrow(|changed| changed.get(row.bucket()).is_some_and(|&last| last > generation))
+}
+
+/// Whether this transaction may use and fill caches. One that has written may not: it sees rows that a rollback would
+/// take back.
 pub fn may_remember() -> bool {
     !WROTE.get()
 }
@@ -71,14 +105,48 @@ pub fn remember_nothing() {
     WROTE.set(true);
 }
 
-/// Tells all backends, at commit, that this transaction has changed rows they may remember.
+/// Tells all backends, at commit, that this transaction has changed this row.
+///
+/// # Errors
+/// Raises 55000 when the extension's tables do not exist.
+pub fn signal_row(row: RowKey) {
+    remember_nothing();
+    let now = subtransaction();
+    let is_known = SENT.with_borrow_mut(|sent| {
+        if sent.rows.contains(&(now, row)) {
+            return Some(true);
+        }
+        let has_room = sent.all.is_none() && sent.rows.len() < MOST_ROWS;
+        has_room.then(|| {
+            sent.rows.push((now, row));
+            false
+        })
+    });
+    match is_known {
+        Some(true) => {}
+        Some(false) => row_key::send(row),
+        None => signal(),
+    }
+}
+
+/// Tells all backends, at commit, that this transaction has changed any rows.
 ///
 /// # Errors
 /// Raises 55000 when the extension's tables do not exist.
 pub fn signal() {
     remember_nothing();
+    let now = subtransaction();
+    if SENT.with_borrow(|sent| sent.all == Some(now)) {
+        return;
+    }
     // SAFETY: queues a message for the commit; needs no transaction id and no lock.
     unsafe { pg_sys::CacheInvalidateRelcacheByRelid(watch_signal()) };
+    SENT.with_borrow_mut(|sent| sent.all = Some(now));
+}
+
+fn subtransaction() -> pg_sys::SubTransactionId {
+    // SAFETY: reads the state of the current transaction.
+    unsafe { pg_sys::GetCurrentSubTransactionId() }
 }
 
 /// Starts watching the signal, without which nothing may be remembered, and returns its oid.
@@ -111,6 +179,10 @@ pub(in crate::pg) fn watch_table(table: pg_sys::Oid) {
 /// Called by `xact.rs` at the end of the transaction, on commit and abort.
 pub(in crate::pg) fn end_transaction() {
     WROTE.set(false);
+    SENT.with_borrow_mut(|sent| {
+        sent.all = None;
+        sent.rows.clear();
+    });
 }
 
 /// Registers the callback, once, from `_PG_init`.
@@ -126,11 +198,33 @@ unsafe extern "C-unwind" fn forget(_argument: pg_sys::Datum, relation: pg_sys::O
     WATCHED.with_borrow_mut(|watched| {
         if relation == pg_sys::InvalidOid || watched.tables.contains(&relation) {
             watched.signal = None;
-            ROWS.set(ROWS.get() + 1);
+            all_rows_changed();
             NAMES.set(NAMES.get() + 1);
         } else if watched.signals.contains(&relation) {
             watched.signal = None;
-            ROWS.set(ROWS.get() + 1);
+            all_rows_changed();
+        } else if let Some(row) = RowKey::named_by(relation) {
+            row_changed(row);
+        }
+    });
+}
+
+fn all_rows_changed() {
+    ROWS.set(ROWS.get() + 1);
+    ALL_ROWS.set(ROWS.get());
+}
+
+fn row_changed(row: RowKey) {
+    CHANGED.with_borrow_mut(|changed| {
+        if changed.is_empty() && changed.try_reserve_exact(row_key::BUCKETS).is_ok() {
+            changed.resize(row_key::BUCKETS, 0);
+        }
+        match changed.get_mut(row.bucket()) {
+            None => all_rows_changed(),
+            Some(last) => {
+                ROWS.set(ROWS.get() + 1);
+                *last = ROWS.get();
+            }
         }
     });
 }

@@ -59,6 +59,7 @@ impl Effective {
 pub struct Combinations {
     known: HashMap<Addresses, Known>,
     size: usize,
+    is_full: bool,
 }
 
 /// The addresses of a combination's parts. Equal parts at other addresses only cost another entry.
@@ -72,7 +73,7 @@ struct Known {
 }
 
 impl Combinations {
-    /// Returns what such a token grants; remembers it unless all combinations would then take more than `most` bytes.
+    /// Returns what such a token grants; stores it unless all combinations would then take more than `most` bytes.
     pub fn effective(
         &mut self,
         kind: &Rc<Kind>,
@@ -86,10 +87,11 @@ impl Combinations {
             return Rc::clone(&known.effective);
         }
         let effective = Rc::new(Effective::of(kind, chosen.map(Rc::as_ref), permissions));
-        // Parts that nobody else held are counted here: the entry keeps them, however long their row is remembered.
+        // Parts that nobody else held are counted here: the entry keeps them, however long their row is cached.
         let parts = chosen.map_or(0, scope_interner::own_size) + scope_interner::own_size(permissions);
         let size = self.size + size_of::<Known>() + effective.size() + parts;
-        if size <= most {
+        self.is_full = size > most;
+        if !self.is_full {
             self.size = size;
             let known = Known {
                 effective: Rc::clone(&effective),
@@ -99,5 +101,10 @@ impl Combinations {
             self.known.insert(addresses, known);
         }
         effective
+    }
+
+    /// How many there are, if there was no room for the one asked for last.
+    pub fn full(&self) -> Option<usize> {
+        self.is_full.then_some(self.known.len())
     }
 }

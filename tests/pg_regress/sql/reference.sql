@@ -476,6 +476,8 @@ INSERT INTO described VALUES
     ('put_principal', 'principal text, permissions text[] DEFAULT NULL, data_scopes jsonb DEFAULT NULL, active boolean DEFAULT NULL, state_reason text DEFAULT NULL, display_name text DEFAULT NULL', 'void', 'Makes a principal known or changes it; NULL leaves a field as it is'),
     ('refuse_change', '', 'trigger', 'Internal: trigger on tokenauth.event'),
     ('signal_change', '', 'trigger', 'Internal: trigger on the tables that verification reads'),
+    ('signal_token', 'was bigint, becomes bigint', 'boolean', 'Internal: tells that a token has changed'),
+    ('signal_principal', 'was text, becomes text', 'boolean', 'Internal: tells that a principal has changed'),
     ('guard_kind', '', 'trigger', 'Internal: trigger on tokenauth.kind'),
     ('record_kind', '', 'trigger', 'Internal: trigger on tokenauth.kind'),
     ('recent_usage', 'token uuid', 'tokenauth.recent_usage', 'Internal: the usage of a token that only shared memory has, for the view tokens'),
