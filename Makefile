@@ -50,6 +50,7 @@ cluster: setup-tests install ## tests with real servers: crashes, standbys, pool
 bench: install ## measure, and write the numbers to bench/RESULTS.md
 	scripts/bench-usage
 	scripts/bench-policy
+	scripts/bench-churn
 	scripts/bench
 
 soak: setup-tests install ## the long forms of the stress tests
