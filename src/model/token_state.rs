@@ -92,7 +92,8 @@ impl TokenState {
         self.revoked || self.deleted || owner.has_killed(self)
     }
 
-    /// Whether there is something left to revoke: a disabled or suspended token is alive, unless it has expired as well.
+    /// Whether there is something left to revoke: a disabled or suspended token is alive, unless it has expired as
+    /// well.
     pub fn is_alive(&self, owner: &OwnerState, now: Timestamp) -> bool {
         !self.is_dead(owner) && !self.has_ended(now)
     }

@@ -1,8 +1,8 @@
 //! The triggers by which a change reaches what other backends cache.
 //!
-//! Of principals and tokens millions may change in one statement, where a row trigger would queue an event for each row,
-//! or lock each row a second time. So the functions that tell such a row are the conditions of triggers: the server asks
-//! them right after it has changed the row, in the statement, and since they answer false, queues nothing.
+//! Of principals and tokens millions may change in one statement, where a row trigger would queue an event for each
+//! row, or lock each row a second time. So the functions that tell such a row are the conditions of triggers: the
+//! server asks them right after it has changed the row, in the statement, and since they answer false, queues nothing.
 
 use pgrx::prelude::*;
 
@@ -41,7 +41,8 @@ fn signal_change(call: TriggerCall) -> Result<TriggerAnswer, ErrorReport> {
 
 /// Internal: tells that a token has changed.
 ///
-/// The condition of a trigger on `tokenauth.token`: makes every backend drop what it caches of the row, and returns false.
+/// The condition of a trigger on `tokenauth.token`: makes every backend drop what it caches of the row, and returns
+/// false.
 ///
 /// # Arguments
 /// - `was`: the row's lookup before the change

@@ -130,7 +130,8 @@ thread_local! {
 }
 
 impl Cache {
-    /// Drops everything if all of it may be out of date, was sized for another `tokenauth.cache_size`, or is in the way.
+    /// Drops everything if all of it may be out of date, was sized for another `tokenauth.cache_size`, or is in the
+    /// way.
     fn fresh(&mut self) -> &mut Self {
         let cache_size = settings::cache_size();
         if self.since < invalidation::all_changed() || self.cache_size != cache_size || self.is_obstructed() {
@@ -147,8 +148,8 @@ impl Cache {
         self
     }
 
-    /// Whether combinations and their lists have no room, and there have been as many changes as there are of them: what
-    /// has changed since leaves combinations behind that are never asked for again.
+    /// Whether combinations and their lists have no room, and there have been as many changes as there are of them:
+    /// what has changed since leaves combinations behind that are never asked for again.
     fn is_obstructed(&self) -> bool {
         let changes = invalidation::last_generation() - self.since;
         changes > 0

@@ -41,10 +41,20 @@ pub(crate) use survives;
 /// statement selects the tokens that it is for.
 macro_rules! is_alive {
     ($epoch:literal) => {
-        concat!("t.revoked_at IS NULL AND ", $crate::catalog::token::life::has_not_ended!(), " AND t.owner_epoch >= ", $epoch)
+        concat!(
+            "t.revoked_at IS NULL AND ",
+            $crate::catalog::token::life::has_not_ended!(),
+            " AND t.owner_epoch >= ",
+            $epoch
+        )
     };
     ($($epochs:literal),*) => {
-        concat!("t.revoked_at IS NULL AND ", $crate::catalog::token::life::has_not_ended!(), " AND ", $crate::catalog::token::life::survives!($($epochs),*))
+        concat!(
+            "t.revoked_at IS NULL AND ",
+            $crate::catalog::token::life::has_not_ended!(),
+            " AND ",
+            $crate::catalog::token::life::survives!($($epochs),*)
+        )
     };
 }
 pub(crate) use is_alive;

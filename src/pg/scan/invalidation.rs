@@ -14,8 +14,9 @@ use super::index_scan;
 use super::row_key::{self, RowKey};
 use crate::pg::process::settings::reloaded_at;
 
-/// How many rows a transaction tells one by one. Beyond that it sends the coarse signal: the server searches its messages
-/// for duplicates one by one, and when the queue overflows, every backend drops every cache of the server's own too.
+/// How many rows a transaction tells one by one. Beyond that it sends the coarse signal: the server searches its
+/// messages for duplicates one by one, and when the queue overflows, every backend drops every cache of the server's
+/// own too.
 const MOST_ROWS: usize = 64;
 
 thread_local! {

@@ -1,15 +1,15 @@
 //! A backend's cache of what it read of our tables, so that a hot token is verified without reading any.
 //!
-//! Each value carries the rows that it came from, and is dropped when it is asked for after one of them has changed, as
-//! `pg::scan::invalidation` tells. Never by a timer: a cache that could answer with what was taken away would be a defect
-//! however fast it is.
+//! Each value carries the rows that it came from, and is dropped when it is asked for after one of them has changed,
+//! as `pg::scan::invalidation` tells. Never by a timer: a cache that could answer with what was taken away would be a
+//! defect however fast it is.
 
 use std::rc::Rc;
 
 use super::sources::Sources;
 
-/// A bounded set-associative table of values that came from so many `ROWS`, [`WAYS`] places in each set, by a 64-bit key
-/// that is random or hashed.
+/// A bounded set-associative table of values that came from so many `ROWS`, [`WAYS`] places in each set, by a 64-bit
+/// key that is random or hashed.
 ///
 /// A value is worth storing only when its key was recently asked for before: so millions of keys that come once evict
 /// hardly any of those that come again and again.
@@ -154,9 +154,10 @@ impl<V: Weigh, const ROWS: usize> SetAssociative<V, ROWS> {
         self.size + weight <= most && set.is_some_and(|set| set.ways.iter().any(Option::is_none))
     }
 
-    /// Stores a value that is [wanted](Self::wants), or for which there [is room](Self::has_room), and returns whether it
-    /// did. Others are evicted to keep the table within `most` bytes. Does not store a value so heavy that many would have
-    /// to go for it, nor any value where there is room for so few that evicting would have to search for them.
+    /// Stores a value that is [wanted](Self::wants), or for which there [is room](Self::has_room), and returns whether
+    /// it did. Others are evicted to keep the table within `most` bytes. Does not store a value so heavy that many
+    /// would have to go for it, nor any value where there is room for so few that evicting would have to search for
+    /// them.
     pub fn store(&mut self, key: u64, value: &Rc<V>, sources: Sources<ROWS>, most: usize) -> bool {
         const LARGEST_SHARE: usize = 16;
         let weight = value.weight();

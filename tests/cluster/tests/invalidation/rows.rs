@@ -1,5 +1,5 @@
-//! A change makes sessions read again what has changed, and nothing else; a transaction that changes many rows makes them
-//! read everything again. How often a session reads is told by the server's own count of index scans.
+//! A change makes sessions read again what has changed, and nothing else; a transaction that changes many rows makes
+//! them read everything again. How often a session reads is told by the server's own count of index scans.
 
 use postgres::Client;
 use tokenauth_cluster::Server;
@@ -16,7 +16,8 @@ fn prepared() -> (Server, Client) {
     admin
         .batch_execute(&format!(
             "INSERT INTO tokenauth.kind (name, prefix) VALUES ('key', 'key_'), ('other', 'other_');
-             SELECT count(tokenauth.put_principal('user:' || n, '{{devices:read}}')) FROM generate_series(1, {TOKENS}) n;
+             SELECT count(tokenauth.put_principal('user:' || n, '{{devices:read}}'))
+               FROM generate_series(1, {TOKENS}) n;
              CREATE TABLE issued AS
                  SELECT n, i.id, i.token FROM generate_series(1, {TOKENS}) n,
                         LATERAL tokenauth.issue(CASE WHEN n > 90 THEN 'other' ELSE 'key' END, 'user:' || n) i"
