@@ -90,9 +90,10 @@ pub fn all_changed() -> u64 {
     ALL_ROWS.get()
 }
 
-/// Whether this row may have changed after this generation began. Other rows may be taken for it, never it for others.
-pub fn has_changed(row: RowKey, generation: u64) -> bool {
-    CHANGED.with_borrow(|changed| changed.get(row.bucket()).is_some_and(|&last| last > generation))
+/// Whether one of these rows may have changed after this generation began: it has, or another that shares its place.
+pub fn has_any_changed(rows: &[RowKey], generation: u64) -> bool {
+    CHANGED
+        .with_borrow(|changed| rows.iter().any(|row| changed.get(row.bucket()).is_some_and(|&last| last > generation)))
 }
 
 /// Whether this transaction may use and fill caches. One that has written may not: it sees rows that a rollback would

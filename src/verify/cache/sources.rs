@@ -26,7 +26,7 @@ impl<const ROWS: usize> Sources<ROWS> {
     }
 
     fn compare(&self, agreed: u64, generation: u64) -> bool {
-        let are_unchanged = !self.rows.iter().any(|row| invalidation::has_changed(*row, agreed));
+        let are_unchanged = !invalidation::has_any_changed(&self.rows, agreed);
         if are_unchanged {
             self.agreed.set(generation);
         }
