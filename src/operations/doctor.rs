@@ -5,6 +5,7 @@ mod schema;
 
 use pgrx::prelude::*;
 
+use crate::arguments;
 use crate::arguments::caller::Caller;
 use crate::error::finding::Finding;
 use crate::error::{Error, ErrorReport};
@@ -22,6 +23,12 @@ use crate::usage;
 /// whether functions and triggers are as they were installed, with no others among them. Locks: who makes a
 /// deactivation wait. And usage: whether it has shared memory, whether that is large enough, and whether it is written
 /// to tables in time.
+///
+/// # Arguments
+/// - `compare`: false leaves out the comparison of rows, which reads the whole of each bound table
+///
+/// # Errors
+/// `22004` for NULL.
 ///
 /// # Returns
 /// - `area`: what was examined
@@ -43,19 +50,21 @@ use crate::usage;
 #[allow(clippy::type_complexity, reason = "pgrx reads the columns from the type as it is written")]
 fn doctor(
     call: Call,
+    compare: default!(Option<bool>, "true"),
 ) -> Result<
     TableIterator<'static, (name!(area, Text), name!(object, Text), name!(finding, Text), name!(hint, Text))>,
     ErrorReport,
 > {
     let _owner = Caller::enter(call)?.act_as_owner();
+    let compare = arguments::given("compare", compare)?;
     Ok(TableIterator::new(
-        findings().into_iter().map(|found| (Text::from(found.area), found.object, found.finding, found.hint)),
+        findings(compare).into_iter().map(|found| (Text::from(found.area), found.object, found.finding, found.hint)),
     ))
 }
 
-/// All findings.
-pub fn findings() -> Vec<Finding> {
-    let mut findings = binding::findings();
+/// All findings; those of a comparison of bound rows only if `compare`.
+pub fn findings(compare: bool) -> Vec<Finding> {
+    let mut findings = binding::findings(compare);
     findings.extend(
         keys::faults()
             .into_iter()

@@ -160,7 +160,7 @@ fn dead() -> Vec<Line> {
 }
 
 fn drift() -> Vec<Line> {
-    let findings = doctor::findings();
+    let findings = doctor::findings(true);
     if findings.is_empty() {
         return vec![Line { section: "drift", item: "doctor()".into(), value: "finds nothing".into() }];
     }

@@ -88,8 +88,7 @@ fn altered_functions() -> Vec<Finding> {
                    JOIN pg_depend d ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid
                                    AND d.deptype = 'e' AND d.classid = 'pg_proc'::regclass
                    JOIN pg_proc p ON p.oid = d.objid
-                   JOIN pg_proc doctor ON doctor.proname = 'doctor' AND doctor.pronargs = 0
-                                      AND doctor.pronamespace = 'tokenauth'::regnamespace
+                   JOIN pg_proc doctor ON doctor.oid = to_regprocedure('tokenauth.doctor(boolean)')
                   WHERE e.extname = 'tokenauth') f
           WHERE f.finding IS NOT NULL
           ORDER BY f.function",

@@ -13,16 +13,16 @@ use crate::error::literal;
 use crate::model::bound_to::BoundTo;
 use crate::pg::transaction::subtransaction::attempt;
 
-/// What is wrong with the bindings, by name of the table. Reads each bound table and runs its expressions as the owner
-/// of that table.
-pub fn findings() -> Vec<Finding> {
+/// What is wrong with the bindings, by name of the table. If `compare`, reads each bound table and runs its expressions
+/// as the owner of that table.
+pub fn findings(compare: bool) -> Vec<Finding> {
     let _settled = settled();
     let bound = triggers::tables();
     let remembered = remembered();
     let mut findings: Vec<Finding> = remembered.iter().filter_map(|one| missed(one, &bound)).collect();
     findings.extend(rivals(&bound));
     for binding in &bound {
-        examine(binding, &remembered, &mut findings);
+        examine(binding, &remembered, compare, &mut findings);
     }
     findings.extend(triggers::remnants(None).iter().map(|remnant| {
         let unbind = format!("Use tokenauth.unbind_principals({}).", literal(&remnant.table.shown()));
@@ -101,7 +101,7 @@ fn rivals(bound: &[Bound]) -> Vec<Finding> {
     rivals
 }
 
-fn examine(binding: &Bound, remembered: &[Remembered], findings: &mut Vec<Finding>) {
+fn examine(binding: &Bound, remembered: &[Remembered], compare: bool, findings: &mut Vec<Finding>) {
     let table = binding.table_name.shown();
     let Ok(source) = Source::of(binding.table) else {
         return;
@@ -132,7 +132,7 @@ fn examine(binding: &Bound, remembered: &[Remembered], findings: &mut Vec<Findin
         findings.push(not_unique(&table, definition.to()));
     }
     // What is written by hand may supply a part only.
-    if binding.is_installed {
+    if binding.is_installed && compare {
         findings.extend(drifted(definition, &source, &hint));
     }
 }

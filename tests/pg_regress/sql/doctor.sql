@@ -56,6 +56,18 @@ ALTER TABLE tokenauth.kind DISABLE TRIGGER ALL, ENABLE TRIGGER ALL;
 SELECT object, finding, hint FROM tokenauth.doctor() WHERE area <> 'usage';
 ROLLBACK;
 
+-- a bound table has drifted, and lacks a trigger: without the comparison only the latter is told, whatever size the table has
+BEGIN;
+CREATE TABLE users (id int PRIMARY KEY, is_active boolean NOT NULL DEFAULT true);
+SELECT tokenauth.bind_principals('users', 'user', 'id::text', active => 'is_active');
+DO $$ BEGIN EXECUTE format('DROP TRIGGER %I ON users', (SELECT tgname FROM pg_trigger WHERE tgrelid = 'users'::regclass AND tgtype & 4 <> 0 AND tgtype & 1 = 0)); END $$;
+INSERT INTO users VALUES (1);
+SELECT finding FROM tokenauth.doctor() WHERE area = 'binding';
+SELECT finding FROM tokenauth.doctor(compare => false) WHERE area = 'binding';
+SELECT tokenauth.doctor(NULL);
+\echo :SQLSTATE
+ROLLBACK;
+
 -- a prepared transaction holds a principal
 SELECT tokenauth.put_principal('user:alice', '{devices:read}');
 BEGIN;
