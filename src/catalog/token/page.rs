@@ -90,17 +90,40 @@ macro_rules! of_owners {
     };
 }
 
+/// The same in any status, where only the rows of the merged page are looked at closer.
+macro_rules! of_owners_in_any_status {
+    () => {
+        "SELECT t.*
+           FROM (SELECT k.id
+                   FROM (SELECT DISTINCT owner FROM unnest($4::text[]) o (owner)) o
+                  CROSS JOIN LATERAL (
+                        SELECT k.id
+                          FROM tokenauth.token k
+                         WHERE k.id < coalesce($1, 'ffffffff-ffff-ffff-ffff-ffffffffffff') AND $2::text IS NULL
+                           AND k.deleted_at IS NULL
+                           AND k.owner = o.owner COLLATE \"C\"
+                           AND (k.owner, k.kind) IN (SELECT * FROM unnest($4::text[], $5::text[]))
+                         ORDER BY k.id DESC
+                         LIMIT $3) k
+                  ORDER BY k.id DESC
+                  LIMIT $3) k
+           JOIN tokenauth.tokens t ON t.id = k.id
+          ORDER BY t.id DESC"
+    };
+}
+
 impl Page {
     /// The statement that reads the page, and its arguments.
     pub fn of(self, listed: Listed) -> (&'static Statement, Vec<Argument>) {
         static OF_EVERYBODY: Statement = Statement::paged(of_everybody!());
         static OF_OWNER: Statement = Statement::paged(of_owner!());
         static OF_OWNERS: Statement = Statement::paged(of_owners!());
+        static OF_OWNERS_IN_ANY_STATUS: Statement = Statement::paged(of_owners_in_any_status!());
         // All rows are read otherwise than a few.
         static ALL_OF_EVERYBODY: Statement = Statement::new(of_everybody!());
         static ALL_OF_OWNER: Statement = Statement::new(of_owner!());
         static ALL_OF_OWNERS: Statement = Statement::new(of_owners!());
-        let is_all = self.size.is_none();
+        let (is_all, is_in_any_status) = (self.size.is_none(), self.status.is_none());
         let array = |texts: Vec<Text>| texts.into_iter().collect::<TextArray>();
         let mut arguments: Vec<Argument> = fields![self.after, self.status, self.size].into();
         let statement = match listed {
@@ -114,7 +137,11 @@ impl Page {
             }
             Listed::Owners(KindsOfOwners { owners, kinds }) => {
                 arguments.extend(fields![array(owners), array(kinds)]);
-                if is_all { &ALL_OF_OWNERS } else { &OF_OWNERS }
+                match (is_all, is_in_any_status) {
+                    (true, _) => &ALL_OF_OWNERS,
+                    (false, true) => &OF_OWNERS_IN_ANY_STATUS,
+                    (false, false) => &OF_OWNERS,
+                }
             }
         };
         (statement, arguments)
