@@ -51,6 +51,7 @@ bench: install ## measure, and write the numbers to bench/RESULTS.md
 	scripts/bench-usage
 	scripts/bench-policy
 	scripts/bench-churn
+	scripts/bench-pages
 	scripts/bench
 
 soak: setup-tests install ## the long forms of the stress tests
