@@ -4,6 +4,9 @@
 //! Handlers check nothing: row security policies ask for the identity. A refused request gets the response that the
 //! database made; the reason stays in the log, under the correlation id.
 
+#[cfg(test)]
+mod tests;
+
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::net::SocketAddr;

@@ -28,14 +28,16 @@ pub fn prepared(name: &str) -> PathBuf {
 /// programs are.
 #[must_use]
 pub fn built(package: &str, directory: &str) -> PathBuf {
-    let target = repository().join("target").join(directory);
-    let cargo = env::var_os("CARGO").expect("cargo runs the tests");
-    finish(
-        Command::new(cargo)
-            .args(["build", "--quiet", "--locked", "--manifest-path"])
-            .arg(example(package).join("Cargo.toml"))
-            .arg("--target-dir")
-            .arg(&target),
-    );
-    target.join("debug")
+    finish(&mut cargo("build", package, directory));
+    repository().join("target").join(directory).join("debug")
+}
+
+/// A command of cargo for the Rust package in this folder of `examples`, which builds below `target` in this directory.
+#[must_use]
+pub fn cargo(command: &str, package: &str, directory: &str) -> Command {
+    let mut cargo = Command::new(env::var_os("CARGO").expect("cargo runs the tests"));
+    cargo.args([command, "--quiet", "--locked", "--manifest-path"]);
+    cargo.arg(example(package).join("Cargo.toml"));
+    cargo.arg("--target-dir").arg(repository().join("target").join(directory));
+    cargo
 }

@@ -15,7 +15,7 @@ mod server;
 mod verifier;
 
 pub use end::End;
-pub use examples::{built, example, prepared};
+pub use examples::{built, cargo, example, prepared};
 pub use installation::{finish, has_library, older};
 pub use needles::{Needles, published_channels};
 pub use pooler::Pooler;

@@ -5,7 +5,8 @@ use std::net::TcpStream;
 use std::thread;
 
 use serde_json::json;
-use tokenauth_cluster::wait_until;
+use tokenauth_cluster::contract::{issue, prepare};
+use tokenauth_cluster::{FAST, Server, cargo, finish, wait_until};
 
 use crate::palpabl::{names, palpabl};
 
@@ -169,4 +170,15 @@ fn half_a_request_does_not_keep_the_service_from_stopping() {
     let mut half = TcpStream::connect(palpabl.address()).unwrap();
     half.write_all(b"GET /netbox/api/dcim/devices/ HTTP/1.1\r\nHost: palp").unwrap();
     palpabl.stop();
+}
+
+#[test]
+fn a_handler_that_overlooks_an_error_is_found_out_and_one_that_redirects_keeps_its_change() {
+    let server = Server::start(FAST);
+    let mut client = server.connect("postgres");
+    prepare(&mut client);
+    client.batch_execute("CREATE TABLE note (text text)").unwrap();
+    let issued = issue(&mut client, "user:1");
+    let mut tests = cargo("test", "service", "cluster");
+    finish(tests.env("DATABASE_URL", server.connection_string("postgres")).env("TOKEN", issued.token));
 }
