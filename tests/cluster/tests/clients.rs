@@ -51,6 +51,27 @@ fn tokio_postgres() {
     );
 }
 
+/// A connection that breaks tells the program so in an event of its own, which ends a program that does not listen.
+#[test]
+fn node_postgres_outlives_a_backend_that_is_terminated_under_a_request() {
+    let server = Server::start(&[FAST, QUIET].concat());
+    let mut admin = server.connect("postgres");
+    admin.batch_execute(include_str!("../../../examples/clients/schema.sql")).unwrap();
+    admin
+        .batch_execute(
+            "CREATE FUNCTION end_backend() RETURNS boolean LANGUAGE sql AS 'SELECT pg_terminate_backend(pg_backend_pid())';
+             DROP POLICY own ON device;
+             CREATE POLICY own ON device USING (tokenauth.current_owner() IS NOT NULL AND end_backend())",
+        )
+        .unwrap();
+    let tokens = FORMS.map(|_| issue(&mut admin));
+    let mut program = program(&server, &[&prepared("node"), &example("clients/node-postgres/client.js")], &tokens);
+    let output = program.output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    // The request has failed, and nothing in this program catches that.
+    assert!(told.contains("57P01") && !told.contains("Unhandled 'error' event"), "{told}");
+}
+
 /// Runs the program with its arguments once for each channel, with masking and without.
 fn prove(name: &str, command: &[&Path]) {
     let expected = fs::read_to_string(example("clients").join(name).join("expected.txt")).unwrap();
@@ -103,14 +124,19 @@ fn prove(name: &str, command: &[&Path]) {
 
 /// What the program prints when it presents these tokens, one in each form.
 fn run(server: &Server, command: &[&Path], tokens: &[String; 3]) -> String {
+    let output = finish(&mut program(server, command, tokens));
+    let printed = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    printed
+}
+
+/// The program, with the database and these tokens in its environment.
+fn program(server: &Server, command: &[&Path], tokens: &[String; 3]) -> Command {
     let mut program = Command::new(command[0]);
     program.args(&command[1..]).env_clear().env("PATH", env::var_os("PATH").unwrap_or_default());
     program.env("PGHOST", server.file("")).env("PGUSER", "app").env("PGDATABASE", "postgres");
     program.envs(FORMS.map(|form| format!("{form}_TOKEN")).into_iter().zip(tokens));
-    let output = finish(&mut program);
-    let printed = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
-    printed
+    program
 }
 
 fn issue(admin: &mut Client) -> String {
