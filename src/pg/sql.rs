@@ -7,3 +7,4 @@ pub mod query;
 pub mod receiver;
 pub mod rows;
 pub mod statement;
+pub mod template;

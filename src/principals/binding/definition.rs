@@ -1,12 +1,15 @@
 //! How a row becomes a principal or a membership: the arguments of `bind_principals` and `bind_members`, which are also
 //! those of the triggers.
 
+use std::array;
+
 use super::Supplied;
 use crate::arguments::bounded;
 use crate::error::{ArgumentError, BindingError, Error};
 use crate::model::bound_to::BoundTo;
 use crate::model::principal_name::PrincipalName;
 use crate::pg::sql::expression::is_expression;
+use crate::pg::sql::template::filled;
 use crate::pg::types::text::Text;
 
 /// The optional fields, in the order of the triggers' arguments; each with its type and what NULL means.
@@ -136,71 +139,78 @@ impl Definition {
     /// The expressions are in a subquery of their own and under COALESCE, which admits neither an aggregate over the
     /// rows nor a set-returning function: one row stays one principal. The rows are in a subquery too, so that an
     /// expression sees the same columns whether they come from a transition table, a single row or the table itself.
+    ///
+    /// Where a row of `users` is the user `uid` while it is `enabled`:
+    ///
+    /// ```sql
+    /// SELECT 'user:' || "tokenauth row".id, "tokenauth row".org, "tokenauth row".active, "tokenauth row".permissions,
+    ///        "tokenauth row".data_scopes, "tokenauth row".display_name, "tokenauth row".state_reason
+    ///   FROM (SELECT * FROM tokenauth_new) AS users
+    ///  CROSS JOIN LATERAL (
+    ///        SELECT COALESCE(CAST((
+    /// uid
+    /// ) AS text), NULL) AS id, NULL::text AS org, COALESCE(CAST((
+    /// enabled
+    /// ) AS boolean), false) AS active, NULL::text[] AS permissions, NULL::jsonb AS data_scopes,
+    ///               NULL::text AS display_name, NULL::text AS state_reason) AS "tokenauth row"
+    /// ```
     pub fn query(&self, rows: &[u8], alias: &[u8]) -> Vec<u8> {
-        let mut sql = format!("SELECT {}, \"tokenauth row\".org", self.principal()).into_bytes();
-        for field in &FIELDS {
-            sql.extend_from_slice(format!(", \"tokenauth row\".{}", field.name).as_bytes());
-        }
-        sql.extend_from_slice(b" FROM (");
-        sql.extend_from_slice(rows);
-        sql.extend_from_slice(b") AS ");
-        sql.extend_from_slice(alias);
-        sql.extend_from_slice(b" CROSS JOIN LATERAL (SELECT ");
-        push(&mut sql, &self.id, "text", "NULL");
-        sql.extend_from_slice(b" AS id, ");
-        match &self.org {
-            Some(org) => push(&mut sql, org, "text", "NULL"),
-            None => sql.extend_from_slice(b"NULL::text"),
-        }
-        sql.extend_from_slice(b" AS org");
-        for (field, expression) in FIELDS.iter().zip(&self.fields) {
-            sql.extend_from_slice(b", ");
-            match expression {
-                Some(expression) => push(&mut sql, expression, field.sql_type, field.null),
-                None => sql.extend_from_slice(format!("NULL::{}", field.sql_type).as_bytes()),
-            }
-            sql.extend_from_slice(format!(" AS {}", field.name).as_bytes());
-        }
-        sql.extend_from_slice(b") AS \"tokenauth row\"");
-        sql
-    }
-
-    /// The query for what tells one row's principal or membership from another's, over the table itself.
-    pub fn identity_query(&self, relation: &[u8], alias: &[u8]) -> Vec<u8> {
-        let mut sql = b"SELECT ".to_vec();
-        for (place, expression) in [Some(&self.id), self.org.as_ref()].into_iter().flatten().enumerate() {
-            sql.extend_from_slice(if place == 0 { b"CAST((\n" } else { b", CAST((\n" });
-            sql.extend_from_slice(expression.as_bytes());
-            sql.extend_from_slice(b"\n) AS text)");
-        }
-        sql.extend_from_slice(b" FROM ");
-        sql.extend_from_slice(relation);
-        sql.extend_from_slice(b" AS ");
-        sql.extend_from_slice(alias);
-        sql
+        self.select(self.fields.each_ref().map(Option::as_ref), rows, alias)
     }
 
     /// The same query for the names of principals and organisations alone.
     pub fn names_query(&self, rows: &[u8], alias: &[u8]) -> Vec<u8> {
-        let only_id = Definition { fields: [const { None }; FIELDS.len()], ..self.clone() };
-        only_id.query(rows, alias)
+        self.select([None; FIELDS.len()], rows, alias)
     }
 
     /// The same query for those rows alone whose names are among `tokenauth_names`.
     pub fn named_query(&self, rows: &[u8], alias: &[u8]) -> Vec<u8> {
-        let mut sql = self.query(rows, alias);
-        let org = match self.to {
-            BoundTo::Principals(_) => "",
-            BoundTo::Memberships => " AND n.org = \"tokenauth row\".org COLLATE \"C\"",
+        let org: &[u8] = match self.to {
+            BoundTo::Principals(_) => b"",
+            BoundTo::Memberships => b" AND n.org = \"tokenauth row\".org COLLATE \"C\"",
         };
-        let principal = self.principal();
-        sql.extend_from_slice(
-            format!(
-                " WHERE EXISTS (SELECT FROM tokenauth_names n WHERE n.principal = ({principal}) COLLATE \"C\"{org})"
-            )
-            .as_bytes(),
-        );
-        sql
+        filled(
+            "{all}
+              WHERE EXISTS (SELECT FROM tokenauth_names n WHERE n.principal = ({principal}) COLLATE \"C\"{org})",
+            &[("all", &self.query(rows, alias)), ("principal", self.principal().as_bytes()), ("org", org)],
+        )
+    }
+
+    /// The query for what tells one row's principal or membership from another's, over the table itself.
+    pub fn identity_query(&self, relation: &[u8], alias: &[u8]) -> Vec<u8> {
+        let names = [Some(&self.id), self.org.as_ref()].into_iter().flatten();
+        let identity = names.map(|name| cast(name, "text")).collect::<Vec<_>>().join(&b", "[..]);
+        filled(
+            "SELECT {identity} FROM {relation} AS {alias}",
+            &[("identity", &identity), ("relation", relation), ("alias", alias)],
+        )
+    }
+
+    fn select(&self, fields: [Option<&Text>; FIELDS.len()], rows: &[u8], alias: &[u8]) -> Vec<u8> {
+        let name = |expression| evaluated(expression, "text", "NULL");
+        let [active, permissions, data_scopes, display_name, state_reason] =
+            array::from_fn(|place| evaluated(fields[place], FIELDS[place].sql_type, FIELDS[place].null));
+        filled(
+            "SELECT {principal}, \"tokenauth row\".org, \"tokenauth row\".active, \"tokenauth row\".permissions,
+                    \"tokenauth row\".data_scopes, \"tokenauth row\".display_name, \"tokenauth row\".state_reason
+               FROM ({rows}) AS {alias}
+              CROSS JOIN LATERAL (
+                    SELECT {id} AS id, {org} AS org, {active} AS active, {permissions} AS permissions,
+                           {data_scopes} AS data_scopes, {display_name} AS display_name,
+                           {state_reason} AS state_reason) AS \"tokenauth row\"",
+            &[
+                ("principal", self.principal().as_bytes()),
+                ("rows", rows),
+                ("alias", alias),
+                ("id", &name(Some(&self.id))),
+                ("org", &name(self.org.as_ref())),
+                ("active", &active),
+                ("permissions", &permissions),
+                ("data_scopes", &data_scopes),
+                ("display_name", &display_name),
+                ("state_reason", &state_reason),
+            ],
+        )
     }
 
     /// The expressions for names: each with the column of `tokenauth_names` that holds its values, and what stands
@@ -244,9 +254,47 @@ fn expression(name: &'static str, text: Option<Text>) -> Result<Option<Text>, Er
     }
 }
 
-/// Appends an expression, on lines of its own, so that a comment at its end ends with it.
-fn push(sql: &mut Vec<u8>, expression: &Text, sql_type: &str, null: &str) {
-    sql.extend_from_slice(b"COALESCE(CAST((\n");
-    sql.extend_from_slice(expression.as_bytes());
-    sql.extend_from_slice(format!("\n) AS {sql_type}), {null})").as_bytes());
+/// The value of an expression, where `null` stands for NULL; without an expression, NULL.
+fn evaluated(expression: Option<&Text>, sql_type: &str, null: &str) -> Vec<u8> {
+    match expression {
+        None => format!("NULL::{sql_type}").into_bytes(),
+        Some(expression) => {
+            filled("COALESCE({value}, {null})", &[("value", &cast(expression, sql_type)), ("null", null.as_bytes())])
+        }
+    }
+}
+
+/// An expression of this type, on lines of its own, so that a comment at its end ends with it.
+fn cast(expression: &Text, sql_type: &str) -> Vec<u8> {
+    filled(
+        "CAST((\n{expression}\n) AS {type})",
+        &[("expression", expression.as_bytes()), ("type", sql_type.as_bytes())],
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BoundTo, Definition};
+
+    #[test]
+    fn an_expression_stands_on_lines_of_its_own_and_under_what_null_means() {
+        let users = Definition {
+            to: BoundTo::Principals(String::from("user")),
+            id: "uid".into(),
+            org: None,
+            fields: [Some("enabled -- {id}".into()), None, None, None, None],
+        };
+        let sql = String::from_utf8(users.query(b"SELECT * FROM tokenauth_new", b"users")).unwrap();
+        assert!(sql.contains("CAST((\nenabled -- {id}\n) AS boolean)"), "{sql}");
+        assert_eq!(
+            sql.split_whitespace().collect::<Vec<_>>().join(" "),
+            "SELECT 'user:' || \"tokenauth row\".id, \"tokenauth row\".org, \"tokenauth row\".active, \
+             \"tokenauth row\".permissions, \"tokenauth row\".data_scopes, \"tokenauth row\".display_name, \
+             \"tokenauth row\".state_reason FROM (SELECT * FROM tokenauth_new) AS users CROSS JOIN LATERAL ( SELECT \
+             COALESCE(CAST(( uid ) AS text), NULL) AS id, NULL::text AS org, \
+             COALESCE(CAST(( enabled -- {id} ) AS boolean), false) AS active, NULL::text[] AS permissions, \
+             NULL::jsonb AS data_scopes, NULL::text AS display_name, NULL::text AS state_reason) \
+             AS \"tokenauth row\""
+        );
+    }
 }
