@@ -154,11 +154,14 @@ fn is_closing(old: &Row, new: &Row) -> bool {
 fn keep_what_tokens_depend_on(old: &Row, new: &Row) -> Result<(), Error> {
     let changed = |column| old.bytes(column) != new.bytes(column);
     let types = |row: &Row| row.optional::<TextArray>(column::OWNER_TYPES);
-    let column = match () {
-        () if changed(column::NAME) => "name",
-        () if changed(column::PREFIX) => "prefix",
-        () if types(old) != types(new) => "owner_types",
-        () => return Ok(()),
+    let column = if changed(column::NAME) {
+        "name"
+    } else if changed(column::PREFIX) {
+        "prefix"
+    } else if types(old) != types(new) {
+        "owner_types"
+    } else {
+        return Ok(());
     };
     let kind: Text = old.required(column::NAME);
     lock_against_issue(Some(&kind))?;

@@ -115,7 +115,8 @@ impl Recent {
         if touched == UpdateOutcome::Written {
             self.pending = Pending::default();
         }
-        *(if valid { &mut self.request_written } else { &mut self.denial_written }) = Some(now);
+        let written = if valid { &mut self.request_written } else { &mut self.denial_written };
+        *written = Some(now);
         self.rotation_seen |= is_first_since_rotation;
         self.rollbacks = xact::rollbacks();
     }
