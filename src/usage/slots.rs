@@ -59,6 +59,7 @@ mod moment;
 mod overflow;
 mod record;
 mod samples;
+mod seen_networks;
 mod slot;
 
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering::Relaxed};

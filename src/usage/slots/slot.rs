@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use super::moment::{age, has_passed, later};
 use super::record::{Counted, Flight, Missed, NETWORKS, Record, Use};
+use super::seen_networks::SeenNetworks;
 use super::{Recent, halves, whole};
 use crate::model::rate::Rate;
 
@@ -81,7 +82,7 @@ mod word {
     pub const FLIGHT_DENIALS: usize = 11;
     pub const CLIENT: usize = 12;
     pub const NETWORKS: usize = 15;
-    /// The networks seen since the last flight (bits 0 to 3) and in it (bits 4 to 7); above, the next one to replace.
+    /// See [`SeenNetworks`](super::SeenNetworks).
     pub const SEEN: usize = 19;
     /// When the allowance is full again.
     pub const BUCKET: usize = 20;
@@ -179,15 +180,22 @@ impl Slot {
     }
 
     fn see(&self, network: u64) {
-        let seen = &self.0[word::SEEN];
+        let seen = self.seen();
         let known = &self.0[word::NETWORKS..word::NETWORKS + NETWORKS];
         if let Some(index) = known.iter().position(|word| word.get() == network) {
-            seen.set(seen.get() | 1 << index);
-            return;
+            self.set_seen(seen.with(index));
+        } else {
+            known[seen.oldest()].set(network);
+            self.set_seen(seen.with_another());
         }
-        let index = (seen.get() >> 8) as usize % NETWORKS;
-        known[index].set(network);
-        seen.set(seen.get() & 0xFF & !(1 << (index + NETWORKS)) | 1 << index | ((index as u64 + 1) % 4) << 8);
+    }
+
+    fn seen(&self) -> SeenNetworks {
+        SeenNetworks(self.0[word::SEEN].get())
+    }
+
+    fn set_seen(&self, seen: SeenNetworks) {
+        self.0[word::SEEN].set(seen.0);
     }
 
     /// Takes one use from the allowance, or returns the microseconds until there is one; see [`Rate`].
@@ -242,8 +250,9 @@ impl Slot {
         age(self.0[word::TOUCHED].moment(), now)
     }
 
-    fn record(&self, requests: u64, denials: u64, seen: u64) -> Record {
-        let network = |index: usize| if seen >> index & 1 == 1 { self.0[word::NETWORKS + index].get() } else { 0 };
+    /// These uses; of its networks those whose bit is set.
+    fn record(&self, requests: u64, denials: u64, networks: u64) -> Record {
+        let network = |index: usize| if networks >> index & 1 == 1 { self.0[word::NETWORKS + index].get() } else { 0 };
         Record {
             first_use: self.0[word::FIRST_USE].moment(),
             last_use: self.0[word::LAST_USE].moment(),
@@ -262,14 +271,14 @@ impl Slot {
         }
         let word = &self.0;
         let (requests, denials) = (word[word::REQUESTS].get(), word[word::DENIALS].get());
-        let seen = word[word::SEEN].get();
+        let seen = self.seen();
         word[word::FLIGHT].set(batch << 1 | 1);
         word[word::FLIGHT_REQUESTS].set(requests);
         word[word::FLIGHT_DENIALS].set(denials);
         word[word::REQUESTS].set(0);
         word[word::DENIALS].set(0);
-        word[word::SEEN].set(seen & !0xFF | (seen & 0xF) << NETWORKS);
-        Some(self.record(requests, denials, seen))
+        self.set_seen(seen.departed());
+        Some(self.record(requests, denials, seen.waiting()))
     }
 
     /// The uses in the open flight of this batch.
@@ -277,7 +286,7 @@ impl Slot {
         let word = &self.0;
         (self.open_flight() == Some(batch)).then(|| {
             let (requests, denials) = (word[word::FLIGHT_REQUESTS].get(), word[word::FLIGHT_DENIALS].get());
-            self.record(requests, denials, word[word::SEEN].get() >> NETWORKS)
+            self.record(requests, denials, self.seen().in_flight())
         })
     }
 
@@ -294,8 +303,7 @@ impl Slot {
             let word = &self.0;
             word[word::REQUESTS].add(word[word::FLIGHT_REQUESTS].get());
             word[word::DENIALS].add(word[word::FLIGHT_DENIALS].get());
-            let seen = word[word::SEEN].get();
-            word[word::SEEN].set(seen | seen >> NETWORKS & 0xF);
+            self.set_seen(self.seen().given_back());
             word[word::FLIGHT].set(0);
         }
     }
