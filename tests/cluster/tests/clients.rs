@@ -59,7 +59,8 @@ fn node_postgres_outlives_a_backend_that_is_terminated_under_a_request() {
     admin.batch_execute(include_str!("../../../examples/clients/schema.sql")).unwrap();
     admin
         .batch_execute(
-            "CREATE FUNCTION end_backend() RETURNS boolean LANGUAGE sql AS 'SELECT pg_terminate_backend(pg_backend_pid())';
+            "CREATE FUNCTION end_backend() RETURNS boolean LANGUAGE sql
+             AS 'SELECT pg_terminate_backend(pg_backend_pid())';
              DROP POLICY own ON device;
              CREATE POLICY own ON device USING (tokenauth.current_owner() IS NOT NULL AND end_backend())",
         )
