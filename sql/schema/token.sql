@@ -47,10 +47,13 @@ CREATE TABLE tokenauth.token (
 
 CREATE INDEX token_owner_epoch_idx ON tokenauth.token (owner, dies_with_owner, owner_epoch);
 CREATE INDEX token_owner_id_idx ON tokenauth.token (owner, id);
+-- Without a condition on what a revocation changes: it would have to write every index.
+CREATE INDEX token_expires_at_idx ON tokenauth.token (expires_at) WHERE expires_at IS NOT NULL;
 
 COMMENT ON TABLE tokenauth.token IS 'Tokens: digests and settings, never the token text in the clear';
 COMMENT ON INDEX tokenauth.token_owner_epoch_idx IS 'Counts the tokens of an owner that no mass death has killed';
 COMMENT ON INDEX tokenauth.token_owner_id_idx IS 'Lists the tokens of an owner, newest first';
+COMMENT ON INDEX tokenauth.token_expires_at_idx IS 'Finds the tokens that expire soon';
 COMMENT ON COLUMN tokenauth.token.lookup IS 'Public part of the token text, by which verification finds the row';
 COMMENT ON COLUMN tokenauth.token.owner_epoch IS 'Epoch of the owner when the token was issued';
 COMMENT ON COLUMN tokenauth.token.id IS 'Public identifier, uuid version 7';

@@ -297,11 +297,12 @@ pub fn described(id: Uuid) -> Option<Jsonb> {
 /// The row of the view `tokenauth.tokens` with id `$1`, as a composite.
 pub static SEEN: Statement = Statement::by_key("SELECT t FROM tokenauth.tokens t WHERE t.id = $1");
 
-/// Rows of the view `tokenauth.tokens`, alive, that expire by `$1`, in order of expiry.
+/// Rows of the view `tokenauth.tokens`, alive, that expire after `$1`, which is now, by `$2`, in order of expiry. The
+/// index walks from now on: most of those that were ever issued expired before.
 pub static EXPIRING: Statement = Statement::new(concat!(
     "SELECT t.*
        FROM tokenauth.tokens t
-      WHERE t.expires_at <= $1 AND ",
+      WHERE t.expires_at > $1 AND t.expires_at <= $2 AND ",
     is_seen_alive!(),
     " ORDER BY t.expires_at, t.id",
 ));

@@ -31,8 +31,9 @@ use crate::pg::types::composite::TokensRows;
 fn expiring(call: Call, within: Option<Interval>) -> Result<TokensRows, ErrorReport> {
     let owner = Caller::enter(call)?.act_as_owner();
     let within = arguments::duration("within", within)?;
-    let until = Timestamp::now().plus(&within).unwrap_or(Timestamp::INFINITY);
-    Ok(TokensRows::new(&token::EXPIRING, fields![until], owner))
+    let now = Timestamp::now();
+    let until = now.plus(&within).unwrap_or(Timestamp::INFINITY);
+    Ok(TokensRows::new(&token::EXPIRING, fields![now, until], owner))
 }
 
 /// Tokens that are alive and were neither issued nor used within this time, the longest idle first.
