@@ -1,0 +1,80 @@
+-- Tokens, their usage and their events are written without a statement. Whatever an administrator has put on the tables
+-- applies all the same: triggers of rows and statements, constraints, defaults, generated columns and every index.
+CREATE EXTENSION tokenauth;
+\set SHOW_CONTEXT never
+\pset null (null)
+INSERT INTO tokenauth.kind (name, prefix) VALUES ('key', 'key_');
+SELECT tokenauth.put_principal('user:1', '{devices:read}');
+
+CREATE TABLE fired (n integer GENERATED ALWAYS AS IDENTITY, what text, who name);
+CREATE FUNCTION fire() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO public.fired (what, who) VALUES (concat_ws(' ', tg_table_name, tg_when, tg_op, tg_level), current_user);
+    IF tg_level = 'ROW' AND tg_when = 'BEFORE' AND tg_table_name = 'token' THEN
+        new.description := concat_ws(' ', new.description, 'as the trigger says');
+    END IF;
+    RETURN new;
+END $$;
+
+-- triggers fire in PostgreSQL's order, and may change the row
+CREATE TRIGGER a BEFORE INSERT OR UPDATE ON tokenauth.token FOR EACH ROW EXECUTE FUNCTION fire();
+CREATE TRIGGER b AFTER INSERT OR UPDATE ON tokenauth.token FOR EACH ROW EXECUTE FUNCTION fire();
+CREATE TRIGGER c BEFORE INSERT OR UPDATE ON tokenauth.token FOR EACH STATEMENT EXECUTE FUNCTION fire();
+CREATE TRIGGER d AFTER INSERT OR UPDATE ON tokenauth.token FOR EACH STATEMENT EXECUTE FUNCTION fire();
+CREATE TRIGGER a AFTER INSERT ON tokenauth.usage FOR EACH ROW EXECUTE FUNCTION fire();
+CREATE TRIGGER a AFTER INSERT ON tokenauth.event FOR EACH ROW EXECUTE FUNCTION fire();
+SELECT id FROM tokenauth.issue('key', 'user:1', description => 'laptop') \gset
+SELECT what, who = current_user AS ours FROM fired ORDER BY n;
+SELECT description FROM tokenauth.tokens WHERE id = :'id';
+TRUNCATE fired;
+SELECT tokenauth.revoke(:'id');
+SELECT what FROM fired ORDER BY n;
+SELECT status, description FROM tokenauth.tokens WHERE id = :'id';
+DROP TRIGGER a ON tokenauth.token;
+DROP TRIGGER b ON tokenauth.token;
+DROP TRIGGER c ON tokenauth.token;
+DROP TRIGGER d ON tokenauth.token;
+DROP TRIGGER a ON tokenauth.usage;
+DROP TRIGGER a ON tokenauth.event;
+
+-- a deferred trigger waits for the commit
+CREATE CONSTRAINT TRIGGER e AFTER INSERT ON tokenauth.token DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION fire();
+TRUNCATE fired;
+BEGIN;
+SELECT owner FROM tokenauth.issue('key', 'user:1');
+SELECT count(*) FROM fired;
+COMMIT;
+SELECT what FROM fired;
+DROP TRIGGER e ON tokenauth.token;
+
+-- a constraint that is added is checked from then on, and no longer once it is dropped
+\set VERBOSITY terse
+ALTER TABLE tokenauth.token ADD CONSTRAINT token_is_named CHECK (name IS NOT NULL) NOT VALID;
+SELECT owner FROM tokenauth.issue('key', 'user:1');
+\echo :SQLSTATE
+SELECT owner FROM tokenauth.issue('key', 'user:1', 'laptop');
+ALTER TABLE tokenauth.token DROP CONSTRAINT token_is_named;
+SELECT owner FROM tokenauth.issue('key', 'user:1');
+
+-- … and when it calls a function, as that function is now
+CREATE FUNCTION is_fine(name text) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$ SELECT true $$;
+ALTER TABLE tokenauth.token ADD CONSTRAINT token_is_fine CHECK (is_fine(name)) NOT VALID;
+SELECT owner FROM tokenauth.issue('key', 'user:1', 'laptop');
+CREATE OR REPLACE FUNCTION is_fine(name text) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$ SELECT name <> 'laptop' $$;
+SELECT owner FROM tokenauth.issue('key', 'user:1', 'laptop');
+\echo :SQLSTATE
+SELECT owner FROM tokenauth.issue('key', 'user:1', 'desktop');
+ALTER TABLE tokenauth.token DROP CONSTRAINT token_is_fine;
+
+-- columns that the library does not know have their defaults, or are generated, and can be indexed
+ALTER TABLE tokenauth.usage ADD COLUMN noted text NOT NULL DEFAULT upper('new');
+ALTER TABLE tokenauth.event ADD COLUMN noted text NOT NULL DEFAULT upper('new');
+CREATE UNIQUE INDEX event_once ON tokenauth.event ((noted || id));
+SELECT id FROM tokenauth.issue('key', 'user:1', 'phone') \gset
+SELECT u.noted AS usage, e.noted AS event FROM tokenauth.usage u, tokenauth.event e WHERE u.token_id = :'id' AND e.token_id = :'id';
+SELECT event FROM tokenauth.event WHERE noted || id = (SELECT 'NEW' || id FROM tokenauth.event WHERE token_id = :'id');
+
+DROP FUNCTION is_fine;
+DROP EXTENSION tokenauth;
+DROP TABLE fired;
+DROP FUNCTION fire;
