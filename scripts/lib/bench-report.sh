@@ -94,6 +94,11 @@ report() {
     done
   done
 
+  printf '\n### Taking over tokens of an older system\n\n'
+  printf 'Milliseconds for %s tokens with `synchronous_commit = off`: `INSERT … SELECT import(…)`, and `INSERT … SELECT` of the same rows into tables like those of token, usage and event, with their indexes and nothing else.\n\n' "$((tokens / rounds))"
+  printf '| `import` | bare INSERTs | how many times as fast |\n|--:|--:|--:|\n'
+  printf '| %s | %s | %s |\n' "$(rounded import-all)" "$(rounded bare-all)" "$(ratio bare-all import-all)"
+
   printf '\n## Mass death\n\nMilliseconds, without the commit.\n\n'
   printf '| | owner of 10 tokens | owner of %s tokens | of 10, first call of a session | of %s, first call |\n|---|--:|--:|--:|--:|\n' "$tokens" "$tokens"
   for entry in "deactivate|\`deactivate\`" "revoke_all|\`revoke_all\` of an owner, which also counts up to 10,000 deaths"; do

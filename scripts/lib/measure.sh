@@ -47,6 +47,9 @@ transactions() {
 # milliseconds: the last "Time: … ms" of psql's output.
 milliseconds() { sed -nE 's/^Time: ([0-9.]+) ms.*/\1/p' | tail -n 1; }
 
+# total_milliseconds: the sum of all of them.
+total_milliseconds() { sed -nE 's/^Time: ([0-9.]+) ms.*/\1/p' | awk '{ total += $1 } END { print total }'; }
+
 # per_call KEY WARM-UP QUERY CALLS: microseconds of one call among CALLS in one statement, so that no round trip hides
 # them.
 per_call() {
