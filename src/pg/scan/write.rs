@@ -77,8 +77,9 @@ impl UniqueIndex {
     /// As `insert`, with what an UPDATE raises.
     pub fn update<const N: usize>(&self, key: Key<'_>, change: impl FnOnce(&Row) -> [Change; N]) -> bool {
         let writing = Writing::begin(self, c"UPDATE", false);
+        let snapshot = LatestSnapshot::take();
         let is_updated = self
-            .find_in(writing.opened, key, &writing.snapshot, |tuple| {
+            .find_in(writing.opened, key, &snapshot, |tuple| {
                 // SAFETY: the tuple is of this table and stays while the scan does not move, and with it the values of
                 // columns that do not change. The trigger before the statement only sends a message.
                 unsafe {
@@ -101,7 +102,8 @@ struct Writing {
     estate: *mut pg_sys::EState,
     target: *mut pg_sys::ResultRelInfo,
     slot: *mut pg_sys::TupleTableSlot,
-    snapshot: LatestSnapshot,
+    /// Under which triggers run where no statement of a client has one, as in a worker.
+    snapshot: Option<LatestSnapshot>,
     _watch: Watch,
 }
 
@@ -109,16 +111,19 @@ impl Writing {
     fn begin(indexed: &UniqueIndex, command: &CStr, is_speculative: bool) -> Self {
         let watch = Watch::begin();
         xact::refuse_read_only(command);
+        xact::refuse_parallel(command);
         let opened = indexed.open(pg_sys::RowExclusiveLock as pg_sys::LOCKMODE);
-        // SAFETY: what the executor does before it runs a statement; `end` undoes it in the opposite order. Command
-        // counter and snapshot are those of a statement of its own, which sees what this transaction has just done. The
-        // target is in no range table, as where logical replication or COPY route rows.
+        // SAFETY: what the executor does before it runs a statement; `end` undoes it in the opposite order. The row is
+        // written by a command of its own, after what this transaction has just done. To insert a row takes no snapshot,
+        // and none is taken. The target is in no range table, as where logical replication or COPY route rows.
         unsafe {
             pg_sys::CommandCounterIncrement();
-            let snapshot = LatestSnapshot::take();
-            pg_sys::PushActiveSnapshot(snapshot.as_ptr());
+            let snapshot = (!pg_sys::ActiveSnapshotSet()).then(LatestSnapshot::take);
+            if let Some(snapshot) = &snapshot {
+                pg_sys::PushActiveSnapshot(snapshot.as_ptr());
+            }
             let estate = pg_sys::CreateExecutorState();
-            (*estate).es_snapshot = snapshot.as_ptr();
+            (*estate).es_snapshot = pg_sys::GetActiveSnapshot();
             (*estate).es_output_cid = pg_sys::GetCurrentCommandId(true);
             let target: *mut pg_sys::ResultRelInfo =
                 pg_sys::MemoryContextAllocZero((*estate).es_query_cxt, size_of::<pg_sys::ResultRelInfo>()).cast();
@@ -143,7 +148,9 @@ impl Writing {
             pg_sys::ExecCloseResultRelations(self.estate);
             pg_sys::FreeExecutorState(self.estate);
             pg_sys::table_close(self.opened.table, pg_sys::NoLock as c_int);
-            pg_sys::PopActiveSnapshot();
+            if self.snapshot.is_some() {
+                pg_sys::PopActiveSnapshot();
+            }
             pg_sys::CommandCounterIncrement();
         }
     }

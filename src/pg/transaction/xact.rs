@@ -144,6 +144,12 @@ pub fn refuse_read_only(command: &CStr) {
     unsafe { pg_sys::PreventCommandIfReadOnly(command.as_ptr()) };
 }
 
+/// Raises 25000, naming `command`, in a parallel query.
+pub fn refuse_parallel(command: &CStr) {
+    // SAFETY: as above.
+    unsafe { pg_sys::PreventCommandIfParallelMode(command.as_ptr()) };
+}
+
 /// Whether the transaction sees only what was there when it began, as at the levels above READ COMMITTED.
 pub fn keeps_its_snapshot() -> bool {
     // SAFETY: reads this backend's transaction state.
