@@ -3,13 +3,21 @@
 //! Only while there are such tokens is a text not of our form worth a look into the table of tokens, so verification
 //! remembers these rows: unlike a new token, a new row here invalidates what backends remember.
 
+use std::cell::Cell;
+
 use crate::pg::scan::index_scan::{Key, UniqueIndex};
 use crate::pg::scan::snapshot::LatestSnapshot;
 use crate::pg::sql::statement::{Statement, arguments};
+use crate::pg::transaction::xact;
 use crate::token::Algorithm;
 
 /// The table by its primary key.
 pub static BY_ALGORITHM: UniqueIndex = UniqueIndex::new(c"import", c"import_pkey", 1);
+
+thread_local! {
+    /// The last algorithm that was expected, with how many transactions had ended, and been rolled back, by then.
+    static EXPECTED: Cell<Option<(Algorithm, u64, u64)>> = const { Cell::new(None) };
+}
 
 /// The algorithms of imports that the database holds.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -28,6 +36,11 @@ impl Imports {
     pub fn expect(algorithm: Algorithm) {
         static EXPECT: Statement =
             Statement::new("INSERT INTO tokenauth.import (algorithm) VALUES ($1) ON CONFLICT (algorithm) DO NOTHING");
+        // A migration imports many in one transaction, in which the row stays once it is there.
+        let looked = (algorithm, xact::ended(), xact::rollbacks());
+        if EXPECTED.replace(Some(looked)) == Some(looked) {
+            return;
+        }
         // Look first: this saves a statement for every import but the first.
         if !is_there(algorithm, &LatestSnapshot::take()) {
             EXPECT.run(arguments![algorithm.name()]);

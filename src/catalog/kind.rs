@@ -1,5 +1,8 @@
 //! Rows of `tokenauth.kind`.
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
 use pgrx::datum::Interval;
 
 use crate::error::KindError;
@@ -8,10 +11,12 @@ use crate::model::kind::{Kind, PermissionMode};
 use crate::model::rate::Rate;
 use crate::model::scope::{Scope, Scopes};
 use crate::pg::scan::index_scan::{Key, UniqueIndex};
+use crate::pg::scan::invalidation;
 use crate::pg::scan::row_key::RowKey;
 use crate::pg::scan::row_lock::Strength;
 use crate::pg::scan::snapshot::LatestSnapshot;
 use crate::pg::sql::statement::{Statement, arguments, run_command};
+use crate::pg::transaction::xact;
 use crate::pg::types::array::TextArray;
 use crate::pg::types::clock::micros;
 use crate::pg::types::row::Row;
@@ -62,8 +67,39 @@ pub fn find(name: &[u8], snapshot: &LatestSnapshot) -> Option<Kind> {
 ///
 /// # Errors
 /// 42704 when there is none.
-pub fn lock(name: &Text) -> Result<Kind, KindError> {
-    BY_NAME.lock(Key::Text(name.as_bytes()), Strength::KeyShare, read).ok_or_else(|| KindError::NotFound(name.shown()))
+pub fn lock(name: &Text) -> Result<Rc<Kind>, KindError> {
+    // Taken before the row is read: a change that commits later moves it.
+    let generation = invalidation::generation();
+    let now = |kind| Locked { kind, generation, ended: xact::ended(), rollbacks: xact::rollbacks() };
+    let is_of_now = |locked: &Locked| {
+        (locked.generation, locked.ended, locked.rollbacks) == (generation, xact::ended(), xact::rollbacks())
+    };
+    let held = LOCKED.with_borrow(|locked| {
+        let locked = locked.as_ref().filter(|locked| is_of_now(locked) && locked.kind.name == *name)?;
+        Some(Rc::clone(&locked.kind))
+    });
+    if let Some(kind) = held {
+        return Ok(kind);
+    }
+    let kind = BY_NAME.lock(Key::Text(name.as_bytes()), Strength::KeyShare, read);
+    let kind = Rc::new(kind.ok_or_else(|| KindError::NotFound(name.shown()))?);
+    LOCKED.set(Some(now(Rc::clone(&kind))));
+    Ok(kind)
+}
+
+/// The kind that was locked last. A transaction that issues many tokens of it need not lock it for each.
+struct Locked {
+    kind: Rc<Kind>,
+    /// The generation of rows of which it is the newest.
+    generation: u64,
+    /// How many transactions had ended: a lock lasts as long as its transaction.
+    ended: u64,
+    /// How many had been rolled back, savepoints included, which give back the locks taken since.
+    rollbacks: u64,
+}
+
+thread_local! {
+    static LOCKED: RefCell<Option<Locked>> = const { RefCell::new(None) };
 }
 
 /// Waits until no token of this kind, or of any if `None`, is being issued, and blocks further issuing.

@@ -4,6 +4,8 @@ mod new;
 
 pub use new::{Credential, New};
 
+use std::rc::Rc;
+
 use pgrx::Uuid;
 
 use super::lifetime::Expiry;
@@ -78,7 +80,7 @@ impl Kind {
 /// A kind and an owner for which a new token may be made, locked until the transaction ends.
 pub struct Admission {
     /// The kind.
-    pub kind: Kind,
+    pub kind: Rc<Kind>,
     /// The owner.
     pub principal: Principal,
     /// The moment from which lifetimes count.
@@ -143,7 +145,7 @@ impl Admission {
 /// A token with its kind and owner, and the actor's authority over it. None can change until the transaction ends.
 pub struct Held {
     /// Its kind.
-    pub kind: Kind,
+    pub kind: Rc<Kind>,
     /// Its owner's name.
     pub owner: PrincipalName,
     /// Its owner.
