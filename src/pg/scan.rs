@@ -1,4 +1,5 @@
-//! Our tables by the access method, without SQL: scans, updates, snapshots, and the messages that end what was cached.
+//! Our tables by the access method, without SQL: scans, locks, writes, snapshots, and the messages that end what was
+//! cached.
 
 pub mod catalog_update;
 mod checks;

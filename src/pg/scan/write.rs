@@ -114,8 +114,9 @@ impl Writing {
         xact::refuse_parallel(command);
         let opened = indexed.open(pg_sys::RowExclusiveLock as pg_sys::LOCKMODE);
         // SAFETY: what the executor does before it runs a statement; `end` undoes it in the opposite order. The row is
-        // written by a command of its own, after what this transaction has just done. To insert a row takes no snapshot,
-        // and none is taken. The target is in no range table, as where logical replication or COPY route rows.
+        // written by a command of its own, after what this transaction has just done. To insert a row takes no
+        // snapshot, and none is taken. The target is in no range table, as where logical replication or COPY route
+        // rows.
         unsafe {
             pg_sys::CommandCounterIncrement();
             let snapshot = (!pg_sys::ActiveSnapshotSet()).then(LatestSnapshot::take);

@@ -1,6 +1,7 @@
 //! When memory runs out, the statement fails, as everywhere in PostgreSQL, and the server continues.
 //!
-//! With `TOKENAUTH_SOAK`, ten million bound rows are copied, repaired and truncated (about ten minutes, and 15 GB of disk).
+//! With `TOKENAUTH_SOAK`, ten million bound rows are copied, repaired and truncated (about ten minutes, and 15 GB of
+//! disk).
 
 use std::time::Instant;
 
