@@ -73,7 +73,7 @@ fn verify(
 ) -> Result<Verification, ErrorReport> {
     Caller::enter(call)?;
     let question = Question::new(require, client)?;
-    Ok(question.ask(Claim::of_text(token.as_ref().map(PresentedText::bytes)))?.answer()?)
+    Ok(question.ask(Claim::of_argument(token.as_ref()))?.answer()?)
 }
 
 /// Verifies a token by its SHA-256, so that its text never reaches the server.
@@ -137,7 +137,7 @@ fn verify_request(
 
 /// Whether a text does not have the form of our tokens, but may be one of an older system.
 pub fn may_be_imported(text: &PresentedText<'_>) -> bool {
-    matches!(Claim::of_text(Some(text.bytes())), Claim::Foreign(_))
+    matches!(Claim::of_presented(text), Claim::Foreign(_))
 }
 
 /// Returns the id of the token with this text, alive or not.
@@ -145,7 +145,7 @@ pub fn may_be_imported(text: &PresentedText<'_>) -> bool {
 /// # Errors
 /// 55000 when the token's pepper is missing, or the key file has another key under its id.
 pub fn identify(text: &PresentedText<'_>) -> Result<Option<Uuid>, Error> {
-    match Claim::of_text(Some(text.bytes())) {
+    match Claim::of_presented(text) {
         Claim::Bad(_) => Ok(None),
         Claim::Token { lookup, digest, text } => identify_token(lookup, &digest, text),
         Claim::Foreign(text) => identify_import(digests(Imports::read(&LatestSnapshot::take()), None, Some(text))),
@@ -197,16 +197,22 @@ pub enum Claim<'a> {
 const FOREIGN: RangeInclusive<usize> = 8..=PresentedText::LONGEST;
 
 impl<'a> Claim<'a> {
-    /// The claim of a text: `None` is NULL, `Some(None)` one that is too long to be a token.
-    pub fn of_text(text: Option<Option<&'a [u8]>>) -> Self {
-        match text {
-            None => Claim::Bad(Verdict::Missing),
-            Some(None) => Claim::Bad(Verdict::Malformed),
-            Some(Some(text)) => match Presented::parse(text) {
-                Ok(token) => Claim::Token { lookup: token.lookup(), digest: token.digest(), text: Some(text) },
-                Err(_) if FOREIGN.contains(&text.len()) => Claim::Foreign(text),
-                Err(_) => Claim::Bad(Verdict::Malformed),
-            },
+    /// The claim of an argument; `None` is NULL.
+    pub fn of_argument(token: Option<&'a PresentedText<'_>>) -> Self {
+        token.map_or(Claim::Bad(Verdict::Missing), Claim::of_presented)
+    }
+
+    /// The claim of what a caller presents. A text that is too long to be a token is not looked at.
+    pub fn of_presented(token: &'a PresentedText<'_>) -> Self {
+        token.bytes().map_or(Claim::Bad(Verdict::Malformed), Claim::of_text)
+    }
+
+    /// The claim of a text.
+    pub fn of_text(text: &'a [u8]) -> Self {
+        match Presented::parse(text) {
+            Ok(token) => Claim::Token { lookup: token.lookup(), digest: token.digest(), text: Some(text) },
+            Err(_) if FOREIGN.contains(&text.len()) => Claim::Foreign(text),
+            Err(_) => Claim::Bad(Verdict::Malformed),
         }
     }
 

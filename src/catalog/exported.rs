@@ -2,7 +2,7 @@
 
 use pgrx::Uuid;
 
-use crate::pg::sql::statement::{Statement, arguments};
+use crate::pg::sql::statement::{Statement, arguments, utc};
 use crate::pg::types::clock::Timestamp;
 use crate::pg::types::jsonb::Jsonb;
 
@@ -12,13 +12,6 @@ const MOST: i32 = 32 << 20;
 
 /// A reason that is longer than this and that several deaths have stands in the document once.
 const LONG: i32 = 64;
-
-/// A moment as a document writes it.
-macro_rules! utc {
-    ($moment:literal) => {
-        concat!("to_jsonb((", $moment, ") AT TIME ZONE 'UTC') #>> '{}' || '+00:00'")
-    };
-}
 
 /// The first of these moments that is not before `$1`: for it something is told.
 macro_rules! first_of {

@@ -15,7 +15,7 @@ use crate::catalog::{kind, token};
 use crate::error::{AccessError, ArgumentError, Error, ErrorReport};
 use crate::model::principal_name::PrincipalName;
 use crate::pg::function::call::Call;
-use crate::pg::sql::statement::{Argument, Statement, arguments, fields};
+use crate::pg::sql::statement::{Argument, Statement, arguments, fields, utc};
 use crate::pg::transaction::xact;
 use crate::pg::types::clock::Timestamp;
 use crate::pg::types::text::Text;
@@ -186,10 +186,12 @@ fn record(
     reason: Option<Text>,
     actor: &Actor,
 ) -> Result<(), Error> {
-    static DESCRIBE: Statement = Statement::new(
+    static DESCRIBE: Statement = Statement::new(concat!(
         "SELECT jsonb_strip_nulls(jsonb_build_object('died', CASE WHEN $1 <= $4 THEN $1 END, 'reason', $2,
-                    'issued_before', to_jsonb(nullif($3, 'infinity') AT TIME ZONE 'UTC') #>> '{}' || '+00:00'))",
-    );
+                    'issued_before', ",
+        utc!("nullif($3, 'infinity')"),
+        "))",
+    ));
     let after = DESCRIBE.first(arguments![died, reason, issued_before, MOST_COUNTED], |row| row.required(1));
     Event { event: "tokens.revoked", kind, owner: owner.map(PrincipalName::text), after, ..Event::default() }
         .record(actor)

@@ -15,7 +15,7 @@ use crate::catalog::id;
 use crate::catalog::retention;
 use crate::error::{Error, ErrorReport};
 use crate::pg::function::call::Call;
-use crate::pg::sql::statement::{Statement, arguments};
+use crate::pg::sql::statement::{Statement, arguments, utc};
 use crate::pg::types::clock::Timestamp;
 use crate::settings;
 use crate::usage::tables;
@@ -108,12 +108,13 @@ fn remove(keep: &Interval, actor: &Actor) -> Result<i64, Error> {
 }
 
 fn record(removed: &Removed, before: Timestamp, actor: &Actor) -> Result<(), Error> {
-    static DESCRIBE: Statement = Statement::new(
-        "SELECT jsonb_strip_nulls(jsonb_build_object(
-                    'before', to_jsonb(nullif($1, '-infinity') AT TIME ZONE 'UTC') #>> '{}' || '+00:00',
+    static DESCRIBE: Statement = Statement::new(concat!(
+        "SELECT jsonb_strip_nulls(jsonb_build_object('before', ",
+        utc!("nullif($1, '-infinity')"),
+        ",
                     'tokens', nullif($2, 0), 'texts', nullif($3, 0), 'mass_deaths', nullif($4, 0),
                     'principals', nullif($5, 0), 'events', nullif($6, 0), 'hours', nullif($7, 0)))",
-    );
+    ));
     let Removed { tokens, texts, mass_deaths, principals, events, hours } = *removed;
     let after = DESCRIBE
         .first(arguments![before, tokens, texts, mass_deaths, principals, events, hours], |row| row.required(1));

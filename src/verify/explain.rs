@@ -13,7 +13,7 @@ use crate::catalog::token::Token;
 use crate::catalog::token::life::is_killed_by;
 use crate::error::{Error, ErrorReport, KindError, PrincipalError, TokenError};
 use crate::model::kind::{Kind, PermissionMode};
-use crate::model::network::{Client, Network};
+use crate::model::network::{ClientAddress, Network};
 use crate::model::scope::{Scope, Scopes};
 use crate::model::token_state::{has_begun, has_ended};
 use crate::pg::function::call::Call;
@@ -62,7 +62,7 @@ fn explain(
     let require = arguments::scopes("require", &arguments::given("require", require)?)?;
     let mut report = Report::default();
     if let Some(id) = report.identify(&given)? {
-        let client = client.as_ref().map(|client| Client::parse(client.as_bytes()));
+        let client = ClientAddress::read(client.as_ref().map(Text::as_bytes));
         report.examine(id, &require, client)?;
     }
     Ok(TableIterator::new(report.0))
@@ -104,7 +104,7 @@ impl Report {
         Ok(found)
     }
 
-    fn examine(&mut self, id: Uuid, require: &Scopes, client: Option<Option<Client>>) -> Result<(), Error> {
+    fn examine(&mut self, id: Uuid, require: &Scopes, client: ClientAddress) -> Result<(), Error> {
         let snapshot = LatestSnapshot::take();
         let now = Timestamp::now();
         let token = token::find(id).ok_or(TokenError::NotFound(id))?;
@@ -192,7 +192,7 @@ impl Report {
         self.add("owner active", false, reason);
     }
 
-    fn network(&mut self, id: Uuid, client: Option<Option<Client>>) -> Result<(), Error> {
+    fn network(&mut self, id: Uuid, client: ClientAddress) -> Result<(), Error> {
         let Some(networks) = token::settings(id)?.networks else {
             self.add("network", true, "it may be used from anywhere".into());
             return Ok(());
@@ -200,9 +200,11 @@ impl Report {
         let listed: Vec<String> = networks.stored().map(encoding::shown).collect();
         let listed = listed.join(", ");
         let (passed, reason) = match client {
-            None => (false, format!("it is bound to {listed}, and no client address was given")),
-            Some(None) => (false, format!("it is bound to {listed}, and the client address cannot be read")),
-            Some(Some(client)) => {
+            ClientAddress::NotGiven => (false, format!("it is bound to {listed}, and no client address was given")),
+            ClientAddress::Unreadable => {
+                (false, format!("it is bound to {listed}, and the client address cannot be read"))
+            }
+            ClientAddress::Known(client) => {
                 let mut networks = networks.stored().filter_map(|network| Network::parse(network).ok());
                 match networks.find(|network| network.contains(client)) {
                     Some(network) => (true, format!("client {client} is in {network}")),

@@ -60,7 +60,7 @@ impl Question {
         match Credential::find(headers, is_token)? {
             Credential::Missing => self.ask(Claim::Bad(Verdict::Missing)),
             Credential::Ambiguous => self.ask(Claim::Bad(Verdict::Ambiguous)),
-            Credential::Token(token) => self.ask(Claim::of_text(Some(Some(&token)))),
+            Credential::Token(token) => self.ask(Claim::of_text(&token)),
         }
     }
 }
@@ -70,8 +70,8 @@ impl Question {
 /// # Errors
 /// Those of [`identify_digest`].
 fn is_token(text: &[u8]) -> Result<bool, Error> {
-    let Claim::Foreign(text) = Claim::of_text(Some(Some(text))) else {
-        return Ok(matches!(Claim::of_text(Some(Some(text))), Claim::Token { .. }));
+    let Claim::Foreign(text) = Claim::of_text(text) else {
+        return Ok(matches!(Claim::of_text(text), Claim::Token { .. }));
     };
     for digest in cache::imports().algorithms().filter_map(|algorithm| Digest::of(algorithm, text)) {
         if identify_digest(Lookup::of_digest(&digest), &digest)?.is_some() {

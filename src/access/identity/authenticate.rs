@@ -44,7 +44,7 @@ fn authenticate(
     Caller::enter(call)?;
     let attempt = Attempt::begin()?;
     let question = Question::new(require, client)?.for_an_identity();
-    Ok(owner(attempt, question.ask(Claim::of_text(token.as_ref().map(Presented::bytes)))?)?)
+    Ok(owner(attempt, question.ask(Claim::of_argument(token.as_ref()))?)?)
 }
 
 /// As `authenticate`, given the SHA-256 of the token.
@@ -128,7 +128,7 @@ fn sign_in(
     Caller::enter(call)?;
     let attempt = Attempt::begin()?;
     let question = Question::new(require, client)?;
-    Ok(answer(attempt, question.ask(Claim::of_text(token.as_ref().map(Presented::bytes)))?)?)
+    Ok(answer(attempt, question.ask(Claim::of_argument(token.as_ref()))?)?)
 }
 
 /// As `sign_in`, given the SHA-256 of the token.

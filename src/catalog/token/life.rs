@@ -9,11 +9,11 @@ macro_rules! ends_at {
 }
 pub(crate) use ends_at;
 
-/// That the token has not expired.
-macro_rules! has_not_ended {
+/// That the token itself was not revoked, nor deleted, and has not expired.
+macro_rules! is_not_over {
     () => {
         concat!(
-            "(",
+            "t.revoked_at IS NULL AND (",
             $crate::catalog::token::life::ends_at!(),
             " IS NULL OR ",
             $crate::catalog::token::life::ends_at!(),
@@ -21,7 +21,7 @@ macro_rules! has_not_ended {
         )
     };
 }
-pub(crate) use has_not_ended;
+pub(crate) use is_not_over;
 
 /// That no mass death has killed the token. Where the owner's row is not read, its epochs are given, as
 /// [`OwnerState::dead_before`](crate::model::token_state::OwnerState::dead_before) has them.
@@ -41,17 +41,11 @@ pub(crate) use survives;
 /// statement selects the tokens that it is for.
 macro_rules! is_alive {
     ($epoch:literal) => {
-        concat!(
-            "t.revoked_at IS NULL AND ",
-            $crate::catalog::token::life::has_not_ended!(),
-            " AND t.owner_epoch >= ",
-            $epoch
-        )
+        concat!($crate::catalog::token::life::is_not_over!(), " AND t.owner_epoch >= ", $epoch)
     };
     ($($epochs:literal),*) => {
         concat!(
-            "t.revoked_at IS NULL AND ",
-            $crate::catalog::token::life::has_not_ended!(),
+            $crate::catalog::token::life::is_not_over!(),
             " AND ",
             $crate::catalog::token::life::survives!($($epochs),*)
         )

@@ -53,6 +53,14 @@ macro_rules! fields {
 }
 pub(crate) use fields;
 
+/// The SQL of a moment in JSON, written in UTC whatever the time zone of the session.
+macro_rules! utc {
+    ($moment:literal) => {
+        concat!("to_jsonb((", $moment, ") AT TIME ZONE 'UTC') #>> '{}' || '+00:00'")
+    };
+}
+pub(crate) use utc;
+
 /// One statement; its plan is kept for the life of the backend.
 ///
 /// The text is constant and qualifies names of our schema; everything variable is passed as an argument.
