@@ -14,7 +14,7 @@ mod operations;
 mod pg;
 mod principals;
 mod settings;
-pub mod token;
+mod token;
 mod triggers;
 mod usage;
 mod verify;

@@ -25,7 +25,7 @@ mod seal;
 #[cfg(test)]
 mod vectors;
 
-pub use algorithm::{Algorithm, UnknownAlgorithm};
+pub use algorithm::Algorithm;
 pub use digest::{Digest, MalformedDigest};
 pub use lookup::Lookup;
 pub use malformed::Malformed;

@@ -115,8 +115,8 @@ fn taken_over(algorithm: Option<Text>, digest: Option<Text>) -> Result<(Algorith
     let algorithm = arguments::given("algorithm", algorithm)?;
     let algorithm = str::from_utf8(algorithm.as_bytes())
         .ok()
-        .and_then(|name| name.parse().ok())
-        .filter(|algorithm: &Algorithm| algorithm.is_importable())
+        .and_then(Algorithm::named)
+        .filter(|algorithm| algorithm.is_importable())
         .ok_or(DigestError::NoSuchAlgorithm)?;
     let digest =
         Digest::from_hex(algorithm, digest.as_bytes()).map_err(|why| DigestError::Malformed { algorithm, why })?;

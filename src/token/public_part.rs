@@ -7,29 +7,23 @@ use super::{LOOKUP_LEN, Lookup, MAX_PREFIX_LEN, Malformed, prefix};
 
 /// The prefix and the 11 characters after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PublicPart<'a> {
-    prefix: &'a [u8],
+pub struct PublicPart {
     lookup: Lookup,
 }
 
-impl<'a> PublicPart<'a> {
+impl PublicPart {
     /// Parses the public part of a token.
     ///
     /// # Errors
     /// [`Malformed`] for anything but 0 to 32 prefix characters and 11 base62 digits below 2⁶⁴. A whole token is
     /// refused too, so that one sent here by mistake is not taken for a public part.
-    pub fn parse(text: &'a [u8]) -> Result<Self, Malformed> {
+    pub fn parse(text: &[u8]) -> Result<Self, Malformed> {
         if text.len() > MAX_PREFIX_LEN + LOOKUP_LEN {
             return Err(Malformed::Length);
         }
         let (before, digits) = text.split_last_chunk::<LOOKUP_LEN>().ok_or(Malformed::Length)?;
         prefix::validate(before)?;
-        Ok(Self { prefix: before, lookup: Lookup::decode(digits)? })
-    }
-
-    /// The bytes before the lookup: at most 32 of `[A-Za-z0-9_-]`.
-    pub fn prefix(&self) -> &'a [u8] {
-        self.prefix
+        Ok(Self { lookup: Lookup::decode(digits)? })
     }
 
     /// The public number by which the row is found.
@@ -52,7 +46,6 @@ mod tests {
             let public = PublicPart::parse(&text[..text.len() - BODY_LEN + LOOKUP_LEN]).unwrap();
             let presented = Presented::parse(text).ok().unwrap();
             assert_eq!(public.lookup(), presented.lookup());
-            assert_eq!(public.prefix(), presented.prefix());
         }
     }
 
