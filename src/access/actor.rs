@@ -33,7 +33,6 @@ enum Who {
 pub struct Presenter {
     /// The owner of the token.
     pub owner: PrincipalName,
-    /// The token.
     pub token: Uuid,
 }
 

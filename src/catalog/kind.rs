@@ -138,7 +138,6 @@ pub fn any_with_tokens() -> Option<Text> {
     FIND.first(&[], |row| row.required(1))
 }
 
-/// Reads a row.
 fn read(row: &Row) -> Kind {
     let scopes = |number| row.optional::<TextArray>(number).map(|list| stored_scopes(&list));
     let permission = |number| row.bytes(number).map(|stored| Scope::parse(stored).expect("stored permission is valid"));

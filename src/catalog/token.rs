@@ -72,13 +72,10 @@ pub mod column {
     pub const SEAL: usize = 29;
 }
 
-/// A token.
 pub struct Token {
     /// Its identifier.
     pub id: Uuid,
-    /// Its kind.
     pub kind: Text,
-    /// Its owner.
     pub owner: Text,
     /// What decides, with its owner, whether it works.
     pub state: TokenState,
@@ -159,9 +156,7 @@ fn extent(row: &Row) -> Extent {
 /// The settings of a token that do not depend on what its owner holds.
 #[derive(Default)]
 pub struct Settings {
-    /// Its name.
     pub name: Option<Text>,
-    /// Its description.
     pub description: Option<Text>,
     /// Networks it may be used from.
     pub networks: Option<TextArray>,

@@ -42,7 +42,6 @@ impl PermissionMode {
 
 /// A row of `tokenauth.kind`, as far as the functions need it.
 pub struct Kind {
-    /// Its name.
     pub name: Text,
     /// The prefix of its tokens.
     pub prefix: Prefix,

@@ -228,7 +228,6 @@ impl<'a> Slots<'a> {
         self.header.waiting.load(Relaxed) * 4 >= self.capacity() as i64
     }
 
-    /// Counts a use.
     #[inline]
     pub fn count(&self, key: &Key, used: &Use) -> Counted {
         let Some(counted) = self.with_slot(key, used.at, |slot| slot.add(used)) else {

@@ -75,7 +75,6 @@ const COLUMNS: [(&CStr, pg_sys::Oid); 9] = [
 /// Tokens that have no row, and what is known of those who could yet commit one.
 #[derive(Default)]
 pub struct Missing {
-    /// The tokens.
     pub tokens: Vec<[u8; 16]>,
     /// When their rows were missed.
     pub at: Missed,

@@ -38,7 +38,6 @@ pub struct Accepted {
     /// Whether the token has a successor.
     pub(super) rotated: bool,
     pub(super) expires_at: Timestamp,
-    /// Its owner.
     pub(super) owner: Box<[u8]>,
     /// What it grants, and its kind.
     pub(super) effective: Rc<Effective>,
@@ -71,7 +70,6 @@ impl Conditions {
 }
 
 impl Accepted {
-    /// The owner.
     pub fn owner(&self) -> Text {
         Text::from(self.owner.to_vec())
     }

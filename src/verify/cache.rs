@@ -89,7 +89,6 @@ mod share {
 /// A principal with its name, by whose hash it is cached.
 pub struct Owner {
     name: Text,
-    /// The principal.
     pub principal: Principal,
     /// Computed when it was read: later, others may share its permissions.
     weight: usize,

@@ -33,9 +33,7 @@ use crate::usage::{self, RetryAfter};
 
 /// What verification reads of a token.
 pub struct TokenRow {
-    /// Its owner.
     pub owner: Text,
-    /// Its kind.
     pub kind: Text,
     /// Its identifier.
     pub id: Uuid,
@@ -98,11 +96,8 @@ impl TokenRow {
 
 /// A token whose digest was presented, with its owner and kind, all as of one moment.
 pub struct Resolved {
-    /// The token.
     pub token: TokenRow,
-    /// Its owner.
     pub owner: Rc<Owner>,
-    /// Its kind.
     pub kind: Rc<Kind>,
 }
 

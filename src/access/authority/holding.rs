@@ -32,7 +32,6 @@ pub struct Holding {
 
 /// The token by which a principal acts.
 pub struct Presented {
-    /// Its kind.
     pub kind: Text,
     /// How far it goes.
     pub extent: Extent,
@@ -41,9 +40,7 @@ pub struct Presented {
 /// What the owner of a token holds now.
 #[derive(Clone, Copy)]
 pub struct Owned<'a> {
-    /// Its permissions.
     pub permissions: &'a Scopes,
-    /// Its data scopes.
     pub data_scopes: &'a DataScopes,
 }
 

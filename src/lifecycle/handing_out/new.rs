@@ -29,7 +29,6 @@ use crate::usage;
 pub struct New<'a> {
     /// Its identifier.
     pub id: Uuid,
-    /// Its kind.
     pub kind: &'a Kind,
     /// Its owner's name.
     pub owner: &'a PrincipalName,

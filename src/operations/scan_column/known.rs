@@ -17,9 +17,7 @@ use crate::verify::identify_token;
 pub struct Whose {
     /// Its id; `None` if it is not of this database.
     pub id: Option<Uuid>,
-    /// Its owner.
     pub owner: Option<Text>,
-    /// Its kind.
     pub kind: Option<Text>,
     /// As in `tokenauth.tokens`, or `unknown`.
     pub status: Text,

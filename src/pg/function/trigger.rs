@@ -107,7 +107,6 @@ impl TriggerCall {
 
 /// The call of a trigger on a table of the application.
 pub struct Firing {
-    /// The trigger.
     pub trigger: pg_sys::Oid,
     /// The table it is on.
     pub table: pg_sys::Oid,

@@ -162,7 +162,6 @@ pub fn reloaded_at() -> i64 {
     unsafe { pg_sys::PgReloadTime }
 }
 
-/// The data directory.
 pub fn data_directory() -> &'static Path {
     // SAFETY: set once, before any library is loaded, and never freed.
     path_of(unsafe { CStr::from_ptr(pg_sys::DataDir) })

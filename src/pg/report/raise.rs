@@ -19,7 +19,6 @@ pub struct Raised {
     pub sqlstate: [u8; 5],
     /// Its primary line.
     pub message: Vec<u8>,
-    /// Its DETAIL.
     pub detail: Vec<u8>,
 }
 
@@ -29,7 +28,6 @@ impl Raise {
         Raise(None)
     }
 
-    /// An error.
     pub fn error(raised: Raised) -> Self {
         Raise(Some(raised))
     }

@@ -21,7 +21,6 @@ impl Table {
         Table(oid)
     }
 
-    /// Its oid.
     pub fn oid(self) -> pg_sys::Oid {
         self.0
     }

@@ -12,7 +12,6 @@ use pgrx::{Uuid, direct_function_call, pg_sys};
 use super::xact;
 use crate::pg::sql::statement::Argument;
 
-/// The channel.
 const CHANNEL: &str = "tokenauth";
 
 /// The most ids in a message: a hundred stay well below the limit of 8000 bytes.

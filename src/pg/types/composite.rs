@@ -126,7 +126,6 @@ pub enum Verification {
 
 /// The owner of an image of an answer.
 pub trait CachedComposite {
-    /// The image.
     fn image(&self) -> &Image;
 }
 

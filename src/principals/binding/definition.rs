@@ -40,7 +40,6 @@ pub struct Definition {
 
 /// An expression for a name.
 pub struct Name<'a> {
-    /// The expression.
     pub expression: &'a Text,
     /// The column of names.
     pub column: &'static str,

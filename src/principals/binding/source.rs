@@ -14,7 +14,6 @@ use crate::pg::types::text::Text;
 
 /// A table of the application.
 pub struct Source {
-    /// The table.
     pub table: Table,
     /// Its name with its schema, quoted.
     pub qualified: Text,

@@ -9,7 +9,6 @@ use crate::pg::types::text::Text;
 
 /// A binding as its triggers describe it.
 pub struct Bound {
-    /// The table.
     pub table: Table,
     /// Its name with its schema, quoted.
     pub table_name: Text,

@@ -10,7 +10,6 @@ use super::{Set, Slots};
 
 /// The uses of one token that a batch has taken.
 pub struct Taken {
-    /// The token.
     pub token: [u8; 16],
     /// Its uses.
     pub record: Record,

@@ -101,7 +101,6 @@ impl Database {
         self.oid.load(Acquire)
     }
 
-    /// Counts a verdict.
     #[inline]
     pub fn count(&self, verdict: Verdict, stripe: u32) {
         self.stripes[stripe as usize % STRIPES].0[verdict as usize].fetch_add(1, Relaxed);

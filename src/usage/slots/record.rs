@@ -82,7 +82,6 @@ pub struct Counted {
 /// Uses that a batch has taken.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Flight {
-    /// The batch.
     pub batch: u64,
     /// How often it was valid.
     pub requests: u64,

@@ -149,7 +149,6 @@ impl Slot {
         slot
     }
 
-    /// Adds a use.
     #[inline]
     pub(super) fn add(&self, used: &Use) -> Counted {
         let word = &self.0;

@@ -26,12 +26,10 @@ impl Effective {
         Effective { kind: Rc::clone(kind), scopes, array }
     }
 
-    /// The kind.
     pub fn kind(&self) -> &Kind {
         &self.kind
     }
 
-    /// The scopes.
     pub fn scopes(&self) -> &Scopes {
         &self.scopes
     }
