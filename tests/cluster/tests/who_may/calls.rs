@@ -4,11 +4,13 @@ use postgres::Client;
 use tokenauth_cluster::contract::issue;
 
 /// What each argument without a default is called with, by its name; first those of one function alone.
-const ARGUMENTS: [(&str, &str); 36] = [
+const ARGUMENTS: [(&str, &str); 40] = [
     ("import.digest", "pg_catalog.repeat('ab', 32)"),
     ("access", "'verify'"),
     ("algorithm", "'sha256'"),
     ("batch", "'{}'"),
+    ("becomes", "'user:1'"),
+    ("signal_token.becomes", "1"),
     ("col", "'text'"),
     ("digest", "pg_catalog.sha256(pg_catalog.convert_to('{token}', 'UTF8'))"),
     ("dimension", "'site'"),
@@ -40,6 +42,8 @@ const ARGUMENTS: [(&str, &str); 36] = [
     ("type", "'thing'"),
     ("v", "pg_catalog.jsonb_populate_record(NULL::tokenauth.verification, '{\"verdict\": \"unknown\"}')"),
     ("value", "'nyc'"),
+    ("was", "'user:1'"),
+    ("signal_token.was", "1"),
     ("within", "'1 day'"),
 ];
 
