@@ -316,7 +316,11 @@ impl Writing {
             #[cfg(not(feature = "pg18"))]
             return pg_sys::ExecCheckIndexConstraints(target, slot, estate, &mut other, arbiter);
             #[cfg(feature = "pg18")]
-            return pg_sys::ExecCheckIndexConstraints(target, slot, estate, &mut other, &mut (*slot).tts_tid, arbiter);
+            {
+                // The row itself is not in the table.
+                let mut itself = pg_sys::ItemPointerData::default();
+                return pg_sys::ExecCheckIndexConstraints(target, slot, estate, &mut other, &mut itself, arbiter);
+            }
         }
     }
 
