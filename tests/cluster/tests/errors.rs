@@ -75,7 +75,7 @@ fn an_error_keeps_its_names_its_code_and_its_context_once() {
     assert_eq!((error.detail(), error.hint()), (Some("d"), Some("h")));
     assert_eq!((error.column(), error.datatype()), (Some("c"), Some("t")));
     let context = error.where_().unwrap();
-    for place in ["PL/pgSQL function public.fail()", "INSERT INTO tokenauth.token", "PL/pgSQL function outside(text)"] {
+    for place in ["PL/pgSQL function public.fail()", "SELECT tokenauth.issue(", "PL/pgSQL function outside(text)"] {
         assert_eq!(context.matches(place).count(), 1, "{place} in {context}");
     }
 
@@ -84,7 +84,7 @@ fn an_error_keeps_its_names_its_code_and_its_context_once() {
     let error = db_error(&error);
     assert_eq!((error.code().code(), error.constraint(), error.column()), ("22023", None, None));
     let context = error.where_().unwrap();
-    assert!(!context.contains("INSERT INTO"), "{context}");
+    assert!(!context.contains("fail()"), "{context}");
 }
 
 #[test]
