@@ -1,7 +1,7 @@
-//! Lists of scopes that many tokens share, parsed and held once.
+//! Interner of scopes that many tokens share, parsed and stored once.
 //!
 //! Parsing depends only on the stored bytes, so no entry is ever out of date; entries are dropped together with what
-//! verification remembers.
+//! verification caches.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -13,30 +13,30 @@ use crate::settings;
 /// The share of `tokenauth.cache_size` that lists may take, as a divisor. Beyond it, lists are parsed each time.
 pub const SHARE: usize = 32;
 
-struct Held {
+struct Interner {
     lists: HashMap<Box<[u8]>, Rc<Scopes>>,
     size: usize,
     is_full: bool,
 }
 
 thread_local! {
-    static HELD: RefCell<Held> = RefCell::new(Held { lists: HashMap::new(), size: 0, is_full: false });
+    static INTERNER: RefCell<Interner> = RefCell::new(Interner { lists: HashMap::new(), size: 0, is_full: false });
 }
 
-/// The scopes stored as these bytes; calls `parse` unless they are held already.
+/// The scopes stored as these bytes; calls `parse` unless they are stored already.
 pub fn scopes(stored: &[u8], parse: impl FnOnce() -> Scopes) -> Rc<Scopes> {
     /// An entry of the map, and the allocator's overhead for its two parts.
     const OVERHEAD: usize = 96;
-    HELD.with_borrow_mut(|held| {
-        if let Some(scopes) = held.lists.get(stored) {
+    INTERNER.with_borrow_mut(|interner| {
+        if let Some(scopes) = interner.lists.get(stored) {
             return Rc::clone(scopes);
         }
         let scopes = Rc::new(parse());
-        let size = held.size + OVERHEAD + stored.len() + scopes.size();
-        held.is_full = size > settings::cache_size() / SHARE;
-        if !held.is_full {
-            held.size = size;
-            held.lists.insert(stored.into(), Rc::clone(&scopes));
+        let size = interner.size + OVERHEAD + stored.len() + scopes.size();
+        interner.is_full = size > settings::cache_size() / SHARE;
+        if !interner.is_full {
+            interner.size = size;
+            interner.lists.insert(stored.into(), Rc::clone(&scopes));
         }
         scopes
     })
@@ -44,14 +44,14 @@ pub fn scopes(stored: &[u8], parse: impl FnOnce() -> Scopes) -> Rc<Scopes> {
 
 /// Drops all of them.
 pub fn clear() {
-    HELD.with_borrow_mut(|held| {
-        *held = Held { lists: HashMap::new(), size: 0, is_full: false };
+    INTERNER.with_borrow_mut(|interner| {
+        *interner = Interner { lists: HashMap::new(), size: 0, is_full: false };
     });
 }
 
 /// How many there are, if there was no room for the one asked for last.
 pub fn full() -> Option<usize> {
-    HELD.with_borrow(|held| held.is_full.then_some(held.lists.len()))
+    INTERNER.with_borrow(|interner| interner.is_full.then_some(interner.lists.len()))
 }
 
 /// The size of a list that nobody else holds, else 0: a shared list is counted where it is held.

@@ -3,7 +3,7 @@
 use pgrx::Uuid;
 use pgrx::prelude::*;
 
-use super::handing_out::Held;
+use super::handing_out::LockedToken;
 use super::revoke::{Change, record};
 use crate::access::actor::Actor;
 use crate::arguments;
@@ -38,16 +38,16 @@ fn disable(call: Call, id: Option<Uuid>, actor: default!(Option<Text>, "'session
     let actor = Actor::resolve(caller, actor)?;
     let _owner = caller.act_as_owner();
     let id = arguments::token_id(id)?;
-    let held = Held::lock(id, &actor)?;
-    held.authority.may_manage(&held.kind)?;
-    if held.token.state.disabled || held.is_dead() {
+    let locked = LockedToken::lock(id, &actor)?;
+    locked.authority.may_manage(&locked.kind)?;
+    if locked.token.state.disabled || locked.is_dead() {
         return Ok(false);
     }
     xact::mark_death();
     let now = Timestamp::now();
-    let before = held.status(now);
+    let before = locked.status(now);
     set_disabled(id, Some(now));
-    record("token.disabled", held.token, Change::of(before, Status::Disabled), &actor)?;
+    record("token.disabled", locked.token, Change::of(before, Status::Disabled), &actor)?;
     Ok(true)
 }
 
@@ -70,16 +70,16 @@ fn enable(call: Call, id: Option<Uuid>, actor: default!(Option<Text>, "'session'
     let caller = Caller::enter(call)?;
     let actor = Actor::resolve(caller, actor)?;
     let _owner = caller.act_as_owner();
-    let held = Held::lock(arguments::token_id(id)?, &actor)?;
-    held.must_not_be_dead()?;
-    held.may_be_revived()?;
-    if !held.token.state.disabled {
+    let locked = LockedToken::lock(arguments::token_id(id)?, &actor)?;
+    locked.must_not_be_dead()?;
+    locked.may_be_revived()?;
+    if !locked.token.state.disabled {
         return Ok(false);
     }
-    set_disabled(held.token.id, None);
-    let enabled = TokenState { disabled: false, ..held.token.state };
-    let after = enabled.status(&held.principal.state, Timestamp::now());
-    record("token.enabled", held.token, Change::of(Status::Disabled, after), &actor)?;
+    set_disabled(locked.token.id, None);
+    let enabled = TokenState { disabled: false, ..locked.token.state };
+    let after = enabled.status(&locked.principal.state, Timestamp::now());
+    record("token.enabled", locked.token, Change::of(Status::Disabled, after), &actor)?;
     Ok(true)
 }
 

@@ -4,7 +4,7 @@ use pgrx::Uuid;
 use pgrx::datum::Interval;
 use pgrx::prelude::*;
 
-use super::handing_out::Held;
+use super::handing_out::LockedToken;
 use super::lifetime::Expiry;
 use crate::access::actor::Actor;
 use crate::arguments::caller::Caller;
@@ -81,8 +81,8 @@ fn edit(
         networks: networks.as_ref().map(arguments::networks).transpose()?,
         metadata: arguments::metadata(metadata)?,
     };
-    let held = Held::lock(id, &actor)?;
-    edit.apply(held, &actor)?;
+    let locked = LockedToken::lock(id, &actor)?;
+    edit.apply(locked, &actor)?;
     Ok(TokensRow::from_first(&token::SEEN, arguments![id]))
 }
 
@@ -98,7 +98,7 @@ struct Edit {
 }
 
 impl Edit {
-    fn apply(self, held: Held, actor: &Actor) -> Result<(), Error> {
+    fn apply(self, locked: LockedToken, actor: &Actor) -> Result<(), Error> {
         static UPDATE: Statement = Statement::by_key(
             "UPDATE tokenauth.token
                 SET name = nullif(coalesce($2, name), ''),
@@ -110,48 +110,48 @@ impl Edit {
                     metadata = nullif(coalesce($9, metadata), '{}')
               WHERE id = $1",
         );
-        let id = held.token.id;
-        held.authority.may_hand_out(&held.kind)?;
-        held.must_not_be_dead()?;
+        let id = locked.token.id;
+        locked.authority.may_hand_out(&locked.kind)?;
+        locked.must_not_be_dead()?;
         let now = Timestamp::now();
-        let was_expired = held.token.state.has_ended(now);
-        if was_expired && !held.kind.expired_editable {
+        let was_expired = locked.token.state.has_ended(now);
+        if was_expired && !locked.kind.expired_editable {
             return Err(TokenError::Expired(id).into());
         }
         if let Some(name) = &self.name {
-            held.kind.accepts_name(Some(name).filter(|name| !name.is_empty()))?;
+            locked.kind.accepts_name(Some(name).filter(|name| !name.is_empty()))?;
         }
-        let grant = Grant::chosen(&held.kind, &held.principal, self.scopes, self.data_scopes)?;
+        let grant = Grant::chosen(&locked.kind, &locked.principal, self.scopes, self.data_scopes)?;
         let is_chosen = grant.scopes.is_some() || grant.data_scopes.is_some();
-        let before = &held.token.extent;
+        let before = &locked.token.extent;
         let after = Extent {
-            grant: grant.clone().or_as(&held.token),
-            expires_at: if self.expiry.is_given() { held.kind.expiry(&self.expiry, now)? } else { before.expires_at },
+            grant: grant.clone().or_as(&locked.token),
+            expires_at: if self.expiry.is_given() { locked.kind.expiry(&self.expiry, now)? } else { before.expires_at },
             networks: match &self.networks {
                 None => before.networks.clone(),
                 Some(given) if given.is_empty() => None,
                 Some(given) => Some(Networks::stored(given.stored())),
             },
         };
-        if held.token.rotated && after.outlives(before) {
+        if locked.token.rotated && after.outlives(before) {
             return Err(TokenError::Rotated(id).into());
         }
         // A new expiry or network extends all that the token grants; new scopes apply with its data scopes.
         if is_chosen || self.expiry.is_given() || self.networks.is_some() {
-            held.kind.accepts(&held.owner, &held.principal)?;
-            after.grant.within_owner(&held.kind, &held.principal)?;
-            held.authority.covers_edit(
-                &held.kind,
+            locked.kind.accepts(&locked.owner, &locked.principal)?;
+            after.grant.within_owner(&locked.kind, &locked.principal)?;
+            locked.authority.covers_edit(
+                &locked.kind,
                 before,
                 &after,
-                &held.principal,
+                &locked.principal,
                 self.expiry.is_given() && was_expired,
             )?;
         }
         if self.expiry.is_given() {
-            held.token.begins_before(after.expires_at)?;
+            locked.token.begins_before(after.expires_at)?;
             if was_expired {
-                held.kind.has_room(&held.owner, &held.principal)?;
+                locked.kind.has_room(&locked.owner, &locked.principal)?;
             }
         }
         // An edit may narrow the token, and is then as urgent as a revocation.
@@ -175,8 +175,8 @@ impl Edit {
         Event {
             event: "token.edited",
             token_id: Some(id),
-            kind: Some(held.token.kind),
-            owner: Some(held.token.owner),
+            kind: Some(locked.token.kind),
+            owner: Some(locked.token.owner),
             before: described,
             after: changed,
         }

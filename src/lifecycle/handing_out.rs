@@ -143,7 +143,7 @@ impl Admission {
 }
 
 /// A token with its kind and owner, and the actor's authority over it. None can change until the transaction ends.
-pub struct Held {
+pub struct LockedToken {
     /// Its kind.
     pub kind: Rc<Kind>,
     /// Its owner's name.
@@ -156,14 +156,14 @@ pub struct Held {
     pub token: Token,
 }
 
-impl Held {
+impl LockedToken {
     /// Locks all of them in the order of `issue`: kind, principals, token.
     ///
     /// # Errors
     /// 42704 when no such token exists, it was deleted, or this actor must not know of it.
     pub fn lock(id: Uuid, actor: &Actor) -> Result<Self, Error> {
-        let held = Held::lock_deleted(id, actor)?;
-        if held.token.state.deleted { Err(TokenError::NotFound(id).into()) } else { Ok(held) }
+        let locked = LockedToken::lock_deleted(id, actor)?;
+        if locked.token.state.deleted { Err(TokenError::NotFound(id).into()) } else { Ok(locked) }
     }
 
     /// As [`lock`](Self::lock), but deleted tokens are found too.
@@ -182,7 +182,7 @@ impl Held {
         }
         // A principal stays as long as it has tokens, if only as a tombstone.
         let principal = principal.ok_or_else(|| PrincipalError::NotFound(owner.shown()))?;
-        Ok(Held { kind, owner, principal, authority, token })
+        Ok(LockedToken { kind, owner, principal, authority, token })
     }
 
     /// Whether the token is dead, by its own revocation or by a mass death.

@@ -6,7 +6,7 @@ use pgrx::Uuid;
 use pgrx::prelude::*;
 use zeroize::Zeroizing;
 
-use super::handing_out::Held;
+use super::handing_out::LockedToken;
 use super::revoke::{Change, record};
 use crate::access::actor::Actor;
 use crate::arguments;
@@ -41,15 +41,15 @@ fn reveal(call: Call, id: Option<Uuid>, actor: default!(Option<Text>, "'session'
     let caller = Caller::enter(call)?;
     let actor = Actor::resolve(caller, actor)?;
     let _owner = caller.act_as_owner();
-    let held = Held::lock(arguments::token_id(id)?, &actor)?;
-    if !held.kind.reveal {
-        Err(KindError::NotRevealed(held.kind.name.shown()))?;
+    let locked = LockedToken::lock(arguments::token_id(id)?, &actor)?;
+    if !locked.kind.reveal {
+        Err(KindError::NotRevealed(locked.kind.name.shown()))?;
     }
-    held.must_be_active()?;
-    held.may_be_revived()?;
-    let id = held.token.id;
+    locked.must_be_active()?;
+    locked.may_be_revived()?;
+    let id = locked.token.id;
     let text = token::sealed(id).ok_or(TokenError::NotSealed(id))?.open()?;
-    record("token.revealed", held.token, Change::default(), &actor)?;
+    record("token.revealed", locked.token, Change::default(), &actor)?;
     Ok(Plaintext::from(text))
 }
 

@@ -3,7 +3,7 @@
 use pgrx::Uuid;
 use pgrx::prelude::*;
 
-use super::handing_out::Held;
+use super::handing_out::LockedToken;
 use crate::access::actor::Actor;
 use crate::arguments::caller::Caller;
 use crate::arguments::{self, MOST_PROSE};
@@ -148,9 +148,9 @@ fn lock(id: Uuid, actor: &Actor) -> Result<Token, Error> {
     if actor.is_trusted() {
         return Ok(token::lock(id)?);
     }
-    let held = Held::lock_deleted(id, actor)?;
-    held.authority.may_revoke(&held.kind)?;
-    Ok(held.token)
+    let locked = LockedToken::lock_deleted(id, actor)?;
+    locked.authority.may_revoke(&locked.kind)?;
+    Ok(locked.token)
 }
 
 fn kill(token: Token, reason: Option<Text>, actor: &Actor) -> Result<bool, Error> {

@@ -5,7 +5,7 @@ use pgrx::datum::Interval;
 use pgrx::prelude::*;
 
 use super::describe::find_seen;
-use super::handing_out::{Held, New};
+use super::handing_out::{LockedToken, New};
 use super::lifetime::Expiry;
 use super::revoke::mark_revoked;
 use crate::access::actor::Actor;
@@ -63,7 +63,7 @@ fn rotate(
     let id = arguments::token_id(id)?;
     let grace = arguments::given("grace", grace)?;
     let asked = Expiry::asked(expires_in, None)?;
-    Ok(succeed(Held::lock(id, &actor)?, &grace, &asked, &actor)?)
+    Ok(succeed(LockedToken::lock(id, &actor)?, &grace, &asked, &actor)?)
 }
 
 /// Returns how far a rotation has come, given the id of either token.
@@ -110,26 +110,29 @@ fn rotation_status(call: Call, id: Option<Uuid>) -> Result<Option<RotationRow>, 
     Ok(RotationRow::from_first(&STATUS, arguments![id]))
 }
 
-fn succeed(held: Held, grace: &Interval, asked: &Expiry, actor: &Actor) -> Result<IssuedFields, Error> {
+fn succeed(locked: LockedToken, grace: &Interval, asked: &Expiry, actor: &Actor) -> Result<IssuedFields, Error> {
     let now = Timestamp::now();
-    let id = held.token.id;
-    held.must_be_usable(now)?;
-    if held.token.rotated {
+    let id = locked.token.id;
+    locked.must_be_usable(now)?;
+    if locked.token.rotated {
         return Err(TokenError::Rotated(id).into());
     }
-    let grant = held.token.extent.grant.of_successor(&held.kind);
-    held.may_hand_out(&grant)?;
-    held.kind.is_open()?;
-    let end = held.kind.end_of_grace(grace, now)?;
-    let inherited = held.token.extent.expires_at;
+    let grant = locked.token.extent.grant.of_successor(&locked.kind);
+    locked.may_hand_out(&grant)?;
+    locked.kind.is_open()?;
+    let end = locked.kind.end_of_grace(grace, now)?;
+    let inherited = locked.token.extent.expires_at;
     let expires_at =
-        if asked.is_given() { held.kind.expiry(asked, now)? } else { held.kind.inherited(inherited, now)? };
+        if asked.is_given() { locked.kind.expiry(asked, now)? } else { locked.kind.inherited(inherited, now)? };
     let is_default = !asked.is_given() && inherited.is_none();
-    let expires_at = held.authority.end(&held.kind, expires_at, is_default)?;
-    held.authority.admits(&held.kind, held.token.extent.networks.as_ref())?;
-    held.token.begins_before(expires_at)?;
+    let expires_at = locked.authority.end(&locked.kind, expires_at, is_default)?;
+    locked.authority.admits(&locked.kind, locked.token.extent.networks.as_ref())?;
+    locked.token.begins_before(expires_at)?;
     let settings = token::settings(id)?;
-    held.kind.accepts_name(settings.name.as_ref()).map_err(|_| KindError::NamelessSuccessor(held.kind.name.shown()))?;
+    locked
+        .kind
+        .accepts_name(settings.name.as_ref())
+        .map_err(|_| KindError::NamelessSuccessor(locked.kind.name.shown()))?;
     let before = token::described(id);
     let successor = id::new(now)?;
 
@@ -138,10 +141,10 @@ fn succeed(held: Held, grace: &Interval, asked: &Expiry, actor: &Actor) -> Resul
     BY_ID.update(Key::Uuid(id), |_| {
         [(column::ROTATED_TO, Argument::of(successor)), (column::EXPIRES_AT, Argument::of(lowered))]
     });
-    held.kind.has_room(&held.owner, &held.principal)?;
-    let new = New { settings, expires_at, ..held.successor(successor, now, actor, grant) };
+    locked.kind.has_room(&locked.owner, &locked.principal)?;
+    let new = New { settings, expires_at, ..locked.successor(successor, now, actor, grant) };
     let issued = new.store()?;
-    let token = held.token;
+    let token = locked.token;
     if is_positive(grace) {
         xact::mark_narrowing();
     } else {

@@ -90,20 +90,20 @@ impl<T> State<T> {
 }
 
 /// An identity with the role that logged in: it is void for any other role.
-struct Held {
+struct LoginIdentity {
     identity: Identity,
     session_user: role::Id,
 }
 
-impl Held {
+impl LoginIdentity {
     /// Whether this is the same token, presented as the same role.
-    fn is_same(&self, other: &Held) -> bool {
+    fn is_same(&self, other: &LoginIdentity) -> bool {
         self.identity.id == other.identity.id && self.session_user == other.session_user
     }
 }
 
 thread_local! {
-    static STATE: RefCell<State<Held>> = const { RefCell::new(State::Open) };
+    static STATE: RefCell<State<LoginIdentity>> = const { RefCell::new(State::Open) };
 }
 
 /// Registers for the ends of transactions, once, from `_PG_init`.
@@ -170,7 +170,7 @@ fn refuse_restricted() -> Result<(), IdentityError> {
 
 /// An attempt to authenticate. Unless it succeeds, the transaction is closed for identities.
 pub struct Attempt {
-    former: Option<Authenticated<Held>>,
+    former: Option<Authenticated<LoginIdentity>>,
     /// Whether an identity was rolled back before.
     was_rolled_back: bool,
 }
@@ -208,7 +208,7 @@ impl Attempt {
     /// # Errors
     /// 25001 when the transaction was authenticated by another token, or as another role.
     pub fn succeed(self, identity: Identity) -> Result<(), IdentityError> {
-        let who = Held { identity, session_user: role::session() };
+        let who = LoginIdentity { identity, session_user: role::session() };
         let level = xact::nesting_level();
         STATE.set(State::Authenticated(match self.former {
             None => Authenticated::first(who, level),

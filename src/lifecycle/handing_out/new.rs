@@ -2,7 +2,7 @@
 
 use pgrx::Uuid;
 
-use super::{Admission, Held};
+use super::{Admission, LockedToken};
 use crate::access::actor::Actor;
 use crate::catalog::event::Event;
 use crate::catalog::id;
@@ -88,7 +88,7 @@ impl Admission {
     }
 }
 
-impl Held {
+impl LockedToken {
     /// The successor of the token, with this id and grant, from now on; the caller fills in the rest.
     pub fn successor<'a>(&'a self, id: Uuid, now: Timestamp, actor: &'a Actor, grant: Grant) -> New<'a> {
         New {

@@ -14,13 +14,13 @@ pub const PATIENCE: Duration = Duration::from_secs(1);
 pub struct Flag(AtomicU32);
 
 /// Releases the flag on drop.
-pub struct Held<'a>(&'a Flag);
+pub struct FlagGuard<'a>(&'a Flag);
 
 impl Flag {
     /// Takes the flag, waiting until it is free; `None` after [`PATIENCE`].
     #[inline]
-    pub fn hold(&self) -> Option<Held<'_>> {
-        if self.try_take() { Some(Held(self)) } else { self.wait() }
+    pub fn hold(&self) -> Option<FlagGuard<'_>> {
+        if self.try_take() { Some(FlagGuard(self)) } else { self.wait() }
     }
 
     #[inline]
@@ -29,11 +29,11 @@ impl Flag {
     }
 
     #[cold]
-    fn wait(&self) -> Option<Held<'_>> {
+    fn wait(&self) -> Option<FlagGuard<'_>> {
         for _ in 0..100 {
             spin_loop();
             if self.0.load(Relaxed) == 0 && self.try_take() {
-                return Some(Held(self));
+                return Some(FlagGuard(self));
             }
         }
         let start = Instant::now();
@@ -45,7 +45,7 @@ impl Flag {
                 thread::sleep(Duration::from_micros(200))
             }
             if self.0.load(Relaxed) == 0 && self.try_take() {
-                return Some(Held(self));
+                return Some(FlagGuard(self));
             }
             if start.elapsed() > PATIENCE {
                 break;
@@ -55,7 +55,7 @@ impl Flag {
     }
 }
 
-impl Drop for Held<'_> {
+impl Drop for FlagGuard<'_> {
     #[inline]
     fn drop(&mut self) {
         self.0.0.store(0, Release);

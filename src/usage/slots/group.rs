@@ -3,7 +3,7 @@
 use std::array;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-use super::flag::{Flag, Held};
+use super::flag::{Flag, FlagGuard};
 use super::slot::{Key, Slot};
 
 /// Slots under one flag, of which a token may have any.
@@ -19,7 +19,7 @@ pub struct Group<const N: usize> {
 impl<const N: usize> Group<N> {
     /// Takes the flag; `None` if its holder does not release it for too long.
     #[inline]
-    pub fn hold(&self) -> Option<Held<'_>> {
+    pub fn hold(&self) -> Option<FlagGuard<'_>> {
         self.flag.hold()
     }
 
