@@ -1,7 +1,7 @@
 //! Keys from outside the database: what this backend has read from the key file, checked against the database.
 //!
 //! The file is read when a key is first needed and again after each reload of the configuration, which also makes
-//! `pg::scan::invalidation` drop whatever was remembered under the old file. A missing key, or a different one under
+//! `pg::scan::invalidation` drop whatever was cached under the old file. A missing key, or a different one under
 //! its id, is an error of its own and never an unknown token: from a key's first use on, the table `key` holds its
 //! check value.
 
@@ -27,14 +27,14 @@ use crate::token::{Pepper, Seal};
 use file::KeyFile;
 
 /// The key file as this backend last read it.
-struct Known {
+struct CachedKeyFile {
     path: Option<CString>,
     reloaded_at: i64,
     file: Rc<KeyFile>,
 }
 
 thread_local! {
-    static KNOWN: RefCell<Option<Known>> = const { RefCell::new(None) };
+    static CACHED: RefCell<Option<CachedKeyFile>> = const { RefCell::new(None) };
 }
 
 /// The purpose of a key, which selects its lines in the file.
@@ -124,7 +124,7 @@ pub fn faults() -> Vec<KeyError> {
 /// The file as read after the last reload of the configuration, or when first needed.
 fn known() -> Result<Rc<KeyFile>, KeyError> {
     let (path, now) = (settings::key_file(), reloaded_at());
-    let known = KNOWN.with_borrow(|known| {
+    let known = CACHED.with_borrow(|known| {
         known
             .as_ref()
             .filter(|known| known.reloaded_at == now && known.path == path)
@@ -136,14 +136,14 @@ fn known() -> Result<Rc<KeyFile>, KeyError> {
 /// Reads the current file. Without one there are no keys.
 fn read() -> Result<Rc<KeyFile>, KeyError> {
     // Whatever the result, the previous keys are no longer used.
-    KNOWN.take();
+    CACHED.take();
     let (path, reloaded_at) = (settings::key_file(), reloaded_at());
     let file = match &path {
         None => KeyFile::default(),
         Some(path) => KeyFile::read(path_of(path), data_directory()).map_err(KeyError::File)?,
     };
     let file = Rc::new(file);
-    KNOWN.set(Some(Known { path, reloaded_at, file: Rc::clone(&file) }));
+    CACHED.set(Some(CachedKeyFile { path, reloaded_at, file: Rc::clone(&file) }));
     Ok(file)
 }
 

@@ -291,7 +291,7 @@ pub fn retention() -> Option<Interval> {
     parse_interval(&RETENTION.get()?)
 }
 
-/// The number of bytes that a backend may use to remember; 0: it remembers nothing.
+/// The number of bytes that a backend may use for its caches; 0: it caches nothing.
 pub fn cache_size() -> usize {
     usize::try_from(CACHE_SIZE.get()).unwrap_or_default() * 1024
 }

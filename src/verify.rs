@@ -2,7 +2,7 @@
 //!
 //! Every call reads the newest committed state, whatever the isolation level of its caller: once a revocation has
 //! committed, no verification that starts later answers with what was taken away. It never waits for a row lock, and
-//! writes nothing but the usage of the token (see `usage.rs`). `verify/cache.rs` says what is remembered between
+//! writes nothing but the usage of the token (see `usage.rs`). `verify/cache.rs` says what is cached between
 //! calls, and why that cannot break the promise.
 
 pub mod accepted;
@@ -265,9 +265,9 @@ impl Question {
         Question { is_for_an_identity: true, ..self }
     }
 
-    /// Whether a remembered token can be answered for without its row. A verification needs its image.
+    /// Whether a cached token can be answered for without its row. A verification needs its cached answer.
     fn is_answered_by(&self, known: &Accepted) -> bool {
-        self.is_for_an_identity || known.image.is_taken()
+        self.is_for_an_identity || known.cached_answer.is_taken()
     }
 
     /// Judges what was presented, and counts the use.

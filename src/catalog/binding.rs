@@ -8,7 +8,7 @@ use crate::pg::transaction::acting_as::ActingAs;
 use crate::pg::types::text::Text;
 
 /// A table that was bound.
-pub struct Remembered {
+pub struct RecordedBinding {
     /// The type of principals, or `''` for memberships.
     pub of_type: Text,
     /// The name that the table had, quoted.
@@ -17,15 +17,15 @@ pub struct Remembered {
     pub table: Option<Table>,
 }
 
-impl Remembered {
+impl RecordedBinding {
     /// Whether the table was bound to this.
     pub fn is_to(&self, to: &BoundTo) -> bool {
         self.of_type.as_bytes() == to.type_argument().as_bytes()
     }
 }
 
-/// Everything remembered, by name of the table.
-pub fn remembered() -> Vec<Remembered> {
+/// Everything recorded, by name of the table.
+pub fn recorded() -> Vec<RecordedBinding> {
     // Names are compared by their parts: how they are quoted depends on a setting.
     static ALL: Statement = Statement::new(
         "SELECT b.type, b.source, c.oid::regclass
@@ -36,17 +36,17 @@ pub fn remembered() -> Vec<Remembered> {
           ORDER BY b.source, b.type",
     );
     let _owner = ActingAs::owner_of_ours();
-    ALL.all(&[], |row| Remembered { of_type: row.required(1), source: row.required(2), table: row.optional(3) })
+    ALL.all(&[], |row| RecordedBinding { of_type: row.required(1), source: row.required(2), table: row.optional(3) })
 }
 
-/// Remembers that a table is bound to this, and no other.
-pub fn remember(source: &Text, to: &BoundTo) {
-    static REMEMBER: Statement = Statement::new(
+/// Records that a table is bound to this, and no other.
+pub fn record(source: &Text, to: &BoundTo) {
+    static RECORD: Statement = Statement::new(
         "INSERT INTO tokenauth.binding (type, source, what) VALUES ($1, $2, $3)
          ON CONFLICT (type) DO UPDATE SET source = excluded.source WHERE binding.source <> excluded.source",
     );
     let _owner = ActingAs::owner_of_ours();
-    REMEMBER.run(arguments![to.type_argument(), source.clone(), to.noun()]);
+    RECORD.run(arguments![to.type_argument(), source.clone(), to.noun()]);
 }
 
 /// Forgets that a table is bound to this type.

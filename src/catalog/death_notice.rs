@@ -60,6 +60,6 @@ pub fn expiring() -> bool {
     if due.is_empty() || !notify::expiring(&due) {
         return false;
     }
-    expiry_notices::remember(&due);
+    expiry_notices::record(&due);
     due.len() == notify::MOST
 }

@@ -31,12 +31,12 @@ pub fn due(most: i64) -> Vec<Uuid> {
     DUE.all(arguments![most], |row| row.required(1))
 }
 
-/// Remembers that these tokens were announced.
-pub fn remember(tokens: &[Uuid]) {
-    static REMEMBER: Statement = Statement::new(due!(
+/// Records that these tokens were announced.
+pub fn record(tokens: &[Uuid]) {
+    static RECORD: Statement = Statement::new(due!(
         "INSERT INTO tokenauth.announced (token_id, expires_at, term)
          SELECT id, expires_at, term FROM due WHERE id = ANY ($1)
          ON CONFLICT (token_id) DO UPDATE SET expires_at = excluded.expires_at, term = excluded.term"
     ));
-    REMEMBER.run(arguments![tokens.to_vec()]);
+    RECORD.run(arguments![tokens.to_vec()]);
 }

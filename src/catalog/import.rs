@@ -1,7 +1,7 @@
 //! Rows of `tokenauth.import`: the digest algorithms of imported tokens.
 //!
 //! Only while there are such tokens is a text not of our form worth a look into the table of tokens, so verification
-//! remembers these rows: unlike a new token, a new row here invalidates what backends remember.
+//! caches these rows: unlike a new token, a new row here invalidates what backends cache.
 
 use std::cell::Cell;
 

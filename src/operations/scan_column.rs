@@ -1,7 +1,7 @@
 //! `scan_column`: finds tokens that somebody has pasted into a column of the application.
 //!
 //! A query that runs with the caller's privileges and row security reads the column, and streams: only one value at a
-//! time, and what is remembered of the tokens found so far, are in memory. No token's text is ever returned.
+//! time, and what is cached of the tokens found so far, are in memory. No token's text is ever returned.
 
 mod column;
 mod known;
@@ -21,7 +21,7 @@ use crate::pg::types::encoding;
 use crate::pg::types::row::Row;
 use crate::token::{Presented, embedded};
 use column::Column;
-use known::Known;
+use known::KnownTokens;
 
 /// Finds tokens in a column of a table or view: where each is, and whose it is.
 ///
@@ -89,14 +89,14 @@ fn scan_column(
     let source = arguments::given("source", source)?;
     let name = arguments::given("col", col)?;
     let column = Column::find(source, name.text())?;
-    let mut scan = Scan { form: column.form, known: Known::default(), answer };
+    let mut scan = Scan { form: column.form, known: KnownTokens::default(), answer };
     column.query().each(&[], |row| scan.row(row))?;
     Ok(scan.answer)
 }
 
 struct Scan {
     form: TextForm,
-    known: Known,
+    known: KnownTokens,
     answer: Answer,
 }
 

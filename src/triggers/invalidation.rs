@@ -34,7 +34,7 @@ fn signal_change(call: TriggerCall) -> Result<TriggerAnswer, ErrorReport> {
         Some(RowChange::Update { old, new }) => tell(name(&old), name(&new)),
         Some(RowChange::Delete(old)) => tell(name(&old), name(&old)),
         _ if call.is_of_rows() || call.is_on(&BY_ALGORITHM) => invalidation::signal(),
-        _ => invalidation::remember_nothing(),
+        _ => invalidation::bypass_caches(),
     }
     Ok(TriggerAnswer::nothing())
 }

@@ -13,7 +13,7 @@ use crate::model::data_scope::DataScopes;
 use crate::model::network::{Client, Network};
 use crate::model::token_state::{has_begun, has_ended};
 use crate::pg::types::clock::Timestamp;
-use crate::pg::types::composite::{CachedComposite, Image};
+use crate::pg::types::composite::{CachedComposite, CachedDatum};
 use crate::pg::types::text::Text;
 use crate::token::{Digest, Pepper};
 use crate::usage;
@@ -29,11 +29,11 @@ pub fn under<'a>(pepper: Option<&Peppering>, digest: &'a Digest) -> Cow<'a, Dige
     }
 }
 
-/// A token that was accepted. Small, because each backend remembers thousands of them.
+/// A token that was accepted. Small, because each backend caches thousands of them.
 pub struct Accepted {
     /// The token.
     pub id: Uuid,
-    /// The stored digest; `None` for the longer digests of some imports, which are not remembered.
+    /// The stored digest; `None` for the longer digests of some imports, which are not cached.
     pub(super) digest: Option<[u8; 32]>,
     /// Whether the token has a successor.
     pub(super) rotated: bool,
@@ -42,7 +42,7 @@ pub struct Accepted {
     /// What it grants, and its kind.
     pub(super) effective: Rc<Effective>,
     pub(super) conditions: Option<Box<Conditions>>,
-    pub(super) image: Image,
+    pub(super) cached_answer: CachedDatum,
     pub(super) weight: u32,
 }
 
@@ -100,11 +100,11 @@ impl Accepted {
         self.effective.kind().rate.is_none_or(|rate| usage::admit(self.id, rate, now).is_ok())
     }
 
-    /// Computes its weight: the image does not exist yet, but `shown` is the size of what only that will hold.
+    /// Computes its weight: the cached answer does not exist yet, but `shown` is the size of what only that will hold.
     pub(super) fn weighed(mut self, shown: usize) -> Self {
-        /// The two counts of an `Rc`, and the allocator's average overhead for it, the owner and the image.
+        /// The two counts of an `Rc`, and the allocator's average overhead for it, the owner and the cached answer.
         const OVERHEAD: usize = 16 + 3 * 12;
-        /// The header of the image and its fields of fixed size.
+        /// The header of the cached answer and its fields of fixed size.
         const IMAGE: usize = 72;
         let unshared = if Rc::strong_count(&self.effective) == 1 { self.effective.size() } else { 0 };
         let shown = shown + 2 * self.owner.len() + self.effective.array().len();
@@ -127,8 +127,8 @@ pub fn admits(networks: Option<&[Network]>, client: Option<Client>) -> bool {
 }
 
 impl CachedComposite for Accepted {
-    fn image(&self) -> &Image {
-        &self.image
+    fn cached_answer(&self) -> &CachedDatum {
+        &self.cached_answer
     }
 }
 

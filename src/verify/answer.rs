@@ -23,7 +23,7 @@ use crate::usage::{Denial, RetryAfter};
 
 /// The outcome of a verification.
 pub enum Outcome {
-    /// The token is valid; with what only the answer needs, unless an image of the answer exists.
+    /// The token is valid; with what only the answer needs, unless the answer is cached.
     Accepted(Rc<Accepted>, Option<Shown>),
     /// The token is not valid, or there is none.
     Refused(Refused),
@@ -34,7 +34,7 @@ pub struct Shown {
     pub name: Option<Text>,
     pub expires_at: Option<Timestamp>,
     pub metadata: Option<Jsonb>,
-    /// Whether the accepted token is remembered, so that an image of the answer is worth taking.
+    /// Whether the accepted token is cached, so that the answer is worth caching.
     pub is_kept: bool,
 }
 
@@ -63,7 +63,7 @@ impl Outcome {
         let correlation_id = correlation::new()?;
         Ok(match self {
             Outcome::Refused(refused) => Verification::Formed(refused.fields(correlation_id)),
-            Outcome::Accepted(accepted, None) => Verification::Again(accepted, correlation_id),
+            Outcome::Accepted(accepted, None) => Verification::Cached(accepted, correlation_id),
             Outcome::Accepted(accepted, Some(shown)) => {
                 let is_kept = shown.is_kept;
                 let fields = shown.fields(&accepted, correlation_id);

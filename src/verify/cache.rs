@@ -269,7 +269,7 @@ fn generation() -> Option<u64> {
         });
         return None;
     }
-    if !invalidation::may_remember() {
+    if !invalidation::may_use_caches() {
         return None;
     }
     Some(invalidation::generation())

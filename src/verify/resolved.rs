@@ -24,7 +24,7 @@ use crate::pg::scan::index_scan::Key;
 use crate::pg::scan::snapshot::LatestSnapshot;
 use crate::pg::types::array::TextArray;
 use crate::pg::types::clock::Timestamp;
-use crate::pg::types::composite::Image;
+use crate::pg::types::composite::CachedDatum;
 use crate::pg::types::jsonb::Jsonb;
 use crate::pg::types::row::Row;
 use crate::pg::types::text::Text;
@@ -142,7 +142,7 @@ impl Resolved {
             owner: owner.into_bytes(),
             effective,
             conditions: Conditions { pepper, not_before: state.not_before, networks, data_scopes }.boxed(),
-            image: Image::default(),
+            cached_answer: CachedDatum::default(),
             weight: 0,
         };
         Outcome::Accepted(Rc::new(accepted.weighed(shown)), Some(Shown { name, expires_at, metadata, is_kept: false }))

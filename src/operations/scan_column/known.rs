@@ -1,4 +1,4 @@
-//! Whose the tokens are that were found, remembered in case one was pasted in several places.
+//! Whose the tokens are that were found, cached in case one was pasted in several places.
 
 use std::collections::HashMap;
 
@@ -25,12 +25,12 @@ pub struct Whose {
 
 /// The tokens found so far.
 #[derive(Default)]
-pub struct Known(HashMap<Vec<u8>, Whose>);
+pub struct KnownTokens(HashMap<Vec<u8>, Whose>);
 
-/// How many tokens are remembered: about a megabyte.
+/// How many tokens are cached: about a megabyte.
 const MOST: usize = 4096;
 
-impl Known {
+impl KnownTokens {
     /// Returns whose this token is.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! Tells when what a backend remembers of roles, privileges and the extension's own objects is out of date.
+//! Tells when what a backend caches of roles, privileges and the extension's own objects is out of date.
 //!
 //! By the same messages PostgreSQL itself forgets what it has cached of them, so a GRANT, a REVOKE or an ALTER ROLE is
 //! felt here exactly when the server feels it.
@@ -12,7 +12,7 @@ thread_local! {
     static GENERATION: Cell<u64> = const { Cell::new(1) };
 }
 
-/// The generation of what may be remembered; never 0.
+/// The generation of what may be cached; never 0.
 #[inline]
 pub(in crate::pg) fn generation() -> u64 {
     GENERATION.get()

@@ -2,7 +2,7 @@
 //!
 //! PostgreSQL asks once for each expression, when the execution of its query begins. A PL/pgSQL function keeps its
 //! expressions for the transaction, so one that is called again after SET ROLE goes on with what a stronger role was
-//! allowed. Therefore each function asks again at each call; what was found is remembered, so that asking costs a
+//! allowed. Therefore each function asks again at each call; what was found is cached, so that asking costs a
 //! nanosecond or two.
 
 use std::cell::Cell;
@@ -23,7 +23,7 @@ struct Granted {
     generation: u64,
 }
 
-/// How many are remembered, a power of two: each takes the place of another with the same last bits.
+/// How many are cached, a power of two: each takes the place of another with the same last bits.
 const PLACES: usize = 64;
 
 thread_local! {

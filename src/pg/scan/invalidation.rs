@@ -98,12 +98,12 @@ pub fn has_any_changed(rows: &[RowKey], generation: u64) -> bool {
 
 /// Whether this transaction may use and fill caches. One that has written may not: it sees rows that a rollback would
 /// take back.
-pub fn may_remember() -> bool {
+pub fn may_use_caches() -> bool {
     !WROTE.get()
 }
 
 /// Records that this transaction sees rows that a rollback would take back.
-pub fn remember_nothing() {
+pub fn bypass_caches() {
     WROTE.set(true);
 }
 
@@ -112,7 +112,7 @@ pub fn remember_nothing() {
 /// # Errors
 /// Raises 55000 when the extension's tables do not exist.
 pub fn signal_row(row: RowKey) {
-    remember_nothing();
+    bypass_caches();
     let now = subtransaction();
     let is_known = SENT.with_borrow_mut(|sent| {
         if sent.rows.contains(&(now, row)) {
@@ -136,7 +136,7 @@ pub fn signal_row(row: RowKey) {
 /// # Errors
 /// Raises 55000 when the extension's tables do not exist.
 pub fn signal() {
-    remember_nothing();
+    bypass_caches();
     let now = subtransaction();
     if SENT.with_borrow(|sent| sent.all == Some(now)) {
         return;
@@ -151,7 +151,7 @@ fn subtransaction() -> pg_sys::SubTransactionId {
     unsafe { pg_sys::GetCurrentSubTransactionId() }
 }
 
-/// Starts watching the signal, without which nothing may be remembered, and returns its oid.
+/// Starts watching the signal, without which nothing may be cached, and returns its oid.
 fn watch_signal() -> pg_sys::Oid {
     if let Some(signal) = WATCHED.with_borrow(|watched| watched.signal) {
         return signal;

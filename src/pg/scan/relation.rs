@@ -129,7 +129,7 @@ thread_local! {
     static FORMS: Cell<u64> = const { Cell::new(0) };
 }
 
-/// The generation of what may be remembered of watched tables.
+/// The generation of what may be cached of watched tables.
 pub fn forms() -> u64 {
     FORMS.get()
 }

@@ -111,31 +111,31 @@ unsafe impl BoxRet for RecentUsage {
     }
 }
 
-/// Length of a correlation id, the last field of a verification that is not NULL when it is kept as an image.
+/// Length of a correlation id, the last field of a verification that is not NULL when it is cached.
 pub const CORRELATION: usize = 32;
 
 /// Answer of type `tokenauth.verification`.
 pub enum Verification {
     /// Formed from these fields.
     Formed(Fields<16>),
-    /// Formed from these fields, taking an image for the next time.
+    /// Formed from these fields, cached for the next time.
     CachedComposite(Fields<16>, Rc<dyn CachedComposite>),
-    /// Copied from the image, with this correlation id.
-    Again(Rc<dyn CachedComposite>, [u8; CORRELATION]),
+    /// Copied from what is cached, with this correlation id.
+    Cached(Rc<dyn CachedComposite>, [u8; CORRELATION]),
 }
 
-/// The owner of an image of an answer.
+/// The owner of a cached answer.
 pub trait CachedComposite {
-    fn image(&self) -> &Image;
+    fn cached_answer(&self) -> &CachedDatum;
 }
 
 /// A verification that was returned once, to be returned again by copying it: only the correlation id differs, its last
 /// field that takes any room.
 #[derive(Default)]
-pub struct Image(OnceCell<Detached>);
+pub struct CachedDatum(OnceCell<Detached>);
 
-impl Image {
-    /// Whether the image was taken.
+impl CachedDatum {
+    /// Whether there is a copy.
     pub fn is_taken(&self) -> bool {
         self.0.get().is_some()
     }
@@ -156,18 +156,18 @@ impl_sql_translatable!(Verification, "tokenauth.verification");
 // SAFETY: the datum is of the type that the function declares.
 unsafe impl BoxRet for Verification {
     unsafe fn box_into<'fcx>(self, fcinfo: &mut FcInfo<'fcx>) -> Datum<'fcx> {
-        // SAFETY: called with the fcinfo of a function that returns this type. An image is of the same type: it is
+        // SAFETY: called with the fcinfo of a function that returns this type. What is cached is of the same type: it is
         // forgotten with everything else when the extension's objects change.
         unsafe {
             let formed = match self {
                 Verification::Formed(fields) => pg_sys::HeapTupleHeaderGetDatum(fields.form(fcinfo)),
                 Verification::CachedComposite(fields, owner) => {
                     let formed = fields.form(fcinfo);
-                    owner.image().take(formed);
+                    owner.cached_answer().take(formed);
                     pg_sys::HeapTupleHeaderGetDatum(formed)
                 }
-                Verification::Again(owner, correlation) => match owner.image().0.get() {
-                    Some(image) => image.restored(&correlation),
+                Verification::Cached(owner, correlation) => match owner.cached_answer().0.get() {
+                    Some(cached) => cached.restored(&correlation),
                     None => return fcinfo.return_null(),
                 },
             };

@@ -12,7 +12,7 @@ use super::sync::copy;
 use super::{installed, lock, triggers, unique};
 use crate::access::actor::Actor;
 use crate::arguments::caller::Caller;
-use crate::catalog::binding::{forget, remember, remembered};
+use crate::catalog::binding::{forget, record, recorded};
 use crate::error::{BindingError, Error, ErrorReport, TableError};
 use crate::pg::function::call::Call;
 use crate::pg::report::diagnostics;
@@ -154,7 +154,7 @@ fn bind(
     let is_unique = unique::is_unique(&definition, &source);
     let (copied, rowless) = (changes.rows(), changes.rowless());
     changes.apply(How::Bound, &source.qualified)?;
-    remember(&source.qualified, &to);
+    record(&source.qualified, &to);
     let table = source.qualified.shown();
     if !is_unique {
         warn(BindingError::NotUnique { table: table.clone(), to: to.clone() });
@@ -229,7 +229,7 @@ fn unbind_principals(call: Call, source: Option<Table>) -> Result<(), ErrorRepor
 /// bound to. Returns what was forgotten.
 fn forget_all(source: &Source, types: &[Text]) -> Vec<Text> {
     let bound = triggers::tables();
-    remembered()
+    recorded()
         .into_iter()
         .filter(|one| one.table == Some(source.table) || types.contains(&one.of_type))
         .map(|one| one.of_type)

@@ -7,7 +7,7 @@ use super::evaluation::settled;
 use super::source::Source;
 use super::triggers::{self, Bound};
 use super::{by_hand, installed, unique};
-use crate::catalog::binding::{Remembered, remembered};
+use crate::catalog::binding::{RecordedBinding, recorded};
 use crate::error::finding::Finding;
 use crate::error::literal;
 use crate::model::bound_to::BoundTo;
@@ -18,11 +18,11 @@ use crate::pg::transaction::subtransaction::attempt;
 pub fn findings(compare: bool) -> Vec<Finding> {
     let _settled = settled();
     let bound = triggers::tables();
-    let remembered = remembered();
-    let mut findings: Vec<Finding> = remembered.iter().filter_map(|one| missed(one, &bound)).collect();
+    let recorded = recorded();
+    let mut findings: Vec<Finding> = recorded.iter().filter_map(|one| missed(one, &bound)).collect();
     findings.extend(rivals(&bound));
     for binding in &bound {
-        examine(binding, &remembered, compare, &mut findings);
+        examine(binding, &recorded, compare, &mut findings);
     }
     findings.extend(triggers::remnants(None).iter().map(|remnant| {
         let unbind = format!("Use tokenauth.unbind_principals({}).", literal(&remnant.table.shown()));
@@ -41,7 +41,7 @@ fn finding(object: String, finding: impl AsRef<str>, hint: &str) -> Finding {
 }
 
 /// A binding that is not as it was made.
-fn missed(one: &Remembered, bound: &[Bound]) -> Option<Finding> {
+fn missed(one: &RecordedBinding, bound: &[Bound]) -> Option<Finding> {
     let source = one.source.shown();
     let what = described(one);
     let here = bound.iter().find(|binding| Some(binding.table) == one.table && binding.is_of(&one.of_type));
@@ -101,7 +101,7 @@ fn rivals(bound: &[Bound]) -> Vec<Finding> {
     rivals
 }
 
-fn examine(binding: &Bound, remembered: &[Remembered], compare: bool, findings: &mut Vec<Finding>) {
+fn examine(binding: &Bound, recorded: &[RecordedBinding], compare: bool, findings: &mut Vec<Finding>) {
     let table = binding.table_name.shown();
     let Ok(source) = Source::of(binding.table) else {
         return;
@@ -121,7 +121,7 @@ fn examine(binding: &Bound, remembered: &[Remembered], compare: bool, findings: 
     };
     let hint = format!("Use tokenauth.sync_principals({}).", literal(&table));
     if binding.is_installed {
-        if !remembered.iter().any(|one| one.is_to(definition.to())) {
+        if !recorded.iter().any(|one| one.is_to(definition.to())) {
             findings.push(finding(table.clone(), "is bound, but would not be missed if it were not", &hint));
         }
         for fault in installed::faults(binding) {
@@ -173,7 +173,7 @@ fn not_unique(table: &str, to: &BoundTo) -> Finding {
     )
 }
 
-fn described(one: &Remembered) -> String {
+fn described(one: &RecordedBinding) -> String {
     if one.of_type.is_empty() {
         BoundTo::Memberships.to_string()
     } else {

@@ -9,7 +9,7 @@ use super::source::Source;
 use super::{installed, triggers};
 use crate::access::actor::Actor;
 use crate::arguments::caller::Caller;
-use crate::catalog::binding::remember;
+use crate::catalog::binding::record;
 use crate::error::{BindingError, Error, ErrorReport, TableError};
 use crate::pg::function::call::Call;
 use crate::pg::scan::relation::{Out, Table};
@@ -58,7 +58,7 @@ fn sync_principals(call: Call, source: Option<Table>) -> Result<i64, ErrorReport
     changes.others_gone();
     let outcome = changes.apply(How::Synced, &source.qualified)?;
     // It may have another name by now.
-    remember(&source.qualified, &to);
+    record(&source.qualified, &to);
     Ok(i64::try_from(outcome.total()).unwrap_or(i64::MAX))
 }
 

@@ -61,7 +61,7 @@ fn follow(firing: &Firing) -> Result<(), Error> {
         Fired::Insert(rows) | Fired::Update { new: rows, .. } | Fired::Delete(rows) => rows,
         Fired::TruncateBegins | Fired::Truncated => return truncate(firing),
     };
-    let binding = remembered(firing, rows)?;
+    let binding = cached(firing, rows)?;
     if rows.is_empty() {
         return Ok(());
     }
@@ -115,10 +115,10 @@ fn truncate(firing: &Firing) -> Result<(), Error> {
 
 thread_local! {
     /// Bindings by trigger, planned once, since every login updates its user.
-    static REMEMBERED: RefCell<Vec<Remembered>> = const { RefCell::new(Vec::new()) };
+    static CACHED: RefCell<Vec<CachedBinding>> = const { RefCell::new(Vec::new()) };
 }
 
-struct Remembered {
+struct CachedBinding {
     trigger: pg_sys::Oid,
     generation: u64,
     binding: Rc<Binding>,
@@ -132,13 +132,13 @@ struct Binding {
     evaluation: Evaluation,
 }
 
-/// The most bindings that are remembered.
+/// The most bindings that are cached.
 const MOST: usize = 256;
 
-fn remembered(firing: &Firing, rows: &Rows) -> Result<Rc<Binding>, Error> {
+fn cached(firing: &Firing, rows: &Rows) -> Result<Rc<Binding>, Error> {
     relation::watch(firing.table);
     let generation = relation::forms();
-    let known = REMEMBERED.with_borrow(|all| {
+    let known = CACHED.with_borrow(|all| {
         all.iter()
             .find(|one| one.trigger == firing.trigger && one.generation == generation)
             .map(|one| Rc::clone(&one.binding))
@@ -150,15 +150,15 @@ fn remembered(firing: &Firing, rows: &Rows) -> Result<Rc<Binding>, Error> {
     let definition = Definition::of_arguments(&firing.arguments)?;
     let evaluation = Evaluation::over_rows(definition, &source, rows)?;
     let binding = Rc::new(Binding { table: Source::bound_by(firing.trigger)?.table, evaluation });
-    let one = Remembered { trigger: firing.trigger, generation, binding: Rc::clone(&binding) };
-    // Forgotten bindings are dropped after the borrow ends, since freeing a plan calls the server.
-    let _forgotten: Vec<Remembered> = REMEMBERED.with_borrow_mut(|all| {
+    let one = CachedBinding { trigger: firing.trigger, generation, binding: Rc::clone(&binding) };
+    // Evicted bindings are dropped after the borrow ends, since freeing a plan calls the server.
+    let _evicted: Vec<CachedBinding> = CACHED.with_borrow_mut(|all| {
         let is_full = all.len() >= MOST;
-        let forgotten = all
+        let evicted = all
             .extract_if(.., |former| is_full || former.trigger == one.trigger || former.generation != generation)
             .collect();
         all.push(one);
-        forgotten
+        evicted
     });
     Ok(binding)
 }

@@ -55,7 +55,7 @@ impl Effective {
 /// The combinations met so far.
 #[derive(Default)]
 pub struct Combinations {
-    known: HashMap<Addresses, Known>,
+    known: HashMap<Addresses, CachedCombination>,
     size: usize,
     is_full: bool,
 }
@@ -64,7 +64,7 @@ pub struct Combinations {
 type Addresses = (usize, usize, usize);
 
 /// An entry, which keeps its parts alive, and so at their addresses.
-struct Known {
+struct CachedCombination {
     effective: Rc<Effective>,
     _chosen: Option<Rc<Scopes>>,
     _permissions: Rc<Scopes>,
@@ -87,11 +87,11 @@ impl Combinations {
         let effective = Rc::new(Effective::of(kind, chosen.map(Rc::as_ref), permissions));
         // Parts that nobody else held are counted here: the entry keeps them, however long their row is cached.
         let parts = chosen.map_or(0, scope_interner::own_size) + scope_interner::own_size(permissions);
-        let size = self.size + size_of::<Known>() + effective.size() + parts;
+        let size = self.size + size_of::<CachedCombination>() + effective.size() + parts;
         self.is_full = size > most;
         if !self.is_full {
             self.size = size;
-            let known = Known {
+            let known = CachedCombination {
                 effective: Rc::clone(&effective),
                 _chosen: chosen.map(Rc::clone),
                 _permissions: Rc::clone(permissions),
