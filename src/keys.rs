@@ -11,7 +11,7 @@ use std::cell::RefCell;
 use std::ffi::{CStr, CString};
 use std::rc::Rc;
 
-pub use file::Key;
+pub use file::NamedKey;
 
 use pgrx::PgLogLevel;
 
@@ -40,17 +40,17 @@ thread_local! {
 /// The purpose of a key, which selects its lines in the file.
 pub trait Purpose: Sized {
     /// The keys of this purpose, in the order of the file.
-    fn keys(file: &KeyFile) -> &[Rc<Key<Self>>];
+    fn keys(file: &KeyFile) -> &[Rc<NamedKey<Self>>];
 }
 
 impl Purpose for Pepper {
-    fn keys(file: &KeyFile) -> &[Rc<Key<Self>>] {
+    fn keys(file: &KeyFile) -> &[Rc<NamedKey<Self>>] {
         &file.peppers
     }
 }
 
 impl Purpose for Seal {
-    fn keys(file: &KeyFile) -> &[Rc<Key<Self>>] {
+    fn keys(file: &KeyFile) -> &[Rc<NamedKey<Self>>] {
         &file.seals
     }
 }
@@ -59,7 +59,7 @@ impl Purpose for Seal {
 ///
 /// # Errors
 /// 55000 when the key file is unusable, or when the database knows a different key by this id.
-pub fn newest<K: Purpose>() -> Result<Option<Rc<Key<K>>>, KeyError> {
+pub fn newest<K: Purpose>() -> Result<Option<Rc<NamedKey<K>>>, KeyError> {
     let file = known()?;
     let Some(key) = K::keys(&file).last() else {
         return Ok(None);
@@ -78,7 +78,7 @@ pub fn newest<K: Purpose>() -> Result<Option<Rc<Key<K>>>, KeyError> {
 ///
 /// # Errors
 /// 55000 when the key file is unusable, does not have the key, or has a different one under this id.
-pub fn named<K: Purpose>(id: &[u8], snapshot: &LatestSnapshot) -> Result<Rc<Key<K>>, KeyError> {
+pub fn named<K: Purpose>(id: &[u8], snapshot: &LatestSnapshot) -> Result<Rc<NamedKey<K>>, KeyError> {
     let find = |file: &KeyFile| file::find(K::keys(file), id).map(Rc::clone);
     // A backend in the middle of a long statement has not yet processed the reload that added the key.
     let key = match find(&*known()?) {
@@ -89,7 +89,7 @@ pub fn named<K: Purpose>(id: &[u8], snapshot: &LatestSnapshot) -> Result<Rc<Key<
     Ok(key)
 }
 
-impl<K> Key<K> {
+impl<K> NamedKey<K> {
     /// Checks that this is the key the database knows.
     ///
     /// # Errors

@@ -78,7 +78,7 @@ struct Setting {
     short: &'static CStr,
     long: &'static CStr,
     set_by: SetBy,
-    value: Value,
+    value: Variable,
 }
 
 /// Who sets it.
@@ -93,7 +93,7 @@ enum SetBy {
 }
 
 /// Where its value is kept, and what it may be.
-enum Value {
+enum Variable {
     Switch(&'static GucSetting<bool>),
     Number { kept: &'static GucSetting<i32>, least: i32, most: i32, unit: GucFlags },
     Style(&'static GucSetting<Style>),
@@ -109,28 +109,28 @@ static SETTINGS: [Setting; 15] = [
         short: c"Records when and how often tokens are used.",
         long: c"Off, verification writes nothing at all.",
         set_by: SetBy::Superusers,
-        value: Value::Switch(&USAGE_TRACKING),
+        value: Variable::Switch(&USAGE_TRACKING),
     },
     Setting {
         name: c"tokenauth.usage_slots",
         short: c"Sets for how many tokens usage is kept in shared memory.",
         long: c"The tokens used longest ago give their places to others.",
         set_by: SetBy::Start,
-        value: Value::Number { kept: &USAGE_SLOTS, least: 8, most: 16 * 1024 * 1024, unit: GucFlags::empty() },
+        value: Variable::Number { kept: &USAGE_SLOTS, least: 8, most: 16 * 1024 * 1024, unit: GucFlags::empty() },
     },
     Setting {
         name: c"tokenauth.usage_flush_interval",
         short: c"Sets how often usage is written from shared memory to tables.",
         long: c"A crash loses at most what was used in this time.",
         set_by: SetBy::Reload,
-        value: Value::Number { kept: &USAGE_FLUSH_INTERVAL, least: 1, most: 3600, unit: GucFlags::UNIT_S },
+        value: Variable::Number { kept: &USAGE_FLUSH_INTERVAL, least: 1, most: 3600, unit: GucFlags::UNIT_S },
     },
     Setting {
         name: c"tokenauth.cache_size",
         short: c"Sets how much each backend remembers of tokens and principals.",
         long: c"0 remembers nothing: every verification reads the tables.",
         set_by: SetBy::Superusers,
-        value: Value::Number { kept: &CACHE_SIZE, least: 0, most: 1024 * 1024, unit: GucFlags::UNIT_KB },
+        value: Variable::Number { kept: &CACHE_SIZE, least: 0, most: 1024 * 1024, unit: GucFlags::UNIT_KB },
     },
     Setting {
         name: c"tokenauth.max_staleness",
@@ -138,7 +138,7 @@ static SETTINGS: [Setting; 15] = [
         long: c"Counted from the commit of the last transaction replayed; beyond it, verification raises an error. \
                 0 sets no limit.",
         set_by: SetBy::Superusers,
-        value: Value::Number { kept: &MAX_STALENESS, least: 0, most: i32::MAX, unit: GucFlags::UNIT_MS },
+        value: Variable::Number { kept: &MAX_STALENESS, least: 0, most: i32::MAX, unit: GucFlags::UNIT_MS },
     },
     Setting {
         name: c"tokenauth.key_file",
@@ -146,21 +146,21 @@ static SETTINGS: [Setting; 15] = [
         long: c"An absolute path outside the data directory, mode 0600; \
                 read when a key is needed and after each reload.",
         set_by: SetBy::Reload,
-        value: Value::KeyFile(&KEY_FILE),
+        value: Variable::KeyFile(&KEY_FILE),
     },
     Setting {
         name: c"tokenauth.mask_logs",
         short: c"Hides the tokens in what is written to the server's log.",
         long: c"Best effort, in processes that have loaded the library: add it to shared_preload_libraries.",
         set_by: SetBy::Superusers,
-        value: Value::LogMasking(&MASK_LOGS),
+        value: Variable::LogMasking(&MASK_LOGS),
     },
     Setting {
         name: c"tokenauth.notify",
         short: c"Tells listeners on the channel \"tokenauth\" which tokens have died or are about to expire.",
         long: c"Nothing is told while the server's queue of notifications is half full.",
         set_by: SetBy::Superusers,
-        value: Value::Switch(&NOTIFY),
+        value: Variable::Switch(&NOTIFY),
     },
     Setting {
         name: c"tokenauth.retention",
@@ -168,21 +168,21 @@ static SETTINGS: [Setting; 15] = [
         long: c"An interval, such as \"1 year\". Empty keeps them; \
                 otherwise the worker of a database purges what is older.",
         set_by: SetBy::Superusers,
-        value: Value::Interval(&RETENTION),
+        value: Variable::Interval(&RETENTION),
     },
     Setting {
         name: c"tokenauth.default_error_style",
         short: c"Sets the body of error responses where no kind is known.",
         long: c"As the column error_style of tokenauth.kind does where one is.",
         set_by: SetBy::Anybody,
-        value: Value::Style(&DEFAULT_ERROR_STYLE),
+        value: Variable::Style(&DEFAULT_ERROR_STYLE),
     },
     Setting {
         name: c"tokenauth.require_actor",
         short: c"Refuses calls about tokens that name no actor, in transactions that nobody has authenticated.",
         long: c"For roles that only ever act for users; without it such a call is the application's own trusted call.",
         set_by: SetBy::Superusers,
-        value: Value::Switch(&REQUIRE_ACTOR),
+        value: Variable::Switch(&REQUIRE_ACTOR),
     },
     Setting {
         name: c"tokenauth.request_header",
@@ -190,7 +190,7 @@ static SETTINGS: [Setting; 15] = [
         long: c"Empty, it looks in Authorization and X-API-Key; \
                 for requests whose Authorization carries something else.",
         set_by: SetBy::Anybody,
-        value: Value::HeaderName(&REQUEST_HEADER),
+        value: Variable::HeaderName(&REQUEST_HEADER),
     },
     Setting {
         name: c"tokenauth.client_header",
@@ -198,21 +198,21 @@ static SETTINGS: [Setting; 15] = [
         long: c"Read where the caller gives no address; empty, none is known. \
                 Name it only if a proxy always sets or extends it.",
         set_by: SetBy::Superusers,
-        value: Value::HeaderName(&CLIENT_HEADER),
+        value: Variable::HeaderName(&CLIENT_HEADER),
     },
     Setting {
         name: c"tokenauth.client_proxies",
         short: c"Sets which element of that header, counted from its end, is the address of the client.",
         long: c"The number of proxies that extend it: what comes before was written by the client itself.",
         set_by: SetBy::Superusers,
-        value: Value::Number { kept: &CLIENT_PROXIES, least: 1, most: 64, unit: GucFlags::empty() },
+        value: Variable::Number { kept: &CLIENT_PROXIES, least: 1, most: 64, unit: GucFlags::empty() },
     },
     Setting {
         name: c"tokenauth.allow_anonymous",
         short: c"Lets tokenauth.pre_request() pass requests without any token, as nobody.",
         long: c"Off, it refuses them. A token that is not accepted is refused in either case.",
         set_by: SetBy::Superusers,
-        value: Value::Switch(&ALLOW_ANONYMOUS),
+        value: Variable::Switch(&ALLOW_ANONYMOUS),
     },
 ];
 
@@ -232,15 +232,15 @@ impl Setting {
         let context = set_by.context();
         let flags = GucFlags::default();
         match *value {
-            Value::Switch(kept) => GucRegistry::define_bool_guc(name, short, long, kept, context, flags),
-            Value::Number { kept, least, most, unit } => {
+            Variable::Switch(kept) => GucRegistry::define_bool_guc(name, short, long, kept, context, flags),
+            Variable::Number { kept, least, most, unit } => {
                 GucRegistry::define_int_guc(name, short, long, kept, least, most, context, unit);
             }
-            Value::Style(kept) => GucRegistry::define_enum_guc(name, short, long, kept, context, flags),
-            Value::HeaderName(kept) => settings::define_name(name, short, long, kept, context),
-            Value::Interval(kept) => settings::define_interval(name, short, long, kept, context),
-            Value::KeyFile(kept) => settings::define_file(name, short, long, kept, context, look_at_key_file),
-            Value::LogMasking(kept) => log_hook::define_setting(name, short, long, kept, context),
+            Variable::Style(kept) => GucRegistry::define_enum_guc(name, short, long, kept, context, flags),
+            Variable::HeaderName(kept) => settings::define_name(name, short, long, kept, context),
+            Variable::Interval(kept) => settings::define_interval(name, short, long, kept, context),
+            Variable::KeyFile(kept) => settings::define_file(name, short, long, kept, context, look_at_key_file),
+            Variable::LogMasking(kept) => log_hook::define_setting(name, short, long, kept, context),
         }
     }
 }

@@ -35,7 +35,7 @@ use crate::pg::types::array::TextArray;
 use crate::pg::types::clock::Timestamp;
 use crate::pg::types::composite::Verification;
 use crate::pg::types::jsonb::Jsonb;
-use crate::pg::types::text::{Presented as PresentedText, Text};
+use crate::pg::types::text::{PresentedText, Text};
 use crate::settings;
 use crate::token::{Algorithm, Digest, Lookup, Presented, PublicPart};
 use crate::usage;

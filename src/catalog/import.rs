@@ -5,7 +5,7 @@
 
 use std::cell::Cell;
 
-use crate::pg::scan::index_scan::{Key, UniqueIndex};
+use crate::pg::scan::index_scan::{IndexKey, UniqueIndex};
 use crate::pg::scan::snapshot::LatestSnapshot;
 use crate::pg::sql::statement::{Statement, arguments};
 use crate::pg::transaction::xact;
@@ -59,5 +59,5 @@ impl Imports {
 }
 
 fn is_there(algorithm: Algorithm, snapshot: &LatestSnapshot) -> bool {
-    BY_ALGORITHM.find(Key::Text(algorithm.name().as_bytes()), snapshot, |_| ()).is_some()
+    BY_ALGORITHM.find(IndexKey::Text(algorithm.name().as_bytes()), snapshot, |_| ()).is_some()
 }

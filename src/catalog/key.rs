@@ -1,6 +1,6 @@
 //! Rows of `tokenauth.key`: check values of the keys in use, never the keys themselves.
 
-use crate::pg::scan::index_scan::{Key, UniqueIndex};
+use crate::pg::scan::index_scan::{IndexKey, UniqueIndex};
 use crate::pg::scan::snapshot::LatestSnapshot;
 use crate::pg::sql::statement::{Statement, arguments};
 
@@ -14,7 +14,7 @@ mod column {
 
 /// The check value of the key with this id.
 pub fn check_value(id: &str, snapshot: &LatestSnapshot) -> Option<[u8; 32]> {
-    BY_ID.find(Key::Text(id.as_bytes()), snapshot, |row| row.bytes(column::CHECK_VALUE)?.try_into().ok()).flatten()
+    BY_ID.find(IndexKey::Text(id.as_bytes()), snapshot, |row| row.bytes(column::CHECK_VALUE)?.try_into().ok()).flatten()
 }
 
 /// Stores the check value of a key before its first use, unless another session has just stored one.

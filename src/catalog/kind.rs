@@ -10,7 +10,7 @@ use crate::model::error_style::ErrorStyle;
 use crate::model::kind::{Kind, PermissionMode};
 use crate::model::rate::Rate;
 use crate::model::scope::{Scope, Scopes};
-use crate::pg::scan::index_scan::{Key, UniqueIndex};
+use crate::pg::scan::index_scan::{IndexKey, UniqueIndex};
 use crate::pg::scan::invalidation;
 use crate::pg::scan::row_key::RowKey;
 use crate::pg::scan::row_lock::Strength;
@@ -59,7 +59,7 @@ pub mod column {
 
 /// The kind of this name, as the snapshot shows it.
 pub fn find(name: &[u8], snapshot: &LatestSnapshot) -> Option<Kind> {
-    BY_NAME.find(Key::Text(name), snapshot, read)
+    BY_NAME.find(IndexKey::Text(name), snapshot, read)
 }
 
 /// Reads the kind with this name, and locks its name and prefix against changes until the transaction ends. A mass
@@ -81,7 +81,7 @@ pub fn lock(name: &Text) -> Result<Rc<Kind>, KindError> {
     if let Some(kind) = held {
         return Ok(kind);
     }
-    let kind = BY_NAME.lock(Key::Text(name.as_bytes()), Strength::KeyShare, read);
+    let kind = BY_NAME.lock(IndexKey::Text(name.as_bytes()), Strength::KeyShare, read);
     let kind = Rc::new(kind.ok_or_else(|| KindError::NotFound(name.shown()))?);
     LOCKED.set(Some(now(Rc::clone(&kind))));
     Ok(kind)

@@ -9,7 +9,7 @@ use crate::model::data_scope::DataScopes;
 use crate::model::principal_name::PrincipalName;
 use crate::model::scope::Scopes;
 use crate::model::token_state::OwnerState;
-use crate::pg::scan::index_scan::{Key, UniqueIndex};
+use crate::pg::scan::index_scan::{IndexKey, UniqueIndex};
 use crate::pg::scan::row_key::RowKey;
 use crate::pg::scan::row_lock::Strength;
 use crate::pg::scan::snapshot::LatestSnapshot;
@@ -63,7 +63,7 @@ impl Principal {
 
 /// The principal of this name, as the snapshot shows it.
 pub fn find(name: &[u8], snapshot: &LatestSnapshot) -> Option<Principal> {
-    BY_NAME.find(Key::Text(name), snapshot, read)
+    BY_NAME.find(IndexKey::Text(name), snapshot, read)
 }
 
 /// How firmly a row is locked until the transaction ends.
@@ -84,7 +84,7 @@ pub fn lock(name: &PrincipalName, hold: Hold) -> Option<Principal> {
         Hold::Share => Strength::Share,
         Hold::Alone => Strength::NoKeyUpdate,
     };
-    BY_NAME.lock(Key::Text(name.as_bytes()), strength, read)
+    BY_NAME.lock(IndexKey::Text(name.as_bytes()), strength, read)
 }
 
 /// As [`lock`], but only a principal that has not been dropped.

@@ -13,7 +13,7 @@ use crate::error::{LifetimeError, TokenError};
 use crate::model::network::Networks;
 use crate::model::principal_name::PrincipalName;
 use crate::model::token_state::TokenState;
-use crate::pg::scan::index_scan::{Key, UniqueIndex};
+use crate::pg::scan::index_scan::{IndexKey, UniqueIndex};
 use crate::pg::scan::row_key::RowKey;
 use crate::pg::scan::row_lock::Strength;
 use crate::pg::scan::snapshot::LatestSnapshot;
@@ -100,14 +100,14 @@ impl Token {
 
 /// The token with this id, deleted ones included, without a lock.
 pub fn find(id: Uuid) -> Option<Token> {
-    BY_ID.find(Key::Uuid(id), &LatestSnapshot::take(), read)
+    BY_ID.find(IndexKey::Uuid(id), &LatestSnapshot::take(), read)
 }
 
 /// Whether the token with this id is found by this lookup. One of another database that was imported is not found by
 /// that in its text.
 pub fn has_lookup(id: Uuid, lookup: Lookup) -> bool {
     let read = |row: &Row| row.required::<i64>(column::LOOKUP) == lookup.to_bigint();
-    BY_ID.find(Key::Uuid(id), &LatestSnapshot::take(), read).unwrap_or(false)
+    BY_ID.find(IndexKey::Uuid(id), &LatestSnapshot::take(), read).unwrap_or(false)
 }
 
 /// The newest version of the token with this id, locked against changes until the transaction ends.
@@ -115,7 +115,7 @@ pub fn has_lookup(id: Uuid, lookup: Lookup) -> bool {
 /// # Errors
 /// 42704 when there is none.
 pub fn lock(id: Uuid) -> Result<Token, TokenError> {
-    BY_ID.lock(Key::Uuid(id), Strength::NoKeyUpdate, read).ok_or(TokenError::NotFound(id))
+    BY_ID.lock(IndexKey::Uuid(id), Strength::NoKeyUpdate, read).ok_or(TokenError::NotFound(id))
 }
 
 fn read(row: &Row) -> Token {
@@ -175,7 +175,7 @@ pub fn settings(id: Uuid) -> Result<Settings, TokenError> {
         networks: row.optional(column::NETWORKS),
         metadata: row.optional(column::METADATA),
     };
-    BY_ID.find(Key::Uuid(id), &LatestSnapshot::take(), read).ok_or(TokenError::NotFound(id))
+    BY_ID.find(IndexKey::Uuid(id), &LatestSnapshot::take(), read).ok_or(TokenError::NotFound(id))
 }
 
 /// How many tokens of a kind an owner has alive, without those in the grace of a rotation. The owner must be locked
@@ -286,7 +286,7 @@ pub fn described(id: Uuid) -> Option<Jsonb> {
             .text("rotated_to", rotated_to.as_deref().map(str::as_bytes))
             .into()
     };
-    BY_ID.find(Key::Uuid(id), &LatestSnapshot::take(), read)
+    BY_ID.find(IndexKey::Uuid(id), &LatestSnapshot::take(), read)
 }
 
 /// The row of the view `tokenauth.tokens` with id `$1`, as a composite.

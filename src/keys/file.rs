@@ -19,13 +19,13 @@ use crate::token::{KEY_LEN, Pepper, Seal, check_value};
 #[derive(Default)]
 pub struct KeyFile {
     /// The keys for digests.
-    pub peppers: Vec<Rc<Key<Pepper>>>,
+    pub peppers: Vec<Rc<NamedKey<Pepper>>>,
     /// The keys for sealed token texts.
-    pub seals: Vec<Rc<Key<Seal>>>,
+    pub seals: Vec<Rc<NamedKey<Seal>>>,
 }
 
 /// A key with its id. Has no `Debug`.
-pub struct Key<K> {
+pub struct NamedKey<K> {
     /// The id by which rows refer to it.
     pub id: Box<str>,
     /// The value by which the database recognises it.
@@ -83,8 +83,8 @@ impl KeyFile {
                 return Err(KeyFault::Repeated(number));
             }
             match purpose {
-                b"pepper" => keys.peppers.push(Key::new(id, &key, Pepper::new)),
-                b"seal" => keys.seals.push(Key::new(id, &key, Seal::new)),
+                b"pepper" => keys.peppers.push(NamedKey::new(id, &key, Pepper::new)),
+                b"seal" => keys.seals.push(NamedKey::new(id, &key, Seal::new)),
                 _ => return Err(KeyFault::Line(number)),
             }
         }
@@ -97,13 +97,13 @@ impl KeyFile {
 }
 
 /// The key with this id.
-pub fn find<'a, K>(keys: &'a [Rc<Key<K>>], id: &[u8]) -> Option<&'a Rc<Key<K>>> {
+pub fn find<'a, K>(keys: &'a [Rc<NamedKey<K>>], id: &[u8]) -> Option<&'a Rc<NamedKey<K>>> {
     keys.iter().find(|key| key.id.as_bytes() == id)
 }
 
-impl<K> Key<K> {
+impl<K> NamedKey<K> {
     fn new(id: &str, key: &[u8; KEY_LEN], make: impl FnOnce(&[u8; KEY_LEN]) -> K) -> Rc<Self> {
-        Rc::new(Key { id: id.into(), check_value: check_value(key), key: make(key) })
+        Rc::new(NamedKey { id: id.into(), check_value: check_value(key), key: make(key) })
     }
 }
 

@@ -4,7 +4,7 @@ use pgrx::Uuid;
 use pgrx::prelude::*;
 
 use super::handing_out::LockedToken;
-use super::revoke::{Change, record};
+use super::revoke::{StatusChange, record};
 use crate::access::actor::Actor;
 use crate::arguments;
 use crate::arguments::caller::Caller;
@@ -12,7 +12,7 @@ use crate::catalog::token::{BY_ID, column};
 use crate::error::ErrorReport;
 use crate::model::token_state::{Status, TokenState};
 use crate::pg::function::call::Call;
-use crate::pg::scan::index_scan::Key;
+use crate::pg::scan::index_scan::IndexKey;
 use crate::pg::sql::statement::Argument;
 use crate::pg::transaction::xact;
 use crate::pg::types::clock::Timestamp;
@@ -47,7 +47,7 @@ fn disable(call: Call, id: Option<Uuid>, actor: default!(Option<Text>, "'session
     let now = Timestamp::now();
     let before = locked.status(now);
     set_disabled(id, Some(now));
-    record("token.disabled", locked.token, Change::of(before, Status::Disabled), &actor)?;
+    record("token.disabled", locked.token, StatusChange::of(before, Status::Disabled), &actor)?;
     Ok(true)
 }
 
@@ -79,11 +79,11 @@ fn enable(call: Call, id: Option<Uuid>, actor: default!(Option<Text>, "'session'
     set_disabled(locked.token.id, None);
     let enabled = TokenState { disabled: false, ..locked.token.state };
     let after = enabled.status(&locked.principal.state, Timestamp::now());
-    record("token.enabled", locked.token, Change::of(Status::Disabled, after), &actor)?;
+    record("token.enabled", locked.token, StatusChange::of(Status::Disabled, after), &actor)?;
     Ok(true)
 }
 
 /// Disables a locked token from a moment on, or enables it again.
 fn set_disabled(id: Uuid, at: Option<Timestamp>) {
-    BY_ID.update(Key::Uuid(id), |_| [(column::DISABLED_AT, Argument::of(at))]);
+    BY_ID.update(IndexKey::Uuid(id), |_| [(column::DISABLED_AT, Argument::of(at))]);
 }

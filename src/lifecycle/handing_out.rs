@@ -2,7 +2,7 @@
 
 mod new;
 
-pub use new::{Credential, New};
+pub use new::{New, StoredCredential};
 
 use std::rc::Rc;
 

@@ -3,7 +3,7 @@
 use pgrx::Uuid;
 use pgrx::prelude::*;
 
-use super::handing_out::{Admission, Credential, New};
+use super::handing_out::{Admission, New, StoredCredential};
 use super::lifetime::Expiry;
 use crate::access::actor::Actor;
 use crate::arguments::caller::Caller;
@@ -85,7 +85,7 @@ fn import(
     let grant = admission.grant(&owner, chosen, None)?;
     let settings = Settings { name, metadata, ..Settings::default() };
     let new = New { settings, created_at, ..admission.token(&owner, &actor, grant)? };
-    let credential = Credential {
+    let credential = StoredCredential {
         lookup: Lookup::of_digest(&digest),
         digest: &digest,
         algorithm,

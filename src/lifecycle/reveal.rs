@@ -7,13 +7,13 @@ use pgrx::prelude::*;
 use zeroize::Zeroizing;
 
 use super::handing_out::LockedToken;
-use super::revoke::{Change, record};
+use super::revoke::{StatusChange, record};
 use crate::access::actor::Actor;
 use crate::arguments;
 use crate::arguments::caller::Caller;
 use crate::catalog::token::{self, SealedRow};
 use crate::error::{Error, ErrorReport, KeyError, KindError, TokenError};
-use crate::keys::{self, Key};
+use crate::keys::{self, NamedKey};
 use crate::pg::function::call::Call;
 use crate::pg::scan::snapshot::LatestSnapshot;
 use crate::pg::types::text::{Plaintext, Text};
@@ -49,7 +49,7 @@ fn reveal(call: Call, id: Option<Uuid>, actor: default!(Option<Text>, "'session'
     locked.may_be_revived()?;
     let id = locked.token.id;
     let text = token::sealed(id).ok_or(TokenError::NotSealed(id))?.open()?;
-    record("token.revealed", locked.token, Change::default(), &actor)?;
+    record("token.revealed", locked.token, StatusChange::default(), &actor)?;
     Ok(Plaintext::from(text))
 }
 
@@ -66,7 +66,7 @@ impl Sealed {
     ///
     /// # Errors
     /// 55000 when there is none, or the key file is unusable.
-    pub fn key() -> Result<Rc<Key<Seal>>, KeyError> {
+    pub fn key() -> Result<Rc<NamedKey<Seal>>, KeyError> {
         keys::newest()?.ok_or(KeyError::NoSeal)
     }
 
@@ -74,7 +74,7 @@ impl Sealed {
     ///
     /// # Errors
     /// 58030 when the operating system provides no random bytes.
-    pub fn close(seal: &Key<Seal>, text: &[u8], id: Uuid) -> Result<Self, Error> {
+    pub fn close(seal: &NamedKey<Seal>, text: &[u8], id: Uuid) -> Result<Self, Error> {
         Ok(Sealed { text: seal.key.close(text, id.as_bytes())?, seal: seal.id.clone() })
     }
 }

@@ -14,13 +14,13 @@ use crate::catalog::token::{self, BY_ID, Token, column};
 use crate::error::{Error, ErrorReport};
 use crate::model::token_state::Status;
 use crate::pg::function::call::Call;
-use crate::pg::scan::index_scan::Key;
+use crate::pg::scan::index_scan::IndexKey;
 use crate::pg::scan::snapshot::LatestSnapshot;
 use crate::pg::sql::statement::Argument;
 use crate::pg::transaction::xact;
 use crate::pg::types::clock::Timestamp;
 use crate::pg::types::json_object::JsonObject;
-use crate::pg::types::text::{Presented, Text};
+use crate::pg::types::text::{PresentedText, Text};
 use crate::verify;
 
 /// Revokes a token for good; returns whether it was alive.
@@ -78,7 +78,7 @@ fn revoke(
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn revoke_presented(
     call: Call,
-    token: Option<Presented>,
+    token: Option<PresentedText>,
     reason: default!(Option<Text>, "NULL"),
 ) -> Result<bool, ErrorReport> {
     let caller = Caller::enter(call)?;
@@ -116,13 +116,13 @@ fn delete(call: Call, id: Option<Uuid>, actor: default!(Option<Text>, "'session'
         return Ok(false);
     }
     xact::mark_death();
-    let Found { is_alive, status } = Found::of(&token);
+    let StateBefore { is_alive, status } = StateBefore::of(&token);
     if is_alive {
         death_notice::died(id);
     }
     let now = Timestamp::now();
     let [by, reason] = [actor.recorded(), "deleted".into()];
-    BY_ID.update(Key::Uuid(id), |row| {
+    BY_ID.update(IndexKey::Uuid(id), |row| {
         // Revoked before, it keeps that death.
         let kept = |column| row.optional::<Text>(column);
         let (at, by, reason) = match row.optional(column::REVOKED_AT) {
@@ -138,7 +138,7 @@ fn delete(call: Call, id: Option<Uuid>, actor: default!(Option<Text>, "'session'
             (column::SEAL, Argument::of(None::<Text>)),
         ]
     });
-    record("token.deleted", token, Change { before: status, after: Some("deleted"), reason: None }, &actor)?;
+    record("token.deleted", token, StatusChange { before: status, after: Some("deleted"), reason: None }, &actor)?;
     Ok(true)
 }
 
@@ -158,29 +158,34 @@ fn kill(token: Token, reason: Option<Text>, actor: &Actor) -> Result<bool, Error
         return Ok(false);
     }
     xact::mark_death();
-    let Found { is_alive, status } = Found::of(&token);
+    let StateBefore { is_alive, status } = StateBefore::of(&token);
     if is_alive {
         death_notice::died(token.id);
     }
     mark_revoked(&token, reason.clone(), actor);
     // A token killed by an earlier mass death keeps that death in the lists; this revocation is recorded nevertheless.
-    record("token.revoked", token, Change { before: status, after: Some(Status::Revoked.as_str()), reason }, actor)?;
+    record(
+        "token.revoked",
+        token,
+        StatusChange { before: status, after: Some(Status::Revoked.as_str()), reason },
+        actor,
+    )?;
     Ok(is_alive)
 }
 
 /// What a locked token is found to be, before it is killed.
 #[derive(Default)]
-struct Found {
+struct StateBefore {
     is_alive: bool,
     /// `None` if its owner has no row.
     status: Option<Status>,
 }
 
-impl Found {
+impl StateBefore {
     fn of(token: &Token) -> Self {
         let owner = principal::find(token.owner.as_bytes(), &LatestSnapshot::take());
         let now = Timestamp::now();
-        owner.map_or_else(Found::default, |Principal { state: owner, .. }| Found {
+        owner.map_or_else(StateBefore::default, |Principal { state: owner, .. }| StateBefore {
             is_alive: token.state.is_alive(&owner, now),
             status: Some(token.state.status(&owner, now)),
         })
@@ -193,7 +198,7 @@ pub fn mark_revoked(token: &Token, reason: Option<Text>, actor: &Actor) {
         return;
     }
     let [now, by] = [Argument::of(Timestamp::now()), Argument::of(actor.recorded())];
-    BY_ID.update(Key::Uuid(token.id), |_| {
+    BY_ID.update(IndexKey::Uuid(token.id), |_| {
         [
             (column::REVOKED_AT, now),
             (column::REVOKED_BY, by),
@@ -206,7 +211,7 @@ pub fn mark_revoked(token: &Token, reason: Option<Text>, actor: &Actor) {
 
 /// How the status of a token changed; neither of the two where it was used in a way that leaves it as it is.
 #[derive(Default)]
-pub struct Change {
+pub struct StatusChange {
     /// What it was.
     pub before: Option<Status>,
     /// What it is now.
@@ -215,10 +220,10 @@ pub struct Change {
     pub reason: Option<Text>,
 }
 
-impl Change {
+impl StatusChange {
     /// From one status to another.
     pub fn of(before: Status, after: Status) -> Self {
-        Change { before: Some(before), after: Some(after.as_str()), reason: None }
+        StatusChange { before: Some(before), after: Some(after.as_str()), reason: None }
     }
 }
 
@@ -226,7 +231,7 @@ impl Change {
 ///
 /// # Errors
 /// 58030 when the operating system provides no random bytes.
-pub fn record(event: &'static str, token: Token, change: Change, actor: &Actor) -> Result<(), Error> {
+pub fn record(event: &'static str, token: Token, change: StatusChange, actor: &Actor) -> Result<(), Error> {
     let described = |status: Option<&str>, reason: Option<&Text>| {
         let object = |status: &str| JsonObject::new().text("status", Some(status.as_bytes()));
         status.map(|status| object(status).text("reason", reason.map(Text::as_bytes)).into())

@@ -17,7 +17,7 @@ use crate::catalog::id;
 use crate::catalog::token::{self, BY_ID, column};
 use crate::error::{Error, ErrorReport, KindError, TokenError};
 use crate::pg::function::call::Call;
-use crate::pg::scan::index_scan::Key;
+use crate::pg::scan::index_scan::IndexKey;
 use crate::pg::sql::statement::{Argument, Statement, arguments};
 use crate::pg::transaction::xact;
 use crate::pg::types::clock::{Timestamp, is_positive};
@@ -138,7 +138,7 @@ fn succeed(locked: LockedToken, grace: &Interval, asked: &Expiry, actor: &Actor)
 
     // Take the token out of the count before its successor is counted.
     let lowered = inherited.map_or(end, |expires_at| expires_at.min(end));
-    BY_ID.update(Key::Uuid(id), |_| {
+    BY_ID.update(IndexKey::Uuid(id), |_| {
         [(column::ROTATED_TO, Argument::of(successor)), (column::EXPIRES_AT, Argument::of(lowered))]
     });
     locked.kind.has_room(&locked.owner, &locked.principal)?;

@@ -89,18 +89,18 @@ fn scan_column(
     let source = arguments::given("source", source)?;
     let name = arguments::given("col", col)?;
     let column = Column::find(source, name.text())?;
-    let mut scan = Scan { form: column.form, known: KnownTokens::default(), answer };
+    let mut scan = ColumnScan { form: column.form, known: KnownTokens::default(), answer };
     column.query().each(&[], |row| scan.row(row))?;
     Ok(scan.answer)
 }
 
-struct Scan {
+struct ColumnScan {
     form: TextForm,
     known: KnownTokens,
     answer: Answer,
 }
 
-impl Scan {
+impl ColumnScan {
     fn row(&mut self, row: &Row) -> Result<(), Error> {
         let Some(text) = row.bytes(column::TEXT) else {
             return Ok(());

@@ -8,7 +8,7 @@
 use std::iter;
 use std::ops::Range;
 
-use super::{BODY_LEN, MAX_PREFIX_LEN, checksum, hint, parts::Parts, prefix};
+use super::{BODY_LEN, MAX_PREFIX_LEN, checksum, hint, parts::TextParts, prefix};
 
 /// The byte that replaces a hidden character.
 pub(super) const MASK: u8 = b'*';
@@ -86,7 +86,7 @@ fn before_last_run(text: &[u8]) -> &[u8] {
 ///
 /// If the checksum fits several prefixes, the shortest is taken: the hidden characters are the same for all.
 pub(super) fn start_of_token(text: &[u8]) -> Option<usize> {
-    let Parts { before, covered, checksum, .. } = Parts::of(text).ok()?;
+    let TextParts { before, covered, checksum, .. } = TextParts::of(text).ok()?;
     let longest_prefix = before.iter().rev().take(MAX_PREFIX_LEN).take_while(|byte| prefix::is_word_byte(byte)).count();
     let earliest = before.len() - longest_prefix;
     checksum::starts(&covered[earliest..], checksum).map(|start| earliest + start).find(|start| *start <= before.len())

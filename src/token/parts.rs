@@ -6,7 +6,7 @@
 use super::{BODY_LEN, CHECKSUM_LEN, LOOKUP_LEN, Lookup, Malformed, base62};
 
 /// A text split before its last 49 bytes, and the contents of those.
-pub(super) struct Parts<'a> {
+pub(super) struct TextParts<'a> {
     /// The bytes before them: the prefix, and inside other text also what precedes it.
     pub before: &'a [u8],
     /// The bytes that the checksum covers: all but the checksum itself.
@@ -17,7 +17,7 @@ pub(super) struct Parts<'a> {
     pub checksum: u32,
 }
 
-impl<'a> Parts<'a> {
+impl<'a> TextParts<'a> {
     /// Splits `text`.
     ///
     /// # Errors

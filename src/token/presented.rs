@@ -4,7 +4,7 @@
 //! never copies or allocates. An over-long text is refused unread, because anybody may send anything. A [`Presented`]
 //! is well formed, not valid: only the digest decides that.
 
-use super::{Digest, Lookup, MAX_LEN, Malformed, checksum, hint, parts::Parts, prefix};
+use super::{Digest, Lookup, MAX_LEN, Malformed, checksum, hint, parts::TextParts, prefix};
 
 /// A well-formed token text.
 ///
@@ -24,7 +24,7 @@ impl<'a> Presented<'a> {
         if text.len() > MAX_LEN {
             return Err(Malformed::Length);
         }
-        let parts = Parts::of(text)?;
+        let parts = TextParts::of(text)?;
         prefix::validate(parts.before)?;
         if checksum::of(parts.covered) != parts.checksum {
             return Err(Malformed::Checksum);
@@ -60,7 +60,7 @@ mod tests {
         for case in vectors::cases("tokens.json", "well_formed") {
             let text = vectors::text(&case["text"]).as_bytes();
             let presented = Presented::parse(text).unwrap();
-            assert_eq!(Parts::of(text).ok().unwrap().before, vectors::text(&case["prefix"]).as_bytes());
+            assert_eq!(TextParts::of(text).ok().unwrap().before, vectors::text(&case["prefix"]).as_bytes());
             assert_eq!(presented.lookup().to_bigint().to_string(), vectors::text(&case["bigint"]));
             assert_eq!(presented.hint(), vectors::text(&case["hint"]));
             assert_eq!(presented.digest().as_bytes(), vectors::bytes(&case["sha256"]));
@@ -110,7 +110,7 @@ mod tests {
         fn what_is_generated_is_well_formed(prefix in "[A-Za-z0-9_-]{0,32}") {
             let token = NewToken::generate(&Prefix::parse(prefix.as_bytes()).unwrap()).unwrap();
             let presented = Presented::parse(token.expose().as_bytes()).ok().unwrap();
-            prop_assert_eq!(Parts::of(token.expose().as_bytes()).ok().unwrap().before, prefix.as_bytes());
+            prop_assert_eq!(TextParts::of(token.expose().as_bytes()).ok().unwrap().before, prefix.as_bytes());
             prop_assert_eq!(presented.lookup(), token.lookup());
             prop_assert_eq!(presented.hint(), token.hint());
             prop_assert!(presented.digest().matches(token.digest().as_bytes()));

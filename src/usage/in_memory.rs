@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use pgrx::Uuid;
 
-use super::slots::{Address, Database, Key, OpenBatch, Sample, Slots, Use};
+use super::slots::{Address, Database, OpenBatch, Sample, Slots, UsageKey, Use};
 use super::wake;
 use crate::model::network::Client;
 use crate::model::verdict::Verdict;
@@ -29,8 +29,8 @@ pub fn database(slots: Slots<'static>) -> Option<&'static Database> {
 
 /// The key of a token of this database.
 #[inline]
-pub fn key(token: Uuid) -> Key {
-    Key { database: database::current(), token: *token.as_bytes() }
+pub fn key(token: Uuid) -> UsageKey {
+    UsageKey { database: database::current(), token: *token.as_bytes() }
 }
 
 /// Counts a verification of a token.

@@ -9,7 +9,7 @@ use std::cell::RefCell;
 use pgrx::Uuid;
 
 use crate::pg::scan::catalog_update::{UpdateOutcome, catalog_update_nowait};
-use crate::pg::scan::index_scan::Key;
+use crate::pg::scan::index_scan::IndexKey;
 use crate::pg::scan::snapshot::LatestSnapshot;
 use crate::pg::sql::statement::Argument;
 use crate::pg::transaction::xact;
@@ -37,13 +37,13 @@ pub fn count(token: Uuid, valid: bool, rotated: bool, now: Timestamp) {
 
 /// Uses that are not written yet.
 #[derive(Clone, Copy, Default)]
-struct Pending {
+struct PendingUses {
     requests: i64,
     denials: i64,
     last_used_at: Option<Timestamp>,
 }
 
-impl Pending {
+impl PendingUses {
     fn add(&mut self, valid: bool, now: Timestamp) {
         if valid {
             self.requests += 1;
@@ -56,9 +56,9 @@ impl Pending {
 
 /// What this backend knows of the uses of one token.
 #[derive(Clone, Copy)]
-struct Recent {
+struct RecentUses {
     token: Uuid,
-    pending: Pending,
+    pending: PendingUses,
     /// When a valid use was last written, or found written by another backend.
     request_written: Option<Timestamp>,
     /// When a denial was last written.
@@ -69,11 +69,11 @@ struct Recent {
     rollbacks: u64,
 }
 
-impl Recent {
+impl RecentUses {
     fn new(token: Uuid) -> Self {
-        Recent {
+        RecentUses {
             token,
-            pending: Pending::default(),
+            pending: PendingUses::default(),
             request_written: None,
             denial_written: None,
             rotation_seen: false,
@@ -92,7 +92,7 @@ impl Recent {
     fn write(&mut self, valid: bool, is_first_since_rotation: bool, now: Timestamp) {
         let pending = self.pending;
         let update = || {
-            catalog_update_nowait(&BY_TOKEN, Key::Uuid(self.token), &LatestSnapshot::take(), |row| {
+            catalog_update_nowait(&BY_TOKEN, IndexKey::Uuid(self.token), &LatestSnapshot::take(), |row| {
                 let last_used_at: Option<Timestamp> = row.optional(column::LAST_USED_AT);
                 // Another backend has written it within the interval.
                 let is_recent = |last: Timestamp| !has_passed(INTERVAL, last.micros(), now.micros());
@@ -113,7 +113,7 @@ impl Recent {
             return;
         }
         if touched == UpdateOutcome::Written {
-            self.pending = Pending::default();
+            self.pending = PendingUses::default();
         }
         let written = if valid { &mut self.request_written } else { &mut self.denial_written };
         *written = Some(now);
@@ -124,14 +124,14 @@ impl Recent {
 
 /// The tokens that this backend has seen lately: a table of fixed size, in which a new token replaces the one in its
 /// place.
-struct Table {
-    slots: Vec<Option<Recent>>,
+struct TokenTable {
+    slots: Vec<Option<RecentUses>>,
 }
 
-impl Table {
+impl TokenTable {
     const SLOTS: usize = 16384;
 
-    fn entry(&mut self, token: Uuid) -> &mut Recent {
+    fn entry(&mut self, token: Uuid) -> &mut RecentUses {
         if self.slots.is_empty() {
             self.slots = vec![None; Self::SLOTS];
         }
@@ -141,10 +141,10 @@ impl Table {
         if slot.is_none_or(|recent| recent.token != token) {
             *slot = None;
         }
-        slot.get_or_insert(Recent::new(token))
+        slot.get_or_insert(RecentUses::new(token))
     }
 }
 
 thread_local! {
-    static RECENT: RefCell<Table> = const { RefCell::new(Table { slots: Vec::new() }) };
+    static RECENT: RefCell<TokenTable> = const { RefCell::new(TokenTable { slots: Vec::new() }) };
 }

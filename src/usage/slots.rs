@@ -72,18 +72,18 @@ use group::Group;
 use kept::Kept;
 pub use kept::{Numbers, Saved};
 pub use moment::has_passed;
-pub use overflow::Page;
-use overflow::{Overflow, PLACES, Put};
+pub use overflow::OverflowPage;
+use overflow::{Overflow, PLACES, Placement};
 pub use record::{Counted, Flight, Missed, Record, Use};
 pub use samples::{Sample, Samples};
 use slot::Slot;
-pub use slot::{Key, WORDS, Word};
+pub use slot::{UsageKey, WORDS, Word};
 
 /// How many slots a set has.
 const WAYS: usize = 8;
 
 /// The slots that a token's may be among.
-pub type Set = Group<WAYS>;
+pub type SlotSet = Group<WAYS>;
 
 /// For how long a slot with nothing to lose is kept although another needs one, in microseconds: readers whose snapshot
 /// is older than the last batch still add its flight.
@@ -131,7 +131,7 @@ pub struct Header {
 pub struct Slots<'a> {
     /// All but sets and pages.
     pub header: &'a Header,
-    sets: &'a [Set],
+    sets: &'a [SlotSet],
     overflow: Overflow<'a>,
 }
 
@@ -154,7 +154,7 @@ struct Tagged {
 
 impl Tagged {
     #[inline]
-    fn of(key: &Key) -> Self {
+    fn of(key: &UsageKey) -> Self {
         let hash = key.hash();
         Tagged { hash, tag: hash as u32 | 1 }
     }
@@ -162,7 +162,7 @@ impl Tagged {
 
 impl<'a> Slots<'a> {
     /// Borrows memory that is all zeros or was used in this way before.
-    pub fn over(header: &'a Header, sets: &'a [Set], pages: &'a [Page]) -> Self {
+    pub fn over(header: &'a Header, sets: &'a [SlotSet], pages: &'a [OverflowPage]) -> Self {
         Slots { header, sets, overflow: Overflow::over(pages, &header.occupied) }
     }
 
@@ -229,7 +229,7 @@ impl<'a> Slots<'a> {
     }
 
     #[inline]
-    pub fn count(&self, key: &Key, used: &Use) -> Counted {
+    pub fn count(&self, key: &UsageKey, used: &Use) -> Counted {
         let Some(counted) = self.with_slot(key, used.at, |slot| slot.add(used)) else {
             self.drop_use();
             return Counted::default();
@@ -242,17 +242,17 @@ impl<'a> Slots<'a> {
 
     /// Takes one use from the token's allowance, or returns the microseconds until there is one. Admits the token if it
     /// can get no slot: nobody is refused for lack of room.
-    pub fn admit(&self, key: &Key, rate: Rate, now: i64) -> Result<(), i64> {
+    pub fn admit(&self, key: &UsageKey, rate: Rate, now: i64) -> Result<(), i64> {
         self.with_slot(key, now, |slot| slot.admit(rate, now)).unwrap_or(Ok(()))
     }
 
     /// As [`admit`](Self::admit), without taking the use.
-    pub fn would_admit(&self, key: &Key, rate: Rate, now: i64) -> Result<(), i64> {
+    pub fn would_admit(&self, key: &UsageKey, rate: Rate, now: i64) -> Result<(), i64> {
         self.with_record(key, |slot| slot.would_admit(rate, now)).unwrap_or(Ok(()))
     }
 
     /// What this memory knows of the uses of a token.
-    pub fn recent(&self, key: &Key) -> Recent {
+    pub fn recent(&self, key: &UsageKey) -> Recent {
         let mut recent = Recent::default();
         self.with_record(key, |slot| slot.tell(&mut recent));
         recent
@@ -260,7 +260,7 @@ impl<'a> Slots<'a> {
 
     /// Acts on the slot of a token that is presented.
     #[inline]
-    fn with_slot<T>(&self, key: &Key, now: i64, act: impl FnOnce(&Slot) -> T) -> Option<T> {
+    fn with_slot<T>(&self, key: &UsageKey, now: i64, act: impl FnOnce(&Slot) -> T) -> Option<T> {
         let tagged = Tagged::of(key);
         let set = self.set(tagged.hash);
         let _held = set.hold()?;
@@ -269,7 +269,7 @@ impl<'a> Slots<'a> {
     }
 
     /// Acts on the record of a token where it is, if it has one.
-    fn with_record<T>(&self, key: &Key, act: impl FnOnce(&Slot) -> T) -> Option<T> {
+    fn with_record<T>(&self, key: &UsageKey, act: impl FnOnce(&Slot) -> T) -> Option<T> {
         let tagged = Tagged::of(key);
         let set = self.set(tagged.hash);
         let _held = set.hold()?;
@@ -282,7 +282,7 @@ impl<'a> Slots<'a> {
     /// Gives a token a way of its set, whose flag the caller holds, with the record that it has in the overflow, or a
     /// new one.
     #[inline(never)]
-    fn enter(&self, set: &Set, key: &Key, tagged: Tagged, now: i64) -> Option<usize> {
+    fn enter(&self, set: &SlotSet, key: &UsageKey, tagged: Tagged, now: i64) -> Option<usize> {
         // Taken out first: room must not be made at its cost.
         let record = self.overflow.remove(key, tagged).map(Slot::of_words);
         let Some(way) = set.free().or_else(|| self.make_room(set, now)) else {
@@ -300,7 +300,7 @@ impl<'a> Slots<'a> {
     }
 
     /// Takes a way from another token, whose record moves to the overflow.
-    fn make_room(&self, set: &Set, now: i64) -> Option<usize> {
+    fn make_room(&self, set: &SlotSet, now: i64) -> Option<usize> {
         let has_rested = |slot: &Slot| !slot.is_worth_keeping(now) && slot.idle(now) > RESTED;
         if let Some(way) = set.longest_idle(now, has_rested) {
             return Some(way);
@@ -316,9 +316,9 @@ impl<'a> Slots<'a> {
 
     fn move_to_overflow(&self, slot: &Slot, now: i64) -> bool {
         match self.overflow.put(slot, now) {
-            Put::Refused => return false,
-            Put::Replaced(uses) => self.give_up(uses),
-            Put::Placed => {}
+            Placement::Refused => return false,
+            Placement::Replaced(uses) => self.give_up(uses),
+            Placement::Placed => {}
         }
         self.header.evicted.fetch_add(u64::from(slot.is_waiting()), Relaxed);
         true
@@ -332,7 +332,7 @@ impl<'a> Slots<'a> {
         }
     }
 
-    fn set(&self, hash: u64) -> &'a Set {
+    fn set(&self, hash: u64) -> &'a SlotSet {
         // Distributes as evenly as the remainder of a division, several times as fast.
         &self.sets[((hash >> 32) as usize * self.sets.len()) >> 32]
     }

@@ -8,7 +8,7 @@ use pgrx::{Uuid, pg_sys};
 use super::slots::{Missed, OpenBatch, Record, Sample};
 use crate::catalog::id;
 use crate::error::Error;
-use crate::pg::scan::index_scan::{Key, UniqueIndex};
+use crate::pg::scan::index_scan::{IndexKey, UniqueIndex};
 use crate::pg::scan::snapshot::LatestSnapshot;
 use crate::pg::sql::rows::Rows;
 use crate::pg::sql::statement::{Argument, Statement, arguments, fields};
@@ -45,7 +45,7 @@ pub fn begin(token: Uuid) {
 
 /// Whether the snapshot shows the tables to have this batch.
 pub fn has_arrived(batch: OpenBatch, snapshot: &LatestSnapshot) -> bool {
-    let last: Option<i64> = BY_NODE.find(Key::Uuid(Uuid::from_bytes(batch.node)), snapshot, |row| row.required(2));
+    let last: Option<i64> = BY_NODE.find(IndexKey::Uuid(Uuid::from_bytes(batch.node)), snapshot, |row| row.required(2));
     last.and_then(|last| u64::try_from(last).ok()).is_some_and(|last| last >= batch.batch)
 }
 

@@ -19,7 +19,7 @@ use crate::token::{Digest, Pepper};
 use crate::usage;
 
 /// A pepper with its id.
-pub type Peppering = keys::Key<Pepper>;
+pub type Peppering = keys::NamedKey<Pepper>;
 
 /// The digest as it is stored if the token has this pepper.
 pub fn under<'a>(pepper: Option<&Peppering>, digest: &'a Digest) -> Cow<'a, Digest> {

@@ -23,7 +23,7 @@ use crate::pg::types::array::TextArray;
 use crate::pg::types::clock::Timestamp;
 use crate::pg::types::encoding;
 use crate::pg::types::row::Row;
-use crate::pg::types::text::{Presented, Text};
+use crate::pg::types::text::{PresentedText, Text};
 use crate::usage::{self, RetryAfter};
 use crate::verify;
 
@@ -53,7 +53,7 @@ use crate::verify;
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn explain(
     call: Call,
-    token_or_id: Option<Presented>,
+    token_or_id: Option<PresentedText>,
     require: default!(Option<TextArray>, "'{}'"),
     client: default!(Option<Text>, "NULL"),
 ) -> Result<TableIterator<'static, (name!(step, Text), name!(passed, bool), name!(reason, Text))>, ErrorReport> {
@@ -77,7 +77,7 @@ impl Report {
         self.0.push((step.into(), passed, encoding::from_utf8(&reason).into()));
     }
 
-    fn identify(&mut self, given: &Presented<'_>) -> Result<Option<Uuid>, Error> {
+    fn identify(&mut self, given: &PresentedText<'_>) -> Result<Option<Uuid>, Error> {
         if let Some(id) = given.bytes().and_then(read_id) {
             token::find(id).ok_or(TokenError::NotFound(id))?;
             return Ok(Some(id));

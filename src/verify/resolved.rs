@@ -20,7 +20,7 @@ use crate::model::network::Network;
 use crate::model::scope::{Scope, Scopes};
 use crate::model::token_state::TokenState;
 use crate::model::verdict::Verdict;
-use crate::pg::scan::index_scan::Key;
+use crate::pg::scan::index_scan::IndexKey;
 use crate::pg::scan::snapshot::LatestSnapshot;
 use crate::pg::types::array::TextArray;
 use crate::pg::types::clock::Timestamp;
@@ -62,7 +62,7 @@ impl TokenRow {
         pepper: impl FnOnce(&[u8]) -> Result<Rc<Peppering>, KeyError>,
     ) -> Result<Option<Self>, KeyError> {
         BY_LOOKUP
-            .find(Key::Bigint(lookup.to_bigint()), snapshot, |row| {
+            .find(IndexKey::Bigint(lookup.to_bigint()), snapshot, |row| {
                 let pepper = row.bytes(column::PEPPER).map(pepper).transpose()?;
                 let digest = under(pepper.as_deref(), digest);
                 let matches = row.bytes(column::DIGEST).is_some_and(|stored| digest.matches(stored));

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::holding::Presented;
+use super::holding::ActingToken;
 use crate::access::actor::{Actor, Presenter};
 use crate::catalog::principal::{self, Hold, Principal};
 use crate::catalog::{kind, token};
@@ -18,7 +18,7 @@ pub struct Acting {
     pub(super) scopes: Rc<Scopes>,
     pub(super) data_scopes: DataScopes,
     /// The token by which it acts, if any.
-    pub(super) presented: Option<Rc<Presented>>,
+    pub(super) presented: Option<Rc<ActingToken>>,
 }
 
 impl Acting {
@@ -74,7 +74,7 @@ impl Acting {
         Ok(Acting {
             scopes: Rc::new(kind.effective_scopes(token.extent.grant.scopes.as_ref(), &owner.permissions)),
             data_scopes: kind.effective_data_scopes(token.extent.grant.data_scopes.as_ref(), &owner.data_scopes),
-            presented: Some(Rc::new(Presented { kind: kind.name, extent: token.extent })),
+            presented: Some(Rc::new(ActingToken { kind: kind.name, extent: token.extent })),
         })
     }
 }

@@ -27,11 +27,11 @@ pub struct Holding {
     /// The data scopes, likewise.
     pub data_scopes: DataScopes,
     /// The token by which it acts, if any.
-    pub presented: Option<Rc<Presented>>,
+    pub presented: Option<Rc<ActingToken>>,
 }
 
 /// The token by which a principal acts.
-pub struct Presented {
+pub struct ActingToken {
     pub kind: Text,
     /// How far it goes.
     pub extent: Extent,

@@ -11,7 +11,7 @@ use crate::pg::function::call::Call;
 use crate::pg::types::array::TextArray;
 use crate::pg::types::composite::Verification;
 use crate::pg::types::jsonb::Jsonb;
-use crate::pg::types::text::{Presented, Text};
+use crate::pg::types::text::{PresentedText, Text};
 use crate::verify::{Claim, Outcome, Question, Request};
 
 /// Authenticates the transaction by a token and returns the owner; raises when the token is refused.
@@ -37,7 +37,7 @@ use crate::verify::{Claim, Outcome, Question, Request};
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn authenticate(
     call: Call,
-    token: Option<Presented>,
+    token: Option<PresentedText>,
     require: default!(Option<TextArray>, "'{}'"),
     client: default!(Option<Text>, "NULL"),
 ) -> Result<Text, ErrorReport> {
@@ -121,7 +121,7 @@ fn authenticate_request(
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, requires = ["types"])]
 fn sign_in(
     call: Call,
-    token: Option<Presented>,
+    token: Option<PresentedText>,
     require: default!(Option<TextArray>, "'{}'"),
     client: default!(Option<Text>, "NULL"),
 ) -> Result<Verification, ErrorReport> {

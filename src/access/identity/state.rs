@@ -226,7 +226,7 @@ mod tests {
 
     /// One step of a session.
     #[derive(Clone, Debug)]
-    enum Step {
+    enum SessionStep {
         Savepoint,
         Release,
         RollBack,
@@ -235,13 +235,13 @@ mod tests {
         SignOut,
     }
 
-    fn any_step() -> impl Strategy<Value = Step> {
+    fn any_step() -> impl Strategy<Value = SessionStep> {
         prop_oneof![
-            3 => Just(Step::Savepoint),
-            2 => Just(Step::Release),
-            3 => Just(Step::RollBack),
-            2 => (0_u8..2, 0_u8..9).prop_map(|(token, grants)| Step::Authenticate(token, grants)),
-            1 => Just(Step::SignOut),
+            3 => Just(SessionStep::Savepoint),
+            2 => Just(SessionStep::Release),
+            3 => Just(SessionStep::RollBack),
+            2 => (0_u8..2, 0_u8..9).prop_map(|(token, grants)| SessionStep::Authenticate(token, grants)),
+            1 => Just(SessionStep::SignOut),
         ]
     }
 
@@ -256,22 +256,22 @@ mod tests {
     }
 
     impl Model {
-        fn step(&mut self, step: &Step) {
-            self.touched |= matches!(step, Step::Authenticate(..) | Step::SignOut);
+        fn step(&mut self, step: &SessionStep) {
+            self.touched |= matches!(step, SessionStep::Authenticate(..) | SessionStep::SignOut);
             match *step {
-                Step::Savepoint => self.savepoints.push(self.identity),
-                Step::Release => drop(self.savepoints.pop()),
-                Step::RollBack => {
+                SessionStep::Savepoint => self.savepoints.push(self.identity),
+                SessionStep::Release => drop(self.savepoints.pop()),
+                SessionStep::RollBack => {
                     if let Some(before) = self.savepoints.pop() {
                         self.identity = before;
                     }
                 }
-                Step::Authenticate(token, grants)
+                SessionStep::Authenticate(token, grants)
                     if !self.closed && self.identity.is_none_or(|(former, _)| former == token) =>
                 {
                     self.identity = Some((token, grants));
                 }
-                Step::Authenticate(..) | Step::SignOut => self.closed = true,
+                SessionStep::Authenticate(..) | SessionStep::SignOut => self.closed = true,
             }
             if self.closed {
                 self.identity = None;
@@ -288,17 +288,17 @@ mod tests {
             let (mut state, mut level) = (State::Open, 1);
             for step in steps {
                 match step {
-                    Step::Savepoint => level += 1,
-                    Step::Release if level > 1 => {
+                    SessionStep::Savepoint => level += 1,
+                    SessionStep::Release if level > 1 => {
                         state = state.after(End::Committed(level));
                         level -= 1;
                     }
-                    Step::RollBack if level > 1 => {
+                    SessionStep::RollBack if level > 1 => {
                         state = state.after(End::Aborted(level));
                         level -= 1;
                     }
-                    Step::Release | Step::RollBack => {}
-                    Step::Authenticate(token, grants) => {
+                    SessionStep::Release | SessionStep::RollBack => {}
+                    SessionStep::Authenticate(token, grants) => {
                         let who = (token, grants);
                         state = match state {
                             State::Open | State::RolledBack => {
@@ -310,7 +310,7 @@ mod tests {
                             _ => State::Closed,
                         };
                     }
-                    Step::SignOut => state = State::Closed,
+                    SessionStep::SignOut => state = State::Closed,
                 }
                 model.step(&step);
                 let current = if let State::Authenticated(now) = &state { Some(now.who) } else { None };

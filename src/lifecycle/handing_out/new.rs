@@ -51,7 +51,7 @@ pub struct New<'a> {
 }
 
 /// The stored form of a token's text: how it is found and recognised.
-pub struct Credential<'a> {
+pub struct StoredCredential<'a> {
     /// The lookup by which its row is found.
     pub lookup: Lookup,
     /// The digest that verification compares.
@@ -124,7 +124,7 @@ impl New<'_> {
                 None => (Algorithm::Sha256, token.digest()),
                 Some(pepper) => (Algorithm::HmacSha256, token.digest().peppered(&pepper.key)),
             };
-            let credential = Credential {
+            let credential = StoredCredential {
                 lookup: token.lookup(),
                 digest: &digest,
                 algorithm,
@@ -157,7 +157,7 @@ impl New<'_> {
     ///
     /// # Errors
     /// 58030 when the operating system provides no random bytes.
-    pub fn insert(&self, credential: Credential<'_>, event: &'static str, at: Timestamp) -> Result<bool, Error> {
+    pub fn insert(&self, credential: StoredCredential<'_>, event: &'static str, at: Timestamp) -> Result<bool, Error> {
         let scopes = self.grant.scopes.as_ref().map(|scopes| TextArray::from_iter(scopes.iter()));
         let data_scopes = self.grant.data_scopes.as_ref().map(|data| Jsonb::of(&data.to_value()));
         let after = self.described(credential.hint.as_ref(), scopes.as_ref(), data_scopes.as_ref());

@@ -78,7 +78,7 @@ struct WrittenOwner {
     at: String,
     by: String,
     reason: Option<Reason>,
-    covers: Covers,
+    covers: WrittenCovers,
 }
 
 /// A reason, or its place in the list of reasons.
@@ -91,7 +91,7 @@ enum Reason {
 
 #[derive(Deserialize, Clone, Copy)]
 #[serde(rename_all = "lowercase")]
-enum Covers {
+enum WrittenCovers {
     All,
     Revocable,
 }
@@ -162,8 +162,8 @@ impl Document {
             let row = principal(&owner).zip(past(&at)).zip(prose(Some(&by))).zip(why_died(reason));
             let (((owner, at), by), reason) = row.ok_or(why)?;
             let covers = match covers {
-                Covers::All => "all",
-                Covers::Revocable => "revocable",
+                WrittenCovers::All => "all",
+                WrittenCovers::Revocable => "revocable",
             };
             parsed.owners.put(fields![owner.text(), id::first(at), at, by, reason, covers]);
             parsed.named.put(fields![None::<pgrx::Uuid>, owner.text()]);

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering::Relaxed};
 use pgrx::pg_guard;
 use pgrx::pg_sys;
 
-use crate::usage::slots::{Header, Page, Set, Slots, layout};
+use crate::usage::slots::{Header, OverflowPage, SlotSet, Slots, layout};
 
 /// Its address; null if the library is not preloaded.
 static MEMORY: AtomicPtr<Header> = AtomicPtr::new(ptr::null_mut());
@@ -63,19 +63,20 @@ pub fn register(hooks: Hooks) {
 
 fn size(capacity: usize) -> usize {
     let (sets, pages) = layout(capacity);
-    size_of::<Header>() + sets * size_of::<Set>() + pages * size_of::<Page>()
+    size_of::<Header>() + sets * size_of::<SlotSet>() + pages * size_of::<OverflowPage>()
 }
 
 /// # Safety
 /// `header` must point to `size(capacity)` bytes, zeroed and since then used only as what is borrowed here.
 unsafe fn borrow(header: *mut Header, capacity: usize) -> Slots<'static> {
-    const { assert!(align_of::<Header>() >= align_of::<Set>() && align_of::<Set>() >= align_of::<Page>()) };
+    const { assert!(align_of::<Header>() >= align_of::<SlotSet>()) };
+    const { assert!(align_of::<SlotSet>() >= align_of::<OverflowPage>()) };
     let (sets, pages) = layout(capacity);
     // SAFETY: guaranteed by the caller. All consist of atomics, for which all zeros are valid, and sizes are multiples
     // of alignments, of which each is at least that of what follows.
     unsafe {
-        let first_set: *mut Set = header.add(1).cast();
-        let first_page: *mut Page = first_set.add(sets).cast();
+        let first_set: *mut SlotSet = header.add(1).cast();
+        let first_page: *mut OverflowPage = first_set.add(sets).cast();
         Slots::over(
             &*header,
             std::slice::from_raw_parts(first_set, sets),

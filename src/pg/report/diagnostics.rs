@@ -318,13 +318,13 @@ unsafe fn copy() -> *mut pg_sys::ErrorData {
     }
 }
 
-type Set = unsafe extern "C-unwind" fn(*const c_char, ...) -> c_int;
+type SetField = unsafe extern "C-unwind" fn(*const c_char, ...) -> c_int;
 
 /// Replaces a text of the error that is being raised by its beginning, if it is long.
 ///
 /// # Safety
 /// `string` must be NULL or zero-terminated.
-unsafe fn shorten(string: *const c_char, set: Set) {
+unsafe fn shorten(string: *const c_char, set: SetField) {
     // SAFETY: guaranteed by the caller; the precision bounds what is read.
     unsafe {
         if text(string).len() > MOST {
@@ -363,7 +363,7 @@ unsafe extern "C-unwind" fn complete(_argument: *mut c_void) {
 /// To be called from an error context callback.
 unsafe fn complete_from(whole: &pg_sys::ErrorData) {
     const STRING: *const c_char = c"%s".as_ptr();
-    let texts: [(*const c_char, Set); 5] = [
+    let texts: [(*const c_char, SetField); 5] = [
         (whole.message, errmsg_internal),
         (whole.detail, errdetail_internal),
         (whole.detail_log, errdetail_log),

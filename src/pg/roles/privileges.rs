@@ -17,7 +17,7 @@ use crate::pg::function::call::Call;
 
 /// What was found: this user may execute this function.
 #[derive(Clone, Copy)]
-struct Granted {
+struct Allowed {
     user: pg_sys::Oid,
     function: pg_sys::Oid,
     generation: u64,
@@ -27,8 +27,8 @@ struct Granted {
 const PLACES: usize = 64;
 
 thread_local! {
-    static GRANTED: [Cell<Granted>; PLACES] = const {
-        [const { Cell::new(Granted { user: pg_sys::InvalidOid, function: pg_sys::InvalidOid, generation: 0 }) }; PLACES]
+    static GRANTED: [Cell<Allowed>; PLACES] = const {
+        [const { Cell::new(Allowed { user: pg_sys::InvalidOid, function: pg_sys::InvalidOid, generation: 0 }) }; PLACES]
     };
     /// `put_principal`, with the generation in which it was found.
     static PUT_PRINCIPAL: Cell<Option<(u64, pg_sys::Oid)>> = const { Cell::new(None) };
@@ -77,12 +77,12 @@ fn may_execute(user: pg_sys::Oid, function: pg_sys::Oid) -> bool {
     GRANTED.with(|granted| {
         let known = granted[place].get();
         known.user == user && known.function == function && known.generation == generation
-            || look_up(&granted[place], Granted { user, function, generation })
+            || look_up(&granted[place], Allowed { user, function, generation })
     })
 }
 
 #[cold]
-fn look_up(place: &Cell<Granted>, granted: Granted) -> bool {
+fn look_up(place: &Cell<Allowed>, granted: Allowed) -> bool {
     if !Extension::installed().has_function(granted.function) {
         raise_not_installed();
     }

@@ -4,13 +4,13 @@ use std::ffi::c_int;
 
 use pgrx::pg_sys;
 
-use super::index_scan::{Key, UniqueIndex};
+use super::index_scan::{IndexKey, UniqueIndex};
 use super::snapshot::LatestSnapshot;
 use crate::pg::sql::statement::Argument;
 use crate::pg::types::row::Row;
 
 /// A column to set: its number and its new value.
-pub type Change = (usize, Argument);
+pub type ColumnValue = (usize, Argument);
 
 /// The result of an attempt.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -31,9 +31,9 @@ pub enum UpdateOutcome {
 /// alone.
 pub fn catalog_update_nowait<const N: usize>(
     table: &UniqueIndex,
-    key: Key<'_>,
+    key: IndexKey<'_>,
     snapshot: &LatestSnapshot,
-    change: impl FnOnce(&Row) -> Option<[Change; N]>,
+    change: impl FnOnce(&Row) -> Option<[ColumnValue; N]>,
 ) -> UpdateOutcome {
     // Does not wait for a lock on the whole table either, such as that of CREATE INDEX.
     let locked = table.table_oid();
@@ -133,7 +133,7 @@ unsafe fn lock_at_once(relation: pg_sys::Relation, tuple: pg_sys::HeapTuple) -> 
 
 /// # Safety
 /// `tuple` must be a tuple of `relation`, locked by this transaction, and the changes of its columns' types.
-unsafe fn rewrite<const N: usize>(relation: pg_sys::Relation, tuple: pg_sys::HeapTuple, changes: [Change; N]) {
+unsafe fn rewrite<const N: usize>(relation: pg_sys::Relation, tuple: pg_sys::HeapTuple, changes: [ColumnValue; N]) {
     let mut columns = [0; N];
     let mut values = [pg_sys::Datum::null(); N];
     let mut nulls = [false; N];

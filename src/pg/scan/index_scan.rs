@@ -19,11 +19,11 @@ pub struct UniqueIndex {
     table: &'static CStr,
     index: &'static CStr,
     column: pg_sys::AttrNumber,
-    found: Cell<Option<Found>>,
+    found: Cell<Option<RelationOids>>,
 }
 
 #[derive(Clone, Copy)]
-struct Found {
+struct RelationOids {
     table: pg_sys::Oid,
     index: pg_sys::Oid,
     generation: u64,
@@ -34,7 +34,7 @@ unsafe impl Sync for UniqueIndex {}
 
 /// The value to look for.
 #[derive(Clone, Copy)]
-pub enum Key<'a> {
+pub enum IndexKey<'a> {
     /// In a `bigint` column.
     Bigint(i64),
     /// In a `uuid` column.
@@ -43,13 +43,13 @@ pub enum Key<'a> {
     Text(&'a [u8]),
 }
 
-impl Key<'_> {
+impl IndexKey<'_> {
     /// Whether a row has it in this column.
     pub(in crate::pg) fn is_of(&self, row: &Row, column: usize) -> bool {
         match self {
-            Key::Bigint(key) => row.optional::<i64>(column) == Some(*key),
-            Key::Uuid(key) => row.optional::<pgrx::Uuid>(column) == Some(*key),
-            Key::Text(key) => row.bytes(column) == Some(*key),
+            IndexKey::Bigint(key) => row.optional::<i64>(column) == Some(*key),
+            IndexKey::Uuid(key) => row.optional::<pgrx::Uuid>(column) == Some(*key),
+            IndexKey::Text(key) => row.bytes(column) == Some(*key),
         }
     }
 }
@@ -64,8 +64,8 @@ impl UniqueIndex {
     ///
     /// # Errors
     /// Raises 55000 when the table does not exist: the extension is absent or of another version.
-    pub fn find<T>(&self, key: Key<'_>, snapshot: &LatestSnapshot, read: impl FnOnce(&Row) -> T) -> Option<T> {
-        let scan = Scan::begin(self, key, snapshot);
+    pub fn find<T>(&self, key: IndexKey<'_>, snapshot: &LatestSnapshot, read: impl FnOnce(&Row) -> T) -> Option<T> {
+        let scan = IndexScan::begin(self, key, snapshot);
         let tuple = scan.next()?;
         // SAFETY: the tuple belongs to the scanned relation and lives until the scan moves on or ends.
         let row = unsafe { Row::new(tuple, scan.descriptor()) };
@@ -84,11 +84,11 @@ impl UniqueIndex {
     /// As [`find`](Self::find), for the tuple itself.
     pub(in crate::pg) fn find_tuple<T>(
         &self,
-        key: Key<'_>,
+        key: IndexKey<'_>,
         snapshot: &LatestSnapshot,
         take: impl FnOnce(pg_sys::Relation, pg_sys::HeapTuple) -> T,
     ) -> Option<T> {
-        let scan = Scan::begin(self, key, snapshot);
+        let scan = IndexScan::begin(self, key, snapshot);
         scan.next().map(|tuple| take(scan.table, tuple))
     }
 
@@ -96,14 +96,14 @@ impl UniqueIndex {
     pub(in crate::pg) fn find_in<T>(
         &self,
         opened: Opened,
-        key: Key<'_>,
+        key: IndexKey<'_>,
         snapshot: &LatestSnapshot,
         take: impl FnOnce(pg_sys::HeapTuple) -> T,
     ) -> Option<T> {
-        Scan::of(self, opened, false, key, snapshot).next().map(take)
+        IndexScan::of(self, opened, false, key, snapshot).next().map(take)
     }
 
-    fn found(&self) -> Found {
+    fn found(&self) -> RelationOids {
         let generation = invalidation::names();
         if let Some(found) = self.found.get().filter(|found| found.generation == generation) {
             return found;
@@ -111,7 +111,7 @@ impl UniqueIndex {
         let extension = Extension::installed();
         let table = extension.relation(self.table).unwrap_or_else(|| raise_not_installed());
         let index = extension.index(self.index, table).unwrap_or_else(|| raise_not_installed());
-        let found = Found { table, index, generation };
+        let found = RelationOids { table, index, generation };
         invalidation::watch_table(found.table);
         self.found.set(Some(found));
         found
@@ -167,29 +167,29 @@ pub(in crate::pg) fn relation(name: &CStr) -> pg_sys::Oid {
 const READING: pg_sys::LOCKMODE = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
 
 /// An index scan for one key.
-struct Scan {
+struct IndexScan {
     table: pg_sys::Relation,
     scan: pg_sys::SysScanDesc,
     /// Whether the table was opened for this scan, and is to be closed with it.
     is_own: bool,
 }
 
-impl Scan {
-    fn begin(indexed: &UniqueIndex, key: Key<'_>, snapshot: &LatestSnapshot) -> Self {
-        Scan::of(indexed, indexed.open(READING), true, key, snapshot)
+impl IndexScan {
+    fn begin(indexed: &UniqueIndex, key: IndexKey<'_>, snapshot: &LatestSnapshot) -> Self {
+        IndexScan::of(indexed, indexed.open(READING), true, key, snapshot)
     }
 
     fn of(
         indexed: &UniqueIndex,
         Opened { table, index }: Opened,
         is_own: bool,
-        key: Key<'_>,
+        key: IndexKey<'_>,
         snapshot: &LatestSnapshot,
     ) -> Self {
         let (procedure, argument) = match key {
-            Key::Bigint(key) => (pg_sys::F_INT8EQ, key.into_datum()),
-            Key::Uuid(key) => (pg_sys::F_UUID_EQ, key.into_datum()),
-            Key::Text(key) => (pg_sys::F_TEXTEQ, key.into_datum()),
+            IndexKey::Bigint(key) => (pg_sys::F_INT8EQ, key.into_datum()),
+            IndexKey::Uuid(key) => (pg_sys::F_UUID_EQ, key.into_datum()),
+            IndexKey::Text(key) => (pg_sys::F_TEXTEQ, key.into_datum()),
         };
         let mut scan_key = pg_sys::ScanKeyData::default();
         // SAFETY: the key is initialised before it is used, with the equality of the column's type; its collation is
@@ -203,7 +203,7 @@ impl Scan {
                 argument.unwrap_or(pg_sys::Datum::null()),
             );
             let scan = pg_sys::systable_beginscan(table, index, true, snapshot.as_ptr(), 1, &mut scan_key);
-            Scan { table, scan, is_own }
+            IndexScan { table, scan, is_own }
         }
     }
 
@@ -219,7 +219,7 @@ impl Scan {
     }
 }
 
-impl Drop for Scan {
+impl Drop for IndexScan {
     fn drop(&mut self) {
         // After an error the resource owner closes scan and relation.
         if !std::thread::panicking() {

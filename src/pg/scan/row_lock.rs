@@ -5,7 +5,7 @@ use std::ffi::{CStr, c_int};
 use pgrx::prelude::*;
 use pgrx::{PgSqlErrorCode, pg_sys};
 
-use super::index_scan::{Key, UniqueIndex};
+use super::index_scan::{IndexKey, UniqueIndex};
 use super::snapshot::LatestSnapshot;
 use crate::pg::report::diagnostics::Watch;
 use crate::pg::transaction::xact;
@@ -48,7 +48,7 @@ impl UniqueIndex {
     /// # Errors
     /// Raises 25006 in a read-only transaction, 40001 when the row has just been changed and the transaction may see
     /// only what was there when it began, and 55000 when the table does not exist.
-    pub fn lock<T>(&self, key: Key<'_>, strength: Strength, read: impl FnOnce(&Row) -> T) -> Option<T> {
+    pub fn lock<T>(&self, key: IndexKey<'_>, strength: Strength, read: impl FnOnce(&Row) -> T) -> Option<T> {
         let _watch = Watch::begin();
         xact::refuse_read_only(strength.command());
         // SAFETY: as before a statement: what this transaction has just done is seen.

@@ -11,12 +11,12 @@ use std::ptr;
 use pgrx::pg_sys;
 use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
 
+use super::catalog_update::ColumnValue;
 use super::checks;
-use super::index_scan::{Key, Opened, UniqueIndex};
+use super::index_scan::{IndexKey, Opened, UniqueIndex};
 use super::snapshot::LatestSnapshot;
 use crate::pg::report::diagnostics::Watch;
 use crate::pg::roles::extension::raise_not_installed;
-use crate::pg::sql::statement::Argument;
 use crate::pg::transaction::xact;
 use crate::pg::types::row::{MOST_COLUMNS, Row};
 
@@ -30,16 +30,13 @@ unsafe extern "C-unwind" {
     );
 }
 
-/// A column to set: its number and its new value.
-pub type Change = (usize, Argument);
-
 impl UniqueIndex {
     /// Inserts a row into the table; columns that are not given have their default.
     ///
     /// # Errors
     /// Raises 25006 in a read-only transaction, 55000 when the table does not have these columns, and what an INSERT
     /// raises.
-    pub fn insert<const N: usize>(&self, values: [Change; N]) {
+    pub fn insert<const N: usize>(&self, values: [ColumnValue; N]) {
         let writing = Writing::begin(self, c"INSERT", false);
         // SAFETY: the slot is filled with a value for each column before it is stored, and everything is of one table.
         unsafe {
@@ -56,7 +53,7 @@ impl UniqueIndex {
     ///
     /// # Errors
     /// As `insert`.
-    pub fn insert_unless_taken<const N: usize>(&self, values: [Change; N]) -> bool {
+    pub fn insert_unless_taken<const N: usize>(&self, values: [ColumnValue; N]) -> bool {
         let writing = Writing::begin(self, c"INSERT", true);
         // SAFETY: as in `insert`.
         let is_inserted = unsafe {
@@ -75,7 +72,7 @@ impl UniqueIndex {
     ///
     /// # Errors
     /// As `insert`, with what an UPDATE raises.
-    pub fn update<const N: usize>(&self, key: Key<'_>, change: impl FnOnce(&Row) -> [Change; N]) -> bool {
+    pub fn update<const N: usize>(&self, key: IndexKey<'_>, change: impl FnOnce(&Row) -> [ColumnValue; N]) -> bool {
         let writing = Writing::begin(self, c"UPDATE", false);
         let snapshot = LatestSnapshot::take();
         let is_updated = self
@@ -163,7 +160,11 @@ impl Writing {
     ///
     /// # Safety
     /// The values must live as long as the slot holds them, and `other` answer with values of the columns' types.
-    unsafe fn fill<const N: usize>(&self, values: [Change; N], other: &mut dyn FnMut(usize) -> Option<pg_sys::Datum>) {
+    unsafe fn fill<const N: usize>(
+        &self,
+        values: [ColumnValue; N],
+        other: &mut dyn FnMut(usize) -> Option<pg_sys::Datum>,
+    ) {
         // SAFETY: the slot was made for the table's columns, and its arrays have one entry for each; each is written
         // once before the slot is stored. A value of a column's type is what the column takes.
         unsafe {

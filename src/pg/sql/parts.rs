@@ -9,13 +9,13 @@ use crate::pg::types::varlena;
 
 /// The parts of each column of a query over one table: what is joined by `||` with a constant between, freed of casts
 /// that lose nothing; and the whole column.
-pub struct Parts {
+pub struct ColumnParts {
     /// Owns the nodes.
     _query: Query,
     nodes: Vec<*mut pg_sys::Node>,
 }
 
-impl Parts {
+impl ColumnParts {
     /// Those of this query, which is analysed as the current user and not run.
     ///
     /// # Errors
@@ -32,7 +32,7 @@ impl Parts {
                 nodes.extend(joined);
             }
         }
-        Parts { _query: query, nodes }
+        ColumnParts { _query: query, nodes }
     }
 
     /// Whether every key of an index is one of the parts. `columns` are the numbers of its columns, 0 for an

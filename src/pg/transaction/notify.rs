@@ -18,7 +18,7 @@ const CHANNEL: &str = "tokenauth";
 pub const MOST: usize = 100;
 
 /// What the current transaction has to announce.
-struct Pending {
+struct PendingNotice {
     /// Ids, each with the transaction nesting level at which it was added.
     ids: Vec<(c_int, Uuid)>,
     /// The shallowest level at which there were too many to list; 0 if none.
@@ -26,7 +26,7 @@ struct Pending {
 }
 
 thread_local! {
-    static PENDING: RefCell<Pending> = const { RefCell::new(Pending { ids: Vec::new(), more_at: 0 }) };
+    static PENDING: RefCell<PendingNotice> = const { RefCell::new(PendingNotice { ids: Vec::new(), more_at: 0 }) };
 }
 
 /// Announces at commit that these tokens are revoked.
@@ -59,7 +59,7 @@ pub fn expiring(tokens: &[Uuid]) -> bool {
     room
 }
 
-impl Pending {
+impl PendingNotice {
     fn more(&mut self, level: c_int) {
         self.more_at = if self.more_at == 0 { level } else { self.more_at.min(level) };
     }
@@ -67,7 +67,7 @@ impl Pending {
 
 /// Called at the end of a transaction that is about to commit: sends the message, if there is one and room for it.
 pub(in crate::pg) fn send_pending() {
-    let Pending { ids, more_at } = PENDING.replace(Pending { ids: Vec::new(), more_at: 0 });
+    let PendingNotice { ids, more_at } = PENDING.replace(PendingNotice { ids: Vec::new(), more_at: 0 });
     if ids.is_empty() && more_at == 0 || !has_room() {
         return;
     }
@@ -80,7 +80,7 @@ pub(in crate::pg) fn send_pending() {
 
 /// Called when the transaction has ended.
 pub(in crate::pg) fn forget() {
-    PENDING.set(Pending { ids: Vec::new(), more_at: 0 });
+    PENDING.set(PendingNotice { ids: Vec::new(), more_at: 0 });
 }
 
 /// A subtransaction of this level has committed: what it had to announce is now its parent's.

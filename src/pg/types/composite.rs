@@ -156,8 +156,8 @@ impl_sql_translatable!(Verification, "tokenauth.verification");
 // SAFETY: the datum is of the type that the function declares.
 unsafe impl BoxRet for Verification {
     unsafe fn box_into<'fcx>(self, fcinfo: &mut FcInfo<'fcx>) -> Datum<'fcx> {
-        // SAFETY: called with the fcinfo of a function that returns this type. What is cached is of the same type: it is
-        // forgotten with everything else when the extension's objects change.
+        // SAFETY: called with the fcinfo of a function that returns this type. What is cached is of the same type: it
+        // is forgotten with everything else when the extension's objects change.
         unsafe {
             let formed = match self {
                 Verification::Formed(fields) => pg_sys::HeapTupleHeaderGetDatum(fields.form(fcinfo)),

@@ -131,10 +131,10 @@ unsafe impl BoxRet for Plaintext {
 
 /// A text argument that is only looked at and never copied: a token text, or a text that may contain tokens.
 ///
-/// A text longer than [`Presented::LONGEST`] is not fetched or decompressed.
-pub struct Presented<'fcx>(Option<&'fcx [u8]>);
+/// A text longer than [`PresentedText::LONGEST`] is not fetched or decompressed.
+pub struct PresentedText<'fcx>(Option<&'fcx [u8]>);
 
-impl<'fcx> Presented<'fcx> {
+impl<'fcx> PresentedText<'fcx> {
     /// Longest text that is looked at; imported tokens set this limit.
     pub const LONGEST: usize = 512;
 
@@ -144,31 +144,31 @@ impl<'fcx> Presented<'fcx> {
     }
 }
 
-impl FromDatum for Presented<'_> {
+impl FromDatum for PresentedText<'_> {
     unsafe fn from_polymorphic_datum(datum: pg_sys::Datum, is_null: bool, _oid: pg_sys::Oid) -> Option<Self> {
         if is_null {
             return None;
         }
         // SAFETY: the caller vouches for a text datum.
         if let Some(bytes) = unsafe { varlena::in_line(datum) } {
-            return Some(Presented(Some(bytes).filter(|bytes| bytes.len() <= Self::LONGEST)));
+            return Some(PresentedText(Some(bytes).filter(|bytes| bytes.len() <= Self::LONGEST)));
         }
         // SAFETY: as above; its size is read from its header or its toast pointer.
         if unsafe { pg_sys::toast_raw_datum_size(datum) } - pg_sys::VARHDRSZ > Self::LONGEST {
-            return Some(Presented(None));
+            return Some(PresentedText(None));
         }
         // SAFETY: as above. A detoasted copy is palloc'd and lives as long as the call's argument.
-        Some(Presented(Some(unsafe { varlena::bytes(datum) })))
+        Some(PresentedText(Some(unsafe { varlena::bytes(datum) })))
     }
 }
 
-impl_sql_translatable!(Presented<'_>, "text");
+impl_sql_translatable!(PresentedText<'_>, "text");
 
 // SAFETY: a text argument is unboxed as its bytes, by FromDatum above.
-unsafe impl<'fcx> ArgAbi<'fcx> for Presented<'fcx> {
+unsafe impl<'fcx> ArgAbi<'fcx> for PresentedText<'fcx> {
     unsafe fn unbox_arg_unchecked(arg: Arg<'_, 'fcx>) -> Self {
         // SAFETY: forwarded from the caller.
-        unsafe { arg.unbox_arg_using_from_datum() }.unwrap_or(Presented(None))
+        unsafe { arg.unbox_arg_using_from_datum() }.unwrap_or(PresentedText(None))
     }
 
     unsafe fn unbox_nullable_arg(arg: Arg<'_, 'fcx>) -> Nullable<Self> {

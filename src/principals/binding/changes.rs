@@ -52,7 +52,7 @@ use crate::pg::types::row::Row;
 use crate::pg::types::text::Text;
 
 /// The wanted state of a principal or a membership. A field not supplied by the binding is `None` and stays as it is.
-pub struct Put {
+pub struct WantedState {
     pub active: Option<bool>,
     pub permissions: Option<TextArray>,
     pub data_scopes: Option<Jsonb>,
@@ -93,13 +93,13 @@ pub struct Drift {
 
 /// How many principals or memberships were created, changed and dropped.
 #[derive(Clone, Copy, Default)]
-pub struct Outcome {
+pub struct Tally {
     pub created: u64,
     pub changed: u64,
     pub dropped: u64,
 }
 
-impl Outcome {
+impl Tally {
     /// The sum of all three.
     pub fn total(self) -> u64 {
         self.created + self.changed + self.dropped
@@ -139,7 +139,7 @@ impl Changes {
 
     /// Adds a row: its subject must become as `put` says; `was_active` is its former activity, if known. Of several
     /// rows about the same subject the last one counts.
-    pub fn put(&mut self, subject: &Subject, put: Put, was_active: Option<bool>) {
+    pub fn put(&mut self, subject: &Subject, put: WantedState, was_active: Option<bool>) {
         touch(&mut self.touched, subject);
         let is_inactive = put.active == Some(false);
         self.inactive |= is_inactive;

@@ -39,7 +39,7 @@ pub struct Definition {
 }
 
 /// An expression for a name.
-pub struct Name<'a> {
+pub struct NameExpression<'a> {
     pub expression: &'a Text,
     /// The column of names.
     pub column: &'static str,
@@ -214,15 +214,15 @@ impl Definition {
 
     /// The expressions for names: each with the column of `tokenauth_names` that holds its values, and what stands
     /// before each of them there.
-    pub fn names(&self) -> Vec<Name<'_>> {
+    pub fn names(&self) -> Vec<NameExpression<'_>> {
         match (&self.to, &self.org) {
             (BoundTo::Principals(principal_type), _) => {
-                vec![Name { expression: &self.id, column: "principal", prefix: format!("{principal_type}:") }]
+                vec![NameExpression { expression: &self.id, column: "principal", prefix: format!("{principal_type}:") }]
             }
             (BoundTo::Memberships, org) => org
                 .iter()
-                .map(|org| Name { expression: org, column: "org", prefix: String::new() })
-                .chain([Name { expression: &self.id, column: "principal", prefix: String::new() }])
+                .map(|org| NameExpression { expression: org, column: "org", prefix: String::new() })
+                .chain([NameExpression { expression: &self.id, column: "principal", prefix: String::new() }])
                 .collect(),
         }
     }

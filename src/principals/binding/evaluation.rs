@@ -6,7 +6,7 @@ use std::panic::AssertUnwindSafe;
 use pgrx::pg_sys::panic::CaughtError;
 use pgrx::{PgTryBuilder, pg_sys};
 
-use super::changes::{Changes, Put};
+use super::changes::{Changes, WantedState};
 use super::definition::Definition;
 use super::source::Source;
 use crate::arguments::{self, MOST_NAME, MOST_PROSE};
@@ -320,18 +320,18 @@ impl Evaluation {
         }
     }
 
-    fn put(&self, subject: &Subject, row: &Row) -> Result<Put, Error> {
+    fn put(&self, subject: &Subject, row: &Row) -> Result<WantedState, Error> {
         self.checked(row).map_err(|why| Error::InBinding { row: self.bound_row(subject.shown()), why: Box::new(why) })
     }
 
-    fn checked(&self, row: &Row) -> Result<Put, Error> {
+    fn checked(&self, row: &Row) -> Result<WantedState, Error> {
         let permissions = row
             .optional::<TextArray>(column::PERMISSIONS)
             .map(|held| arguments::scopes("permissions", &held))
             .transpose()?;
         let data_scopes =
             row.optional::<Jsonb>(column::DATA_SCOPES).map(|data| arguments::data_scopes(&data)).transpose()?;
-        Ok(Put {
+        Ok(WantedState {
             active: row.optional(column::ACTIVE),
             permissions: permissions.map(|held| held.iter().collect()),
             data_scopes: data_scopes.map(|data| Jsonb::of(&data.to_value())),

@@ -24,25 +24,25 @@ struct Last {
     to: BoundTo,
     command: u32,
     /// The last kind of change for which a statement trigger has fired.
-    change: Option<Change>,
+    change: Option<Command>,
 }
 
 /// What a statement does to rows, in the order in which the images of one statement agree with its outcome: no
 /// statement changes a row again that it has written itself. So a row that it has inserted is there, whatever was said
 /// before, and of a row that it has deleted another may have taken the id.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Change {
+enum Command {
     Delete,
     Update,
     Insert,
 }
 
-impl Change {
+impl Command {
     fn of(what: &Fired) -> Option<Self> {
         match what {
-            Fired::Delete(_) => Some(Change::Delete),
-            Fired::Update { .. } => Some(Change::Update),
-            Fired::Insert(_) => Some(Change::Insert),
+            Fired::Delete(_) => Some(Command::Delete),
+            Fired::Update { .. } => Some(Command::Update),
+            Fired::Insert(_) => Some(Command::Insert),
             Fired::TruncateBegins | Fired::Truncated => None,
         }
     }
@@ -64,7 +64,7 @@ pub fn is_overtaken(firing: &Firing, table: pg_sys::Oid, to: &BoundTo) -> bool {
     let Some(command) = firing.command else {
         return true;
     };
-    let change = Change::of(&firing.what).filter(|_| !firing.is_row);
+    let change = Command::of(&firing.what).filter(|_| !firing.is_row);
     let transaction = xact::ended();
     LAST.with_borrow_mut(|all| {
         all.retain(|last| last.transaction == transaction);

@@ -4,7 +4,7 @@
 
 use super::definition::Definition;
 use super::source::Source;
-use crate::pg::sql::parts::Parts;
+use crate::pg::sql::parts::ColumnParts;
 use crate::pg::sql::statement::{Statement, arguments};
 use crate::pg::transaction::acting_as::ActingAs;
 use crate::pg::types::text::Text;
@@ -29,7 +29,7 @@ pub fn is_unique(definition: &Definition, source: &Source) -> bool {
     }
     // Analysing an expression may call functions, such as those that read a literal.
     let _owner = ActingAs::owner_of(source.table.oid());
-    let parts = Parts::of(&definition.identity_query(source.qualified.as_bytes(), source.alias.as_bytes()));
+    let parts = ColumnParts::of(&definition.identity_query(source.qualified.as_bytes(), source.alias.as_bytes()));
     indexes.iter().any(|(columns, expressions)| {
         let columns: Vec<i16> = columns
             .as_bytes()

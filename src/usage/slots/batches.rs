@@ -5,8 +5,8 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::group::Group;
 use super::record::{Missed, Record};
-use super::slot::{Key, Slot};
-use super::{Set, Slots};
+use super::slot::{Slot, UsageKey};
+use super::{SlotSet, Slots};
 
 /// The uses of one token that a batch has taken.
 pub struct Taken {
@@ -32,7 +32,7 @@ impl Slots<'_> {
         taken.reserve(tokens.len());
         let before = taken.len();
         for &token in tokens {
-            let record = self.with_record(&Key { database, token }, |slot| slot.depart(batch)).flatten();
+            let record = self.with_record(&UsageKey { database, token }, |slot| slot.depart(batch)).flatten();
             taken.extend(record.map(|record| Taken { token, record }));
         }
         self.header.waiting.fetch_sub((taken.len() - before) as i64, Relaxed);
@@ -52,25 +52,25 @@ impl Slots<'_> {
     /// Settles what the batch has taken: its transaction has committed.
     pub fn settle(&self, database: u32, batch: u64, taken: &[Taken]) {
         for &Taken { token, .. } in taken {
-            self.with_record(&Key { database, token }, |slot| slot.settle(batch));
+            self.with_record(&UsageKey { database, token }, |slot| slot.settle(batch));
         }
     }
 
     /// Gives back what the batch has taken: its transaction was rolled back.
     pub fn give_back(&self, database: u32, batch: u64, taken: &[Taken]) {
         for &Taken { token, .. } in taken {
-            self.returning(&Key { database, token }, |slot| slot.give_back(batch));
+            self.returning(&UsageKey { database, token }, |slot| slot.give_back(batch));
         }
     }
 
     /// Gives back what the batch has taken of a token without a row, unless that can have none any more. Returns
     /// whether it waits again.
     pub fn miss(&self, database: u32, batch: u64, token: [u8; 16], missed: Missed) -> bool {
-        self.returning(&Key { database, token }, |slot| slot.miss(batch, missed))
+        self.returning(&UsageKey { database, token }, |slot| slot.miss(batch, missed))
     }
 
     /// Acts on a record, so that its uses may wait again, and returns whether they do.
-    fn returning(&self, key: &Key, act: impl FnOnce(&Slot)) -> bool {
+    fn returning(&self, key: &UsageKey, act: impl FnOnce(&Slot)) -> bool {
         let waits = self.with_record(key, |slot| {
             let waited = slot.is_waiting();
             act(slot);
@@ -139,7 +139,7 @@ impl Slots<'_> {
         }
         let mut found = Vec::new();
         let pages = if self.header.occupied.load(Relaxed) > 0 { self.overflow.pages() } else { &[] };
-        let sets: &[Set] = self.sets;
+        let sets: &[SlotSet] = self.sets;
         collect(pages, &read, &mut found);
         collect(sets, &read, &mut found);
         collect(self.overflow.pages(), &read, &mut found);

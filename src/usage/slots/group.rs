@@ -4,7 +4,7 @@ use std::array;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use super::flag::{Flag, FlagGuard};
-use super::slot::{Key, Slot};
+use super::slot::{Slot, UsageKey};
 
 /// Slots under one flag, of which a token may have any.
 #[repr(C, align(64))]
@@ -30,7 +30,7 @@ impl<const N: usize> Group<N> {
 
     /// The place of a token.
     #[inline]
-    pub fn find(&self, key: &Key, tag: u32) -> Option<usize> {
+    pub fn find(&self, key: &UsageKey, tag: u32) -> Option<usize> {
         (0..N).find(|&at| self.tags[at].load(Relaxed) == tag && self.slots[at].is(key))
     }
 

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use super::Tagged;
 use super::group::Group;
-use super::slot::{Key, Slot, WORDS};
+use super::slot::{Slot, UsageKey, WORDS};
 
 /// How many places a page has. When memory is full each newcomer searches some pages, so they are small.
 pub const PLACES: usize = 32;
@@ -17,18 +17,18 @@ pub const PLACES: usize = 32;
 const LONG: u64 = 60_000_000;
 
 /// The places that a token's record may have in the overflow.
-pub type Page = Group<PLACES>;
+pub type OverflowPage = Group<PLACES>;
 
 /// All pages.
 #[derive(Clone, Copy)]
 pub struct Overflow<'a> {
-    pages: &'a [Page],
+    pages: &'a [OverflowPage],
     /// How many places are occupied: while none is, no page need be searched.
     occupied: &'a AtomicU32,
 }
 
 /// What became of a record.
-pub enum Put {
+pub enum Placement {
     /// It has a place.
     Placed,
     /// It has the place of another, whose uses were these.
@@ -38,16 +38,16 @@ pub enum Put {
 }
 
 impl<'a> Overflow<'a> {
-    pub fn over(pages: &'a [Page], occupied: &'a AtomicU32) -> Self {
+    pub fn over(pages: &'a [OverflowPage], occupied: &'a AtomicU32) -> Self {
         Overflow { pages, occupied }
     }
 
-    pub fn pages(&self) -> &'a [Page] {
+    pub fn pages(&self) -> &'a [OverflowPage] {
         self.pages
     }
 
     /// The two pages in which a token's record may be. With one, some would be full when most have room.
-    fn pages_of(&self, hash: u64) -> [&'a Page; 2] {
+    fn pages_of(&self, hash: u64) -> [&'a OverflowPage; 2] {
         // The sets are chosen by the upper half.
         let page = |bits: u32| &self.pages[(u64::from(bits) as usize * self.pages.len()) >> 32];
         let bits = hash as u32;
@@ -55,7 +55,7 @@ impl<'a> Overflow<'a> {
     }
 
     /// Acts on the record of a token, whose set's flag the caller holds: so it can be found nowhere else meanwhile.
-    pub fn with<T>(&self, key: &Key, tagged: Tagged, act: impl FnOnce(&Page, usize) -> T) -> Option<T> {
+    pub fn with<T>(&self, key: &UsageKey, tagged: Tagged, act: impl FnOnce(&OverflowPage, usize) -> T) -> Option<T> {
         if self.occupied.load(Relaxed) == 0 {
             return None;
         }
@@ -70,7 +70,7 @@ impl<'a> Overflow<'a> {
     }
 
     /// Takes out the record of a token, whose set's flag the caller holds.
-    pub fn remove(&self, key: &Key, tagged: Tagged) -> Option<[u64; WORDS]> {
+    pub fn remove(&self, key: &UsageKey, tagged: Tagged) -> Option<[u64; WORDS]> {
         self.with(key, tagged, |page, at| {
             page.vacate(at);
             self.occupied.fetch_sub(1, Relaxed);
@@ -79,12 +79,12 @@ impl<'a> Overflow<'a> {
     }
 
     /// Puts in a copy of a record whose set's flag the caller holds. One with nothing to lose gets a free place only.
-    pub fn put(&self, record: &Slot, now: i64) -> Put {
+    pub fn put(&self, record: &Slot, now: i64) -> Placement {
         let tagged = Tagged::of(&record.key());
         let [one, other] = self.pages_of(tagged.hash);
         let page = if other.occupied().count() < one.occupied().count() { other } else { one };
-        let Some(_held) = page.hold() else { return Put::Refused };
-        let mut put = Put::Placed;
+        let Some(_held) = page.hold() else { return Placement::Refused };
+        let mut put = Placement::Placed;
         let at = if let Some(at) = page.free() {
             self.occupied.fetch_add(1, Relaxed);
             at
@@ -93,11 +93,11 @@ impl<'a> Overflow<'a> {
         {
             let uses = page.slot(at).waiting_uses();
             if uses > 0 {
-                put = Put::Replaced(uses);
+                put = Placement::Replaced(uses);
             }
             at
         } else {
-            return Put::Refused;
+            return Placement::Refused;
         };
         page.slot(at).copy(record);
         page.occupy(at, tagged.tag);
@@ -121,7 +121,7 @@ impl<'a> Overflow<'a> {
 }
 
 /// The place in a full page whose record is to make room. One in an open flight never does: it is to be settled there.
-fn replaceable(page: &Page, now: i64) -> Option<usize> {
+fn replaceable(page: &OverflowPage, now: i64) -> Option<usize> {
     let of = |at: usize| page.slot(at).database();
     let with_nothing = page.longest_idle(now, |slot| !slot.is_worth_keeping(now));
     let with_bucket = || page.longest_idle(now, |slot| !slot.is_waiting() && !slot.is_in_open_flight());

@@ -43,14 +43,14 @@ impl Word {
 
 /// A token of a database.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Key {
+pub struct UsageKey {
     /// Object identifier of the database.
     pub database: u32,
     /// Identifier of the token.
     pub token: [u8; 16],
 }
 
-impl Key {
+impl UsageKey {
     /// Hashes the last 8 bytes of the token id, which are random in a uuid of version 7.
     #[inline]
     pub(super) fn hash(&self) -> u64 {
@@ -100,14 +100,14 @@ pub struct Slot([Word; WORDS]);
 impl Slot {
     /// Whether the slot is this token's.
     #[inline]
-    pub(super) fn is(&self, key: &Key) -> bool {
+    pub(super) fn is(&self, key: &UsageKey) -> bool {
         let (high, low) = halves(key.token);
         self.0[word::TOKEN + 1].get() == low && self.0[word::TOKEN].get() == high && self.database() == key.database
     }
 
     /// The token whose slot it is.
-    pub fn key(&self) -> Key {
-        Key { database: self.database(), token: whole(self.0[word::TOKEN].get(), self.0[word::TOKEN + 1].get()) }
+    pub fn key(&self) -> UsageKey {
+        UsageKey { database: self.database(), token: whole(self.0[word::TOKEN].get(), self.0[word::TOKEN + 1].get()) }
     }
 
     #[inline]
@@ -116,7 +116,7 @@ impl Slot {
     }
 
     /// Makes it this token's, without any uses.
-    pub(super) fn begin(&self, key: &Key) {
+    pub(super) fn begin(&self, key: &UsageKey) {
         let (high, low) = halves(key.token);
         self.0.iter().for_each(|word| word.set(0));
         self.0[word::TOKEN].set(high);

@@ -13,13 +13,13 @@ const NOW: i64 = 800_000_000_000_000;
 
 const SECOND: i64 = 1_000_000;
 
-fn key_of(database: u32, number: u64) -> Key {
+fn key_of(database: u32, number: u64) -> UsageKey {
     // As in version 7, the last bytes are arbitrary.
     let random = (number + 1).wrapping_mul(0x2545_F491_4F6C_DD1D);
-    Key { database, token: whole(7, random ^ random >> 29) }
+    UsageKey { database, token: whole(7, random ^ random >> 29) }
 }
 
-fn key(number: u64) -> Key {
+fn key(number: u64) -> UsageKey {
     key_of(DATABASE, number)
 }
 

@@ -110,13 +110,13 @@ mod tests {
     use super::*;
     use crate::model::verdict::Verdict;
     use crate::pg::process::shared_memory::on_heap;
-    use crate::usage::slots::{Flight, Key, Recent, Use};
+    use crate::usage::slots::{Flight, Recent, UsageKey, Use};
     use proptest::prelude::*;
 
     fn used() -> Slots<'static> {
         let slots = on_heap(64);
         for number in 0..20 {
-            let key = Key { database: 5, token: [number; 16] };
+            let key = UsageKey { database: 5, token: [number; 16] };
             slots.count(&key, &Use { at: 1 + i64::from(number), valid: number % 3 > 0, client: None });
         }
         let database = slots.header.databases.find(5, 77).unwrap();
@@ -132,7 +132,7 @@ mod tests {
         assert_eq!(Image::of_bytes(&bytes).unwrap().restore(again, 78), 0);
         assert_eq!(Image::of_bytes(&Image::of(again).to_bytes()).unwrap().databases, Image::of(used()).databases);
         for number in 0..20 {
-            let key = Key { database: 5, token: [number; 16] };
+            let key = UsageKey { database: 5, token: [number; 16] };
             let Recent { mut record, flight } = again.recent(&key);
             let Flight { batch, requests, denials } = flight.unwrap();
             (record.requests, record.denials) = (requests, denials);
@@ -151,7 +151,7 @@ mod tests {
         assert_eq!(image.saved.slots.len(), 20);
         let again = on_heap(64);
         image.restore(again, 77);
-        let flight = again.recent(&Key { database: 5, token: [1; 16] }).flight.unwrap();
+        let flight = again.recent(&UsageKey { database: 5, token: [1; 16] }).flight.unwrap();
         assert_eq!((flight.requests, again.batch(flight.batch).node), (1, slots.node()));
     }
 
@@ -161,7 +161,7 @@ mod tests {
         let mut taken = Vec::new();
         slots.take(5, 8, &slots.waiting(5), &mut taken);
         slots.settle(5, 8, &taken);
-        let key = Key { database: 5, token: [1; 16] };
+        let key = UsageKey { database: 5, token: [1; 16] };
         slots.count(&key, &Use { at: 100, valid: true, client: None });
         let again = on_heap(64);
         Image::of(slots).restore(again, 77);
@@ -175,7 +175,7 @@ mod tests {
         slots.take(5, 9, &slots.waiting(5), &mut Vec::new());
         let again = on_heap(64);
         Image::of_bytes(&Image::of(slots).to_bytes()).unwrap().restore(again, 77);
-        let recent = again.recent(&Key { database: 5, token: [1; 16] });
+        let recent = again.recent(&UsageKey { database: 5, token: [1; 16] });
         assert_eq!((recent.record.requests, recent.flight.unwrap().batch), (0, 9));
     }
 

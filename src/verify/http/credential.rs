@@ -54,8 +54,8 @@ impl<'a> Credential<'a> {
         needs_scheme: bool,
         is_token: impl Fn(&[u8]) -> Result<bool, E>,
     ) -> Result<Self, E> {
-        let presented = Presented::of(value);
-        if let Presented::Token(token) = presented {
+        let presented = SchemeValue::of(value);
+        if let SchemeValue::Token(token) = presented {
             return Ok(self.and(Cow::Borrowed(token.as_bytes())));
         }
         let mut found = self;
@@ -95,7 +95,7 @@ fn elements(value: &Value) -> impl Iterator<Item = &str> {
 }
 
 /// What one value presents, by its scheme.
-enum Presented<'a> {
+enum SchemeValue<'a> {
     /// A token, whatever it is.
     Token(&'a str),
     /// A token, if it is one.
@@ -106,29 +106,29 @@ enum Presented<'a> {
     Unknown,
 }
 
-impl<'a> Presented<'a> {
+impl<'a> SchemeValue<'a> {
     fn of(value: &'a str) -> Self {
         let (scheme, rest) = value.split_once([' ', '\t', '\r', '\n']).unwrap_or((value, ""));
         let is = |name: &str| scheme.eq_ignore_ascii_case(name);
         let rest = trim(rest);
         if is(BEARER) {
-            Presented::Token(rest)
+            SchemeValue::Token(rest)
         } else if is(BASIC) {
-            Presented::Basic(rest)
+            SchemeValue::Basic(rest)
         } else if OTHERS.into_iter().any(is) {
-            Presented::Perhaps(rest)
+            SchemeValue::Perhaps(rest)
         } else {
-            Presented::Unknown
+            SchemeValue::Unknown
         }
     }
 
     fn candidates(self) -> Vec<Cow<'a, [u8]>> {
         match self {
-            Presented::Perhaps(text) => vec![Cow::Borrowed(text.as_bytes())],
-            Presented::Basic(text) => {
+            SchemeValue::Perhaps(text) => vec![Cow::Borrowed(text.as_bytes())],
+            SchemeValue::Basic(text) => {
                 basic::user_and_password(text).map_or(Vec::new(), |pair| pair.map(Cow::Owned).into())
             }
-            Presented::Token(_) | Presented::Unknown => Vec::new(),
+            SchemeValue::Token(_) | SchemeValue::Unknown => Vec::new(),
         }
     }
 }

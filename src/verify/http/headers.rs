@@ -121,7 +121,7 @@ impl<'de> Visitor<'de> for Members<'_> {
 
     fn visit_map<M: MapAccess<'de>>(self, mut members: M) -> Result<Headers, M::Error> {
         let mut read = Headers::default();
-        while let Some(roles) = members.next_key_seed(Name(self.0))? {
+        while let Some(roles) = members.next_key_seed(MemberName(self.0))? {
             if roles.credential.is_none() && !roles.client {
                 members.next_value::<IgnoredAny>()?;
                 continue;
@@ -141,9 +141,9 @@ impl<'de> Visitor<'de> for Members<'_> {
 }
 
 /// Reads the name of a member.
-struct Name<'a>(Names<'a>);
+struct MemberName<'a>(Names<'a>);
 
-impl<'de> DeserializeSeed<'de> for Name<'_> {
+impl<'de> DeserializeSeed<'de> for MemberName<'_> {
     type Value = Roles;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Roles, D::Error> {
@@ -151,7 +151,7 @@ impl<'de> DeserializeSeed<'de> for Name<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Name<'_> {
+impl<'de> Visitor<'de> for MemberName<'_> {
     type Value = Roles;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

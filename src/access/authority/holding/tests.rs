@@ -28,7 +28,7 @@ struct World {
 
 /// A token, or what one would be. Kinds and owners are numbered.
 #[derive(Clone, Debug)]
-struct Token {
+struct TestToken {
     kind: usize,
     owner: usize,
     extent: Extent,
@@ -75,7 +75,7 @@ impl World {
     }
 
     /// What verification answers for the token.
-    fn granted(&self, modes: [PermissionMode; 2], token: &Token) -> Granted {
+    fn granted(&self, modes: [PermissionMode; 2], token: &TestToken) -> Granted {
         let (kind, owned) = (self.kind(modes, token.kind), self.owned(token.owner));
         let Grant { scopes, data_scopes } = &token.extent.grant;
         Granted(
@@ -85,10 +85,10 @@ impl World {
     }
 
     /// What who presents this token holds with regard to an owner.
-    fn holding(&self, modes: [PermissionMode; 2], presented: &Token, owner: usize) -> Holding {
+    fn holding(&self, modes: [PermissionMode; 2], presented: &TestToken, owner: usize) -> Holding {
         let Granted(scopes, data_scopes) = self.granted(modes, presented);
         let kind = self.kind(modes, presented.kind).name;
-        let presented_token = Presented { kind, extent: presented.extent.clone() };
+        let presented_token = ActingToken { kind, extent: presented.extent.clone() };
         Holding {
             is_owner: presented.owner == owner,
             is_member: false,
@@ -113,7 +113,7 @@ impl World {
 }
 
 /// Whether the holder may hand out or revive the token as it is.
-fn hands_out(holding: &Holding, world: &World, modes: [PermissionMode; 2], token: &Token) -> bool {
+fn hands_out(holding: &Holding, world: &World, modes: [PermissionMode; 2], token: &TestToken) -> bool {
     let kind = world.kind(modes, token.kind);
     holding.covers_always(&kind, &token.extent.grant, world.owned(token.owner)).is_ok()
         && holding.end(token.extent.expires_at, false).is_ok()
@@ -150,8 +150,8 @@ fn any_extent() -> impl Strategy<Value = Extent> {
     })
 }
 
-fn any_token() -> impl Strategy<Value = Token> {
-    (0..2_usize, 0..2_usize, any_extent()).prop_map(|(kind, owner, extent)| Token { kind, owner, extent })
+fn any_token() -> impl Strategy<Value = TestToken> {
+    (0..2_usize, 0..2_usize, any_extent()).prop_map(|(kind, owner, extent)| TestToken { kind, owner, extent })
 }
 
 fn any_modes() -> impl Strategy<Value = [PermissionMode; 2]> {
@@ -166,9 +166,9 @@ fn any_chosen_modes() -> impl Strategy<Value = [PermissionMode; 2]> {
 }
 
 /// A token that is often only a little different from another, so that it is often within it.
-fn near(other: &Token, token: Token, same: [bool; 4]) -> Token {
+fn near(other: &TestToken, token: TestToken, same: [bool; 4]) -> TestToken {
     let [kind, owner, grant, rest] = same;
-    Token {
+    TestToken {
         kind: if kind { other.kind } else { token.kind },
         owner: if owner { other.owner } else { token.owner },
         extent: Extent {
@@ -219,7 +219,7 @@ proptest! {
     ) {
         let before = near(&presented, before, same);
         let edited = near(&before, edited, [true, true, kept[0], kept[1]]);
-        let after = Token { kind: before.kind, owner: before.owner, ..edited };
+        let after = TestToken { kind: before.kind, owner: before.owner, ..edited };
         let holding = world.holding(modes, &presented, before.owner);
         let kind = world.kind(modes, before.kind);
         let owned = world.owned(before.owner);
@@ -279,9 +279,9 @@ fn nothing() -> (Scopes, DataScopes) {
 }
 
 /// A token of the first kind and owner without end or networks.
-fn token(granted: &[&str]) -> Token {
+fn token(granted: &[&str]) -> TestToken {
     let grant = Grant { scopes: Some(scopes(granted)), data_scopes: Some(sites(&["nyc"])) };
-    Token { kind: 0, owner: 0, extent: Extent { grant, expires_at: None, networks: None } }
+    TestToken { kind: 0, owner: 0, extent: Extent { grant, expires_at: None, networks: None } }
 }
 
 const INTERSECT: [PermissionMode; 2] = [PermissionMode::Intersect; 2];
@@ -290,14 +290,15 @@ const INTERSECT: [PermissionMode; 2] = [PermissionMode::Intersect; 2];
 fn what_is_dormant_is_passed_on_only_by_what_will_grant_it_too() {
     let world = World { owners: [(scopes(&["a"]), sites(&["nyc"])), nothing()], ceilings: [None, None] };
     let (wide, narrow) = (token(&["a", "b"]), token(&["a"]));
-    let hands_out =
-        |by: &Token, token: &Token| hands_out(&world.holding(INTERSECT, by, token.owner), &world, INTERSECT, token);
+    let hands_out = |by: &TestToken, token: &TestToken| {
+        hands_out(&world.holding(INTERSECT, by, token.owner), &world, INTERSECT, token)
+    };
     // The owner has lost b, so that both grant the same now.
     assert!(world.granted(INTERSECT, &wide).within(&world.granted(INTERSECT, &narrow)));
     assert!(!hands_out(&narrow, &wide));
     assert!(hands_out(&wide, &wide) && hands_out(&wide, &narrow) && hands_out(&narrow, &narrow));
     // Another kind may be given another ceiling.
-    let other = Token { kind: 1, ..wide.clone() };
+    let other = TestToken { kind: 1, ..wide.clone() };
     assert!(!hands_out(&wide, &other) && !hands_out(&other, &wide));
 }
 

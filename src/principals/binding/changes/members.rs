@@ -1,6 +1,6 @@
 //! Writes and compares memberships.
 
-use super::{Changes, Drift, Outcome};
+use super::{Changes, Drift, Tally};
 use crate::error::{BoundRow, Error, PrincipalError};
 use crate::pg::sql::statement::{Statement, arguments};
 use crate::pg::types::encoding;
@@ -11,7 +11,7 @@ impl Changes {
     ///
     /// # Errors
     /// 42704 for a membership of or in a principal that does not exist.
-    pub(super) fn write_members(&self, source: &Text) -> Result<Outcome, Error> {
+    pub(super) fn write_members(&self, source: &Text) -> Result<Tally, Error> {
         let supplies = self.supplied.permissions;
         // Principals first: the lock order of everything that weighs a membership.
         self.hold_parties();
@@ -20,11 +20,11 @@ impl Changes {
         }
         let dropped = self.remove();
         if self.put.is_empty() {
-            return Ok(Outcome { dropped, ..Outcome::default() });
+            return Ok(Tally { dropped, ..Tally::default() });
         }
         self.refuse_unknown(source)?;
         let changed = if supplies { self.change() } else { 0 };
-        Ok(Outcome { created: self.add(), changed, dropped })
+        Ok(Tally { created: self.add(), changed, dropped })
     }
 
     fn remove(&self) -> u64 {

@@ -2,7 +2,7 @@
 
 use pgrx::Uuid;
 
-use super::{Changes, How, Outcome, Touched};
+use super::{Changes, How, Tally, Touched};
 use crate::access::actor::Actor;
 use crate::arguments::caller::Caller;
 use crate::catalog::death_notice;
@@ -66,12 +66,12 @@ impl Changes {
     ///
     /// # Errors
     /// 42704 for a membership of or in an unknown principal; 58030 when no id for the event can be generated.
-    pub fn apply(self, how: How, source: &Text) -> Result<Outcome, Error> {
+    pub fn apply(self, how: How, source: &Text) -> Result<Tally, Error> {
         let caller = Caller::of_trigger();
         let actor = Actor::behind(caller)?;
         let _owner = caller.act_as_owner();
         let one = match (&self.touched, how) {
-            (Touched::Nobody, How::Written) => return Ok(Outcome::default()),
+            (Touched::Nobody, How::Written) => return Ok(Tally::default()),
             (Touched::One(subject), How::Written) => Some((subject, self.described(subject))),
             _ => None,
         };
@@ -89,7 +89,7 @@ impl Changes {
         Ok(outcome)
     }
 
-    fn write(&self, by: &Text) -> Outcome {
+    fn write(&self, by: &Text) -> Tally {
         // Those that go and those that come are one order too. Whose tokens die is told before they do.
         if self.concerns_many() && (!self.gone.is_empty() && !self.put.is_empty() || settings::notify()) {
             self.hold();
@@ -113,7 +113,7 @@ impl Changes {
                 xact::mark_death();
             }
         }
-        Outcome { created, changed, dropped }
+        Tally { created, changed, dropped }
     }
 
     /// At most `most` tokens that these changes will kill. Their owners are locked, so no other is issued.
@@ -309,7 +309,7 @@ impl Changes {
     }
 }
 
-impl Outcome {
+impl Tally {
     fn record(self, to: &BoundTo, how: How, source: &Text, actor: &Actor) -> Result<(), Error> {
         static DESCRIBE: Statement =
             Statement::new("SELECT jsonb_build_object('source', $1, 'created', $2, 'changed', $3, 'dropped', $4)");

@@ -117,7 +117,7 @@ impl Server {
         }
     }
 
-    fn known(&self, token: &Key) -> u64 {
+    fn known(&self, token: &UsageKey) -> u64 {
         let recent = self.slots.recent(token);
         let flight = recent.flight.filter(|flight| {
             let open = self.slots.batch(flight.batch);
