@@ -124,7 +124,7 @@ impl Error {
     /// Writes it to the log, where there is no client to raise it to.
     pub fn log(self) {
         ErrorReport::from(self).report(PgLogLevel::LOG);
-        diagnostics::told();
+        diagnostics::clear_next();
     }
 
     /// Its HINT.
@@ -145,7 +145,7 @@ impl From<Error> for ErrorReport {
         let ErrorParts { state, message, detail, hint } = error.parts();
         let texts = [Some(&*message), detail.as_deref(), hint.as_deref()];
         if !texts.iter().flatten().all(|text| text.is_ascii()) {
-            tell_in_encoding(texts);
+            set_in_encoding(texts);
         }
         let mut report = ErrorReport::new(state, message, "tokenauth");
         if let Some(detail) = detail {
@@ -160,10 +160,10 @@ impl From<Error> for ErrorReport {
 
 /// Sees to it that an error is told in the encoding of the server, if that is not UTF-8.
 #[cold]
-fn tell_in_encoding(texts: [Option<&str>; 3]) {
+fn set_in_encoding(texts: [Option<&str>; 3]) {
     let converted = texts.map(|text| text.and_then(encoding::message));
     if converted.iter().any(Option::is_some) {
-        diagnostics::tell_next(texts[0].unwrap_or_default(), converted);
+        diagnostics::set_next(texts[0].unwrap_or_default(), converted);
     }
 }
 

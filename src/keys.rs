@@ -154,6 +154,6 @@ pub fn report_fault(path: &CStr) {
     }
     if let Some(fault) = fault(path) {
         ErrorReport::from(KeyError::File(fault)).report(PgLogLevel::WARNING);
-        diagnostics::told();
+        diagnostics::clear_next();
     }
 }

@@ -24,7 +24,7 @@ macro_rules! first_of {
 
 /// All that is to be told: `list` and `key`, by which the list is sorted; `moment`, for which it is told; `element`,
 /// and `reason`.
-macro_rules! told {
+macro_rules! exported_deaths {
     () => {
         concat!(
             "SELECT 'tokens' AS list, t.id::text AS key, ",
@@ -88,10 +88,10 @@ macro_rules! list {
 /// Returns all that has died since a moment, and whether there is more. It is complete until `until`; if there is too
 /// much for one document, it is what came first, complete until an earlier moment, from which the next one goes on.
 /// `first` is the least id that an event of that moment can have.
-pub fn tell(since: Timestamp, first: Uuid, until: Timestamp) -> Option<(Jsonb, bool)> {
-    static TELL: Statement = Statement::new(concat!(
+pub fn document(since: Timestamp, first: Uuid, until: Timestamp) -> Option<(Jsonb, bool)> {
+    static DOCUMENT: Statement = Statement::new(concat!(
         "WITH told AS (",
-        told!(),
+        exported_deaths!(),
         "),
          weighed AS MATERIALIZED (
              SELECT *,
@@ -142,5 +142,5 @@ pub fn tell(since: Timestamp, first: Uuid, until: Timestamp) -> Option<(Jsonb, b
                    FROM chosen c
                    LEFT JOIN shared s ON s.reason = c.reason) e"
     ));
-    TELL.first(arguments![since, first, until, MOST, LONG], |row| (row.required(1), row.required(2)))
+    DOCUMENT.first(arguments![since, first, until, MOST, LONG], |row| (row.required(1), row.required(2)))
 }

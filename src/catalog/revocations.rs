@@ -110,7 +110,7 @@ pub fn kill_all(dead: &Rows) -> i64 {
 }
 
 /// Disables tokens that are neither revoked nor disabled, and returns how many.
-pub fn disable(told: &Rows) -> i64 {
+pub fn disable(received: &Rows) -> i64 {
     static DISABLE: Statement = Statement::new(
         "WITH held AS MATERIALIZED (
              SELECT t.id, d.at
@@ -124,11 +124,11 @@ pub fn disable(told: &Rows) -> i64 {
                FROM held h WHERE t.id = h.id)
          SELECT count(*) FROM held",
     );
-    DISABLE.first_over(told, &[], |row| row.required(1)).unwrap_or(0)
+    DISABLE.first_over(received, &[], |row| row.required(1)).unwrap_or(0)
 }
 
 /// Lowers expiries, never raising one, and returns how many.
-pub fn shorten(told: &Rows) -> i64 {
+pub fn shorten(received: &Rows) -> i64 {
     static SHORTEN: Statement = Statement::new(
         "WITH held AS MATERIALIZED (
              SELECT t.id, d.at
@@ -142,5 +142,5 @@ pub fn shorten(told: &Rows) -> i64 {
                FROM held h WHERE t.id = h.id)
          SELECT count(*) FROM held",
     );
-    SHORTEN.first_over(told, &[], |row| row.required(1)).unwrap_or(0)
+    SHORTEN.first_over(received, &[], |row| row.required(1)).unwrap_or(0)
 }

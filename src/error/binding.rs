@@ -106,7 +106,7 @@ fn raised_by_expression(raised: &ErrorReportWithLevel) -> ErrorParts {
 /// A message of the server, which pgrx passes on as if it were UTF-8.
 fn original(message: &str) -> Cow<'_, str> {
     match diagnostics::original(message).filter(|_| !encoding::is_utf8()) {
-        Some(whole) => Cow::Owned(encoding::told(&whole)),
+        Some(whole) => Cow::Owned(encoding::to_utf8_lossy(&whole)),
         None => Cow::Borrowed(message),
     }
 }

@@ -59,7 +59,7 @@ use document::Document;
 fn export_revocations(call: Call, since: Option<Timestamp>) -> Result<Option<Jsonb>, ErrorReport> {
     let _owner = Caller::enter(call)?.act_as_owner();
     let since = arguments::given("since", since)?;
-    let Some((document, more)) = exported::tell(since, id::first(since), complete_until(since)) else {
+    let Some((document, more)) = exported::document(since, id::first(since), complete_until(since)) else {
         return Ok(None);
     };
     if more {

@@ -41,7 +41,7 @@ fn worker(name: &str, function: &str) -> BackgroundWorkerBuilder {
 /// Runs the launcher until it is told to end.
 fn run() -> ! {
     background_worker::connect_to_none();
-    let mut launcher = Launcher { agenda: Agenda::new(), has_complained: false };
+    let mut launcher = Launcher { agenda: Agenda::new(), has_logged_error: false };
     if let Some(slots) = shared_memory::slots() {
         launcher.run(slots);
     }
@@ -52,7 +52,7 @@ fn run() -> ! {
 struct Launcher {
     agenda: Agenda,
     /// Whether it has logged that no worker can be started: once, until one can be again.
-    has_complained: bool,
+    has_logged_error: bool,
 }
 
 impl Launcher {
@@ -106,13 +106,13 @@ impl Launcher {
             .load_dynamic();
         match started {
             Ok(worker) => {
-                self.has_complained = false;
+                self.has_logged_error = false;
                 // However it ended, what it did not write is still in memory.
                 let _ = worker.wait_for_shutdown();
             }
-            Err(_) if self.has_complained => {}
+            Err(_) if self.has_logged_error => {}
             Err(_) => {
-                self.has_complained = true;
+                self.has_logged_error = true;
                 ereport!(
                     PgLogLevel::LOG,
                     PgSqlErrorCode::ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,

@@ -33,7 +33,7 @@ const LONG_ENOUGH: Duration = Duration::from_millis(1400);
 const BATCH: usize = 5000;
 
 /// How long hourly usage is kept, in microseconds: more than `unusual_activity` compares with.
-const KEPT: i64 = 90 * 86_400_000_000;
+const HOURLY_RETENTION: i64 = 90 * 86_400_000_000;
 
 /// How many rows of hourly usage a worker removes at most.
 const REMOVED: i64 = 10_000;
@@ -99,7 +99,7 @@ fn work(slots: Slots<'static>, database: &'static Database, start: Instant) -> O
     }
     as_owner(|| record_denials(slots, database))?.unwrap_or_else(Error::log);
     let now = Timestamp::now().micros();
-    if database.is_due(now) && tend(slots, start)? {
+    if database.is_due(now) && housekeep(slots, start)? {
         database.set_tended(now);
     }
     Some(())
@@ -212,14 +212,14 @@ fn record_denials(slots: Slots<'static>, database: &Database) -> Result<(), Erro
 
 /// Does the hourly work: tells listeners of tokens that are about to expire, removes what is old, and takes from PUBLIC
 /// what pg_upgrade has given it. Returns whether all of it is done; `None` where the extension is not installed.
-fn tend(slots: Slots<'static>, start: Instant) -> Option<bool> {
+fn housekeep(slots: Slots<'static>, start: Instant) -> Option<bool> {
     let is_over = || start.elapsed() > LONG_ENOUGH;
     while as_owner(death_notice::expiring)? {
         if is_over() {
             return Some(false);
         }
     }
-    if let Some(before) = Timestamp::of_micros(Timestamp::now().micros() - KEPT) {
+    if let Some(before) = Timestamp::of_micros(Timestamp::now().micros() - HOURLY_RETENTION) {
         as_owner(|| {
             tables::remove_hours(before, REMOVED);
             tables::remove_batches(before, slots.node());

@@ -32,7 +32,7 @@ use crate::pg::types::text::Text;
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn drop_principal(call: Call, principal: Option<Text>) -> Result<(), ErrorReport> {
     // The row stays as a tombstone: its epochs keep dead tokens dead, even if the id is used again.
-    static BURY: Statement = Statement::by_key(
+    static WRITE_TOMBSTONE: Statement = Statement::by_key(
         "UPDATE tokenauth.principal
             SET active = false, permissions = '{}', data_scopes = '{}', state_reason = NULL, display_name = NULL,
                 dropped_at = clock_timestamp()
@@ -48,7 +48,7 @@ fn drop_principal(call: Call, principal: Option<Text>) -> Result<(), ErrorReport
     death_notice::owner_dies(&name, &principal, Covers::All);
     begin_epoch(&name, Covers::All, actor.recorded(), Some(&Text::from("owner dropped")));
     member::remove_all(&name);
-    BURY.run(arguments![name.text()]);
+    WRITE_TOMBSTONE.run(arguments![name.text()]);
     event::of_principal("principal.dropped", &name, &actor, before, None)?;
     Ok(())
 }

@@ -31,8 +31,8 @@ use crate::pg::types::text::Text;
 fn signal_change(call: TriggerCall) -> Result<TriggerAnswer, ErrorReport> {
     let name = |row: &TriggerTuple| kind::row_key(row.row().required::<Text>(kind::column::NAME).as_bytes());
     match call.row_change(&kind::BY_NAME) {
-        Some(RowChange::Update { old, new }) => tell(name(&old), name(&new)),
-        Some(RowChange::Delete(old)) => tell(name(&old), name(&old)),
+        Some(RowChange::Update { old, new }) => signal(name(&old), name(&new)),
+        Some(RowChange::Delete(old)) => signal(name(&old), name(&old)),
         _ if call.is_of_rows() || call.is_on(&BY_ALGORITHM) => invalidation::signal(),
         _ => invalidation::bypass_caches(),
     }
@@ -72,11 +72,11 @@ fn signal_principal(call: Call, was: Text, becomes: Text) -> Result<bool, ErrorR
 
 fn signal_row(call: Call, was: RowKey, becomes: RowKey) -> Result<bool, ErrorReport> {
     Caller::enter(call)?;
-    tell(was, becomes);
+    signal(was, becomes);
     Ok(false)
 }
 
-fn tell(was: RowKey, becomes: RowKey) {
+fn signal(was: RowKey, becomes: RowKey) {
     if was == becomes {
         invalidation::signal_row(was);
     } else {

@@ -100,7 +100,7 @@ impl Denial {
     }
 
     /// Adds the correlation id that the caller is told, 32 hexadecimal digits.
-    pub fn told_by(mut self, correlation: &[u8]) {
+    pub fn with_correlation(mut self, correlation: &[u8]) {
         // Our ids always decode; with any other the event has none.
         let _ = hex::decode_to_slice(correlation, &mut self.sample.correlation);
     }

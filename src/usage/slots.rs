@@ -254,7 +254,7 @@ impl<'a> Slots<'a> {
     /// What this memory knows of the uses of a token.
     pub fn recent(&self, key: &UsageKey) -> Recent {
         let mut recent = Recent::default();
-        self.with_record(key, |slot| slot.tell(&mut recent));
+        self.with_record(key, |slot| slot.add_to(&mut recent));
         recent
     }
 

@@ -106,7 +106,8 @@ impl Refused {
 
     /// Adds why the owner is inactive.
     pub fn because(mut self, state_reason: Option<&Text>) -> Self {
-        self.detail = state_reason.map(|reason| Jsonb::of(&json!({"state_reason": encoding::told(reason.as_bytes())})));
+        self.detail =
+            state_reason.map(|reason| Jsonb::of(&json!({"state_reason": encoding::to_utf8_lossy(reason.as_bytes())})));
         self
     }
 
@@ -146,7 +147,7 @@ impl Refused {
 
     fn fields(self, correlation_id: [u8; correlation::LENGTH]) -> Fields<16> {
         if let Some(denial) = self.denial {
-            denial.told_by(&correlation_id);
+            denial.with_correlation(&correlation_id);
         }
         let (id, kind, name) = self.token.map_or((None, None, None), |(id, kind, name)| (Some(id), Some(kind), name));
         Fields::new(fields![

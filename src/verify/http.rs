@@ -68,7 +68,7 @@ fn error_response(call: Call, v: VerificationArgument) -> Result<Jsonb, ErrorRep
         .ok_or(ArgumentError::NoSuchVerdict)?;
     // One that was made by hand may hold anything: what is longer than ours ever are is left out.
     let correlation_id = fields.bytes(field::CORRELATION_ID).filter(|id| id.len() <= MOST_CORRELATION);
-    let correlation_id = correlation_id.map(encoding::told).unwrap_or_default();
+    let correlation_id = correlation_id.map(encoding::to_utf8_lossy).unwrap_or_default();
     let detail = fields.optional::<Jsonb>(field::DETAIL).filter(|detail| detail.len() <= MOST_DETAIL);
     let kind = fields.bytes(field::KIND);
     let response = respond(verdict, kind, detail.as_ref(), &correlation_id, |response| response.to_value());
@@ -81,7 +81,7 @@ pub fn respond<T>(
     kind: Option<&[u8]>,
     detail: Option<&Jsonb>,
     correlation_id: &str,
-    tell: impl FnOnce(Response<'_>) -> T,
+    write: impl FnOnce(Response<'_>) -> T,
 ) -> T {
     let style = kind
         .and_then(|name| catalog::kind::find(name, &LatestSnapshot::take()))
@@ -90,7 +90,7 @@ pub fn respond<T>(
     let missing = detail["missing"]
         .as_array()
         .map(|scopes| Scopes::parse(scopes.iter().filter_map(|scope| scope.as_str()).map(str::as_bytes)));
-    tell(Response {
+    write(Response {
         verdict,
         style,
         correlation_id,

@@ -108,7 +108,7 @@ thread_local! {
 
 /// Registers for the ends of transactions, once, from `_PG_init`.
 pub fn listen() {
-    xact::tell_end(|end| STATE.with_borrow_mut(|state| *state = std::mem::replace(state, State::Closed).after(end)));
+    xact::on_end(|end| STATE.with_borrow_mut(|state| *state = std::mem::replace(state, State::Closed).after(end)));
 }
 
 /// The identity of the transaction, if there is one.

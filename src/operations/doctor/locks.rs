@@ -25,7 +25,7 @@ fn of_tables() -> Vec<Finding> {
                                          'tokenauth.event'::regclass) END
           ORDER BY l.pid, 2",
     );
-    told_by(&FIND)
+    findings_of(&FIND)
 }
 
 /// Transactions that hold rows of principals, if others wait for them or they have been idle for a minute.
@@ -51,7 +51,7 @@ fn of_principals() -> Vec<Finding> {
                     AND a.state_change < clock_timestamp() - interval '1 minute')
           ORDER BY a.pid",
     );
-    told_by(&FIND)
+    findings_of(&FIND)
 }
 
 /// Prepared transactions that hold rows of principals: they do until somebody commits or rolls them back.
@@ -70,10 +70,10 @@ fn prepared() -> Vec<Finding> {
                            AND l.mode IN ('RowShareLock', 'RowExclusiveLock'))
           ORDER BY x.gid",
     );
-    told_by(&FIND)
+    findings_of(&FIND)
 }
 
-fn told_by(statement: &Statement) -> Vec<Finding> {
+fn findings_of(statement: &Statement) -> Vec<Finding> {
     statement.all(&[], |row| Finding {
         area: "locks",
         object: row.required(1),

@@ -157,18 +157,18 @@ pub fn database_exists(database: u32) -> bool {
 
 static AT_END: std::sync::OnceLock<fn(bool)> = std::sync::OnceLock::new();
 
-/// Calls `tell` at the end of each transaction from now on, with whether it committed.
-pub fn at_transaction_end(tell: fn(bool)) {
+/// Calls `listener` at the end of each transaction from now on, with whether it committed.
+pub fn at_transaction_end(listener: fn(bool)) {
     #[pg_guard]
     unsafe extern "C-unwind" fn ended(event: pg_sys::XactEvent::Type, _argument: *mut c_void) {
-        let Some(tell) = AT_END.get() else { return };
+        let Some(listener) = AT_END.get() else { return };
         match event {
-            pg_sys::XactEvent::XACT_EVENT_COMMIT => tell(true),
-            pg_sys::XactEvent::XACT_EVENT_ABORT => tell(false),
+            pg_sys::XactEvent::XACT_EVENT_COMMIT => listener(true),
+            pg_sys::XactEvent::XACT_EVENT_ABORT => listener(false),
             _ => {}
         }
     }
-    AT_END.get_or_init(|| tell);
+    AT_END.get_or_init(|| listener);
     // SAFETY: the callback is a static function that lives as long as the process.
     unsafe { pg_sys::RegisterXactCallback(Some(ended), ptr::null_mut()) };
 }

@@ -200,7 +200,7 @@ pub fn original(message: &str) -> Option<Vec<u8>> {
 
 /// Sees to it that the next error with this message is told in the encoding of the server: with these as its message,
 /// DETAIL and HINT.
-pub fn tell_next(message: &str, [told, detail, hint]: [Option<Vec<u8>>; 3]) {
+pub fn set_next(message: &str, [converted, detail, hint]: [Option<Vec<u8>>; 3]) {
     prepare();
     WHOLE.set(ptr::null_mut());
     let string = |text: Option<Vec<u8>>| {
@@ -213,7 +213,7 @@ pub fn tell_next(message: &str, [told, detail, hint]: [Option<Vec<u8>>; 3]) {
         MemoryContextReset(OURS.get());
         let whole: *mut pg_sys::ErrorData =
             pg_sys::MemoryContextAllocZero(OURS.get(), size_of::<pg_sys::ErrorData>()).cast();
-        (*whole).message = string(told);
+        (*whole).message = string(converted);
         (*whole).detail = string(detail);
         (*whole).hint = string(hint);
         whole
@@ -221,8 +221,8 @@ pub fn tell_next(message: &str, [told, detail, hint]: [Option<Vec<u8>>; 3]) {
     complete_next(whole, message.as_bytes());
 }
 
-/// Takes back what [`tell_next`] has left behind, after a message that was no error.
-pub fn told() {
+/// Takes back what [`set_next`] has left behind, after a message that was no error.
+pub fn clear_next() {
     // SAFETY: called between two calls of the server.
     unsafe { take_off_completion() };
 }

@@ -39,7 +39,7 @@ pub fn attempt<T, E: ToString>(attempt: impl FnOnce() -> Result<T, E>) -> Result
         pg_sys::CurrentResourceOwner = owner;
     }
     // An error that is not raised further leaves nothing behind of what was kept of it.
-    diagnostics::told();
+    diagnostics::clear_next();
     outcome.map_err(|failure| match failure {
         Failure::Message(message) => message,
         Failure::Passed(error) => error.rethrow(),

@@ -79,11 +79,11 @@ pub enum End {
 }
 
 /// Calls this function at each end, from the server's own callbacks: it must not raise.
-pub fn tell_end(listener: fn(End)) {
+pub fn on_end(listener: fn(End)) {
     LISTENER.set(Some(listener));
 }
 
-fn tell(end: End) {
+fn notify_listener(end: End) {
     if let Some(listener) = LISTENER.get() {
         listener(end);
     }
@@ -168,10 +168,10 @@ pub fn may_write_usage() -> bool {
 pub fn commit_asynchronously_if_alone<T>(write: impl FnOnce() -> T) -> T {
     // SAFETY: reads this backend's WAL position, which is 0 until the transaction writes something.
     let position = || unsafe { pg_sys::XactLastRecEnd };
-    let (before, hasteless) = (position(), ASYNC_UP_TO.get());
+    let (before, async_up_to) = (position(), ASYNC_UP_TO.get());
     let answer = write();
     let after = position();
-    if after != before && (before == 0 || hasteless == Some(before)) {
+    if after != before && (before == 0 || async_up_to == Some(before)) {
         ASYNC_UP_TO.set(Some(after));
     }
     answer
@@ -244,7 +244,7 @@ fn end() {
     NARROWED.with(|narrowed| narrowed.undo_from(0));
     MUST_LAST.set(false);
     ASYNC_UP_TO.set(None);
-    tell(End::Transaction);
+    notify_listener(End::Transaction);
 }
 
 #[pg_guard]
@@ -261,14 +261,14 @@ unsafe extern "C-unwind" fn at_subtransaction(
             KILLED.with(|killed| killed.merge(level));
             NARROWED.with(|narrowed| narrowed.merge(level));
             notify::merge(level);
-            tell(End::Committed(level));
+            notify_listener(End::Committed(level));
         }
         pg_sys::SubXactEvent::SUBXACT_EVENT_ABORT_SUB => {
             notify::drop_from(level);
             KILLED.with(|killed| killed.undo_from(level));
             NARROWED.with(|narrowed| narrowed.undo_from(level));
             ROLLBACKS.set(ROLLBACKS.get() + 1);
-            tell(End::Aborted(level));
+            notify_listener(End::Aborted(level));
         }
         _ => {}
     }

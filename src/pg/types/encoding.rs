@@ -39,11 +39,11 @@ pub fn shown(bytes: &[u8]) -> String {
         bytes.truncate(MOST_SHOWN);
         bytes.extend_from_slice(b"...");
     }
-    if is_utf8() { String::from_utf8_lossy(&bytes).into_owned() } else { told(&bytes) }
+    if is_utf8() { String::from_utf8_lossy(&bytes).into_owned() } else { to_utf8_lossy(&bytes) }
 }
 
 /// Server-encoded bytes as UTF-8, with `?` for what cannot be converted.
-pub fn told(bytes: &[u8]) -> String {
+pub fn to_utf8_lossy(bytes: &[u8]) -> String {
     String::from_utf8(convert_lossily(bytes, database(), UTF8)).unwrap_or_default()
 }
 

@@ -167,7 +167,7 @@ fn bind(
 
 fn warn(about: BindingError) {
     ErrorReport::from(about).report(PgLogLevel::WARNING);
-    diagnostics::told();
+    diagnostics::clear_next();
 }
 
 /// Checks that neither the table, nor its type or memberships, are bound already.

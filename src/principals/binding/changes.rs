@@ -66,7 +66,7 @@ pub struct Changes {
     supplied: Supplied,
     put: Rows,
     gone: Rows,
-    touched: Touched,
+    affected: Affected,
     /// Whether some row is inactive now.
     inactive: bool,
     /// Whether some row is inactive now and was active before, or may have been.
@@ -74,7 +74,7 @@ pub struct Changes {
 }
 
 /// The principals or memberships that the changes concern.
-enum Touched {
+enum Affected {
     Nobody,
     One(Subject),
     Many,
@@ -126,7 +126,7 @@ impl Changes {
                 ],
             ),
             gone: subjects(c"tokenauth_gone"),
-            touched: Touched::Nobody,
+            affected: Affected::Nobody,
             inactive: false,
             deactivated: false,
         }
@@ -134,13 +134,13 @@ impl Changes {
 
     /// Whether there are no changes.
     pub fn is_empty(&self) -> bool {
-        matches!(self.touched, Touched::Nobody)
+        matches!(self.affected, Affected::Nobody)
     }
 
     /// Adds a row: its subject must become as `put` says; `was_active` is its former activity, if known. Of several
     /// rows about the same subject the last one counts.
     pub fn put(&mut self, subject: &Subject, put: WantedState, was_active: Option<bool>) {
-        touch(&mut self.touched, subject);
+        add_affected(&mut self.affected, subject);
         let is_inactive = put.active == Some(false);
         self.inactive |= is_inactive;
         self.deactivated |= is_inactive && was_active != Some(false);
@@ -159,7 +159,7 @@ impl Changes {
 
     /// Adds a subject that no longer has a row.
     pub fn gone(&mut self, subject: &Subject) {
-        touch(&mut self.touched, subject);
+        add_affected(&mut self.affected, subject);
         self.gone.put(fields_of(subject));
     }
 
@@ -182,7 +182,7 @@ impl Changes {
                 BoundTo::Memberships => MEMBERSHIPS.add_to(&mut self.gone, &[], &[]),
             }
         }
-        self.touch_gone();
+        self.add_gone_to_affected();
     }
 
     /// As [`all_gone`](Self::all_gone), except for those that were put.
@@ -203,7 +203,7 @@ impl Changes {
                 BoundTo::Memberships => MEMBERSHIPS.add_to(gone, &[put], &[]),
             }
         }
-        self.touch_gone();
+        self.add_gone_to_affected();
     }
 
     /// Marks those of `names` as gone that were not put.
@@ -212,19 +212,19 @@ impl Changes {
             "SELECT principal, org FROM tokenauth_names EXCEPT SELECT principal, org FROM tokenauth_put",
         );
         REST.add_to(&mut self.gone, &[names, &self.put], &[]);
-        self.touch_gone();
+        self.add_gone_to_affected();
     }
 
     /// Takes those into account that were added to `gone` all at once.
-    fn touch_gone(&mut self) {
+    fn add_gone_to_affected(&mut self) {
         let mut reader = Reader::new(&self.gone);
         while let Some(row) = reader.next() {
             let parsed = |column| PrincipalName::parse(row.bytes(column)?).ok();
             if let Some(principal) = parsed(1) {
-                touch(&mut self.touched, &Subject { principal, org: parsed(2) });
+                add_affected(&mut self.affected, &Subject { principal, org: parsed(2) });
             }
             // More of them tell nothing more.
-            if matches!(self.touched, Touched::Many) {
+            if matches!(self.affected, Affected::Many) {
                 break;
             }
         }
@@ -301,11 +301,11 @@ pub fn fields_of(subject: &Subject) -> [Argument; 2] {
     fields![subject.principal.text(), subject.org.as_ref().map(PrincipalName::text)]
 }
 
-fn touch(touched: &mut Touched, subject: &Subject) {
-    *touched = match std::mem::replace(touched, Touched::Many) {
-        Touched::Nobody => Touched::One(subject.clone()),
-        Touched::One(one) if one == *subject => Touched::One(one),
-        Touched::One(_) | Touched::Many => Touched::Many,
+fn add_affected(affected: &mut Affected, subject: &Subject) {
+    *affected = match std::mem::replace(affected, Affected::Many) {
+        Affected::Nobody => Affected::One(subject.clone()),
+        Affected::One(one) if one == *subject => Affected::One(one),
+        Affected::One(_) | Affected::Many => Affected::Many,
     };
 }
 

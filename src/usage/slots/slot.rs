@@ -356,7 +356,7 @@ impl Slot {
     }
 
     /// Adds what it knows to `recent`.
-    pub(super) fn tell(&self, recent: &mut Recent) {
+    pub(super) fn add_to(&self, recent: &mut Recent) {
         let word = &self.0;
         recent.record.merge(&self.record(word[word::REQUESTS].get(), word[word::DENIALS].get(), 0));
         let batch = word[word::FLIGHT].get() >> 1;

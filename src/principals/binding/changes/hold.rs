@@ -1,13 +1,13 @@
 //! Takes locks in the order that [`crate::catalog`] demands, before the set operations that need them, which may then
 //! visit their rows in whatever order they are planned.
 
-use super::{Changes, Touched};
+use super::{Affected, Changes};
 use crate::pg::sql::statement::{Statement, arguments};
 
 impl Changes {
     /// Whether several principals or memberships are concerned. A change of one locks one, and needs no order.
     pub(super) fn concerns_many(&self) -> bool {
-        matches!(self.touched, Touched::Many)
+        matches!(self.affected, Affected::Many)
     }
 
     /// Locks each principal that is to change or to go, and creates each that is absent.

@@ -2,7 +2,7 @@
 
 use pgrx::Uuid;
 
-use super::{Changes, How, Tally, Touched};
+use super::{Affected, Changes, How, Tally};
 use crate::access::actor::Actor;
 use crate::arguments::caller::Caller;
 use crate::catalog::death_notice;
@@ -70,9 +70,9 @@ impl Changes {
         let caller = Caller::of_trigger();
         let actor = Actor::behind(caller)?;
         let _owner = caller.act_as_owner();
-        let one = match (&self.touched, how) {
-            (Touched::Nobody, How::Written) => return Ok(Tally::default()),
-            (Touched::One(subject), How::Written) => Some((subject, self.described(subject))),
+        let one = match (&self.affected, how) {
+            (Affected::Nobody, How::Written) => return Ok(Tally::default()),
+            (Affected::One(subject), How::Written) => Some((subject, self.described(subject))),
             _ => None,
         };
         let outcome = match &self.to {
@@ -160,7 +160,7 @@ impl Changes {
     /// Turns every principal that is gone into a tombstone, and removes its memberships.
     fn write_tombstones(&self, by: &Text) -> u64 {
         // Not an UPDATE, which would lock them in the order of its plan. None is absent, unless it was purged just now.
-        static BURY: Statement = Statement::new(
+        static WRITE_TOMBSTONES: Statement = Statement::new(
             "INSERT INTO tokenauth.principal AS p (principal, active, dropped_at)
              SELECT p.principal, false, clock_timestamp()
                FROM (SELECT DISTINCT principal COLLATE \"C\" AS principal FROM tokenauth_gone) g
@@ -200,13 +200,13 @@ impl Changes {
         if self.gone.is_empty() {
             return 0;
         }
-        let buried = BURY.run_over(&self.gone, &[]);
-        if buried > 0 {
+        let tombstones = WRITE_TOMBSTONES.run_over(&self.gone, &[]);
+        if tombstones > 0 {
             xact::mark_death();
             RECORD.run_over(&self.gone, arguments![by.clone(), GONE]);
             LEAVE.run_over(&self.gone, &[]);
         }
-        buried
+        tombstones
     }
 
     /// Changes the only principal, if it exists and differs, and returns how many that were.
