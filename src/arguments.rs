@@ -34,6 +34,7 @@ use pgrx::datum::Interval;
 use crate::error::ArgumentError;
 use crate::model::data_scope::DataScopes;
 use crate::model::network::Network;
+use crate::model::principal_name::{PrincipalName, PrincipalNameError};
 use crate::model::scope::{Scopes, ScopesError};
 use crate::pg::types::array::{TextArray, Unlisted};
 use crate::pg::types::clock::is_negative;
@@ -58,6 +59,22 @@ pub fn given<T>(what: &'static str, value: Option<T>) -> Result<T, ArgumentError
 /// A required token id; raises 22004 when it is NULL.
 pub fn token_id(id: Option<Uuid>) -> Result<Uuid, ArgumentError> {
     given("id", id)
+}
+
+impl PrincipalName {
+    /// Parses the argument or column called `what`.
+    ///
+    /// # Errors
+    /// 22004 for NULL, 22023 when the text does not name a principal.
+    pub fn given(what: &'static str, text: Option<Text>) -> Result<Self, ArgumentError> {
+        let text = given(what, text)?;
+        let name = PrincipalName::parse(text.as_bytes()).map_err(|why| ArgumentError::Principal { what, why })?;
+        // In UTF-8, as all limits: a dump can then be restored into such a database.
+        if encoding::is_longer(name.id(), PrincipalName::MAX_ID_LENGTH) {
+            return Err(ArgumentError::Principal { what, why: PrincipalNameError::IdLength });
+        }
+        Ok(name)
+    }
 }
 
 /// Checks the length of a text, which is otherwise kept as it is: whoever prints it must quote it.

@@ -6,6 +6,9 @@
 
 use std::{error, fmt, str};
 
+use crate::pg::types::encoding;
+use crate::pg::types::text::Text;
+
 /// A well-formed name of a principal. Ordered by bytes, the order in which principals are locked.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PrincipalName {
@@ -28,7 +31,7 @@ impl PrincipalName {
     pub fn parse(text: &[u8]) -> Result<Self, PrincipalNameError> {
         let colon = text.iter().position(|&byte| byte == b':').ok_or(PrincipalNameError::NoColon)?;
         let (principal_type, id) = (&text[..colon], &text[colon + 1..]);
-        if !is_type(principal_type) {
+        if !Self::is_type(principal_type) {
             return Err(PrincipalNameError::Type);
         }
         if id.is_empty() || id.len() > Self::MAX_ID_LENGTH {
@@ -51,6 +54,23 @@ impl PrincipalName {
     /// The part after the first colon; it may contain further colons.
     pub fn id(&self) -> &[u8] {
         &self.whole[self.principal_type.len() + 1..]
+    }
+
+    /// Whether a text can be the type of a principal.
+    pub fn is_type(text: &[u8]) -> bool {
+        text.len() <= Self::MAX_TYPE_LENGTH
+            && text.first().is_some_and(u8::is_ascii_lowercase)
+            && text.iter().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || *byte == b'_')
+    }
+
+    /// The name as a value for SQL.
+    pub fn text(&self) -> Text {
+        self.as_bytes().to_vec().into()
+    }
+
+    /// The name as messages may show it.
+    pub fn shown(&self) -> String {
+        encoding::shown(self.as_bytes())
     }
 }
 
@@ -81,13 +101,6 @@ impl fmt::Display for PrincipalNameError {
 }
 
 impl error::Error for PrincipalNameError {}
-
-/// Whether a text can be the type of a principal.
-pub fn is_type(text: &[u8]) -> bool {
-    text.len() <= PrincipalName::MAX_TYPE_LENGTH
-        && text.first().is_some_and(u8::is_ascii_lowercase)
-        && text.iter().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || *byte == b'_')
-}
 
 #[cfg(test)]
 mod tests {
