@@ -24,25 +24,25 @@ struct Last {
     to: BoundTo,
     command: u32,
     /// The last kind of change for which a statement trigger has fired.
-    change: Option<Command>,
+    operation: Option<Operation>,
 }
 
 /// What a statement does to rows, in the order in which the images of one statement agree with its outcome: no
 /// statement changes a row again that it has written itself. So a row that it has inserted is there, whatever was said
 /// before, and of a row that it has deleted another may have taken the id.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Command {
+enum Operation {
     Delete,
     Update,
     Insert,
 }
 
-impl Command {
+impl Operation {
     fn of(what: &Fired) -> Option<Self> {
         match what {
-            Fired::Delete(_) => Some(Command::Delete),
-            Fired::Update { .. } => Some(Command::Update),
-            Fired::Insert(_) => Some(Command::Insert),
+            Fired::Delete(_) => Some(Operation::Delete),
+            Fired::Update { .. } => Some(Operation::Update),
+            Fired::Insert(_) => Some(Operation::Insert),
             Fired::TruncateBegins | Fired::Truncated => None,
         }
     }
@@ -64,22 +64,22 @@ pub fn is_overtaken(firing: &Firing, table: pg_sys::Oid, to: &BoundTo) -> bool {
     let Some(command) = firing.command else {
         return true;
     };
-    let change = Command::of(&firing.what).filter(|_| !firing.is_row);
+    let operation = Operation::of(&firing.what).filter(|_| !firing.is_row);
     let transaction = xact::ended();
     LAST.with_borrow_mut(|all| {
         all.retain(|last| last.transaction == transaction);
         let Some(last) = all.iter_mut().find(|last| last.table == table && last.to == *to) else {
-            all.push(Last { transaction, table, to: to.clone(), command, change });
+            all.push(Last { transaction, table, to: to.clone(), command, operation });
             return false;
         };
         if command > last.command {
             last.command = command;
-            last.change = change;
+            last.operation = operation;
             return false;
         }
         // Row triggers of one statement are given its rows in the order in which it has written them.
-        let is_in_order = command == last.command && (firing.is_row || change > last.change);
-        last.change = last.change.max(change);
+        let is_in_order = command == last.command && (firing.is_row || operation > last.operation);
+        last.operation = last.operation.max(operation);
         !is_in_order
     })
 }
