@@ -2,9 +2,9 @@
 //! cached.
 
 pub mod catalog_update;
-mod checks;
 pub mod index_scan;
 pub mod invalidation;
+mod plain_table;
 pub mod relation;
 pub mod row_key;
 pub mod row_lock;

@@ -14,6 +14,7 @@ use crate::keys;
 use crate::lifecycle::reveal::Sealed;
 use crate::model::kind::Kind;
 use crate::model::principal_name::PrincipalName;
+use crate::pg::scan::index_scan::IndexKey;
 use crate::pg::sql::statement::{Argument, fields};
 use crate::pg::types::array::TextArray;
 use crate::pg::types::clock::Timestamp;
@@ -161,31 +162,35 @@ impl New<'_> {
         let scopes = self.grant.scopes.as_ref().map(|scopes| TextArray::from_iter(scopes.iter()));
         let data_scopes = self.grant.data_scopes.as_ref().map(|data| Jsonb::of(&data.to_value()));
         let after = self.described(credential.hint.as_ref(), scopes.as_ref(), data_scopes.as_ref());
-        let is_stored = BY_LOOKUP.insert_unless_taken([
-            (column::LOOKUP, Argument::of(credential.lookup.to_bigint())),
-            (column::OWNER_EPOCH, Argument::of(self.principal.epoch)),
-            (column::ID, Argument::of(self.id)),
-            (column::CREATED_AT, Argument::of(self.created_at)),
-            (column::DIES_WITH_OWNER, Argument::of(self.kind.dies_with_owner)),
-            (column::EXPIRES_AT, Argument::of(self.expires_at)),
-            (column::NOT_BEFORE, Argument::of(self.not_before)),
-            (column::DIGEST, Argument::of(credential.digest.as_bytes())),
-            (column::ALGORITHM, Argument::of(credential.algorithm.name())),
-            (column::PEPPER, Argument::of(credential.pepper)),
-            (column::KIND, Argument::of(self.kind.name.clone())),
-            (column::OWNER, Argument::of(self.owner.text())),
-            (column::NAME, Argument::of(self.settings.name.clone())),
-            (column::SCOPES, Argument::of(scopes)),
-            (column::DATA_SCOPES, Argument::of(data_scopes)),
-            (column::NETWORKS, Argument::of(self.settings.networks.clone())),
-            (column::METADATA, Argument::of(self.settings.metadata.clone())),
-            (column::DESCRIPTION, Argument::of(self.settings.description.clone())),
-            (column::HINT, Argument::of(credential.hint)),
-            (column::CREATED_BY, Argument::of(self.actor.recorded())),
-            (column::ROTATED_FROM, Argument::of(self.rotated_from)),
-            (column::SEALED, Argument::of(credential.sealed.as_ref().map(|sealed| sealed.text.as_slice()))),
-            (column::SEAL, Argument::of(credential.sealed.as_ref().map(|sealed| &*sealed.seal))),
-        ]);
+        let lookup = credential.lookup.to_bigint();
+        let is_stored = BY_LOOKUP.insert_unless_taken(
+            IndexKey::Bigint(lookup),
+            [
+                (column::LOOKUP, Argument::of(lookup)),
+                (column::OWNER_EPOCH, Argument::of(self.principal.epoch)),
+                (column::ID, Argument::of(self.id)),
+                (column::CREATED_AT, Argument::of(self.created_at)),
+                (column::DIES_WITH_OWNER, Argument::of(self.kind.dies_with_owner)),
+                (column::EXPIRES_AT, Argument::of(self.expires_at)),
+                (column::NOT_BEFORE, Argument::of(self.not_before)),
+                (column::DIGEST, Argument::of(credential.digest.as_bytes())),
+                (column::ALGORITHM, Argument::of(credential.algorithm.name())),
+                (column::PEPPER, Argument::of(credential.pepper)),
+                (column::KIND, Argument::of(self.kind.name.clone())),
+                (column::OWNER, Argument::of(self.owner.text())),
+                (column::NAME, Argument::of(self.settings.name.clone())),
+                (column::SCOPES, Argument::of(scopes)),
+                (column::DATA_SCOPES, Argument::of(data_scopes)),
+                (column::NETWORKS, Argument::of(self.settings.networks.clone())),
+                (column::METADATA, Argument::of(self.settings.metadata.clone())),
+                (column::DESCRIPTION, Argument::of(self.settings.description.clone())),
+                (column::HINT, Argument::of(credential.hint)),
+                (column::CREATED_BY, Argument::of(self.actor.recorded())),
+                (column::ROTATED_FROM, Argument::of(self.rotated_from)),
+                (column::SEALED, Argument::of(credential.sealed.as_ref().map(|sealed| sealed.text.as_slice()))),
+                (column::SEAL, Argument::of(credential.sealed.as_ref().map(|sealed| &*sealed.seal))),
+            ],
+        );
         if !is_stored {
             return Ok(false);
         }

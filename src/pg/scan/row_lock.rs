@@ -53,8 +53,9 @@ impl UniqueIndex {
         xact::refuse_read_only(strength.command());
         // SAFETY: as before a statement: what this transaction has just done is seen.
         unsafe { pg_sys::CommandCounterIncrement() };
-        let snapshot = LatestSnapshot::take();
+        // The snapshot follows the lock: whoever held the table may have rewritten it.
         let opened = self.open(pg_sys::RowShareLock as pg_sys::LOCKMODE);
+        let snapshot = LatestSnapshot::take();
         // SAFETY: the tuple is one of the table, which is open; its address stays valid when the scan is over.
         let found = self.find_in(opened, key, &snapshot, |tuple| unsafe { (*tuple).t_self });
         // SAFETY: the slot is of the table's own kind, as locking takes it, and dropped before the table is closed. The

@@ -1,43 +1,40 @@
 //! Inserts and rewrites a row of ours as the executor does for a statement, but without one: no parser, planner or
-//! plan.
+//! plan. A statement that writes one row spends most of its time on being set up.
 //!
-//! Everything a statement applies is applied: triggers of the row and of the statement, constraints, defaults and every
-//! index. Only rules are not, as in logical replication. A statement that writes one row spends most of its time on
-//! being set up.
+//! Only of a table as it was installed (`plain_table.rs`). Where somebody has put triggers, rules, policies or columns on
+//! it that ask for a statement, the row is written by one.
 
-use std::ffi::{CStr, c_int};
+use std::ffi::{CStr, CString, c_int};
 use std::ptr;
+use std::rc::Rc;
 
 use pgrx::pg_sys;
-use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
+use pgrx::{PgSqlErrorCode, ereport};
 
 use super::catalog_update::ColumnValue;
-use super::checks;
 use super::index_scan::{IndexKey, Opened, UniqueIndex};
+use super::plain_table::{self, PlainTable};
 use super::snapshot::LatestSnapshot;
 use crate::pg::report::diagnostics::Watch;
 use crate::pg::roles::extension::raise_not_installed;
+use crate::pg::sql::statement::{Argument, run_once};
 use crate::pg::transaction::xact;
 use crate::pg::types::row::{MOST_COLUMNS, Row};
-
-// pgrx does not declare it.
-unsafe extern "C-unwind" {
-    fn ExecComputeStoredGenerated(
-        target: *mut pg_sys::ResultRelInfo,
-        estate: *mut pg_sys::EState,
-        slot: *mut pg_sys::TupleTableSlot,
-        command: pg_sys::CmdType::Type,
-    );
-}
+use crate::pg::types::text::Text;
 
 impl UniqueIndex {
     /// Inserts a row into the table; columns that are not given have their default.
     ///
     /// # Errors
-    /// Raises 25006 in a read-only transaction, 55000 when the table does not have these columns, and what an INSERT
-    /// raises.
+    /// Raises 25006 in a read-only transaction, 55000 when the table does not have these columns, 09000 when a trigger
+    /// has kept the row out, and what an INSERT raises.
     pub fn insert<const N: usize>(&self, values: [ColumnValue; N]) {
-        let writing = Writing::begin(self, c"INSERT", false);
+        let Some(writing) = Writing::begin(self, c"INSERT", false) else {
+            if self.insert_by_statement(values, "") == 0 {
+                self.raise_kept();
+            }
+            return;
+        };
         // SAFETY: the slot is filled with a value for each column before it is stored, and everything is of one table.
         unsafe {
             writing.fill(values, &mut |column| writing.default(column));
@@ -48,18 +45,25 @@ impl UniqueIndex {
         writing.end();
     }
 
-    /// As [`insert`](Self::insert), but inserts nothing and returns false when another row has the same value in the
+    /// As [`insert`](Self::insert), but inserts nothing and returns false when another row has the same `key` in the
     /// indexed column, as ON CONFLICT DO NOTHING does.
     ///
     /// # Errors
     /// As `insert`.
-    pub fn insert_unless_taken<const N: usize>(&self, values: [ColumnValue; N]) -> bool {
-        let writing = Writing::begin(self, c"INSERT", true);
+    pub fn insert_unless_taken<const N: usize>(&self, key: IndexKey<'_>, values: [ColumnValue; N]) -> bool {
+        let Some(writing) = Writing::begin(self, c"INSERT", true) else {
+            let is_inserted = self.insert_by_statement(values, "ON CONFLICT DO NOTHING") == 1;
+            if !is_inserted && self.find(key, &LatestSnapshot::take(), |_| ()).is_none() {
+                self.raise_kept();
+            }
+            return is_inserted;
+        };
         // SAFETY: as in `insert`.
         let is_inserted = unsafe {
             writing.fill(values, &mut |column| writing.default(column));
             pg_sys::ExecBSInsertTriggers(writing.estate, writing.target);
-            let is_inserted = writing.passes_row_triggers() && writing.insert_speculatively();
+            pg_sys::ExecConstraints(writing.target, writing.slot, writing.estate);
+            let is_inserted = writing.insert_speculatively();
             pg_sys::ExecASInsertTriggers(writing.estate, writing.target, ptr::null_mut());
             is_inserted
         };
@@ -73,12 +77,20 @@ impl UniqueIndex {
     /// # Errors
     /// As `insert`, with what an UPDATE raises.
     pub fn update<const N: usize>(&self, key: IndexKey<'_>, change: impl FnOnce(&Row) -> [ColumnValue; N]) -> bool {
-        let writing = Writing::begin(self, c"UPDATE", false);
+        let Some(writing) = Writing::begin(self, c"UPDATE", false) else {
+            let Some(values) = self.find(key, &LatestSnapshot::take(), change) else {
+                return false;
+            };
+            if self.update_by_statement(key, values) == 0 {
+                self.raise_kept();
+            }
+            return true;
+        };
         let snapshot = LatestSnapshot::take();
         let is_updated = self
             .find_in(writing.opened, key, &snapshot, |tuple| {
                 // SAFETY: the tuple is of this table and stays while the scan does not move, and with it the values of
-                // columns that do not change. The trigger before the statement only sends a message.
+                // columns that do not change. The trigger before the statement, one of ours, writes nothing.
                 unsafe {
                     let row = Row::new(tuple, (*writing.opened.table).rd_att);
                     writing.fill(change(&row), &mut |column| row.raw_value(column));
@@ -91,6 +103,67 @@ impl UniqueIndex {
         writing.end();
         is_updated
     }
+
+    fn insert_by_statement<const N: usize>(&self, values: [ColumnValue; N], conflict: &str) -> u64 {
+        let (columns, arguments): (Vec<_>, Vec<_>) = values.into_iter().unzip();
+        let (table, names) = self.names(&columns);
+        let places: Vec<_> = (1..=names.len()).map(|place| format!("${place}")).collect();
+        let sql = format!("INSERT INTO {table} ({}) VALUES ({}) {conflict}", names.join(", "), places.join(", "));
+        run_once(&CString::new(sql).expect("a statement has no zero byte"), &arguments)
+    }
+
+    fn update_by_statement<const N: usize>(&self, key: IndexKey<'_>, values: [ColumnValue; N]) -> u64 {
+        let (mut columns, mut arguments): (Vec<_>, Vec<_>) = values.into_iter().unzip();
+        columns.push(self.column());
+        arguments.push(match key {
+            IndexKey::Bigint(key) => Argument::of(key),
+            IndexKey::Uuid(key) => Argument::of(key),
+            IndexKey::Text(key) => Argument::of(Text::from(key.to_vec())),
+        });
+        let (table, mut names) = self.names(&columns);
+        let key = names.pop().unwrap_or_default();
+        let sets: Vec<_> = names.iter().zip(1..).map(|(name, place)| format!("{name} = ${place}")).collect();
+        let sql = format!("UPDATE {table} SET {} WHERE {key} = ${}", sets.join(", "), arguments.len());
+        run_once(&CString::new(sql).expect("a statement has no zero byte"), &arguments)
+    }
+
+    /// The table and these columns of it, quoted.
+    fn names(&self, columns: &[usize]) -> (String, Vec<String>) {
+        let opened = self.open(pg_sys::RowExclusiveLock as pg_sys::LOCKMODE);
+        // SAFETY: the table is open; names are zero-terminated, and copied. Its lock is kept.
+        unsafe {
+            let known = usize::try_from((*(*opened.table).rd_att).natts).unwrap_or_default();
+            let names = columns.iter().map(|&column| {
+                if column > known {
+                    raise_not_installed();
+                }
+                let name = &raw const plain_table::attribute(opened.table, column).attname;
+                quoted(name.cast())
+            });
+            let names = names.collect();
+            let table = format!("tokenauth.{}", quoted((&raw const (*(*opened.table).rd_rel).relname).cast()));
+            pg_sys::table_close(opened.table, pg_sys::NoLock as c_int);
+            (table, names)
+        }
+    }
+
+    /// Raises 09000: what was to be written was not.
+    fn raise_kept(&self) -> ! {
+        let (table, _) = self.names(&[]);
+        ereport!(
+            ERROR,
+            PgSqlErrorCode::ERRCODE_TRIGGERED_ACTION_EXCEPTION,
+            format!("a trigger or a rule has kept a row of {table} from being written"),
+            "Nothing has been changed. Drop it, or let it pass the row."
+        );
+    }
+}
+
+/// # Safety
+/// `name` must be zero-terminated.
+unsafe fn quoted(name: *const std::ffi::c_char) -> String {
+    // SAFETY: guaranteed by the caller; the answer is zero-terminated, and copied.
+    unsafe { CStr::from_ptr(pg_sys::quote_identifier(name)).to_string_lossy().into_owned() }
 }
 
 /// One row being written. After an error the abort of the transaction releases all that it holds.
@@ -101,15 +174,24 @@ struct Writing {
     slot: *mut pg_sys::TupleTableSlot,
     /// Under which triggers run where no statement of a client has one, as in a worker.
     snapshot: Option<LatestSnapshot>,
+    /// Whose constraints the target has borrowed.
+    _plain: Rc<PlainTable>,
     _watch: Watch,
 }
 
 impl Writing {
-    fn begin(indexed: &UniqueIndex, command: &CStr, is_speculative: bool) -> Self {
+    /// `None` when a statement has to write the row.
+    fn begin(indexed: &UniqueIndex, command: &CStr, is_speculative: bool) -> Option<Self> {
         let watch = Watch::begin();
         xact::refuse_read_only(command);
         xact::refuse_parallel(command);
         let opened = indexed.open(pg_sys::RowExclusiveLock as pg_sys::LOCKMODE);
+        // SAFETY: open and locked.
+        let Some(plain) = (unsafe { PlainTable::of(opened.table) }) else {
+            // SAFETY: opened above; its lock is kept.
+            unsafe { pg_sys::table_close(opened.table, pg_sys::NoLock as c_int) };
+            return None;
+        };
         // SAFETY: what the executor does before it runs a statement; `end` undoes it in the opposite order. The row is
         // written by a command of its own, after what this transaction has just done. To insert a row takes no
         // snapshot, and none is taken. The target is in no range table, as where logical replication or COPY route
@@ -123,15 +205,17 @@ impl Writing {
             let estate = pg_sys::CreateExecutorState();
             (*estate).es_snapshot = pg_sys::GetActiveSnapshot();
             (*estate).es_output_cid = pg_sys::GetCurrentCommandId(true);
-            let target: *mut pg_sys::ResultRelInfo =
-                pg_sys::MemoryContextAllocZero((*estate).es_query_cxt, size_of::<pg_sys::ResultRelInfo>()).cast();
+            // All of it goes with the executor's state.
+            let former = pg_sys::MemoryContextSwitchTo((*estate).es_query_cxt);
+            let target: *mut pg_sys::ResultRelInfo = pg_sys::palloc0(size_of::<pg_sys::ResultRelInfo>()).cast();
             pg_sys::InitResultRelInfo(target, opened.table, 0, ptr::null_mut(), 0);
-            checks::lend(target);
+            plain.lend(target);
             pg_sys::ExecOpenIndices(target, is_speculative);
             pg_sys::AfterTriggerBeginQuery();
             let slot = pg_sys::MakeSingleTupleTableSlot((*opened.table).rd_att, &raw const pg_sys::TTSOpsVirtual);
             (*slot).tts_tableOid = (*opened.table).rd_id;
-            Writing { opened, estate, target, slot, snapshot, _watch: watch }
+            pg_sys::MemoryContextSwitchTo(former);
+            Some(Writing { opened, estate, target, slot, snapshot, _plain: plain, _watch: watch })
         }
     }
 
@@ -174,7 +258,7 @@ impl Writing {
             let mut is_given = [false; MOST_COLUMNS];
             assert!(columns <= MOST_COLUMNS, "table has {columns} columns, expected {MOST_COLUMNS} at most");
             for (column, value) in values {
-                if column > columns || self.attribute(column).atttypid != value.oid() {
+                if column > columns || plain_table::attribute(self.opened.table, column).atttypid != value.oid() {
                     raise_not_installed();
                 }
                 is_given[column - 1] = true;
@@ -191,19 +275,6 @@ impl Writing {
         }
     }
 
-    /// # Safety
-    /// The table must have a column of this number.
-    unsafe fn attribute(&self, column: usize) -> &pg_sys::FormData_pg_attribute {
-        // SAFETY: guaranteed by the caller; a descriptor has an entry for each column.
-        unsafe {
-            let descriptor = (*self.opened.table).rd_att;
-            #[cfg(not(feature = "pg18"))]
-            return &*(*descriptor).attrs.as_ptr().add(column - 1);
-            #[cfg(feature = "pg18")]
-            return &*pg_sys::TupleDescAttr(descriptor, column as c_int - 1);
-        }
-    }
-
     /// The default of a column, if it has one: a release may add a column that this library does not know yet.
     ///
     /// # Safety
@@ -211,7 +282,7 @@ impl Writing {
     unsafe fn default(&self, column: usize) -> Option<pg_sys::Datum> {
         // SAFETY: guaranteed by the caller. The expression is planned and evaluated in the memory of this one row.
         unsafe {
-            let attribute = self.attribute(column);
+            let attribute = plain_table::attribute(self.opened.table, column);
             if !attribute.atthasdef || attribute.attgenerated != 0 {
                 return None;
             }
@@ -232,32 +303,6 @@ impl Writing {
         unsafe {
             let existing = (*self.estate).es_per_tuple_exprcontext;
             if existing.is_null() { pg_sys::MakePerTupleExprContext(self.estate) } else { existing }
-        }
-    }
-
-    /// Whether no trigger keeps the row from being inserted, once it is complete and satisfies the constraints.
-    ///
-    /// # Safety
-    /// The slot must hold the row.
-    unsafe fn passes_row_triggers(&self) -> bool {
-        // SAFETY: guaranteed by the caller; as ExecInsert and ExecSimpleRelationInsert do before they insert.
-        unsafe {
-            let triggers = (*self.target).ri_TrigDesc.as_ref();
-            if triggers.is_some_and(|triggers| triggers.trig_insert_before_row)
-                && !pg_sys::ExecBRInsertTriggers(self.estate, self.target, self.slot)
-            {
-                return false;
-            }
-            if let Some(constraints) = (*(*self.opened.table).rd_att).constr.as_ref() {
-                if constraints.has_generated_stored {
-                    let insert = pg_sys::CmdType::CMD_INSERT;
-                    pg_guard_ffi_boundary(|| {
-                        ExecComputeStoredGenerated(self.target, self.estate, self.slot, insert);
-                    });
-                }
-                pg_sys::ExecConstraints(self.target, self.slot, self.estate);
-            }
-            true
         }
     }
 

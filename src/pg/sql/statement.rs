@@ -4,7 +4,7 @@
 //! another session has just issued, and a mass revocation would leave it alive. Statements here take a fresh snapshot.
 
 use std::cell::{Cell, RefCell};
-use std::ffi::{CString, c_char, c_int, c_long};
+use std::ffi::{CStr, CString, c_char, c_int, c_long};
 use std::ptr;
 
 use pgrx::{IntoDatum, pg_sys};
@@ -275,13 +275,17 @@ impl Spi {
 
     fn execute(&self, statement: &Statement, arguments: &[Argument], most: c_long) -> u64 {
         let _planning = statement.planning();
-        let plan = statement.plan(arguments);
+        self.execute_plan(statement.plan(arguments), arguments, most)
+    }
+
+    /// The plan must have been made for arguments of these types.
+    fn execute_plan(&self, plan: pg_sys::SPIPlanPtr, arguments: &[Argument], most: c_long) -> u64 {
         let mut values: Vec<pg_sys::Datum> =
             arguments.iter().map(|argument| argument.datum.unwrap_or(pg_sys::Datum::null())).collect();
         let nulls: Vec<c_char> =
             arguments.iter().map(|argument| if argument.datum.is_none() { b'n' } else { b' ' } as c_char).collect();
         let snapshot = LatestSnapshot::take();
-        // SAFETY: plan, values and nulls agree in number and types, since `plan` was made for these types. Not
+        // SAFETY: plan, values and nulls agree in number and types, since the plan was made for these types. Not
         // read-only, so that the command counter advances and the statement sees what this transaction has just done.
         let answer = unsafe {
             pg_sys::SPI_execute_snapshot(
@@ -322,6 +326,18 @@ impl Drop for Spi {
             unsafe { pg_sys::SPI_finish() };
         }
     }
+}
+
+/// Runs a statement that is not kept, with `$1`, `$2`, … for the arguments, and returns how many rows it wrote; names in
+/// it must already be quoted.
+pub(in crate::pg) fn run_once(sql: &CStr, arguments: &[Argument]) -> u64 {
+    let spi = Spi::connect();
+    let mut types: Vec<pg_sys::Oid> = arguments.iter().map(|argument| argument.oid).collect();
+    let count = c_int::try_from(types.len()).expect("a statement has few arguments");
+    // SAFETY: called inside an SPI connection, with which the plan ends; text and types are copied. It raises on bad SQL.
+    let plan = unsafe { pg_sys::SPI_prepare(sql.as_ptr(), count, types.as_mut_ptr()) };
+    assert!(!plan.is_null(), "could not plan a statement");
+    spi.execute_plan(plan, arguments, 0)
 }
 
 /// Arguments in the form in which plans take them, palloc'd.

@@ -48,7 +48,7 @@ impl JsonObject {
 
     /// Adds a document; members of it that are null are left out, however deep.
     pub fn document(mut self, name: &'static str, value: Option<&Jsonb>) -> Self {
-        if let Some(value) = value {
+        if let Some(value) = value.filter(|value| value.as_bytes() != b"null") {
             self.name(name);
             let begun = value.as_bytes();
             // What has not the word in it has no such member.

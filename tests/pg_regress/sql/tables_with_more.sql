@@ -1,5 +1,6 @@
--- Tokens, their usage and their events are written without a statement. Whatever an administrator has put on the tables
--- applies all the same: triggers of rows and statements, constraints, defaults, generated columns and every index.
+-- Tokens, their usage and their events are written without a statement, unless an administrator has put something on the
+-- tables. That applies as to any statement: triggers of rows and statements, constraints, defaults, generated columns,
+-- rules and every index.
 CREATE EXTENSION tokenauth;
 \set SHOW_CONTEXT never
 \pset null (null)
@@ -47,6 +48,53 @@ COMMIT;
 SELECT what FROM fired;
 DROP TRIGGER e ON tokenauth.token;
 
+-- … so do triggers that ask which columns are set, and for the rows as a table
+CREATE FUNCTION count_rows() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO public.fired (what) SELECT format('%s %s row of %s', tg_op, count(*), tg_table_name) FROM written;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER f AFTER UPDATE OF revoked_at ON tokenauth.token FOR EACH ROW EXECUTE FUNCTION fire();
+CREATE TRIGGER g AFTER UPDATE OF name ON tokenauth.token FOR EACH STATEMENT EXECUTE FUNCTION fire();
+CREATE TRIGGER h AFTER INSERT ON tokenauth.token REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION count_rows();
+CREATE TRIGGER i AFTER UPDATE ON tokenauth.token REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION count_rows();
+CREATE TRIGGER h AFTER INSERT ON tokenauth.event REFERENCING NEW TABLE AS written FOR EACH STATEMENT EXECUTE FUNCTION count_rows();
+TRUNCATE fired;
+SELECT id FROM tokenauth.issue('key', 'user:1') \gset
+SELECT tokenauth.revoke(:'id');
+SELECT what FROM fired ORDER BY n;
+DROP TRIGGER f ON tokenauth.token;
+DROP TRIGGER g ON tokenauth.token;
+DROP TRIGGER h ON tokenauth.token;
+DROP TRIGGER i ON tokenauth.token;
+DROP TRIGGER h ON tokenauth.event;
+
+-- what a trigger keeps from being written is never reported as done
+CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+SELECT id, token FROM tokenauth.issue('key', 'user:1') \gset
+CREATE TRIGGER j BEFORE INSERT OR UPDATE ON tokenauth.token FOR EACH ROW EXECUTE FUNCTION keep();
+SELECT tokenauth.revoke(:'id');
+\echo :SQLSTATE
+SELECT tokenauth.issue('key', 'user:1');
+\echo :SQLSTATE
+DROP TRIGGER j ON tokenauth.token;
+SELECT verdict FROM tokenauth.verify(:'token');
+
+-- a trigger may itself issue and revoke, and change what is written to
+CREATE FUNCTION nest() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF pg_trigger_depth() = 1 THEN
+        ALTER TABLE tokenauth.usage_hourly SET (fillfactor = 90);
+        PERFORM tokenauth.issue('key', 'user:1', 'nested');
+    END IF;
+    RETURN new;
+END $$;
+CREATE TRIGGER k BEFORE INSERT ON tokenauth.event FOR EACH ROW EXECUTE FUNCTION nest();
+SELECT id FROM tokenauth.issue('key', 'user:1', 'outer') \gset
+SELECT name FROM tokenauth.tokens WHERE name IN ('outer', 'nested') ORDER BY 1;
+DROP TRIGGER k ON tokenauth.event;
+ALTER TABLE tokenauth.usage_hourly RESET (fillfactor);
+
 -- a constraint that is added is checked from then on, and no longer once it is dropped
 \set VERBOSITY terse
 ALTER TABLE tokenauth.token ADD CONSTRAINT token_is_named CHECK (name IS NOT NULL) NOT VALID;
@@ -66,8 +114,17 @@ SELECT owner FROM tokenauth.issue('key', 'user:1', 'laptop');
 SELECT owner FROM tokenauth.issue('key', 'user:1', 'desktop');
 ALTER TABLE tokenauth.token DROP CONSTRAINT token_is_fine;
 
+-- … and over the whole row, each time
+ALTER TABLE tokenauth.token ADD CONSTRAINT token_is_small CHECK (pg_column_size(token.*) < 1000) NOT VALID;
+SELECT owner FROM tokenauth.issue('key', 'user:1', 'small');
+SELECT owner FROM tokenauth.issue('key', 'user:1', 'small');
+SELECT owner FROM tokenauth.issue('key', 'user:1', 'large', description => (SELECT string_agg(md5(n::text), '') FROM generate_series(1, 60) n));
+\echo :SQLSTATE
+ALTER TABLE tokenauth.token DROP CONSTRAINT token_is_small;
+
 -- columns that the library does not know have their defaults, or are generated, and can be indexed
 ALTER TABLE tokenauth.usage ADD COLUMN noted text NOT NULL DEFAULT upper('new');
+ALTER TABLE tokenauth.event ADD COLUMN number bigint GENERATED ALWAYS AS IDENTITY;
 ALTER TABLE tokenauth.event ADD COLUMN noted text NOT NULL DEFAULT upper('new');
 CREATE UNIQUE INDEX event_once ON tokenauth.event ((noted || id));
 SELECT id FROM tokenauth.issue('key', 'user:1', 'phone') \gset
@@ -77,4 +134,4 @@ SELECT event FROM tokenauth.event WHERE noted || id = (SELECT 'NEW' || id FROM t
 DROP FUNCTION is_fine;
 DROP EXTENSION tokenauth;
 DROP TABLE fired;
-DROP FUNCTION fire;
+DROP FUNCTION fire, count_rows, keep, nest;
