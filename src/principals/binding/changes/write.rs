@@ -61,6 +61,27 @@ macro_rules! becomes {
     };
 }
 
+/// Locks principals that are gone, in the order of their keys. Answers with one row, since all of them would be held in
+/// memory.
+static LOCK_GONE: Statement = Statement::new(
+    "WITH locked AS MATERIALIZED (
+         SELECT FROM tokenauth.principal p
+          WHERE p.principal IN (SELECT principal COLLATE \"C\" FROM tokenauth_gone) AND p.dropped_at IS NULL
+          ORDER BY p.principal
+            FOR NO KEY UPDATE)
+     SELECT count(*) FROM locked",
+);
+
+/// What a tombstone is.
+macro_rules! tombstone {
+    () => {
+        "active = false, permissions = '{}', data_scopes = '{}', state_reason = NULL, display_name = NULL,
+         dropped_at = clock_timestamp(), epoch = p.epoch + 1,
+         all_dead_before_epoch = p.epoch + 1, revocable_dead_before_epoch = p.epoch + 1
+          WHERE p.dropped_at IS NULL"
+    };
+}
+
 impl Changes {
     /// Makes the changes as the owner of our tables, whoever the current user is, and records them as one event.
     ///
@@ -118,12 +139,6 @@ impl Changes {
 
     /// At most `most` tokens that these changes will kill. Their owners are locked, so no other is issued.
     pub fn tokens_to_die(&self, most: i64) -> Vec<Uuid> {
-        static LOCK_GONE: Statement = Statement::new(
-            "SELECT FROM tokenauth.principal p
-              WHERE p.principal IN (SELECT principal COLLATE \"C\" FROM tokenauth_gone) AND p.dropped_at IS NULL
-              ORDER BY p.principal
-                FOR NO KEY UPDATE",
-        );
         static OF_GONE: Statement = Statement::new(concat!(
             "SELECT t.id
                FROM tokenauth.principal p
@@ -133,10 +148,12 @@ impl Changes {
             " LIMIT $1",
         ));
         static LOCK_INACTIVE: Statement = Statement::new(
-            "SELECT FROM tokenauth.principal p
-              WHERE p.principal IN (SELECT principal COLLATE \"C\" FROM tokenauth_put WHERE NOT active) AND p.active
-              ORDER BY p.principal
-                FOR NO KEY UPDATE",
+            "WITH locked AS MATERIALIZED (
+                 SELECT FROM tokenauth.principal p
+                  WHERE p.principal IN (SELECT principal COLLATE \"C\" FROM tokenauth_put WHERE NOT active) AND p.active
+                  ORDER BY p.principal
+                    FOR NO KEY UPDATE)
+             SELECT count(*) FROM locked",
         );
         static OF_INACTIVE: Statement = Statement::new(concat!(
             "SELECT t.id
@@ -160,19 +177,22 @@ impl Changes {
     /// Turns every principal that is gone into a tombstone, and removes its memberships.
     fn write_tombstones(&self, by: &Text) -> u64 {
         // Not an UPDATE, which would lock them in the order of its plan. None is absent, unless it was purged just now.
-        static WRITE_TOMBSTONES: Statement = Statement::new(
+        static WRITE_TOMBSTONES: Statement = Statement::new(concat!(
             "INSERT INTO tokenauth.principal AS p (principal, active, dropped_at)
              SELECT p.principal, false, clock_timestamp()
                FROM (SELECT DISTINCT principal COLLATE \"C\" AS principal FROM tokenauth_gone) g
                JOIN tokenauth.principal p ON p.principal = g.principal
               WHERE p.dropped_at IS NULL
               ORDER BY p.principal
-             ON CONFLICT (principal) DO UPDATE
-                SET active = false, permissions = '{}', data_scopes = '{}', state_reason = NULL, display_name = NULL,
-                    dropped_at = clock_timestamp(), epoch = p.epoch + 1,
-                    all_dead_before_epoch = p.epoch + 1, revocable_dead_before_epoch = p.epoch + 1
-              WHERE p.dropped_at IS NULL",
-        );
+             ON CONFLICT (principal) DO UPDATE SET ",
+            tombstone!(),
+        ));
+        // For each row that ON CONFLICT updates, PostgreSQL keeps some bytes until the statement ends.
+        static WRITE_LOCKED: Statement = Statement::new(concat!(
+            "UPDATE tokenauth.principal p SET ",
+            tombstone!(),
+            " AND p.principal IN (SELECT principal COLLATE \"C\" FROM tokenauth_gone)",
+        ));
         static RECORD: Statement = Statement::new(
             "INSERT INTO tokenauth.mass_death (owner, epoch, at, by, reason, covers)
              SELECT p.principal, p.epoch, clock_timestamp(), $1, $2, 'all'
@@ -200,7 +220,12 @@ impl Changes {
         if self.gone.is_empty() {
             return 0;
         }
-        let tombstones = WRITE_TOMBSTONES.run_over(&self.gone, &[]);
+        let tombstones = if self.concerns_many() {
+            LOCK_GONE.run_over(&self.gone, &[]);
+            WRITE_LOCKED.run_over(&self.gone, &[])
+        } else {
+            WRITE_TOMBSTONES.run_over(&self.gone, &[])
+        };
         if tombstones > 0 {
             xact::mark_death();
             RECORD.run_over(&self.gone, arguments![by.clone(), GONE]);
