@@ -21,6 +21,9 @@ const FIRST: u32 = 1 << 31;
 pub struct RowKey(u32);
 
 impl RowKey {
+    /// No row.
+    pub const NONE: Self = RowKey(0);
+
     /// The row of this table with this key.
     pub fn new(table: &str, key: &[u8]) -> Self {
         let mut hash = crc32fast::Hasher::new();

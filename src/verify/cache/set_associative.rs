@@ -33,14 +33,12 @@ pub trait Weigh {
     fn weight(&self) -> usize;
 }
 
-struct Cached<V, const ROWS: usize> {
-    key: u64,
-    sources: Sources<ROWS>,
-    value: Rc<V>,
-}
-
+/// So many places. What is looked at for every key lies together; the rest only for the one that is found.
 struct Set<V, const ROWS: usize> {
-    ways: [Option<Cached<V, ROWS>>; WAYS],
+    /// The key at each place that holds a value.
+    keys: [u64; WAYS],
+    values: [Option<Rc<V>>; WAYS],
+    sources: [Sources<ROWS>; WAYS],
     /// Tags of the last keys that were not found: bits of the key that do not choose the set.
     missed: [u16; WAYS],
     /// The element of `missed` to overwrite next.
@@ -51,33 +49,43 @@ struct Set<V, const ROWS: usize> {
 
 impl<V, const ROWS: usize> Set<V, ROWS> {
     const fn new() -> Self {
-        Set { ways: [const { None }; WAYS], missed: [0; WAYS], oldest: 0, next: 0 }
-    }
-
-    /// Evicts the next value in turn.
-    fn evict(&mut self) -> Option<Rc<V>> {
-        let turns = (0..WAYS).map(|turn| (usize::from(self.next) + turn) % WAYS);
-        let way = turns.into_iter().find(|way| self.ways[*way].is_some())?;
-        self.next = ((way + 1) % WAYS) as u8;
-        self.ways[way].take().map(|cached| cached.value)
+        Set {
+            keys: [0; WAYS],
+            values: [const { None }; WAYS],
+            sources: [const { Sources::none() }; WAYS],
+            missed: [0; WAYS],
+            oldest: 0,
+            next: 0,
+        }
     }
 
     /// The place of the value with this key.
     fn way_of(&self, key: u64) -> Option<usize> {
-        self.ways.iter().position(|way| way.as_ref().is_some_and(|cached| cached.key == key))
+        (0..WAYS).find(|&way| self.keys[way] == key && self.values[way].is_some())
+    }
+
+    fn free(&self) -> Option<usize> {
+        self.values.iter().position(Option::is_none)
+    }
+
+    /// Evicts the next value in turn, and returns it with its place.
+    fn evict(&mut self) -> Option<(usize, Rc<V>)> {
+        let turns = (0..WAYS).map(|turn| (usize::from(self.next) + turn) % WAYS);
+        let way = turns.into_iter().find(|way| self.values[*way].is_some())?;
+        self.next = ((way + 1) % WAYS) as u8;
+        self.values[way].take().map(|value| (way, value))
     }
 
     /// Stores a value in place of one with its key or in a free place, evicting another if there is none. Returns the
     /// value that it replaces.
-    fn store(&mut self, cached: Cached<V, ROWS>) -> Option<Rc<V>> {
-        let free = self.way_of(cached.key).or_else(|| self.ways.iter().position(Option::is_none));
-        if let Some(way) = free {
-            return self.ways[way].replace(cached).map(|replaced| replaced.value);
-        }
-        let freed = self.evict();
-        if let Some(way) = self.ways.iter().position(Option::is_none) {
-            self.ways[way] = Some(cached);
-        }
+    fn store(&mut self, key: u64, value: Rc<V>, sources: Sources<ROWS>) -> Option<Rc<V>> {
+        let (way, freed) = match self.way_of(key).or_else(|| self.free()) {
+            Some(way) => (way, self.values[way].take()),
+            None => self.evict().map(|(way, value)| (way, Some(value)))?,
+        };
+        self.keys[way] = key;
+        self.values[way] = Some(value);
+        self.sources[way] = sources;
         freed
     }
 
@@ -120,13 +128,14 @@ impl<V: Weigh, const ROWS: usize> SetAssociative<V, ROWS> {
         let set = self.set_of(key);
         let set = self.sets.get_mut(set)?;
         let way = set.way_of(key)?;
-        let is_outdated = |cached: &mut Cached<V, ROWS>| !cached.sources.are_unchanged(generation);
-        if let Some(outdated) = set.ways[way].take_if(is_outdated) {
-            self.size -= outdated.value.weight();
+        if !set.sources[way].are_unchanged(generation)
+            && let Some(outdated) = set.values[way].take()
+        {
+            self.size -= outdated.weight();
             self.count -= 1;
             set.miss(key);
         }
-        set.ways[way].as_ref().map(|cached| &cached.value)
+        set.values[way].as_ref()
     }
 
     /// Whether a value not found should be stored in a table of at most `most` bytes: its key has come before.
@@ -151,7 +160,7 @@ impl<V: Weigh, const ROWS: usize> SetAssociative<V, ROWS> {
     /// Whether a value of this key and weight can be stored without evicting another.
     pub fn has_room(&self, key: u64, weight: usize, most: usize) -> bool {
         let set = self.sets.get(self.set_of(key));
-        self.size + weight <= most && set.is_some_and(|set| set.ways.iter().any(Option::is_none))
+        self.size + weight <= most && set.is_some_and(|set| set.free().is_some())
     }
 
     /// Stores a value that is [wanted](Self::wants), or for which there [is room](Self::has_room), and returns whether
@@ -169,7 +178,7 @@ impl<V: Weigh, const ROWS: usize> SetAssociative<V, ROWS> {
         let Some(set) = self.sets.get_mut(set) else {
             return false;
         };
-        let freed = set.store(Cached { key, sources, value: Rc::clone(value) });
+        let freed = set.store(key, Rc::clone(value), sources);
         self.count += usize::from(freed.is_none());
         self.size = self.size + weight - freed.map_or(0, |value| value.weight());
         true
@@ -182,7 +191,7 @@ impl<V: Weigh, const ROWS: usize> SetAssociative<V, ROWS> {
             if self.count == 0 {
                 return self.clear();
             }
-            if let Some(value) = self.sets[self.hand].evict() {
+            if let Some((_, value)) = self.sets[self.hand].evict() {
                 self.size -= value.weight();
                 self.count -= 1;
             }

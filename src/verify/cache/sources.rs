@@ -13,6 +13,11 @@ pub struct Sources<const ROWS: usize> {
 }
 
 impl<const ROWS: usize> Sources<ROWS> {
+    /// Those of nothing.
+    pub const fn none() -> Self {
+        Sources { rows: [RowKey::NONE; ROWS], agreed: Cell::new(0) }
+    }
+
     /// These rows, as they were in this generation.
     pub fn new(rows: [RowKey; ROWS], generation: u64) -> Self {
         Sources { rows, agreed: Cell::new(generation) }
