@@ -166,8 +166,8 @@ pub(super) unsafe fn attribute<'a>(table: pg_sys::Relation, column: usize) -> &'
     }
 }
 
-/// Whether all triggers call functions of our schema, and ask for nothing that only a statement has: whether a column is
-/// among those that it sets, and its rows as a table.
+/// Whether all triggers call functions of our schema, and ask for nothing that only a statement has: whether a column
+/// is among those that it sets, and its rows as a table.
 ///
 /// # Safety
 /// `triggers` must be those of `table`, which must be open.
@@ -191,8 +191,8 @@ unsafe fn has_own_triggers(table: pg_sys::Relation, triggers: &pg_sys::TriggerDe
 /// evaluated for first: expressions over single columns by functions and operators of the server itself.
 fn is_constant(stored: &[u8]) -> bool {
     /// Some have other names before PostgreSQL 16.
-    const NODES: &str = "ARRAY ARRAYEXPR BOOLEANTEST BOOLEXPR CASE CASEEXPR CASETESTEXPR CASEWHEN CONST FUNCEXPR NULLTEST \
-                         OPEXPR RELABELTYPE SCALARARRAYOPEXPR VAR WHEN";
+    const NODES: &str = "ARRAY ARRAYEXPR BOOLEANTEST BOOLEXPR CASE CASEEXPR CASETESTEXPR CASEWHEN CONST FUNCEXPR \
+                         NULLTEST OPEXPR RELABELTYPE SCALARARRAYOPEXPR VAR WHEN";
     /// The first oid that is not the server's own.
     const FIRST: u32 = pg_sys::FirstUnpinnedObjectId;
     let stored = String::from_utf8_lossy(stored);
@@ -215,7 +215,8 @@ mod tests {
 
     #[test]
     fn a_constraint_over_columns_by_functions_of_the_server_is_constant() {
-        let length = "{OPEXPR :opno 523 :opfuncid 149 :args ({FUNCEXPR :funcid 1374 :args ({VAR :varno 1 :varattno 3 :vartype 25} :location -1)} \
+        let length = "{OPEXPR :opno 523 :opfuncid 149 :args (\
+                      {FUNCEXPR :funcid 1374 :args ({VAR :varno 1 :varattno 3 :vartype 25} :location -1)} \
                       {CONST :constvalue 4 [ -1 32 0 0 ]})}";
         assert!(is_constant(length.as_bytes()));
         assert!(is_constant(

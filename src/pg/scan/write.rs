@@ -1,8 +1,8 @@
 //! Inserts and rewrites a row of ours as the executor does for a statement, but without one: no parser, planner or
 //! plan. A statement that writes one row spends most of its time on being set up.
 //!
-//! Only of a table as it was installed (`plain_table.rs`). Where somebody has put triggers, rules, policies or columns on
-//! it that ask for a statement, the row is written by one.
+//! Only of a table as it was installed (`plain_table.rs`). Where somebody has put triggers, rules, policies or columns
+//! on it that ask for a statement, the row is written by one.
 
 use std::ffi::{CStr, CString, c_int};
 use std::ptr;

@@ -328,13 +328,14 @@ impl Drop for Spi {
     }
 }
 
-/// Runs a statement that is not kept, with `$1`, `$2`, … for the arguments, and returns how many rows it wrote; names in
-/// it must already be quoted.
+/// Runs a statement that is not kept, with `$1`, `$2`, … for the arguments, and returns how many rows it wrote; names
+/// in it must already be quoted.
 pub(in crate::pg) fn run_once(sql: &CStr, arguments: &[Argument]) -> u64 {
     let spi = Spi::connect();
     let mut types: Vec<pg_sys::Oid> = arguments.iter().map(|argument| argument.oid).collect();
     let count = c_int::try_from(types.len()).expect("a statement has few arguments");
-    // SAFETY: called inside an SPI connection, with which the plan ends; text and types are copied. It raises on bad SQL.
+    // SAFETY: called inside an SPI connection, with which the plan ends; text and types are copied. It raises on bad
+    // SQL.
     let plan = unsafe { pg_sys::SPI_prepare(sql.as_ptr(), count, types.as_mut_ptr()) };
     assert!(!plan.is_null(), "could not plan a statement");
     spi.execute_plan(plan, arguments, 0)
