@@ -187,9 +187,9 @@ COMMENT ON COLUMN tokenauth.recent_usage.last_used_at IS 'When it was last found
 COMMENT ON COLUMN tokenauth.recent_usage.request_count IS 'How often it was valid since the table was written';
 COMMENT ON COLUMN tokenauth.recent_usage.denied_count IS 'How often it was denied since the table was written';
 
--- Never read or written: invalidating it tells backends that what they remember is out of date.
+-- Never read or written: invalidating it tells backends that all they cache is out of date.
 CREATE TABLE tokenauth.signal ();
 
-COMMENT ON TABLE tokenauth.signal IS 'Internal: invalidated whenever backends must forget what they remember';
+COMMENT ON TABLE tokenauth.signal IS 'Internal: invalidated when backends must drop all that they cache';
 
 SELECT pg_catalog.pg_extension_config_dump('tokenauth.signal', '');

@@ -43,7 +43,7 @@ impl Argument {
 
 /// The arguments of a statement, each of any type that has an SQL type.
 macro_rules! arguments {
-    ($($value:expr),* $(,)?) => { &[$($crate::pg::sql::statement::Argument::of($value)),*] };
+    ($($value:expr),* $(,)?) => { &$crate::pg::sql::statement::fields![$($value),*] };
 }
 pub(crate) use arguments;
 

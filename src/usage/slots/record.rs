@@ -98,5 +98,5 @@ pub struct Missed {
     pub all_ended_before: u64,
 }
 
-/// How many networks of a token are remembered between two batches.
+/// How many networks of a token are kept between two batches.
 pub(super) const NETWORKS: usize = 4;
