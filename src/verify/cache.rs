@@ -129,22 +129,24 @@ thread_local! {
 }
 
 impl Cache {
-    /// Drops everything if all of it may be out of date, was sized for another `tokenauth.cache_size`, or is in the
-    /// way.
+    /// Drops everything if all of it may be out of date, or was sized for another `tokenauth.cache_size`.
     fn fresh(&mut self) -> &mut Self {
-        let cache_size = settings::cache_size();
-        if self.since < invalidation::all_changed() || self.cache_size != cache_size || self.is_obstructed() {
-            self.since = invalidation::last_generation();
-            self.cache_size = cache_size;
-            self.tokens.clear();
-            self.principals.clear();
-            self.combinations = Combinations::default();
-            self.kinds.clear();
-            self.peppers.clear();
-            self.imports = None;
-            scope_interner::clear();
+        if self.since < invalidation::all_changed() || self.cache_size != settings::cache_size() {
+            self.clear();
         }
         self
+    }
+
+    fn clear(&mut self) {
+        self.since = invalidation::last_generation();
+        self.cache_size = settings::cache_size();
+        self.tokens.clear();
+        self.principals.clear();
+        self.combinations = Combinations::default();
+        self.kinds.clear();
+        self.peppers.clear();
+        self.imports = None;
+        scope_interner::clear();
     }
 
     /// Whether combinations and their lists have no room, and there have been as many changes as there are of them:
@@ -240,8 +242,12 @@ pub fn ask(lookup: Lookup, digest: &Digest, question: &Question) -> Result<Optio
 fn effective(resolved: &Resolved) -> Rc<Effective> {
     let Resolved { token, owner, kind } = resolved;
     CACHE.with_borrow_mut(|cache| {
-        let combinations = &mut cache.fresh().combinations;
-        combinations.effective(kind, token.scopes.as_ref(), &owner.principal.permissions, share::combinations())
+        let cache = cache.fresh();
+        if cache.is_obstructed() {
+            cache.clear();
+        }
+        let (chosen, permissions) = (token.scopes.as_ref(), &owner.principal.permissions);
+        cache.combinations.effective(kind, chosen, permissions, share::combinations())
     })
 }
 
