@@ -112,8 +112,15 @@ impl Changes {
 
     fn write(&self, by: &Text) -> Tally {
         // Those that go and those that come are one order too. Whose tokens die is told before they do.
-        if self.concerns_many() && (!self.gone.is_empty() && !self.put.is_empty() || settings::notify()) {
-            self.hold();
+        if self.concerns_many() {
+            match (self.gone.is_empty(), self.put.is_empty()) {
+                (false, true) => {
+                    LOCK_GONE.run_over(&self.gone, &[]);
+                }
+                (false, false) => self.hold(),
+                (true, false) if settings::notify() => self.hold(),
+                (true, _) => {}
+            }
         }
         if self.inactive || !self.gone.is_empty() {
             // Whoever dies, if anybody does, dies after this moment.
@@ -187,7 +194,8 @@ impl Changes {
              ON CONFLICT (principal) DO UPDATE SET ",
             tombstone!(),
         ));
-        // For each row that ON CONFLICT updates, PostgreSQL keeps some bytes until the statement ends.
+        // Many are locked already, in their order. For each row that ON CONFLICT updates, PostgreSQL keeps some bytes until
+        // the statement ends.
         static WRITE_LOCKED: Statement = Statement::new(concat!(
             "UPDATE tokenauth.principal p SET ",
             tombstone!(),
@@ -221,7 +229,6 @@ impl Changes {
             return 0;
         }
         let tombstones = if self.concerns_many() {
-            LOCK_GONE.run_over(&self.gone, &[]);
             WRITE_LOCKED.run_over(&self.gone, &[])
         } else {
             WRITE_TOMBSTONES.run_over(&self.gone, &[])
