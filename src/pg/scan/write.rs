@@ -52,7 +52,9 @@ impl UniqueIndex {
     /// As `insert`.
     pub fn insert_unless_taken<const N: usize>(&self, key: IndexKey<'_>, values: [ColumnValue; N]) -> bool {
         let Some(writing) = Writing::begin(self, c"INSERT", true) else {
-            let is_inserted = self.insert_by_statement(values, "ON CONFLICT DO NOTHING") == 1;
+            let (_, key_column) = self.names(&[self.column()]);
+            let unless_taken = format!("ON CONFLICT ({}) DO NOTHING", key_column.concat());
+            let is_inserted = self.insert_by_statement(values, &unless_taken) == 1;
             if !is_inserted && self.find(key, &LatestSnapshot::take(), |_| ()).is_none() {
                 self.raise_kept();
             }
@@ -71,20 +73,17 @@ impl UniqueIndex {
         is_inserted
     }
 
-    /// Rewrites the row with this key, which this transaction has locked, as `change` says; returns whether there is
-    /// one.
+    /// Rewrites the row with this key, which this transaction has locked, as `change` says.
     ///
     /// # Errors
     /// As `insert`, with what an UPDATE raises.
-    pub fn update<const N: usize>(&self, key: IndexKey<'_>, change: impl FnOnce(&Row) -> [ColumnValue; N]) -> bool {
+    pub fn update<const N: usize>(&self, key: IndexKey<'_>, change: impl FnOnce(&Row) -> [ColumnValue; N]) {
         let Some(writing) = Writing::begin(self, c"UPDATE", false) else {
-            let Some(values) = self.find(key, &LatestSnapshot::take(), change) else {
-                return false;
-            };
-            if self.update_by_statement(key, values) == 0 {
+            let values = self.find(key, &LatestSnapshot::take(), change);
+            if values.is_none_or(|values| self.update_by_statement(key, values) == 0) {
                 self.raise_kept();
             }
-            return true;
+            return;
         };
         let snapshot = LatestSnapshot::take();
         let is_updated = self
@@ -100,8 +99,10 @@ impl UniqueIndex {
                 }
             })
             .is_some();
+        if !is_updated {
+            self.raise_kept();
+        }
         writing.end();
-        is_updated
     }
 
     fn insert_by_statement<const N: usize>(&self, values: [ColumnValue; N], conflict: &str) -> u64 {
@@ -283,7 +284,7 @@ impl Writing {
         // SAFETY: guaranteed by the caller. The expression is planned and evaluated in the memory of this one row.
         unsafe {
             let attribute = plain_table::attribute(self.opened.table, column);
-            if !attribute.atthasdef || attribute.attgenerated != 0 {
+            if !attribute.atthasdef {
                 return None;
             }
             let node = pg_sys::build_column_default(self.opened.table, column as c_int);

@@ -1,6 +1,6 @@
 -- Tokens, their usage and their events are written without a statement, unless an administrator has put something on the
--- tables. That applies as to any statement: triggers of rows and statements, constraints, defaults, generated columns,
--- rules and every index.
+-- tables. That applies as to any statement: triggers of rows and statements, constraints, defaults, generated columns
+-- and every index.
 CREATE EXTENSION tokenauth;
 \set SHOW_CONTEXT never
 \pset null (null)
