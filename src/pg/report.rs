@@ -3,3 +3,4 @@
 pub mod diagnostics;
 pub mod message;
 pub mod raise;
+pub(in crate::pg) mod reserve;

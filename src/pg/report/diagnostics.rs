@@ -17,14 +17,11 @@ use std::{env, ptr, thread};
 
 use pgrx::{PgSqlErrorCode, pg_sys};
 
+use super::reserve;
 use crate::pg::types::varlena;
 
 /// Longest text of an error that passes through Rust; the whole is put back at the end.
 const MOST: usize = 64 * 1024;
-
-/// How much is kept in reserve for the moment when memory runs out: pgrx copies the error that says so, and if that
-/// copy fails in turn, the server ends. Never touched, so it takes address space and no memory.
-const RESERVED: usize = 4 << 20;
 
 /// How large a value must be for its conversion to be watched, which takes more time than converting a small one.
 const LARGE: usize = 64 * 1024;
@@ -64,8 +61,6 @@ thread_local! {
     static KEPT: Cell<pg_sys::MemoryContext> = const { Cell::new(ptr::null_mut()) };
     static SPARE: Cell<pg_sys::MemoryContext> = const { Cell::new(ptr::null_mut()) };
     static OURS: Cell<pg_sys::MemoryContext> = const { Cell::new(ptr::null_mut()) };
-    /// Memory that is given back when there is no more.
-    static RESERVE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
     /// The last error of the server that was raised while it was watched for.
     static LAST: Cell<*mut pg_sys::ErrorData> = const { Cell::new(ptr::null_mut()) };
     /// What the error that pgrx is about to raise ought to be: the last one, or an error of our own.
@@ -107,17 +102,7 @@ fn prepare() {
             made.set(context(c"tokenauth error"));
         }
     }
-    RESERVE.with_borrow_mut(|reserve| {
-        if reserve.capacity() == 0 {
-            // Without it all goes on as it would otherwise.
-            let _ = reserve.try_reserve_exact(RESERVED);
-        }
-    });
-}
-
-/// Gives back the memory in reserve, for the report that there is no more.
-pub(in crate::pg) fn give_reserve() {
-    RESERVE.with_borrow_mut(|reserve| *reserve = Vec::new());
+    reserve::keep();
 }
 
 /// Keeps Rust's stack frames, which pgrx would show to clients in DETAIL, out of errors, whatever `RUST_BACKTRACE` says
@@ -284,7 +269,7 @@ unsafe extern "C-unwind" fn keep(watch: *mut c_void) {
     // can raise, when there is no memory: then that is the error. Nothing here has a destructor that it would skip.
     unsafe {
         if geterrcode() == PgSqlErrorCode::ERRCODE_OUT_OF_MEMORY as c_int {
-            give_reserve();
+            reserve::give();
             return;
         }
         let data = copy();

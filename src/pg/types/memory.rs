@@ -7,7 +7,7 @@ use std::hint::black_box;
 
 use pgrx::prelude::*;
 
-use crate::pg::report::diagnostics;
+use crate::pg::report::reserve;
 
 /// Copies these bytes.
 ///
@@ -39,6 +39,6 @@ pub fn expect_room(size: usize) {
 
 #[cold]
 fn refuse(size: usize) {
-    diagnostics::give_reserve();
+    reserve::give();
     ereport!(ERROR, PgSqlErrorCode::ERRCODE_OUT_OF_MEMORY, "out of memory", format!("Failed on {size} bytes."));
 }
