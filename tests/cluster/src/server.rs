@@ -229,18 +229,6 @@ impl Server {
         wait_until("the server to recover", || connect(&self.directory, "postgres").is_ok());
     }
 
-    /// Limits a backend's address space to what it has now and this much more.
-    pub fn limit_memory(&self, backend: i32, beyond: u64) {
-        let limit = format!("--as={}", memory(backend, "VmSize:") + beyond);
-        finish(as_server(Path::new("prlimit")).args(["--pid", &backend.to_string(), &limit]));
-    }
-
-    /// The most address space that a backend has had so far, in bytes.
-    #[must_use]
-    pub fn peak_memory(&self, backend: i32) -> u64 {
-        memory(backend, "VmPeak:")
-    }
-
     /// The output of `pg_dump` with these options for the database. It must not warn of anything.
     #[must_use]
     pub fn dump(&self, database: &str, options: &[&str]) -> Vec<u8> {
@@ -387,13 +375,6 @@ impl Drop for Server {
         }
         let _ = fs::remove_dir_all(&self.directory);
     }
-}
-
-/// A number of kibibytes that the system tells of a process, in bytes.
-fn memory(process: i32, what: &str) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
-    let line = status.lines().find(|line| line.starts_with(what)).expect("a process has a size");
-    line.split_whitespace().nth(1).and_then(|size| size.parse::<u64>().ok()).expect("a size is a number") * 1024
 }
 
 fn connect(directory: &Path, database: &str) -> Result<Client, postgres::Error> {

@@ -1,9 +1,7 @@
 //! A backend remembers as much as `tokenauth.cache_size` says, whatever tokens and principals look like.
 
-use std::fs;
-
 use postgres::Client;
-use tokenauth_cluster::{FAST, Server};
+use tokenauth_cluster::{FAST, Server, memory};
 
 /// The number of owners: each has many permissions, and one token that grants few of them.
 const OWNERS: i32 = 1_000;
@@ -44,10 +42,7 @@ fn remember(client: &mut Client, cache_size: &str) -> u64 {
 
 /// The memory that the backend shares with no other process.
 fn own_kilobytes(client: &mut Client) -> u64 {
-    let backend: i32 = client.query_one("SELECT pg_backend_pid()", &[]).unwrap().get(0);
-    let status = fs::read_to_string(format!("/proc/{backend}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse().unwrap()
+    memory(client.query_one("SELECT pg_backend_pid()", &[]).unwrap().get(0), "RssAnon") / 1024
 }
 
 #[test]

@@ -1,11 +1,9 @@
 //! As PostgREST calls it: read-only transactions of a role that may only verify, one after the other, forever, in a few
 //! sessions. Its errors jump out of the function, so nothing may be left behind.
 
-use std::fs;
-
 use postgres::{Client, Error};
 use tokenauth_cluster::contract::{issue, prepare};
-use tokenauth_cluster::{FAST, Server};
+use tokenauth_cluster::{FAST, Server, memory};
 
 /// Makes a request as PostgREST does, and returns the owner that the query sees.
 fn request(client: &mut Client, headers: &str) -> Result<String, Error> {
@@ -69,16 +67,10 @@ fn a_session_that_refuses_for_ever_does_not_grow() {
                  END $$"
             ))
             .unwrap();
-        resident_kilobytes(backend)
+        memory(backend, "VmRSS") / 1024
     };
     let before = refuse(&mut client, 5_000);
     let after = refuse(&mut client, 50_000);
     // If each request left a hundred bytes behind, these would be 5 MB.
     assert!(after < before + 2_000, "{before} kB before, {after} kB after");
-}
-
-fn resident_kilobytes(process: i32) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("a running process has memory");
-    line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
