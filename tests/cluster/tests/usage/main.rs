@@ -5,6 +5,7 @@ mod capacity;
 mod counting;
 mod impostors;
 mod processes;
+mod rates;
 mod settings;
 mod standbys;
 mod unusual;
