@@ -194,8 +194,8 @@ impl Changes {
              ON CONFLICT (principal) DO UPDATE SET ",
             tombstone!(),
         ));
-        // Many are locked already, in their order. For each row that ON CONFLICT updates, PostgreSQL keeps some bytes until
-        // the statement ends.
+        // Many are locked already, in their order. For each row that ON CONFLICT updates, PostgreSQL keeps some bytes
+        // until the statement ends.
         static WRITE_LOCKED: Statement = Statement::new(concat!(
             "UPDATE tokenauth.principal p SET ",
             tombstone!(),
