@@ -52,6 +52,7 @@ bench: install ## measure, and write the numbers to bench/RESULTS.md
 	scripts/bench-policy
 	scripts/bench-churn
 	scripts/bench-pages
+	scripts/bench-growth
 	scripts/bench
 
 soak: setup-tests install ## the long forms of the stress tests
