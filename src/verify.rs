@@ -88,7 +88,8 @@ fn verify(
 ///
 /// # Example
 /// ```sql
-/// SELECT left(:'token', length('acme_') + 11) AS lookup, sha256(convert_to(:'token', 'UTF8')) AS digest \gset
+/// SELECT left(:'token', length('acme_') + 11) AS lookup,
+///        sha256(convert_to(:'token', 'UTF8')) AS digest \gset
 /// SELECT verdict, owner FROM tokenauth.verify_digest(:'lookup', :'digest');
 /// ```
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, requires = ["types"])]

@@ -51,7 +51,8 @@ use crate::pg::types::text::Text;
 ///
 /// # Example
 /// ```sql
-/// SELECT name, scopes, status FROM tokenauth.edit(:'id', name => 'old laptop', scopes => '{reports:read}');
+/// SELECT name, scopes, status
+///   FROM tokenauth.edit(:'id', name => 'old laptop', scopes => '{reports:read}');
 /// ```
 #[expect(clippy::too_many_arguments, reason = "the contract's signature; SQL calls it with named arguments")]
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, requires = ["views"])]

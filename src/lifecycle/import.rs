@@ -45,7 +45,8 @@ use crate::token::{Algorithm, Digest, Lookup};
 /// # Example
 /// ```sql
 /// SELECT encode(sha256('old-secret'), 'hex') AS digest \gset
-/// SELECT tokenauth.import('api', 'user:42', :'digest', 'sha256', name => 'old') IS NOT NULL AS imported;
+/// SELECT tokenauth.import('api', 'user:42', :'digest', 'sha256', name => 'old')
+///        IS NOT NULL AS imported;
 /// SELECT verdict, name FROM tokenauth.verify('old-secret');
 /// ```
 #[expect(clippy::too_many_arguments, reason = "the contract's signature; SQL calls it with named arguments")]

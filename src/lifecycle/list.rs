@@ -41,7 +41,8 @@ const MOST_ROWS: i32 = 1000;
 /// SELECT id FROM tokenauth.issue('api', 'user:42', 'CI') \g /dev/null
 /// SELECT name, status, scopes FROM tokenauth.list(owner => 'user:42', page_size => 1);
 /// SELECT id AS last FROM tokenauth.list(owner => 'user:42', page_size => 1) \gset
-/// SELECT name, status, scopes FROM tokenauth.list(owner => 'user:42', page_size => 1, after => :'last');
+/// SELECT name, status, scopes
+///   FROM tokenauth.list(owner => 'user:42', page_size => 1, after => :'last');
 /// ```
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, requires = ["views"])]
 fn list(

@@ -8,6 +8,7 @@
 mod description;
 mod files;
 mod function;
+mod markdown;
 mod reference;
 mod sql_type;
 

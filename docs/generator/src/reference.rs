@@ -1,10 +1,11 @@
-//! The reference for readers: one chapter a room, one section a function.
+//! The reference for readers: its parts are who calls, their chapters what for, and each section is a function.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::description::ACCESSES;
 use crate::function::Function;
+use crate::markdown::{anchor, item, wrapped};
 use crate::sql_type::{Field, Returns};
 
 /// What precedes the functions, with the statements that set up what the examples use.
@@ -12,30 +13,68 @@ pub const fn head() -> &'static str {
     include_str!("../head.md")
 }
 
-/// Chapters, and the files below `src` whose functions belong in them, by how their names begin, in reading order.
-const CHAPTERS: &[(&str, &[&str])] = &[
-    ("Verification", &["verify.rs", "verify/"]),
-    ("Identity of a transaction", &["access/identity/authenticate", "access/identity/"]),
+/// A chapter: its title, and the files below `src` whose functions belong in it, by how their names begin, in reading
+/// order. A file belongs where most of its name is given.
+type Chapter = (&'static str, &'static [&'static str]);
+
+/// What one who has just installed the extension needs, in the order of need.
+const FIRST: [&str; 8] = [
+    "put_principal",
+    "issue",
+    "verify_request",
+    "error_response",
+    "list",
+    "revoke",
+    "sign_in_request",
+    "current_owner_id",
+];
+
+/// Who calls, and the chapters for them.
+const PARTS: &[(&str, &[Chapter])] = &[
     (
-        "Life of a token",
+        "The application, on each request",
         &[
-            "lifecycle/issue",
-            "lifecycle/grantable",
-            "lifecycle/list",
-            "lifecycle/describe",
-            "lifecycle/edit",
-            "lifecycle/rotate",
-            "lifecycle/revoke",
-            "lifecycle/disable",
-            "lifecycle/",
+            ("Verification", &["verify.rs", "verify/http", "verify/"]),
+            ("Identity of a transaction", &["access/identity/authenticate", "access/identity/"]),
         ],
     ),
-    ("Principals", &["principals/put", "principals/deactivate", "principals/drop", "principals/member"]),
-    ("Bindings", &["principals/binding/"]),
-    ("Tokens in other texts", &["operations/masking", "operations/scan_column"]),
-    ("Observation", &["operations/doctor", "operations/report", "operations/expiring", "usage/"]),
-    ("Operation", &["operations/"]),
-    ("Access", &["access/sql_privileges"]),
+    (
+        "The settings page",
+        &[(
+            "Life of a token",
+            &[
+                "lifecycle/issue",
+                "lifecycle/grantable",
+                "lifecycle/list",
+                "lifecycle/describe",
+                "lifecycle/edit",
+                "lifecycle/rotate",
+                "lifecycle/revoke",
+                "lifecycle/disable",
+                "lifecycle/",
+            ],
+        )],
+    ),
+    (
+        "The administrator",
+        &[
+            ("Principals", &["principals/put", "principals/deactivate", "principals/drop", "principals/member"]),
+            ("Bindings", &["principals/binding/"]),
+            ("Many tokens", &["lifecycle/revoke_all", "lifecycle/import"]),
+            ("Access", &["access/sql_privileges"]),
+        ],
+    ),
+    (
+        "Operations",
+        &[
+            (
+                "Observation",
+                &["operations/doctor", "operations/report", "verify/explain", "operations/expiring", "usage/"],
+            ),
+            ("Tokens in other texts", &["operations/masking", "operations/scan_column"]),
+            ("Keeping and restoring", &["operations/", "lifecycle/reseal"]),
+        ],
+    ),
 ];
 
 const INTERNAL: &str = "Internal";
@@ -44,7 +83,7 @@ const INTERNAL: &str = "Internal";
 const KEYWORDS: &[&str] = &["position"];
 
 /// Wider, and a signature is broken into lines.
-const WIDTH: usize = 100;
+const WIDTH: usize = 98;
 
 /// Everything that the reference is made of.
 pub struct Reference<'a> {
@@ -63,11 +102,18 @@ impl Reference<'_> {
     pub fn written(&self) -> String {
         let mut document = head().to_owned();
         self.overview(&mut document);
-        for chapter in chapters() {
-            let _ = write!(document, "\n## {chapter}\n");
-            for function in self.of(chapter) {
-                self.section(function, &mut document);
+        for (part, chapters) in PARTS {
+            let _ = write!(document, "\n## {part}\n");
+            for (chapter, _) in *chapters {
+                let _ = write!(document, "\n*{chapter}*\n");
+                for function in self.of(chapter) {
+                    self.section(function, &mut document);
+                }
             }
+        }
+        let _ = write!(document, "\n## {INTERNAL}\n");
+        for function in self.of(INTERNAL) {
+            self.section(function, &mut document);
         }
         self.composite_types(&mut document);
         document
@@ -79,46 +125,60 @@ impl Reference<'_> {
         functions
     }
 
-    /// Every function with its sentence, and every access with its functions.
+    /// What to begin with; every function with its sentence; and every access with its functions.
     fn overview(&self, document: &mut String) {
-        for chapter in chapters().filter(|chapter| *chapter != INTERNAL) {
-            let _ = write!(document, "\n| [{chapter}](#{}) | |\n|---|---|\n", anchor(chapter));
-            for function in self.of(chapter) {
-                let sentence = self.linked(&function.description.sentence, function);
-                let _ = writeln!(document, "| [`{0}`](#{0}) | {1} |", function.name, cell(&sentence));
+        document.push_str("\n## The first eight\n\n");
+        for name in FIRST {
+            let function = self.functions.iter().find(|function| function.name == name);
+            self.entry(function.unwrap_or_else(|| panic!("there is no {name}")), document);
+        }
+        document.push_str("\n## All of them\n");
+        for (part, chapters) in PARTS {
+            // No heading: it would take the name of the part's own.
+            let _ = write!(document, "\n**[{part}](#{})**\n", anchor(part));
+            for (chapter, _) in *chapters {
+                let _ = write!(document, "\n*{chapter}*\n\n");
+                for function in self.of(chapter) {
+                    self.entry(function, document);
+                }
             }
         }
-        document.push_str("\n### By access\n\n| access | adds |\n|---|---|\n");
+        document.push_str("\n### By access\n\n");
         for (access, _) in ACCESSES {
             let adds = self.functions.iter().filter(|function| {
                 !function.description.is_internal() && function.description.accesses().any(|(name, _)| name == access)
             });
             let adds: Vec<String> = adds.map(|function| format!("[`{0}`](#{0})", function.name)).collect();
-            let _ = writeln!(document, "| `{access}` | {} |", adds.join(", "));
+            document.push_str(&item(&format!("`{access}` adds {}", adds.join(", "))));
         }
+    }
+
+    fn entry(&self, function: &Function, document: &mut String) {
+        let sentence = self.linked(&function.description.sentence, function);
+        document.push_str(&item(&format!("[`{0}`](#{0}): {sentence}", function.name)));
     }
 
     fn section(&self, function: &Function, document: &mut String) {
         let description = &function.description;
         let _ = write!(document, "\n### {}\n\n", function.name);
         if description.is_internal() {
-            let _ = write!(document, "{}\n\n{}\n", description.sentence, description.details);
+            let _ = write!(document, "{}\n{}", wrapped(&description.sentence), wrapped(&description.details));
             return;
         }
         let _ = write!(document, "```sql\n{}\n```\n\n", declaration(function));
-        let _ = writeln!(document, "{}", self.linked(&description.sentence, function));
+        document.push_str(&wrapped(&self.linked(&description.sentence, function)));
         if !description.details.is_empty() {
-            let _ = write!(document, "\n{}\n", self.linked(&description.details, function));
+            let _ = write!(document, "\n{}", wrapped(&self.linked(&description.details, function)));
         }
         self.arguments(function, document);
         self.returns(function, document);
         if !description.errors.is_empty() {
             document.push_str("\n**Errors**\n\n");
             for error in description.errors_listed() {
-                let _ = writeln!(document, "- {}", self.linked(&error, function));
+                document.push_str(&item(&self.linked(&error, function)));
             }
         }
-        let _ = write!(document, "\n**Access** {}\n", description.access);
+        let _ = write!(document, "\n{}", wrapped(&format!("**Access** {}", description.access)));
         if !description.example.is_empty() {
             let _ = write!(document, "\n**Example**\n\n```sql\n{}\n```\n", self.answered(function));
         }
@@ -128,13 +188,11 @@ impl Reference<'_> {
         if function.arguments.is_empty() {
             return;
         }
-        document.push_str("\n| argument | type | default | |\n|---|---|---|---|\n");
+        document.push_str("\n**Arguments**\n\n");
         for argument in &function.arguments {
             let meaning = function.description.fields.get(&argument.name).or(self.everywhere.get(&argument.name));
             let meaning = meaning.unwrap_or_else(|| panic!("{} of {} is not described", argument.name, function.name));
-            let default = argument.default.as_ref().map(|default| format!("`{default}`")).unwrap_or_default();
-            let meaning = cell(&self.linked(meaning, function));
-            let _ = writeln!(document, "| `{}` | `{}` | {default} | {meaning} |", argument.name, argument.sql_type);
+            document.push_str(&item(&format!("`{}`: {}", argument.name, self.linked(meaning, function))));
         }
     }
 
@@ -144,15 +202,15 @@ impl Reference<'_> {
         match &function.returns {
             Returns::One(sql_type) if sql_type == "void" => {}
             Returns::One(sql_type) => {
-                let _ = write!(document, "\n**Returns** {}{meaning}\n", type_linked(sql_type));
+                let _ = write!(document, "\n{}", wrapped(&format!("**Returns** {}{meaning}", type_linked(sql_type))));
             }
             Returns::Table(columns) => {
-                let _ = write!(document, "\n**Returns** rows{meaning}\n\n| column | type | |\n|---|---|---|\n");
+                let _ = write!(document, "\n{}\n", wrapped(&format!("**Returns** rows{meaning}")));
                 for column in columns {
                     let meaning = function.description.fields.get(&column.name);
                     let meaning =
                         meaning.unwrap_or_else(|| panic!("{} of {} is not described", column.name, function.name));
-                    let _ = writeln!(document, "| `{}` | `{}` | {} |", column.name, column.sql_type, cell(meaning));
+                    document.push_str(&item(&format!("`{}` `{}`: {meaning}", column.name, column.sql_type)));
                 }
             }
         }
@@ -183,26 +241,19 @@ impl Reference<'_> {
         for created in self.types.split("CREATE TYPE tokenauth.").skip(1) {
             let (name, rest) = created.split_once(" AS (").expect("a composite type");
             let (columns, comments) = rest.split_once(");").expect("its columns end");
-            let _ = write!(
-                document,
-                "\n### tokenauth.{name}\n\n{}.\n\n| column | type | |\n|---|---|---|\n",
-                comment_on(comments, "TYPE", name)
-            );
+            let _ = write!(document, "\n### tokenauth.{name}\n\n{}.\n\n", comment_on(comments, "TYPE", name));
             for column in columns.split(',') {
                 let (column, sql_type) = column.trim().split_once(' ').expect("a name and a type");
                 let meaning = comment_on(comments, "COLUMN", &format!("{name}.{column}"));
-                let _ = writeln!(document, "| `{column}` | `{}` | {} |", sql_type.trim(), cell(&meaning));
+                document.push_str(&item(&format!("`{column}` `{}`: {meaning}", sql_type.trim())));
             }
         }
-        let _ = write!(
-            document,
-            "\n### tokenauth.tokens\n\n{}: the rows of the view.\n\n| column | |\n|---|---|\n",
-            comment_on(&self.views, "VIEW", "tokens")
-        );
+        let about = comment_on(&self.views, "VIEW", "tokens");
+        let _ = write!(document, "\n### tokenauth.tokens\n\n{about}: the rows of the view.\n\n");
         for line in self.views.lines().filter_map(|line| line.strip_prefix("COMMENT ON COLUMN tokenauth.tokens.")) {
             let (column, _) = line.split_once(' ').expect("a column");
             let meaning = comment_on(&self.views, "COLUMN", &format!("tokens.{column}"));
-            let _ = writeln!(document, "| `{column}` | {} |", cell(&meaning));
+            document.push_str(&item(&format!("`{column}`: {meaning}")));
         }
     }
 }
@@ -225,21 +276,23 @@ fn declared(field: &Field) -> String {
 
 /// The function as `CREATE FUNCTION` would declare it.
 fn declaration(function: &Function) -> String {
-    let returned = match &function.returns {
-        Returns::One(sql_type) => sql_type.clone(),
-        Returns::Table(columns) => format!("TABLE ({})", signature(columns)),
+    let (name, arguments) = (&function.name, &function.arguments);
+    let (returned, columns): (&str, &[Field]) = match &function.returns {
+        Returns::One(sql_type) => (sql_type, &[]),
+        Returns::Table(columns) => ("TABLE", columns),
     };
-    let line = format!("{}({}) RETURNS {returned}", function.name, signature(&function.arguments));
+    let table = |columns: String| if columns.is_empty() { String::new() } else { format!(" ({columns})") };
+    let line = format!("{name}({}) RETURNS {returned}{}", signature(arguments), table(signature(columns)));
     if line.len() <= WIDTH {
         return line;
     }
-    let arguments: Vec<String> = function.arguments.iter().map(|field| format!("    {}", declared(field))).collect();
-    let arguments = if arguments.is_empty() { String::new() } else { format!("\n{}\n", arguments.join(",\n")) };
-    format!("{}({arguments}) RETURNS {returned}", function.name)
+    format!("{name}({}) RETURNS {returned}{}", broken(arguments), table(broken(columns)))
 }
 
-fn chapters() -> impl Iterator<Item = &'static str> {
-    CHAPTERS.iter().map(|&(chapter, _)| chapter).chain([INTERNAL])
+/// The fields, each on a line of its own.
+fn broken(fields: &[Field]) -> String {
+    let lines: Vec<String> = fields.iter().map(|field| format!("    {}", declared(field))).collect();
+    if lines.is_empty() { String::new() } else { format!("\n{}\n", lines.join(",\n")) }
 }
 
 /// The chapter of a function, and where in it its file comes.
@@ -248,25 +301,18 @@ fn place(function: &Function) -> (&'static str, usize) {
         return (INTERNAL, 0);
     }
     let file = function.file.to_string_lossy();
-    let found = CHAPTERS.iter().find_map(|(chapter, files)| {
-        files.iter().position(|begin| file.starts_with(begin)).map(|position| (*chapter, position))
+    let chapters = PARTS.iter().flat_map(|(_, chapters)| *chapters);
+    let places = chapters.flat_map(|(chapter, files)| {
+        files.iter().enumerate().map(move |(position, begin)| (begin.len(), (*chapter, position), *begin))
     });
-    found.unwrap_or_else(|| panic!("{file} belongs in no chapter of the reference"))
+    let found = places.filter(|(_, _, begin)| file.starts_with(begin)).max_by_key(|(length, _, _)| *length);
+    found.unwrap_or_else(|| panic!("{file} belongs in no chapter of the reference")).1
 }
 
 /// A type of ours as a link to its columns.
 fn type_linked(sql_type: &str) -> String {
     let name = sql_type.trim_start_matches("SETOF ").trim_start_matches("tokenauth.");
     if sql_type.contains("tokenauth.") { format!("[`{sql_type}`](#tokenauth{name})") } else { format!("`{sql_type}`") }
-}
-
-/// As forges make it from a heading.
-fn anchor(heading: &str) -> String {
-    heading.to_lowercase().replace(' ', "-")
-}
-
-fn cell(text: &str) -> String {
-    text.replace('|', "\\|")
 }
 
 fn comment_on(sql: &str, what: &str, name: &str) -> String {

@@ -57,7 +57,8 @@ fn authenticate(
 ///
 /// # Example
 /// ```sql
-/// SELECT left(:'token', length('acme_') + 11) AS lookup, sha256(convert_to(:'token', 'UTF8')) AS digest \gset
+/// SELECT left(:'token', length('acme_') + 11) AS lookup,
+///        sha256(convert_to(:'token', 'UTF8')) AS digest \gset
 /// SELECT tokenauth.authenticate_digest(:'lookup', :'digest');
 /// ```
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
@@ -141,7 +142,8 @@ fn sign_in(
 ///
 /// # Example
 /// ```sql
-/// SELECT left(:'token', length('acme_') + 11) AS lookup, sha256(convert_to(:'token', 'UTF8')) AS digest \gset
+/// SELECT left(:'token', length('acme_') + 11) AS lookup,
+///        sha256(convert_to(:'token', 'UTF8')) AS digest \gset
 /// SELECT verdict, owner FROM tokenauth.sign_in_digest(:'lookup', :'digest');
 /// ```
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, requires = ["types"])]

@@ -51,7 +51,8 @@ use crate::pg::types::text::Text;
 ///
 /// # Example
 /// ```sql
-/// SELECT tokenauth.bind_principals('customer', 'customer', 'id::text', active => 'is_active', permissions => 'roles');
+/// SELECT tokenauth.bind_principals('customer', 'customer', 'id::text',
+///     active => 'is_active', permissions => 'roles');
 /// SELECT token AS key FROM tokenauth.issue('api', 'customer:7') \gset
 /// UPDATE customer SET is_active = false WHERE id = 7;
 /// SELECT verdict FROM tokenauth.verify(:'key');
@@ -116,7 +117,8 @@ fn bind_principals(
 /// ```sql
 /// CREATE TABLE membership (org text, member int, roles text[], PRIMARY KEY (org, member));
 /// INSERT INTO membership VALUES ('acme', 42, '{reports:read}');
-/// SELECT tokenauth.bind_members('membership', $$'org:' || org$$, $$'user:' || member$$, permissions => 'roles');
+/// SELECT tokenauth.bind_members('membership', $$'org:' || org$$, $$'user:' || member$$,
+///     permissions => 'roles');
 /// ```
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn bind_members(

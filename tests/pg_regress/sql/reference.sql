@@ -25,7 +25,8 @@ ROLLBACK;
 
 -- authenticate_digest
 BEGIN;
-SELECT left(:'token', length('acme_') + 11) AS lookup, sha256(convert_to(:'token', 'UTF8')) AS digest \gset
+SELECT left(:'token', length('acme_') + 11) AS lookup,
+       sha256(convert_to(:'token', 'UTF8')) AS digest \gset
 SELECT tokenauth.authenticate_digest(:'lookup', :'digest');
 ROLLBACK;
 
@@ -41,7 +42,8 @@ ROLLBACK;
 
 -- sign_in_digest
 BEGIN;
-SELECT left(:'token', length('acme_') + 11) AS lookup, sha256(convert_to(:'token', 'UTF8')) AS digest \gset
+SELECT left(:'token', length('acme_') + 11) AS lookup,
+       sha256(convert_to(:'token', 'UTF8')) AS digest \gset
 SELECT verdict, owner FROM tokenauth.sign_in_digest(:'lookup', :'digest');
 ROLLBACK;
 
@@ -160,7 +162,8 @@ ROLLBACK;
 
 -- edit
 BEGIN;
-SELECT name, scopes, status FROM tokenauth.edit(:'id', name => 'old laptop', scopes => '{reports:read}');
+SELECT name, scopes, status
+  FROM tokenauth.edit(:'id', name => 'old laptop', scopes => '{reports:read}');
 ROLLBACK;
 
 -- grantable
@@ -172,7 +175,8 @@ ROLLBACK;
 -- import
 BEGIN;
 SELECT encode(sha256('old-secret'), 'hex') AS digest \gset
-SELECT tokenauth.import('api', 'user:42', :'digest', 'sha256', name => 'old') IS NOT NULL AS imported;
+SELECT tokenauth.import('api', 'user:42', :'digest', 'sha256', name => 'old')
+       IS NOT NULL AS imported;
 SELECT verdict, name FROM tokenauth.verify('old-secret');
 ROLLBACK;
 
@@ -188,7 +192,8 @@ BEGIN;
 SELECT id FROM tokenauth.issue('api', 'user:42', 'CI') \g /dev/null
 SELECT name, status, scopes FROM tokenauth.list(owner => 'user:42', page_size => 1);
 SELECT id AS last FROM tokenauth.list(owner => 'user:42', page_size => 1) \gset
-SELECT name, status, scopes FROM tokenauth.list(owner => 'user:42', page_size => 1, after => :'last');
+SELECT name, status, scopes
+  FROM tokenauth.list(owner => 'user:42', page_size => 1, after => :'last');
 ROLLBACK;
 
 -- reveal
@@ -303,7 +308,8 @@ ROLLBACK;
 
 -- bind_principals
 BEGIN;
-SELECT tokenauth.bind_principals('customer', 'customer', 'id::text', active => 'is_active', permissions => 'roles');
+SELECT tokenauth.bind_principals('customer', 'customer', 'id::text',
+    active => 'is_active', permissions => 'roles');
 SELECT token AS key FROM tokenauth.issue('api', 'customer:7') \gset
 UPDATE customer SET is_active = false WHERE id = 7;
 SELECT verdict FROM tokenauth.verify(:'key');
@@ -313,7 +319,8 @@ ROLLBACK;
 BEGIN;
 CREATE TABLE membership (org text, member int, roles text[], PRIMARY KEY (org, member));
 INSERT INTO membership VALUES ('acme', 42, '{reports:read}');
-SELECT tokenauth.bind_members('membership', $$'org:' || org$$, $$'user:' || member$$, permissions => 'roles');
+SELECT tokenauth.bind_members('membership', $$'org:' || org$$, $$'user:' || member$$,
+    permissions => 'roles');
 ROLLBACK;
 
 -- unbind_principals
@@ -402,7 +409,8 @@ ROLLBACK;
 
 -- verify_digest
 BEGIN;
-SELECT left(:'token', length('acme_') + 11) AS lookup, sha256(convert_to(:'token', 'UTF8')) AS digest \gset
+SELECT left(:'token', length('acme_') + 11) AS lookup,
+       sha256(convert_to(:'token', 'UTF8')) AS digest \gset
 SELECT verdict, owner FROM tokenauth.verify_digest(:'lookup', :'digest');
 ROLLBACK;
 
