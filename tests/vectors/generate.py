@@ -2,7 +2,7 @@
 """Writes the known-answer vectors of this directory, sharing no code with the extension.
 
 Published answers are written out below and checked against Python's own hashlib, hmac and zlib; the answers for
-our own format are computed by these from the rules in README.md. Run it in this directory: same input, same files.
+our own format are computed by these from the rules in docs/reference/limits.md. Run it in this directory: same input, same files.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-//! Looks for secrets, and reads from the README where they are to be found.
+//! Looks for secrets, and reads from the documents where they are to be found.
 
 use std::collections::HashMap;
 use std::fs;
@@ -63,11 +63,11 @@ fn start(window: &[u8]) -> usize {
     usize::from(window[0]) << 8 | usize::from(window[1])
 }
 
-/// The README's table of where a token's text is seen.
+/// The table of docs/security of where a token's text is seen.
 #[must_use]
 pub fn published_channels() -> String {
-    let readme = include_str!("../../../README.md");
-    let (_, section) = readme.split_once("### Where a token's text is seen\n").expect("the README has the section");
+    let page = include_str!("../../../docs/security/where-tokens-are-seen.md");
+    let (_, section) = page.split_once("\n## The table\n").expect("the page has the section");
     section
         .lines()
         .skip_while(|line| !line.starts_with('|'))

@@ -288,6 +288,20 @@ impl Server {
         );
     }
 
+    /// What a script of bash prints that runs as the server's user, in whose environment `psql`, `pg_dump` and the like
+    /// find this server and this database; it must not fail.
+    #[must_use]
+    pub fn shell(&self, database: &str, script: &str) -> String {
+        let path = std::env::var("PATH").unwrap_or_default();
+        let mut bash = as_server(Path::new("bash"));
+        bash.args(["-euo", "pipefail", "-c", script])
+            .current_dir(&self.directory)
+            .env("PATH", format!("{}:{path}", self.programs.display()))
+            .env("PGHOST", &self.directory)
+            .envs([("PGUSER", "postgres"), ("PGDATABASE", database)]);
+        String::from_utf8(finish(&mut bash).stdout).expect("it prints text")
+    }
+
     /// The path of a file of this name: beside the data directory or, if the name begins with `data/`, inside it.
     #[must_use]
     pub fn file(&self, name: &str) -> PathBuf {

@@ -1,5 +1,5 @@
 //! Runs the programs of `examples/clients` as they are: each prints what its `expected.txt` says, in whatever
-//! form it presents the token, and the log shows of tokens what the README's table says, and nothing else.
+//! form it presents the token, and the log shows of tokens what the table in docs/security says, and nothing else.
 
 use std::env;
 use std::fs;
@@ -19,7 +19,7 @@ const QUIET: &[&str] = &[
     "pg_stat_statements.track = all",
 ];
 
-/// The channels by their names in the README, and what is switched on for each.
+/// The channels by their names in that table, and what is switched on for each.
 const CHANNELS: &[(&str, &[&str])] = &[
     ("statements and durations in the log", &["log_statement = 'all'", "log_min_duration_statement = 0"]),
     (
@@ -106,7 +106,10 @@ fn prove(name: &str, command: &[&Path]) {
         let cells = [plain[0], plain[1], plain[2], masked[0], masked[1]].map(|seen| if seen { "yes" } else { "no" });
         let row = format!("| {channel} | {} |", cells.join(" | "));
         let published = published_channels();
-        assert!(published.lines().any(|line| line == row), "the README's table does not have what was found:\n{row}");
+        assert!(
+            published.lines().any(|line| line == row),
+            "the table in docs/security does not have what was found:\n{row}"
+        );
         assert!(!masked[2], "{channel}: a digest shows nothing of the token");
     }
 

@@ -1,4 +1,4 @@
-//! Where the text of a token can be seen on the server, and where it cannot: the table in the README, cell by cell.
+//! Where the text of a token can be seen on the server, and where it cannot: the table in docs/security, cell by cell.
 //!
 //! Each channel is tried with tokens of its own, so that whatever is found tells which channel it came from. Any eight
 //! consecutive characters of the secret count as found.
@@ -97,7 +97,7 @@ impl Shown {
 
 /// A way in which the text of a token may become visible.
 struct Channel {
-    /// Its name in the README's table.
+    /// Its name in the table.
     name: &'static str,
     /// The settings that switch it on.
     settings: &'static [&'static str],
@@ -413,7 +413,7 @@ fn a_token_is_seen_where_the_readme_says_and_nowhere_else() {
         assert!(cell.shown.form != Form::Digest || !cell.is_seen, "{name}: a digest shows nothing of the token");
     }
     let found = table(&cells);
-    assert_eq!(found, published(&missing), "the README's table is not what was found, which is:\n{found}");
+    assert_eq!(found, published(&missing), "the table is not what was found, which is:\n{found}");
 }
 
 /// The table with what was found.
@@ -445,7 +445,7 @@ fn table(cells: &[Cell]) -> String {
     table
 }
 
-/// The README's table without the rows of these extensions.
+/// The table without the rows of these extensions.
 fn published(missing: &[&str]) -> String {
     let is_tried = |line: &&str| !missing.iter().any(|extension| line.starts_with(&format!("| `{extension}`")));
     published_channels().lines().filter(is_tried).fold(String::new(), |table, line| table + line + "\n")

@@ -7,7 +7,7 @@ use tokenauth_cluster::wait_until;
 
 use super::{counts, lazy_server, one, server, verify_often, written};
 
-/// What the README tells the primary's DBA to run regularly.
+/// What docs/operations tells the primary's DBA to run regularly.
 const PULL: &str = "SELECT tokenauth.usage_import(batch)
   FROM dblink('$standby', 'SELECT tokenauth.usage_export()') AS pulled (batch jsonb)
  WHERE batch IS NOT NULL";
