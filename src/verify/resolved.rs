@@ -1,4 +1,4 @@
-//! A token with its owner and kind, and the verdict on it: the checks in the order in which docs/reference has verdicts.
+//! A token with its owner and kind, and the verdict on it: the checks in the order of docs/reference/verdicts.md.
 
 use std::rc::Rc;
 

@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 /// The longest line, in characters: what a terminal beside an editor has room for.
 const LONGEST_LINE: usize = 100;
 
+/// The most bytes of the README: what somebody reads who does not know yet whether to.
+const MOST_OF_README: usize = 12_000;
+
 /// A document: its path in the repository, and its text.
 pub struct Page {
     pub path: PathBuf,
@@ -48,6 +51,12 @@ fn below(folder: impl AsRef<Path>, paths: &mut Vec<PathBuf>) {
             paths.push(path);
         }
     }
+}
+
+#[test]
+fn the_readme_is_short() {
+    let size = page("README.md").text.len();
+    assert!(size <= MOST_OF_README, "it has {size} bytes: what is for one sort of reader goes to a page of its own");
 }
 
 #[test]
