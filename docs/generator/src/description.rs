@@ -126,3 +126,55 @@ pub fn listed(text: &str) -> impl Iterator<Item = (String, String)> {
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DOC: &str = "
+ Does it
+ for you.
+
+ More of it.
+
+ # Arguments
+ - `id`: which
+   one
+ - `at`: when;
+
+ # Errors
+ `22004` for NULL; also `42704`, `22023` when it is malformed, or `at` is past. `XX001`.
+
+ # Access
+ `self`, and `observe` for reading";
+
+    #[test]
+    fn a_doc_comment_is_told_apart_by_its_headings() {
+        let description = Description::parse("do_it", DOC);
+        assert_eq!(description.sentence, "Does it for you.");
+        assert_eq!(description.comment(), "Does it for you");
+        assert_eq!(description.details, "More of it.");
+        assert_eq!(description.fields["id"], "which one");
+        assert_eq!(description.fields["at"], "when");
+        let accesses: Vec<&str> = description.accesses().map(|(name, _)| *name).collect();
+        assert_eq!(accesses, ["self", "observe"]);
+    }
+
+    #[test]
+    fn an_item_of_errors_begins_with_its_code() {
+        let listed = Description::parse("do_it", DOC).errors_listed();
+        assert_eq!(listed, ["`22004` for NULL", "`42704`", "`22023` when it is malformed, or `at` is past", "`XX001`"]);
+    }
+
+    #[test]
+    #[should_panic(expected = "do_it has no section '# Access'")]
+    fn an_access_is_required() {
+        Description::parse("do_it", " Does it.");
+    }
+
+    #[test]
+    #[should_panic(expected = "do_it has a section \"Error\"")]
+    fn a_heading_that_nobody_reads_is_refused() {
+        Description::parse("do_it", " Does it.\n\n # Error\n none\n\n # Access\n `self`");
+    }
+}
