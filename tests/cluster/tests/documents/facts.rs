@@ -73,11 +73,11 @@ fn the_page_of_events_has_every_event_that_the_code_writes() {
     assert_eq!(told, written);
 }
 
-/// Whether it is written like one: what it happened to, and what happened.
+/// Whether it is written like one: what it happened to, and what happened, of which no other name has the form.
 fn is_event(name: &str) -> bool {
-    const SUBJECTS: [&str; 6] = ["kind", "member", "principal", "revocations", "token", "tokens"];
     name.split_once('.').is_some_and(|(subject, what)| {
-        SUBJECTS.contains(&subject) && what.ends_with("ed") && what.chars().all(|c| c.is_ascii_lowercase())
+        let are_letters = [subject, what].iter().all(|word| word.chars().all(|c| c.is_ascii_lowercase()));
+        are_letters && subject != "tokenauth" && (what.ends_with("ed") || what.ends_with("bound"))
     })
 }
 
@@ -135,9 +135,20 @@ fn what_pages_name_in_their_sentences_is_there() {
             let strangers = calls(&code).into_iter().filter(|name| !functions.contains(*name));
             let place = page.path.display();
             strange.extend(unknown.chain(strangers).map(|name| format!("{place}: {name} in `{code}`")));
+            if is_path(&code) && !repository().join(&code).exists() {
+                strange.insert(format!("{place}: {code} does not exist"));
+            }
         }
     }
     assert_eq!(strange, BTreeSet::new());
+}
+
+/// Whether it names a file or folder of the repository.
+fn is_path(code: &str) -> bool {
+    let folder = code.split_once('/').map(|(folder, _)| folder);
+    folder
+        .is_some_and(|folder| ["bench", "demo", "docs", "examples", "scripts", "sql", "src", "tests"].contains(&folder))
+        && !code.contains(' ')
 }
 
 /// What stands between single backticks.
