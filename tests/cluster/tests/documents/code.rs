@@ -16,6 +16,9 @@ const BEGINNING: &str = "docs/guide/README.md";
 /// Made of the descriptions of the functions, with examples that the regression test `reference` runs.
 const GENERATED: &str = "docs/reference/functions.md";
 
+/// Does what a page says that an administrator does as root.
+const DEMONSTRATION: &str = "packaging/debian/demonstrate";
+
 /// How pages name the database, the key file and a standby.
 const DATABASE: &str = "app";
 const KEY_FILE: &str = "/etc/postgresql/tokenauth.keys";
@@ -87,7 +90,10 @@ impl<'a> Reader<'a> {
                 "ini" => self.configure(block),
                 "python" => find(block, "py"),
                 "js" => find(block, "js"),
+                "ruby" => find(block, "rb"),
                 "rust" => find(block, "rs"),
+                "yaml" => find(block, "yaml"),
+                "console" => self.is_demonstrated(),
                 "text" if at > 0 && block.follows && ["sql", "sh"].contains(&blocks[at - 1].language.as_str()) => {
                     Ok(())
                 }
@@ -149,6 +155,15 @@ impl<'a> Reader<'a> {
         }
         self.server.reconfigure(&lines);
         Ok(())
+    }
+
+    /// What an administrator types as root changes the machine; it is tried in a system of its own, from the page.
+    fn is_demonstrated(&self) -> Result<(), String> {
+        let by = repository().join(DEMONSTRATION);
+        let page = self.page.path.file_name().and_then(|name| name.to_str()).expect("it has a name");
+        let is_there =
+            fs::read_to_string(&by).is_ok_and(|script| script.contains(page) && script.contains("```console"));
+        if is_there { Ok(()) } else { Err(format!("{DEMONSTRATION} does not try it")) }
     }
 
     fn substituted(&mut self, code: &str) -> String {
