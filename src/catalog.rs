@@ -34,6 +34,7 @@ pub mod id;
 pub mod import;
 pub mod key;
 pub mod kind;
+pub mod mass_death;
 pub mod member;
 pub mod principal;
 pub mod retention;

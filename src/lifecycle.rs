@@ -15,3 +15,4 @@ pub mod reveal;
 pub mod revoke;
 pub mod revoke_all;
 pub mod rotate;
+mod shown;

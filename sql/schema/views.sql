@@ -1,5 +1,6 @@
 -- The status checks the same facts in the same order as verification. What it says of death and expiry, statements of
--- ours say in the same words (src/catalog/token/life.rs).
+-- ours say in the same words (src/catalog/token/life.rs), and list() makes the same rows without it
+-- (src/lifecycle/shown.rs).
 CREATE VIEW tokenauth.tokens AS
 SELECT CASE
            WHEN NOT (t.revoked_at IS NULL

@@ -1,6 +1,7 @@
 //! Rows of `tokenauth.kind`.
 
 use std::cell::RefCell;
+use std::iter;
 use std::rc::Rc;
 
 use pgrx::datum::Interval;
@@ -11,6 +12,7 @@ use crate::model::kind::{Kind, PermissionMode};
 use crate::model::rate::Rate;
 use crate::model::scope::{Scope, Scopes};
 use crate::pg::scan::index_scan::{IndexKey, UniqueIndex};
+use crate::pg::scan::index_walk::{Direction, WHOLE};
 use crate::pg::scan::invalidation;
 use crate::pg::scan::row_key::RowKey;
 use crate::pg::scan::row_lock::Strength;
@@ -120,10 +122,13 @@ pub fn lock_against_issue(name: Option<&Text>) -> Result<(), KindError> {
     }
 }
 
-/// Every kind.
+/// Every kind, by name.
 pub fn all() -> Vec<Kind> {
-    static ALL: Statement = Statement::new("SELECT * FROM tokenauth.kind ORDER BY name");
-    ALL.all(arguments![], read)
+    let opened = BY_NAME.index().open_to_walk();
+    let snapshot = LatestSnapshot::of_now();
+    let mut walk = opened.walk(&snapshot);
+    walk.seek([]);
+    iter::from_fn(|| walk.next(Direction::Up, WHOLE)).map(|row| read(&row)).collect()
 }
 
 /// Whether the kind has tokens.

@@ -1,32 +1,69 @@
 //! Rows of `tokenauth.member`.
 
+use std::iter;
+
 use crate::catalog::kind::stored_scopes;
 use crate::catalog::principal::{self, Hold};
 use crate::model::principal_name::PrincipalName;
 use crate::model::scope::Scopes;
+use crate::pg::scan::index_scan::{Index, IndexKey};
+use crate::pg::scan::index_walk::{Direction, Is, WHOLE};
+use crate::pg::scan::snapshot::LatestSnapshot;
 use crate::pg::sql::statement::{Statement, arguments, fields};
 use crate::pg::types::array::TextArray;
 use crate::pg::types::jsonb::Jsonb;
+use crate::pg::types::row::Row;
 use crate::pg::types::text::Text;
+
+/// The table by its primary key.
+static BY_ORG: Index = Index::new(c"member", c"member_pkey");
+/// The table by the member.
+static BY_MEMBER: Index = Index::new(c"member", c"member_member_idx");
+
+/// Columns, in the order of the table.
+mod column {
+    pub const ORG: usize = 1;
+    pub const PERMISSIONS: usize = 3;
+}
 
 /// The permissions of a member in an organisation, locked as `hold` says; `None` when it is not a member.
 pub fn lock(org: &PrincipalName, member: &PrincipalName, hold: Hold) -> Option<Scopes> {
-    static LOOK: Statement =
-        Statement::by_key("SELECT permissions FROM tokenauth.member WHERE org = $1 AND member = $2");
     static LOCK: Statement =
         Statement::by_key("SELECT permissions FROM tokenauth.member WHERE org = $1 AND member = $2 FOR SHARE");
-    let lock = if hold == Hold::Look { &LOOK } else { &LOCK };
-    lock.first(arguments![org.text(), member.text()], |row| stored_scopes(&row.required::<TextArray>(1)))
+    if hold == Hold::Look {
+        return look(&BY_ORG, [org, member], |row| permissions(row, column::PERMISSIONS)).pop();
+    }
+    LOCK.first(arguments![org.text(), member.text()], |row| permissions(row, 1))
 }
 
-/// The organisations of a member with its permissions there, locked as `hold` says.
+/// The organisations of a member with its permissions there, by name, locked as `hold` says.
 pub fn organisations(member: &PrincipalName, hold: Hold) -> Vec<(Text, Scopes)> {
-    static LOOK: Statement =
-        Statement::by_key("SELECT org, permissions FROM tokenauth.member WHERE member = $1 ORDER BY org");
     static LOCK: Statement =
         Statement::by_key("SELECT org, permissions FROM tokenauth.member WHERE member = $1 ORDER BY org FOR SHARE");
-    let lock = if hold == Hold::Look { &LOOK } else { &LOCK };
-    lock.all(arguments![member.text()], |row| (row.required(1), stored_scopes(&row.required::<TextArray>(2))))
+    if hold == Hold::Look {
+        let read = |row: &Row| (row.required(column::ORG), permissions(row, column::PERMISSIONS));
+        let mut found: Vec<(Text, Scopes)> = look(&BY_MEMBER, [member], read);
+        found.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
+        return found;
+    }
+    LOCK.all(arguments![member.text()], |row| (row.required(1), permissions(row, 2)))
+}
+
+/// Reads the memberships of which the first columns of an index are these names, without a lock.
+fn look<T, const N: usize>(index: &Index, names: [&PrincipalName; N], read: impl Fn(&Row) -> T) -> Vec<T> {
+    let opened = index.open_to_walk();
+    let snapshot = LatestSnapshot::of_now();
+    let mut walk = opened.walk(&snapshot);
+    let mut column = 0;
+    walk.seek(names.map(|name| {
+        column += 1;
+        (column, Is::Equal, IndexKey::Text(name.as_bytes()))
+    }));
+    iter::from_fn(|| walk.next(Direction::Up, WHOLE)).map(|row| read(&row)).collect()
+}
+
+fn permissions(row: &Row, column: usize) -> Scopes {
+    stored_scopes(&row.required::<TextArray>(column))
 }
 
 /// Adds a member or changes its permissions; returns those it had before.

@@ -1,5 +1,6 @@
 //! Rows of `tokenauth.principal`.
 
+use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::scope_interner;
@@ -10,6 +11,7 @@ use crate::model::principal_name::PrincipalName;
 use crate::model::scope::Scopes;
 use crate::model::token_state::OwnerState;
 use crate::pg::scan::index_scan::{IndexKey, UniqueIndex};
+use crate::pg::scan::index_walk::{Direction, Is, OpenIndex, Walk};
 use crate::pg::scan::row_key::RowKey;
 use crate::pg::scan::row_lock::Strength;
 use crate::pg::scan::snapshot::LatestSnapshot;
@@ -66,6 +68,47 @@ pub fn find(name: &[u8], snapshot: &LatestSnapshot) -> Option<Principal> {
     BY_NAME.find(IndexKey::Text(name), snapshot, read)
 }
 
+/// What a principal's row says about the life of its tokens, and how many mass deaths these have been through.
+#[derive(Clone, Copy)]
+pub struct Life {
+    pub state: OwnerState,
+    pub epoch: i64,
+}
+
+/// The lives of principals as one snapshot shows them, for whoever asks for those of many, and for the same ones again.
+pub struct Lives<'a> {
+    walk: Walk<'a, 1>,
+    known: HashMap<Text, Option<Life>>,
+}
+
+impl<'a> Lives<'a> {
+    /// How many are known at most: the owners of one page, and of many that its filters pass over.
+    const MOST: usize = 10_000;
+
+    /// By an index that was opened as [`BY_NAME`].
+    pub fn new(index: &'a OpenIndex, snapshot: &'a LatestSnapshot) -> Self {
+        Lives { walk: index.walk(snapshot), known: HashMap::new() }
+    }
+
+    /// That of the principal with this name, tombstones included.
+    pub fn of(&mut self, name: &[u8]) -> Option<Life> {
+        if let Some(known) = self.known.get(name) {
+            return *known;
+        }
+        if self.known.len() >= Self::MOST {
+            self.known.clear();
+        }
+        self.walk.seek([(1, Is::Equal, IndexKey::Text(name))]);
+        let found = self.walk.next(Direction::Up, column::DROPPED_AT).map(|row| read_life(&row));
+        self.known.insert(name.to_vec().into(), found);
+        found
+    }
+}
+
+fn read_life(row: &Row) -> Life {
+    Life { state: state(row), epoch: row.required(column::EPOCH) }
+}
+
 /// How firmly a row is locked until the transaction ends.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Hold {
@@ -96,19 +139,24 @@ pub fn lock_existing(name: &PrincipalName, hold: Hold) -> Result<Principal, Prin
 }
 
 fn read(row: &Row) -> Principal {
+    let Life { state, epoch } = read_life(row);
     Principal {
-        state: OwnerState {
-            active: row.required(column::ACTIVE),
-            dropped: !row.is_null(column::DROPPED_AT),
-            all_dead_before: row.required(column::ALL_DEAD_BEFORE),
-            revocable_dead_before: row.required(column::REVOCABLE_DEAD_BEFORE),
-        },
-        epoch: row.required(column::EPOCH),
+        state,
+        epoch,
         permissions: scope_interner::scopes(row.bytes(column::PERMISSIONS).unwrap_or_default(), || {
             stored_scopes(&row.required::<TextArray>(column::PERMISSIONS))
         }),
         state_reason: row.optional(column::STATE_REASON),
         data_scopes: stored_data_scopes(&row.required(column::DATA_SCOPES)),
+    }
+}
+
+fn state(row: &Row) -> OwnerState {
+    OwnerState {
+        active: row.required(column::ACTIVE),
+        dropped: !row.is_null(column::DROPPED_AT),
+        all_dead_before: row.required(column::ALL_DEAD_BEFORE),
+        revocable_dead_before: row.required(column::REVOCABLE_DEAD_BEFORE),
     }
 }
 

@@ -13,7 +13,7 @@ use crate::error::{LifetimeError, TokenError};
 use crate::model::network::Networks;
 use crate::model::principal_name::PrincipalName;
 use crate::model::token_state::TokenState;
-use crate::pg::scan::index_scan::{IndexKey, UniqueIndex};
+use crate::pg::scan::index_scan::{Index, IndexKey, UniqueIndex};
 use crate::pg::scan::row_key::RowKey;
 use crate::pg::scan::row_lock::Strength;
 use crate::pg::scan::snapshot::LatestSnapshot;
@@ -33,6 +33,9 @@ use life::{is_alive, is_seen_alive};
 pub static BY_ID: UniqueIndex = UniqueIndex::new(c"token", c"token_pkey", column::ID as i16);
 /// The table by the lookup of the token text.
 pub static BY_LOOKUP: UniqueIndex = UniqueIndex::new(c"token", c"token_lookup_key", column::LOOKUP as i16);
+
+/// The table by owner and id.
+static BY_OWNER: Index = Index::new(c"token", c"token_owner_id_idx");
 
 /// The row with this lookup, as messages name it.
 pub fn row_key(lookup: i64) -> RowKey {

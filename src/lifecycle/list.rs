@@ -1,17 +1,23 @@
 //! `list`: shows the tokens that an actor may see, a page at a time.
 
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+
 use pgrx::Uuid;
 use pgrx::prelude::*;
 
+use super::shown::{Shown, Sources};
 use crate::access::actor::Actor;
 use crate::access::authority::Reach;
 use crate::arguments;
 use crate::arguments::caller::Caller;
-use crate::catalog::token::page::{KindsOfOwners, Listed, Page};
+use crate::catalog::token;
+use crate::catalog::token::page::{Kinds, Listed};
 use crate::error::{ArgumentError, ErrorReport};
 use crate::model::token_state::Status;
 use crate::pg::function::call::Call;
-use crate::pg::types::composite::TokensRows;
+use crate::pg::scan::snapshot::LatestSnapshot;
+use crate::pg::types::composite::{RowStore, TokensRows};
 use crate::pg::types::text::Text;
 
 /// The most rows of a page.
@@ -56,17 +62,45 @@ fn list(
 ) -> Result<TokensRows, ErrorReport> {
     let caller = Caller::enter(call)?;
     let actor = Actor::resolve_reader(caller, actor)?;
-    let owner_of_ours = caller.act_as_owner();
     let owner = selected("owner", owner)?;
     let kind = selected("kind", kind)?;
     let page = Page { status: known(selected("status", status)?)?, after, size: sized(page_size)? };
     let listed = match (actor.name(), owner, kind) {
         (Some(name), owner, kind) => Reach::to_see(&actor, name)?.listed(name, owner, kind.as_ref()),
-        (None, None, kind) => Listed::Everybody { kinds: kind.map(|kind| vec![kind]), also: KindsOfOwners::default() },
-        (None, Some(owner), kind) => Listed::Owner { owner, kinds: kind.map(|kind| vec![kind]) },
+        (None, None, kind) => Listed::Everybody { kinds: Kinds::of(kind), also: BTreeMap::new() },
+        (None, Some(owner), kind) => Listed::Owners(BTreeMap::from([(owner, Kinds::of(kind))])),
     };
-    let (statement, arguments) = page.of(listed);
-    Ok(TokensRows::new(statement, arguments, owner_of_ours))
+    Ok(TokensRows::put_by(move |rows| page.show(&listed, rows)))
+}
+
+/// Which of the listed tokens, and how many.
+struct Page {
+    /// Their status, if it matters.
+    status: Option<Status>,
+    /// The id of the last row of the page before.
+    after: Option<Uuid>,
+    /// The most rows.
+    size: usize,
+}
+
+impl Page {
+    fn show(&self, listed: &Listed, rows: &mut RowStore) {
+        let (tokens, sources) = (listed.index().open_to_walk(), Sources::open());
+        let snapshot = LatestSnapshot::of_now();
+        let mut shown = Shown::new(&sources, &snapshot);
+        let mut left = self.size;
+        listed.each(self.after, &tokens, &snapshot, |place| {
+            let state = token::state(place.start);
+            if self.status.is_none_or(|status| shown.may_be(status, &state))
+                && let Some(standing) = shown.standing(&state, place.start)
+                && self.status.is_none_or(|status| status == standing.status)
+            {
+                rows.put(&shown.fields(&place.whole(), &standing));
+                left -= 1;
+            }
+            if left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+    }
 }
 
 /// A selector; `None` for any.
@@ -81,18 +115,18 @@ fn selected(what: &'static str, text: Option<Text>) -> Result<Option<Text>, Argu
 ///
 /// # Errors
 /// 22023 for any other.
-fn known(status: Option<Text>) -> Result<Option<Text>, ArgumentError> {
-    let is_known = |text: &Text| Status::ALL.iter().any(|status| status.as_str().as_bytes() == text.as_bytes());
-    if status.as_ref().is_none_or(is_known) { Ok(status) } else { Err(ArgumentError::NoSuchStatus) }
+fn known(status: Option<Text>) -> Result<Option<Status>, ArgumentError> {
+    status.map(|status| Status::parse(status.as_bytes()).ok_or(ArgumentError::NoSuchStatus)).transpose()
 }
 
-/// The size of a page.
+/// The most rows of a page.
 ///
 /// # Errors
 /// 22023 when a page cannot be that long or short.
-fn sized(page_size: Option<i32>) -> Result<Option<i64>, ArgumentError> {
+fn sized(page_size: Option<i32>) -> Result<usize, ArgumentError> {
     match page_size {
-        Some(size) if !(1..=MOST_ROWS).contains(&size) => Err(ArgumentError::PageSize { most: MOST_ROWS }),
-        size => Ok(size.map(i64::from)),
+        None => Ok(usize::MAX),
+        Some(size) if (1..=MOST_ROWS).contains(&size) => Ok(size as usize),
+        Some(_) => Err(ArgumentError::PageSize { most: MOST_ROWS }),
     }
 }

@@ -92,6 +92,17 @@ impl TokenState {
         self.revoked || self.deleted || owner.has_killed(self)
     }
 
+    /// Whether it may have this status, whatever its owner's row says.
+    pub fn may_be(&self, status: Status, now: Timestamp) -> bool {
+        match status {
+            Status::Revoked => true,
+            Status::Disabled => !self.revoked && self.disabled,
+            Status::NotYetValid => !self.revoked && !has_begun(self.not_before, now),
+            Status::Expired => !self.revoked && self.has_ended(now),
+            Status::Suspended | Status::Active => !self.revoked && !self.disabled,
+        }
+    }
+
     /// Whether there is something left to revoke: a disabled or suspended token is alive, unless it has expired as
     /// well.
     pub fn is_alive(&self, owner: &OwnerState, now: Timestamp) -> bool {
@@ -123,6 +134,11 @@ impl Status {
     /// Every status, in the order in which reports show them.
     pub const ALL: [Self; 6] =
         [Self::Active, Self::Suspended, Self::Disabled, Self::NotYetValid, Self::Expired, Self::Revoked];
+
+    /// The one of this name in SQL.
+    pub fn parse(name: &[u8]) -> Option<Self> {
+        Self::ALL.into_iter().find(|status| status.as_str().as_bytes() == name)
+    }
 
     /// The name in SQL.
     pub const fn as_str(self) -> &'static str {
@@ -211,6 +227,7 @@ mod tests {
             let status = token.status(&owner, now);
             assert_eq!(status, expected, "{token:?} of {owner:?}");
             assert_eq!(token.refusal(&owner, now), status.refusal());
+            assert!(token.may_be(status, now), "{token:?} of {owner:?}");
             let [(is_dead, _), _, _, (has_expired, _), _] = reasons;
             assert_eq!(token.is_alive(&owner, now), !is_dead && !has_expired, "{token:?} of {owner:?}");
             if !seen.contains(&status) {

@@ -9,5 +9,6 @@ pub mod json_object;
 pub mod jsonb;
 pub mod memory;
 pub mod row;
+pub mod scratch;
 pub mod text;
 pub mod varlena;

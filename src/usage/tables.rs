@@ -5,6 +5,7 @@ use std::ffi::CStr;
 
 use pgrx::{Uuid, pg_sys};
 
+use super::seen::Uses;
 use super::slots::{Missed, OpenBatch, Record, Sample};
 use crate::catalog::id;
 use crate::error::Error;
@@ -23,7 +24,7 @@ use crate::pg::types::text::Text;
 static BY_NODE: UniqueIndex = UniqueIndex::new(c"usage_batch", c"usage_batch_pkey", 1);
 
 /// `tokenauth.usage` by its primary key.
-pub(super) static BY_TOKEN: UniqueIndex = UniqueIndex::new(c"usage", c"usage_pkey", column::TOKEN_ID as i16);
+pub static BY_TOKEN: UniqueIndex = UniqueIndex::new(c"usage", c"usage_pkey", column::TOKEN_ID as i16);
 
 /// Columns of `tokenauth.usage`, in the order of the table.
 pub(super) mod column {
@@ -31,6 +32,15 @@ pub(super) mod column {
     pub const LAST_USED_AT: usize = 2;
     pub const REQUEST_COUNT: usize = 3;
     pub const DENIED_COUNT: usize = 4;
+}
+
+/// What a row of `tokenauth.usage` says of its token.
+pub(super) fn uses(row: &Row) -> Uses {
+    Uses {
+        last_used_at: row.optional(column::LAST_USED_AT),
+        requests: row.required(column::REQUEST_COUNT),
+        denials: row.required(column::DENIED_COUNT),
+    }
 }
 
 /// Inserts the row of a new token, which was not used yet.

@@ -1,9 +1,11 @@
 //! All the tokens that one principal may see or revoke, whoever owns them.
 
+use std::collections::BTreeMap;
+
 use super::{Acting, Authority};
 use crate::access::actor::Actor;
 use crate::catalog::principal::Hold;
-use crate::catalog::token::page::{KindsOfOwners, Listed};
+use crate::catalog::token::page::{Kinds, Listed};
 use crate::catalog::{kind, member};
 use crate::error::Error;
 use crate::model::principal_name::PrincipalName;
@@ -72,28 +74,24 @@ impl Reach {
     pub fn listed(mut self, name: &PrincipalName, owner: Option<Text>, kind: Option<&Text>) -> Listed {
         let is_of = |of: &Text| kind.is_none_or(|kind| kind == of);
         self.everybodys_kinds.retain(is_of);
-        self.own_kinds.retain(is_of);
-        let theirs: Vec<(Text, Text)> = self
-            .organisations
-            .into_iter()
-            .zip(self.their_kinds)
-            .filter(|(of, kind)| is_of(kind) && owner.as_ref().is_none_or(|owner| owner == of))
-            .collect();
-        if let Some(owner) = owner {
-            let own = self.own_kinds.into_iter().filter(|_| owner.as_bytes() == name.as_bytes());
-            let kinds = own.chain(theirs.into_iter().map(|(_, kind)| kind)).chain(self.everybodys_kinds).collect();
-            return Listed::Owner { owner, kinds: Some(kinds) };
-        }
-        if theirs.is_empty() && self.everybodys_kinds.is_empty() {
-            return Listed::Owner { owner: name.text(), kinds: Some(self.own_kinds) };
-        }
         let own = self.own_kinds.into_iter().map(|kind| (name.text(), kind));
-        let (owners, kinds) = own.chain(theirs).filter(|(_, kind)| !self.everybodys_kinds.contains(kind)).unzip();
-        let owned = KindsOfOwners { owners, kinds };
+        let theirs = self.organisations.into_iter().zip(self.their_kinds);
+        let mut owned: BTreeMap<Text, Vec<Text>> = BTreeMap::new();
+        for (of, kind) in own.chain(theirs).filter(|(_, kind)| is_of(kind)) {
+            if owner.as_ref().is_none_or(|owner| *owner == of) {
+                owned.entry(of).or_default().push(kind);
+            }
+        }
+        if let Some(owner) = owner {
+            let mut kinds = owned.remove(&owner).unwrap_or_default();
+            kinds.extend(self.everybodys_kinds);
+            return Listed::Owners(BTreeMap::from([(owner, Kinds::These(kinds))]));
+        }
+        let owned = owned.into_iter().map(|(owner, kinds)| (owner, Kinds::These(kinds))).collect();
         if self.everybodys_kinds.is_empty() {
             Listed::Owners(owned)
         } else {
-            Listed::Everybody { kinds: Some(self.everybodys_kinds), also: owned }
+            Listed::Everybody { kinds: Kinds::These(self.everybodys_kinds), also: owned }
         }
     }
 

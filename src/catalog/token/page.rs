@@ -1,149 +1,173 @@
-//! Rows of the view `tokenauth.tokens` a page at a time: newest first, by id, from the last row of the page before.
+//! Tokens in the order of a list, newest first, which is by id: from the last of the page before.
 //!
 //! A page costs what it reads: its rows, and those that the filters pass over. Whose tokens an actor may see is worked
-//! out before, so that each statement walks one index in the order of its answer and stops at the end of the page.
+//! out before, so that one index is walked in the order of the answer, to the end of the page.
+
+use std::collections::{BTreeMap, BinaryHeap};
+use std::ops::ControlFlow;
 
 use pgrx::Uuid;
 
-use crate::pg::sql::statement::{Argument, Statement, fields};
-use crate::pg::types::array::TextArray;
+use super::{BY_ID, BY_OWNER, column};
+use crate::pg::scan::index_scan::{Index, IndexKey};
+use crate::pg::scan::index_walk::{Direction, Is, OpenIndex, Walk};
+use crate::pg::scan::snapshot::LatestSnapshot;
+use crate::pg::types::row::Row;
+use crate::pg::types::scratch::Scratch;
 use crate::pg::types::text::Text;
 
 /// Whose tokens are listed, and of which kinds.
 pub enum Listed {
-    /// Of everybody these kinds, or any kind if `None`; and of each owner the kind at the same place.
-    Everybody { kinds: Option<Vec<Text>>, also: KindsOfOwners },
-    /// Of one owner these kinds, or any kind if `None`.
-    Owner { owner: Text, kinds: Option<Vec<Text>> },
-    /// Of each owner the kind at the same place.
-    Owners(KindsOfOwners),
+    /// Everybody's of these kinds, and those of some owners of others.
+    Everybody { kinds: Kinds, also: BTreeMap<Text, Kinds> },
+    /// Those of each of these owners.
+    Owners(BTreeMap<Text, Kinds>),
 }
 
-/// Owners, and at the same place a kind; the same owner may be there several times.
-#[derive(Default)]
-pub struct KindsOfOwners {
-    pub owners: Vec<Text>,
-    pub kinds: Vec<Text>,
+/// Which kinds.
+pub enum Kinds {
+    Any,
+    These(Vec<Text>),
 }
 
-/// Which of them, and how many.
-pub struct Page {
-    /// Their status, if it matters.
-    pub status: Option<Text>,
-    /// The id of the last row of the page before.
-    pub after: Option<Uuid>,
-    /// How many rows; all of them if `None`.
-    pub size: Option<i64>,
+/// A token that was come to: the columns that tell whose it is and how it is, and the rest of its row.
+pub struct Place<'a> {
+    pub start: &'a Row,
+    whole: &'a dyn Fn() -> Row,
 }
 
-/// `$1` is the last id of the page before, `$2` a status, `$3` the size; each may be NULL.
-macro_rules! page {
-    ($whose:literal) => {
-        concat!(
-            "SELECT t.*
-               FROM tokenauth.tokens t
-              WHERE t.id < coalesce($1, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
-                AND (t.status = $2 OR $2 IS NULL)
-                -- The status tells that as well, but only once the owner is known.
-                AND ($2 IS DISTINCT FROM 'expired' OR t.expires_at <= clock_timestamp())
-                AND ($2 IS DISTINCT FROM 'not_yet_valid' OR t.not_before > clock_timestamp())
-                AND ",
-            $whose,
-            " ORDER BY t.id DESC
-              LIMIT $3"
-        )
-    };
+/// Until where rows are taken apart: what tells whose a token is, and its state.
+const START: usize = {
+    let columns = [column::ID, column::KIND, column::OWNER, column::NOT_BEFORE, column::EXPIRES_AT, column::DELETED_AT];
+    let (mut most, mut at) = (0, 0);
+    while at < columns.len() {
+        most = if columns[at] > most { columns[at] } else { most };
+        at += 1;
+    }
+    most
+};
+
+impl Kinds {
+    /// This one, or any if `None`.
+    pub fn of(kind: Option<Text>) -> Self {
+        kind.map_or(Kinds::Any, |kind| Kinds::These(vec![kind]))
+    }
+
+    fn has(&self, kind: &[u8]) -> bool {
+        match self {
+            Kinds::Any => true,
+            Kinds::These(kinds) => kinds.iter().any(|one| one.as_bytes() == kind),
+        }
+    }
 }
 
-/// Of everybody the kinds `$4`, or any for NULL, and of each owner in `$5` the kind at the same place in `$6`: by id.
-macro_rules! of_everybody {
-    () => {
-        page!(
-            "($4::text[] IS NULL OR t.kind = ANY ($4)
-              OR (t.owner, t.kind) IN (SELECT * FROM unnest($5::text[], $6::text[])))"
-        )
-    };
+impl Place<'_> {
+    /// Its whole row.
+    pub fn whole(&self) -> Row {
+        (self.whole)()
+    }
 }
 
-/// Of the owner `$4` the kinds `$5`, or any for NULL: by owner and id.
-macro_rules! of_owner {
-    () => {
-        page!("t.owner = $4 AND ($5::text[] IS NULL OR t.kind = ANY ($5))")
-    };
-}
+impl Listed {
+    /// The index along which they are walked.
+    pub fn index(&self) -> &'static Index {
+        match self {
+            Listed::Everybody { .. } => BY_ID.index(),
+            Listed::Owners(_) => &BY_OWNER,
+        }
+    }
 
-/// Of each owner in `$4` the kind at the same place in `$5`: by owner and id, the pages of all of them merged.
-macro_rules! of_owners {
-    () => {
-        concat!(
-            "SELECT t.*
-               FROM (SELECT DISTINCT owner FROM unnest($4::text[]) o (owner)) o
-              CROSS JOIN LATERAL (",
-            page!(
-                "t.owner = o.owner COLLATE \"C\"
-                 AND (t.owner, t.kind) IN (SELECT * FROM unnest($4::text[], $5::text[]))"
-            ),
-            ") t
-              ORDER BY t.id DESC
-              LIMIT $3"
-        )
-    };
-}
-
-/// The same in any status, where only the rows of the merged page are looked at closer.
-macro_rules! of_owners_in_any_status {
-    () => {
-        "SELECT t.*
-           FROM (SELECT k.id
-                   FROM (SELECT DISTINCT owner FROM unnest($4::text[]) o (owner)) o
-                  CROSS JOIN LATERAL (
-                        SELECT k.id
-                          FROM tokenauth.token k
-                         WHERE k.id < coalesce($1, 'ffffffff-ffff-ffff-ffff-ffffffffffff') AND $2::text IS NULL
-                           AND k.deleted_at IS NULL
-                           AND k.owner = o.owner COLLATE \"C\"
-                           AND (k.owner, k.kind) IN (SELECT * FROM unnest($4::text[], $5::text[]))
-                         ORDER BY k.id DESC
-                         LIMIT $3) k
-                  ORDER BY k.id DESC
-                  LIMIT $3) k
-           JOIN tokenauth.tokens t ON t.id = k.id
-          ORDER BY t.id DESC"
-    };
-}
-
-impl Page {
-    /// The statement that reads the page, and its arguments.
-    pub fn of(self, listed: Listed) -> (&'static Statement, Vec<Argument>) {
-        static OF_EVERYBODY: Statement = Statement::paged(of_everybody!());
-        static OF_OWNER: Statement = Statement::paged(of_owner!());
-        static OF_OWNERS: Statement = Statement::paged(of_owners!());
-        static OF_OWNERS_IN_ANY_STATUS: Statement = Statement::paged(of_owners_in_any_status!());
-        // All rows are read otherwise than a few.
-        static ALL_OF_EVERYBODY: Statement = Statement::new(of_everybody!());
-        static ALL_OF_OWNER: Statement = Statement::new(of_owner!());
-        static ALL_OF_OWNERS: Statement = Statement::new(of_owners!());
-        let (is_all, is_in_any_status) = (self.size.is_none(), self.status.is_none());
-        let array = |texts: Vec<Text>| texts.into_iter().collect::<TextArray>();
-        let mut arguments: Vec<Argument> = fields![self.after, self.status, self.size].into();
-        let statement = match listed {
+    /// Passes on the tokens that were not deleted, of ids before `after`, until `take` breaks off. `index` was opened as
+    /// [`index`](Self::index).
+    pub fn each(
+        &self,
+        after: Option<Uuid>,
+        index: &OpenIndex,
+        snapshot: &LatestSnapshot,
+        mut take: impl FnMut(&Place<'_>) -> ControlFlow<()>,
+    ) {
+        let mut take = |start: &Row, whole: &dyn Fn() -> Row| {
+            if start.is_null(column::DELETED_AT) { take(&Place { start, whole }) } else { ControlFlow::Continue(()) }
+        };
+        match self {
             Listed::Everybody { kinds, also } => {
-                arguments.extend(fields![kinds.map(array), array(also.owners), array(also.kinds)]);
-                if is_all { &ALL_OF_EVERYBODY } else { &OF_EVERYBODY }
-            }
-            Listed::Owner { owner, kinds } => {
-                arguments.extend(fields![owner, kinds.map(array)]);
-                if is_all { &ALL_OF_OWNER } else { &OF_OWNER }
-            }
-            Listed::Owners(KindsOfOwners { owners, kinds }) => {
-                arguments.extend(fields![array(owners), array(kinds)]);
-                match (is_all, is_in_any_status) {
-                    (true, _) => &ALL_OF_OWNERS,
-                    (false, true) => &OF_OWNERS_IN_ANY_STATUS,
-                    (false, false) => &OF_OWNERS,
+                let mut walk = index.walk(snapshot);
+                walk.seek([Bound::before(after).condition(1)]);
+                let scratch = Scratch::enter();
+                while let Some(start) = next(&mut walk, &scratch) {
+                    let kind = start.bytes(column::KIND).unwrap_or_default();
+                    let is_also = || also.get(start.bytes(column::OWNER).unwrap_or_default());
+                    if (kinds.has(kind) || !also.is_empty() && is_also().is_some_and(|kinds| kinds.has(kind)))
+                        && take(&start, &|| walk.whole()).is_break()
+                    {
+                        return;
+                    }
                 }
             }
-        };
-        (statement, arguments)
+            Listed::Owners(owners) => Merged::new(owners, after, index.walk(snapshot)).each(take),
+        }
+    }
+}
+
+/// The next token of a walk that was begun before the scratch memory: what was made of the one before is given back.
+fn next<const N: usize>(walk: &mut Walk<'_, N>, scratch: &Scratch) -> Option<Row> {
+    pgrx::check_for_interrupts!();
+    scratch.clear();
+    walk.next(Direction::Down, START)
+}
+
+/// Where the next token of an owner is looked for.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Bound {
+    id: [u8; 16],
+    /// Whether there is a token of this id, the next of its owner; otherwise the next has an id before it.
+    is_reached: bool,
+}
+
+impl Bound {
+    fn before(id: Option<Uuid>) -> Self {
+        let (id, is_reached) = id.map_or(([u8::MAX; 16], true), |id| (*id.as_bytes(), false));
+        Bound { id, is_reached }
+    }
+
+    fn condition(&self, column: i16) -> (i16, Is, IndexKey<'static>) {
+        (column, if self.is_reached { Is::AtMost } else { Is::Less }, IndexKey::Uuid(Uuid::from_bytes(self.id)))
+    }
+}
+
+/// The tokens of several owners, merged. However many owners there are, one walk reads all: of each, only where its next
+/// token is is kept in mind.
+struct Merged<'a> {
+    owners: Vec<(&'a Text, &'a Kinds)>,
+    /// With the place of the owner.
+    next: BinaryHeap<(Bound, usize)>,
+    walk: Walk<'a, 2>,
+}
+
+impl<'a> Merged<'a> {
+    fn new(owners: &'a BTreeMap<Text, Kinds>, after: Option<Uuid>, walk: Walk<'a, 2>) -> Self {
+        let next = (0..owners.len()).map(|owner| (Bound::before(after), owner)).collect();
+        Merged { owners: owners.iter().collect(), next, walk }
+    }
+
+    fn each(mut self, mut take: impl FnMut(&Row, &dyn Fn() -> Row) -> ControlFlow<()>) {
+        let scratch = Scratch::enter();
+        while let Some((bound, owner)) = self.next.pop() {
+            let (name, kinds) = self.owners[owner];
+            self.walk.seek([(1, Is::Equal, IndexKey::Text(name.as_bytes())), bound.condition(2)]);
+            while let Some(start) = next(&mut self.walk, &scratch) {
+                let id: Uuid = start.required(column::ID);
+                let here = (Bound { id: *id.as_bytes(), is_reached: true }, owner);
+                if self.next.peek().is_some_and(|other| here < *other) {
+                    self.next.push(here);
+                    break;
+                }
+                if kinds.has(start.bytes(column::KIND).unwrap_or_default())
+                    && take(&start, &|| self.walk.whole()).is_break()
+                {
+                    return;
+                }
+            }
+        }
     }
 }

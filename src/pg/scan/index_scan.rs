@@ -14,11 +14,10 @@ use crate::pg::report::diagnostics::Watch;
 use crate::pg::roles::extension::{Extension, raise_not_installed};
 use crate::pg::types::row::Row;
 
-/// A table of ours and the unique index on one of its columns.
-pub struct UniqueIndex {
+/// A table of ours and one of its indexes.
+pub struct Index {
     table: &'static CStr,
-    index: &'static CStr,
-    column: pg_sys::AttrNumber,
+    name: &'static CStr,
     found: Cell<Option<RelationOids>>,
 }
 
@@ -30,7 +29,13 @@ struct RelationOids {
 }
 
 // SAFETY: a backend has one thread; pgrx stops any other from calling the server.
-unsafe impl Sync for UniqueIndex {}
+unsafe impl Sync for Index {}
+
+/// A table of ours and the unique index on one of its columns.
+pub struct UniqueIndex {
+    index: Index,
+    column: pg_sys::AttrNumber,
+}
 
 /// The value to look for.
 #[derive(Clone, Copy)]
@@ -57,7 +62,12 @@ impl IndexKey<'_> {
 impl UniqueIndex {
     /// The `table` of our schema and its unique `index` on the column with this number.
     pub const fn new(table: &'static CStr, index: &'static CStr, column: pg_sys::AttrNumber) -> Self {
-        UniqueIndex { table, index, column, found: Cell::new(None) }
+        UniqueIndex { index: Index::new(table, index), column }
+    }
+
+    /// The index, to walk along it.
+    pub const fn index(&self) -> &Index {
+        &self.index
     }
 
     /// Reads the row with this key, as the snapshot shows it.
@@ -73,7 +83,7 @@ impl UniqueIndex {
     }
 
     pub(in crate::pg) fn table_oid(&self) -> pg_sys::Oid {
-        self.found().table
+        self.index.found().table
     }
 
     /// The number of the indexed column.
@@ -103,6 +113,18 @@ impl UniqueIndex {
         IndexScan::of(self, opened, false, key, snapshot).next().map(take)
     }
 
+    /// Opens the table and locks it in this mode.
+    pub(in crate::pg) fn open(&self, mode: pg_sys::LOCKMODE) -> Opened {
+        self.index.open(mode)
+    }
+}
+
+impl Index {
+    /// The `table` of our schema and its index of this name.
+    pub const fn new(table: &'static CStr, name: &'static CStr) -> Self {
+        Index { table, name, found: Cell::new(None) }
+    }
+
     fn found(&self) -> RelationOids {
         let generation = invalidation::names();
         if let Some(found) = self.found.get().filter(|found| found.generation == generation) {
@@ -110,7 +132,7 @@ impl UniqueIndex {
         }
         let extension = Extension::installed();
         let table = extension.relation(self.table).unwrap_or_else(|| raise_not_installed());
-        let index = extension.index(self.index, table).unwrap_or_else(|| raise_not_installed());
+        let index = extension.index(self.name, table).unwrap_or_else(|| raise_not_installed());
         let found = RelationOids { table, index, generation };
         invalidation::watch_table(found.table);
         self.found.set(Some(found));
@@ -126,7 +148,7 @@ pub(in crate::pg) struct Opened {
     pub index: pg_sys::Oid,
 }
 
-impl UniqueIndex {
+impl Index {
     /// Opens the table and locks it in this mode.
     pub(in crate::pg) fn open(&self, mode: pg_sys::LOCKMODE) -> Opened {
         loop {
@@ -164,7 +186,7 @@ pub(in crate::pg) fn relation(name: &CStr) -> pg_sys::Oid {
 }
 
 /// The lock under which rows are read.
-const READING: pg_sys::LOCKMODE = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
+pub(in crate::pg) const READING: pg_sys::LOCKMODE = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
 
 /// An index scan for one key.
 struct IndexScan {

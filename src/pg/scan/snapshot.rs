@@ -25,6 +25,20 @@ impl LatestSnapshot {
         LatestSnapshot(unsafe { pg_sys::RegisterSnapshot(pg_sys::GetLatestSnapshot()) })
     }
 
+    /// As [`take`](Self::take), and sees what the running command itself has changed so far, as a statement of ours
+    /// would.
+    ///
+    /// # Errors
+    /// As `take`.
+    pub fn of_now() -> Self {
+        if xact::is_parallel() {
+            refuse();
+        }
+        // SAFETY: called between two commands; in parallel mode it would raise an error without a code.
+        unsafe { pg_sys::CommandCounterIncrement() };
+        LatestSnapshot::take()
+    }
+
     /// Registers the snapshot of the running statement, for reads that must agree with the statement's own.
     pub fn of_statement() -> Self {
         // SAFETY: a function called in a statement has an active snapshot; pinned as above.

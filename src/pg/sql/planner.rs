@@ -18,9 +18,6 @@ struct Choices {
     hashjoin: bool,
     mergejoin: bool,
     hashagg: bool,
-    sort: bool,
-    bitmapscan: bool,
-    memoize: bool,
     jit: bool,
 }
 
@@ -35,14 +32,7 @@ impl Planning {
     /// For a statement of ours that reads few rows of our tables, or as many as it is given: there is an index for
     /// every join.
     pub fn joining_ours() -> Self {
-        Self::choose(Choices::by_key)
-    }
-
-    /// For a statement of ours that reads the first rows of many in the order of an index, and joins to each what
-    /// belongs to it: of a table that was small when the plan was made, sorting all of it seemed as good. Remembering
-    /// what was joined costs more than it spares, since what follows in that order has little in common.
-    pub fn walking_ours() -> Self {
-        Self::choose(|choices| Choices { sort: false, bitmapscan: false, memoize: false, ..choices.by_key() })
+        Self::choose(|_| Choices { seqscan: false, hashjoin: false, mergejoin: false, hashagg: false, jit: false })
     }
 
     /// For a statement of ours that compares whole sets: what sorts spills to disk, where EXCEPT by hashing does not.
@@ -65,10 +55,6 @@ impl Drop for Planning {
 }
 
 impl Choices {
-    fn by_key(self) -> Self {
-        Choices { seqscan: false, hashjoin: false, mergejoin: false, hashagg: false, jit: false, ..self }
-    }
-
     fn now() -> Self {
         // SAFETY: plain variables of a backend, which has one thread.
         unsafe {
@@ -77,9 +63,6 @@ impl Choices {
                 hashjoin: pg_sys::enable_hashjoin,
                 mergejoin: pg_sys::enable_mergejoin,
                 hashagg: pg_sys::enable_hashagg,
-                sort: pg_sys::enable_sort,
-                bitmapscan: pg_sys::enable_bitmapscan,
-                memoize: pg_sys::enable_memoize,
                 jit: pg_sys::jit_enabled,
             }
         }
@@ -93,9 +76,6 @@ impl Choices {
             pg_sys::enable_hashjoin = self.hashjoin;
             pg_sys::enable_mergejoin = self.mergejoin;
             pg_sys::enable_hashagg = self.hashagg;
-            pg_sys::enable_sort = self.sort;
-            pg_sys::enable_bitmapscan = self.bitmapscan;
-            pg_sys::enable_memoize = self.memoize;
             pg_sys::jit_enabled = self.jit;
         }
     }

@@ -78,9 +78,6 @@ enum Planned {
     Freely,
     /// Every row is reached by an index, whatever the statistics said when the plan was made.
     ByKey,
-    /// The first rows are read in the order of an index, and the plan is made once for all arguments, since that takes
-    /// longer than to run it.
-    Paged,
 }
 
 // SAFETY: a backend has one thread; pgrx stops any other from calling the server.
@@ -95,11 +92,6 @@ impl Statement {
     /// A statement that reads few rows of tables that may have many, each by an index.
     pub const fn by_key(sql: &'static str) -> Self {
         Self::planned(sql, Planned::ByKey)
-    }
-
-    /// A statement that reads the first rows in the order of an index, and joins what belongs to each by a key.
-    pub const fn paged(sql: &'static str) -> Self {
-        Self::planned(sql, Planned::Paged)
     }
 
     const fn planned(sql: &'static str, planned: Planned) -> Self {
@@ -217,7 +209,6 @@ impl Statement {
         match self.planned {
             Planned::Freely => None,
             Planned::ByKey => Some(Planning::joining_ours()),
-            Planned::Paged => Some(Planning::walking_ours()),
         }
     }
 
@@ -229,9 +220,8 @@ impl Statement {
             let sql = CString::new(self.sql).expect("a statement has no zero byte");
             let mut types: Vec<pg_sys::Oid> = types().collect();
             let count = c_int::try_from(types.len()).expect("a statement has few arguments");
-            let options = if self.planned == Planned::Paged { pg_sys::CURSOR_OPT_GENERIC_PLAN as c_int } else { 0 };
             // SAFETY: called inside an SPI connection; text and types are copied. It raises on bad SQL.
-            let plan = unsafe { pg_sys::SPI_prepare_cursor(sql.as_ptr(), count, types.as_mut_ptr(), options) };
+            let plan = unsafe { pg_sys::SPI_prepare(sql.as_ptr(), count, types.as_mut_ptr()) };
             assert!(!plan.is_null(), "could not plan a statement");
             // SAFETY: the plan was just made; kept, it survives the connection and the transaction.
             unsafe { pg_sys::SPI_keepplan(plan) };

@@ -10,7 +10,7 @@ use pgrx::nullable::Nullable;
 use pgrx::{FromDatum, impl_sql_translatable, pg_sys, varsize_any};
 
 use super::detached_datum::Detached;
-use super::row::Row;
+use super::row::{Row, Value};
 use crate::pg::report::diagnostics::Watch;
 use crate::pg::sql::statement::{Argument, Statement};
 use crate::pg::transaction::acting_as::ActingAs;
@@ -264,17 +264,61 @@ composite_from_statement!(
     "tokenauth.rotation"
 );
 
-/// All rows of a statement that selects rows of `tokenauth.tokens`; it runs when the function returns.
-pub struct TokensRows {
-    statement: &'static Statement,
-    arguments: Vec<Argument>,
-    _owner: ActingAs,
-}
+/// Rows of `tokenauth.tokens`, which are put when the function returns.
+pub struct TokensRows(Box<dyn FnOnce(&mut RowStore)>);
 
 impl TokensRows {
     /// The rows of this statement, which runs as `owner`.
     pub fn new(statement: &'static Statement, arguments: impl Into<Vec<Argument>>, owner: ActingAs) -> Self {
-        TokensRows { statement, arguments: arguments.into(), _owner: owner }
+        let arguments = arguments.into();
+        TokensRows::put_by(move |rows| {
+            let _owner = owner;
+            statement.each(&arguments, &mut |row| {
+                rows.put_row(row);
+                true
+            });
+        })
+    }
+
+    /// The rows that this puts.
+    pub fn put_by(put: impl FnOnce(&mut RowStore) + 'static) -> Self {
+        TokensRows(Box::new(put))
+    }
+}
+
+/// Where the rows of an answer are put. They take no more memory than `work_mem`, however many there are: the store
+/// spills to disk.
+pub struct RowStore {
+    store: *mut pg_sys::Tuplestorestate,
+    descriptor: pg_sys::TupleDesc,
+}
+
+impl RowStore {
+    /// Adds a copy of a row of a statement, with the columns of the answer.
+    pub fn put_row(&mut self, row: &Row) {
+        let (values, nulls) = row.raw();
+        self.put_raw(values, nulls);
+    }
+
+    /// Adds a copy of a row with these fields. While a library and the extension's objects are updated one after the
+    /// other, the answer may have fewer fields than these, or more, which are then NULL: releases only append fields.
+    pub fn put(&mut self, fields: &[Value]) {
+        let mut values = [pg_sys::Datum::null(); MOST_FIELDS];
+        let mut nulls = [true; MOST_FIELDS];
+        for (index, datum) in fields.iter().enumerate().filter_map(|(index, field)| Some((index, field.datum()?))) {
+            (values[index], nulls[index]) = (datum, false);
+        }
+        self.put_raw(&values, &nulls);
+    }
+
+    fn put_raw(&mut self, values: &[pg_sys::Datum], nulls: &[bool]) {
+        // SAFETY: there are values for as many columns as the answer has, of their types; they are copied into the
+        // store's own memory.
+        unsafe {
+            assert!((*self.descriptor).natts as usize <= values.len(), "answer has more columns than its rows");
+            let (values, nulls) = (values.as_ptr().cast_mut(), nulls.as_ptr().cast_mut());
+            pg_sys::tuplestore_putvalues(self.store, self.descriptor, values, nulls);
+        }
     }
 }
 
@@ -284,18 +328,13 @@ impl_sql_translatable!(TokensRows, "SETOF tokenauth.tokens");
 unsafe impl BoxRet for TokensRows {
     unsafe fn box_into<'fcx>(self, fcinfo: &mut FcInfo<'fcx>) -> Datum<'fcx> {
         // SAFETY: InitMaterializedSRF raises unless the caller accepts a set; the store it makes outlives the call.
-        // Rows have the columns of the view, and putting them copies them.
-        unsafe {
+        let mut rows = unsafe {
             let call = fcinfo.as_mut_ptr();
             pg_sys::InitMaterializedSRF(call, 0);
             let answer: *mut pg_sys::ReturnSetInfo = (*call).resultinfo.cast();
-            let (store, descriptor) = ((*answer).setResult, (*answer).setDesc);
-            self.statement.each(&self.arguments, &mut |row| {
-                let (values, nulls) = row.raw();
-                pg_sys::tuplestore_putvalues(store, descriptor, values.as_ptr().cast_mut(), nulls.as_ptr().cast_mut());
-                true
-            });
-        }
+            RowStore { store: (*answer).setResult, descriptor: (*answer).setDesc }
+        };
+        (self.0)(&mut rows);
         fcinfo.return_null()
     }
 }

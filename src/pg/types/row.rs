@@ -1,6 +1,8 @@
 //! A row of one of our tables, or of a statement's answer, read column by column.
 
-use pgrx::{FromDatum, pg_sys};
+use std::ffi::c_int;
+
+use pgrx::{FromDatum, IntoDatum, pg_sys};
 
 use super::varlena;
 
@@ -34,13 +36,22 @@ impl Row {
     /// # Safety
     /// `slot` must hold a row and keep it as long as values are read.
     pub(in crate::pg) unsafe fn of_slot(slot: *mut pg_sys::TupleTableSlot) -> Self {
-        // SAFETY: guaranteed by the caller; once all columns are fetched, the slot's arrays have `natts` entries.
+        // SAFETY: guaranteed by the caller.
+        unsafe { Row::start_of_slot(slot, usize::MAX) }
+    }
+
+    /// The first `columns` columns of a row: what follows need not be taken apart.
+    ///
+    /// # Safety
+    /// As for [`of_slot`](Self::of_slot).
+    pub(in crate::pg) unsafe fn start_of_slot(slot: *mut pg_sys::TupleTableSlot, columns: usize) -> Self {
+        // SAFETY: guaranteed by the caller; once columns are fetched, the slot's arrays have so many entries.
         unsafe {
-            let natts = (*(*slot).tts_tupleDescriptor).natts;
-            if i32::from((*slot).tts_nvalid) < natts {
-                pg_sys::slot_getsomeattrs_int(slot, natts);
+            let natts = usize::try_from((*(*slot).tts_tupleDescriptor).natts).unwrap_or_default();
+            let columns = columns.min(natts);
+            if usize::try_from((*slot).tts_nvalid).unwrap_or_default() < columns {
+                pg_sys::slot_getsomeattrs_int(slot, columns as c_int);
             }
-            let columns = usize::try_from(natts).unwrap_or_default();
             assert!(columns <= MOST_COLUMNS, "row has {columns} columns, expected {MOST_COLUMNS} at most");
             let mut row = Row { values: [pg_sys::Datum::null(); MOST_COLUMNS], nulls: [true; MOST_COLUMNS], columns };
             row.values[..columns].copy_from_slice(std::slice::from_raw_parts((*slot).tts_values, columns));
@@ -70,6 +81,11 @@ impl Row {
         (&self.values[..self.columns], &self.nulls[..self.columns])
     }
 
+    /// The value of a column, to be passed on as it is while the row lasts.
+    pub fn value(&self, column: usize) -> Value {
+        Value(self.raw_value(column))
+    }
+
     /// The value of a column as it is; `None` for NULL.
     pub(in crate::pg) fn raw_value(&self, column: usize) -> Option<pg_sys::Datum> {
         (!self.nulls[column - 1]).then_some(self.values[column - 1])
@@ -84,5 +100,20 @@ impl Row {
     pub fn bytes(&self, column: usize) -> Option<&[u8]> {
         // SAFETY: as in `optional`; a detoasted copy is palloc'd in a context that outlives the row.
         (!self.nulls[column - 1]).then(|| unsafe { varlena::bytes(self.values[column - 1]) })
+    }
+}
+
+/// A value of a row that is about to be stored, of the type that its column has; NULL by default.
+#[derive(Clone, Copy, Default)]
+pub struct Value(Option<pg_sys::Datum>);
+
+impl Value {
+    /// Any value that has an SQL type; `None` is NULL.
+    pub fn of<T: IntoDatum>(value: T) -> Self {
+        Value(value.into_datum())
+    }
+
+    pub(in crate::pg) fn datum(self) -> Option<pg_sys::Datum> {
+        self.0
     }
 }

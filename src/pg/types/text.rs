@@ -3,6 +3,8 @@
 //! A `text` value holds whatever the server encoding allows: Latin-1, or in an SQL_ASCII database any byte at all.
 //! pgrx's `&str` panics on such values, so nothing here assumes UTF-8.
 
+use std::borrow::Borrow;
+
 use pgrx::callconv::{Arg, ArgAbi, BoxRet, FcInfo};
 use pgrx::datum::Datum;
 use pgrx::nullable::Nullable;
@@ -44,6 +46,13 @@ impl Text {
 impl Clone for Text {
     fn clone(&self) -> Self {
         Text(copied(&self.0))
+    }
+}
+
+/// Compared and hashed as its bytes.
+impl Borrow<[u8]> for Text {
+    fn borrow(&self) -> &[u8] {
+        &self.0
     }
 }
 

@@ -62,6 +62,12 @@ SELECT s.status, count(*) AS listed, bool_and(l.status = s.status) AS agrees
  CROSS JOIN LATERAL (SELECT id FROM tokenauth.list(status => s.status) OFFSET 0) t
   JOIN life l USING (id)
  GROUP BY s.status ORDER BY s.status;
+-- list() makes its rows without the view, and they are the same, of one page as of all
+SELECT count(*) AS listed, count(*) FILTER (WHERE l IS DISTINCT FROM t) AS differ FROM tokenauth.list() l FULL JOIN tokenauth.tokens t ON t.id = l.id;
+SELECT count(*) AS listed, count(*) FILTER (WHERE l IS DISTINCT FROM t) AS differ
+  FROM tokenauth.principal p
+ CROSS JOIN LATERAL tokenauth.list(owner => p.principal, page_size => 1000) l
+  LEFT JOIN tokenauth.tokens t ON t.id = l.id;
 SELECT count(*) AS died_without_a_moment FROM life l JOIN tokenauth.tokens t ON t.id = l.id WHERE is_dead AND has_owner AND t.revoked_at IS NULL;
 
 -- what calls for one token make of it; nothing remains of them

@@ -243,5 +243,21 @@ SELECT what, blocks('SELECT * FROM ' || what) < 100 AS few FROM (VALUES
 -- … all of them, many
 SELECT blocks('SELECT * FROM tokenauth.list()') > 1500 AS many_of_tokens, blocks('SELECT * FROM tokenauth.events') > 200 AS many_of_events;
 
+-- each row is that of the view, in all its fields: used or not, with everything set, and whatever death came first
+SELECT token AS used FROM issued WHERE name = 'token 2' \gset
+SELECT count(*) FILTER (WHERE v.ok) AS ok FROM generate_series(1, 3) n, LATERAL tokenauth.verify(:'used', CASE n WHEN 3 THEN '{reports:read}' ELSE '{}' END::text[]) v;
+SELECT id AS whole FROM tokenauth.issue('key', 'user:bob', 'whole', 'with all that there is', '{devices:read}', '{"site": ["nyc"]}', expires_in => '1 day',
+    not_before => now() + interval '1 hour', networks => '{192.0.2.0/24}', metadata => '{"team": "ops"}') \gset
+SELECT tokenauth.rotate(:'whole', '1 hour') IS NOT NULL AS rotated;
+SELECT tokenauth.revoke(id, 'before the others') FROM tokenauth.issue('key', 'user:bob', 'died first');
+SELECT id AS dead FROM tokenauth.issue('key', 'user:bob', 'died with the others, and had died before in another history') \gset
+SELECT tokenauth.revoke_all('user:bob', reason => 'all at once') > 0 AS died;
+UPDATE tokenauth.token SET revoked_at = now() + interval '1 day', revoked_by = 'role:later', revoke_reason = 'later' WHERE id = :'dead';
+SELECT id AS second FROM tokenauth.issue('key', 'user:bob', 'died with the second') \gset
+SELECT tokenauth.deactivate('user:bob', 'left');
+SELECT count(*) AS tokens, count(*) FILTER (WHERE l IS DISTINCT FROM t) AS differ FROM tokenauth.list() l FULL JOIN tokenauth.tokens t ON t.id = l.id;
+SELECT name, status, expires_at IS NULL AS endless, request_count, denied_count, revoke_reason, networks, metadata
+  FROM tokenauth.list() WHERE id IN (:'whole', :'dead', :'second') OR name = 'token 2' ORDER BY id;
+
 DROP OWNED BY regress_tokenauth_pages_reader, regress_tokenauth_pages_verifier;
 DROP ROLE regress_tokenauth_pages_reader, regress_tokenauth_pages_verifier;

@@ -1,0 +1,115 @@
+//! Rows of the view `tokenauth.tokens`, made without a statement for a page of them. They are what the view shows: a
+//! regression test compares the two for every state that a token can be in.
+
+use pgrx::Uuid;
+
+use crate::catalog::mass_death::{self, Deaths};
+use crate::catalog::principal::{self, Life, Lives};
+use crate::catalog::token::{self, column};
+use crate::model::token_state::{Status, TokenState};
+use crate::pg::scan::index_walk::OpenIndex;
+use crate::pg::scan::snapshot::LatestSnapshot;
+use crate::pg::types::clock::Timestamp;
+use crate::pg::types::row::{Row, Value};
+use crate::pg::types::text::Text;
+use crate::usage::seen::Seen;
+use crate::usage::tables;
+
+/// What the rows are made of, beside tokens, open for reading.
+pub struct Sources {
+    principals: OpenIndex,
+    usage: OpenIndex,
+    deaths: OpenIndex,
+}
+
+impl Sources {
+    pub fn open() -> Self {
+        Sources {
+            principals: principal::BY_NAME.index().open_to_walk(),
+            usage: tables::BY_TOKEN.index().open_to_walk(),
+            deaths: mass_death::BY_OWNER.open_to_walk(),
+        }
+    }
+}
+
+/// Shows tokens as they are by one snapshot and at one moment.
+pub struct Shown<'a> {
+    lives: Lives<'a>,
+    usage: Seen<'a>,
+    deaths: Deaths<'a>,
+    now: Timestamp,
+}
+
+/// How a token is.
+pub struct Standing {
+    pub status: Status,
+    owner: Life,
+}
+
+impl<'a> Shown<'a> {
+    pub fn new(sources: &'a Sources, snapshot: &'a LatestSnapshot) -> Self {
+        Shown {
+            lives: Lives::new(&sources.principals, snapshot),
+            usage: Seen::new(&sources.usage, snapshot),
+            deaths: Deaths::new(&sources.deaths, snapshot),
+            now: Timestamp::now(),
+        }
+    }
+
+    /// Whether a token may have this status, as far as its own row says.
+    pub fn may_be(&self, status: Status, state: &TokenState) -> bool {
+        state.may_be(status, self.now)
+    }
+
+    /// How the token of a row is; `None` without an owner, when the view does not show it.
+    pub fn standing(&mut self, state: &TokenState, row: &Row) -> Option<Standing> {
+        let owner = self.lives.of(row.bytes(column::OWNER)?)?;
+        Some(Standing { status: state.status(&owner.state, self.now), owner })
+    }
+
+    /// The fields of its row in the view, in their order; they last as long as `row` and until the next call.
+    pub fn fields(&mut self, row: &Row, standing: &Standing) -> [Value; 22] {
+        let used = self.usage.of(row.required::<Uuid>(column::ID));
+        let [revoked_at, revoked_by, revoke_reason] = self.death(row, standing);
+        [
+            Value::of(Text::from(standing.status.as_str())),
+            row.value(column::HINT),
+            row.value(column::OWNER),
+            row.value(column::NAME),
+            row.value(column::KIND),
+            row.value(column::EXPIRES_AT),
+            Value::of(used.last_used_at),
+            Value::of(used.requests),
+            Value::of(used.denials),
+            row.value(column::CREATED_AT),
+            row.value(column::CREATED_BY),
+            row.value(column::DESCRIPTION),
+            row.value(column::SCOPES),
+            row.value(column::DATA_SCOPES),
+            row.value(column::NOT_BEFORE),
+            row.value(column::NETWORKS),
+            revoked_at,
+            revoked_by,
+            revoke_reason,
+            row.value(column::ROTATED_FROM),
+            row.value(column::METADATA),
+            row.value(column::ID),
+        ]
+    }
+
+    /// When, by whom and why it died: of several deaths, by the first.
+    fn death(&mut self, row: &Row, standing: &Standing) -> [Value; 3] {
+        let TokenState { owner_epoch, dies_with_owner, .. } = token::state(row);
+        let own: Option<Timestamp> = row.optional(column::REVOKED_AT);
+        // Nearly every token is of its owner's epoch, and so no mass death has killed it.
+        if standing.owner.epoch > owner_epoch
+            && let owner = row.bytes(column::OWNER).unwrap_or_default()
+            && let Some(death) = self.deaths.first(owner, owner_epoch, dies_with_owner)
+            && own.is_none_or(|own| death.required::<Timestamp>(mass_death::column::AT) < own)
+        {
+            return [mass_death::column::AT, mass_death::column::BY, mass_death::column::REASON]
+                .map(|column| death.value(column));
+        }
+        [column::REVOKED_AT, column::REVOKED_BY, column::REVOKE_REASON].map(|column| row.value(column))
+    }
+}

@@ -1,0 +1,217 @@
+//! Walks along an index of one of our tables, from any place in it and in either direction, through the access methods.
+//!
+//! A scan for one key, as `index_scan` has it, is set up for each key; a walk is set up once and then moved, which takes
+//! a fraction of that. That pays where a call reads many rows.
+
+use std::ffi::c_int;
+use std::ptr;
+
+use pgrx::{IntoDatum, pg_sys, set_varsize_4b};
+
+use super::index_scan::{Index, IndexKey, READING};
+use super::snapshot::LatestSnapshot;
+use crate::pg::types::row::Row;
+
+/// How a column of an index compares with a key.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Is {
+    Equal,
+    Less,
+    AtMost,
+    Greater,
+}
+
+/// The direction of a walk.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// From the least to the greatest.
+    Up,
+    /// From the greatest to the least.
+    Down,
+}
+
+/// The number of columns of a row that is taken apart as a whole.
+pub const WHOLE: usize = usize::MAX;
+
+/// An index and its table, open for reading.
+///
+/// To be opened before the snapshot is taken by which it is walked: to an older one, a table that was rewritten while
+/// the lock was waited for looks empty.
+pub struct OpenIndex {
+    table: pg_sys::Relation,
+    index: pg_sys::Relation,
+}
+
+impl Index {
+    /// Opens the index and its table for reading.
+    ///
+    /// # Errors
+    /// Raises 55000 when the table does not exist: the extension is absent or of another version.
+    pub fn open_to_walk(&self) -> OpenIndex {
+        let opened = self.open(READING);
+        // SAFETY: the index exists while its table is locked.
+        let index = unsafe { pg_sys::index_open(opened.index, READING) };
+        OpenIndex { table: opened.table, index }
+    }
+}
+
+impl OpenIndex {
+    /// A walk among the rows that the snapshot shows, to places that so many conditions give. It begins nowhere: see
+    /// [`Walk::seek`].
+    pub fn walk<'a, const N: usize>(&'a self, snapshot: &'a LatestSnapshot) -> Walk<'a, N> {
+        // SAFETY: both relations are open and the snapshot is registered for as long as the walk lives.
+        let (scan, slot) = unsafe {
+            let count = N as c_int;
+            #[cfg(not(feature = "pg18"))]
+            let scan = pg_sys::index_beginscan(self.table, self.index, snapshot.as_ptr(), count, 0);
+            #[cfg(feature = "pg18")]
+            let scan = pg_sys::index_beginscan(self.table, self.index, snapshot.as_ptr(), ptr::null_mut(), count, 0);
+            (scan, pg_sys::table_slot_create(self.table, ptr::null_mut()))
+        };
+        // SAFETY: reads this backend's state.
+        let context = unsafe { pg_sys::CurrentMemoryContext };
+        Walk { _opened: self, scan, slot, context, keys: [const { Vec::new() }; N] }
+    }
+}
+
+impl Drop for OpenIndex {
+    fn drop(&mut self) {
+        // After an error the resource owner closes them.
+        if !std::thread::panicking() {
+            // SAFETY: opened by `open_to_walk`, closed only here; no walk is left, since it borrows this.
+            unsafe {
+                pg_sys::index_close(self.index, READING);
+                pg_sys::table_close(self.table, READING);
+            }
+        }
+    }
+}
+
+/// A walk along an index.
+pub struct Walk<'a, const N: usize> {
+    _opened: &'a OpenIndex,
+    scan: pg_sys::IndexScanDesc,
+    slot: *mut pg_sys::TupleTableSlot,
+    /// In which the scan allocates what lasts as long as it does, whatever is current when it is moved.
+    context: pg_sys::MemoryContext,
+    /// Keys that are passed by reference: the scan reads them until it is moved to another place.
+    keys: [Vec<u64>; N],
+}
+
+impl<const N: usize> Walk<'_, N> {
+    /// Moves to before the first row, in whatever direction, among those of which the columns of the index compare so
+    /// with these keys; they are numbered from 1.
+    pub fn seek(&mut self, conditions: [(pg_sys::AttrNumber, Is, IndexKey<'_>); N]) {
+        let mut keys = [pg_sys::ScanKeyData::default(); N];
+        for (place, (column, is, key)) in conditions.into_iter().enumerate() {
+            let value = self.kept(place, key);
+            // SAFETY: initialises the key, with a comparison of the column's type; its collation is "C", as ScanKeyInit
+            // sets it and the columns declare it.
+            unsafe { pg_sys::ScanKeyInit(&mut keys[place], column, is.strategy(), is.procedure(key).into(), value) };
+        }
+        self.within(|walk| {
+            // SAFETY: the scan was begun for as many keys. It copies them, but for what they refer to, which is
+            // kept until the next call.
+            unsafe { pg_sys::index_rescan(walk.scan, keys.as_mut_ptr(), N as c_int, ptr::null_mut(), 0) };
+        });
+    }
+
+    /// Moves to the next row in this direction, and takes the first `columns` of its columns apart.
+    pub fn next(&mut self, direction: Direction, columns: usize) -> Option<Row> {
+        let direction = match direction {
+            Direction::Up => pg_sys::ScanDirection::ForwardScanDirection,
+            Direction::Down => pg_sys::ScanDirection::BackwardScanDirection,
+        };
+        self.within(|walk| {
+            // SAFETY: the scan is open and the slot of its table's form; it pins the page of the row it holds.
+            unsafe {
+                pg_sys::index_getnext_slot(walk.scan, direction, walk.slot)
+                    .then(|| Row::start_of_slot(walk.slot, columns))
+            }
+        })
+    }
+
+    /// The whole of the row that was moved to.
+    pub fn whole(&self) -> Row {
+        // SAFETY: the slot holds the row until the walk goes on; an empty one cannot be taken apart.
+        unsafe {
+            assert!(u32::from((*self.slot).tts_flags) & pg_sys::TTS_FLAG_EMPTY == 0, "the walk is at no row");
+            Row::of_slot(self.slot)
+        }
+    }
+
+    fn within<T>(&mut self, act: impl FnOnce(&Self) -> T) -> T {
+        // SAFETY: the context is that in which the scan was begun, and so outlives it.
+        unsafe {
+            let former = pg_sys::MemoryContextSwitchTo(self.context);
+            let outcome = act(self);
+            pg_sys::MemoryContextSwitchTo(former);
+            outcome
+        }
+    }
+
+    /// A key as a datum that lasts until the key at this place is another.
+    fn kept(&mut self, place: usize, key: IndexKey<'_>) -> pg_sys::Datum {
+        /// The size of the header of a varlena value.
+        const HEADER: usize = pg_sys::VARHDRSZ;
+        let (bytes, offset): (&[u8], usize) = match &key {
+            IndexKey::Bigint(key) => return key.into_datum().unwrap_or(pg_sys::Datum::null()),
+            IndexKey::Uuid(key) => (key.as_bytes(), 0),
+            IndexKey::Text(key) => (key, HEADER),
+        };
+        let room = &mut self.keys[place];
+        room.resize((offset + bytes.len()).div_ceil(size_of::<u64>()), 0);
+        let start: *mut u8 = room.as_mut_ptr().cast();
+        // SAFETY: there is room for header and bytes, aligned for any type.
+        unsafe {
+            if offset > 0 {
+                let size = i32::try_from(offset + bytes.len()).expect("a key is less than two gigabytes");
+                set_varsize_4b(start.cast(), size);
+            }
+            ptr::copy_nonoverlapping(bytes.as_ptr(), start.add(offset), bytes.len());
+        }
+        pg_sys::Datum::from(start)
+    }
+}
+
+impl<const N: usize> Drop for Walk<'_, N> {
+    fn drop(&mut self) {
+        // After an error the resource owner releases the pinned pages.
+        if !std::thread::panicking() {
+            // SAFETY: made by `walk`, ended only here, and before its relations are closed.
+            unsafe {
+                pg_sys::ExecDropSingleTupleTableSlot(self.slot);
+                pg_sys::index_endscan(self.scan);
+            }
+        }
+    }
+}
+
+impl Is {
+    fn strategy(self) -> pg_sys::StrategyNumber {
+        let strategy = match self {
+            Is::Equal => pg_sys::BTEqualStrategyNumber,
+            Is::Less => pg_sys::BTLessStrategyNumber,
+            Is::AtMost => pg_sys::BTLessEqualStrategyNumber,
+            Is::Greater => pg_sys::BTGreaterStrategyNumber,
+        };
+        strategy as pg_sys::StrategyNumber
+    }
+
+    fn procedure(self, key: IndexKey<'_>) -> u32 {
+        match (key, self) {
+            (IndexKey::Bigint(_), Is::Equal) => pg_sys::F_INT8EQ,
+            (IndexKey::Bigint(_), Is::Less) => pg_sys::F_INT8LT,
+            (IndexKey::Bigint(_), Is::AtMost) => pg_sys::F_INT8LE,
+            (IndexKey::Bigint(_), Is::Greater) => pg_sys::F_INT8GT,
+            (IndexKey::Uuid(_), Is::Equal) => pg_sys::F_UUID_EQ,
+            (IndexKey::Uuid(_), Is::Less) => pg_sys::F_UUID_LT,
+            (IndexKey::Uuid(_), Is::AtMost) => pg_sys::F_UUID_LE,
+            (IndexKey::Uuid(_), Is::Greater) => pg_sys::F_UUID_GT,
+            (IndexKey::Text(_), Is::Equal) => pg_sys::F_TEXTEQ,
+            (IndexKey::Text(_), Is::Less) => pg_sys::F_TEXT_LT,
+            (IndexKey::Text(_), Is::AtMost) => pg_sys::F_TEXT_LE,
+            (IndexKey::Text(_), Is::Greater) => pg_sys::F_TEXT_GT,
+        }
+    }
+}
