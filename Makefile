@@ -1,6 +1,6 @@
 # Verbs only; what they do, and why, is written in scripts/.
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests install installcheck demo demo-stop docs test lint unit regress isolation examples cluster bench soak dist clean
+.PHONY: help setup setup-tests install installcheck demo demo-stop page docs test lint unit regress isolation examples cluster bench soak dist clean
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1	\2/p' Makefile | expand -t 22
@@ -22,6 +22,9 @@ demo: install ## play through a whole product in psql, on a private server
 
 demo-stop: ## stop the demo's server and remove it
 	scripts/server stop demo
+
+page: install ## the settings page in a browser, on a private server
+	scripts/page
 
 test: ## set up, then every check and test
 	scripts/test

@@ -6,7 +6,7 @@
 
 clients=target/clients
 python_requirements=(examples/clients/psycopg/requirements.txt scripts/lib/pgspot.txt)
-node_folders=(examples/clients/node-postgres examples/postgraphile)
+node_folders=(examples/clients/node-postgres examples/postgraphile examples/settings_page/accessibility)
 
 # Each must be able to install packages, for which Debian has separate packages.
 usable_python() { "$1" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; }

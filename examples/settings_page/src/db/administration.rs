@@ -1,0 +1,99 @@
+//! What the observer sees: every token, whoever owns it, and the usage that charts are made of.
+
+use tokio_postgres::Row;
+use uuid::Uuid;
+
+use super::tokens::{COLUMNS, Token, cut};
+use super::{Database, Filter, FromRow};
+use crate::chart::Day;
+use crate::failure::Failure;
+
+/// What an administrator asks for beside the list of all tokens.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum View {
+    /// Alive, and expiring within thirty days.
+    Expiring,
+    /// Alive, but neither created nor used for ninety days.
+    Idle,
+}
+
+/// A token that was used in an unusual way, and how.
+pub struct Unusual {
+    pub token: Token,
+    pub signal: String,
+    /// What the signal follows from, as JSON.
+    pub evidence: String,
+}
+
+impl FromRow for Unusual {
+    fn from_row(row: &Row) -> Result<Self, tokio_postgres::Error> {
+        Ok(Self { token: Token::from_row(row)?, signal: row.try_get("signal")?, evidence: row.try_get("evidence")? })
+    }
+}
+
+impl Unusual {
+    /// The signal in words.
+    pub fn in_words(&self) -> &str {
+        match &*self.signal {
+            "new_network" => "Used from a new network",
+            "spike" => "Used far more often than before",
+            "dormant_woke" => "Used after a long time without use",
+            "denied_burst" => "Denied many times within an hour",
+            "used_after_death" => "Presented after it was revoked or had expired",
+            other => other,
+        }
+    }
+}
+
+impl FromRow for Day {
+    fn from_row(row: &Row) -> Result<Self, tokio_postgres::Error> {
+        Ok(Self { date: row.try_get("day")?, accepted: row.try_get("accepted")?, denied: row.try_get("denied")? })
+    }
+}
+
+impl Database {
+    /// A page of everybody's tokens, as [`list`](Self::list).
+    pub async fn all_tokens(&self, filter: &Filter, size: usize) -> Result<(Vec<Token>, Option<Uuid>), Failure> {
+        let statement =
+            format!("SELECT {COLUMNS} FROM tokenauth.list(owner => $1, status => $2, page_size => $3, after => $4)");
+        let Filter { owner, status, after } = filter;
+        let most = i32::try_from(size + 1).unwrap_or(i32::MAX);
+        Ok(cut(self.observer.rows(&statement, &[owner, status, &most, after]).await?, size))
+    }
+
+    /// The first hundred tokens of a view.
+    pub async fn viewed(&self, view: View) -> Result<Vec<Token>, Failure> {
+        let source = match view {
+            View::Expiring => "tokenauth.expiring('30 days')",
+            View::Idle => "tokenauth.idle('90 days')",
+        };
+        self.observer.rows(&format!("SELECT {COLUMNS} FROM {source} LIMIT 100"), &[]).await
+    }
+
+    /// What was unusual within a week.
+    pub async fn unusual(&self) -> Result<Vec<Unusual>, Failure> {
+        let statement = format!(
+            "SELECT {COLUMNS}, u.signal, u.evidence::text AS evidence
+               FROM tokenauth.unusual_activity('7 days') u JOIN tokenauth.tokens t ON t.id = u.token LIMIT 100"
+        );
+        self.observer.rows(&statement, &[]).await
+    }
+
+    /// How often a token was used on each of the last fourteen days. Whether somebody may know that is not asked here:
+    /// look for the token as its owner first.
+    pub async fn usage(&self, token: &Token) -> Result<Vec<Day>, Failure> {
+        self.observer
+            .rows(
+                "SELECT to_char(day, 'YYYY-MM-DD') AS day, coalesce(sum(request_count), 0)::bigint AS accepted,
+                        coalesce(sum(denied_count), 0)::bigint AS denied
+                   FROM (SELECT date_trunc('day', now() AT TIME ZONE 'UTC') AS today) AS clock,
+                        generate_series(today - interval '13 days', today, '1 day') AS day
+                   LEFT JOIN tokenauth.usage_hourly
+                     ON token_id = $1 AND hour >= day AT TIME ZONE 'UTC'
+                    AND hour < (day + interval '1 day') AT TIME ZONE 'UTC'
+                  GROUP BY day ORDER BY day",
+                &[&token.id],
+            )
+            .await
+    }
+}
