@@ -48,8 +48,8 @@ fn shown(browser: &Browser) -> String {
 
 #[test]
 fn a_token_is_created_copied_used_and_revoked() {
-    let demo = Demo::start();
     let Some(browser) = Browser::start("the settings page in a browser") else { return };
+    let demo = Demo::start();
     browser.allow_clipboard(&demo.origin);
     sign_in(&browser, &demo, "dana");
     browser.click("a[href='/settings/api-tokens/new']");
@@ -91,8 +91,8 @@ fn a_token_is_created_copied_used_and_revoked() {
 
 #[test]
 fn everything_can_be_done_with_the_keyboard_alone() {
-    let demo = Demo::start();
     let Some(browser) = Browser::start("the settings page by keyboard") else { return };
+    let demo = Demo::start();
     browser.allow_clipboard(&demo.origin);
     browser.open(&format!("{}/sign-in", demo.origin));
     browser.tab_to("input[name=person]");
@@ -146,8 +146,8 @@ const USED: &str = "
 
 #[test]
 fn every_page_is_accessible_on_a_small_screen_and_without_scripts() {
-    let demo = Demo::start();
     let Some(browser) = Browser::start("whether the settings page is accessible") else { return };
+    let demo = Demo::start();
     let pictures = env::var_os("TOKENAUTH_PICTURES");
     let photograph = |name: &str| {
         if let Some(directory) = &pictures {

@@ -23,7 +23,9 @@ pub struct Demo {
 
 impl Demo {
     pub fn start() -> Self {
-        let server = Server::start(&[FAST, &["shared_preload_libraries = tokenauth"]].concat());
+        let server = Server::start(
+            &[FAST, &["shared_preload_libraries = tokenauth", "tokenauth.usage_flush_interval = 1"]].concat(),
+        );
         server.write_file(
             "keys",
             "seal example 1111111111111111111111111111111111111111111111111111111111111111",

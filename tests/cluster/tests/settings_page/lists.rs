@@ -1,5 +1,7 @@
 //! Lists show what was asked for, a page at a time.
 
+use tokenauth_cluster::wait_until;
+
 use crate::demo::Demo;
 use crate::visitor::{Visitor, between};
 
@@ -58,4 +60,27 @@ fn every_token_is_on_one_page_and_inactive_ones_only_on_request() {
     assert_eq!(eli.get("/settings/api-tokens/revoke").status, 422);
     assert_eq!(eli.post("/settings/api-tokens/revoke", &chosen).status, 303);
     assert_eq!(walk(&eli, "/settings/api-tokens").0, active[2..]);
+}
+
+#[test]
+fn use_is_seen_by_the_owner_and_what_is_unusual_by_administrators() {
+    let demo = Demo::start();
+    let dana = demo.visitor("dana");
+    let token = dana.create("personal", "user:dana", &[("name", "Busy"), ("expires", "7")]);
+    let id = demo.value("SELECT id FROM tokenauth.tokens WHERE name = 'Busy'");
+    (0..3).for_each(|_| assert_eq!(demo.status_of(&token), 200));
+    let page = |visitor: &Visitor| visitor.get(&format!("/settings/api-tokens/{id}")).body;
+    assert!(page(&dana).contains("<dd>3 accepted, 0 denied</dd>"), "{}", page(&dana));
+    wait_until("the chart to show it", || page(&dana).contains("3 requests accepted, 0 denied; at most 3 on one day."));
+
+    let ada = demo.visitor("ada");
+    let unusual = || ada.get("/system-configuration/api-tokens?view=unusual").body;
+    assert!(unusual().contains("There is nothing unusual."));
+    assert_eq!(dana.post("/settings/api-tokens/revoke", &[("id", &id), ("reason", "leaked")]).status, 303);
+    assert_eq!(demo.status_of(&token), 401);
+    wait_until("the use after death to be told", || {
+        unusual().contains("Presented after it was revoked or had expired")
+    });
+    assert!(ids(&unusual()) == [id.as_str()] && page(&ada).contains("by user:dana: leaked"), "{}", page(&ada));
+    demo.stop(&[token]);
 }

@@ -58,6 +58,20 @@ fn no_cache_keeps_a_page_and_no_other_site_sends_a_form() {
 }
 
 #[test]
+fn a_server_that_is_away_is_told_and_found_again() {
+    let mut demo = Demo::start();
+    let dana = demo.visitor("dana");
+    let token = dana.create("personal", "user:dana", &[("name", "CI"), ("expires", "7")]);
+    demo.server.stop();
+    let page = dana.get("/settings/api-tokens");
+    assert!(page.status == 503 && page.body.contains("Please try again"), "{page:?}");
+    assert_eq!(demo.status_of(&token), 503);
+    demo.server.start_again();
+    assert_eq!((dana.get("/settings/api-tokens").status, demo.status_of(&token)), (200, 200));
+    demo.stop(&[token]);
+}
+
+#[test]
 fn the_role_of_the_page_cannot_act_without_saying_for_whom() {
     let demo = Demo::start();
     let connect = |role: &str| {
