@@ -21,24 +21,39 @@ usable_pg_config() {
     [ -x "$("$1" --bindir)/postgres" ] && [ -e "$("$1" --includedir-server)/postgres.h" ]
 }
 
-# Prints the pg_config to use: PG_CONFIG if set; otherwise Debian's, in the order above; otherwise the one in PATH.
-find_pg_config() {
-  local major candidate candidates=()
+# Prints every pg_config that might be used, the preferred first: PG_CONFIG alone if set; otherwise Debian's, in the order
+# above, and the one in PATH.
+candidates_for_pg_config() {
+  local major
   if [ -n "${PG_CONFIG:-}" ]; then
-    candidates=("$PG_CONFIG")
-  else
-    for major in "${postgres_majors[@]}"; do
-      candidates+=("/usr/lib/postgresql/$major/bin/pg_config")
-    done
-    candidates+=("$(command -v pg_config || true)")
+    printf '%s\n' "$PG_CONFIG"
+    return
   fi
-  for candidate in "${candidates[@]}"; do
+  for major in "${postgres_majors[@]}"; do printf '/usr/lib/postgresql/%s/bin/pg_config\n' "$major"; done
+  command -v pg_config || true
+}
+
+# Prints the pg_config to use.
+find_pg_config() {
+  local candidate
+  while IFS= read -r candidate; do
     if usable_pg_config "$candidate"; then
       printf '%s\n' "$candidate"
       return
     fi
-  done
+  done < <(candidates_for_pg_config)
   return 1
+}
+
+# Prints a usable pg_config of each major that there is.
+every_pg_config() {
+  local candidate majors=' '
+  while IFS= read -r candidate; do
+    if usable_pg_config "$candidate" && [[ $majors != *" $(major_of "$candidate") "* ]]; then
+      majors+="$(major_of "$candidate") "
+      printf '%s\n' "$candidate"
+    fi
+  done < <(candidates_for_pg_config)
 }
 
 # Sets pg_config, pg_major and pg_bin, or stops.
