@@ -1,6 +1,6 @@
 # Verbs only; what they do, and why, is written in scripts/.
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests install installcheck demo demo-stop page docs test lint unit regress isolation examples cluster bench soak dist clean
+.PHONY: help setup setup-tests install installcheck demo demo-stop page docs test lint unit regress isolation examples cluster bench soak deb image dist test-packages clean
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1	\2/p' Makefile | expand -t 22
@@ -61,8 +61,17 @@ bench: install ## measure, and write the numbers to bench/RESULTS.md
 soak: setup-tests install ## the long forms of the stress tests
 	TOKENAUTH_SOAK=1 scripts/rust-tests cluster
 
-dist: ## the release archive for PGXN
+deb: setup ## Debian packages in target/dist, for each PostgreSQL here or that of PG_CONFIG
+	scripts/deb
+
+image: ## images of these packages: a demo server, and the extension for CloudNativePG
+	scripts/image
+
+dist: ## the archive for PGXN, the list of materials and the sums, beside the packages
 	scripts/dist
+
+test-packages: ## try packages and images of every major in systems that have nothing else
+	scripts/test-packages
 
 clean: demo-stop ## remove everything built
 	rm -rf target examples/*/node_modules examples/*/*/node_modules
