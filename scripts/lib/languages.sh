@@ -1,11 +1,11 @@
 # shellcheck shell=bash
 # Python and Node for the tests whose clients are written in them. Sourced after progress.sh, never run.
 #
-# Tests find what was chosen in target/clients: python/bin/python has the packages of the clients and pgspot, node is a
-# link. The packages of Node are beside each package.json, where Node looks for them.
+# Tests find what was chosen in target/clients: python/bin/python has the packages of the clients, pgspot and zizmor, node
+# is a link. The packages of Node are beside each package.json, where Node looks for them.
 
 clients=target/clients
-python_requirements=(examples/clients/psycopg/requirements.txt scripts/lib/pgspot.txt)
+python_requirements=(examples/clients/psycopg/requirements.txt scripts/lib/pgspot.txt scripts/lib/zizmor.txt)
 node_folders=(examples/clients/node-postgres examples/postgraphile examples/settings_page/accessibility)
 
 # Each must be able to install packages, for which Debian has separate packages.
