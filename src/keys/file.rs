@@ -207,7 +207,7 @@ mod tests {
     }
 
     mod on_disk {
-        use std::os::unix::fs::{PermissionsExt as _, symlink};
+        use std::os::unix::fs::symlink;
         use std::path::PathBuf;
 
         use super::*;
