@@ -15,7 +15,7 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Config, NoTls, Row};
 
 use crate::failure::Failure;
-pub use administration::{Unusual, View};
+pub use administration::{MOST, Unusual, View};
 pub use kinds::{Kind, Offer};
 pub use people::Person;
 pub use tokens::{Changes, Created, Expiry, Filter, NewToken, Rotation, Token};

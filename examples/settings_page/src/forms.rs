@@ -129,23 +129,25 @@ fn allowed(kind: &Kind) -> impl Iterator<Item = i64> {
     LIFETIMES.into_iter().take_while(move |days| *days <= longest)
 }
 
-/// How long the old token may go on working after a rotation, by hours.
-pub fn graces(kind: &Kind, chosen: &str) -> Vec<Choice> {
-    let graces =
-        [(0, "not at all: revoke it at once"), (1, "an hour"), (24, "a day"), (168, "a week"), (720, "30 days")];
-    let allowed = graces.into_iter().filter(|(hours, _)| *hours <= kind.max_grace_hours);
-    allowed
-        .map(|(hours, label)| Choice {
-            is_chosen: chosen == hours.to_string(),
-            value: hours.to_string(),
-            label: label.to_owned(),
-        })
-        .collect()
+/// How long the old token may go on working after a rotation, in hours.
+const GRACES: [(i64, &str); 5] =
+    [(0, "not at all: revoke it at once"), (1, "an hour"), (24, "a day"), (168, "a week"), (720, "30 days")];
+
+/// The graces that a kind allows. Unless one was chosen, the form begins with a day, or as much of it as is allowed.
+pub fn graces(kind: &Kind, chosen: Option<&str>) -> Vec<Choice> {
+    let allowed = || GRACES.into_iter().take_while(|(hours, _)| *hours <= kind.max_grace_hours);
+    let usual = allowed().map(|(hours, _)| hours).take_while(|hours| *hours <= 24).last().unwrap_or_default();
+    let chosen = chosen.map_or_else(|| usual.to_string(), str::to_owned);
+    let choice = |(hours, label): (i64, &str)| {
+        let value = hours.to_string();
+        Choice { is_chosen: value == chosen, value, label: label.to_owned() }
+    };
+    allowed().map(choice).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Fields, expiry, first_lifetime, lifetimes, networks, scopes};
+    use super::{Fields, expiry, first_lifetime, graces, lifetimes, networks, scopes};
     use crate::db::{Expiry, Kind};
 
     fn fields(sent: &str) -> Fields {
@@ -196,6 +198,16 @@ mod tests {
                 let begun: Vec<_> = offered.iter().filter(|choice| choice.is_chosen).collect();
                 assert!(begun.len() == 1 && begun[0].value != "never", "{default:?} {most:?} {first}");
             }
+        }
+    }
+
+    #[test]
+    fn a_rotation_begins_with_a_day_or_as_much_of_it_as_is_allowed() {
+        for (max_grace_hours, begins, offered) in [(720, "24", 5), (100, "24", 3), (5, "1", 2), (0, "0", 1)] {
+            let kind = Kind { max_grace_hours, ..kind(None, None, true) };
+            let choices = graces(&kind, None);
+            let begun: Vec<_> = choices.iter().filter(|choice| choice.is_chosen).map(|choice| &*choice.value).collect();
+            assert_eq!((begun, choices.len()), (vec![begins], offered), "{max_grace_hours}");
         }
     }
 

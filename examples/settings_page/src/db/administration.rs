@@ -8,6 +8,9 @@ use super::{Database, Filter, FromRow};
 use crate::chart::Day;
 use crate::failure::Failure;
 
+/// How many tokens a view shows: enough to begin with.
+pub const MOST: usize = 100;
+
 /// What an administrator asks for beside the list of all tokens.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum View {
@@ -61,20 +64,20 @@ impl Database {
         Ok(cut(self.observer.rows(&statement, &[owner, status, &most, after]).await?, size))
     }
 
-    /// The first hundred tokens of a view.
+    /// The first tokens of a view.
     pub async fn viewed(&self, view: View) -> Result<Vec<Token>, Failure> {
         let source = match view {
             View::Expiring => "tokenauth.expiring('30 days')",
             View::Idle => "tokenauth.idle('90 days')",
         };
-        self.observer.rows(&format!("SELECT {COLUMNS} FROM {source} LIMIT 100"), &[]).await
+        self.observer.rows(&format!("SELECT {COLUMNS} FROM {source} LIMIT {MOST}"), &[]).await
     }
 
     /// What was unusual within a week.
     pub async fn unusual(&self) -> Result<Vec<Unusual>, Failure> {
         let statement = format!(
             "SELECT {COLUMNS}, u.signal, u.evidence::text AS evidence
-               FROM tokenauth.unusual_activity('7 days') u JOIN tokenauth.tokens t ON t.id = u.token LIMIT 100"
+               FROM tokenauth.unusual_activity('7 days') u JOIN tokenauth.tokens t ON t.id = u.token LIMIT {MOST}"
         );
         self.observer.rows(&statement, &[]).await
     }

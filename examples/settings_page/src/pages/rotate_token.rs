@@ -25,7 +25,7 @@ struct Page {
 
 pub async fn show(State(app): State<App>, who: SignedIn, Path(id): Path<String>) -> Result<Response, Failure> {
     let token = app.database.token(&who.principal, parse(&id)?).await?;
-    page(&app, &who, token, "24", Told(None)).await
+    page(&app, &who, token, None, Told(None)).await
 }
 
 pub async fn send(
@@ -48,11 +48,11 @@ pub async fn send(
             let old = app.database.token(&who.principal, token.id).await?;
             copy_token::page(&app, &who, text, new, Some(old))
         }
-        Err(failure) => page(&app, &who, token, sent.one("grace"), told(failure)?).await,
+        Err(failure) => page(&app, &who, token, Some(sent.one("grace")), told(failure)?).await,
     }
 }
 
-async fn page(app: &App, who: &SignedIn, token: Token, chosen: &str, told: Told) -> Result<Response, Failure> {
+async fn page(app: &App, who: &SignedIn, token: Token, chosen: Option<&str>, told: Told) -> Result<Response, Failure> {
     let graces = graces(&app.database.kind(&token.kind).await?, chosen);
     let (shell, form) = (Shell::new(who, "settings"), app.sessions.form(who.session));
     html(told.status(), &Page { shell, token, graces, form, told })

@@ -9,7 +9,7 @@ use axum::response::Response;
 use super::{ADMINISTRATION, PAGE, Rows, Shell, after, html, older, status, statuses};
 use crate::App;
 use crate::auth::Administrator;
-use crate::db::{Filter, Unusual, View};
+use crate::db::{Filter, MOST, Unusual, View};
 use crate::failure::Failure;
 use crate::forms::{Choice, Fields};
 

@@ -19,7 +19,6 @@ const OTHERS: &[&str] = &[
     "examples/README.md",
     "examples/service/README.md",
     "examples/settings_page/README.md",
-    "examples/settings_page/README.md",
 ];
 
 #[test]

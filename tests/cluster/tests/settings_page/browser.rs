@@ -6,7 +6,7 @@ use std::process::Command;
 
 use crate::accessibility::{assert_accessible, assert_fits};
 use crate::demo::Demo;
-use crate::webdriver::{Browser, ENTER, SPACE};
+use crate::webdriver::{Browser, DOWN, ENTER, SPACE};
 
 /// The status that a curl command from the page gets.
 fn status_of(command: &str) -> String {
@@ -96,9 +96,8 @@ fn everything_can_be_done_with_the_keyboard_alone() {
     browser.allow_clipboard(&demo.origin);
     browser.open(&format!("{}/sign-in", demo.origin));
     browser.tab_to("input[name=person]");
-    browser.press(SPACE);
-    browser.run("document.querySelector('input[value=dana]').focus()");
-    browser.press(SPACE);
+    browser.press(DOWN);
+    assert_eq!(browser.run("return document.querySelector('input[value=dana]').checked"), true);
     browser.tab_to("form[action='/sign-in'] button");
     browser.press(ENTER);
     browser.wait_for("return location.pathname === '/settings/api-tokens' && document.readyState === 'complete'");
@@ -193,6 +192,18 @@ fn every_page_is_accessible_on_a_small_screen_and_without_scripts() {
         (&format!("/settings/api-tokens/{limited}/rotate"), None),
         (&format!("/settings/api-tokens/revoke?id={used}&id={limited}"), None),
         ("/settings/api-tokens/nowhere", None),
+    ]);
+
+    // Nor does a long name stick out anywhere.
+    let long = "W".repeat(200);
+    let fields = [("name", &*long), ("description", &long), ("expires", "7")];
+    dana.create("api-key", "org:acme", &fields);
+    let long = id(&long);
+    visit(&[
+        ("/settings/api-tokens?owner=all", None),
+        (&format!("/settings/api-tokens/{long}"), None),
+        (&format!("/settings/api-tokens/{long}/rotate"), None),
+        (&format!("/settings/api-tokens/revoke?id={long}"), None),
     ]);
 
     // What was wrong is told as accessibly; then the page with the token, and the progress of its rotation.
