@@ -77,8 +77,8 @@ impl Listed {
         }
     }
 
-    /// Passes on the tokens that were not deleted, of ids before `after`, until `take` breaks off. `index` was opened as
-    /// [`index`](Self::index).
+    /// Passes on the tokens that were not deleted, of ids before `after`, until `take` breaks off. `index` was opened
+    /// as [`index`](Self::index).
     pub fn each(
         &self,
         after: Option<Uuid>,
@@ -135,8 +135,8 @@ impl Bound {
     }
 }
 
-/// The tokens of several owners, merged. However many owners there are, one walk reads all: of each, only where its next
-/// token is is kept in mind.
+/// The tokens of several owners, merged. However many owners there are, one walk reads all: of each, only where its
+/// next token is is kept in mind.
 struct Merged<'a> {
     owners: Vec<(&'a Text, &'a Kinds)>,
     /// With the place of the owner.

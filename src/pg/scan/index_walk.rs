@@ -1,7 +1,7 @@
 //! Walks along an index of one of our tables, from any place in it and in either direction, through the access methods.
 //!
-//! A scan for one key, as `index_scan` has it, is set up for each key; a walk is set up once and then moved, which takes
-//! a fraction of that. That pays where a call reads many rows.
+//! A scan for one key, as `index_scan` has it, is set up for each key; a walk is set up once and then moved, which
+//! takes a fraction of that. That pays where a call reads many rows.
 
 use std::ffi::c_int;
 use std::ptr;

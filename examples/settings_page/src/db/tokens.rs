@@ -286,8 +286,8 @@ impl Database {
 
     /// The rotation that a token is part of: as the new one or, if it was not rotated from another, as the old one.
     ///
-    /// `rotation_status` takes no actor, so the role of the page cannot ask it. A successor has the same kind and owner,
-    /// so it is looked for among those.
+    /// `rotation_status` takes no actor, so the role of the page cannot ask it. A successor has the same kind and
+    /// owner, so it is looked for among those.
     pub async fn rotation(&self, actor: &str, token: &Token) -> Result<Option<Rotation>, Failure> {
         let successor = format!(
             "SELECT {COLUMNS} FROM tokenauth.list(actor => $1, owner => $2, kind => $3) WHERE rotated_from = $4"
