@@ -189,8 +189,14 @@ pub(in crate::pg) fn relation(name: &CStr) -> pg_sys::Oid {
 pub(in crate::pg) const READING: pg_sys::LOCKMODE = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
 
 /// An index scan for one key.
+///
+/// It goes backward. While some snapshot is old, no version of a row goes away, and a row that is changed again and
+/// again leaves an entry of the index for each page that its versions fill. Entries of one key are in the order of
+/// pages, and since no page gets room, new versions go to the end of the table: backward, the newest comes first, and
+/// forward after all the others.
 struct IndexScan {
     table: pg_sys::Relation,
+    index: pg_sys::Relation,
     scan: pg_sys::SysScanDesc,
     /// Whether the table was opened for this scan, and is to be closed with it.
     is_own: bool,
@@ -224,14 +230,16 @@ impl IndexScan {
                 procedure.into(),
                 argument.unwrap_or(pg_sys::Datum::null()),
             );
-            let scan = pg_sys::systable_beginscan(table, index, true, snapshot.as_ptr(), 1, &mut scan_key);
-            IndexScan { table, scan, is_own }
+            let index = pg_sys::index_open(index, READING);
+            let scan = pg_sys::systable_beginscan_ordered(table, index, snapshot.as_ptr(), 1, &mut scan_key);
+            IndexScan { table, index, scan, is_own }
         }
     }
 
     fn next(&self) -> Option<pg_sys::HeapTuple> {
         // SAFETY: the scan is open.
-        let tuple = unsafe { pg_sys::systable_getnext(self.scan) };
+        let tuple =
+            unsafe { pg_sys::systable_getnext_ordered(self.scan, pg_sys::ScanDirection::BackwardScanDirection) };
         (!tuple.is_null()).then_some(tuple)
     }
 
@@ -245,9 +253,11 @@ impl Drop for IndexScan {
     fn drop(&mut self) {
         // After an error the resource owner closes scan and relation.
         if !std::thread::panicking() {
-            // SAFETY: the scan is ended only here, and its table closed here if it is its own, which releases the lock.
+            // SAFETY: the scan is ended and its index closed only here, and its table if it is its own, which releases
+            // their locks.
             unsafe {
-                pg_sys::systable_endscan(self.scan);
+                pg_sys::systable_endscan_ordered(self.scan);
+                pg_sys::index_close(self.index, READING);
                 if self.is_own {
                     pg_sys::table_close(self.table, READING);
                 }
