@@ -54,6 +54,9 @@ bench: install ## measure, and write the numbers to bench/RESULTS.md
 	scripts/bench-usage
 	scripts/bench-policy
 	scripts/bench-churn
+	scripts/bench-cold
+	scripts/bench-first-call
+	scripts/bench-long-transaction
 	scripts/bench-pages
 	scripts/bench-growth
 	scripts/bench

@@ -8,12 +8,12 @@
 //! would take back.
 
 pub mod effective;
+mod principals;
 pub mod set_associative;
 mod sources;
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
 
 use super::Question;
@@ -21,7 +21,7 @@ use super::accepted::{Accepted, Peppering};
 use super::answer::Outcome;
 use super::resolved::{Resolved, TokenRow};
 use crate::catalog::import::Imports;
-use crate::catalog::principal::{self, Principal};
+use crate::catalog::principal;
 use crate::catalog::scope_interner;
 use crate::catalog::{kind, token};
 use crate::error::{Error, KeyError};
@@ -36,6 +36,8 @@ use crate::settings;
 use crate::token::{Digest, Lookup};
 use crate::usage;
 use effective::{Combinations, Effective};
+pub use principals::Owner;
+use principals::Principals;
 use set_associative::{SetAssociative, Weigh};
 use sources::Sources;
 
@@ -46,13 +48,12 @@ struct Cache {
     cache_size: usize,
     /// By lookup; a token comes from its own row, its owner's and its kind's.
     tokens: SetAssociative<Accepted, 3>,
-    principals: SetAssociative<Owner, 1>,
+    principals: Principals,
     combinations: Combinations,
     kinds: HashMap<Text, (Sources<1>, Rc<Kind>)>,
     /// The peppers that were needed; their check values were compared.
     peppers: Vec<Rc<Peppering>>,
     imports: Option<Imports>,
-    hasher: Option<RandomState>,
 }
 
 /// How many bytes of `tokenauth.cache_size` each part may take.
@@ -60,7 +61,7 @@ mod share {
     use crate::catalog::scope_interner;
     use crate::settings;
 
-    /// Combinations; the lists that they are made of may take as much again.
+    /// Combinations; the lists that they are made of may take as much again, and so may what principals share.
     pub fn combinations() -> usize {
         settings::cache_size() / scope_interner::SHARE
     }
@@ -70,44 +71,14 @@ mod share {
         settings::cache_size() - 2 * combinations()
     }
 
-    /// Tokens: principals make room for them, since a cached token needs no principal.
+    /// Tokens: principals make room for those that come again, since a cached token needs no principal.
     pub fn tokens() -> usize {
         settings::cache_size() / 8 * 7
     }
 
-    /// The room that principals make at a time, so that they need not for each token.
-    pub fn room() -> usize {
-        settings::cache_size() / 64
-    }
-
     /// Principals, while tokens do not need it: where each token comes once, its owner may come again.
     pub fn principals() -> usize {
-        settings::cache_size() / 2
-    }
-}
-
-/// A principal with its name, by whose hash it is cached.
-pub struct Owner {
-    name: Text,
-    pub principal: Principal,
-    /// Computed when it was read: later, others may share its permissions.
-    weight: usize,
-}
-
-impl Owner {
-    fn new(name: Text, principal: Principal) -> Self {
-        /// The two counts of an `Rc`, and the allocator's overhead for it and the name.
-        const OVERHEAD: usize = 16 + 2 * 16;
-        let weight = size_of::<Self>() + OVERHEAD + name.as_bytes().len() + principal.size();
-        Owner { name, principal, weight }
-    }
-}
-
-impl Weigh for Owner {
-    const USUAL: usize = 192;
-
-    fn weight(&self) -> usize {
-        self.weight
+        settings::cache_size() / 8 * 7
     }
 }
 
@@ -119,12 +90,11 @@ thread_local! {
         since: 0,
         cache_size: 0,
         tokens: SetAssociative::new(),
-        principals: SetAssociative::new(),
+        principals: Principals::default(),
         combinations: Combinations::default(),
         kinds: HashMap::new(),
         peppers: Vec::new(),
         imports: None,
-        hasher: None,
     });
 }
 
@@ -154,27 +124,21 @@ impl Cache {
     fn is_obstructed(&self) -> bool {
         let changes = invalidation::last_generation() - self.since;
         changes > 0
-            && [self.combinations.full(), scope_interner::full()]
+            && [self.combinations.full(), scope_interner::full(), self.principals.full()]
                 .into_iter()
                 .flatten()
                 .any(|full| full as u64 <= changes)
     }
 
-    fn key(&mut self, name: &Text) -> u64 {
-        self.hasher.get_or_insert_with(RandomState::new).hash_one(name)
-    }
-
-    /// Stores an accepted token if it has come before, and returns whether it does.
+    /// Stores an accepted token if it is worth it, and returns whether it does.
     fn keep(&mut self, lookup: i64, accepted: &Rc<Accepted>, generation: u64) -> bool {
-        let key = lookup.cast_unsigned();
-        if accepted.digest.is_none() || !self.tokens.wants(key, share::tokens()) {
+        let (key, weight) = (lookup.cast_unsigned(), accepted.weight());
+        if accepted.digest.is_none() || !self.tokens.wants(key, weight, share::tokens()) {
             return false;
         }
-        if self.tokens.size() + accepted.weight() <= share::tokens() {
-            let both = self.tokens.size() + self.principals.size() + accepted.weight();
-            if both > share::rows() {
-                self.principals.evict(share::room());
-            }
+        let is_in_the_way = self.tokens.size() + self.principals.size() + weight > share::rows();
+        if is_in_the_way && self.tokens.size() + weight <= share::tokens() && self.tokens.needs_room() {
+            self.principals.shrink();
         }
         let most = share::tokens().min(share::rows().saturating_sub(self.principals.size()));
         let rows = [
@@ -337,7 +301,7 @@ fn pepper(id: &[u8], snapshot: &LatestSnapshot, generation: u64) -> Result<Rc<Pe
 }
 
 fn find_owner(name: &Text, snapshot: &LatestSnapshot) -> Option<Rc<Owner>> {
-    principal::find(name.as_bytes(), snapshot).map(|principal| Rc::new(Owner::new(name.clone(), principal)))
+    principal::find(name.as_bytes(), snapshot).map(Owner::alone)
 }
 
 fn find_kind(name: &Text, snapshot: &LatestSnapshot) -> Option<Kind> {
@@ -345,21 +309,20 @@ fn find_kind(name: &Text, snapshot: &LatestSnapshot) -> Option<Kind> {
 }
 
 fn owner(name: &Text, snapshot: &LatestSnapshot, generation: u64) -> Option<Rc<Owner>> {
-    let key = CACHE.with_borrow_mut(|cache| cache.key(name));
-    cached(
-        generation,
-        |cache| cache.principals.find(key, generation).filter(|owner| owner.name == *name).map(Rc::clone),
-        || find_owner(name, snapshot).ok_or(()),
-        |cache, owner| {
-            let most = share::principals().min(share::rows().saturating_sub(cache.tokens.size()));
-            // If there is room, the first use is enough.
-            if cache.principals.wants(key, most) || cache.principals.has_room(key, owner.weight(), most) {
-                let sources = Sources::new([principal::row_key(name.as_bytes())], generation);
-                cache.principals.store(key, owner, sources, most);
-            }
-        },
-    )
-    .ok()
+    if let Some(known) = CACHE.with_borrow_mut(|cache| cache.fresh().principals.find(name.as_bytes(), generation)) {
+        return Some(known);
+    }
+    let found = principal::find(name.as_bytes(), snapshot)?;
+    if invalidation::generation() != generation {
+        return Some(Owner::alone(found));
+    }
+    Some(CACHE.with_borrow_mut(|cache| {
+        let cache = cache.fresh();
+        let owner = cache.principals.value(found, share::combinations());
+        let most = share::principals().min(share::rows().saturating_sub(cache.tokens.size()));
+        cache.principals.store(name.as_bytes(), &owner, generation, most);
+        owner
+    }))
 }
 
 fn kind_of(name: &Text, snapshot: &LatestSnapshot, generation: u64) -> Option<Rc<Kind>> {

@@ -230,3 +230,10 @@ fn row_changed(row: RowKey) {
         }
     });
 }
+
+/// As if a message had told that this row has changed. Returns the generation that begins.
+#[cfg(test)]
+pub fn told(row: RowKey) -> u64 {
+    row_changed(row);
+    ROWS.get()
+}

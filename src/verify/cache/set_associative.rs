@@ -11,10 +11,16 @@ use super::sources::Sources;
 /// A bounded set-associative table of values that came from so many `ROWS`, [`WAYS`] places in each set, by a 64-bit
 /// key that is random or hashed.
 ///
-/// A value is worth storing only when its key was recently asked for before: so millions of keys that come once evict
-/// hardly any of those that come again and again.
+/// A few values are stored as they come. Beyond [`FIRST_SHARE`], a value is worth storing only when its key was
+/// recently asked for before: so millions of keys that come once evict hardly any of those that come again and again.
+///
+/// The table begins with one set and doubles when a set is full: a session that verifies a few tokens touches a few
+/// pages of memory, the first of which cost more than a whole verification, and its sets stay in the processor's cache.
 pub struct SetAssociative<V, const ROWS: usize> {
     sets: Vec<Set<V, ROWS>>,
+    /// Empty while values are stored as they come.
+    missed: Vec<Missed>,
+    recent: Recurrence,
     count: usize,
     size: usize,
     /// The set at which eviction continues when all values together take too much.
@@ -24,9 +30,12 @@ pub struct SetAssociative<V, const ROWS: usize> {
 /// With 8 ways, ten thousand keys in sixteen thousand places find a full set once in fifty times; with 4, in sixteen.
 const WAYS: usize = 8;
 
+/// The part of the room, as a divisor, that values take at their first use.
+const FIRST_SHARE: usize = 8;
+
 /// The size of a value while it is cached.
 pub trait Weigh {
-    /// The usual weight of a value, from which a table computes its number of places.
+    /// The usual weight of a value, from which a table computes its greatest number of places.
     const USUAL: usize;
 
     /// In bytes, with everything it points to and the allocator's overhead; shared parts are counted elsewhere.
@@ -34,32 +43,23 @@ pub trait Weigh {
 }
 
 /// So many places. What is looked at for every key lies together; the rest only for the one that is found.
+#[repr(C, align(64))]
 struct Set<V, const ROWS: usize> {
     /// The key at each place that holds a value.
     keys: [u64; WAYS],
     values: [Option<Rc<V>>; WAYS],
     sources: [Sources<ROWS>; WAYS],
-    /// Tags of the last keys that were not found: bits of the key that do not choose the set.
-    missed: [u16; WAYS],
-    /// The element of `missed` to overwrite next.
-    oldest: u8,
     /// The place at which eviction continues.
     next: u8,
 }
 
 impl<V, const ROWS: usize> Set<V, ROWS> {
     const fn new() -> Self {
-        Set {
-            keys: [0; WAYS],
-            values: [const { None }; WAYS],
-            sources: [const { Sources::none() }; WAYS],
-            missed: [0; WAYS],
-            oldest: 0,
-            next: 0,
-        }
+        Set { keys: [0; WAYS], values: [const { None }; WAYS], sources: [const { Sources::none() }; WAYS], next: 0 }
     }
 
     /// The place of the value with this key.
+    #[inline]
     fn way_of(&self, key: u64) -> Option<usize> {
         (0..WAYS).find(|&way| self.keys[way] == key && self.values[way].is_some())
     }
@@ -76,6 +76,11 @@ impl<V, const ROWS: usize> Set<V, ROWS> {
         self.values[way].take().map(|value| (way, value))
     }
 
+    /// Whether a value with this key takes the place of no other.
+    fn has_place(&self, key: u64) -> bool {
+        self.way_of(key).or_else(|| self.free()).is_some()
+    }
+
     /// Stores a value in place of one with its key or in a free place, evicting another if there is none. Returns the
     /// value that it replaces.
     fn store(&mut self, key: u64, value: Rc<V>, sources: Sources<ROWS>) -> Option<Rc<V>> {
@@ -89,15 +94,54 @@ impl<V, const ROWS: usize> Set<V, ROWS> {
         freed
     }
 
-    /// Whether this key was not found lately.
-    fn has_missed(&self, key: u64) -> bool {
-        self.missed.contains(&tag(key))
+    /// Moves the values into the two sets that this one becomes, of which the second has those with this bit.
+    fn split(self, bit: u64) -> (Self, Self) {
+        let (mut first, mut second) = (Set::new(), Set::new());
+        for ((key, value), sources) in self.keys.into_iter().zip(self.values).zip(self.sources) {
+            if let Some(value) = value {
+                let half = if key & bit == 0 { &mut first } else { &mut second };
+                half.store(key, value, sources);
+            }
+        }
+        (first, second)
     }
+}
 
-    /// Notes that this key was not found.
-    fn miss(&mut self, key: u64) {
-        self.missed[usize::from(self.oldest) % WAYS] = tag(key);
-        self.oldest = self.oldest.wrapping_add(1);
+/// Tags of the last keys that a set did not have: bits of the key that do not choose the set.
+#[derive(Clone, Copy)]
+struct Missed {
+    tags: [u16; WAYS],
+    /// The element to overwrite next.
+    oldest: u8,
+}
+
+impl Missed {
+    const NONE: Self = Missed { tags: [0; WAYS], oldest: 0 };
+
+    /// Notes that this key was not found, and returns whether it was not found lately either.
+    fn note(&mut self, key: u64) -> bool {
+        let has_missed = self.tags.contains(&tag(key));
+        if !has_missed {
+            self.tags[usize::from(self.oldest) % WAYS] = tag(key);
+            self.oldest = self.oldest.wrapping_add(1);
+        }
+        has_missed
+    }
+}
+
+/// How many of the last keys that were not found had come before.
+struct Recurrence {
+    asked: u32,
+    again: u32,
+}
+
+impl Recurrence {
+    fn note(&mut self, again: bool) {
+        if self.asked == 1024 {
+            *self = Recurrence { asked: self.asked / 2, again: self.again / 2 };
+        }
+        self.asked += 1;
+        self.again += u32::from(again);
     }
 }
 
@@ -109,7 +153,14 @@ fn tag(key: u64) -> u16 {
 impl<V: Weigh, const ROWS: usize> SetAssociative<V, ROWS> {
     /// An empty table; it allocates nothing until it is used.
     pub const fn new() -> Self {
-        SetAssociative { sets: Vec::new(), count: 0, size: 0, hand: 0 }
+        SetAssociative {
+            sets: Vec::new(),
+            missed: Vec::new(),
+            recent: Recurrence { asked: 0, again: 0 },
+            count: 0,
+            size: 0,
+            hand: 0,
+        }
     }
 
     /// The bytes that it takes, values included.
@@ -124,63 +175,93 @@ impl<V: Weigh, const ROWS: usize> SetAssociative<V, ROWS> {
 
     /// The value with this key, if in this generation it still agrees with the rows that it came from. Otherwise it is
     /// dropped, and wanted again.
+    #[inline]
     pub fn find(&mut self, key: u64, generation: u64) -> Option<&Rc<V>> {
-        let set = self.set_of(key);
-        let set = self.sets.get_mut(set)?;
-        let way = set.way_of(key)?;
-        if !set.sources[way].are_unchanged(generation)
-            && let Some(outdated) = set.values[way].take()
+        let at = place(key, self.sets.len());
+        let way = self.sets.get(at)?.way_of(key)?;
+        if !self.sets[at].sources[way].are_unchanged(generation)
+            && let Some(outdated) = self.sets[at].values[way].take()
         {
             self.size -= outdated.weight();
             self.count -= 1;
-            set.miss(key);
+            self.miss(key);
         }
-        set.values[way].as_ref()
+        self.sets[at].values[way].as_ref()
     }
 
-    /// Whether a value not found should be stored in a table of at most `most` bytes: its key has come before.
-    pub fn wants(&mut self, key: u64, most: usize) -> bool {
-        if self.sets.is_empty() {
-            let sets = (most / (WAYS * V::USUAL)).clamp(1, 1 << 20).next_power_of_two();
-            if 2 * sets * size_of::<Set<V, ROWS>>() > most {
-                return false;
+    fn miss(&mut self, key: u64) -> bool {
+        let missed = place(key, self.missed.len());
+        self.missed.get_mut(missed).is_some_and(|missed| missed.note(key))
+    }
+
+    /// Whether a value of this key and weight, which was not found, should be stored in a table of at most `most`
+    /// bytes: there is room for whatever comes, or its key has come before.
+    pub fn wants(&mut self, key: u64, weight: usize, most: usize) -> bool {
+        let sets = Self::most_sets(most);
+        if 2 * sets * size_of::<Set<V, ROWS>>() > most {
+            return false;
+        }
+        if self.missed.is_empty() {
+            if self.size + weight <= most / FIRST_SHARE {
+                return true;
             }
-            self.sets.resize_with(sets, Set::new);
-            self.size = self.size_of_sets();
+            self.missed.resize(sets, Missed::NONE);
+            self.size += size_of_val(&*self.missed);
         }
-        let set = self.set_of(key);
-        let set = &mut self.sets[set];
-        let wants = set.has_missed(key);
-        if !wants {
-            set.miss(key);
-        }
-        wants
+        let has_come_before = self.miss(key);
+        self.recent.note(has_come_before);
+        has_come_before
     }
 
-    /// Whether a value of this key and weight can be stored without evicting another.
-    pub fn has_room(&self, key: u64, weight: usize, most: usize) -> bool {
-        let set = self.sets.get(self.set_of(key));
-        self.size + weight <= most && set.is_some_and(|set| set.free().is_some())
+    /// Whether more room would be of use: of the keys that were not found lately, at least one in eight had come before.
+    pub fn needs_room(&self) -> bool {
+        self.missed.is_empty() || self.recent.again * 8 >= self.recent.asked
     }
 
-    /// Stores a value that is [wanted](Self::wants), or for which there [is room](Self::has_room), and returns whether
-    /// it did. Others are evicted to keep the table within `most` bytes. Does not store a value so heavy that many
-    /// would have to go for it, nor any value where there is room for so few that evicting would have to search for
-    /// them.
+    /// How many sets a table may have that takes at most so many bytes.
+    fn most_sets(most: usize) -> usize {
+        (most / (WAYS * V::USUAL)).clamp(1, 1 << 20).next_power_of_two()
+    }
+
+    /// Stores a value that is [wanted](Self::wants), and returns whether it did. Others are evicted to keep the table
+    /// within `most` bytes. Does not store a value so heavy that many would have to go for it, nor any value where
+    /// there is room for so few that evicting would have to search for them.
     pub fn store(&mut self, key: u64, value: &Rc<V>, sources: Sources<ROWS>, most: usize) -> bool {
         const LARGEST_SHARE: usize = 16;
         let weight = value.weight();
-        if self.sets.is_empty() || weight > most / LARGEST_SHARE || most < 2 * self.size_of_sets() {
+        if self.sets.is_empty() {
+            self.sets.push(Set::new());
+            self.size += size_of::<Set<V, ROWS>>();
+        }
+        if weight > most / LARGEST_SHARE || most < 2 * self.size_of_sets() {
             return false;
         }
+        while !self.sets[place(key, self.sets.len())].has_place(key) && self.grow(most) {}
         self.evict((self.size + weight).saturating_sub(most));
-        let set = self.set_of(key);
+        let set = place(key, self.sets.len());
+        // The last value that was evicted took the sets along.
         let Some(set) = self.sets.get_mut(set) else {
             return false;
         };
         let freed = set.store(key, Rc::clone(value), sources);
         self.count += usize::from(freed.is_none());
         self.size = self.size + weight - freed.map_or(0, |value| value.weight());
+        true
+    }
+
+    /// Doubles the number of sets, unless there may be no more of them.
+    #[cold]
+    fn grow(&mut self, most: usize) -> bool {
+        let former = self.sets.len();
+        let has_room = self.size + self.size_of_sets() <= most && most >= 4 * self.size_of_sets();
+        let mut sets = Vec::new();
+        if former >= Self::most_sets(most) || !has_room || sets.try_reserve_exact(2 * former).is_err() {
+            return false;
+        }
+        self.size += self.size_of_sets();
+        let (first, second): (Vec<_>, Vec<_>) = self.sets.drain(..).map(|set| set.split(former as u64)).unzip();
+        sets.extend(first.into_iter().chain(second));
+        self.sets = sets;
         true
     }
 
@@ -191,22 +272,24 @@ impl<V: Weigh, const ROWS: usize> SetAssociative<V, ROWS> {
             if self.count == 0 {
                 return self.clear();
             }
+            self.hand %= self.sets.len();
             if let Some((_, value)) = self.sets[self.hand].evict() {
                 self.size -= value.weight();
                 self.count -= 1;
             }
-            self.hand = (self.hand + 1) % self.sets.len();
+            self.hand += 1;
         }
     }
 
     fn size_of_sets(&self) -> usize {
-        self.sets.len() * size_of::<Set<V, ROWS>>()
+        size_of_val(&*self.sets)
     }
+}
 
-    fn set_of(&self, key: u64) -> usize {
-        // The number of sets is a power of two, so this keeps the lower bits.
-        (key as usize) & self.sets.len().wrapping_sub(1)
-    }
+/// The place of a key among so many, a power of two, by the lower bits.
+#[inline]
+fn place(key: u64, places: usize) -> usize {
+    key as usize & places.wrapping_sub(1)
 }
 
 #[cfg(test)]
@@ -217,8 +300,8 @@ mod tests {
     use crate::pg::scan::row_key::RowKey;
     use proptest::prelude::*;
 
+    /// As many sets as a table of at most `MOST` bytes may have.
     const SETS: usize = 16;
-    const EMPTY: usize = SETS * size_of::<Set<Weight, 1>>();
     const MOST: usize = SETS * WAYS * Weight::USUAL;
 
     /// A value that consists of its weight alone.
@@ -238,10 +321,23 @@ mod tests {
         Sources::new([RowKey::new("weight", &[])], 0)
     }
 
-    fn come(cache: &mut SetAssociative<Weight, 1>, key: u64, weight: usize) {
-        if cache.find(key, 0).is_none() && cache.wants(key, MOST) {
+    /// A key comes: its value is looked for, and stored if it is wanted. Returns whether it was found.
+    fn come(cache: &mut SetAssociative<Weight, 1>, key: u64, weight: usize) -> bool {
+        let is_known = cache.find(key, 0).is_some();
+        if !is_known && cache.wants(key, weight, MOST) {
             cache.store(key, &Rc::new(Weight(weight)), sources(), MOST);
         }
+        is_known
+    }
+
+    /// A table that stores no more values as they come.
+    fn filled() -> SetAssociative<Weight, 1> {
+        let mut cache = SetAssociative::new();
+        let mut numbers = 1_000_000..;
+        while cache.missed.is_empty() {
+            come(&mut cache, key(numbers.next().unwrap_or_default()), 100);
+        }
+        cache
     }
 
     /// Keys differ in the upper bits too, as lookups and hashes do.
@@ -250,41 +346,62 @@ mod tests {
     }
 
     #[test]
-    fn a_value_is_stored_from_its_second_use_on() {
+    fn values_are_stored_as_they_come_until_they_take_their_share() {
         let mut cache = SetAssociative::new();
-        come(&mut cache, key(7), 1);
-        assert!(cache.find(key(7), 0).is_none());
-        come(&mut cache, key(7), 1);
-        assert_eq!(cache.find(key(7), 0).map(|value| value.0), Some(1));
+        let stored =
+            (0..1_000).take_while(|&number| !come(&mut cache, key(number), 10) && cache.find(key(number), 0).is_some());
+        assert!((8..100).contains(&stored.count()));
+        assert!(cache.size() < MOST / 2);
     }
 
     #[test]
-    fn there_is_room_until_a_set_or_all_of_them_are_full() {
-        let mut cache = SetAssociative::new();
-        assert!(!cache.has_room(key(1), 1, MOST), "nothing is laid out yet");
-        come(&mut cache, key(1), 1);
-        for number in 0..WAYS as u64 {
-            let same_set = key(number * SETS as u64);
-            assert!(cache.has_room(same_set, 1, MOST));
-            assert!(!cache.has_room(same_set, 1, cache.size()));
-            cache.store(same_set, &Rc::new(Weight(1)), sources(), MOST);
+    fn later_ones_are_stored_from_their_second_use_on() {
+        let mut cache = filled();
+        assert!(!come(&mut cache, key(7), 1));
+        assert!(!come(&mut cache, key(7), 1));
+        assert!(come(&mut cache, key(7), 1));
+    }
+
+    #[test]
+    fn keys_that_come_again_need_room_and_those_that_come_once_do_not() {
+        let mut cache = filled();
+        for number in 0..3_000 {
+            come(&mut cache, key(number), 100);
         }
-        assert!(!cache.has_room(key(WAYS as u64 * SETS as u64), 1, MOST));
-        assert!(cache.has_room(key(1), 1, MOST));
+        assert!(!cache.needs_room());
+        for number in (10_000..13_000).flat_map(|number| [number, number]) {
+            come(&mut cache, key(number), 100);
+        }
+        assert!(cache.needs_room());
+    }
+
+    #[test]
+    fn a_table_grows_as_it_fills_and_loses_nothing() {
+        let mut cache = SetAssociative::new();
+        for number in 0..40 {
+            cache.store(key(number), &Rc::new(Weight(number as usize)), sources(), MOST);
+            assert!((0..=number).all(|number| cache.find(key(number), 0) == Some(&Rc::new(Weight(number as usize)))));
+        }
+        assert_eq!(cache.sets.len(), 8);
+        for number in 40..4_000 {
+            cache.store(key(number), &Rc::new(Weight(1)), sources(), MOST);
+        }
+        assert_eq!(cache.sets.len(), SETS);
     }
 
     #[test]
     fn keys_that_come_once_push_nothing_out() {
-        let mut cache = SetAssociative::new();
+        let mut cache = filled();
         come(&mut cache, key(1), 1);
         come(&mut cache, key(1), 1);
+        let size = cache.size();
         for _ in 0..2 {
             for number in 2..60_000 {
                 come(&mut cache, key(number), 1);
             }
         }
         assert!(cache.find(key(1), 0).is_some());
-        assert_eq!(cache.size(), EMPTY + 1);
+        assert_eq!(cache.size(), size);
     }
 
     #[test]
@@ -297,7 +414,7 @@ mod tests {
             for number in numbers.clone().chain(numbers.clone()) {
                 come(&mut cache, key(number), 100);
             }
-            assert_eq!(found(&mut cache, numbers), 50);
+            assert!(found(&mut cache, numbers) > 40);
         }
         assert!(found(&mut cache, 0..50) < 25);
     }
@@ -314,7 +431,7 @@ mod tests {
     #[test]
     fn a_table_that_may_take_next_to_nothing_stores_nothing() {
         let mut cache: SetAssociative<Weight, 1> = SetAssociative::new();
-        assert!(!cache.wants(key(1), 10) && !cache.wants(key(1), 10));
+        assert!(!cache.wants(key(1), 1, 10) && !cache.wants(key(1), 1, 10));
         assert_eq!(cache.size(), 0);
     }
 
@@ -330,9 +447,7 @@ mod tests {
                 prop_assert!(cache.size() <= MOST);
             }
             let found: usize = (0..400).map(|number| cache.find(key(number), 0).map_or(0, |value| value.0)).sum();
-            // Evicting the last value frees the sets too.
-            let is_empty = found == 0 && cache.size() == 0;
-            prop_assert!(is_empty || cache.size() == EMPTY + found);
+            prop_assert_eq!(cache.size(), found + cache.size_of_sets() + size_of_val(&*cache.missed));
         }
 
         #[test]
