@@ -50,6 +50,15 @@ pub fn count(token: Uuid, verdict: Verdict, rotated: bool, client: Option<Client
     }
 }
 
+/// Asks the processor for what counting a use of this token will need, while it is being judged; `is_known` if this
+/// backend has counted its uses before.
+#[inline]
+pub fn prefetch(token: Uuid, is_known: bool) {
+    let Some(slots) = shared_memory::slots().filter(|_| settings::usage_tracking()) else { return };
+    let key = in_memory::key(token);
+    if is_known { slots.prefetch(&key) } else { slots.prefetch_widely(&key) }
+}
+
 /// Counts one verification that found no token.
 pub fn count_without_token(verdict: Verdict, client: Option<Client>) -> Option<Denial> {
     let slots = shared_memory::slots().filter(|_| settings::usage_tracking())?;

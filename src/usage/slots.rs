@@ -158,6 +158,12 @@ impl Tagged {
         let hash = key.hash();
         Tagged { hash, tag: hash as u32 | 1 }
     }
+
+    /// The way that its record has in its set if that is free when it comes.
+    #[inline]
+    fn way(self) -> usize {
+        (self.hash as u32 >> 29) as usize % WAYS
+    }
 }
 
 impl<'a> Slots<'a> {
@@ -240,6 +246,27 @@ impl<'a> Slots<'a> {
         counted
     }
 
+    /// Asks the processor for the record of a token that is about to be counted, where it most often is: another
+    /// processor may have it.
+    #[inline]
+    pub fn prefetch(&self, key: &UsageKey) {
+        let tagged = Tagged::of(key);
+        let set = self.set(tagged.hash);
+        set.prefetch();
+        set.prefetch_slot(tagged.way());
+    }
+
+    /// As [`prefetch`](Self::prefetch), for a token that was hardly presented lately: wherever its record may be, or
+    /// may take the place of another's.
+    #[inline]
+    pub fn prefetch_widely(&self, key: &UsageKey) {
+        let tagged = Tagged::of(key);
+        let set = self.set(tagged.hash);
+        set.prefetch();
+        (0..WAYS).for_each(|way| set.prefetch_slot(way));
+        self.overflow.prefetch(tagged);
+    }
+
     /// Takes one use from the token's allowance, or returns the microseconds until there is one. Admits the token if it
     /// can get no slot: nobody is refused for lack of room.
     pub fn admit(&self, key: &UsageKey, rate: Rate, now: i64) -> Result<(), i64> {
@@ -285,7 +312,7 @@ impl<'a> Slots<'a> {
     fn enter(&self, set: &SlotSet, key: &UsageKey, tagged: Tagged, now: i64) -> Option<usize> {
         // Taken out first: room must not be made at its cost.
         let record = self.overflow.remove(key, tagged).map(Slot::of_words);
-        let Some(way) = set.free().or_else(|| self.make_room(set, now)) else {
+        let Some(way) = set.free(tagged.way()).or_else(|| self.make_room(set, now)) else {
             if let Some(record) = record.filter(|record| !self.move_to_overflow(record, now)) {
                 self.give_up(record.waiting_uses());
             }
@@ -301,7 +328,8 @@ impl<'a> Slots<'a> {
 
     /// Takes a way from another token, whose record moves to the overflow.
     fn make_room(&self, set: &SlotSet, now: i64) -> Option<usize> {
-        let has_rested = |slot: &Slot| !slot.is_worth_keeping(now) && slot.idle(now) > RESTED;
+        // In this order: most have not rested, and all that need be read of those is their first line.
+        let has_rested = |slot: &Slot| slot.idle(now) > RESTED && !slot.is_worth_keeping(now);
         if let Some(way) = set.longest_idle(now, has_rested) {
             return Some(way);
         }

@@ -182,6 +182,7 @@ pub fn ask(lookup: Lookup, digest: &Digest, question: &Question) -> Result<Optio
     let key = lookup.to_bigint().cast_unsigned();
     let known = CACHE.with_borrow_mut(|cache| cache.fresh().tokens.find(key, generation).map(Rc::clone));
     if let Some(known) = known.filter(|known| question.is_answered_by(known)) {
+        usage::prefetch(known.id, true);
         let now = Timestamp::now();
         // Otherwise the rows must tell what is wrong.
         if known.is_still(digest, question, now) && known.is_admitted(now) {
@@ -283,6 +284,7 @@ fn read(
     let Some(token) = TokenRow::find(lookup, digest, snapshot, pepper)? else {
         return Ok(None);
     };
+    usage::prefetch(token.id, false);
     let (owner, kind) = match generation {
         None => (find_owner(&token.owner, snapshot), find_kind(&token.kind, snapshot).map(Rc::new)),
         Some(generation) => (owner(&token.owner, snapshot, generation), kind_of(&token.kind, snapshot, generation)),

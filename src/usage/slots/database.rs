@@ -15,7 +15,7 @@ pub const DATABASES: usize = 1024;
 pub const VERDICTS: usize = Verdict::ALL.len();
 
 /// Each backend adds to one of several stripes, so that processors do not contend for one cache line.
-const STRIPES: usize = 4;
+const STRIPES: usize = 16;
 
 /// Counters of one stripe.
 #[repr(C, align(128))]

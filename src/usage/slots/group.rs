@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use super::flag::{Flag, FlagGuard};
 use super::slot::{Slot, UsageKey};
+use crate::pg::process::shared_memory::prefetch;
 
 /// Slots under one flag, of which a token may have any.
 #[repr(C, align(64))]
@@ -17,6 +18,19 @@ pub struct Group<const N: usize> {
 }
 
 impl<const N: usize> Group<N> {
+    /// Asks for what a search and a count in it will read, before it is needed.
+    #[inline]
+    pub fn prefetch(&self) {
+        prefetch(&self.flag);
+        self.tags.iter().skip(15).step_by(16).for_each(prefetch);
+    }
+
+    /// Asks for the beginning of a slot.
+    #[inline]
+    pub fn prefetch_slot(&self, at: usize) {
+        prefetch(&self.slots[at % N]);
+    }
+
     /// Takes the flag; `None` if its holder does not release it for too long.
     #[inline]
     pub fn hold(&self) -> Option<FlagGuard<'_>> {
@@ -34,9 +48,9 @@ impl<const N: usize> Group<N> {
         (0..N).find(|&at| self.tags[at].load(Relaxed) == tag && self.slots[at].is(key))
     }
 
-    /// A place that no token has.
-    pub fn free(&self) -> Option<usize> {
-        (0..N).find(|&at| self.tags[at].load(Relaxed) == 0)
+    /// A place that no token has; this one if it is free.
+    pub fn free(&self, preferred: usize) -> Option<usize> {
+        (preferred..preferred + N).map(|at| at % N).find(|&at| self.tags[at].load(Relaxed) == 0)
     }
 
     /// The slot at a place.

@@ -54,6 +54,14 @@ impl<'a> Overflow<'a> {
         [page(bits), page(bits.wrapping_mul(0x9E37_79B1))]
     }
 
+    /// Asks for the pages in which a token's record may be.
+    #[inline]
+    pub fn prefetch(&self, tagged: Tagged) {
+        if self.occupied.load(Relaxed) > 0 {
+            self.pages_of(tagged.hash).into_iter().for_each(Group::prefetch);
+        }
+    }
+
     /// Acts on the record of a token, whose set's flag the caller holds: so it can be found nowhere else meanwhile.
     pub fn with<T>(&self, key: &UsageKey, tagged: Tagged, act: impl FnOnce(&OverflowPage, usize) -> T) -> Option<T> {
         if self.occupied.load(Relaxed) == 0 {
@@ -85,7 +93,7 @@ impl<'a> Overflow<'a> {
         let page = if other.occupied().count() < one.occupied().count() { other } else { one };
         let Some(_held) = page.hold() else { return Placement::Refused };
         let mut put = Placement::Placed;
-        let at = if let Some(at) = page.free() {
+        let at = if let Some(at) = page.free(0) {
             self.occupied.fetch_add(1, Relaxed);
             at
         } else if record.is_worth_keeping(now)

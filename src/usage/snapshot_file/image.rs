@@ -3,7 +3,7 @@
 use crate::usage::slots::{Numbers, OpenBatch, Saved, Slots, VERDICTS, WORDS, halves, whole};
 
 /// The number that an image begins with. Its last byte is the version of the format.
-const MAGIC: u64 = u64::from_be_bytes(*b"tokauth\x02");
+const MAGIC: u64 = u64::from_be_bytes(*b"tokauth\x03");
 
 /// All that is kept over a stop.
 #[derive(Default, PartialEq, Eq, Debug)]
