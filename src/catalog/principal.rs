@@ -99,7 +99,7 @@ impl<'a> Lives<'a> {
             self.known.clear();
         }
         self.walk.seek([(1, Is::Equal, IndexKey::Text(name))]);
-        let found = self.walk.next(Direction::Up, column::DROPPED_AT).map(|row| read_life(&row));
+        let found = self.walk.next(Direction::Down, column::DROPPED_AT).map(|row| read_life(&row));
         self.known.insert(name.to_vec().into(), found);
         found
     }

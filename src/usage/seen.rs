@@ -85,7 +85,7 @@ impl<'a> Seen<'a> {
     pub fn of(&mut self, token: Uuid) -> Uses {
         self.rows.seek([(1, Is::Equal, IndexKey::Uuid(token))]);
         // Read before memory: what is written to the table meanwhile, memory still knows as in flight.
-        let written = self.rows.next(Direction::Up, WHOLE).map(|row| tables::uses(&row)).unwrap_or_default();
+        let written = self.rows.next(Direction::Down, WHOLE).map(|row| tables::uses(&row)).unwrap_or_default();
         let recent = self.recent.of(token).unwrap_or_default();
         Uses {
             last_used_at: written.last_used_at.max(recent.last_used_at),
