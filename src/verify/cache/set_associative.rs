@@ -7,6 +7,7 @@
 use std::rc::Rc;
 
 use super::sources::Sources;
+use crate::pg::process::shared_memory::prefetch;
 
 /// A bounded set-associative table of values that came from so many `ROWS`, [`WAYS`] places in each set, by a 64-bit
 /// key that is random or hashed.
@@ -178,7 +179,11 @@ impl<V: Weigh, const ROWS: usize> SetAssociative<V, ROWS> {
     #[inline]
     pub fn find(&mut self, key: u64, generation: u64) -> Option<&Rc<V>> {
         let at = place(key, self.sets.len());
-        let way = self.sets.get(at)?.way_of(key)?;
+        let set = self.sets.get(at)?;
+        // Meanwhile the keys are compared.
+        prefetch(&set.values);
+        set.sources.iter().step_by(2).for_each(prefetch);
+        let way = set.way_of(key)?;
         if !self.sets[at].sources[way].are_unchanged(generation)
             && let Some(outdated) = self.sets[at].values[way].take()
         {
