@@ -23,15 +23,16 @@ licence_is_allowed() {
   [ -n "$result" ] && ((result))
 }
 
-# Checks licences and sources of all crates that Cargo.lock beside this manifest names for a build.
+# Checks licences and sources of all crates that the manifest's Cargo.lock names for a build.
 check_dependencies() {
-  local manifest=$1 allowed licence crate source
+  local manifest=$1 lock allowed licence crate source
+  lock=$(dirname "$(cargo locate-project --workspace --message-format plain --manifest-path "$manifest")")/Cargo.lock
   allowed=$(listed allow)
   while IFS=$'\t' read -r licence crate; do
     licence_is_allowed "$licence" "$allowed" ||
       die "$crate has the licence \"$licence\", which deny.toml does not allow" "Take another crate, or add the licence to deny.toml with a reason."
   done < <(cargo tree --manifest-path "$manifest" --edges normal,build --prefix none --no-dedupe --format $'{l}\t{p}' | sort -u)
   while IFS= read -r source; do
-    [ "$source" = "$(listed allow-registry)" ] || die "a crate in $(dirname "$manifest")/Cargo.lock comes from $source" "deny.toml allows only registries."
-  done < <(sed -nE 's/^source = "(registry\+)?(.*)"$/\2/p' "$(dirname "$manifest")/Cargo.lock" | sort -u)
+    [ "$source" = "$(listed allow-registry)" ] || die "a crate in $lock comes from $source" "deny.toml allows only registries."
+  done < <(sed -nE 's/^source = "(registry\+)?(.*)"$/\2/p' "$lock" | sort -u)
 }

@@ -13,7 +13,7 @@ die() {
   exit 1
 }
 
-# Passes on what cargo and cargo-pgrx have to say, without colours and without their lines about each step, whose verbs
+# Passes on what cargo has to say, without colours and without its lines about each step, whose verbs
 # end in the twelfth column; of the crates they compile every fiftieth is counted, enough to see that it goes on.
 count_crates() {
   sed -u $'s/\e\\[[0-9;]*m//g' | (

@@ -7,10 +7,7 @@ export PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$PATH"
 # The extension is developed on 15, so that comes first; then the newest.
 postgres_majors=(15 18 17 16)
 
-# Versions are kept in Cargo.toml only. The library and the command of pgrx must have the same version.
-pgrx_version() { sed -nE 's/^pgrx = .*"=([0-9.]+)".*/\1/p' Cargo.toml; }
-
-# The first field of that name, which belongs to the package.
+# Versions are kept in Cargo.toml only. The first field of that name belongs to the package.
 cargo_field() { sed -nE "s/^$1 = \"(.*)\"$/\1/p" Cargo.toml | head -n 1; }
 
 major_of() { "$1" --version | sed -E 's/[^0-9]*([0-9]+).*/\1/'; }
