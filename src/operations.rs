@@ -3,6 +3,7 @@
 
 pub mod doctor;
 pub mod expiring;
+pub mod library;
 pub mod masking;
 pub mod purge;
 pub mod report;

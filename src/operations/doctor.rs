@@ -2,6 +2,7 @@
 
 mod locks;
 mod schema;
+mod versions;
 
 use pgrx::prelude::*;
 
@@ -21,8 +22,9 @@ use crate::usage;
 /// or membership, and whether each of these has a row; for that it reads every bound table and runs its expressions as
 /// the owner of the table. Keys: whether the key file is usable and has every key that tokens need. The schema:
 /// whether functions and triggers are as they were installed, with no others among them. Locks: who makes a
-/// deactivation wait. And usage: whether it has shared memory, whether that is large enough, and whether it is written
-/// to tables in time.
+/// deactivation wait. Usage: whether it has shared memory, whether that is large enough, and whether it is written to
+/// tables in time. And versions: whether the loaded library, the extension in this database and the installed files are
+/// of one.
 ///
 /// # Arguments
 /// - `compare`: false leaves out the comparison of rows, which reads the whole of each bound table
@@ -74,5 +76,6 @@ pub fn findings(compare: bool) -> Vec<Finding> {
     findings.extend(schema::findings());
     findings.extend(locks::findings());
     findings.extend(usage::findings());
+    findings.extend(versions::findings());
     findings
 }

@@ -3,5 +3,6 @@
 pub mod authorization;
 pub mod extension;
 pub mod init_privileges;
+pub mod library;
 pub mod privileges;
 pub mod role;

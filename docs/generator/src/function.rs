@@ -50,10 +50,21 @@ fn declared_in(path: &Path, file: &Path) -> Vec<Function> {
     declared.map(|(function, options)| described(function, &options, file)).collect()
 }
 
-/// The options of `#[pg_extern(…)]`, if the function has that attribute.
+/// The options of `#[pg_extern(…)]`, if the function has that attribute, and the extension the function.
 fn declaration(function: &ItemFn) -> Option<Punctuated<Meta, Token![,]>> {
     let attribute = function.attrs.iter().find(|attribute| attribute.path().is_ident("pg_extern"))?;
-    Some(attribute.parse_args_with(Punctuated::parse_terminated).expect("pg_extern has options"))
+    let options = attribute.parse_args_with(Punctuated::parse_terminated).expect("pg_extern has options");
+    // A script makes it and removes it again.
+    (!options.iter().any(has_no_sql)).then_some(options)
+}
+
+fn has_no_sql(option: &Meta) -> bool {
+    match option {
+        Meta::NameValue(pair) if pair.path.is_ident("sql") => {
+            matches!(&pair.value, Expr::Lit(ExprLit { lit: Lit::Bool(has), .. }) if !has.value)
+        }
+        _ => false,
+    }
 }
 
 fn described(function: &ItemFn, options: &Punctuated<Meta, Token![,]>, file: &Path) -> Function {

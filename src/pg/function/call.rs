@@ -8,9 +8,12 @@ use pgrx::pgrx_sql_entity_graph::metadata::{
     ArgumentError, ReturnsError, ReturnsRef, SqlMappingRef, SqlTranslatable, TypeOrigin,
 };
 
+use crate::pg::roles::extension::Extension;
 use crate::pg::types::text::Text;
 
 /// The call of a function of ours, which takes it as its first argument; SQL does not see it.
+///
+/// Arguments are read after it: where the installed extension is too new for this library, it raises 55000 before any is.
 ///
 /// It is good for nothing but asking whether the caller may make it: a function that does not use it does not compile.
 pub struct Call {
@@ -47,6 +50,7 @@ unsafe impl SqlTranslatable for Call {
 unsafe impl<'fcx> ArgAbi<'fcx> for Call {
     #[inline]
     unsafe fn unbox_arg_unchecked(arg: Arg<'_, 'fcx>) -> Self {
+        Extension::find();
         // SAFETY: the virtual argument is the fcinfo itself, valid during the call. DirectFunctionCall alone leaves
         // `flinfo` null, and nobody calls a function of SQL by it.
         unsafe {

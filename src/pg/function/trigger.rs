@@ -12,6 +12,7 @@ use pgrx::pgrx_sql_entity_graph::metadata::{
     ArgumentError, ReturnsError, ReturnsRef, SqlMappingRef, SqlTranslatable, TypeOrigin,
 };
 
+use crate::pg::roles::extension::Extension;
 use crate::pg::scan::index_scan::UniqueIndex;
 use crate::pg::sql::rows::Rows;
 use crate::pg::sql::statement::Argument;
@@ -207,6 +208,8 @@ unsafe impl SqlTranslatable for TriggerCall {
 // here.
 unsafe impl<'fcx> ArgAbi<'fcx> for TriggerCall {
     unsafe fn unbox_arg_unchecked(arg: Arg<'_, 'fcx>) -> Self {
+        // Raises where the installed extension is too new for this library.
+        Extension::find();
         // SAFETY: the virtual argument is the fcinfo itself, valid during the call.
         unsafe {
             let call = pg_sys::FunctionCallInfo::unbox_arg_unchecked(arg);

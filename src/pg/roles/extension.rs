@@ -12,11 +12,11 @@ use pgrx::pg_sys::SysCacheIdentifier::{NAMESPACEOID, PROCNAMEARGSNSP, RELOID};
 use pgrx::prelude::*;
 use pgrx::{PgSqlErrorCode, pg_sys};
 
-use super::authorization;
+use super::{authorization, library};
 use crate::pg::scan::invalidation;
 
 /// The name of the extension, and of its schema.
-const NAME: &CStr = c"tokenauth";
+pub(super) const NAME: &CStr = c"tokenauth";
 
 /// Every table and view of ours, by which our SQL names them.
 const RELATIONS: [&CStr; 16] = [
@@ -58,13 +58,25 @@ thread_local! {
 
 impl Extension {
     /// The extension, if it is installed in this database and our schema is its own.
+    ///
+    /// # Errors
+    /// Raises 55000 if this library is too old for it.
+    #[inline]
     pub fn find() -> Option<Self> {
         let generation = authorization::generation();
         if let Some((_, extension)) = INSTALLED.get().filter(|(known, _)| *known == generation) {
             return Some(extension);
         }
+        Extension::find_anew(generation)
+    }
+
+    #[cold]
+    fn find_anew(generation: u64) -> Option<Self> {
         MEMBERS.take();
         let found = look_up();
+        if let Some(extension) = found {
+            library::refuse_newer(extension.oid);
+        }
         INSTALLED.set(found.map(|extension| (generation, extension)));
         found
     }
