@@ -1,6 +1,6 @@
 # Verbs only; what they do, and why, is written in scripts/.
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-tests install installcheck demo demo-stop page docs test lint unit regress isolation examples cluster bench soak deb image dist test-packages clean
+.PHONY: help setup setup-tests install installcheck demo demo-stop page docs test test-majors lint unit regress isolation examples cluster bench soak deb image dist test-packages clean
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1	\2/p' Makefile | expand -t 22
@@ -28,6 +28,9 @@ page: install ## the settings page in a browser, on a private server
 
 test: ## set up, then every check and test
 	scripts/test
+
+test-majors: ## the same, and every test on each of PostgreSQL 15 to 18
+	scripts/test --all
 
 docs: ## write docs/reference, comments and grants from the descriptions of the functions
 	scripts/reference
@@ -76,5 +79,5 @@ dist: ## the archive for PGXN, the list of materials and the sums, beside the pa
 test-packages: ## try packages and images of every major in systems that have nothing else
 	scripts/test-packages
 
-clean: demo-stop ## remove everything built
-	rm -rf target examples/*/node_modules examples/*/*/node_modules
+clean: ## remove everything built, and the demo's server
+	scripts/clean

@@ -53,7 +53,8 @@ every_pg_config() {
   done < <(candidates_for_pg_config)
 }
 
-# Sets pg_config, pg_major and pg_bin, or stops.
+# Sets pg_config, pg_major and pg_bin, or stops; and other_major, which is "-NN" where PG_CONFIG names what is not the
+# machine's choice, so that results of two majors can lie side by side.
 # shellcheck disable=SC2034 # They are for the script that sources this.
 choose_postgres() {
   pg_config=$(find_pg_config) || die "no PostgreSQL 15 to 18 with its server and its headers was found${PG_CONFIG:+ by $PG_CONFIG}" \
@@ -61,8 +62,10 @@ choose_postgres() {
   pg_major=$(major_of "$pg_config")
   pg_bin=$("$pg_config" --bindir)
   # Only if set: a changed value rebuilds the bindings, so 'make' and a plain 'cargo' would undo each other's work.
+  other_major=
   if [ -n "${PG_CONFIG:-}" ]; then
     export PGRX_PG_CONFIG_PATH=$PG_CONFIG
+    other_major=-$pg_major
   fi
 }
 

@@ -40,7 +40,7 @@ SELECT count(*) FROM tokenauth.scan_column('ticket', 'body') s WHERE tokenauth.c
 -- whatever is text inside: varchar, char, name, JSON, XML, bytea, domains over them and arrays of them
 CREATE DOMAIN note AS varchar(200);
 CREATE DOMAIN short_note AS note;
--- (XML where PostgreSQL was built with it)
+-- not tested without libxml: a column of type xml
 CREATE FUNCTION xml_type() RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
     RETURN pg_typeof('<a/>'::text::xml);
