@@ -155,9 +155,6 @@ fn every_page_is_accessible_on_a_small_screen_and_without_scripts() {
     };
     demo.sql(USED);
     let dana = demo.visitor("dana");
-    let fields =
-        [("name", "Release pipeline"), ("scope", "devices:read"), ("scope", "devices:write"), ("expires", "30")];
-    demo.status_of(&dana.create("pat", "user:dana", &fields));
     browser.resize(1000, 640);
     browser.open(&format!("{}/sign-in", demo.origin));
     assert_accessible(&browser);
