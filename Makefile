@@ -61,6 +61,7 @@ bench: install ## measure, and write the numbers to bench/RESULTS.md
 	scripts/bench-first-call
 	scripts/bench-long-transaction
 	scripts/bench-pages
+	scripts/bench-reports
 	scripts/bench-growth
 	scripts/bench
 

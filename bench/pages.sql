@@ -1,5 +1,5 @@
 -- :tokens tokens, of which one owner has half, up to a million, one owner has a single one, and the others some ten each.
--- One in twenty is revoked. Nobody presents them, so they need no text, and one statement inserts them, without issue().
+-- One in twenty is revoked, of everybody's as of one owner's. Nobody presents them, so they need no text, and one statement inserts them, without issue().
 -- Run by scripts/bench-pages.
 
 CREATE EXTENSION tokenauth;
@@ -18,7 +18,7 @@ INSERT INTO tokenauth.token
      revoked_at, created_by)
 SELECT (lpad(to_hex((extract(epoch FROM t.at) * 1000)::bigint), 12, '0') || '7' || substr(t.mixed, 1, 3) || '8' || substr(t.mixed, 4, 15))::uuid,
        ('x' || left(t.mixed, 16))::bit(64)::bigint, sha256(t.mixed::bytea), 'sha256', 'bench_' || left(t.mixed, 8) || '…f9g0', 'bench', t.owner, 0, true,
-       'token ' || t.n, '{devices:read,sites:read}', '{}', t.at, t.at + interval '1 year', CASE WHEN t.n % 20 < 2 AND t.n % 40 < 21 THEN t.at + interval '1 hour' END,
+       'token ' || t.n, '{devices:read,sites:read}', '{}', t.at, t.at + interval '1 year', CASE WHEN t.n % 40 < 2 THEN t.at + interval '1 hour' END,
        'role:bench'
 FROM (SELECT n, md5('bench' || n) AS mixed, now() - (:tokens - n) * interval '1 second' AS at,
              CASE WHEN n = :tokens / 2 + 1 THEN 'user:one'
