@@ -26,6 +26,8 @@ use crate::usage;
 /// tables in time. And versions: whether the loaded library, the extension in this database and the installed files are
 /// of one.
 ///
+/// A NOTICE tells of each table whose rows are compared, and of each million of rows.
+///
 /// # Arguments
 /// - `compare`: false leaves out the comparison of rows, which reads the whole of each bound table
 ///

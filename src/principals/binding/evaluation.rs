@@ -113,11 +113,25 @@ impl Evaluation {
     /// # Errors
     /// Those of expressions, 22004 for a NULL name, 22023 for a malformed one.
     pub fn put_all(&self, rows: Option<&Rows>, changes: &mut Changes) -> Result<(), Error> {
+        self.put_each(rows, changes, |_| ())
+    }
+
+    /// As [`put_all`](Self::put_all), and passes on how many rows there were so far.
+    ///
+    /// # Errors
+    /// As `put_all`.
+    pub fn put_each(
+        &self,
+        rows: Option<&Rows>,
+        changes: &mut Changes,
+        mut so_far: impl FnMut(u64),
+    ) -> Result<(), Error> {
         // Names first, so that an error in another expression can name its row.
         let names = self.stored(&self.names, rows)?;
         self.each(&self.values, rows, Some(&names), |number, new| {
             let subject = self.subject(new, number)?;
             changes.put(&subject, self.put(&subject, new)?, None);
+            so_far(number);
             Ok(())
         })
     }
