@@ -36,13 +36,15 @@ pub struct Needed {
 
 /// The peppers of tokens that are not revoked, and the seals of stored texts.
 pub fn needed() -> Vec<Needed> {
-    static NEEDED: Statement = Statement::new(
-        "SELECT needed.id, needed.is_pepper, key.check_value
-           FROM (SELECT pepper AS id, true AS is_pepper
-                   FROM tokenauth.token WHERE pepper IS NOT NULL AND revoked_at IS NULL
-                 UNION
-                 SELECT seal, false FROM tokenauth.token WHERE seal IS NOT NULL) needed
+    static NEEDED: Statement = Statement::of_all(
+        "SELECT DISTINCT needed.id, needed.is_pepper, key.check_value
+           FROM (SELECT CASE WHEN revoked_at IS NULL THEN pepper END AS pepper, seal
+                   FROM tokenauth.token
+                  WHERE pepper IS NOT NULL AND revoked_at IS NULL OR seal IS NOT NULL
+                  GROUP BY 1, 2) used
+          CROSS JOIN LATERAL (VALUES (used.pepper, true), (used.seal, false)) needed (id, is_pepper)
            LEFT JOIN tokenauth.key ON key.id = needed.id
+          WHERE needed.id IS NOT NULL
           ORDER BY needed.id, needed.is_pepper",
     );
     NEEDED.all(arguments![], |row| Needed {

@@ -2,6 +2,7 @@
 
 pub mod extent;
 pub mod grant;
+pub mod idle;
 pub mod life;
 pub mod page;
 
@@ -303,13 +304,4 @@ pub static EXPIRING: Statement = Statement::new(concat!(
       WHERE t.expires_at > $1 AND t.expires_at <= $2 AND ",
     is_seen_alive!(),
     " ORDER BY t.expires_at, t.id",
-));
-
-/// Rows of the view `tokenauth.tokens`, alive, neither issued nor used since `$1`, the longest idle first.
-pub static IDLE: Statement = Statement::new(concat!(
-    "SELECT t.*
-       FROM tokenauth.tokens t
-      WHERE t.created_at < $1 AND (t.last_used_at < $1 OR t.last_used_at IS NULL) AND ",
-    is_seen_alive!(),
-    " ORDER BY greatest(t.created_at, t.last_used_at), t.id",
 ));

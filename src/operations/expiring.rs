@@ -6,11 +6,14 @@ use pgrx::prelude::*;
 use crate::arguments;
 use crate::arguments::caller::Caller;
 use crate::catalog::token;
+use crate::catalog::token::idle::IDLE;
 use crate::error::ErrorReport;
 use crate::pg::function::call::Call;
-use crate::pg::sql::statement::fields;
+use crate::pg::scan::snapshot::LatestSnapshot;
+use crate::pg::sql::statement::{Argument, fields};
 use crate::pg::types::clock::Timestamp;
 use crate::pg::types::composite::TokensRows;
+use crate::usage::seen::Recent;
 
 /// Tokens that are alive and expire within this time, the first to expire first.
 ///
@@ -33,7 +36,7 @@ fn expiring(call: Call, within: Option<Interval>) -> Result<TokensRows, ErrorRep
     let within = arguments::duration("within", within)?;
     let now = Timestamp::now();
     let until = now.plus(&within).unwrap_or(Timestamp::INFINITY);
-    Ok(TokensRows::new(&token::EXPIRING, fields![now, until], owner))
+    Ok(TokensRows::new(&token::EXPIRING, move |_| fields![now, until], owner))
 }
 
 /// Tokens that are alive and were neither issued nor used within this time, the longest idle first.
@@ -56,5 +59,9 @@ fn idle(call: Call, within: Option<Interval>) -> Result<TokensRows, ErrorReport>
     let owner = Caller::enter(call)?.act_as_owner();
     let within = arguments::duration("within", within)?;
     let since = Timestamp::now().minus(&within).unwrap_or(Timestamp::MINUS_INFINITY);
-    Ok(TokensRows::new(&token::IDLE, fields![since], owner))
+    let arguments = move |snapshot: &LatestSnapshot| {
+        let [tokens, last_used, requests, denials] = Recent::new(snapshot).all();
+        [Argument::of(since), tokens, last_used, requests, denials, Argument::of(Timestamp::now())]
+    };
+    Ok(TokensRows::new(&IDLE, arguments, owner))
 }

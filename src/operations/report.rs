@@ -2,21 +2,31 @@
 //!
 //! Most sections are one statement each over what the views show; none decides anything.
 
+use pgrx::datum::Interval;
 use pgrx::prelude::*;
 
 use super::doctor;
 use crate::arguments::caller::Caller;
-use crate::catalog::token::life::is_seen_alive;
+use crate::catalog::token::idle::idle;
+use crate::catalog::token::life::{died_with_others, ends_at, is_alive, is_killed_by, status};
 use crate::error::ErrorReport;
 use crate::model::token_state::Status;
 use crate::pg::function::call::Call;
+use crate::pg::scan::snapshot::LatestSnapshot;
 use crate::pg::sql::statement::{Argument, Statement, arguments};
 use crate::pg::types::array::TextArray;
+use crate::pg::types::clock::Timestamp;
 use crate::pg::types::text::Text;
 use crate::usage;
+use crate::usage::seen::Recent;
 
 /// How many tokens a section lists; it counts them all.
-const MOST_LISTED: i64 = 10;
+macro_rules! most_listed {
+    () => {
+        10
+    };
+}
+const MOST_LISTED: i64 = most_listed!();
 
 /// One line of the report.
 struct Line {
@@ -49,71 +59,133 @@ fn report(
     call: Call,
 ) -> Result<TableIterator<'static, (name!(section, Text), name!(item, Text), name!(value, Text))>, ErrorReport> {
     let _owner = Caller::enter(call)?.act_as_owner();
-    let lines = [kinds(), expiring(), idle(), unusual(), dead(), drift(), settings()];
+    let now = Timestamp::now();
+    let [kinds, expiring, dead] = counts(now);
+    let lines = [kinds, expiring, first_to_expire(now), idle(now), unusual(), dead, drift(), settings()];
     Ok(TableIterator::new(
         lines.into_iter().flatten().map(|Line { section, item, value }| (Text::from(section), item, value)),
     ))
 }
 
-fn kinds() -> Vec<Line> {
-    static KINDS: Statement = Statement::new(
-        "SELECT k.name,
-                coalesce(string_agg(s.tokens || ' ' || replace(s.status, '_', ' '), ', ' ORDER BY s.place), 'none')
-           FROM tokenauth.kind k
-           LEFT JOIN (SELECT t.kind, t.status, count(*) AS tokens,
-                             array_position($1, t.status) AS place
-                        FROM tokenauth.tokens t
-                       GROUP BY t.kind, t.status) s ON s.kind = k.name
-          GROUP BY k.name
-          ORDER BY k.name",
-    );
+/// The sections that count tokens: by kind and status, those that expire, and those that are newly dead, by reason. All
+/// tokens are read once for them.
+fn counts(now: Timestamp) -> [Vec<Line>; 3] {
+    // Where the owner's epoch is the token's, which is nearly always, no mass death is looked for. It is a value of the
+    // row, not a join, since a joined LIMIT would keep all of it from going parallel.
+    static COUNTS: Statement = Statement::of_all(concat!(
+        "WITH counted AS MATERIALIZED (
+             SELECT t.kind, t.status,
+                    coalesce(CASE WHEN ",
+        died_with_others!("(t.death)"),
+        "                 THEN (t.death).at ELSE t.revoked_at END >= $1 - interval '7 days', false) AS is_newly_dead,
+                    CASE WHEN ",
+        died_with_others!("(t.death)"),
+        "                THEN (t.death).reason ELSE t.revoke_reason END AS reason,
+                    count(*) AS tokens,
+                    count(*) FILTER (WHERE t.is_expiring) AS expiring
+               FROM (SELECT t.kind, t.revoked_at, t.revoke_reason,
+                            CASE WHEN p.epoch > t.owner_epoch
+                                 THEN (SELECT m FROM tokenauth.mass_death m WHERE ",
+        is_killed_by!(),
+        "                               ORDER BY m.epoch LIMIT 1) END AS death,",
+        ends_at!(),
+        "                           <= $1 + interval '7 days' AND ",
+        is_alive!(),
+        "                   AS is_expiring,",
+        status!("$1"),
+        "                   AS status
+                       FROM tokenauth.token t
+                       JOIN tokenauth.principal p ON p.principal = t.owner
+                      WHERE t.deleted_at IS NULL
+                     OFFSET 0) t
+              GROUP BY 1, 2, 3, 4)
+         SELECT section, item, value
+           FROM (SELECT 0 AS place, 'tokens' AS section, k.name AS item,
+                        coalesce(string_agg(s.tokens || ' ' || replace(s.status, '_', ' '), ', '
+                                            ORDER BY array_position($2, s.status)), 'none') AS value
+                   FROM tokenauth.kind k
+                   LEFT JOIN (SELECT kind, status, sum(tokens) AS tokens FROM counted GROUP BY kind, status) s
+                          ON s.kind = k.name
+                  GROUP BY k.name
+                 UNION ALL
+                 SELECT 0, 'expiring', 'within a week', coalesce(sum(expiring), 0)::text FROM counted
+                 UNION ALL
+                 SELECT 0, 'dead', 'revoked within a week', coalesce(sum(tokens), 0)::text
+                   FROM counted WHERE is_newly_dead
+                 UNION ALL
+                 SELECT row_number() OVER (ORDER BY sum(tokens) DESC, reason), 'dead',
+                        coalesce(reason, 'no reason given'), sum(tokens)::text
+                   FROM counted WHERE is_newly_dead
+                  GROUP BY reason) lines
+          WHERE place <= $3
+          ORDER BY place, item COLLATE \"C\"",
+    ));
     let statuses: TextArray = Status::ALL.into_iter().map(Status::as_str).collect();
-    section("tokens", &KINDS, arguments![statuses])
+    let mut sections = ["tokens", "expiring", "dead"].map(|section| (section, Vec::new()));
+    COUNTS.each(&LatestSnapshot::of_now(), arguments![now, statuses, MOST_LISTED], |row| {
+        for (section, lines) in &mut sections {
+            if row.bytes(1) == Some(section.as_bytes()) {
+                lines.push(Line { section, item: row.required(2), value: row.required(3) });
+            }
+        }
+    });
+    sections.map(|(_, lines)| lines)
 }
 
-/// A statement that lists tokens: how many there are, then the first of them, each by its name, or else its hint, and
-/// its owner. `$of` selects `t`, a row of the view, and `moment`, by which they are sorted.
-macro_rules! listing {
-    ($title:literal, $($of:expr),+) => {
+/// How a token is told in a list: by its name, or else its hint, and its owner; and a moment.
+macro_rules! told {
+    ($moment:literal) => {
         concat!(
-            "WITH listed AS MATERIALIZED (",
-            $($of,)+
-            ")
-             SELECT item, value
-               FROM (SELECT 0 AS place, ",
-            $title,
-            " AS item, count(*)::text AS value FROM listed
-                     UNION ALL
-                     SELECT row_number() OVER (ORDER BY moment, (t).id),
-                            format('%s of %s', coalesce((t).name, (t).hint, (t).id::text), (t).owner),
-                            to_char(moment, 'YYYY-MM-DD HH24:MI TZ')
-                       FROM listed) lines
-              WHERE place <= $1
-              ORDER BY place"
+            "format('%s of %s', coalesce(t.name, t.hint, t.id::text), t.owner),
+             to_char(",
+            $moment,
+            ", 'YYYY-MM-DD HH24:MI TZ')"
         )
     };
 }
 
-fn expiring() -> Vec<Line> {
-    static EXPIRING: Statement = Statement::new(listing!(
-        "'within a week'",
-        "SELECT t, t.expires_at AS moment
-           FROM tokenauth.tokens t
-          WHERE t.expires_at <= clock_timestamp() + interval '7 days' AND ",
-        is_seen_alive!()
+/// Lists tokens that expire within a week.
+fn first_to_expire(now: Timestamp) -> Vec<Line> {
+    // The limit is written out so that the planner walks the index as far as the first of them.
+    static FIRST: Statement = Statement::of_all(concat!(
+        "SELECT ",
+        told!("t.expires_at"),
+        "  FROM tokenauth.token t
+           JOIN tokenauth.principal p ON p.principal = t.owner
+          WHERE t.deleted_at IS NULL AND t.expires_at > $1 AND t.expires_at <= $1 + interval '7 days' AND ",
+        is_alive!(),
+        " ORDER BY t.expires_at, t.id
+          LIMIT ",
+        most_listed!()
     ));
-    section("expiring", &EXPIRING, arguments![MOST_LISTED])
+    section("expiring", &FIRST, arguments![now])
 }
 
-fn idle() -> Vec<Line> {
-    static IDLE: Statement = Statement::new(listing!(
-        "'neither issued nor used within 90 days'",
-        "SELECT t, greatest(t.created_at, t.last_used_at) AS moment
-           FROM tokenauth.tokens t
-          WHERE greatest(t.created_at, t.last_used_at) < clock_timestamp() - interval '90 days' AND ",
-        is_seen_alive!()
+/// Counts and lists tokens that were neither issued nor used within 90 days.
+fn idle(now: Timestamp) -> Vec<Line> {
+    static IDLE: Statement = Statement::of_all(concat!(
+        "WITH idle AS MATERIALIZED (SELECT t.id, greatest(t.created_at, u.last_used_at, m.last_used_at) AS moment",
+        idle!(),
+        ")
+         SELECT item, value
+           FROM (SELECT 0 AS place, 'neither issued nor used within 90 days' AS item, count(*)::text AS value FROM idle
+                 UNION ALL
+                 SELECT row_number() OVER (ORDER BY first.moment, first.id), ",
+        told!("first.moment"),
+        "          FROM (SELECT * FROM idle ORDER BY moment, id LIMIT ",
+        most_listed!(),
+        "               ) first
+                   JOIN tokenauth.token t ON t.id = first.id) lines
+          ORDER BY place"
     ));
-    section("idle", &IDLE, arguments![MOST_LISTED])
+    let since = Interval::new(0, 90, 0).ok().and_then(|long| now.minus(&long)).unwrap_or(Timestamp::MINUS_INFINITY);
+    let snapshot = LatestSnapshot::of_now();
+    let [tokens, last_used, requests, denials] = Recent::new(&snapshot).all();
+    let mut lines = Vec::new();
+    IDLE.each(&snapshot, &[Argument::of(since), tokens, last_used, requests, denials], |row| {
+        lines.push(Line { section: "idle", item: row.required(1), value: row.required(2) });
+    });
+    lines
 }
 
 /// A token in it may have been deleted, and so be missing from the view.
@@ -141,22 +213,6 @@ fn unusual() -> Vec<Line> {
             value: "needs the library preloaded".into(),
         }]
     }
-}
-
-fn dead() -> Vec<Line> {
-    static DEAD: Statement = Statement::new(
-        "SELECT item, value
-           FROM (SELECT 0 AS place, 'revoked within a week' AS item, count(*) AS tokens, count(*)::text AS value
-                   FROM tokenauth.tokens t WHERE t.revoked_at >= clock_timestamp() - interval '7 days'
-                 UNION ALL
-                 SELECT row_number() OVER (ORDER BY count(*) DESC, t.revoke_reason),
-                        coalesce(t.revoke_reason, 'no reason given'), count(*), count(*)::text
-                   FROM tokenauth.tokens t WHERE t.revoked_at >= clock_timestamp() - interval '7 days'
-                  GROUP BY t.revoke_reason) lines
-          WHERE place <= $1
-          ORDER BY place",
-    );
-    section("dead", &DEAD, arguments![MOST_LISTED])
 }
 
 fn drift() -> Vec<Line> {

@@ -5,17 +5,17 @@ use std::cell::Cell;
 use pgrx::Uuid;
 use pgrx::prelude::*;
 
-use super::slots::{OpenBatch, Slots};
+use super::slots::{self, OpenBatch, Slots};
 use super::{in_memory, tables};
 use crate::arguments::caller::Caller;
 use crate::error::{ErrorReport, ServerError};
 use crate::model::verdict::Verdict;
 use crate::pg::function::call::Call;
-use crate::pg::process::shared_memory;
+use crate::pg::process::{database, shared_memory};
 use crate::pg::scan::index_scan::IndexKey;
 use crate::pg::scan::index_walk::{Direction, Is, OpenIndex, WHOLE, Walk};
 use crate::pg::scan::snapshot::LatestSnapshot;
-use crate::pg::sql::statement::fields;
+use crate::pg::sql::statement::{Argument, fields};
 use crate::pg::types::clock::Timestamp;
 use crate::pg::types::composite::{Fields, RecentUsage};
 
@@ -44,7 +44,27 @@ impl<'a> Recent<'a> {
     /// Those of a token; `None` if there are none.
     pub fn of(&self, token: Uuid) -> Option<Uses> {
         let slots = self.slots?;
-        let recent = slots.recent(&in_memory::key(token));
+        self.uses(slots, slots.recent(&in_memory::key(token)))
+    }
+
+    /// Those of every token that has any: the tokens, and at the same places when they were last used, how often they
+    /// were found valid and denied; each as an array, for a statement to unnest.
+    pub fn all(&self) -> [Argument; 4] {
+        let (mut tokens, mut last, mut requests, mut denials) = (vec![], vec![], vec![], vec![]);
+        if let Some(slots) = self.slots {
+            for (token, recent) in slots.all_recent(database::current()) {
+                if let Some(uses) = self.uses(slots, recent) {
+                    tokens.push(Uuid::from_bytes(token));
+                    last.push(uses.last_used_at);
+                    requests.push(uses.requests);
+                    denials.push(uses.denials);
+                }
+            }
+        }
+        fields![tokens, last, requests, denials]
+    }
+
+    fn uses(&self, slots: Slots<'static>, recent: slots::Recent) -> Option<Uses> {
         let (mut requests, mut denials) = (recent.record.requests, recent.record.denials);
         if let Some(flight) = recent.flight
             && !self.has_arrived(in_memory::batch(slots, flight.batch))

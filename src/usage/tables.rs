@@ -188,7 +188,7 @@ fn missed_now() -> Missed {
 
 /// How many tokens have a last use or denial that the clock has not reached yet.
 pub fn ahead_of_clock() -> i64 {
-    static AHEAD: Statement = Statement::new(
+    static AHEAD: Statement = Statement::of_all(
         "SELECT count(*) FROM tokenauth.usage
           WHERE greatest(last_used_at, last_denied_at) > clock_timestamp() + interval '1 minute'",
     );

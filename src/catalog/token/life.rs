@@ -53,6 +53,34 @@ macro_rules! is_alive {
 }
 pub(crate) use is_alive;
 
+/// Its status at a moment.
+macro_rules! status {
+    ($now:literal) => {
+        concat!(
+            "CASE WHEN NOT (t.revoked_at IS NULL AND ",
+            $crate::catalog::token::life::survives!(),
+            ") THEN 'revoked'
+             WHEN t.disabled_at IS NOT NULL THEN 'disabled'
+             WHEN t.not_before > ",
+            $now,
+            " THEN 'not_yet_valid' WHEN ",
+            $crate::catalog::token::life::ends_at!(),
+            " <= ",
+            $now,
+            " THEN 'expired' WHEN NOT p.active THEN 'suspended' ELSE 'active' END"
+        )
+    };
+}
+pub(crate) use status;
+
+/// That this mass death, if there is one, is the death that the token shows, not its own revocation.
+macro_rules! died_with_others {
+    ($death:literal) => {
+        concat!($death, ".at < t.revoked_at OR t.revoked_at IS NULL")
+    };
+}
+pub(crate) use died_with_others;
+
 /// That `t`, a row of the view, is alive. Its status does not tell: a disabled token may have expired as well.
 macro_rules! is_seen_alive {
     () => {
@@ -78,8 +106,9 @@ mod tests {
         let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
         let view = words(include_str!("../../../sql/schema/views.sql"));
         for part in [
-            concat!("WHEN NOT (t.revoked_at IS NULL AND ", survives!(), ") THEN 'revoked'"),
-            concat!("WHEN ", ends_at!(), " <= c.now THEN 'expired'"),
+            status!("c.now"),
+            concat!("WHEN ", died_with_others!("d"), " THEN d.at ELSE t.revoked_at END AS revoked_at"),
+            concat!("WHEN ", died_with_others!("d"), " THEN d.reason ELSE t.revoke_reason END AS revoke_reason"),
             concat!(ends_at!(), ", greatest"),
             concat!("WHERE ", is_killed_by!(), " ORDER BY m.epoch"),
         ] {

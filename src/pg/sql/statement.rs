@@ -78,6 +78,8 @@ enum Planned {
     Freely,
     /// Every row is reached by an index, whatever the statistics said when the plan was made.
     ByKey,
+    /// Each time that it runs, for the tables as they are then, and for several processes where that is faster.
+    Anew,
 }
 
 // SAFETY: a backend has one thread; pgrx stops any other from calling the server.
@@ -92,6 +94,11 @@ impl Statement {
     /// A statement that reads few rows of tables that may have many, each by an index.
     pub const fn by_key(sql: &'static str) -> Self {
         Self::planned(sql, Planned::ByKey)
+    }
+
+    /// A statement that reads whole tables.
+    pub const fn of_all(sql: &'static str) -> Self {
+        Self::planned(sql, Planned::Anew)
     }
 
     const fn planned(sql: &'static str, planned: Planned) -> Self {
@@ -138,29 +145,29 @@ impl Statement {
             rows.register();
         }
         let _planning = Planning::comparing_sets();
-        self.send(arguments, &mut |row| {
+        self.send(&LatestSnapshot::of_now(), arguments, &mut |row| {
             into.put_row(row);
             true
         });
     }
 
-    /// Runs a SELECT and passes its rows to `take` one by one.
-    pub(in crate::pg) fn each(&self, arguments: &[Argument], take: &mut dyn FnMut(&Row) -> bool) {
+    /// Runs a SELECT by a snapshot and passes its rows to `take` one by one.
+    pub fn each(&self, snapshot: &LatestSnapshot, arguments: &[Argument], mut take: impl FnMut(&Row)) {
         let _spi = Spi::connect();
         let _planning = self.planning();
-        self.send(arguments, take);
+        self.send(snapshot, arguments, &mut |row| {
+            take(row);
+            true
+        });
     }
 
     /// Runs it in an SPI connection and passes its rows to `take`, until that answers no.
-    fn send(&self, arguments: &[Argument], take: &mut dyn FnMut(&Row) -> bool) {
+    fn send(&self, snapshot: &LatestSnapshot, arguments: &[Argument], take: &mut dyn FnMut(&Row) -> bool) {
         let plan = self.plan(arguments);
         let mut receiver = Receiver::new(take);
         // SAFETY: the arguments have the types for which the statement was planned. The snapshot stays registered and
-        // active while the plan runs, and the receiver in place; "read-only" makes SPI use that snapshot, which sees
-        // what this transaction has done so far.
+        // active while the plan runs, and the receiver in place; "read-only" makes SPI use that snapshot.
         let answer = unsafe {
-            pg_sys::CommandCounterIncrement();
-            let snapshot = LatestSnapshot::take();
             pg_sys::PushActiveSnapshot(snapshot.as_ptr());
             let options = pg_sys::SPIExecuteOptions {
                 params: parameters(arguments),
@@ -207,28 +214,38 @@ impl Statement {
 
     fn planning(&self) -> Option<Planning> {
         match self.planned {
-            Planned::Freely => None,
+            Planned::Freely | Planned::Anew => None,
             Planned::ByKey => Some(Planning::joining_ours()),
         }
     }
 
     fn plan(&self, arguments: &[Argument]) -> pg_sys::SPIPlanPtr {
+        if self.planned == Planned::Anew {
+            // Arguments, among which are long arrays, stay out of the plan, which other processes are sent as text.
+            return self.prepare(arguments, pg_sys::CURSOR_OPT_PARALLEL_OK | pg_sys::CURSOR_OPT_GENERIC_PLAN);
+        }
         let types = || arguments.iter().map(|argument| argument.oid);
         let is_planned = !self.plan.get().is_null() && self.types.borrow().iter().copied().eq(types());
         if !is_planned {
             self.forget();
-            let sql = CString::new(self.sql).expect("a statement has no zero byte");
-            let mut types: Vec<pg_sys::Oid> = types().collect();
-            let count = c_int::try_from(types.len()).expect("a statement has few arguments");
-            // SAFETY: called inside an SPI connection; text and types are copied. It raises on bad SQL.
-            let plan = unsafe { pg_sys::SPI_prepare(sql.as_ptr(), count, types.as_mut_ptr()) };
-            assert!(!plan.is_null(), "could not plan a statement");
+            let plan = self.prepare(arguments, 0);
             // SAFETY: the plan was just made; kept, it survives the connection and the transaction.
             unsafe { pg_sys::SPI_keepplan(plan) };
-            self.types.replace(types);
+            self.types.replace(types().collect());
             self.plan.set(plan);
         }
         self.plan.get()
+    }
+
+    /// Analyses it in an SPI connection, with which the plan ends unless it is kept.
+    fn prepare(&self, arguments: &[Argument], options: u32) -> pg_sys::SPIPlanPtr {
+        let sql = CString::new(self.sql).expect("a statement has no zero byte");
+        let mut types: Vec<pg_sys::Oid> = arguments.iter().map(|argument| argument.oid).collect();
+        let count = c_int::try_from(types.len()).expect("a statement has few arguments");
+        // SAFETY: called inside an SPI connection; text and types are copied. It raises on bad SQL.
+        let plan = unsafe { pg_sys::SPI_prepare_cursor(sql.as_ptr(), count, types.as_mut_ptr(), options as c_int) };
+        assert!(!plan.is_null(), "could not plan a statement");
+        plan
     }
 
     /// Frees the plan, whose argument types no longer fit: a row type of ours has a new oid after DROP and CREATE

@@ -12,6 +12,7 @@ use pgrx::{FromDatum, impl_sql_translatable, pg_sys, varsize_any};
 use super::detached_datum::Detached;
 use super::row::{Row, Value};
 use crate::pg::report::diagnostics::Watch;
+use crate::pg::scan::snapshot::LatestSnapshot;
 use crate::pg::sql::statement::{Argument, Statement};
 use crate::pg::transaction::acting_as::ActingAs;
 
@@ -268,15 +269,16 @@ composite_from_statement!(
 pub struct TokensRows(Box<dyn FnOnce(&mut RowStore)>);
 
 impl TokensRows {
-    /// The rows of this statement, which runs as `owner`.
-    pub fn new(statement: &'static Statement, arguments: impl Into<Vec<Argument>>, owner: ActingAs) -> Self {
-        let arguments = arguments.into();
+    /// The rows of this statement, which runs as `owner`, with the arguments that `of` makes of its snapshot.
+    pub fn new<const N: usize>(
+        statement: &'static Statement,
+        of: impl FnOnce(&LatestSnapshot) -> [Argument; N] + 'static,
+        owner: ActingAs,
+    ) -> Self {
         TokensRows::put_by(move |rows| {
             let _owner = owner;
-            statement.each(&arguments, &mut |row| {
-                rows.put_row(row);
-                true
-            });
+            let snapshot = LatestSnapshot::of_now();
+            statement.each(&snapshot, &of(&snapshot), |row| rows.put_row(row));
         })
     }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::group::Group;
 use super::record::{Missed, Record};
 use super::slot::{Slot, UsageKey};
-use super::{SlotSet, Slots};
+use super::{Recent, SlotSet, Slots};
 
 /// The uses of one token that a batch has taken.
 pub struct Taken {
@@ -16,6 +16,18 @@ pub struct Taken {
 }
 
 impl Slots<'_> {
+    /// What this memory knows of the uses of every token of a database that it knows, in the order of tokens.
+    pub fn all_recent(&self, database: u32) -> Vec<([u8; 16], Recent)> {
+        let mut all = self.gather(|slot| {
+            let mut recent = Recent::default();
+            of(slot, database)?.add_to(&mut recent);
+            Some((slot.key().token, recent))
+        });
+        all.sort_by_key(|(token, _)| *token);
+        all.dedup_by_key(|(token, _)| *token);
+        all
+    }
+
     /// The tokens of a database whose uses a batch could take now, in their order: that of the tables' indexes, so that
     /// a flush visits each page once.
     pub fn waiting(&self, database: u32) -> Vec<[u8; 16]> {

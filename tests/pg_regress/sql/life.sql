@@ -147,6 +147,15 @@ SELECT id FROM life WHERE is_alive AND expires_at IS NOT NULL EXCEPT SELECT id F
 SELECT id FROM tokenauth.expiring('1 year') EXCEPT SELECT id FROM life WHERE is_alive AND expires_at IS NOT NULL;
 SELECT id FROM life WHERE is_alive EXCEPT SELECT id FROM tokenauth.idle('0 seconds');
 SELECT id FROM tokenauth.idle('0 seconds') EXCEPT SELECT id FROM life WHERE is_alive;
+SELECT count(*) AS idle, count(*) FILTER (WHERE i IS DISTINCT FROM t) AS differ FROM tokenauth.idle('0 seconds') i LEFT JOIN tokenauth.tokens t ON t.id = i.id;
+-- … by whatever processes they are read
+BEGIN;
+SET LOCAL parallel_setup_cost = 0;
+SET LOCAL parallel_tuple_cost = 0;
+SET LOCAL min_parallel_table_scan_size = 0;
+SELECT count(*) AS idle, count(*) FILTER (WHERE i IS DISTINCT FROM t) AS differ FROM tokenauth.idle('0 seconds') i LEFT JOIN tokenauth.tokens t ON t.id = i.id;
+SELECT item, value FROM tokenauth.report() WHERE section IN ('expiring', 'idle', 'tokens') AND item NOT LIKE '%user:%';
+COMMIT;
 SELECT item, value FROM tokenauth.report() WHERE section IN ('expiring', 'idle', 'tokens') AND item NOT LIKE '%user:%';
 
 -- what is dead or expired can be removed once its moment is long past, and nothing else

@@ -21,11 +21,41 @@ fn a_list_right_after_a_verification_is_exact() {
     for round in 1..=rounds {
         assert_eq!(verdict(&mut client, &issued.token), "valid");
         assert_eq!(counts(&mut client, &issued), (round, 0));
+        assert_eq!(one::<i64>(&mut client, "SELECT request_count FROM tokenauth.list(page_size => 1)"), round);
     }
     let is_fresh = "SELECT last_used_at > clock_timestamp() - interval '10 seconds' FROM tokenauth.list()";
     assert!(one::<bool>(&mut client, is_fresh));
     wait_until("the flush", || written(&mut client, &issued) == rounds);
     assert_eq!(counts(&mut client, &issued), (rounds, 0));
+}
+
+#[test]
+fn a_token_that_only_memory_knows_to_be_used_is_not_idle() {
+    let server = lazy_server(&[]);
+    let mut client = server.connect("postgres");
+    prepare(&mut client);
+    let [used, unused] = [issue(&mut client, "user:1"), issue(&mut client, "user:1")];
+    client.batch_execute("UPDATE tokenauth.token SET created_at = created_at - interval '100 days'").unwrap();
+    let idle = |client: &mut Client, within: &str| -> Vec<String> {
+        one(client, &format!("SELECT array_agg(id::text) FROM tokenauth.idle('{within}')"))
+    };
+    let reported = "SELECT value FROM tokenauth.report() WHERE section = 'idle' AND item LIKE 'neither%'";
+    assert_eq!(idle(&mut client, "90 days"), [used.id.clone(), unused.id.clone()]);
+    assert_eq!(one::<String>(&mut client, reported), "2");
+
+    verify_often(&mut client, &used, 3);
+    assert_eq!(written(&mut client, &used), 0);
+    assert_eq!(idle(&mut client, "90 days"), [unused.id.clone()]);
+    assert_eq!(one::<String>(&mut client, reported), "1");
+    assert_eq!(idle(&mut client, "0"), [unused.id.clone(), used.id.clone()], "the longest idle first");
+    for set in ["tokenauth.list()", "tokenauth.idle('0')"] {
+        let differ = format!(
+            "SELECT count(*) FROM {set} s FULL JOIN tokenauth.tokens t ON t.id = s.id
+              WHERE s IS DISTINCT FROM t OR s.id = '{}' AND s.request_count <> 3",
+            used.id
+        );
+        assert_eq!(one::<i64>(&mut client, &differ), 0, "{set}");
+    }
 }
 
 #[test]
