@@ -1,13 +1,13 @@
 //! Tokens that are alive and were neither issued nor used since a moment, of all tokens.
 //!
-//! What shared memory knows of their uses is an argument of the statements, which join it as a set: asked of each token,
-//! it would take longer than everything else, and to sort by it would not go parallel.
+//! What shared memory knows of their uses is an argument of the statements, which join it as a set: asked of each
+//! token, it would take longer than everything else.
 
 use super::life::status;
 use crate::pg::sql::statement::Statement;
 
-/// Such tokens `t`, idle since `$1` and each since `moment`, with their owners `p` and uses: `u`, of the table, and `m`,
-/// of shared memory, from the arrays `$2` to `$5`.
+/// Such tokens `t`, neither issued nor used since `$1`, with their owners `p` and uses: `u`, of the table, and `m`, of
+/// shared memory, from the arrays `$2` to `$5`.
 macro_rules! idle {
     () => {
         concat!(
