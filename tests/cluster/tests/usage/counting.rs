@@ -40,14 +40,14 @@ fn a_token_that_only_memory_knows_to_be_used_is_not_idle() {
         one(client, &format!("SELECT array_agg(id::text) FROM tokenauth.idle('{within}')"))
     };
     let reported = "SELECT value FROM tokenauth.report() WHERE section = 'idle' AND item LIKE 'neither%'";
-    assert_eq!(idle(&mut client, "90 days"), [used.id.clone(), unused.id.clone()]);
+    assert_eq!(idle(&mut client, "90 days"), [used.id.as_str(), &unused.id]);
     assert_eq!(one::<String>(&mut client, reported), "2");
 
     verify_often(&mut client, &used, 3);
     assert_eq!(written(&mut client, &used), 0);
-    assert_eq!(idle(&mut client, "90 days"), [unused.id.clone()]);
+    assert_eq!(idle(&mut client, "90 days"), [unused.id.as_str()]);
     assert_eq!(one::<String>(&mut client, reported), "1");
-    assert_eq!(idle(&mut client, "0"), [unused.id.clone(), used.id.clone()], "the longest idle first");
+    assert_eq!(idle(&mut client, "0"), [unused.id.as_str(), &used.id], "the longest idle first");
     for set in ["tokenauth.list()", "tokenauth.idle('0')"] {
         let differ = format!(
             "SELECT count(*) FROM {set} s FULL JOIN tokenauth.tokens t ON t.id = s.id
