@@ -361,12 +361,14 @@ impl Writing {
         // SAFETY: guaranteed by the caller.
         unsafe {
             #[cfg(not(feature = "pg18"))]
-            return pg_sys::ExecCheckIndexConstraints(target, slot, estate, &mut other, arbiter);
+            {
+                pg_sys::ExecCheckIndexConstraints(target, slot, estate, &mut other, arbiter)
+            }
             #[cfg(feature = "pg18")]
             {
                 // The row itself is not in the table.
                 let mut itself = pg_sys::ItemPointerData::default();
-                return pg_sys::ExecCheckIndexConstraints(target, slot, estate, &mut other, &mut itself, arbiter);
+                pg_sys::ExecCheckIndexConstraints(target, slot, estate, &mut other, &mut itself, arbiter)
             }
         }
     }
