@@ -3,9 +3,11 @@
 //! The extension must be installed in the PostgreSQL of `PG_CONFIG`, or of the `pg_config` in `PATH`; `make cluster`
 //! does both. Whatever fails panics with the message of the program or server.
 
+pub mod catalogs;
 pub mod contract;
 mod end;
 mod examples;
+pub mod filled;
 mod installation;
 mod memory;
 mod needles;

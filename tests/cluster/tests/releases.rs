@@ -1,0 +1,90 @@
+//! Every release that is in `sql/` works with the library as it is now, before its database is updated and after that,
+//! and then is what a new installation is. Where nothing is released yet, the version to come stands for it.
+
+use std::fs;
+use std::path::Path;
+
+use postgres::Client;
+use tokenauth_cluster::catalogs::{assert_same_catalogs, catalogs};
+use tokenauth_cluster::filled::Filled;
+use tokenauth_cluster::{FAST, Server};
+
+/// The versions with a script of their own, and that of the installed files.
+fn versions(client: &mut Client) -> (Vec<String>, String) {
+    let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../sql");
+    let names = fs::read_dir(scripts).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let of = |name: &str| Some(name.strip_prefix("tokenauth--")?.strip_suffix(".sql")?.to_owned());
+    let mut versions: Vec<String> =
+        names.filter_map(|name| of(&name)).filter(|version| !version.contains("--")).collect();
+    let current: String = client
+        .query_one("SELECT default_version::text FROM pg_available_extensions WHERE name = 'tokenauth'", &[])
+        .unwrap()
+        .get(0);
+    if !versions.contains(&current) {
+        versions.push(current.clone());
+    }
+    (versions, current)
+}
+
+#[test]
+fn a_release_works_with_the_library_of_today_and_an_update_makes_it_a_new_installation() {
+    let mut server = Server::start(FAST);
+    let settings = Filled::settings(&server);
+    server.configure_and_restart(&settings.each_ref().map(String::as_str));
+    let (versions, current) = versions(&mut server.connect("postgres"));
+    server.create_database("new", "TEMPLATE template0");
+    let mut new = server.connect("new");
+    new.batch_execute("CREATE EXTENSION tokenauth").unwrap();
+    let expected = catalogs(&mut new);
+
+    for version in versions {
+        let database = format!("\"from {version}\"");
+        server.create_database(&database, "TEMPLATE template0");
+        let database = database.trim_matches('"');
+        let mut client = server.connect(database);
+        client.batch_execute(&format!("CREATE EXTENSION tokenauth VERSION '{version}'")).unwrap();
+        let filled = Filled::fill(&server, &mut client);
+        let mut witness = server.connect(database);
+        filled.check(&server, &mut witness, &format!("{version}, in a session that goes on during the update"));
+
+        client.batch_execute("ALTER EXTENSION tokenauth UPDATE").unwrap();
+        let installed: String =
+            client.query_one("SELECT extversion FROM pg_extension WHERE extname = 'tokenauth'", &[]).unwrap().get(0);
+        assert_eq!(installed, current);
+        filled.check(&server, &mut witness, &format!("{version}, updated, in the session of before"));
+        filled.check(&server, &mut client, &format!("{version}, updated"));
+        assert_same_catalogs(&catalogs(&mut client), &expected, &format!("{version}, updated to {current},"));
+        assert!(!server.dump(database, &[]).is_empty());
+    }
+}
+
+#[test]
+fn what_an_update_forgets_is_found() {
+    let server = Server::start(FAST);
+    let mut client = server.connect("postgres");
+    client.batch_execute("CREATE EXTENSION tokenauth").unwrap();
+    let whole = catalogs(&mut client);
+    for forgotten in [
+        "COMMENT ON FUNCTION tokenauth.revoke(uuid, text, text) IS NULL",
+        "COMMENT ON COLUMN tokenauth.kind.name IS 'another'",
+        "COMMENT ON TRIGGER guard ON tokenauth.kind IS NULL",
+        "GRANT SELECT ON tokenauth.token TO PUBLIC",
+        "GRANT EXECUTE ON FUNCTION tokenauth.purge(interval) TO PUBLIC",
+        "ALTER TABLE tokenauth.token ALTER COLUMN metadata SET STORAGE EXTERNAL",
+        "ALTER TABLE tokenauth.token SET (fillfactor = 55)",
+        "ALTER TABLE tokenauth.token ALTER COLUMN name SET DEFAULT 'x'",
+        "ALTER TABLE tokenauth.kind DISABLE TRIGGER record",
+        "ALTER FUNCTION tokenauth.revoke(uuid, text, text) COST 5",
+        "ALTER FUNCTION tokenauth.verify(text, text[], text) STABLE",
+        "CREATE INDEX more ON tokenauth.token (name)",
+        "ALTER TABLE tokenauth.token ADD CONSTRAINT more CHECK (name <> '') NOT VALID",
+        "ALTER TABLE tokenauth.token REPLICA IDENTITY FULL",
+        "ALTER TABLE tokenauth.token ADD COLUMN more int",
+        "ALTER EXTENSION tokenauth DROP TABLE tokenauth.signal",
+    ] {
+        client.batch_execute(&format!("BEGIN; {forgotten}")).unwrap();
+        assert_ne!(catalogs(&mut client), whole, "{forgotten}");
+        client.batch_execute("ROLLBACK").unwrap();
+    }
+    assert_same_catalogs(&catalogs(&mut client), &whole, "after all were rolled back, it");
+}
