@@ -36,6 +36,7 @@ pub mod key;
 pub mod kind;
 pub mod mass_death;
 pub mod member;
+mod lock_moment;
 pub mod principal;
 pub mod retention;
 pub mod revocations;

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use pgrx::datum::Interval;
 
+use super::lock_moment::LockMoment;
 use crate::error::KindError;
 use crate::model::error_style::ErrorStyle;
 use crate::model::kind::{Kind, PermissionMode};
@@ -13,12 +14,10 @@ use crate::model::rate::Rate;
 use crate::model::scope::{Scope, Scopes};
 use crate::pg::scan::index_scan::{IndexKey, UniqueIndex};
 use crate::pg::scan::index_walk::{Direction, WHOLE};
-use crate::pg::scan::invalidation;
 use crate::pg::scan::row_key::RowKey;
 use crate::pg::scan::row_lock::Strength;
 use crate::pg::scan::snapshot::LatestSnapshot;
 use crate::pg::sql::statement::{Statement, arguments, run_command};
-use crate::pg::transaction::xact;
 use crate::pg::types::array::TextArray;
 use crate::pg::types::clock::micros;
 use crate::pg::types::row::Row;
@@ -70,38 +69,23 @@ pub fn find(name: &[u8], snapshot: &LatestSnapshot) -> Option<Kind> {
 /// # Errors
 /// 42704 when there is none.
 pub fn lock(name: &Text) -> Result<Rc<Kind>, KindError> {
-    // Taken before the row is read: a change that commits later moves it.
-    let generation = invalidation::generation();
-    let now = |kind| Locked { kind, generation, ended: xact::ended(), rollbacks: xact::rollbacks() };
-    let is_of_now = |locked: &Locked| {
-        (locked.generation, locked.ended, locked.rollbacks) == (generation, xact::ended(), xact::rollbacks())
-    };
+    let now = LockMoment::now();
     let held = LOCKED.with_borrow(|locked| {
-        let locked = locked.as_ref().filter(|locked| is_of_now(locked) && locked.kind.name == *name)?;
-        Some(Rc::clone(&locked.kind))
+        let (kind, _) = locked.as_ref().filter(|(kind, moment)| *moment == now && kind.name == *name)?;
+        Some(Rc::clone(kind))
     });
     if let Some(kind) = held {
         return Ok(kind);
     }
     let kind = BY_NAME.lock(IndexKey::Text(name.as_bytes()), Strength::KeyShare, read);
     let kind = Rc::new(kind.ok_or_else(|| KindError::NotFound(name.shown()))?);
-    LOCKED.set(Some(now(Rc::clone(&kind))));
+    LOCKED.set(Some((Rc::clone(&kind), now)));
     Ok(kind)
 }
 
-/// The kind that was locked last. A transaction that issues many tokens of it need not lock it for each.
-struct Locked {
-    kind: Rc<Kind>,
-    /// The generation of rows of which it is the newest.
-    generation: u64,
-    /// How many transactions had ended: a lock lasts as long as its transaction.
-    ended: u64,
-    /// How many had been rolled back, savepoints included, which give back the locks taken since.
-    rollbacks: u64,
-}
-
 thread_local! {
-    static LOCKED: RefCell<Option<Locked>> = const { RefCell::new(None) };
+    /// The kind that was locked last. A transaction that issues many tokens of it need not lock it for each.
+    static LOCKED: RefCell<Option<(Rc<Kind>, LockMoment)>> = const { RefCell::new(None) };
 }
 
 /// Waits until no token of this kind, or of any if `None`, is being issued, and blocks further issuing.

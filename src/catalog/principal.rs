@@ -1,8 +1,10 @@
 //! Rows of `tokenauth.principal`.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
+use super::lock_moment::LockMoment;
 use super::scope_interner;
 use crate::catalog::kind::stored_scopes;
 use crate::error::PrincipalError;
@@ -42,6 +44,7 @@ mod column {
 }
 
 /// A principal, or the tombstone of one.
+#[derive(Clone)]
 pub struct Principal {
     /// What it says about the life of its tokens.
     pub state: OwnerState,
@@ -122,12 +125,50 @@ pub enum Hold {
 
 /// The newest version of the principal of this name, tombstones included, locked as `hold` says.
 pub fn lock(name: &PrincipalName, hold: Hold) -> Option<Principal> {
-    let strength = match hold {
-        Hold::Look => return find(name.as_bytes(), &LatestSnapshot::take()),
-        Hold::Share => Strength::Share,
-        Hold::Alone => Strength::NoKeyUpdate,
-    };
-    BY_NAME.lock(IndexKey::Text(name.as_bytes()), strength, read)
+    match hold {
+        Hold::Look => find(name.as_bytes(), &LatestSnapshot::take()),
+        Hold::Share => lock_shared(name),
+        Hold::Alone => BY_NAME.lock(IndexKey::Text(name.as_bytes()), Strength::NoKeyUpdate, read),
+    }
+}
+
+/// Locks a principal in SHARE mode, unless this transaction has locked it so before.
+fn lock_shared(name: &PrincipalName) -> Option<Principal> {
+    let now = LockMoment::now();
+    let (is_first, known) = SHARED.with_borrow(|shared| {
+        let is_first = shared.moment != Some(now);
+        (is_first, if is_first { None } else { shared.principals.get(name.as_bytes()).cloned() })
+    });
+    if known.is_some() {
+        return known;
+    }
+    let found = BY_NAME.lock(IndexKey::Text(name.as_bytes()), Strength::Share, read);
+    SHARED.with_borrow_mut(|shared| {
+        // Most transactions lock one, which is not worth keeping.
+        if is_first || shared.principals.len() >= Shared::MOST {
+            *shared = Shared { moment: Some(now), principals: HashMap::new() };
+        }
+        if !is_first && let Some(principal) = &found {
+            shared.principals.insert(name.text(), principal.clone());
+        }
+    });
+    found
+}
+
+/// Principals that the transaction has locked in SHARE mode. One that issues or takes over many tokens need not lock
+/// the owner of each.
+struct Shared {
+    moment: Option<LockMoment>,
+    principals: HashMap<Text, Principal>,
+}
+
+impl Shared {
+    /// How many are known at most.
+    const MOST: usize = 20_000;
+}
+
+thread_local! {
+    static SHARED: RefCell<Shared> = RefCell::new(Shared { moment: None, principals: HashMap::new() });
 }
 
 /// As [`lock`], but only a principal that has not been dropped.
