@@ -21,13 +21,13 @@ TRUNCATE tokenauth.token;
 
 -- Ids as issue() makes them, by time, with what is random in them computed; who is kept has a place and keeps the rest.
 INSERT INTO tokenauth.token
-    (id, lookup, digest, algorithm, hint, kind, owner, owner_epoch, dies_with_owner, name, scopes, data_scopes, created_at, expires_at,
+    (id, lookup, digest, algorithm, hint, kind, owner, owner_epoch, dies_with_owner, crowded, name, scopes, data_scopes, created_at, expires_at,
      revoked_at, created_by)
 SELECT (lpad(to_hex((extract(epoch FROM t.at) * 1000)::bigint), 12, '0') || '7' || substr(t.mixed, 1, 3) || '8' || substr(t.mixed, 4, 15))::uuid,
        coalesce(k.lookup, ('x' || left(t.mixed, 16))::bit(64)::bigint), coalesce(k.digest, sha256(t.mixed::bytea)), 'sha256',
        coalesce(k.hint, 'bench_' || left(t.mixed, 8) || '…f9g0'), 'bench',
-       coalesce(k.owner, 'user:' || (hashint8(t.n) & 2147483647) % (:tokens / 10) + 1), 0, true, 'token ' || t.n,
-       '{devices:read,sites:read}', '{}', t.at, t.at + interval '1 year' + :tokens * interval '1 second',
+       coalesce(k.owner, 'user:' || (hashint8(t.n) & 2147483647) % (:tokens / 10) + 1), 0, true, false, 'token ' || t.n,
+       'devices:read sites:read', '{}', t.at, t.at + interval '1 year' + :tokens * interval '1 second',
        CASE WHEN k.id IS NULL AND t.n % 20 = 1 THEN t.at + interval '1 hour' END, 'role:bench'
 FROM (SELECT n, md5('bench' || n) AS mixed, now() - (:tokens - n) * interval '1 second' AS at FROM generate_series(1, :tokens) n) t
 LEFT JOIN kept k ON k.place = t.n

@@ -16,7 +16,7 @@ INSERT INTO tokenauth.token
 SELECT coalesce(k.id, gen_random_uuid()), coalesce(k.lookup, ('x' || left(md5('bench' || n), 16))::bit(64)::bigint),
        coalesce(k.digest, sha256(n::text::bytea)), 'sha256', coalesce(k.hint, 'bench_a1b2c3d4…f9g0'), 'bench',
        coalesce(k.owner, 'user:' || n % 1000 + 1), coalesce(k.owner_epoch, 0), true,
-       coalesce(k.scopes, '{devices:read,sites:read}'), '{}', coalesce(k.created_at, now()), 'bench'
+       coalesce(k.scopes, 'devices:read sites:read'), '{}', coalesce(k.created_at, now()), 'bench'
 FROM generate_series(1, :tokens) n LEFT JOIN kept k ON k.place = n
 ON CONFLICT (lookup) DO NOTHING;
 

@@ -14,11 +14,11 @@ FROM generate_series(1, 10) n;
 
 -- Ids as issue() makes them, by time, with what is random in them computed.
 INSERT INTO tokenauth.token
-    (id, lookup, digest, algorithm, hint, kind, owner, owner_epoch, dies_with_owner, name, scopes, data_scopes, created_at, expires_at,
+    (id, lookup, digest, algorithm, hint, kind, owner, owner_epoch, dies_with_owner, crowded, name, scopes, data_scopes, created_at, expires_at,
      revoked_at, created_by)
 SELECT (lpad(to_hex((extract(epoch FROM t.at) * 1000)::bigint), 12, '0') || '7' || substr(t.mixed, 1, 3) || '8' || substr(t.mixed, 4, 15))::uuid,
-       ('x' || left(t.mixed, 16))::bit(64)::bigint, sha256(t.mixed::bytea), 'sha256', 'bench_' || left(t.mixed, 8) || '…f9g0', 'bench', t.owner, 0, true,
-       'token ' || t.n, '{devices:read,sites:read}', '{}', t.at, t.at + interval '1 year', CASE WHEN t.n % 40 < 2 THEN t.at + interval '1 hour' END,
+       ('x' || left(t.mixed, 16))::bit(64)::bigint, sha256(t.mixed::bytea), 'sha256', 'bench_' || left(t.mixed, 8) || '…f9g0', 'bench', t.owner, 0, true, t.owner = 'user:many',
+       'token ' || t.n, 'devices:read sites:read', '{}', t.at, t.at + interval '1 year', CASE WHEN t.n % 40 < 2 THEN t.at + interval '1 hour' END,
        'role:bench'
 FROM (SELECT n, md5('bench' || n) AS mixed, now() - (:tokens - n) * interval '1 second' AS at,
              CASE WHEN n = :tokens / 2 + 1 THEN 'user:one'

@@ -16,7 +16,8 @@
 //! 4. rows of `member`, whose principals are not always locked: what changes a membership locks only that;
 //! 5. rows of `token`;
 //! 6. rows of `binding`, each of the bound table that the call has locked;
-//! 7. rows that are written once and never locked: `key`, new tokens with their usage, `import`, `mass_death`, `event`.
+//! 7. rows that are written once and never locked: `key`, new tokens with their usage, `as_issued`, `import`,
+//!    `mass_death`, `event`.
 //!
 //! An UPDATE or DELETE of many rows visits them in whatever order it is planned. So a set operation is an INSERT with
 //! ON CONFLICT, which follows its SELECT, or locks its rows first by a statement of their own. Rows about to be
@@ -25,6 +26,7 @@
 //!
 //! What several calls of one transaction lock is in the order of the calls, which is the application's own.
 
+pub mod as_issued;
 pub mod binding;
 pub mod death_notice;
 pub mod event;
@@ -34,9 +36,9 @@ pub mod id;
 pub mod import;
 pub mod key;
 pub mod kind;
+mod lock_moment;
 pub mod mass_death;
 pub mod member;
-mod lock_moment;
 pub mod principal;
 pub mod retention;
 pub mod revocations;

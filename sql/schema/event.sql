@@ -1,12 +1,14 @@
+-- What a token was when it was issued is in its row, or in tokenauth.as_issued once that has changed; the view shows it.
+-- No change of a token is recorded but by functions of ours, which see to that.
 CREATE TABLE tokenauth.event (
     id             uuid NOT NULL,
     at             timestamptz NOT NULL,
-    event          text NOT NULL,
     token_id       uuid,
+    acting_token   uuid,
+    event          text NOT NULL,
     kind           text,
     owner          text,
     actor          text,
-    acting_token   uuid,
     acting_label   text,
     role           text NOT NULL,
     session_role   text,
@@ -18,9 +20,11 @@ CREATE TABLE tokenauth.event (
 );
 
 -- Without the id behind it, an index entry of an owner takes a fifth, since equal ones are stored once. Few owners have
--- so many events that sorting theirs takes long, and for those the planner walks the primary key.
-CREATE INDEX event_token_id_idx ON tokenauth.event (token_id) WHERE token_id IS NOT NULL;
-CREATE INDEX event_owner_idx ON tokenauth.event (owner) WHERE owner IS NOT NULL;
+-- so many events that sorting theirs takes long, and for those the planner walks the primary key. Neither index has a
+-- condition: that would be prepared for each row, and what is NULL takes next to nothing. NULL comes first, so that the
+-- newest token is at the end, where pages are filled.
+CREATE INDEX event_token_id_idx ON tokenauth.event (token_id NULLS FIRST);
+CREATE INDEX event_owner_idx ON tokenauth.event (owner);
 
 COMMENT ON TABLE tokenauth.event IS 'History: one row for each change, written in its transaction; rows never change, and only purge() removes them';
 COMMENT ON INDEX tokenauth.event_token_id_idx IS 'Finds the history of a token';
@@ -38,7 +42,7 @@ COMMENT ON COLUMN tokenauth.event.role IS 'The effective user, whose access was 
 COMMENT ON COLUMN tokenauth.event.session_role IS 'The role that was logged in; NULL when it is the same';
 COMMENT ON COLUMN tokenauth.event.client IS 'Address of the database client; NULL over a Unix socket';
 COMMENT ON COLUMN tokenauth.event.before IS 'The changed fields as they were';
-COMMENT ON COLUMN tokenauth.event.after IS 'The changed fields as they are now';
+COMMENT ON COLUMN tokenauth.event.after IS 'The changed fields as they are now; NULL for a token that was issued, whose row has them';
 COMMENT ON COLUMN tokenauth.event.correlation_id IS 'The id of the last verification before it in the same transaction; NULL: there was none';
 
 SELECT pg_catalog.pg_extension_config_dump('tokenauth.event', '');

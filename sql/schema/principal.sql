@@ -3,9 +3,9 @@
 CREATE TABLE tokenauth.principal (
     principal                   text COLLATE "C" NOT NULL,
     active                      boolean NOT NULL DEFAULT true,
-    epoch                       bigint NOT NULL DEFAULT 0,
-    all_dead_before_epoch       bigint NOT NULL DEFAULT 0,
-    revocable_dead_before_epoch bigint NOT NULL DEFAULT 0,
+    epoch                       integer NOT NULL DEFAULT 0,
+    all_dead_before_epoch       integer NOT NULL DEFAULT 0,
+    revocable_dead_before_epoch integer NOT NULL DEFAULT 0,
     permissions                 text[] NOT NULL DEFAULT '{}',
     data_scopes                 jsonb NOT NULL DEFAULT '{}',
     state_reason                text,
@@ -14,7 +14,7 @@ CREATE TABLE tokenauth.principal (
     dropped_at                  timestamptz,
     CONSTRAINT principal_pkey PRIMARY KEY (principal),
     CONSTRAINT principal_epochs_in_order CHECK (epoch >= all_dead_before_epoch AND epoch >= revocable_dead_before_epoch)
-) WITH (fillfactor = 45, vacuum_truncate = off);
+) WITH (fillfactor = 45, vacuum_truncate = off, autovacuum_vacuum_scale_factor = 0.02);
 
 COMMENT ON TABLE tokenauth.principal IS 'Who can own tokens or act; a row is never removed, a dropped principal leaves a tombstone';
 COMMENT ON COLUMN tokenauth.principal.principal IS 'type:id, such as user:42';

@@ -4,12 +4,19 @@
 -- kind with tokens cannot be deleted, and a principal stays as long as it has tokens.
 --
 -- The columns that verification reads come first and have fixed width: PostgreSQL finds those without walking the row.
+-- Those that are narrow stand together, so that nothing is lost to alignment, and lists of words are texts, since an
+-- array takes sixteen bytes for each word. An entry of an index can take as much as a tenth of the row, so no index has
+-- more in it than it needs.
+--
+-- A page has room for one new version of a row: the next change finds that the former version has been pruned, and is
+-- HOT. Tokens hardly change; a page that is left emptier would be read by every scan.
 CREATE TABLE tokenauth.token (
     lookup          bigint NOT NULL,
-    owner_epoch     bigint NOT NULL,
     id              uuid NOT NULL,
     created_at      timestamptz NOT NULL,
+    owner_epoch     integer NOT NULL,
     dies_with_owner boolean NOT NULL,
+    crowded         boolean NOT NULL DEFAULT true,
     expires_at      timestamptz,
     not_before      timestamptz,
     revoked_at      timestamptz,
@@ -21,7 +28,7 @@ CREATE TABLE tokenauth.token (
     kind            text COLLATE "C" NOT NULL,
     owner           text COLLATE "C" NOT NULL,
     name            text,
-    scopes          text[],
+    scopes          text,
     data_scopes     jsonb,
     networks        text[],
     metadata        jsonb,
@@ -43,22 +50,27 @@ CREATE TABLE tokenauth.token (
     CONSTRAINT token_sealed_with_seal CHECK ((sealed IS NULL) = (seal IS NULL)),
     CONSTRAINT token_deleted_is_revoked CHECK (deleted_at IS NULL OR revoked_at IS NOT NULL),
     CONSTRAINT token_derive_key_not_supported_yet CHECK (derive_key IS NULL)
-) WITH (fillfactor = 80, vacuum_truncate = off);
+) WITH (fillfactor = 95, vacuum_truncate = off, autovacuum_vacuum_scale_factor = 0.02);
 
-CREATE INDEX token_owner_epoch_idx ON tokenauth.token (owner, dies_with_owner, owner_epoch);
-CREATE INDEX token_owner_id_idx ON tokenauth.token (owner, id);
--- Without a condition on what a revocation changes: it would have to write every index.
-CREATE INDEX token_expires_at_idx ON tokenauth.token (expires_at) WHERE expires_at IS NOT NULL;
+-- Entries that are equal are stored once: one of an owner with ten tokens takes what one of a single token would.
+CREATE INDEX token_owner_idx ON tokenauth.token (owner, crowded, dies_with_owner, owner_epoch);
+-- The tokens of most owners are few, and are sorted when they are listed. An index entry that keeps them in order takes
+-- sixty bytes and more, so the first few tokens of an owner have none.
+CREATE INDEX token_owner_id_idx ON tokenauth.token (owner, id) WHERE crowded;
+-- By the day, of which many tokens have the same. Without a condition on what a revocation changes: it would have to
+-- write every index.
+CREATE INDEX token_expires_on_idx ON tokenauth.token (((expires_at AT TIME ZONE 'UTC')::date));
 
 COMMENT ON TABLE tokenauth.token IS 'Tokens: digests and settings, never the token text in the clear';
-COMMENT ON INDEX tokenauth.token_owner_epoch_idx IS 'Counts the tokens of an owner that no mass death has killed';
-COMMENT ON INDEX tokenauth.token_owner_id_idx IS 'Lists the tokens of an owner, newest first';
-COMMENT ON INDEX tokenauth.token_expires_at_idx IS 'Finds the tokens that expire soon';
+COMMENT ON INDEX tokenauth.token_owner_idx IS 'Finds the tokens of an owner, and counts those that no mass death has killed';
+COMMENT ON INDEX tokenauth.token_owner_id_idx IS 'Lists the tokens of an owner that has many, newest first';
+COMMENT ON INDEX tokenauth.token_expires_on_idx IS 'Finds the tokens that expire soon, by the day in UTC';
 COMMENT ON COLUMN tokenauth.token.lookup IS 'Public part of the token text, by which verification finds the row';
-COMMENT ON COLUMN tokenauth.token.owner_epoch IS 'Epoch of the owner when the token was issued';
 COMMENT ON COLUMN tokenauth.token.id IS 'Public identifier, uuid version 7';
 COMMENT ON COLUMN tokenauth.token.created_at IS 'When it was issued';
+COMMENT ON COLUMN tokenauth.token.owner_epoch IS 'Epoch of the owner when the token was issued';
 COMMENT ON COLUMN tokenauth.token.dies_with_owner IS 'Whether deactivating the owner revokes it (otherwise suspends it): owner_inactive of its kind when it was issued';
+COMMENT ON COLUMN tokenauth.token.crowded IS 'Whether its owner had many tokens already when it was issued';
 COMMENT ON COLUMN tokenauth.token.expires_at IS 'When it stops working; NULL: never';
 COMMENT ON COLUMN tokenauth.token.not_before IS 'When it starts working; NULL: at once';
 COMMENT ON COLUMN tokenauth.token.revoked_at IS 'When this token itself was revoked; for mass deaths see mass_death';
@@ -70,7 +82,7 @@ COMMENT ON COLUMN tokenauth.token.pepper IS 'Identifier of the pepper that the d
 COMMENT ON COLUMN tokenauth.token.kind IS 'The kind it belongs to';
 COMMENT ON COLUMN tokenauth.token.owner IS 'The principal it acts for';
 COMMENT ON COLUMN tokenauth.token.name IS 'For people';
-COMMENT ON COLUMN tokenauth.token.scopes IS 'The scopes it was granted; NULL for kinds of mode live and all';
+COMMENT ON COLUMN tokenauth.token.scopes IS 'The scopes it was granted, with a blank between two; NULL for kinds of mode live and all';
 COMMENT ON COLUMN tokenauth.token.data_scopes IS 'The data scopes it was granted; NULL for kinds of mode live and all';
 COMMENT ON COLUMN tokenauth.token.networks IS 'Networks it may be used from; NULL: any';
 COMMENT ON COLUMN tokenauth.token.metadata IS 'The application''s own data';
@@ -88,6 +100,20 @@ COMMENT ON COLUMN tokenauth.token.derive_key IS 'Not supported yet: the public k
 
 SELECT pg_catalog.pg_extension_config_dump('tokenauth.token', '');
 
+-- What the event of a token's issue shows is what its row holds; whoever changes that first leaves it here. Most tokens
+-- never change, and for those it would be stored twice.
+CREATE TABLE tokenauth.as_issued (
+    token_id uuid NOT NULL,
+    after    jsonb NOT NULL,
+    CONSTRAINT as_issued_pkey PRIMARY KEY (token_id)
+);
+
+COMMENT ON TABLE tokenauth.as_issued IS 'Internal: what tokens that have been changed since were when they were issued';
+COMMENT ON COLUMN tokenauth.as_issued.token_id IS 'The token';
+COMMENT ON COLUMN tokenauth.as_issued.after IS 'What the event of its issue shows of it';
+
+SELECT pg_catalog.pg_extension_config_dump('tokenauth.as_issued', '');
+
 -- One row for each digest algorithm of imported tokens: while it is empty, a text not of our form costs no probe.
 CREATE TABLE tokenauth.import (
     algorithm text COLLATE "C" NOT NULL,
@@ -100,7 +126,10 @@ COMMENT ON COLUMN tokenauth.import.algorithm IS 'There are, or were, imported to
 
 SELECT pg_catalog.pg_extension_config_dump('tokenauth.import', '');
 
--- Inserted with the token but kept apart: counting a use never locks or rewrites the row that verification reads.
+-- Inserted with the token but kept apart: counting a use never locks or rewrites the row that verification reads. Every
+-- flush rewrites the rows of tokens that were used, within their pages as long as these have room: a page is left so
+-- empty that its rows find it at their full size too, since no flush rewrites all of them at once
+-- (src/operations/usage_worker.rs).
 CREATE TABLE tokenauth.usage (
     token_id       uuid NOT NULL,
     last_used_at   timestamptz,
@@ -110,7 +139,7 @@ CREATE TABLE tokenauth.usage (
     last_denied_at timestamptz,
     last_client    text,
     CONSTRAINT usage_pkey PRIMARY KEY (token_id)
-) WITH (fillfactor = 50, vacuum_truncate = off);
+) WITH (fillfactor = 64, vacuum_truncate = off, autovacuum_vacuum_scale_factor = 0.02);
 
 COMMENT ON TABLE tokenauth.usage IS 'When and how often tokens were used';
 COMMENT ON COLUMN tokenauth.usage.token_id IS 'The token';

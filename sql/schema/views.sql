@@ -25,7 +25,7 @@ SELECT CASE
        t.created_at,
        t.created_by,
        t.description,
-       t.scopes,
+       pg_catalog.string_to_array(t.scopes, ' ') AS scopes,
        t.data_scopes,
        t.not_before,
        t.networks,
@@ -76,10 +76,39 @@ COMMENT ON COLUMN tokenauth.tokens.rotated_from IS 'The token it succeeded';
 COMMENT ON COLUMN tokenauth.tokens.metadata IS 'The application''s own data';
 COMMENT ON COLUMN tokenauth.tokens.id IS 'Public identifier';
 
+-- The event of an issue does not repeat what the row of the token holds, or held until it was changed. Looked up for those
+-- rows that are shown: a view that joins tables would not pass on the refusal to change history.
 CREATE VIEW tokenauth.events AS
-SELECT id, at, event, token_id, kind, owner, actor, acting_token, acting_label, role, session_role, client, before, after,
-       correlation_id
-  FROM tokenauth.event;
+SELECT e.id,
+       e.at,
+       e.event,
+       e.token_id,
+       e.kind,
+       e.owner,
+       e.actor,
+       e.acting_token,
+       e.acting_label,
+       e.role,
+       e.session_role,
+       e.client,
+       e.before,
+       CASE WHEN e.after IS NULL AND e.event IN ('token.issued', 'token.imported') THEN coalesce(
+           (SELECT a.after FROM tokenauth.as_issued a WHERE a.token_id = e.token_id),
+           (SELECT pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object(
+                       'hint', t.hint,
+                       'name', t.name,
+                       'description', t.description,
+                       'scopes', pg_catalog.string_to_array(t.scopes, ' '),
+                       'data_scopes', t.data_scopes,
+                       'expires_at', pg_catalog.to_jsonb(t.expires_at AT TIME ZONE 'UTC') #>> '{}' || '+00:00',
+                       'not_before', pg_catalog.to_jsonb(t.not_before AT TIME ZONE 'UTC') #>> '{}' || '+00:00',
+                       'networks', t.networks,
+                       'metadata', t.metadata,
+                       'rotated_from', t.rotated_from))
+              FROM tokenauth.token t WHERE t.id = e.token_id))
+           ELSE e.after END AS after,
+       e.correlation_id
+  FROM tokenauth.event e;
 
 COMMENT ON VIEW tokenauth.events IS 'Every change of a kind, principal, membership or token, and samples of denials';
 COMMENT ON COLUMN tokenauth.events.id IS 'Identifier, uuid version 7';

@@ -27,8 +27,8 @@ impl<'a> Deaths<'a> {
 
     /// The first that has killed a token of this owner and epoch, unless the token was dead before. The row lasts until
     /// the next call.
-    pub fn first(&mut self, owner: &[u8], epoch: i64, dies_with_owner: bool) -> Option<Row> {
-        self.0.seek([(1, Is::Equal, IndexKey::Text(owner)), (2, Is::Greater, IndexKey::Bigint(epoch))]);
+    pub fn first(&mut self, owner: &[u8], epoch: i32, dies_with_owner: bool) -> Option<Row> {
+        self.0.seek([(1, Is::Equal, IndexKey::Text(owner)), (2, Is::Greater, IndexKey::Bigint(epoch.into()))]);
         loop {
             let row = self.0.next(Direction::Up, WHOLE)?;
             if dies_with_owner || row.bytes(column::COVERS) == Some(b"all") {

@@ -49,7 +49,7 @@ pub struct Principal {
     /// What it says about the life of its tokens.
     pub state: OwnerState,
     /// How many mass deaths its tokens have been through.
-    pub epoch: i64,
+    pub epoch: i32,
     /// The permissions that it holds.
     pub permissions: Rc<Scopes>,
     /// Why it is inactive.
@@ -75,7 +75,7 @@ pub fn find(name: &[u8], snapshot: &LatestSnapshot) -> Option<Principal> {
 #[derive(Clone, Copy)]
 pub struct Life {
     pub state: OwnerState,
-    pub epoch: i64,
+    pub epoch: i32,
 }
 
 /// The lives of principals as one snapshot shows them, for whoever asks for those of many, and for the same ones again.

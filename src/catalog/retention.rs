@@ -31,7 +31,8 @@ pub fn remove_tokens(before: Timestamp, most: i64) -> i64 {
                         AND (d.id IN (SELECT token_id FROM uses)
                              OR NOT EXISTS (SELECT FROM tokenauth.usage u WHERE u.token_id = d.id))
                      RETURNING t.id),
-                 announced AS (DELETE FROM tokenauth.announced a USING gone WHERE a.token_id = gone.id)
+                 announced AS (DELETE FROM tokenauth.announced a USING gone WHERE a.token_id = gone.id),
+                 changed AS (DELETE FROM tokenauth.as_issued a USING gone WHERE a.token_id = gone.id)
                  SELECT count(*) FROM gone"
             )
         };
@@ -125,7 +126,10 @@ pub fn remove_events(before: Timestamp, first: Uuid, most: i64, _unlocked: &Unlo
     static REMOVE: Statement = Statement::new(
         "WITH old AS MATERIALIZED (
              SELECT id FROM tokenauth.event WHERE id < $1 AND at < $2 AND event <> $4 ORDER BY id LIMIT $3),
-         gone AS (DELETE FROM tokenauth.event e USING old WHERE e.id = old.id RETURNING e.id)
+         gone AS (DELETE FROM tokenauth.event e USING old WHERE e.id = old.id RETURNING e.token_id, e.event),
+         changed AS (
+             DELETE FROM tokenauth.as_issued a USING gone
+              WHERE a.token_id = gone.token_id AND gone.event IN ('token.issued', 'token.imported'))
          SELECT count(*) FROM gone",
     );
     count(&REMOVE, arguments![first, before, most, PURGED])

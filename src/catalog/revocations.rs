@@ -1,6 +1,7 @@
 //! Carries out deaths that another copy of the database has exported. Each keeps the moment at which it happened there,
 //! and the one at which this copy learned of it, by which later exports pass it on.
 
+use crate::catalog::as_issued::keep_as_issued;
 use crate::catalog::token::life::survives;
 use crate::pg::sql::rows::Rows;
 use crate::pg::sql::statement::Statement;
@@ -129,7 +130,7 @@ pub fn disable(received: &Rows) -> i64 {
 
 /// Lowers expiries, never raising one, and returns how many.
 pub fn shorten(received: &Rows) -> i64 {
-    static SHORTEN: Statement = Statement::new(
+    static SHORTEN: Statement = Statement::new(concat!(
         "WITH held AS MATERIALIZED (
              SELECT t.id, d.at
                FROM (SELECT id, min(at) AS at FROM tokenauth_told GROUP BY id) d
@@ -137,10 +138,13 @@ pub fn shorten(received: &Rows) -> i64 {
               WHERE (t.expires_at IS NULL OR t.expires_at > d.at) AND t.revoked_at IS NULL
               ORDER BY t.id
                 FOR NO KEY UPDATE OF t),
+         kept AS (",
+        keep_as_issued!("SELECT id FROM held"),
+        "),
          shortened AS (
              UPDATE tokenauth.token t SET expires_at = h.at, learned_at = clock_timestamp()
                FROM held h WHERE t.id = h.id)
          SELECT count(*) FROM held",
-    );
+    ));
     SHORTEN.first_over(received, &[], |row| row.required(1)).unwrap_or(0)
 }

@@ -8,11 +8,11 @@ pub mod page;
 
 use pgrx::Uuid;
 
-use crate::catalog::kind::stored_scopes;
 use crate::catalog::principal::{Covers, Principal, stored_data_scopes};
 use crate::error::{LifetimeError, TokenError};
 use crate::model::network::Networks;
 use crate::model::principal_name::PrincipalName;
+use crate::model::scope::Scopes;
 use crate::model::token_state::TokenState;
 use crate::pg::scan::index_scan::{Index, IndexKey, UniqueIndex};
 use crate::pg::scan::row_key::RowKey;
@@ -28,15 +28,17 @@ use crate::pg::types::text::Text;
 use crate::token::Lookup;
 use extent::Extent;
 use grant::Grant;
-use life::{is_alive, is_seen_alive};
+use life::{ends_between_days_of, is_alive, is_seen_alive};
 
 /// The table by its primary key.
 pub static BY_ID: UniqueIndex = UniqueIndex::new(c"token", c"token_pkey", column::ID as i16);
 /// The table by the lookup of the token text.
 pub static BY_LOOKUP: UniqueIndex = UniqueIndex::new(c"token", c"token_lookup_key", column::LOOKUP as i16);
 
-/// The table by owner and id.
-static BY_OWNER: Index = Index::new(c"token", c"token_owner_id_idx");
+/// The table by owner and whether there were few tokens of it when the token was issued.
+static BY_OWNER: Index = Index::new(c"token", c"token_owner_idx");
+/// Tokens of owners that had many, by owner and id.
+static BY_CROWDED_OWNER: Index = Index::new(c"token", c"token_owner_id_idx");
 
 /// The row with this lookup, as messages name it.
 pub fn row_key(lookup: i64) -> RowKey {
@@ -46,34 +48,35 @@ pub fn row_key(lookup: i64) -> RowKey {
 /// Columns, in the order of the table.
 pub mod column {
     pub const LOOKUP: usize = 1;
-    pub const OWNER_EPOCH: usize = 2;
-    pub const ID: usize = 3;
-    pub const CREATED_AT: usize = 4;
+    pub const ID: usize = 2;
+    pub const CREATED_AT: usize = 3;
+    pub const OWNER_EPOCH: usize = 4;
     pub const DIES_WITH_OWNER: usize = 5;
-    pub const EXPIRES_AT: usize = 6;
-    pub const NOT_BEFORE: usize = 7;
-    pub const REVOKED_AT: usize = 8;
-    pub const DISABLED_AT: usize = 9;
-    pub const DELETED_AT: usize = 10;
-    pub const DIGEST: usize = 11;
-    pub const ALGORITHM: usize = 12;
-    pub const PEPPER: usize = 13;
-    pub const KIND: usize = 14;
-    pub const OWNER: usize = 15;
-    pub const NAME: usize = 16;
-    pub const SCOPES: usize = 17;
-    pub const DATA_SCOPES: usize = 18;
-    pub const NETWORKS: usize = 19;
-    pub const METADATA: usize = 20;
-    pub const DESCRIPTION: usize = 21;
-    pub const HINT: usize = 22;
-    pub const CREATED_BY: usize = 23;
-    pub const REVOKED_BY: usize = 24;
-    pub const REVOKE_REASON: usize = 25;
-    pub const ROTATED_FROM: usize = 26;
-    pub const ROTATED_TO: usize = 27;
-    pub const SEALED: usize = 28;
-    pub const SEAL: usize = 29;
+    pub const CROWDED: usize = 6;
+    pub const EXPIRES_AT: usize = 7;
+    pub const NOT_BEFORE: usize = 8;
+    pub const REVOKED_AT: usize = 9;
+    pub const DISABLED_AT: usize = 10;
+    pub const DELETED_AT: usize = 11;
+    pub const DIGEST: usize = 12;
+    pub const ALGORITHM: usize = 13;
+    pub const PEPPER: usize = 14;
+    pub const KIND: usize = 15;
+    pub const OWNER: usize = 16;
+    pub const NAME: usize = 17;
+    pub const SCOPES: usize = 18;
+    pub const DATA_SCOPES: usize = 19;
+    pub const NETWORKS: usize = 20;
+    pub const METADATA: usize = 21;
+    pub const DESCRIPTION: usize = 22;
+    pub const HINT: usize = 23;
+    pub const CREATED_BY: usize = 24;
+    pub const REVOKED_BY: usize = 25;
+    pub const REVOKE_REASON: usize = 26;
+    pub const ROTATED_FROM: usize = 27;
+    pub const ROTATED_TO: usize = 28;
+    pub const SEALED: usize = 29;
+    pub const SEAL: usize = 30;
 }
 
 pub struct Token {
@@ -114,6 +117,14 @@ pub fn has_lookup(id: Uuid, lookup: Lookup) -> bool {
     BY_ID.find(IndexKey::Uuid(id), &LatestSnapshot::take(), read).unwrap_or(false)
 }
 
+/// Whether the owner has so many tokens that the next one is to stand in the index that keeps them in order. Some more
+/// may stand outside, which are being issued at the same time.
+pub fn is_crowded(owner: &PrincipalName) -> bool {
+    /// About a page: reading all of them in order to sort them takes as long as reading one.
+    const FEW: usize = 20;
+    BY_OWNER.count(IndexKey::Text(owner.as_bytes()), FEW) == FEW
+}
+
 /// The newest version of the token with this id, locked against changes until the transaction ends.
 ///
 /// # Errors
@@ -146,10 +157,27 @@ pub fn state(row: &Row) -> TokenState {
     }
 }
 
+/// The scopes of a token as they are stored: with a blank, which no scope has, between two. A list that was not written
+/// by our functions and does not parse grants nothing.
+pub fn stored_scopes(words: &[u8]) -> Scopes {
+    let scopes = words.split(|&byte| byte == b' ').filter(|_| !words.is_empty());
+    Scopes::parse(scopes).unwrap_or_else(|_| Scopes::nothing())
+}
+
+/// Scopes that are stored so, as lists show them.
+pub fn shown_scopes(words: &[u8]) -> TextArray {
+    words.split(|&byte| byte == b' ').filter(|_| !words.is_empty()).map(|scope| Text::from(scope.to_vec())).collect()
+}
+
+/// Scopes as they are stored.
+pub fn scopes_to_store(scopes: &Scopes) -> Text {
+    Text::from(scopes.iter().collect::<Vec<_>>().join(" ").as_str())
+}
+
 fn extent(row: &Row) -> Extent {
     Extent {
         grant: Grant {
-            scopes: row.optional::<TextArray>(column::SCOPES).map(|list| stored_scopes(&list)),
+            scopes: row.bytes(column::SCOPES).map(stored_scopes),
             data_scopes: row.optional::<Jsonb>(column::DATA_SCOPES).map(|stored| stored_data_scopes(&stored)),
         },
         expires_at: row.optional(column::EXPIRES_AT),
@@ -197,23 +225,30 @@ pub fn count_alive(owner: &PrincipalName, kind: &Text, principal: &Principal) ->
 
 /// How many tokens an owner, locked likewise, has alive; counts no further than `most`.
 pub fn count_alive_of(owner: &PrincipalName, principal: &Principal, most: i64) -> i64 {
-    // Each half is a range of the index, so tokens of earlier mass deaths are not even passed over. ORDER BY names the
+    // Each part is a range of the index, so tokens of earlier mass deaths are not even passed over. ORDER BY names the
     // index order: without it, the planner underestimates the cost of scanning the whole table for an owner of many
     // tokens whose rows lie at its end.
+    macro_rules! part {
+        ($which:literal, $epoch:literal) => {
+            concat!(
+                "(SELECT FROM tokenauth.token t WHERE t.owner = $1 AND ",
+                $which,
+                " AND ",
+                is_alive!($epoch),
+                " ORDER BY t.owner_epoch LIMIT $4)"
+            )
+        };
+    }
     static COUNT: Statement = Statement::by_key(concat!(
-        "SELECT count(*)
-           FROM ((SELECT FROM tokenauth.token t
-                   WHERE t.owner = $1 AND NOT t.dies_with_owner AND ",
-        is_alive!("$2"),
-        "         ORDER BY t.owner_epoch
-                   LIMIT $4)
-                 UNION ALL
-                 (SELECT FROM tokenauth.token t
-                   WHERE t.owner = $1 AND t.dies_with_owner AND ",
-        is_alive!("$3"),
-        "         ORDER BY t.owner_epoch
-                   LIMIT $4)
-                  LIMIT $4) alive",
+        "SELECT count(*) FROM (",
+        part!("NOT t.crowded AND NOT t.dies_with_owner", "$2"),
+        " UNION ALL ",
+        part!("NOT t.crowded AND t.dies_with_owner", "$3"),
+        " UNION ALL ",
+        part!("t.crowded AND NOT t.dies_with_owner", "$2"),
+        " UNION ALL ",
+        part!("t.crowded AND t.dies_with_owner", "$3"),
+        " LIMIT $4) alive",
     ));
     let (all, revocable) = principal.state.dead_before();
     COUNT.first(arguments![owner.text(), all, revocable, most], |row| row.required(1)).unwrap_or(0)
@@ -226,7 +261,7 @@ pub fn alive_of(owner: &PrincipalName, principal: &Principal, covers: Covers, mo
            FROM tokenauth.token t
           WHERE t.owner = $1 AND (t.dies_with_owner OR $4) AND ",
         is_alive!("$2", "$3"),
-        " ORDER BY t.owner, t.dies_with_owner, t.owner_epoch
+        " ORDER BY t.owner, t.crowded, t.dies_with_owner, t.owner_epoch
           LIMIT $5",
     ));
     let (all, revocable) = principal.state.dead_before();
@@ -281,7 +316,7 @@ pub fn described(id: Uuid) -> Option<Jsonb> {
         JsonObject::new()
             .text("name", row.bytes(column::NAME))
             .text("description", row.bytes(column::DESCRIPTION))
-            .texts("scopes", row.optional(column::SCOPES).as_ref())
+            .words("scopes", row.bytes(column::SCOPES))
             .document("data_scopes", row.optional(column::DATA_SCOPES).as_ref())
             .moment("expires_at", row.optional(column::EXPIRES_AT))
             .moment("not_before", row.optional(column::NOT_BEFORE))
@@ -301,7 +336,9 @@ pub static SEEN: Statement = Statement::by_key("SELECT t FROM tokenauth.tokens t
 pub static EXPIRING: Statement = Statement::new(concat!(
     "SELECT t.*
        FROM tokenauth.tokens t
-      WHERE t.expires_at > $1 AND t.expires_at <= $2 AND ",
+      WHERE ",
+    ends_between_days_of!("$1", "$2"),
+    " AND t.expires_at > $1 AND t.expires_at <= $2 AND ",
     is_seen_alive!(),
     " ORDER BY t.expires_at, t.id",
 ));

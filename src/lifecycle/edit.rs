@@ -9,6 +9,7 @@ use super::lifetime::Expiry;
 use crate::access::actor::Actor;
 use crate::arguments::caller::Caller;
 use crate::arguments::{self, MOST_NAME, MOST_PROSE};
+use crate::catalog::as_issued;
 use crate::catalog::event::Event;
 use crate::catalog::token;
 use crate::catalog::token::extent::Extent;
@@ -158,11 +159,12 @@ impl Edit {
         // An edit may narrow the token, and is then as urgent as a revocation.
         xact::mark_narrowing();
         let described = token::described(id);
+        as_issued::keep(id);
         UPDATE.run(arguments![
             id,
             self.name,
             self.description,
-            grant.scopes.map(|scopes| TextArray::from_iter(scopes.iter())),
+            grant.scopes.as_ref().map(token::scopes_to_store),
             grant.data_scopes.map(|data| Jsonb::of(&data.to_value())),
             self.expiry.is_given(),
             after.expires_at,

@@ -85,7 +85,7 @@ struct Page {
 
 impl Page {
     fn show(&self, listed: &Listed, rows: &mut RowStore) {
-        let (tokens, sources) = (listed.index().open_to_walk(), Sources::open());
+        let (tokens, sources) = (listed.open(), Sources::open());
         let snapshot = LatestSnapshot::of_now();
         let mut shown = Shown::new(&sources, &snapshot);
         let mut left = self.size;

@@ -11,6 +11,7 @@ use super::revoke::mark_revoked;
 use crate::access::actor::Actor;
 use crate::arguments;
 use crate::arguments::caller::Caller;
+use crate::catalog::as_issued;
 use crate::catalog::death_notice;
 use crate::catalog::event::Event;
 use crate::catalog::id;
@@ -134,6 +135,7 @@ fn succeed(locked: LockedToken, grace: &Interval, asked: &Expiry, actor: &Actor)
         .accepts_name(settings.name.as_ref())
         .map_err(|_| KindError::NamelessSuccessor(locked.kind.name.shown()))?;
     let before = token::described(id);
+    as_issued::keep(id);
     let successor = id::new(now)?;
 
     // Take the token out of the count before its successor is counted.

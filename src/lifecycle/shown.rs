@@ -84,7 +84,7 @@ impl<'a> Shown<'a> {
             row.value(column::CREATED_AT),
             row.value(column::CREATED_BY),
             row.value(column::DESCRIPTION),
-            row.value(column::SCOPES),
+            Value::of(row.bytes(column::SCOPES).map(token::shown_scopes)),
             row.value(column::DATA_SCOPES),
             row.value(column::NOT_BEFORE),
             row.value(column::NETWORKS),

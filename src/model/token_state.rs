@@ -17,7 +17,7 @@ pub struct TokenState {
     /// Whether it dies when its owner is deactivated.
     pub dies_with_owner: bool,
     /// The epoch of its owner when it was issued.
-    pub owner_epoch: i64,
+    pub owner_epoch: i32,
     /// When it starts working; `None`: at once.
     pub not_before: Option<Timestamp>,
     /// Its expiry as it is stored; `None`: never.
@@ -32,9 +32,9 @@ pub struct OwnerState {
     /// Whether it was dropped: the row is a tombstone.
     pub dropped: bool,
     /// Tokens issued in an earlier epoch are dead.
-    pub all_dead_before: i64,
+    pub all_dead_before: i32,
     /// Tokens issued in an earlier epoch are dead if they die with their owner.
-    pub revocable_dead_before: i64,
+    pub revocable_dead_before: i32,
 }
 
 /// The state of a token at a moment, as lists show it.
@@ -52,9 +52,9 @@ pub enum Status {
 
 impl OwnerState {
     /// The epochs before which its tokens are dead: all of them, and those that die with it.
-    pub fn dead_before(&self) -> (i64, i64) {
-        let all = if self.dropped { i64::MAX } else { self.all_dead_before };
-        let revocable = if self.active { self.revocable_dead_before } else { i64::MAX };
+    pub fn dead_before(&self) -> (i32, i32) {
+        let all = if self.dropped { i32::MAX } else { self.all_dead_before };
+        let revocable = if self.active { self.revocable_dead_before } else { i32::MAX };
         (all, revocable.max(all))
     }
 
@@ -179,7 +179,7 @@ mod tests {
     fn combinations() -> impl Iterator<Item = (TokenState, OwnerState)> {
         let flags = 0..1 << 6;
         let epochs =
-            (0..3_i64).flat_map(|own| (0..3_i64).flat_map(move |all| (0..3_i64).map(move |rest| (own, all, rest))));
+            (0..3_i32).flat_map(|own| (0..3_i32).flat_map(move |all| (0..3_i32).map(move |rest| (own, all, rest))));
         flags.flat_map(move |bits| {
             let flag = move |place: u32| bits & (1 << place) != 0;
             epochs.clone().flat_map(move |(owner_epoch, all_dead_before, revocable_dead_before)| {

@@ -92,8 +92,12 @@ impl Removed {
 fn remove(keep: &Interval, actor: &Actor) -> Result<i64, Error> {
     let before = Timestamp::now().minus(keep).unwrap_or(Timestamp::MINUS_INFINITY);
     let first_id = id::first(before);
-    // Tokens first, then mass deaths, then tombstones: each can go only after the ones before.
-    let mut removed = Removed { tokens: retention::remove_tokens(before, MOST), ..Removed::default() };
+    // Events before the tokens whose rows they are shown with. Then tokens, mass deaths and tombstones: each can go
+    // only after the ones before.
+    let unlocked = Unlocked::new();
+    let mut removed =
+        Removed { events: retention::remove_events(before, first_id, MOST, &unlocked), ..Removed::default() };
+    removed.tokens = retention::remove_tokens(before, removed.room());
     removed.texts = retention::wipe_sealed(removed.room());
     removed.mass_deaths = retention::remove_mass_deaths(before, removed.room());
     removed.principals = retention::remove_tombstones(before, removed.room());

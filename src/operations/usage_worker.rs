@@ -124,11 +124,11 @@ fn flush(slots: Slots<'static>, database: &'static Database, since: i64, start: 
     let most = BATCH.min(slots.capacity() / 4);
     loop {
         let waiting = slots.waiting(database.oid());
-        for tokens in waiting.chunks(most) {
+        for tokens in scattered(&waiting, most) {
             if is_over() {
                 return Some(false);
             }
-            as_owner(|| write(slots, database, since, tokens))?;
+            as_owner(|| write(slots, database, since, &tokens))?;
         }
         slots.tidy(Timestamp::now().micros());
         if waiting.len() < most || !slots.is_filling() {
@@ -141,6 +141,21 @@ fn ended(committed: bool) {
     let Some(AtHand { slots, database, since, open, taken, missed }) = AT_HAND.take() else { return };
     let (oid, number) = (database.oid(), open.batch);
     if !committed {
+/// The tokens in batches of at most `most`, each in their order, in which neighbours go in different batches.
+///
+/// A page of `usage` has rows of tokens that were issued one after the other. Rewritten by one transaction they would
+/// take twice their room, and those for which the page has none would go elsewhere, with a new entry in the index for
+/// each; what the batch before has replaced, the next one clears away.
+fn scattered(tokens: &[[u8; 16]], most: usize) -> impl Iterator<Item = Vec<[u8; 16]>> {
+    /// In how many batches neighbours go: a page has room for so large a part of its rows once more.
+    const APART: usize = 6;
+    tokens.chunks(most.saturating_mul(APART)).flat_map(|tokens| {
+        // Few are written at once, since each batch waits for its commit.
+        let apart = if tokens.len() < FEW { 1 } else { APART };
+        (0..apart).map(move |first| tokens.iter().copied().skip(first).step_by(apart).collect())
+    })
+}
+
         // What an earlier memory has kept stays in its batch.
         if open.node == slots.node() {
             slots.give_back(oid, number, &taken);
@@ -241,4 +256,27 @@ fn housekeep(slots: Slots<'static>, start: Instant) -> Option<bool> {
     }
     as_owner(sql_privileges::strip_row_types)?;
     Some(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neighbours_go_in_different_batches() {
+        let tokens: Vec<[u8; 16]> = (0..70_000_u128).map(u128::to_be_bytes).collect();
+        let batches: Vec<_> = scattered(&tokens, 5000).collect();
+        assert!(batches.iter().all(|batch| batch.len() <= 5000 && batch.is_sorted()));
+        assert!(
+            batches
+                .iter()
+                .flat_map(|batch| batch.windows(2))
+                .all(|pair| { u128::from_be_bytes(pair[1]) - u128::from_be_bytes(pair[0]) >= 6 })
+        );
+        let mut all: Vec<_> = batches.concat();
+        all.sort_unstable();
+        assert_eq!(all, tokens);
+        assert_eq!(scattered(&tokens[..FEW - 1], 5000).count(), 1);
+        assert_eq!(scattered(&tokens[..7], 2).map(|batch| batch.len()).sum::<usize>(), 7);
+    }
 }

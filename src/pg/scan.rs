@@ -2,6 +2,7 @@
 //! cached.
 
 pub mod catalog_update;
+pub mod index_entries;
 pub mod index_scan;
 pub mod index_walk;
 pub mod invalidation;

@@ -9,7 +9,6 @@ use super::accepted::{Accepted, Conditions, Peppering, admits, under};
 use super::answer::{Outcome, Refused, Shown};
 use super::cache::Owner;
 use super::cache::effective::Effective;
-use crate::catalog::kind::stored_scopes;
 use crate::catalog::principal::stored_data_scopes;
 use crate::catalog::scope_interner;
 use crate::catalog::token::{self, BY_LOOKUP, column};
@@ -81,9 +80,9 @@ impl TokenRow {
             name: row.optional(column::NAME),
             state: token::state(row),
             rotated: !row.is_null(column::ROTATED_TO),
-            scopes: row.bytes(column::SCOPES).map(|stored| {
-                scope_interner::scopes(stored, || stored_scopes(&row.required::<TextArray>(column::SCOPES)))
-            }),
+            scopes: row
+                .bytes(column::SCOPES)
+                .map(|stored| scope_interner::scopes(stored, || token::stored_scopes(stored))),
             data_scopes: row.optional::<Jsonb>(column::DATA_SCOPES).map(|stored| stored_data_scopes(&stored)),
             // A network that was not written by our functions and cannot be read admits nobody.
             networks: row

@@ -81,6 +81,21 @@ macro_rules! died_with_others {
 }
 pub(crate) use died_with_others;
 
+/// That the token stops working on a day between those of two moments: an index has the days. The moments themselves
+/// are for the caller to compare.
+macro_rules! ends_between_days_of {
+    ($first:literal, $last:literal) => {
+        concat!(
+            "(t.expires_at AT TIME ZONE 'UTC')::date BETWEEN ((",
+            $first,
+            ")::timestamptz AT TIME ZONE 'UTC')::date AND ((",
+            $last,
+            ")::timestamptz AT TIME ZONE 'UTC')::date"
+        )
+    };
+}
+pub(crate) use ends_between_days_of;
+
 /// That `t`, a row of the view, is alive. Its status does not tell: a disabled token may have expired as well.
 macro_rules! is_seen_alive {
     () => {

@@ -1,15 +1,16 @@
 //! Tokens in the order of a list, newest first, which is by id: from the last of the page before.
 //!
 //! A page costs what it reads: its rows, and those that the filters pass over. Whose tokens an actor may see is worked
-//! out before, so that one index is walked in the order of the answer, to the end of the page.
+//! out before, so that one index is walked in the order of the answer, to the end of the page. Of owners with few
+//! tokens no index has that order: theirs are read at once, and put in their places.
 
 use std::collections::{BTreeMap, BinaryHeap};
 use std::ops::ControlFlow;
 
 use pgrx::Uuid;
 
-use super::{BY_ID, BY_OWNER, column};
-use crate::pg::scan::index_scan::{Index, IndexKey};
+use super::{BY_CROWDED_OWNER, BY_ID, BY_OWNER, column};
+use crate::pg::scan::index_scan::IndexKey;
 use crate::pg::scan::index_walk::{Direction, Is, OpenIndex, Walk};
 use crate::pg::scan::snapshot::LatestSnapshot;
 use crate::pg::types::row::Row;
@@ -28,6 +29,14 @@ pub enum Listed {
 pub enum Kinds {
     Any,
     These(Vec<Text>),
+}
+
+/// The indexes by which tokens are reached, open for reading.
+pub enum Paths {
+    /// All tokens, by id.
+    Everybody(OpenIndex),
+    /// Those of an owner: in order, where it has many; the others; and one by its id.
+    Owners { crowded: OpenIndex, few: OpenIndex, by_id: OpenIndex },
 }
 
 /// A token that was come to: the columns that tell whose it is and how it is, and the rest of its row.
@@ -69,29 +78,32 @@ impl Place<'_> {
 }
 
 impl Listed {
-    /// The index along which they are walked.
-    pub fn index(&self) -> &'static Index {
+    /// Opens the indexes by which they are reached.
+    pub fn open(&self) -> Paths {
+        let by_id = BY_ID.index().open_to_walk();
         match self {
-            Listed::Everybody { .. } => BY_ID.index(),
-            Listed::Owners(_) => &BY_OWNER,
+            Listed::Everybody { .. } => Paths::Everybody(by_id),
+            Listed::Owners(_) => {
+                Paths::Owners { crowded: BY_CROWDED_OWNER.open_to_walk(), few: BY_OWNER.open_to_walk(), by_id }
+            }
         }
     }
 
-    /// Passes on the tokens that were not deleted, of ids before `after`, until `take` breaks off. `index` was opened
-    /// as [`index`](Self::index).
+    /// Passes on the tokens that were not deleted, of ids before `after`, until `take` breaks off. `paths` are those
+    /// that [`open`](Self::open) has opened.
     pub fn each(
         &self,
         after: Option<Uuid>,
-        index: &OpenIndex,
+        paths: &Paths,
         snapshot: &LatestSnapshot,
         mut take: impl FnMut(&Place<'_>) -> ControlFlow<()>,
     ) {
         let mut take = |start: &Row, whole: &dyn Fn() -> Row| {
             if start.is_null(column::DELETED_AT) { take(&Place { start, whole }) } else { ControlFlow::Continue(()) }
         };
-        match self {
-            Listed::Everybody { kinds, also } => {
-                let mut walk = index.walk(snapshot);
+        match (self, paths) {
+            (Listed::Everybody { kinds, also }, Paths::Everybody(by_id)) => {
+                let mut walk = by_id.walk(snapshot);
                 walk.seek([Bound::before(after).condition(1)]);
                 let scratch = Scratch::enter();
                 while let Some(start) = next(&mut walk, &scratch) {
@@ -104,7 +116,12 @@ impl Listed {
                     }
                 }
             }
-            Listed::Owners(owners) => Merged::new(owners, after, index.walk(snapshot)).each(take),
+            (Listed::Owners(owners), Paths::Owners { crowded, few, by_id }) => {
+                let mut merged = Merged::new(owners, after, crowded.walk(snapshot), by_id.walk(snapshot));
+                merged.add_few(after, few.walk(snapshot));
+                merged.each(take);
+            }
+            _ => unreachable!("the paths are those of what is listed"),
         }
     }
 }
@@ -136,28 +153,55 @@ impl Bound {
 }
 
 /// The tokens of several owners, merged. However many owners there are, one walk reads all: of each, only where its
-/// next token is is kept in mind.
+/// next token is is kept in mind, and where the few are that are in no order.
 struct Merged<'a> {
     owners: Vec<(&'a Text, &'a Kinds)>,
-    /// With the place of the owner.
-    next: BinaryHeap<(Bound, usize)>,
+    /// With the place of the owner; without, it is that of one of the few.
+    next: BinaryHeap<(Bound, Option<usize>)>,
     walk: Walk<'a, 2>,
+    by_id: Walk<'a, 1>,
 }
 
 impl<'a> Merged<'a> {
-    fn new(owners: &'a BTreeMap<Text, Kinds>, after: Option<Uuid>, walk: Walk<'a, 2>) -> Self {
-        let next = (0..owners.len()).map(|owner| (Bound::before(after), owner)).collect();
-        Merged { owners: owners.iter().collect(), next, walk }
+    fn new(owners: &'a BTreeMap<Text, Kinds>, after: Option<Uuid>, walk: Walk<'a, 2>, by_id: Walk<'a, 1>) -> Self {
+        let next = (0..owners.len()).map(|owner| (Bound::before(after), Some(owner))).collect();
+        Merged { owners: owners.iter().collect(), next, walk, by_id }
+    }
+
+    /// Adds the tokens of these owners that were issued while they had few.
+    fn add_few(&mut self, after: Option<Uuid>, mut few: Walk<'_, 2>) {
+        let scratch = Scratch::enter();
+        for (owner, kinds) in &self.owners {
+            few.seek([(1, Is::Equal, IndexKey::Text(owner.as_bytes())), (2, Is::Equal, IndexKey::Boolean(false))]);
+            while let Some(start) = next(&mut few, &scratch) {
+                let id = *start.required::<Uuid>(column::ID).as_bytes();
+                if after.is_none_or(|after| id < *after.as_bytes())
+                    && start.is_null(column::DELETED_AT)
+                    && kinds.has(start.bytes(column::KIND).unwrap_or_default())
+                {
+                    self.next.push((Bound { id, is_reached: true }, None));
+                }
+            }
+        }
     }
 
     fn each(mut self, mut take: impl FnMut(&Row, &dyn Fn() -> Row) -> ControlFlow<()>) {
         let scratch = Scratch::enter();
-        while let Some((bound, owner)) = self.next.pop() {
+        while let Some((bound, place)) = self.next.pop() {
+            let Some(owner) = place else {
+                self.by_id.seek([bound.condition(1)]);
+                if let Some(start) = next(&mut self.by_id, &scratch)
+                    && take(&start, &|| self.by_id.whole()).is_break()
+                {
+                    return;
+                }
+                continue;
+            };
             let (name, kinds) = self.owners[owner];
             self.walk.seek([(1, Is::Equal, IndexKey::Text(name.as_bytes())), bound.condition(2)]);
             while let Some(start) = next(&mut self.walk, &scratch) {
                 let id: Uuid = start.required(column::ID);
-                let here = (Bound { id: *id.as_bytes(), is_reached: true }, owner);
+                let here = (Bound { id: *id.as_bytes(), is_reached: true }, Some(owner));
                 if self.next.peek().is_some_and(|other| here < *other) {
                     self.next.push(here);
                     break;

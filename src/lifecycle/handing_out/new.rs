@@ -8,7 +8,7 @@ use crate::catalog::event::Event;
 use crate::catalog::id;
 use crate::catalog::principal::Principal;
 use crate::catalog::token::grant::Grant;
-use crate::catalog::token::{BY_LOOKUP, Settings, column};
+use crate::catalog::token::{self, BY_LOOKUP, Settings, column};
 use crate::error::Error;
 use crate::keys;
 use crate::lifecycle::reveal::Sealed;
@@ -20,7 +20,6 @@ use crate::pg::types::array::TextArray;
 use crate::pg::types::clock::Timestamp;
 use crate::pg::types::composite::{Fields, IssuedFields};
 use crate::pg::types::encoding;
-use crate::pg::types::json_object::JsonObject;
 use crate::pg::types::jsonb::Jsonb;
 use crate::pg::types::text::Text;
 use crate::token::{Algorithm, Digest, Lookup, NewToken, Pepper};
@@ -159,9 +158,7 @@ impl New<'_> {
     /// # Errors
     /// 58030 when the operating system provides no random bytes.
     pub fn insert(&self, credential: StoredCredential<'_>, event: &'static str, at: Timestamp) -> Result<bool, Error> {
-        let scopes = self.grant.scopes.as_ref().map(|scopes| TextArray::from_iter(scopes.iter()));
         let data_scopes = self.grant.data_scopes.as_ref().map(|data| Jsonb::of(&data.to_value()));
-        let after = self.described(credential.hint.as_ref(), scopes.as_ref(), data_scopes.as_ref());
         let lookup = credential.lookup.to_bigint();
         let is_stored = BY_LOOKUP.insert_unless_taken(
             IndexKey::Bigint(lookup),
@@ -171,6 +168,7 @@ impl New<'_> {
                 (column::ID, Argument::of(self.id)),
                 (column::CREATED_AT, Argument::of(self.created_at)),
                 (column::DIES_WITH_OWNER, Argument::of(self.kind.dies_with_owner)),
+                (column::CROWDED, Argument::of(token::is_crowded(self.owner))),
                 (column::EXPIRES_AT, Argument::of(self.expires_at)),
                 (column::NOT_BEFORE, Argument::of(self.not_before)),
                 (column::DIGEST, Argument::of(credential.digest.as_bytes())),
@@ -179,7 +177,7 @@ impl New<'_> {
                 (column::KIND, Argument::of(self.kind.name.clone())),
                 (column::OWNER, Argument::of(self.owner.text())),
                 (column::NAME, Argument::of(self.settings.name.clone())),
-                (column::SCOPES, Argument::of(scopes)),
+                (column::SCOPES, Argument::of(self.grant.scopes.as_ref().map(token::scopes_to_store))),
                 (column::DATA_SCOPES, Argument::of(data_scopes)),
                 (column::NETWORKS, Argument::of(self.settings.networks.clone())),
                 (column::METADATA, Argument::of(self.settings.metadata.clone())),
@@ -200,28 +198,10 @@ impl New<'_> {
             token_id: Some(self.id),
             kind: Some(self.kind.name.clone()),
             owner: Some(self.owner.text()),
-            before: None,
-            after: Some(after),
+            // The view shows the row of the token.
+            ..Event::default()
         }
         .record_at(at, self.actor)?;
         Ok(true)
-    }
-
-    /// The token as its event shows it.
-    fn described(&self, hint: Option<&Text>, scopes: Option<&TextArray>, data_scopes: Option<&Jsonb>) -> Jsonb {
-        let Settings { name, description, networks, metadata } = &self.settings;
-        let rotated_from = self.rotated_from.map(|id| id.to_string());
-        JsonObject::new()
-            .text("hint", hint.map(Text::as_bytes))
-            .text("name", name.as_ref().map(Text::as_bytes))
-            .text("description", description.as_ref().map(Text::as_bytes))
-            .texts("scopes", scopes)
-            .document("data_scopes", data_scopes)
-            .moment("expires_at", self.expires_at)
-            .moment("not_before", self.not_before)
-            .texts("networks", networks.as_ref())
-            .document("metadata", metadata.as_ref())
-            .text("rotated_from", rotated_from.as_deref().map(str::as_bytes))
-            .into()
     }
 }

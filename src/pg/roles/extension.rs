@@ -19,8 +19,9 @@ use crate::pg::scan::invalidation;
 pub(super) const NAME: &CStr = c"tokenauth";
 
 /// Every table and view of ours, by which our SQL names them.
-const RELATIONS: [&CStr; 16] = [
+const RELATIONS: [&CStr; 17] = [
     c"announced",
+    c"as_issued",
     c"binding",
     c"event",
     c"events",

@@ -42,6 +42,8 @@ pub struct UniqueIndex {
 pub enum IndexKey<'a> {
     /// In a `bigint` column.
     Bigint(i64),
+    /// In a `boolean` column.
+    Boolean(bool),
     /// In a `uuid` column.
     Uuid(pgrx::Uuid),
     /// In a `text COLLATE "C"` column.
@@ -49,10 +51,22 @@ pub enum IndexKey<'a> {
 }
 
 impl IndexKey<'_> {
+    /// The function that compares for equality, and the value that it takes.
+    pub(super) fn equality(self) -> (pg_sys::RegProcedure, Option<pg_sys::Datum>) {
+        let (procedure, argument) = match self {
+            IndexKey::Bigint(key) => (pg_sys::F_INT8EQ, key.into_datum()),
+            IndexKey::Boolean(key) => (pg_sys::F_BOOLEQ, key.into_datum()),
+            IndexKey::Uuid(key) => (pg_sys::F_UUID_EQ, key.into_datum()),
+            IndexKey::Text(key) => (pg_sys::F_TEXTEQ, key.into_datum()),
+        };
+        (procedure.into(), argument)
+    }
+
     /// Whether a row has it in this column.
     pub(in crate::pg) fn is_of(&self, row: &Row, column: usize) -> bool {
         match self {
             IndexKey::Bigint(key) => row.optional::<i64>(column) == Some(*key),
+            IndexKey::Boolean(key) => row.optional::<bool>(column) == Some(*key),
             IndexKey::Uuid(key) => row.optional::<pgrx::Uuid>(column) == Some(*key),
             IndexKey::Text(key) => row.bytes(column) == Some(*key),
         }
@@ -214,11 +228,7 @@ impl IndexScan {
         key: IndexKey<'_>,
         snapshot: &LatestSnapshot,
     ) -> Self {
-        let (procedure, argument) = match key {
-            IndexKey::Bigint(key) => (pg_sys::F_INT8EQ, key.into_datum()),
-            IndexKey::Uuid(key) => (pg_sys::F_UUID_EQ, key.into_datum()),
-            IndexKey::Text(key) => (pg_sys::F_TEXTEQ, key.into_datum()),
-        };
+        let (procedure, argument) = key.equality();
         let mut scan_key = pg_sys::ScanKeyData::default();
         // SAFETY: the key is initialised before it is used, with the equality of the column's type; its collation is
         // "C", as ScanKeyInit sets it and the columns declare it. The table is open while the scan is.
@@ -227,7 +237,7 @@ impl IndexScan {
                 &mut scan_key,
                 indexed.column,
                 pg_sys::BTEqualStrategyNumber as pg_sys::StrategyNumber,
-                procedure.into(),
+                procedure,
                 argument.unwrap_or(pg_sys::Datum::null()),
             );
             let index = pg_sys::index_open(index, READING);

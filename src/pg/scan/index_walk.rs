@@ -156,6 +156,7 @@ impl<const N: usize> Walk<'_, N> {
         const HEADER: usize = pg_sys::VARHDRSZ;
         let (bytes, offset): (&[u8], usize) = match &key {
             IndexKey::Bigint(key) => return key.into_datum().unwrap_or(pg_sys::Datum::null()),
+            IndexKey::Boolean(key) => return key.into_datum().unwrap_or(pg_sys::Datum::null()),
             IndexKey::Uuid(key) => (key.as_bytes(), 0),
             IndexKey::Text(key) => (key, HEADER),
         };
@@ -204,6 +205,10 @@ impl Is {
             (IndexKey::Bigint(_), Is::Less) => pg_sys::F_INT8LT,
             (IndexKey::Bigint(_), Is::AtMost) => pg_sys::F_INT8LE,
             (IndexKey::Bigint(_), Is::Greater) => pg_sys::F_INT8GT,
+            (IndexKey::Boolean(_), Is::Equal) => pg_sys::F_BOOLEQ,
+            (IndexKey::Boolean(_), Is::Less) => pg_sys::F_BOOLLT,
+            (IndexKey::Boolean(_), Is::AtMost) => pg_sys::F_BOOLLE,
+            (IndexKey::Boolean(_), Is::Greater) => pg_sys::F_BOOLGT,
             (IndexKey::Uuid(_), Is::Equal) => pg_sys::F_UUID_EQ,
             (IndexKey::Uuid(_), Is::Less) => pg_sys::F_UUID_LT,
             (IndexKey::Uuid(_), Is::AtMost) => pg_sys::F_UUID_LE,

@@ -118,6 +118,7 @@ impl UniqueIndex {
         columns.push(self.column());
         arguments.push(match key {
             IndexKey::Bigint(key) => Argument::of(key),
+            IndexKey::Boolean(key) => Argument::of(key),
             IndexKey::Uuid(key) => Argument::of(key),
             IndexKey::Text(key) => Argument::of(Text::from(key.to_vec())),
         });

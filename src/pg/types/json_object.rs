@@ -41,6 +41,22 @@ impl JsonObject {
         self
     }
 
+    /// Adds a list of words, given with a blank between two.
+    pub fn words(mut self, name: &'static str, value: Option<&[u8]>) -> Self {
+        if let Some(words) = value {
+            self.name(name);
+            self.0.push(b'[');
+            for (index, word) in words.split(|&byte| byte == b' ').filter(|_| !words.is_empty()).enumerate() {
+                if index > 0 {
+                    self.0.push(b',');
+                }
+                self.push_text(word);
+            }
+            self.0.push(b']');
+        }
+        self
+    }
+
     /// Adds a moment, in UTC.
     pub fn moment(self, name: &'static str, value: Option<Timestamp>) -> Self {
         self.text(name, value.map(Timestamp::written).as_deref().map(str::as_bytes))
@@ -120,5 +136,7 @@ mod tests {
         assert_eq!(written(object), r#"{"name":"x","scopes":["a:read","b"]}"#);
         let none: TextArray = Vec::<Text>::new().into_iter().collect();
         assert_eq!(written(JsonObject::new().texts("scopes", Some(&none))), r#"{"scopes":[]}"#);
+        assert_eq!(written(JsonObject::new().words("scopes", Some(b"a:read b"))), r#"{"scopes":["a:read","b"]}"#);
+        assert_eq!(written(JsonObject::new().words("scopes", Some(b""))), r#"{"scopes":[]}"#);
     }
 }

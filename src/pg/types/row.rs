@@ -7,7 +7,7 @@ use pgrx::{FromDatum, IntoDatum, pg_sys};
 use super::varlena;
 
 /// The most columns that a row read or written here has.
-pub(in crate::pg) const MOST_COLUMNS: usize = 32;
+pub(in crate::pg) const MOST_COLUMNS: usize = 48;
 
 /// A row, deformed once; columns are numbered from 1, as in the catalogs.
 ///

@@ -60,8 +60,8 @@ struct Set {
 struct Likeness {
     active: bool,
     dropped: bool,
-    dead_before: (i64, i64),
-    epoch: i64,
+    dead_before: (i32, i32),
+    epoch: i32,
     permissions: usize,
 }
 
@@ -289,7 +289,7 @@ mod tests {
 
     const ROOM: usize = 4 << 20;
 
-    fn of(permissions: &Rc<Scopes>, epoch: i64) -> Principal {
+    fn of(permissions: &Rc<Scopes>, epoch: i32) -> Principal {
         let state = OwnerState { active: true, dropped: false, all_dead_before: epoch, revocable_dead_before: epoch };
         let data_scopes = DataScopes::unrestricted();
         Principal { state, epoch, permissions: Rc::clone(permissions), state_reason: None, data_scopes }
@@ -304,7 +304,7 @@ mod tests {
         cache.store(name(number).as_bytes(), &owner, 0, most);
     }
 
-    fn epoch(cache: &mut Principals, number: u64) -> Option<i64> {
+    fn epoch(cache: &mut Principals, number: u64) -> Option<i32> {
         cache.find(name(number).as_bytes(), 0).map(|owner| owner.principal.epoch)
     }
 
@@ -360,7 +360,7 @@ mod tests {
     proptest! {
         #[test]
         fn whatever_is_found_is_what_was_stored_last_and_size_is_never_more_than_allowed(
-            stores in prop::collection::vec((0_u64..2_000, 0_i64..4, 0_usize..200), 1..600), most in 1_000_usize..40_000,
+            stores in prop::collection::vec((0_u64..2_000, 0_i32..4, 0_usize..200), 1..600), most in 1_000_usize..40_000,
         ) {
             let (mut cache, permissions) = (Principals::default(), Rc::new(Scopes::nothing()));
             let mut stored = HashMap::new();

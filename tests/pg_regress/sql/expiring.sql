@@ -31,7 +31,7 @@ SELECT count(*) FROM tokenauth.expiring('178000000 years');
 
 -- … and whatever has expired, or expires later, is not even passed over
 INSERT INTO tokenauth.token (lookup, owner_epoch, id, created_at, dies_with_owner, digest, algorithm, kind, owner, scopes, data_scopes, created_by, expires_at)
-SELECT n, 0, gen_random_uuid(), now() - interval '100 days', true, sha256(n::text::bytea), 'sha256', 'api', 'user:alice', '{devices:read}', '{}', 'role:importer',
+SELECT n, 0, gen_random_uuid(), now() - interval '100 days', true, sha256(n::text::bytea), 'sha256', 'api', 'user:alice', 'devices:read', '{}', 'role:importer',
        now() + CASE WHEN n % 2 = 0 THEN interval '500 days' ELSE interval '-1 day' END
   FROM generate_series(1, 20000) n;
 ANALYZE tokenauth.token;

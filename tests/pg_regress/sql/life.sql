@@ -37,7 +37,7 @@ SELECT ('00000000-0000-7000-8000-' || lpad(n::text, 12, '0'))::uuid AS id, 'a to
 INSERT INTO tokenauth.token (id, lookup, digest, algorithm, kind, owner, owner_epoch, dies_with_owner, scopes, created_at, created_by,
                              revoked_at, deleted_at, disabled_at, not_before, expires_at)
 SELECT id, ('x' || encode(substr(digest, 1, 8), 'hex'))::bit(64)::bigint, digest, 'sha256', 'api', owner, owner_epoch, dies_with_owner,
-       '{devices:read}', now() - interval '100 days', 'role:x', revoked_at, deleted_at, disabled_at, not_before, expires_at
+       'devices:read', now() - interval '100 days', 'role:x', revoked_at, deleted_at, disabled_at, not_before, expires_at
   FROM (SELECT *, sha256(text::bytea) AS digest FROM state) s;
 ANALYZE tokenauth.token, tokenauth.principal, tokenauth.mass_death;
 

@@ -196,7 +196,7 @@ ROLLBACK;
 INSERT INTO tokenauth.principal (principal) SELECT 'user:' || n FROM generate_series(1, 1000) n;
 INSERT INTO tokenauth.token (lookup, owner_epoch, id, created_at, dies_with_owner, digest, algorithm, kind, owner, scopes, data_scopes, created_by, revoked_at, hint)
 SELECT n, 0, (lpad(to_hex(n + 1600000000000), 12, '0') || '70008000000000000000')::uuid, now(), true, sha256(n::text::bytea), 'sha256', 'key',
-       'user:' || CASE WHEN n % 2 = 0 THEN 1 ELSE n % 1000 + 1 END, '{devices:read}', '{}', 'role:importer', CASE WHEN n % 20 < 2 THEN now() END, 'key_…'
+       'user:' || CASE WHEN n % 2 = 0 THEN 1 ELSE n % 1000 + 1 END, 'devices:read', '{}', 'role:importer', CASE WHEN n % 20 < 2 THEN now() END, 'key_…'
   FROM generate_series(1, 20000) n;
 INSERT INTO tokenauth.usage (token_id) SELECT id FROM tokenauth.token ON CONFLICT DO NOTHING;
 -- the least of three, since autovacuum may just then have the statements planned anew
