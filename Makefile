@@ -55,6 +55,8 @@ cluster: setup-tests install ## tests with real servers: crashes, standbys, pool
 
 bench: install ## measure, and write the numbers to bench/RESULTS.md
 	scripts/bench-usage
+	scripts/bench-hours
+	scripts/bench-bytes
 	scripts/bench-policy
 	scripts/bench-churn
 	scripts/bench-cold

@@ -41,6 +41,9 @@ static NOTIFY: GucSetting<bool> = GucSetting::<bool>::new(false);
 /// `tokenauth.retention`. None: nothing is removed unasked.
 static RETENTION: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
 
+/// `tokenauth.hourly_retention`. 90 days: more than `unusual_activity` compares with.
+static HOURLY_RETENTION: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c"90 days"));
+
 /// `tokenauth.default_error_style`. `uniform`: it reveals the least to a stranger.
 static DEFAULT_ERROR_STYLE: GucSetting<Style> = GucSetting::<Style>::new(Style::uniform);
 
@@ -103,7 +106,7 @@ enum Variable {
     LogMasking(&'static GucSetting<bool>),
 }
 
-static SETTINGS: [Setting; 15] = [
+static SETTINGS: [Setting; 16] = [
     Setting {
         name: c"tokenauth.usage_tracking",
         short: c"Records when and how often tokens are used.",
@@ -169,6 +172,14 @@ static SETTINGS: [Setting; 15] = [
                 otherwise the worker of a database purges what is older.",
         set_by: SetBy::Superusers,
         value: Variable::Interval(&RETENTION),
+    },
+    Setting {
+        name: c"tokenauth.hourly_retention",
+        short: c"Sets how long usage_hourly is kept.",
+        long: c"An interval, by default \"90 days\"; after seven days, the hours of a day are one row. \
+                0 keeps none, empty keeps all.",
+        set_by: SetBy::Superusers,
+        value: Variable::Interval(&HOURLY_RETENTION),
     },
     Setting {
         name: c"tokenauth.default_error_style",
@@ -289,6 +300,11 @@ pub fn require_actor() -> bool {
 /// How long dead tokens and old events are kept; `None`: for ever.
 pub fn retention() -> Option<Interval> {
     parse_interval(&RETENTION.get()?)
+}
+
+/// How long hourly usage is kept; `None`: for ever.
+pub fn hourly_retention() -> Option<Interval> {
+    parse_interval(&HOURLY_RETENTION.get()?)
 }
 
 /// The number of bytes that a backend may use for its caches; 0: it caches nothing.

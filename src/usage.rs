@@ -8,6 +8,7 @@
 pub mod agenda;
 pub mod batch;
 mod findings;
+pub mod hours;
 pub mod in_memory;
 mod in_transaction;
 pub mod seen;

@@ -167,24 +167,33 @@ COMMENT ON COLUMN tokenauth.announced.term IS 'The time within which it was to e
 
 SELECT pg_catalog.pg_extension_config_dump('tokenauth.announced', '');
 
--- Written together with usage, from shared memory.
+-- Written together with usage, from shared memory. After seven days the worker folds the hours of a day into one row.
 CREATE TABLE tokenauth.usage_hourly (
     token_id      uuid NOT NULL,
     hour          timestamptz NOT NULL,
     request_count bigint NOT NULL,
     denied_count  bigint NOT NULL,
+    hours_used    smallint,
+    period        text NOT NULL DEFAULT 'hour',
     networks      text[] NOT NULL,
-    CONSTRAINT usage_hourly_pkey PRIMARY KEY (token_id, hour)
-) WITH (fillfactor = 70, vacuum_truncate = off);
+    CONSTRAINT usage_hourly_pkey PRIMARY KEY (token_id, hour),
+    CONSTRAINT usage_hourly_period_known CHECK (period IN ('hour', 'day')),
+    CONSTRAINT usage_hourly_day_has_hours CHECK ((hours_used IS NOT NULL) = (period = 'day'))
+) WITH (fillfactor = 70, vacuum_truncate = off, autovacuum_vacuum_scale_factor = 0.02);
 
+-- Rows of one hour have equal entries, which are stored once.
 CREATE INDEX usage_hourly_hour_idx ON tokenauth.usage_hourly (hour);
+CREATE INDEX usage_hourly_unfolded_idx ON tokenauth.usage_hourly (hour) WHERE period = 'hour';
 
-COMMENT ON TABLE tokenauth.usage_hourly IS 'How often tokens were used in each hour, and from which networks; needs the library preloaded';
+COMMENT ON TABLE tokenauth.usage_hourly IS 'How often tokens were used in each hour, after seven days on each day, and from which networks; needs the library preloaded';
 COMMENT ON INDEX tokenauth.usage_hourly_hour_idx IS 'Finds recent rows, and old ones to remove';
+COMMENT ON INDEX tokenauth.usage_hourly_unfolded_idx IS 'Finds hours to be folded into days';
 COMMENT ON COLUMN tokenauth.usage_hourly.token_id IS 'The token';
-COMMENT ON COLUMN tokenauth.usage_hourly.hour IS 'When the hour began, in UTC';
+COMMENT ON COLUMN tokenauth.usage_hourly.hour IS 'When the hour, or the day, began in UTC';
 COMMENT ON COLUMN tokenauth.usage_hourly.request_count IS 'How often it was found valid';
 COMMENT ON COLUMN tokenauth.usage_hourly.denied_count IS 'How often it was presented and denied';
+COMMENT ON COLUMN tokenauth.usage_hourly.hours_used IS 'In how many hours of a day it was found valid; NULL for an hour';
+COMMENT ON COLUMN tokenauth.usage_hourly.period IS 'What the row sums up: hour or day';
 COMMENT ON COLUMN tokenauth.usage_hourly.networks IS 'Networks of the clients that used it, /24 of IPv4 and /48 of IPv6; at most 32, and four between two flushes';
 
 SELECT pg_catalog.pg_extension_config_dump('tokenauth.usage_hourly', '');

@@ -11,6 +11,8 @@ use super::parts::{ErrorParts, unready};
 pub enum ServerError {
     /// The feature needs shared memory, which exists only when the library is preloaded.
     NotPreloaded(&'static str),
+    /// What is asked for would be told by hourly usage that is not kept.
+    HoursNotKept(&'static str),
     /// A standby is further behind its primary than `tokenauth.max_staleness` allows; by how much is unknown when
     /// it has replayed nothing since it was started.
     BehindPrimary { behind: Option<Duration>, most: Duration },
@@ -32,6 +34,9 @@ impl ServerError {
             Self::NotPreloaded(what) => unready(format!("{what} needs tokenauth to be preloaded"))
                 .detail("What it is about is kept in shared memory.")
                 .hint("Add \"tokenauth\" to shared_preload_libraries and restart the server."),
+            Self::HoursNotKept(what) => unready(format!("unusual_activity() cannot tell {what}"))
+                .detail("It would compare with hourly usage that tokenauth.hourly_retention does not keep.")
+                .hint("Set tokenauth.hourly_retention to at least 30 days more than the time to look at."),
             Self::BehindPrimary { behind, most } => {
                 let replayed = match behind {
                     None => "No transaction has been replayed since the server was started".to_owned(),

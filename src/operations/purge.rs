@@ -18,7 +18,7 @@ use crate::pg::function::call::Call;
 use crate::pg::sql::statement::{Statement, arguments, utc};
 use crate::pg::types::clock::Timestamp;
 use crate::settings;
-use crate::usage::tables;
+use crate::usage::hours;
 
 /// The most rows that one call removes: about a second of work.
 const MOST: i64 = 100_000;
@@ -101,9 +101,7 @@ fn remove(keep: &Interval, actor: &Actor) -> Result<i64, Error> {
     removed.texts = retention::wipe_sealed(removed.room());
     removed.mass_deaths = retention::remove_mass_deaths(before, removed.room());
     removed.principals = retention::remove_tombstones(before, removed.room());
-    let unlocked = Unlocked::new();
-    removed.events = retention::remove_events(before, first_id, removed.room(), &unlocked);
-    removed.hours = tables::remove_hours(before, removed.room()).cast_signed();
+    removed.hours = hours::remove(before, removed.room()).cast_signed();
     if removed.total() > 0 {
         retention::remove_records(before, first_id, &unlocked);
         record(&removed, before, actor)?;

@@ -22,6 +22,7 @@ use crate::pg::process::shared_memory;
 use crate::pg::transaction::acting_as::ActingAs;
 use crate::pg::types::clock::Timestamp;
 use crate::usage::batch::Batch;
+use crate::usage::hours;
 use crate::usage::slots::{Database, OpenBatch, Slots, Taken};
 use crate::usage::tables;
 use crate::usage::{in_memory, snapshot_file};
@@ -32,11 +33,14 @@ const LONG_ENOUGH: Duration = Duration::from_millis(1400);
 /// How many tokens a batch has at most.
 const BATCH: usize = 5000;
 
-/// How long hourly usage is kept, in microseconds: more than `unusual_activity` compares with.
-const HOURLY_RETENTION: i64 = 90 * 86_400_000_000;
+/// So many or fewer go in one batch wherever they are.
+const FEW: usize = 500;
 
-/// How many rows of hourly usage a worker removes at most.
-const REMOVED: i64 = 10_000;
+/// For how long the rows are kept of memories that have added nothing since, in microseconds.
+const BATCHES_KEPT: i64 = 90 * 86_400_000_000;
+
+/// How many rows of hourly usage are removed or folded in one transaction.
+const HOURS: i64 = 10_000;
 
 /// What the current transaction has taken.
 struct AtHand {
@@ -137,10 +141,6 @@ fn flush(slots: Slots<'static>, database: &'static Database, since: i64, start: 
     }
 }
 
-fn ended(committed: bool) {
-    let Some(AtHand { slots, database, since, open, taken, missed }) = AT_HAND.take() else { return };
-    let (oid, number) = (database.oid(), open.batch);
-    if !committed {
 /// The tokens in batches of at most `most`, each in their order, in which neighbours go in different batches.
 ///
 /// A page of `usage` has rows of tokens that were issued one after the other. Rewritten by one transaction they would
@@ -156,6 +156,10 @@ fn scattered(tokens: &[[u8; 16]], most: usize) -> impl Iterator<Item = Vec<[u8; 
     })
 }
 
+fn ended(committed: bool) {
+    let Some(AtHand { slots, database, since, open, taken, missed }) = AT_HAND.take() else { return };
+    let (oid, number) = (database.oid(), open.batch);
+    if !committed {
         // What an earlier memory has kept stays in its batch.
         if open.node == slots.node() {
             slots.give_back(oid, number, &taken);
@@ -234,11 +238,15 @@ fn housekeep(slots: Slots<'static>, start: Instant) -> Option<bool> {
             return Some(false);
         }
     }
-    if let Some(before) = Timestamp::of_micros(Timestamp::now().micros() - HOURLY_RETENTION) {
-        as_owner(|| {
-            tables::remove_hours(before, REMOVED);
-            tables::remove_batches(before, slots.node());
-        })?;
+    if let Some(before) = Timestamp::of_micros(Timestamp::now().micros() - BATCHES_KEPT) {
+        as_owner(|| tables::remove_batches(before, slots.node()))?;
+    }
+    while as_owner(|| {
+        hours::kept_since().is_some_and(|before| hours::remove(before, HOURS) > 0) || hours::fold(HOURS) > 0
+    })? {
+        if is_over() {
+            return Some(false);
+        }
     }
     loop {
         // One round takes up to a second.

@@ -5,6 +5,7 @@ use std::ffi::CStr;
 
 use pgrx::{Uuid, pg_sys};
 
+use super::hours;
 use super::seen::Uses;
 use super::slots::{Missed, OpenBatch, Record, Sample};
 use crate::catalog::id;
@@ -124,17 +125,23 @@ fn add_to_rows<'a>(uses: impl Iterator<Item = (&'a [u8; 16], &'a Record)> + Clon
                   denied_count = u.denied_count + r.denied_count
              FROM recent r
             WHERE u.token_id = r.token_id
-           RETURNING r.token_id, r.hour, r.request_count, r.denied_count, r.networks)
-         INSERT INTO tokenauth.usage_hourly AS h (token_id, hour, request_count, denied_count, networks)
-         SELECT token_id, hour, request_count, denied_count, networks
-           FROM known
-         ON CONFLICT (token_id, hour) DO UPDATE
-            SET request_count = h.request_count + excluded.request_count,
-                denied_count = h.denied_count + excluded.denied_count,
-                networks = CASE WHEN h.networks @> excluded.networks OR cardinality(h.networks) >= 32 THEN h.networks
-                                ELSE ARRAY(SELECT DISTINCT n FROM unnest(h.networks || excluded.networks) n ORDER BY n)
-                           END
-         RETURNING token_id",
+           RETURNING r.token_id, r.hour, r.request_count, r.denied_count, r.networks),
+         by_hour AS (
+           INSERT INTO tokenauth.usage_hourly AS h (token_id, hour, request_count, denied_count, networks)
+           SELECT token_id, hour, request_count, denied_count, networks
+             FROM known
+            WHERE $2
+           -- An hour that comes late may be the first one of a day that was folded before.
+           ON CONFLICT (token_id, hour) DO UPDATE
+              SET request_count = h.request_count + excluded.request_count,
+                  denied_count = h.denied_count + excluded.denied_count,
+                  hours_used = h.hours_used + (excluded.request_count > 0)::int,
+                  networks = CASE WHEN h.networks @> excluded.networks OR cardinality(h.networks) >= 32
+                                       THEN h.networks
+                                  ELSE ARRAY(SELECT DISTINCT n FROM unnest(h.networks || excluded.networks) n
+                                              ORDER BY n)
+                             END)
+         SELECT token_id FROM known",
     );
     /// Makes the plan look up each use by the index, in order, however many the planner expects.
     const IN_ORDER: [(&CStr, &CStr); 3] =
@@ -159,7 +166,7 @@ fn add_to_rows<'a>(uses: impl Iterator<Item = (&'a [u8; 16], &'a Record)> + Clon
         ]);
     }
     let _in_order = GucScope::set(&IN_ORDER);
-    let found: Vec<Uuid> = ADD.all_over(&rows, arguments![now], |row| row.required(1));
+    let found: Vec<Uuid> = ADD.all_over(&rows, arguments![now, hours::are_kept()], |row| row.required(1));
     let found: HashSet<[u8; 16]> = found.iter().map(|token| *token.as_bytes()).collect();
     uses.map(|(token, _)| *token).filter(|token| !found.contains(token)).collect()
 }
@@ -220,15 +227,6 @@ pub fn record_denial(sample: &Sample) -> Result<(), Error> {
         (sample.correlation != [0; 16]).then(|| Text::from(hex::encode(sample.correlation).as_str())),
     ]);
     Ok(())
-}
-
-/// Removes hourly usage before this moment, `most` rows at most, and returns how many.
-pub fn remove_hours(before: Timestamp, most: i64) -> u64 {
-    static REMOVE: Statement = Statement::new(
-        "DELETE FROM tokenauth.usage_hourly
-          WHERE ctid = ANY (ARRAY(SELECT ctid FROM tokenauth.usage_hourly WHERE hour < $1 LIMIT $2))",
-    );
-    REMOVE.run(arguments![before, most])
 }
 
 /// Removes the rows of memories, other than this one, of which no batch was added since this moment.

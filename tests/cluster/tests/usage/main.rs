@@ -3,6 +3,7 @@
 
 mod capacity;
 mod counting;
+mod hours;
 mod impostors;
 mod processes;
 mod rates;
