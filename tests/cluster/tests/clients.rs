@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use postgres::Client;
-use tokenauth_cluster::{FAST, Needles, Server, built, example, finish, prepared, published_channels};
+use tokenauth_cluster::{FAST, Needles, Server, built, example, finish, has_library, prepared, published_channels};
 
 /// Every module that logs is loaded but logs nothing; each channel switches on its own, for the programs' role.
 const QUIET: &[&str] = &[
@@ -54,6 +54,9 @@ fn tokio_postgres() {
 /// A connection that breaks tells the program so in an event of its own, which ends a program that does not listen.
 #[test]
 fn node_postgres_outlives_a_backend_that_is_terminated_under_a_request() {
+    if !has_library("pg_stat_statements") {
+        return;
+    }
     let server = Server::start(&[FAST, QUIET].concat());
     let mut admin = server.connect("postgres");
     admin.batch_execute(include_str!("../../../examples/clients/schema.sql")).unwrap();
@@ -75,6 +78,9 @@ fn node_postgres_outlives_a_backend_that_is_terminated_under_a_request() {
 
 /// Runs the program with its arguments once for each channel, with masking and without.
 fn prove(name: &str, command: &[&Path]) {
+    if !has_library("pg_stat_statements") {
+        return;
+    }
     let expected = fs::read_to_string(example("clients").join(name).join("expected.txt")).unwrap();
     let mut server = Server::start(&[FAST, QUIET].concat());
     let mut admin = server.connect("postgres");

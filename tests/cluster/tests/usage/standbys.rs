@@ -3,7 +3,7 @@
 use postgres::Client;
 use postgres::error::SqlState;
 use tokenauth_cluster::contract::{issue, prepare};
-use tokenauth_cluster::wait_until;
+use tokenauth_cluster::{has_library, wait_until};
 
 use super::{counts, lazy_server, one, server, verify_often, written};
 
@@ -34,6 +34,9 @@ fn a_standby_counts_and_writes_when_it_is_promoted() {
 
 #[test]
 fn usage_of_a_standby_is_pulled_once_however_often_it_is_asked_for() {
+    if !has_library("dblink") {
+        return;
+    }
     let primary = server(&[]);
     let mut on_primary = primary.connect("postgres");
     prepare(&mut on_primary);
