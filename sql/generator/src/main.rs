@@ -1,6 +1,7 @@
-//! Prints the script that `CREATE EXTENSION` runs. pgrx's macros leave in the library what each function and block of SQL
-//! is; this puts it in order, the same with every build. `cargo pgrx schema` does so too, in an order that differs from
-//! run to run; a build needs nothing else of that command, which takes longer to install than the extension to build.
+//! Prints the script that `CREATE EXTENSION` runs. pgrx's macros leave in the library what each function and block of
+//! SQL is; this puts it in order, the same with every build. `cargo pgrx schema` does so too, in an order that differs
+//! from run to run; a build needs nothing else of that command, which takes longer to install than the extension to
+//! build.
 //!
 //! Usage: `tokenauth-script LIBRARY CONTROL-FILE VERSION`
 

@@ -1,5 +1,5 @@
-//! Compares the version of the library that this session has loaded with that of the extension in this database, and with
-//! that of the installed files, which CREATE EXTENSION and ALTER EXTENSION would take.
+//! Compares the version of the library that this session has loaded with that of the extension in this database, and
+//! with that of the installed files, which CREATE EXTENSION and ALTER EXTENSION would take.
 
 use crate::error::finding::Finding;
 use crate::pg::roles::library::{HINT, Version};

@@ -13,7 +13,8 @@ use crate::pg::types::text::Text;
 
 /// The call of a function of ours, which takes it as its first argument; SQL does not see it.
 ///
-/// Arguments are read after it: where the installed extension is too new for this library, it raises 55000 before any is.
+/// Arguments are read after it: where the installed extension is too new for this library, it raises 55000 before any
+/// is.
 ///
 /// It is good for nothing but asking whether the caller may make it: a function that does not use it does not compile.
 pub struct Call {
