@@ -15,24 +15,25 @@ SELECT CASE WHEN t.disabled_at IS NOT NULL THEN 'disabled' WHEN t.not_before > n
  ORDER BY greatest(t.created_at, u.last_used_at), t.id
 
 -- counts
-SELECT kind, status, least(revoked_at, (death).at) >= now() - interval '7 days' AS is_newly_dead,
-       CASE WHEN (death).at < revoked_at OR revoked_at IS NULL THEN (death).reason ELSE revoke_reason END AS reason,
-       count(*), count(*) FILTER (WHERE is_expiring) AS expiring
-  FROM (SELECT t.kind, t.revoked_at, t.revoke_reason,
-               CASE WHEN t.revoked_at IS NOT NULL OR p.dropped_at IS NOT NULL OR t.owner_epoch < p.all_dead_before_epoch
-                         OR t.dies_with_owner AND (NOT p.active OR t.owner_epoch < p.revocable_dead_before_epoch) THEN 'revoked'
-                    WHEN t.disabled_at IS NOT NULL THEN 'disabled' WHEN t.not_before > now() THEN 'not_yet_valid'
-                    WHEN t.expires_at <= now() THEN 'expired' WHEN NOT p.active THEN 'suspended' ELSE 'active' END AS status,
-               CASE WHEN p.epoch > t.owner_epoch
-                    THEN (SELECT m FROM tokenauth.mass_death m
-                           WHERE m.owner = t.owner AND m.epoch > t.owner_epoch AND (m.covers = 'all' OR t.dies_with_owner)
-                           ORDER BY m.epoch LIMIT 1) END AS death,
-               t.expires_at > now() AND t.expires_at <= now() + interval '7 days' AND t.revoked_at IS NULL
-               AND p.dropped_at IS NULL AND t.owner_epoch >= p.all_dead_before_epoch
-               AND (NOT t.dies_with_owner OR p.active AND t.owner_epoch >= p.revocable_dead_before_epoch) AS is_expiring
-          FROM tokenauth.token t JOIN tokenauth.principal p ON p.principal = t.owner
-         WHERE t.deleted_at IS NULL
-        OFFSET 0) t
+SELECT t.kind,
+       CASE WHEN t.revoked_at IS NOT NULL OR p.dropped_at IS NOT NULL OR t.owner_epoch < p.all_dead_before_epoch
+                 OR t.dies_with_owner AND (NOT p.active OR t.owner_epoch < p.revocable_dead_before_epoch) THEN 'revoked'
+            WHEN t.disabled_at IS NOT NULL THEN 'disabled' WHEN t.not_before > now() THEN 'not_yet_valid'
+            WHEN t.expires_at <= now() THEN 'expired' WHEN NOT p.active THEN 'suspended' ELSE 'active' END AS status,
+       least(t.revoked_at, d.at) >= now() - interval '7 days' AS is_newly_dead,
+       CASE WHEN d.at < t.revoked_at OR t.revoked_at IS NULL THEN d.reason ELSE t.revoke_reason END AS reason,
+       count(*),
+       count(*) FILTER (WHERE t.expires_at > now() AND t.expires_at <= now() + interval '7 days' AND t.revoked_at IS NULL
+           AND p.dropped_at IS NULL AND t.owner_epoch >= p.all_dead_before_epoch
+           AND (NOT t.dies_with_owner OR p.active AND t.owner_epoch >= p.revocable_dead_before_epoch)) AS expiring
+  FROM tokenauth.token t JOIN tokenauth.principal p ON p.principal = t.owner
+  LEFT JOIN (SELECT owner, true AS dies, lag(epoch, 1, 0::bigint) OVER (PARTITION BY owner ORDER BY epoch) AS since, epoch, at, reason
+               FROM tokenauth.mass_death
+             UNION ALL
+             SELECT owner, false, lag(epoch, 1, 0::bigint) OVER (PARTITION BY owner ORDER BY epoch), epoch, at, reason
+               FROM tokenauth.mass_death WHERE covers = 'all') d
+         ON d.owner = t.owner AND d.dies = t.dies_with_owner AND t.owner_epoch >= d.since AND t.owner_epoch < d.epoch
+ WHERE t.deleted_at IS NULL
  GROUP BY 1, 2, 3, 4
 
 -- longest

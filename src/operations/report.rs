@@ -8,7 +8,7 @@ use pgrx::prelude::*;
 use super::doctor;
 use crate::arguments::caller::Caller;
 use crate::catalog::token::idle::idle;
-use crate::catalog::token::life::{died_with_others, ends_at, is_alive, is_killed_by, status};
+use crate::catalog::token::life::{died_with_others, ends_at, is_alive, status};
 use crate::error::ErrorReport;
 use crate::model::token_state::Status;
 use crate::pg::function::call::Call;
@@ -70,34 +70,40 @@ fn report(
 /// The sections that count tokens: by kind and status, those that expire, and those that are newly dead, by reason. All
 /// tokens are read once for them.
 fn counts(now: Timestamp) -> [Vec<Line>; 3] {
-    // Where the owner's epoch is the token's, which is nearly always, no mass death is looked for. It is a value of the
-    // row, not a join, since a joined LIMIT would keep all of it from going parallel.
+    // The first death of a token is joined as that which ended the epochs in which the token was issued: asked of each
+    // token by a subquery, it would keep all of it from going parallel.
     static COUNTS: Statement = Statement::of_all(concat!(
-        "WITH counted AS MATERIALIZED (
-             SELECT t.kind, t.status,
-                    coalesce(CASE WHEN ",
-        died_with_others!("(t.death)"),
-        "                 THEN (t.death).at ELSE t.revoked_at END >= $1 - interval '7 days', false) AS is_newly_dead,
-                    CASE WHEN ",
-        died_with_others!("(t.death)"),
-        "                THEN (t.death).reason ELSE t.revoke_reason END AS reason,
-                    count(*) AS tokens,
-                    count(*) FILTER (WHERE t.is_expiring) AS expiring
-               FROM (SELECT t.kind, t.revoked_at, t.revoke_reason,
-                            CASE WHEN p.epoch > t.owner_epoch
-                                 THEN (SELECT m FROM tokenauth.mass_death m WHERE ",
-        is_killed_by!(),
-        "                               ORDER BY m.epoch LIMIT 1) END AS death,",
-        ends_at!(),
-        "                           <= $1 + interval '7 days' AND ",
-        is_alive!(),
-        "                   AS is_expiring,",
+        "WITH death AS (
+             SELECT owner, true AS dies_with_owner, lag(epoch, 1, 0::bigint) OVER epochs AS since, epoch, at, reason
+               FROM tokenauth.mass_death
+             WINDOW epochs AS (PARTITION BY owner ORDER BY epoch)
+             UNION ALL
+             SELECT owner, false, lag(epoch, 1, 0::bigint) OVER epochs, epoch, at, reason
+               FROM tokenauth.mass_death
+              WHERE covers = 'all'
+             WINDOW epochs AS (PARTITION BY owner ORDER BY epoch)),
+         counted AS MATERIALIZED (
+             SELECT t.kind, ",
         status!("$1"),
-        "                   AS status
-                       FROM tokenauth.token t
-                       JOIN tokenauth.principal p ON p.principal = t.owner
-                      WHERE t.deleted_at IS NULL
-                     OFFSET 0) t
+        "          AS status,
+                    coalesce(CASE WHEN ",
+        died_with_others!(),
+        "                 THEN d.at ELSE t.revoked_at END >= $1 - interval '7 days', false) AS is_newly_dead,
+                    CASE WHEN ",
+        died_with_others!(),
+        "                THEN d.reason ELSE t.revoke_reason END AS reason,
+                    count(*) AS tokens,
+                    count(*) FILTER (WHERE ",
+        ends_at!(),
+        "                                  <= $1 + interval '7 days' AND ",
+        is_alive!(),
+        "           ) AS expiring
+               FROM tokenauth.token t
+               JOIN tokenauth.principal p ON p.principal = t.owner
+               LEFT JOIN death d
+                      ON d.owner = t.owner AND d.dies_with_owner = t.dies_with_owner
+                     AND t.owner_epoch >= d.since AND t.owner_epoch < d.epoch
+              WHERE t.deleted_at IS NULL
               GROUP BY 1, 2, 3, 4)
          SELECT section, item, value
            FROM (SELECT 0 AS place, 'tokens' AS section, k.name AS item,

@@ -73,10 +73,10 @@ macro_rules! status {
 }
 pub(crate) use status;
 
-/// That this mass death, if there is one, is the death that the token shows, not its own revocation.
+/// That the mass death `d`, if there is one, is the death that the token shows, not its own revocation.
 macro_rules! died_with_others {
-    ($death:literal) => {
-        concat!($death, ".at < t.revoked_at OR t.revoked_at IS NULL")
+    () => {
+        "d.at < t.revoked_at OR t.revoked_at IS NULL"
     };
 }
 pub(crate) use died_with_others;
@@ -122,8 +122,8 @@ mod tests {
         let view = words(include_str!("../../../sql/schema/views.sql"));
         for part in [
             status!("c.now"),
-            concat!("WHEN ", died_with_others!("d"), " THEN d.at ELSE t.revoked_at END AS revoked_at"),
-            concat!("WHEN ", died_with_others!("d"), " THEN d.reason ELSE t.revoke_reason END AS revoke_reason"),
+            concat!("WHEN ", died_with_others!(), " THEN d.at ELSE t.revoked_at END AS revoked_at"),
+            concat!("WHEN ", died_with_others!(), " THEN d.reason ELSE t.revoke_reason END AS revoke_reason"),
             concat!(ends_at!(), ", greatest"),
             concat!("WHERE ", is_killed_by!(), " ORDER BY m.epoch"),
         ] {

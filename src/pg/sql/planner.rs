@@ -19,6 +19,8 @@ struct Choices {
     mergejoin: bool,
     hashagg: bool,
     jit: bool,
+    /// What it costs to pass a row from one process to another.
+    parallel_tuple_cost: f64,
 }
 
 impl Planning {
@@ -32,7 +34,20 @@ impl Planning {
     /// For a statement of ours that reads few rows of our tables, or as many as it is given: there is an index for
     /// every join.
     pub fn joining_ours() -> Self {
-        Self::choose(|_| Choices { seqscan: false, hashjoin: false, mergejoin: false, hashagg: false, jit: false })
+        Self::choose(|choices| Choices {
+            seqscan: false,
+            hashjoin: false,
+            mergejoin: false,
+            hashagg: false,
+            jit: false,
+            ..choices
+        })
+    }
+
+    /// For a statement of ours that reads whole tables and passes on little of them: how few groups there are of what it
+    /// computes, the planner does not know.
+    pub fn reading_all() -> Self {
+        Self::choose(|choices| Choices { parallel_tuple_cost: 0.0, ..choices })
     }
 
     /// For a statement of ours that compares whole sets: what sorts spills to disk, where EXCEPT by hashing does not.
@@ -64,6 +79,7 @@ impl Choices {
                 mergejoin: pg_sys::enable_mergejoin,
                 hashagg: pg_sys::enable_hashagg,
                 jit: pg_sys::jit_enabled,
+                parallel_tuple_cost: pg_sys::parallel_tuple_cost,
             }
         }
     }
@@ -77,6 +93,7 @@ impl Choices {
             pg_sys::enable_mergejoin = self.mergejoin;
             pg_sys::enable_hashagg = self.hashagg;
             pg_sys::jit_enabled = self.jit;
+            pg_sys::parallel_tuple_cost = self.parallel_tuple_cost;
         }
     }
 }

@@ -214,7 +214,8 @@ impl Statement {
 
     fn planning(&self) -> Option<Planning> {
         match self.planned {
-            Planned::Freely | Planned::Anew => None,
+            Planned::Freely => None,
+            Planned::Anew => Some(Planning::reading_all()),
             Planned::ByKey => Some(Planning::joining_ours()),
         }
     }

@@ -157,6 +157,9 @@ SELECT count(*) AS idle, count(*) FILTER (WHERE i IS DISTINCT FROM t) AS differ 
 SELECT item, value FROM tokenauth.report() WHERE section IN ('expiring', 'idle', 'tokens') AND item NOT LIKE '%user:%';
 COMMIT;
 SELECT item, value FROM tokenauth.report() WHERE section IN ('expiring', 'idle', 'tokens') AND item NOT LIKE '%user:%';
+SELECT r.value::bigint = count(*) AS agrees, count(*) AS newly_dead
+  FROM tokenauth.report() r, tokenauth.tokens t
+ WHERE r.section = 'dead' AND r.item = 'revoked within a week' AND t.revoked_at >= now() - interval '7 days' GROUP BY r.value;
 
 -- what is dead or expired can be removed once its moment is long past, and nothing else
 BEGIN;
