@@ -5,7 +5,7 @@
 SELECT CASE WHEN t.disabled_at IS NOT NULL THEN 'disabled' WHEN t.not_before > now() THEN 'not_yet_valid'
             WHEN NOT p.active THEN 'suspended' ELSE 'active' END AS status,
        t.hint, t.owner, t.name, t.kind, t.expires_at, u.last_used_at, u.request_count, u.denied_count, t.created_at, t.created_by,
-       t.description, t.scopes, t.data_scopes, t.not_before, t.networks, t.revoked_at, t.revoked_by, t.revoke_reason, t.rotated_from,
+       t.description, string_to_array(t.scopes, ' '), t.data_scopes, t.not_before, t.networks, t.revoked_at, t.revoked_by, t.revoke_reason, t.rotated_from,
        t.metadata, t.id
   FROM tokenauth.token t JOIN tokenauth.principal p ON p.principal = t.owner LEFT JOIN tokenauth.usage u ON u.token_id = t.id
  WHERE t.created_at < now() - interval '90 days' AND coalesce(u.last_used_at < now() - interval '90 days', true)

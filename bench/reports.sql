@@ -14,13 +14,13 @@ SELECT principal, epoch, now() - interval '1 day', 'role:bench', 'all at once', 
 
 -- Ids as issue() makes them, by time, with what is random in them computed.
 INSERT INTO tokenauth.token
-    (id, lookup, digest, algorithm, hint, kind, owner, owner_epoch, dies_with_owner, name, scopes, data_scopes, created_at, expires_at,
+    (id, lookup, digest, algorithm, hint, kind, owner, owner_epoch, dies_with_owner, crowded, name, scopes, data_scopes, created_at, expires_at,
      disabled_at, revoked_at, revoked_by, revoke_reason, created_by)
 SELECT (lpad(to_hex((extract(epoch FROM t.at) * 1000)::bigint), 12, '0') || '7' || substr(t.mixed, 1, 3) || '8' || substr(t.mixed, 4, 15))::uuid,
        ('x' || left(t.mixed, 16))::bit(64)::bigint, sha256(t.mixed::bytea), 'sha256', 'bench_' || left(t.mixed, 8) || '…f9g0',
        CASE WHEN t.n % 10 < 7 THEN 'bench' WHEN t.n % 10 < 9 THEN 'other' ELSE 'third' END,
-       'user:' || (hashint8(t.n) & 2147483647) % greatest(:tokens / 10, 1) + 1, 0, t.n % 10 NOT IN (7, 8), 'token ' || t.n,
-       '{devices:read,sites:read}', '{}', t.at,
+       'user:' || (hashint8(t.n) & 2147483647) % greatest(:tokens / 10, 1) + 1, 0, t.n % 10 NOT IN (7, 8), false, 'token ' || t.n,
+       'devices:read sites:read', '{}', t.at,
        CASE WHEN t.n % 50 = 11 THEN now() + (t.n % 7) * interval '1 day' WHEN t.n % 50 = 12 THEN now() - interval '1 day'
             ELSE now() + interval '1 year' END,
        CASE WHEN t.n % 50 = 3 THEN now() END,

@@ -8,7 +8,7 @@ use pgrx::prelude::*;
 use super::doctor;
 use crate::arguments::caller::Caller;
 use crate::catalog::token::idle::idle;
-use crate::catalog::token::life::{died_with_others, ends_at, is_alive, status};
+use crate::catalog::token::life::{died_with_others, ends_at, ends_between_days_of, is_alive, status};
 use crate::error::ErrorReport;
 use crate::model::token_state::Status;
 use crate::pg::function::call::Call;
@@ -152,19 +152,22 @@ macro_rules! told {
 
 /// Lists tokens that expire within a week.
 fn first_to_expire(now: Timestamp) -> Vec<Line> {
-    // The limit is written out so that the planner walks the index as far as the first of them.
+    // The limit is written out so that the planner walks the index of days as far as the first of them.
     static FIRST: Statement = Statement::of_all(concat!(
         "SELECT ",
         told!("t.expires_at"),
         "  FROM tokenauth.token t
            JOIN tokenauth.principal p ON p.principal = t.owner
-          WHERE t.deleted_at IS NULL AND t.expires_at > $1 AND t.expires_at <= $1 + interval '7 days' AND ",
+          WHERE t.deleted_at IS NULL AND t.expires_at > $1 AND t.expires_at <= $2 AND ",
+        ends_between_days_of!("$1", "$2"),
+        " AND ",
         is_alive!(),
         " ORDER BY t.expires_at, t.id
           LIMIT ",
         most_listed!()
     ));
-    section("expiring", &FIRST, arguments![now])
+    let until = Interval::new(0, 7, 0).ok().and_then(|week| now.plus(&week)).unwrap_or(Timestamp::INFINITY);
+    section("expiring", &FIRST, arguments![now, until])
 }
 
 /// Counts and lists tokens that were neither issued nor used within 90 days.
