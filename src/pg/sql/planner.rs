@@ -44,8 +44,8 @@ impl Planning {
         })
     }
 
-    /// For a statement of ours that reads whole tables and passes on little of them: how few groups there are of what it
-    /// computes, the planner does not know.
+    /// For a statement of ours that reads whole tables and passes on little of them: how few groups there are of what
+    /// it computes, the planner does not know.
     pub fn reading_all() -> Self {
         Self::choose(|choices| Choices { parallel_tuple_cost: 0.0, ..choices })
     }
