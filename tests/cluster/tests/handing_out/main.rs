@@ -134,7 +134,8 @@ impl Walk {
 
     /// Settings that mostly keep to the token presented: random ones would mostly be refused.
     fn settings_near(&mut self, presented: &Token, is_chosen: bool) -> Settings {
-        let sql = "SELECT scopes::text, data_scopes::text, networks::text FROM tokenauth.token WHERE id::text = $1";
+        let sql = "SELECT string_to_array(scopes, ' ')::text, data_scopes::text, networks::text
+                     FROM tokenauth.token WHERE id::text = $1";
         let row = self.client.query_one(sql, &[&presented.id]).unwrap();
         let own = |column: usize| row.get::<_, Option<String>>(column).map(|own| format!("'{own}'"));
         let far = self.any_settings(is_chosen);

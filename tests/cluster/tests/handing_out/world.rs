@@ -14,6 +14,10 @@ pub const PREPARE: &str = r#"
     CREATE FUNCTION scopes(granted text[]) RETURNS text[] BEGIN ATOMIC
         SELECT array(SELECT s FROM unnest('{a,b,c,m}'::text[]) s WHERE s = ANY (granted) OR '*' = ANY (granted));
     END;
+    -- … as the row of a token has them
+    CREATE FUNCTION scopes(granted text) RETURNS text[] BEGIN ATOMIC
+        SELECT scopes(string_to_array(granted, ' '));
+    END;
     CREATE FUNCTION sites(allowed jsonb) RETURNS text[] BEGIN ATOMIC
         SELECT array(SELECT s FROM unnest('{lon,nyc,other}'::text[]) s
                       WHERE coalesce(allowed -> 'site' ? s, allowed -> '*' ? s, true));
