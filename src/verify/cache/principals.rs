@@ -312,10 +312,10 @@ mod tests {
     fn a_hundred_thousand_that_are_alike_fit_beside_tokens() {
         let (mut cache, permissions) = (Principals::default(), Rc::new(Scopes::nothing()));
         for number in 0..100_000 {
-            put(&mut cache, number, of(&permissions, (number % 3).cast_signed()), ROOM / 8 * 7);
+            put(&mut cache, number, of(&permissions, i32::try_from(number % 3).unwrap()), ROOM / 8 * 7);
         }
         let found =
-            (0..100_000).filter(|&number| epoch(&mut cache, number) == Some((number % 3).cast_signed())).count();
+            (0..100_000).filter(|&number| epoch(&mut cache, number) == Some(i32::try_from(number % 3).unwrap())).count();
         assert!(found > 94_000, "{found}");
         assert!(cache.size() < ROOM / 8 * 7);
     }
