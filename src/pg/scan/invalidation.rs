@@ -19,6 +19,10 @@ use crate::pg::process::settings::reloaded_at;
 /// own too.
 const MOST_ROWS: usize = 64;
 
+/// How many rows told last are known one by one, a power of two. Of earlier ones a part of the key is known, by which
+/// others are taken for changed as well.
+const RECENT: usize = 1024;
+
 thread_local! {
     static WATCHED: RefCell<Watched> = const {
         RefCell::new(Watched { signal: None, signals: Vec::new(), tables: Vec::new() })
@@ -29,6 +33,8 @@ thread_local! {
     static ALL_ROWS: Cell<u64> = const { Cell::new(0) };
     /// By a part of the row's key, the generation that began when such a row changed last.
     static CHANGED: RefCell<Vec<u64>> = const { RefCell::new(Vec::new()) };
+    /// By the generation that began with it, the row that changed.
+    static RECENTLY: RefCell<[RowKey; RECENT]> = const { RefCell::new([RowKey::NONE; RECENT]) };
     /// Generation of names: advances whenever names of tables and indexes may denote other relations.
     static NAMES: Cell<u64> = const { Cell::new(0) };
     /// The time of the last reload of the configuration that `ROWS` has taken into account.
@@ -90,10 +96,33 @@ pub fn all_changed() -> u64 {
     ALL_ROWS.get()
 }
 
-/// Whether one of these rows may have changed after this generation began: it has, or another that shares its place.
+/// Whether one of these rows may have changed after this generation began: it has, or all may have, or it was long ago
+/// and another has that shares its place.
 pub fn has_any_changed(rows: &[RowKey], generation: u64) -> bool {
-    CHANGED
-        .with_borrow(|changed| rows.iter().any(|row| changed.get(row.bucket()).is_some_and(|&last| last > generation)))
+    let since = ROWS.get() - generation.min(ROWS.get());
+    if generation < ALL_ROWS.get() {
+        return true;
+    }
+    if since > RECENT as u64 {
+        return CHANGED.with_borrow(|changed| {
+            rows.iter().any(|row| changed.get(row.bucket()).is_some_and(|&last| last > generation))
+        });
+    }
+    RECENTLY.with_borrow(|recent| {
+        // Those told since, which may lie around the end. All are compared, which takes less than to stop at one.
+        let (first, count) = (place(generation + 1), since as usize);
+        let (told, around) = if first + count <= RECENT {
+            (&recent[first..first + count], &recent[..0])
+        } else {
+            (&recent[first..], &recent[..first + count - RECENT])
+        };
+        let is_among = |told: &[RowKey], row: &RowKey| told.iter().fold(false, |found, key| found | (key == row));
+        rows.iter().any(|row| is_among(told, row) | is_among(around, row))
+    })
+}
+
+fn place(generation: u64) -> usize {
+    generation as usize % RECENT
 }
 
 /// Whether this transaction may use and fill caches. One that has written may not: it sees rows that a rollback would
@@ -226,6 +255,7 @@ fn row_changed(row: RowKey) {
             Some(last) => {
                 ROWS.set(ROWS.get() + 1);
                 *last = ROWS.get();
+                RECENTLY.with_borrow_mut(|recent| recent[place(ROWS.get())] = row);
             }
         }
     });
@@ -236,4 +266,32 @@ fn row_changed(row: RowKey) {
 pub fn told(row: RowKey) -> u64 {
     row_changed(row);
     ROWS.get()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(number: usize) -> RowKey {
+        RowKey::new("row", &number.to_ne_bytes())
+    }
+
+    #[test]
+    fn a_row_told_lately_is_the_only_one_that_has_changed_and_later_its_neighbours_have_too() {
+        let is_neighbour = |other: &RowKey| other.bucket() == row(0).bucket();
+        let neighbour = (1..).map(row).find(is_neighbour).unwrap_or(RowKey::NONE);
+        let before = last_generation();
+        let told = told(row(0));
+        assert!(has_any_changed(&[row(1), row(0)], before) && !has_any_changed(&[row(0)], told));
+        assert!(!has_any_changed(&[neighbour], before));
+        for (count, other) in (1..=2 * RECENT).zip((1..).map(row).filter(|other| !is_neighbour(other))) {
+            super::told(other);
+            assert!(has_any_changed(&[row(0)], before) && !has_any_changed(&[row(0)], told));
+            assert_eq!(has_any_changed(&[neighbour], before), count >= RECENT);
+            assert!(!has_any_changed(&[neighbour], last_generation()));
+        }
+        all_rows_changed();
+        assert!(has_any_changed(&[neighbour], last_generation() - 1));
+        assert!(!has_any_changed(&[neighbour], last_generation()));
+    }
 }

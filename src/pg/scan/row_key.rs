@@ -9,8 +9,8 @@ use std::mem::offset_of;
 
 use pgrx::pg_sys;
 
-/// How many keys are told apart when one has changed. With a thousand changes a second, a row is taken for changed by
-/// mistake once in sixteen seconds.
+/// How many keys are told apart among changes of a while ago. With a thousand a second, a row that is not asked for
+/// meanwhile is taken for changed by mistake after some sixteen seconds.
 pub const BUCKETS: usize = 1 << 14;
 
 /// The upper bit: PostgreSQL assigns oids from below, and starts again at the bottom after it.
