@@ -314,8 +314,9 @@ mod tests {
         for number in 0..100_000 {
             put(&mut cache, number, of(&permissions, i32::try_from(number % 3).unwrap()), ROOM / 8 * 7);
         }
-        let found =
-            (0..100_000).filter(|&number| epoch(&mut cache, number) == Some(i32::try_from(number % 3).unwrap())).count();
+        let found = (0..100_000)
+            .filter(|&number| epoch(&mut cache, number) == Some(i32::try_from(number % 3).unwrap()))
+            .count();
         assert!(found > 94_000, "{found}");
         assert!(cache.size() < ROOM / 8 * 7);
     }
