@@ -54,8 +54,8 @@ struct Set {
     values: [Option<Rc<Owner>>; WAYS],
 }
 
-/// All that verification reads of a principal that has neither data scopes nor a reason for its state. Equal permissions
-/// are of one address, which the value keeps.
+/// All that verification reads of a principal that has neither data scopes nor a reason for its state. Equal
+/// permissions are of one address, which the value keeps.
 #[derive(PartialEq, Eq, Hash)]
 struct Likeness {
     active: bool,
@@ -361,7 +361,8 @@ mod tests {
     proptest! {
         #[test]
         fn whatever_is_found_is_what_was_stored_last_and_size_is_never_more_than_allowed(
-            stores in prop::collection::vec((0_u64..2_000, 0_i32..4, 0_usize..200), 1..600), most in 1_000_usize..40_000,
+            stores in prop::collection::vec((0_u64..2_000, 0_i32..4, 0_usize..200), 1..600),
+            most in 1_000_usize..40_000,
         ) {
             let (mut cache, permissions) = (Principals::default(), Rc::new(Scopes::nothing()));
             let mut stored = HashMap::new();

@@ -218,7 +218,8 @@ impl<V: Weigh, const ROWS: usize> SetAssociative<V, ROWS> {
         has_come_before
     }
 
-    /// Whether more room would be of use: of the keys that were not found lately, at least one in eight had come before.
+    /// Whether more room would be of use: of the keys that were not found lately, at least one in eight had come
+    /// before.
     pub fn needs_room(&self) -> bool {
         self.missed.is_empty() || self.recent.again * 8 >= self.recent.asked
     }
