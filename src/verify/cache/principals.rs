@@ -11,6 +11,7 @@ use std::mem;
 use std::rc::Rc;
 
 use crate::catalog::principal::{self, Principal};
+use crate::catalog::scope_interner;
 use crate::pg::scan::invalidation;
 
 /// A principal as it is cached.
@@ -54,8 +55,8 @@ struct Set {
     values: [Option<Rc<Owner>>; WAYS],
 }
 
-/// All that verification reads of a principal that has neither data scopes nor a reason for its state. Equal
-/// permissions are of one address, which the value keeps.
+/// All that verification reads of a principal that has neither data scopes nor a reason for its state, and whose
+/// permissions are held for others too, so that equal ones are of one address, which the value keeps.
 #[derive(PartialEq, Eq, Hash)]
 struct Likeness {
     active: bool,
@@ -68,7 +69,8 @@ struct Likeness {
 impl Likeness {
     fn of(principal: &Principal) -> Option<Self> {
         let Principal { state, epoch, permissions, state_reason, data_scopes } = principal;
-        (state_reason.is_none() && data_scopes.is_unrestricted()).then(|| Likeness {
+        let is_plain = state_reason.is_none() && data_scopes.is_unrestricted();
+        (is_plain && scope_interner::own_size(permissions) == 0).then(|| Likeness {
             active: state.active,
             dropped: state.dropped,
             dead_before: (state.all_dead_before, state.revocable_dead_before),
@@ -328,6 +330,11 @@ mod tests {
         assert!(Rc::ptr_eq(&one, &cache.value(of(&permissions, 0), ROOM)));
         assert!(!Rc::ptr_eq(&one, &cache.value(of(&permissions, 1), ROOM)));
         assert!(!Rc::ptr_eq(&one, &cache.value(of(&Rc::new(Scopes::nothing()), 0), ROOM)));
+        // A list that was parsed for it alone, since there was no room to keep it for others.
+        let parsed = Principal { permissions: Rc::new(Scopes::everything()), ..of(&permissions, 0) };
+        let list = parsed.permissions.size();
+        let alone = cache.value(parsed, ROOM);
+        assert!(list > 0 && alone.weight > list && cache.alike.len() == 3);
         let limited = || Principal { data_scopes: DataScopes::nothing(), ..of(&permissions, 0) };
         assert!(!Rc::ptr_eq(&cache.value(limited(), ROOM), &cache.value(limited(), ROOM)));
         assert!(cache.value(limited(), ROOM).weight > 0 && one.weight == 0);
