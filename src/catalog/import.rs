@@ -5,7 +5,8 @@
 
 use std::cell::Cell;
 
-use crate::pg::scan::index_scan::{IndexKey, UniqueIndex};
+use crate::pg::scan::index_key::IndexKey;
+use crate::pg::scan::index_scan::UniqueIndex;
 use crate::pg::scan::snapshot::LatestSnapshot;
 use crate::pg::sql::statement::{Statement, arguments};
 use crate::pg::transaction::xact;

@@ -1,6 +1,7 @@
 //! Rows of `tokenauth.key`: check values of the keys in use, never the keys themselves.
 
-use crate::pg::scan::index_scan::{IndexKey, UniqueIndex};
+use crate::pg::scan::index_key::IndexKey;
+use crate::pg::scan::index_scan::UniqueIndex;
 use crate::pg::scan::snapshot::LatestSnapshot;
 use crate::pg::sql::statement::{Statement, arguments};
 

@@ -1,7 +1,8 @@
 //! Rows of `tokenauth.mass_death`.
 
-use crate::pg::scan::index_scan::{Index, IndexKey};
-use crate::pg::scan::index_walk::{Direction, Is, OpenIndex, WHOLE, Walk};
+use crate::pg::scan::index_key::{IndexKey, Is};
+use crate::pg::scan::index_scan::Index;
+use crate::pg::scan::index_walk::{Direction, OpenIndex, WHOLE, Walk};
 use crate::pg::scan::snapshot::LatestSnapshot;
 use crate::pg::types::row::Row;
 

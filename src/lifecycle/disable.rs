@@ -12,7 +12,7 @@ use crate::catalog::token::{BY_ID, column};
 use crate::error::ErrorReport;
 use crate::model::token_state::{Status, TokenState};
 use crate::pg::function::call::Call;
-use crate::pg::scan::index_scan::IndexKey;
+use crate::pg::scan::index_key::IndexKey;
 use crate::pg::sql::statement::Argument;
 use crate::pg::transaction::xact;
 use crate::pg::types::clock::Timestamp;

@@ -14,7 +14,7 @@ use crate::catalog::token::{self, BY_ID, Token, column};
 use crate::error::{Error, ErrorReport};
 use crate::model::token_state::Status;
 use crate::pg::function::call::Call;
-use crate::pg::scan::index_scan::IndexKey;
+use crate::pg::scan::index_key::IndexKey;
 use crate::pg::scan::snapshot::LatestSnapshot;
 use crate::pg::sql::statement::Argument;
 use crate::pg::transaction::xact;

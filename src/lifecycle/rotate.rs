@@ -18,7 +18,7 @@ use crate::catalog::id;
 use crate::catalog::token::{self, BY_ID, column};
 use crate::error::{Error, ErrorReport, KindError, TokenError};
 use crate::pg::function::call::Call;
-use crate::pg::scan::index_scan::IndexKey;
+use crate::pg::scan::index_key::IndexKey;
 use crate::pg::sql::statement::{Argument, Statement, arguments};
 use crate::pg::transaction::xact;
 use crate::pg::types::clock::{Timestamp, is_positive};

@@ -3,6 +3,7 @@
 
 pub mod catalog_update;
 pub mod index_entries;
+pub mod index_key;
 pub mod index_scan;
 pub mod index_walk;
 pub mod invalidation;

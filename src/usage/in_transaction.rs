@@ -9,7 +9,7 @@ use std::cell::RefCell;
 use pgrx::Uuid;
 
 use crate::pg::scan::catalog_update::{UpdateOutcome, catalog_update_nowait};
-use crate::pg::scan::index_scan::IndexKey;
+use crate::pg::scan::index_key::IndexKey;
 use crate::pg::scan::snapshot::LatestSnapshot;
 use crate::pg::sql::statement::Argument;
 use crate::pg::transaction::xact;

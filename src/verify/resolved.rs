@@ -19,7 +19,7 @@ use crate::model::network::Network;
 use crate::model::scope::{Scope, Scopes};
 use crate::model::token_state::TokenState;
 use crate::model::verdict::Verdict;
-use crate::pg::scan::index_scan::IndexKey;
+use crate::pg::scan::index_key::IndexKey;
 use crate::pg::scan::snapshot::LatestSnapshot;
 use crate::pg::types::array::TextArray;
 use crate::pg::types::clock::Timestamp;

@@ -10,8 +10,8 @@ use std::ops::ControlFlow;
 use pgrx::Uuid;
 
 use super::{BY_CROWDED_OWNER, BY_ID, BY_OWNER, column};
-use crate::pg::scan::index_scan::IndexKey;
-use crate::pg::scan::index_walk::{Direction, Is, OpenIndex, Walk};
+use crate::pg::scan::index_key::{IndexKey, Is};
+use crate::pg::scan::index_walk::{Direction, OpenIndex, Walk};
 use crate::pg::scan::snapshot::LatestSnapshot;
 use crate::pg::types::row::Row;
 use crate::pg::types::scratch::Scratch;

@@ -14,7 +14,7 @@ use crate::keys;
 use crate::lifecycle::reveal::Sealed;
 use crate::model::kind::Kind;
 use crate::model::principal_name::PrincipalName;
-use crate::pg::scan::index_scan::IndexKey;
+use crate::pg::scan::index_key::IndexKey;
 use crate::pg::sql::statement::{Argument, fields};
 use crate::pg::types::array::TextArray;
 use crate::pg::types::clock::Timestamp;

@@ -4,7 +4,8 @@ use std::ffi::c_int;
 
 use pgrx::pg_sys;
 
-use super::index_scan::{IndexKey, UniqueIndex};
+use super::index_key::IndexKey;
+use super::index_scan::UniqueIndex;
 use super::snapshot::LatestSnapshot;
 use crate::pg::sql::statement::Argument;
 use crate::pg::types::row::Row;

@@ -6,8 +6,9 @@
 use std::cell::Cell;
 use std::ffi::{CStr, c_int};
 
-use pgrx::{IntoDatum, pg_sys};
+use pgrx::pg_sys;
 
+use super::index_key::IndexKey;
 use super::invalidation;
 use super::snapshot::LatestSnapshot;
 use crate::pg::report::diagnostics::Watch;
@@ -35,42 +36,6 @@ unsafe impl Sync for Index {}
 pub struct UniqueIndex {
     index: Index,
     column: pg_sys::AttrNumber,
-}
-
-/// The value to look for.
-#[derive(Clone, Copy)]
-pub enum IndexKey<'a> {
-    /// In a `bigint` column.
-    Bigint(i64),
-    /// In a `boolean` column.
-    Boolean(bool),
-    /// In a `uuid` column.
-    Uuid(pgrx::Uuid),
-    /// In a `text COLLATE "C"` column.
-    Text(&'a [u8]),
-}
-
-impl IndexKey<'_> {
-    /// The function that compares for equality, and the value that it takes.
-    pub(super) fn equality(self) -> (pg_sys::RegProcedure, Option<pg_sys::Datum>) {
-        let (procedure, argument) = match self {
-            IndexKey::Bigint(key) => (pg_sys::F_INT8EQ, key.into_datum()),
-            IndexKey::Boolean(key) => (pg_sys::F_BOOLEQ, key.into_datum()),
-            IndexKey::Uuid(key) => (pg_sys::F_UUID_EQ, key.into_datum()),
-            IndexKey::Text(key) => (pg_sys::F_TEXTEQ, key.into_datum()),
-        };
-        (procedure.into(), argument)
-    }
-
-    /// Whether a row has it in this column.
-    pub(in crate::pg) fn is_of(&self, row: &Row, column: usize) -> bool {
-        match self {
-            IndexKey::Bigint(key) => row.optional::<i64>(column) == Some(*key),
-            IndexKey::Boolean(key) => row.optional::<bool>(column) == Some(*key),
-            IndexKey::Uuid(key) => row.optional::<pgrx::Uuid>(column) == Some(*key),
-            IndexKey::Text(key) => row.bytes(column) == Some(*key),
-        }
-    }
 }
 
 impl UniqueIndex {
@@ -228,18 +193,9 @@ impl IndexScan {
         key: IndexKey<'_>,
         snapshot: &LatestSnapshot,
     ) -> Self {
-        let (procedure, argument) = key.equality();
-        let mut scan_key = pg_sys::ScanKeyData::default();
-        // SAFETY: the key is initialised before it is used, with the equality of the column's type; its collation is
-        // "C", as ScanKeyInit sets it and the columns declare it. The table is open while the scan is.
+        let mut scan_key = key.equals(indexed.column);
+        // SAFETY: the key is of the column's type, and the table is open while the scan is.
         unsafe {
-            pg_sys::ScanKeyInit(
-                &mut scan_key,
-                indexed.column,
-                pg_sys::BTEqualStrategyNumber as pg_sys::StrategyNumber,
-                procedure,
-                argument.unwrap_or(pg_sys::Datum::null()),
-            );
             let index = pg_sys::index_open(index, READING);
             let scan = pg_sys::systable_beginscan_ordered(table, index, snapshot.as_ptr(), 1, &mut scan_key);
             IndexScan { table, index, scan, is_own }

@@ -6,20 +6,12 @@
 use std::ffi::c_int;
 use std::ptr;
 
-use pgrx::{IntoDatum, pg_sys, set_varsize_4b};
+use pgrx::{pg_sys, set_varsize_4b};
 
-use super::index_scan::{Index, IndexKey, READING};
+use super::index_key::{IndexKey, Is};
+use super::index_scan::{Index, READING};
 use super::snapshot::LatestSnapshot;
 use crate::pg::types::row::Row;
-
-/// How a column of an index compares with a key.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Is {
-    Equal,
-    Less,
-    AtMost,
-    Greater,
-}
 
 /// The direction of a walk.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -61,16 +53,26 @@ impl OpenIndex {
     pub fn walk<'a, const N: usize>(&'a self, snapshot: &'a LatestSnapshot) -> Walk<'a, N> {
         // SAFETY: both relations are open and the snapshot is registered for as long as the walk lives.
         let (scan, slot) = unsafe {
-            let count = N as c_int;
-            #[cfg(not(feature = "pg18"))]
-            let scan = pg_sys::index_beginscan(self.table, self.index, snapshot.as_ptr(), count, 0);
-            #[cfg(feature = "pg18")]
-            let scan = pg_sys::index_beginscan(self.table, self.index, snapshot.as_ptr(), ptr::null_mut(), count, 0);
-            (scan, pg_sys::table_slot_create(self.table, ptr::null_mut()))
+            (self.begin(snapshot.as_ptr(), N as c_int), pg_sys::table_slot_create(self.table, ptr::null_mut()))
         };
         // SAFETY: reads this backend's state.
         let context = unsafe { pg_sys::CurrentMemoryContext };
         Walk { _opened: self, scan, slot, context, keys: [const { Vec::new() }; N] }
+    }
+
+    /// Begins a scan for so many conditions.
+    ///
+    /// # Safety
+    /// The scan must be ended before this is dropped and before the snapshot goes.
+    pub(super) unsafe fn begin(&self, snapshot: pg_sys::Snapshot, conditions: c_int) -> pg_sys::IndexScanDesc {
+        // SAFETY: both relations are open; the rest is guaranteed by the caller.
+        unsafe {
+            #[cfg(not(feature = "pg18"))]
+            let scan = pg_sys::index_beginscan(self.table, self.index, snapshot, conditions, 0);
+            #[cfg(feature = "pg18")]
+            let scan = pg_sys::index_beginscan(self.table, self.index, snapshot, ptr::null_mut(), conditions, 0);
+            scan
+        }
     }
 }
 
@@ -105,9 +107,7 @@ impl<const N: usize> Walk<'_, N> {
         let mut keys = [pg_sys::ScanKeyData::default(); N];
         for (place, (column, is, key)) in conditions.into_iter().enumerate() {
             let value = self.kept(place, key);
-            // SAFETY: initialises the key, with a comparison of the column's type; its collation is "C", as ScanKeyInit
-            // sets it and the columns declare it.
-            unsafe { pg_sys::ScanKeyInit(&mut keys[place], column, is.strategy(), is.procedure(key).into(), value) };
+            keys[place] = is.condition(column, key, value);
         }
         self.within(|walk| {
             // SAFETY: the scan was begun for as many keys. It copies them, but for what they refer to, which is
@@ -155,8 +155,7 @@ impl<const N: usize> Walk<'_, N> {
         /// The size of the header of a varlena value.
         const HEADER: usize = pg_sys::VARHDRSZ;
         let (bytes, offset): (&[u8], usize) = match &key {
-            IndexKey::Bigint(key) => return key.into_datum().unwrap_or(pg_sys::Datum::null()),
-            IndexKey::Boolean(key) => return key.into_datum().unwrap_or(pg_sys::Datum::null()),
+            IndexKey::Bigint(_) | IndexKey::Boolean(_) => return key.datum(),
             IndexKey::Uuid(key) => (key.as_bytes(), 0),
             IndexKey::Text(key) => (key, HEADER),
         };
@@ -184,39 +183,6 @@ impl<const N: usize> Drop for Walk<'_, N> {
                 pg_sys::ExecDropSingleTupleTableSlot(self.slot);
                 pg_sys::index_endscan(self.scan);
             }
-        }
-    }
-}
-
-impl Is {
-    fn strategy(self) -> pg_sys::StrategyNumber {
-        let strategy = match self {
-            Is::Equal => pg_sys::BTEqualStrategyNumber,
-            Is::Less => pg_sys::BTLessStrategyNumber,
-            Is::AtMost => pg_sys::BTLessEqualStrategyNumber,
-            Is::Greater => pg_sys::BTGreaterStrategyNumber,
-        };
-        strategy as pg_sys::StrategyNumber
-    }
-
-    fn procedure(self, key: IndexKey<'_>) -> u32 {
-        match (key, self) {
-            (IndexKey::Bigint(_), Is::Equal) => pg_sys::F_INT8EQ,
-            (IndexKey::Bigint(_), Is::Less) => pg_sys::F_INT8LT,
-            (IndexKey::Bigint(_), Is::AtMost) => pg_sys::F_INT8LE,
-            (IndexKey::Bigint(_), Is::Greater) => pg_sys::F_INT8GT,
-            (IndexKey::Boolean(_), Is::Equal) => pg_sys::F_BOOLEQ,
-            (IndexKey::Boolean(_), Is::Less) => pg_sys::F_BOOLLT,
-            (IndexKey::Boolean(_), Is::AtMost) => pg_sys::F_BOOLLE,
-            (IndexKey::Boolean(_), Is::Greater) => pg_sys::F_BOOLGT,
-            (IndexKey::Uuid(_), Is::Equal) => pg_sys::F_UUID_EQ,
-            (IndexKey::Uuid(_), Is::Less) => pg_sys::F_UUID_LT,
-            (IndexKey::Uuid(_), Is::AtMost) => pg_sys::F_UUID_LE,
-            (IndexKey::Uuid(_), Is::Greater) => pg_sys::F_UUID_GT,
-            (IndexKey::Text(_), Is::Equal) => pg_sys::F_TEXTEQ,
-            (IndexKey::Text(_), Is::Less) => pg_sys::F_TEXT_LT,
-            (IndexKey::Text(_), Is::AtMost) => pg_sys::F_TEXT_LE,
-            (IndexKey::Text(_), Is::Greater) => pg_sys::F_TEXT_GT,
         }
     }
 }

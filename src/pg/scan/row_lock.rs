@@ -5,7 +5,8 @@ use std::ffi::{CStr, c_int};
 use pgrx::prelude::*;
 use pgrx::{PgSqlErrorCode, pg_sys};
 
-use super::index_scan::{IndexKey, UniqueIndex};
+use super::index_key::IndexKey;
+use super::index_scan::UniqueIndex;
 use super::snapshot::LatestSnapshot;
 use crate::pg::report::diagnostics::Watch;
 use crate::pg::transaction::xact;

@@ -12,7 +12,8 @@ use pgrx::pg_sys;
 use pgrx::{PgSqlErrorCode, ereport};
 
 use super::catalog_update::ColumnValue;
-use super::index_scan::{IndexKey, Opened, UniqueIndex};
+use super::index_key::IndexKey;
+use super::index_scan::{Opened, UniqueIndex};
 use super::plain_table::{self, PlainTable};
 use super::snapshot::LatestSnapshot;
 use crate::pg::report::diagnostics::Watch;

@@ -6,6 +6,7 @@ use std::ptr;
 use pgrx::{pg_guard, pg_sys};
 
 use crate::pg::types::row::Row;
+use crate::pg::types::scratch::row_memory;
 
 /// The destination to which the executor sends rows.
 #[repr(C)]
@@ -26,16 +27,8 @@ impl<'a> Receiver<'a> {
             rDestroy: Some(ignore),
             mydest: pg_sys::CommandDest::DestNone,
         };
-        // SAFETY: a child of SPI's context, so it ends with the connection.
-        let scratch = unsafe {
-            pg_sys::AllocSetContextCreateInternal(
-                pg_sys::CurrentMemoryContext,
-                c"tokenauth row".as_ptr(),
-                pg_sys::ALLOCSET_DEFAULT_MINSIZE as usize,
-                pg_sys::ALLOCSET_DEFAULT_INITSIZE as usize,
-                pg_sys::ALLOCSET_DEFAULT_MAXSIZE as usize,
-            )
-        };
+        // A child of SPI's context, so it ends with the connection.
+        let scratch = row_memory();
         Receiver { base, scratch, take }
     }
 

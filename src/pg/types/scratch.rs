@@ -2,6 +2,20 @@
 
 use pgrx::pg_sys;
 
+/// Memory for one row after the other, a child of the current context, with which it goes.
+pub(in crate::pg) fn row_memory() -> pg_sys::MemoryContext {
+    // SAFETY: raises when there is no memory.
+    unsafe {
+        pg_sys::AllocSetContextCreateInternal(
+            pg_sys::CurrentMemoryContext,
+            c"tokenauth row".as_ptr(),
+            pg_sys::ALLOCSET_DEFAULT_MINSIZE as usize,
+            pg_sys::ALLOCSET_DEFAULT_INITSIZE as usize,
+            pg_sys::ALLOCSET_DEFAULT_MAXSIZE as usize,
+        )
+    }
+}
+
 /// Where the server allocates until dropped.
 pub struct Scratch {
     context: pg_sys::MemoryContext,
@@ -11,17 +25,10 @@ pub struct Scratch {
 impl Scratch {
     /// Begins to allocate apart.
     pub fn enter() -> Self {
-        // SAFETY: a child of the current context, with which it goes after an error.
-        unsafe {
-            let context = pg_sys::AllocSetContextCreateInternal(
-                pg_sys::CurrentMemoryContext,
-                c"tokenauth row".as_ptr(),
-                pg_sys::ALLOCSET_DEFAULT_MINSIZE as usize,
-                pg_sys::ALLOCSET_DEFAULT_INITSIZE as usize,
-                pg_sys::ALLOCSET_DEFAULT_MAXSIZE as usize,
-            );
-            Scratch { context, former: pg_sys::MemoryContextSwitchTo(context) }
-        }
+        let context = row_memory();
+        // SAFETY: made above.
+        let former = unsafe { pg_sys::MemoryContextSwitchTo(context) };
+        Scratch { context, former }
     }
 
     /// Gives back what was allocated so far, of which nothing is used any more.
