@@ -51,7 +51,7 @@ unsafe impl SqlTranslatable for Call {
 unsafe impl<'fcx> ArgAbi<'fcx> for Call {
     #[inline]
     unsafe fn unbox_arg_unchecked(arg: Arg<'_, 'fcx>) -> Self {
-        Extension::find();
+        Extension::refuse_newer();
         // SAFETY: the virtual argument is the fcinfo itself, valid during the call. DirectFunctionCall alone leaves
         // `flinfo` null, and nobody calls a function of SQL by it.
         unsafe {

@@ -208,8 +208,7 @@ unsafe impl SqlTranslatable for TriggerCall {
 // here.
 unsafe impl<'fcx> ArgAbi<'fcx> for TriggerCall {
     unsafe fn unbox_arg_unchecked(arg: Arg<'_, 'fcx>) -> Self {
-        // Raises where the installed extension is too new for this library.
-        Extension::find();
+        Extension::refuse_newer();
         // SAFETY: the virtual argument is the fcinfo itself, valid during the call.
         unsafe {
             let call = pg_sys::FunctionCallInfo::unbox_arg_unchecked(arg);

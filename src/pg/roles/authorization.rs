@@ -3,19 +3,19 @@
 //! By the same messages PostgreSQL itself forgets what it has cached of them, so a GRANT, a REVOKE or an ALTER ROLE is
 //! felt here exactly when the server feels it.
 
-use std::cell::Cell;
 use std::ffi::c_int;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use pgrx::{pg_guard, pg_sys};
 
-thread_local! {
-    static GENERATION: Cell<u64> = const { Cell::new(1) };
-}
+/// Of this backend, which has one thread. A thread-local variable of a library costs a call each time it is read, and
+/// this is read at each call of a function.
+static GENERATION: AtomicU64 = AtomicU64::new(1);
 
 /// The generation of what may be cached; never 0.
 #[inline]
 pub(in crate::pg) fn generation() -> u64 {
-    GENERATION.get()
+    GENERATION.load(Ordering::Relaxed)
 }
 
 /// Registers the callback, once, from `_PG_init`.
@@ -36,5 +36,5 @@ pub fn register() {
 
 #[pg_guard]
 unsafe extern "C-unwind" fn forget(_argument: pg_sys::Datum, _cache: c_int, _hash: u32) {
-    GENERATION.set(GENERATION.get() + 1);
+    GENERATION.fetch_add(1, Ordering::Relaxed);
 }

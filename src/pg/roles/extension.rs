@@ -7,6 +7,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::ffi::{CStr, c_int};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use pgrx::pg_sys::SysCacheIdentifier::{NAMESPACEOID, PROCNAMEARGSNSP, RELOID};
 use pgrx::prelude::*;
@@ -48,6 +49,9 @@ pub struct Extension {
     pub owner: pg_sys::Oid,
 }
 
+/// The generation in which this library was found to be new enough for the extension.
+static SERVED: AtomicU64 = AtomicU64::new(0);
+
 thread_local! {
     /// The extension, with the generation in which it was found.
     static INSTALLED: Cell<Option<(u64, Extension)>> = const { Cell::new(None) };
@@ -80,6 +84,18 @@ impl Extension {
         }
         INSTALLED.set(found.map(|extension| (generation, extension)));
         found
+    }
+
+    /// Refuses a call where the installed extension is too new for this library.
+    ///
+    /// # Errors
+    /// Raises 55000.
+    #[inline]
+    pub fn refuse_newer() {
+        let generation = authorization::generation();
+        if SERVED.load(Ordering::Relaxed) != generation && Extension::find().is_some() {
+            SERVED.store(generation, Ordering::Relaxed);
+        }
     }
 
     /// As [`find`](Self::find).
