@@ -45,6 +45,21 @@ transactions() {
     -v processed="$processed" -v statements="$statements" 'BEGIN { print ticks / hertz * 1e6 / processed / statements }')"
 }
 
+# own_nanoseconds WARM-UP STATEMENTS [OPTION ...]: the processor time that the statements take their backend, after others in
+# the same session; with options of psql.
+own_nanoseconds() {
+  local warm_up=$1 statements=$2
+  shift 2
+  run_sql "$@" <<SQL | tail -n 1
+CREATE FUNCTION pg_temp.cpu() RETURNS bigint LANGUAGE sql AS
+    \$\$SELECT split_part(pg_read_file('/proc/self/schedstat'), ' ', 1)::bigint\$\$;
+$warm_up;
+SELECT pg_temp.cpu() AS before \gset
+$statements;
+SELECT pg_temp.cpu() - :before;
+SQL
+}
+
 # milliseconds: the last "Time: … ms" of psql's output.
 milliseconds() { sed -nE 's/^Time: ([0-9.]+) ms.*/\1/p' | tail -n 1; }
 
