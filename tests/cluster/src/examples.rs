@@ -1,8 +1,10 @@
 //! The example programs of the repository, and what runs them.
 
 use std::env;
+use std::fs::File;
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 
 use crate::installation::finish;
 
@@ -30,6 +32,22 @@ pub fn prepared(name: &str) -> PathBuf {
 pub fn built(package: &str, directory: &str) -> PathBuf {
     finish(&mut cargo("build", package, directory));
     repository().join("target").join(directory).join("debug")
+}
+
+/// Starts a program that serves HTTP and prints where, at a port that it chooses; its log goes to this file. Returns it
+/// with its address, such as `http://127.0.0.1:8080`.
+pub fn serve(program: &mut Command, log: &Path) -> (Child, String) {
+    let mut running = program
+        .env("LISTEN", "127.0.0.1:0")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(File::create(log).unwrap())
+        .spawn()
+        .expect("the program can be run");
+    let mut address = String::new();
+    BufReader::new(running.stdout.take().expect("a pipe")).read_line(&mut address).unwrap();
+    assert!(address.starts_with("http://127.0.0.1:"), "the program did not start: {address}");
+    (running, address.trim_end().to_owned())
 }
 
 /// A command of cargo for the Rust package in this folder of `examples`, which builds below `target` in this directory.

@@ -19,7 +19,7 @@ mod server;
 mod verifier;
 
 pub use end::End;
-pub use examples::{built, cargo, example, prepared};
+pub use examples::{built, cargo, example, prepared, serve};
 pub use installation::{finish, has_library, older};
 pub use memory::memory;
 pub use needles::{Needles, published_channels};

@@ -1,8 +1,7 @@
 //! A product under test: a server with its tables, the service in front of it, and curl.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{BufRead as _, BufReader};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -12,7 +11,7 @@ use nix::unistd::Pid;
 use postgres::Client;
 use serde_json::Value;
 use tokenauth_cluster::contract::Issued;
-use tokenauth_cluster::{FAST, Server, built, example};
+use tokenauth_cluster::{FAST, Server, built, example, serve};
 
 /// Runs curl whatever its configuration says, with the response's headers in the output.
 const CURL: &str = "curl --disable --noproxy '*' --silent --include";
@@ -53,7 +52,7 @@ impl Product {
         let server = Server::start(&settings);
         let tables = fs::read_to_string(example("service/sql").join(name).with_extension("sql")).unwrap();
         server.connect("postgres").batch_execute(&tables).unwrap();
-        let (service, address) = start_service(&server, &mut service(&server));
+        let (service, address) = serve(&mut service(&server), &log_of(&server));
         Self { server, service, address, tokens: Vec::new() }
     }
 
@@ -196,20 +195,6 @@ impl Answer {
         body.as_object_mut().expect("an object").remove("correlationId");
         body
     }
-}
-
-fn start_service(server: &Server, command: &mut Command) -> (Child, String) {
-    let mut service = command
-        .env("LISTEN", "127.0.0.1:0")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(File::create(log_of(server)).unwrap())
-        .spawn()
-        .expect("the service can be run");
-    let mut address = String::new();
-    BufReader::new(service.stdout.take().expect("a pipe")).read_line(&mut address).unwrap();
-    assert!(address.starts_with("http://127.0.0.1:"), "the service did not start: {address}");
-    (service, address.trim_end().to_owned())
 }
 
 fn log_of(server: &Server) -> PathBuf {

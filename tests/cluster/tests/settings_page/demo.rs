@@ -1,15 +1,14 @@
 //! The settings page with the people of its demonstration.
 
-use std::fs::{self, File};
-use std::io::{BufRead as _, BufReader};
+use std::fs;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 use std::sync::OnceLock;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use postgres::Client;
-use tokenauth_cluster::{FAST, Server, built, example};
+use tokenauth_cluster::{FAST, Server, built, example, serve};
 
 use crate::visitor::Visitor;
 
@@ -98,20 +97,12 @@ fn start_program(server: &Server) -> (Child, String) {
     // Into the target directory of the tests themselves and of the service, since they share crates.
     let path = PROGRAM.get_or_init(|| built("settings_page", "cluster").join("tokenauth-settings-page"));
     let database = |role: &str| format!("{} user={role}", server.connection_string("postgres"));
-    let mut program = Command::new(path)
-        .env("LISTEN", "127.0.0.1:0")
+    let mut program = Command::new(path);
+    program
         .env("PAGE_DATABASE_URL", database("settings_page"))
         .env("OBSERVER_DATABASE_URL", database("settings_observer"))
-        .env("API_DATABASE_URL", database("settings_api"))
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(File::create(log_of(server)).unwrap())
-        .spawn()
-        .expect("the program can be run");
-    let mut origin = String::new();
-    BufReader::new(program.stdout.take().expect("a pipe")).read_line(&mut origin).unwrap();
-    assert!(origin.starts_with("http://127.0.0.1:"), "the program did not start: {origin}");
-    (program, origin.trim_end().to_owned())
+        .env("API_DATABASE_URL", database("settings_api"));
+    serve(&mut program, &log_of(server))
 }
 
 fn log_of(server: &Server) -> PathBuf {
