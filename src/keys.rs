@@ -19,6 +19,7 @@ use crate::catalog;
 use crate::catalog::key::Needed;
 use crate::error::key_fault::KeyFault;
 use crate::error::{ErrorReport, KeyError};
+use crate::pg::process::backend_local::backend_local;
 use crate::pg::process::settings::{data_directory, path_of, reloaded_at};
 use crate::pg::report::diagnostics;
 use crate::pg::scan::snapshot::LatestSnapshot;
@@ -33,7 +34,7 @@ struct CachedKeyFile {
     file: Rc<KeyFile>,
 }
 
-thread_local! {
+backend_local! {
     static CACHED: RefCell<Option<CachedKeyFile>> = const { RefCell::new(None) };
 }
 

@@ -269,7 +269,7 @@ impl SetBy {
 
 /// Whether uses are recorded.
 pub fn usage_tracking() -> bool {
-    USAGE_TRACKING.get()
+    settings::current(&USAGE_TRACKING)
 }
 
 /// The number of tokens for which shared memory has room.
@@ -309,12 +309,12 @@ pub fn hourly_retention() -> Option<Interval> {
 
 /// The number of bytes that a backend may use for its caches; 0: it caches nothing.
 pub fn cache_size() -> usize {
-    usize::try_from(CACHE_SIZE.get()).unwrap_or_default() * 1024
+    usize::try_from(settings::current(&CACHE_SIZE)).unwrap_or_default() * 1024
 }
 
 /// How far behind its primary a standby may verify tokens; `None`: however far.
 pub fn max_staleness() -> Option<Duration> {
-    u64::try_from(MAX_STALENESS.get()).ok().filter(|millis| *millis > 0).map(Duration::from_millis)
+    u64::try_from(settings::current(&MAX_STALENESS)).ok().filter(|millis| *millis > 0).map(Duration::from_millis)
 }
 
 /// The only header in which `pre_request` looks for a token; `None`: where clients usually put one.

@@ -5,6 +5,7 @@
 
 use std::cell::Cell;
 
+use crate::pg::process::backend_local::backend_local;
 use crate::pg::scan::index_key::IndexKey;
 use crate::pg::scan::index_scan::UniqueIndex;
 use crate::pg::scan::snapshot::LatestSnapshot;
@@ -15,7 +16,7 @@ use crate::token::Algorithm;
 /// The table by its primary key.
 pub static BY_ALGORITHM: UniqueIndex = UniqueIndex::new(c"import", c"import_pkey", 1);
 
-thread_local! {
+backend_local! {
     /// The last algorithm that was expected, with how many transactions had ended, and been rolled back, by then.
     static EXPECTED: Cell<Option<(Algorithm, u64, u64)>> = const { Cell::new(None) };
 }

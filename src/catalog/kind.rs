@@ -12,6 +12,7 @@ use crate::model::error_style::ErrorStyle;
 use crate::model::kind::{Kind, PermissionMode};
 use crate::model::rate::Rate;
 use crate::model::scope::{Scope, Scopes};
+use crate::pg::process::backend_local::backend_local;
 use crate::pg::scan::index_key::IndexKey;
 use crate::pg::scan::index_scan::UniqueIndex;
 use crate::pg::scan::index_walk::{Direction, WHOLE};
@@ -84,7 +85,7 @@ pub fn lock(name: &Text) -> Result<Rc<Kind>, KindError> {
     Ok(kind)
 }
 
-thread_local! {
+backend_local! {
     /// The kind that was locked last. A transaction that issues many tokens of it need not lock it for each.
     static LOCKED: RefCell<Option<(Rc<Kind>, LockMoment)>> = const { RefCell::new(None) };
 }

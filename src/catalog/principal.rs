@@ -12,6 +12,7 @@ use crate::model::data_scope::DataScopes;
 use crate::model::principal_name::PrincipalName;
 use crate::model::scope::Scopes;
 use crate::model::token_state::OwnerState;
+use crate::pg::process::backend_local::backend_local;
 use crate::pg::scan::index_key::{IndexKey, Is};
 use crate::pg::scan::index_scan::UniqueIndex;
 use crate::pg::scan::index_walk::{Direction, OpenIndex, Walk};
@@ -168,7 +169,7 @@ impl Shared {
     const MOST: usize = 20_000;
 }
 
-thread_local! {
+backend_local! {
     static SHARED: RefCell<Shared> = RefCell::new(Shared { moment: None, principals: HashMap::new() });
 }
 

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use crate::model::scope::Scopes;
+use crate::pg::process::backend_local::backend_local;
 use crate::settings;
 
 /// The share of `tokenauth.cache_size` that lists may take, as a divisor. Beyond it, lists are parsed each time.
@@ -19,7 +20,7 @@ struct Interner {
     is_full: bool,
 }
 
-thread_local! {
+backend_local! {
     static INTERNER: RefCell<Interner> = RefCell::new(Interner { lists: HashMap::new(), size: 0, is_full: false });
 }
 

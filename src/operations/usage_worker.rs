@@ -17,6 +17,7 @@ use super::purge;
 use crate::access::sql_privileges;
 use crate::catalog::death_notice;
 use crate::error::Error;
+use crate::pg::process::backend_local::backend_local;
 use crate::pg::process::background_worker;
 use crate::pg::process::shared_memory;
 use crate::pg::transaction::acting_as::ActingAs;
@@ -60,7 +61,7 @@ impl AtHand {
     }
 }
 
-thread_local! {
+backend_local! {
     static AT_HAND: RefCell<Option<AtHand>> = const { RefCell::new(None) };
 }
 

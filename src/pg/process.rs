@@ -1,5 +1,7 @@
 //! Processes of the server: background workers, shared memory, latches, settings, the log.
 
+#[cfg_attr(test, expect(dead_code, reason = "unit tests have thread_local! instead"))]
+pub mod backend_local;
 pub mod background_worker;
 pub mod client;
 pub mod database;

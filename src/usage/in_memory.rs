@@ -8,11 +8,12 @@ use super::slots::{Address, Database, OpenBatch, Sample, Slots, UsageKey, Use};
 use super::wake;
 use crate::model::network::Client;
 use crate::model::verdict::Verdict;
+use crate::pg::process::backend_local::backend_local;
 use crate::pg::process::{background_worker, database};
 use crate::pg::roles::role;
 use crate::pg::types::clock::Timestamp;
 
-thread_local! {
+backend_local! {
     /// This backend's database: a process is connected to one only, which cannot be dropped meanwhile.
     static DATABASE: Cell<Option<&'static Database>> = const { Cell::new(None) };
 }

@@ -8,6 +8,7 @@ use std::cell::RefCell;
 
 use pgrx::Uuid;
 
+use crate::pg::process::backend_local::backend_local;
 use crate::pg::scan::catalog_update::{UpdateOutcome, catalog_update_nowait};
 use crate::pg::scan::index_key::IndexKey;
 use crate::pg::scan::snapshot::LatestSnapshot;
@@ -145,6 +146,6 @@ impl TokenTable {
     }
 }
 
-thread_local! {
+backend_local! {
     static RECENT: RefCell<TokenTable> = const { RefCell::new(TokenTable { slots: Vec::new() }) };
 }

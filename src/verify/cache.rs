@@ -28,6 +28,7 @@ use crate::error::{Error, KeyError};
 use crate::keys;
 use crate::model::kind::Kind;
 use crate::model::verdict::Verdict;
+use crate::pg::process::backend_local::backend_local;
 use crate::pg::scan::invalidation;
 use crate::pg::scan::snapshot::LatestSnapshot;
 use crate::pg::types::clock::Timestamp;
@@ -85,7 +86,7 @@ mod share {
 /// How many kinds are cached. Usually there are few; beyond this, all are dropped at once.
 const MOST_KINDS: usize = 256;
 
-thread_local! {
+backend_local! {
     static CACHE: RefCell<Cache> = RefCell::new(Cache {
         since: 0,
         cache_size: 0,

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use crate::error::IdentityError;
+use crate::pg::process::backend_local::backend_local;
 use crate::pg::roles::role;
 use crate::pg::transaction::acting_as::is_security_restricted;
 use crate::pg::transaction::xact::{self, End};
@@ -102,7 +103,7 @@ impl LoginIdentity {
     }
 }
 
-thread_local! {
+backend_local! {
     static STATE: RefCell<State<LoginIdentity>> = const { RefCell::new(State::Open) };
 }
 

@@ -1,12 +1,13 @@
 //! Events are append-only; only `purge` removes old ones, by this door. The trigger on `tokenauth.event` asks whether
 //! it is open.
 
+use crate::pg::process::backend_local::backend_local;
 use std::cell::Cell;
 
 /// The event that records a removal of events.
 pub const PURGED: &str = "history.purged";
 
-thread_local! {
+backend_local! {
     /// Whether this backend is removing old events now: private memory, which no SQL can set.
     static UNLOCKED: Cell<bool> = const { Cell::new(false) };
 }

@@ -6,11 +6,12 @@ use rand::TryRngCore;
 use rand::rngs::OsRng;
 
 use crate::error::ServerError;
+use crate::pg::process::backend_local::backend_local;
 use crate::pg::transaction::xact;
 use crate::pg::types::composite::CORRELATION;
 use crate::pg::types::text::Text;
 
-thread_local! {
+backend_local! {
     /// The random part, drawn at the first use in this process, and a counter.
     static SEQUENCE: Cell<Option<(u64, u64)>> = const { Cell::new(None) };
     /// The last number drawn, and how many transactions of this process had ended by then.

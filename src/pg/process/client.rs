@@ -4,9 +4,10 @@ use std::cell::OnceCell;
 
 use pgrx::pg_sys;
 
+use crate::pg::process::backend_local::backend_local;
 use crate::pg::types::text::Text;
 
-thread_local! {
+backend_local! {
     static ADDRESS: OnceCell<Option<Text>> = const { OnceCell::new() };
 }
 

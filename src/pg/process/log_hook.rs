@@ -13,11 +13,12 @@ use pgrx::guc::{GucContext, GucFlags, GucRegistry, GucSetting};
 use pgrx::{pg_guard, pg_sys};
 
 use super::shared_memory;
+use crate::pg::process::backend_local::backend_local;
 use crate::token::remains::Lines;
 use crate::token::{embedded, remains};
 
 // Const and without destructors, so that reading them allocates nothing.
-thread_local! {
+backend_local! {
     static IS_ON: Cell<bool> = const { Cell::new(false) };
     static IS_INSTALLED: Cell<bool> = const { Cell::new(false) };
     /// The hook to call after ours.

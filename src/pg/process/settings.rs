@@ -5,10 +5,11 @@ use std::ffi::{CStr, CString, OsStr, c_char, c_void};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-use pgrx::guc::{GucContext, GucFlags, GucRegistry, GucSetting};
+use pgrx::guc::{GucContext, GucFlags, GucRegistry, GucSetting, GucValue};
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 
+use crate::pg::process::backend_local::backend_local;
 use crate::pg::types::clock;
 use crate::pg::types::memory::copied;
 
@@ -18,7 +19,15 @@ pub fn reserve(prefix: &'static CStr) {
     unsafe { pg_sys::MarkGUCPrefixReserved(prefix.as_ptr()) };
 }
 
-thread_local! {
+/// The value of a setting that each verification asks for: `GucSetting::get` also checks which thread it is called by,
+/// which takes longer than to read it.
+#[inline]
+pub fn current<T: GucValue<Raw = T> + Copy>(setting: &'static GucSetting<T>) -> T {
+    // SAFETY: the server writes it between statements, in the one thread of this process.
+    unsafe { *setting.as_ptr() }
+}
+
+backend_local! {
     /// Whether the postmaster has loaded the library; inherited by its children.
     static PRELOADED: Cell<bool> = const { Cell::new(false) };
 }

@@ -18,6 +18,7 @@ use std::{env, ptr, thread};
 use pgrx::{PgSqlErrorCode, pg_sys};
 
 use super::reserve;
+use crate::pg::process::backend_local::backend_local;
 use crate::pg::types::varlena;
 
 /// Longest text of an error that passes through Rust; the whole is put back at the end.
@@ -55,7 +56,7 @@ unsafe extern "C-unwind" {
     fn errhidecontext(hide: bool) -> c_int;
 }
 
-thread_local! {
+backend_local! {
     /// Where the last error of the server is kept, where the next one will be, and where an error of our own is: each
     /// is reset as a whole before it is used again.
     static KEPT: Cell<pg_sys::MemoryContext> = const { Cell::new(ptr::null_mut()) };

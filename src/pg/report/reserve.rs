@@ -1,12 +1,13 @@
 //! Memory in reserve for the moment when there is no more: pgrx copies the error that says so, and if that copy fails
 //! in turn, the server ends.
 
+use crate::pg::process::backend_local::backend_local;
 use std::cell::RefCell;
 
 /// How much it is. Never touched, so it takes address space and no memory.
 const RESERVED: usize = 4 << 20;
 
-thread_local! {
+backend_local! {
     static RESERVE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 

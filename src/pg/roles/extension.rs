@@ -14,6 +14,7 @@ use pgrx::prelude::*;
 use pgrx::{PgSqlErrorCode, pg_sys};
 
 use super::{authorization, library};
+use crate::pg::process::backend_local::backend_local;
 use crate::pg::scan::invalidation;
 
 /// The name of the extension, and of its schema.
@@ -52,7 +53,7 @@ pub struct Extension {
 /// The generation in which this library was found to be new enough for the extension.
 static SERVED: AtomicU64 = AtomicU64::new(0);
 
-thread_local! {
+backend_local! {
     /// The extension, with the generation in which it was found.
     static INSTALLED: Cell<Option<(u64, Extension)>> = const { Cell::new(None) };
     /// Relations that are members of it, in the same generation.

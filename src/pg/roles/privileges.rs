@@ -14,6 +14,7 @@ use super::authorization;
 use super::extension::{Extension, raise_not_installed};
 use super::role;
 use crate::pg::function::call::Call;
+use crate::pg::process::backend_local::backend_local;
 
 /// What was found: this user may execute this function.
 #[derive(Clone, Copy)]
@@ -26,7 +27,7 @@ struct Allowed {
 /// How many are cached, a power of two: each takes the place of another with the same last bits.
 const PLACES: usize = 64;
 
-thread_local! {
+backend_local! {
     static GRANTED: [Cell<Allowed>; PLACES] = const {
         [const { Cell::new(Allowed { user: pg_sys::InvalidOid, function: pg_sys::InvalidOid, generation: 0 }) }; PLACES]
     };

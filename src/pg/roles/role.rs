@@ -11,9 +11,10 @@ use crate::pg::types::text::Text;
 /// A role.
 pub type Id = pg_sys::Oid;
 
-// Declared here, without pgrx's guard, which costs more than the function: it returns a variable and cannot raise.
+// Declared here, without pgrx's guard, which costs more than the functions: they return a variable and cannot raise.
 unsafe extern "C-unwind" {
     fn GetUserId() -> pg_sys::Oid;
+    fn GetSessionUserId() -> pg_sys::Oid;
 }
 
 /// The effective user: SQL calls it `current_user`.
@@ -26,7 +27,7 @@ pub fn effective() -> Id {
 /// The role that logged in, or that SET SESSION AUTHORIZATION has replaced it with.
 pub fn session() -> Id {
     // SAFETY: reads this backend's state.
-    unsafe { pg_sys::GetSessionUserId() }
+    unsafe { GetSessionUserId() }
 }
 
 /// The name of a role; its number when it has been dropped meanwhile.

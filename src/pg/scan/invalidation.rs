@@ -12,6 +12,7 @@ use pgrx::pg_sys;
 
 use super::index_scan;
 use super::row_key::{self, RowKey};
+use crate::pg::process::backend_local::backend_local;
 use crate::pg::process::settings::reloaded_at;
 
 /// How many rows a transaction tells one by one. Beyond that it sends the coarse signal: the server searches its
@@ -23,7 +24,7 @@ const MOST_ROWS: usize = 64;
 /// others are taken for changed as well.
 const RECENT: usize = 1024;
 
-thread_local! {
+backend_local! {
     static WATCHED: RefCell<Watched> = const {
         RefCell::new(Watched { signal: None, signals: Vec::new(), tables: Vec::new() })
     };

@@ -12,6 +12,7 @@ use std::rc::Rc;
 use pgrx::pg_sys;
 
 use super::invalidation;
+use crate::pg::process::backend_local::backend_local;
 
 /// The compiled constraints of a plain table.
 pub(super) struct PlainTable {
@@ -28,7 +29,7 @@ struct Known {
     plain: Option<Rc<PlainTable>>,
 }
 
-thread_local! {
+backend_local! {
     /// Not dropped at the end of the process, when the server's memory is no longer ours to free.
     static KNOWN: RefCell<ManuallyDrop<Vec<Known>>> = const { RefCell::new(ManuallyDrop::new(Vec::new())) };
 }

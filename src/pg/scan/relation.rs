@@ -8,6 +8,7 @@ use pgrx::nullable::Nullable;
 use pgrx::{FromDatum, IntoDatum, impl_sql_translatable, pg_guard, pg_sys};
 
 use super::index_scan;
+use crate::pg::process::backend_local::backend_local;
 use crate::pg::report::diagnostics::Watch;
 use crate::pg::types::text::Text;
 
@@ -122,7 +123,7 @@ pub fn lock_supply(rows: &CStr, of_type: &[u8], supply: Supply) {
     }
 }
 
-thread_local! {
+backend_local! {
     static WATCHED: RefCell<Vec<pg_sys::Oid>> = const { RefCell::new(Vec::new()) };
     /// Generation of definitions: advances whenever a watched table may have changed columns, name or triggers, and
     /// whenever a cast has changed.

@@ -10,6 +10,7 @@ use std::ffi::c_int;
 use pgrx::{Uuid, direct_function_call, pg_sys};
 
 use super::xact;
+use crate::pg::process::backend_local::backend_local;
 use crate::pg::sql::statement::Argument;
 
 const CHANNEL: &str = "tokenauth";
@@ -25,7 +26,7 @@ struct PendingNotice {
     more_at: c_int,
 }
 
-thread_local! {
+backend_local! {
     static PENDING: RefCell<PendingNotice> = const { RefCell::new(PendingNotice { ids: Vec::new(), more_at: 0 }) };
 }
 

@@ -12,10 +12,16 @@ use pgrx::prelude::*;
 use pgrx::{PgSqlErrorCode, pg_sys};
 
 use super::{notify, open_writers};
+use crate::pg::process::backend_local::backend_local;
 use crate::pg::process::database;
 use crate::pg::scan::invalidation;
 
-thread_local! {
+// Declared here, without pgrx's guard, which costs more than the function: it returns a variable and cannot raise.
+unsafe extern "C-unwind" {
+    fn GetCurrentTransactionNestLevel() -> c_int;
+}
+
+backend_local! {
     /// Where this transaction has killed something.
     static KILLED: Shallowest = const { Shallowest::nowhere() };
     /// Where this transaction has narrowed or killed something.
@@ -92,7 +98,7 @@ fn notify_listener(end: End) {
 /// The nesting level of the current subtransaction; 1 is the transaction itself.
 pub fn nesting_level() -> i32 {
     // SAFETY: reads this backend's transaction state.
-    unsafe { pg_sys::GetCurrentTransactionNestLevel() }
+    unsafe { GetCurrentTransactionNestLevel() }
 }
 
 /// Whether this process is a parallel worker.

@@ -7,6 +7,11 @@ use pgrx::datum::{Datum, Interval};
 use pgrx::nullable::Nullable;
 use pgrx::{FromDatum, IntoDatum, PgTryBuilder, direct_function_call, impl_sql_translatable, pg_sys};
 
+// Declared here, without pgrx's guard, which costs more than the function: it cannot raise.
+unsafe extern "C-unwind" {
+    fn GetCurrentTimestamp() -> pg_sys::TimestampTz;
+}
+
 /// Microseconds in a day.
 const DAY: i64 = 86_400_000_000;
 /// 0001-01-01 00:00:00 UTC.
@@ -31,7 +36,7 @@ impl Timestamp {
     /// The clock's time, not the transaction's `now()`: an old transaction must not see an expired token as alive.
     pub fn now() -> Self {
         // SAFETY: reads the system clock.
-        Timestamp(unsafe { pg_sys::GetCurrentTimestamp() })
+        Timestamp(unsafe { GetCurrentTimestamp() })
     }
 
     /// Parses a text as the server does, if it begins with a digit and its year is writable; otherwise `None`.

@@ -11,9 +11,10 @@ use pgrx::pg_sys;
 
 use crate::model::bound_to::BoundTo;
 use crate::pg::function::trigger::{Fired, Firing};
+use crate::pg::process::backend_local::backend_local;
 use crate::pg::transaction::xact;
 
-thread_local! {
+backend_local! {
     static LAST: RefCell<Vec<Last>> = const { RefCell::new(Vec::new()) };
 }
 

@@ -13,6 +13,7 @@ use super::source::Source;
 use super::{afresh, overtaken, triggers};
 use crate::error::{BindingError, Error, ErrorReport};
 use crate::pg::function::trigger::{Fired, Firing, TriggerAnswer, TriggerCall};
+use crate::pg::process::backend_local::backend_local;
 use crate::pg::scan::relation::{self, Table};
 use crate::pg::sql::rows::Rows;
 
@@ -113,7 +114,7 @@ fn truncate(firing: &Firing) -> Result<(), Error> {
     Ok(())
 }
 
-thread_local! {
+backend_local! {
     /// Bindings by trigger, planned once, since every login updates its user.
     static CACHED: RefCell<Vec<CachedBinding>> = const { RefCell::new(Vec::new()) };
 }
