@@ -2,11 +2,16 @@
 # Python and Node for the tests whose clients are written in them. Sourced after progress.sh, never run.
 #
 # Tests find what was chosen in target/clients: python/bin/python has the packages of the clients, pgspot and zizmor, node
-# is a link. The packages of Node are beside each package.json, where Node looks for them.
+# is a link. The packages of Node are beside each package.json, where Node looks for them. Each framework in Python has an
+# environment of its own in target/frameworks.
 
 clients=target/clients
 python_requirements=(examples/clients/psycopg/requirements.txt scripts/lib/pgspot.txt scripts/lib/zizmor.txt)
 node_folders=(examples/clients/node-postgres examples/postgraphile examples/settings_page/accessibility)
+
+frameworks=target/frameworks
+python_frameworks=(fastapi django)
+node_frameworks=(express)
 
 # Each must be able to install packages, for which Debian has separate packages.
 usable_python() { "$1" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; }
@@ -31,10 +36,10 @@ first_usable() {
 # npm runs the first node in PATH, so put the chosen one first.
 npm_of() { PATH="$(dirname "$1"):$PATH" command -v npm; }
 
-# What was installed is kept with it.
-python_is_ready() {
-  [ -x "$clients/python/bin/python" ] && cat "${python_requirements[@]}" | cmp -s - "$clients/python/installed"
-}
+python_is_ready() { environment_is_ready "$clients/python" "${python_requirements[@]}"; }
+
+# environment_is_ready ENVIRONMENT REQUIREMENTS ...: what was installed is kept with it.
+environment_is_ready() { [ -x "$1/bin/python" ] && cat "${@:2}" | cmp -s - "$1/installed"; }
 
 node_is_ready() {
   local folder
@@ -52,14 +57,20 @@ install_python_packages() {
   ! python_is_ready || return 0
   python=$(find_python) || die "there is no Python 3.10 or newer that has venv" "Install one, then run this again."
   step "installing the Python packages of the tests"
-  rm -rf "$clients/python"
-  mkdir -p "$clients"
-  "$python" -m venv "$clients/python" || die "could not make a virtual environment of $python" "See Python's message above."
+  make_environment "$python" "$clients/python" "${python_requirements[@]}" ||
+    die "could not install the Python packages of the tests" "See the message above; pip needs the network."
+}
+
+# make_environment PYTHON ENVIRONMENT REQUIREMENTS ...
+make_environment() {
+  local python=$1 environment=$2 requirements=("${@:3}")
+  rm -rf "$environment"
+  mkdir -p "${environment%/*}"
   # Only binary packages: building one would need compilers and headers.
-  "$clients/python/bin/python" -m pip install --quiet --disable-pip-version-check --only-binary :all: \
-    "${python_requirements[@]/#/--requirement=}" ||
-    die "could not install the Python packages of the tests" "See pip's message above; it needs the network."
-  cat "${python_requirements[@]}" >"$clients/python/installed"
+  "$python" -m venv "$environment" &&
+    "$environment/bin/python" -m pip install --quiet --disable-pip-version-check --only-binary :all: \
+      "${requirements[@]/#/--requirement=}" &&
+    cat "${requirements[@]}" >"$environment/installed"
 }
 
 install_node_packages() {
@@ -71,8 +82,33 @@ install_node_packages() {
   for folder in "${node_folders[@]}"; do
     ! node_packages_are_ready "$folder" || continue
     step "installing the Node packages of $folder"
-    (cd "$folder" && PATH="$(dirname "$node"):$PATH" npm ci --loglevel=error >/dev/null) ||
+    install_locked "$node" "$folder" ||
       die "could not install the Node packages of $folder" "See npm's message above; it needs the network."
-    cp "$folder/package-lock.json" "$folder/node_modules/installed"
+  done
+}
+
+# install_locked NODE FOLDER
+install_locked() {
+  (cd "$2" && PATH="$(dirname "$1"):$PATH" npm ci --loglevel=error >/dev/null) &&
+    cp "$2/package-lock.json" "$2/node_modules/installed"
+}
+
+# Frameworks are many packages, and newer ones than every machine can have: it goes without, and the tests then say what
+# they leave out.
+install_frameworks() {
+  local framework folder
+  for framework in "${python_frameworks[@]}"; do
+    folder=examples/frameworks/$framework
+    ! environment_is_ready "$frameworks/$framework" "$folder/requirements.txt" || continue
+    step "installing the Python packages of $folder"
+    make_environment "$(find_python)" "$frameworks/$framework" "$folder/requirements.txt" ||
+      note "they could not be installed: $framework will not be tested"
+  done
+  for framework in "${node_frameworks[@]}"; do
+    folder=examples/frameworks/$framework
+    ! node_packages_are_ready "$folder" || continue
+    step "installing the Node packages of $folder"
+    install_locked "$clients/node" "$folder" ||
+      note "they could not be installed: $framework will not be tested"
   done
 }

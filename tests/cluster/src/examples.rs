@@ -2,7 +2,7 @@
 
 use std::env;
 use std::fs::File;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -24,6 +24,18 @@ pub fn prepared(name: &str) -> PathBuf {
     let path = repository().join("target/clients").join(name);
     assert!(path.exists(), "{} is missing; 'make setup-tests' makes it", path.display());
     path
+}
+
+/// Whether `scripts/setup tests` has installed the packages of a framework in this folder of the repository. Where they
+/// could not be had, a message says that it is not tested.
+#[must_use]
+pub fn installed(framework: &str, folder: &str) -> bool {
+    let is_there = repository().join(folder).join("installed").exists();
+    if !is_there {
+        // Not with `eprintln!`, whose output is shown for failed tests only.
+        let _ = writeln!(std::io::stderr(), "NOT TESTED: {framework}, whose packages are not in {folder}");
+    }
+    is_there
 }
 
 /// Builds the Rust package in this folder of `examples`, into this directory below `target`, and returns where its

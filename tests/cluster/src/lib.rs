@@ -8,6 +8,7 @@ pub mod contract;
 mod end;
 mod examples;
 pub mod filled;
+pub mod http;
 mod installation;
 mod memory;
 mod needles;
@@ -19,7 +20,7 @@ mod server;
 mod verifier;
 
 pub use end::End;
-pub use examples::{built, cargo, example, prepared, serve};
+pub use examples::{built, cargo, example, installed, prepared, serve};
 pub use installation::{finish, has_library, older};
 pub use memory::memory;
 pub use needles::{Needles, published_channels};

@@ -42,6 +42,13 @@ fn every_block_of_code_is_as_it_should_be() {
     assert!(faults.is_empty(), "{faults}");
 }
 
+#[test]
+fn what_an_application_adds_for_its_framework_is_what_the_examples_add() {
+    for block in blocks_of("examples/frameworks/README.md") {
+        find(&block).unwrap_or_else(|fault| panic!("line {}: {fault}", block.line));
+    }
+}
+
 fn server() -> Server {
     Server::start(&[FAST, &["shared_preload_libraries = tokenauth"]].concat())
 }
@@ -88,11 +95,7 @@ impl<'a> Reader<'a> {
                 "sql" => self.query(block, answer),
                 "sh" => self.run(block, answer),
                 "ini" => self.configure(block),
-                "python" => find(block, "py"),
-                "js" => find(block, "js"),
-                "ruby" => find(block, "rb"),
-                "rust" => find(block, "rs"),
-                "yaml" => find(block, "yaml"),
+                "python" | "js" | "ruby" | "rust" | "yaml" => find(block),
                 "console" => self.is_demonstrated(),
                 "text" if at > 0 && block.follows && ["sql", "sh"].contains(&blocks[at - 1].language.as_str()) => {
                     Ok(())
@@ -179,8 +182,14 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// It must be a part of an example in this language, but for what all of its lines are indented by.
-fn find(block: &Block, extension: &str) -> Result<(), String> {
+/// It must be a part of an example in its language, but for what all of its lines are indented by.
+fn find(block: &Block) -> Result<(), String> {
+    let extension = match block.language.as_str() {
+        "python" => "py",
+        "ruby" => "rb",
+        "rust" => "rs",
+        other => other,
+    };
     let wanted = without_indentation(&block.code);
     let mut files = Vec::new();
     files_of(&repository().join("examples"), extension, &mut files);

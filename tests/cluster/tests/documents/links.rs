@@ -17,6 +17,7 @@ const OTHERS: &[&str] = &[
     "SECURITY.md",
     "bench/README.md",
     "examples/README.md",
+    "examples/frameworks/README.md",
     "examples/service/README.md",
     "examples/settings_page/README.md",
 ];

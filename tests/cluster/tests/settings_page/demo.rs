@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use postgres::Client;
-use tokenauth_cluster::{FAST, Server, built, example, serve};
+use tokenauth_cluster::{FAST, Server, built, example, http, serve};
 
 use crate::visitor::Visitor;
 
@@ -64,7 +64,7 @@ impl Demo {
     pub fn status_of(&self, token: &str) -> u16 {
         let header = format!("Bearer {token}");
         let address = self.origin.trim_start_matches("http://");
-        crate::http::send(address, "GET", "/api/whoami", &[("Authorization", &header)], "").status
+        http::send(address, "GET", "/api/whoami", &[("Authorization", &header)], "").status
     }
 
     /// Stops the program, which must exit successfully; no log may contain one of these tokens.

@@ -1,7 +1,8 @@
 //! What somebody did wrong is told in plain words at the field, and what they had put in is still there.
 
+use tokenauth_cluster::http::Answer;
+
 use crate::demo::Demo;
-use crate::http::Answer;
 use crate::visitor::{Visitor, between, shown_text};
 
 /// What a page says is wrong with a field.

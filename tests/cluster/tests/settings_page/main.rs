@@ -5,7 +5,6 @@ mod accessibility;
 mod browser;
 mod demo;
 mod errors;
-mod http;
 mod lists;
 mod others;
 mod protection;

@@ -1,7 +1,8 @@
 //! Somebody signs in and sends every form there is with the tokens of somebody else.
 
+use tokenauth_cluster::http::Answer;
+
 use crate::demo::Demo;
-use crate::http::Answer;
 use crate::visitor::{Visitor, shown_text};
 
 /// Where the program says which addresses it has.

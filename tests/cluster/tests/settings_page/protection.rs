@@ -2,10 +2,9 @@
 
 use postgres::{Config, NoTls};
 
-use tokenauth_cluster::{cargo, finish};
+use tokenauth_cluster::{cargo, finish, http};
 
 use crate::demo::Demo;
-use crate::http;
 
 #[test]
 fn what_the_program_tests_by_itself_holds() {

@@ -1,6 +1,6 @@
 //! Somebody with a browser that runs no scripts: follows links and sends forms.
 
-use crate::http::{self, Answer};
+use tokenauth_cluster::http::{self, Answer};
 
 pub struct Visitor {
     address: String,

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::http;
+use tokenauth_cluster::http;
 
 /// The key that `WebDriver` writes elements under.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";

@@ -7,25 +7,32 @@ use std::time::Duration;
 /// An answer.
 #[derive(Debug)]
 pub struct Answer {
+    /// Its status.
     pub status: u16,
     /// Names in lower case.
     headers: Vec<(String, String)>,
+    /// Its body.
     pub body: String,
 }
 
 impl Answer {
     /// The value of this header; empty if there is none.
+    #[must_use]
     pub fn header(&self, name: &str) -> &str {
         self.headers.iter().find(|(sent, _)| sent == name).map_or("", |(_, value)| value)
     }
 }
 
 /// Sends a request to an address such as `127.0.0.1:8080`, and reads the answer, whose length must be told.
+#[must_use]
 pub fn send(address: &str, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
     try_to_send(address, method, path, headers, body).unwrap_or_else(|error| panic!("{method} {path}: {error}"))
 }
 
 /// The same where it does not matter whether anybody answers.
+///
+/// # Errors
+/// Nobody has answered, or not in HTTP.
 pub fn try_to_send(
     address: &str,
     method: &str,
