@@ -18,7 +18,7 @@ COMMENT ON FUNCTION tokenauth.in_data_scope IS 'Whether the transaction is authe
 COMMENT ON FUNCTION tokenauth.pre_request IS 'For PostgREST''s db-pre-request: authenticates the transaction by the request''s headers, or raises the response';
 COMMENT ON FUNCTION tokenauth.grant_access IS 'Grants a role an access: identity, verify, self, manage, observe or admin';
 COMMENT ON FUNCTION tokenauth.revoke_access IS 'Takes from a role what an access adds to those it includes';
-COMMENT ON FUNCTION tokenauth.strip_grants IS 'Internal: revokes what default privileges grant while the extension is created';
+COMMENT ON FUNCTION tokenauth.strip_grants IS 'Internal: revokes what default privileges grant while the extension is created or updated';
 COMMENT ON FUNCTION tokenauth.describe IS 'Returns the row of tokenauth.tokens with this id, if the actor may see it';
 COMMENT ON FUNCTION tokenauth.disable IS 'Disables a token until it is enabled again; returns whether it changed';
 COMMENT ON FUNCTION tokenauth.enable IS 'Enables a disabled token again; returns whether it changed';

@@ -5,6 +5,7 @@
 //! carries it.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use pgrx::prelude::*;
 
@@ -18,6 +19,7 @@ use crate::pg::roles::init_privileges::Unrecorded;
 use crate::pg::roles::role::{self, Role};
 use crate::pg::sql::statement::{Statement, arguments, run_command};
 use crate::pg::transaction::guc_scope::{GucScope, SEARCH_PATH};
+use crate::pg::transaction::xact;
 use crate::pg::types::text::Text;
 use crate::usage;
 
@@ -124,7 +126,7 @@ fn grant_access(call: Call, to_role: Option<Role>, access: Option<Text>) -> Resu
     let _path = GucScope::set(&[SEARCH_PATH]);
     let (role, access) = asked(caller, "to_role", to_role, access)?;
     run_command(format!("GRANT USAGE ON SCHEMA tokenauth TO {role}"));
-    for what in access.includes().iter().flat_map(|access| access.privileges()) {
+    for what in on_what_there_is(access.includes().iter().flat_map(|access| access.privileges())) {
         run_command(format!("GRANT {what} TO {role}"));
     }
     Ok(())
@@ -155,10 +157,24 @@ fn revoke_access(call: Call, from_role: Option<Role>, access: Option<Text>) -> R
     let caller = Caller::enter(call)?;
     let _path = GucScope::set(&[SEARCH_PATH]);
     let (role, access) = asked(caller, "from_role", from_role, access)?;
-    for what in access.privileges() {
+    for what in on_what_there_is(access.privileges()) {
         run_command(format!("REVOKE {what} FROM {role}"));
     }
     Ok(())
+}
+
+/// Those of these privileges whose object is in this database: one that is not updated yet lacks some.
+fn on_what_there_is(privileges: impl Iterator<Item = Cow<'static, str>>) -> Vec<Cow<'static, str>> {
+    static NAMES: Statement = Statement::new(
+        "SELECT proname::text FROM pg_proc WHERE pronamespace = 'tokenauth'::regnamespace
+         UNION
+         SELECT relname::text FROM pg_class WHERE relnamespace = 'tokenauth'::regnamespace",
+    );
+    let names: HashSet<Text> = NAMES.all(&[], |row| row.required(1)).into_iter().collect();
+    let is_there = |privilege: &Cow<str>| {
+        privilege.rsplit_once("tokenauth.").is_some_and(|(_, name)| names.contains(name.as_bytes()))
+    };
+    privileges.filter(is_there).collect()
 }
 
 /// Checks that the caller may grant, and returns the role, quoted, and the access.
@@ -180,9 +196,10 @@ fn asked(
     Ok((role.quoted_name(), access))
 }
 
-/// Internal: revokes what default privileges grant while the extension is created.
+/// Internal: revokes what default privileges grant while the extension is created or updated.
 ///
-/// It is called at the end of the install script, and revokes what PUBLIC has as well.
+/// It is called at the end of such a script, and revokes what PUBLIC has as well; of an update, only on what that has
+/// made. What was granted before stays.
 ///
 /// # Errors
 /// `55000` at any other time.
@@ -194,7 +211,8 @@ fn strip_grants(call: Call) -> Result<(), ErrorReport> {
     let _owner = Caller::enter(call)?.act_as_owner();
     static GRANTED: Statement = Statement::new(
         "WITH member AS (
-             SELECT CASE d.classid WHEN 'pg_class'::regclass THEN 'TABLE ' || d.objid::regclass
+             SELECT d.xmin::text::bigint AS made_by,
+                    CASE d.classid WHEN 'pg_class'::regclass THEN 'TABLE ' || d.objid::regclass
                                    WHEN 'pg_proc'::regclass THEN 'FUNCTION ' || d.objid::regprocedure
                                    WHEN 'pg_type'::regclass THEN 'TYPE ' || d.objid::regtype
                                    WHEN 'pg_namespace'::regclass THEN 'SCHEMA ' || d.objid::regnamespace END AS object,
@@ -216,15 +234,18 @@ fn strip_grants(call: Call) -> Result<(), ErrorReport> {
                      OR y.oid IS NOT NULL AND y.typelem = 0
                         AND NOT EXISTS (SELECT FROM pg_class r WHERE r.oid = y.typrelid AND r.relkind <> 'c')))
          SELECT DISTINCT format('REVOKE ALL ON %s FROM %s', object,
-                                CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END)
+                                CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END),
+                made_by
            FROM member, aclexplode(acl) a
           WHERE object IS NOT NULL AND a.grantee <> extowner",
     );
     if !role::is_creating_extension() {
         Err(ServerError::NotInstalling)?;
     }
-    for command in GRANTED.all(&[], |row| row.required::<Text>(1)) {
-        run_command(command.as_bytes());
+    for (command, made_by) in GRANTED.all(&[], |row| (row.required::<Text>(1), row.required::<i64>(2))) {
+        if u32::try_from(made_by).is_ok_and(xact::is_ours) {
+            run_command(command.as_bytes());
+        }
     }
     strip_row_types();
     usage::say_what_is_missing();

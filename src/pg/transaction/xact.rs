@@ -101,6 +101,12 @@ pub fn nesting_level() -> i32 {
     unsafe { GetCurrentTransactionNestLevel() }
 }
 
+/// Whether this is the number of this transaction, or of a subtransaction of it that was not rolled back.
+pub fn is_ours(transaction: u32) -> bool {
+    // SAFETY: compares it with this backend's transaction state.
+    unsafe { pg_sys::TransactionIdIsCurrentTransactionId(pg_sys::TransactionId::from(transaction)) }
+}
+
 /// Whether this process is a parallel worker.
 pub fn is_parallel_worker() -> bool {
     // SAFETY: reads this process's state.

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use postgres::Client;
 use tokenauth_cluster::catalogs::{assert_same_catalogs, catalogs};
+use tokenauth_cluster::contract::privileges;
 use tokenauth_cluster::filled::Filled;
 use tokenauth_cluster::{FAST, Server};
 
@@ -55,6 +56,45 @@ fn a_release_works_with_the_library_of_today_and_an_update_makes_it_a_new_instal
         filled.check(&server, &mut client, &format!("{version}, updated"));
         assert_same_catalogs(&catalogs(&mut client), &expected, &format!("{version}, updated to {current},"));
         assert!(!server.dump(database, &[]).is_empty());
+    }
+}
+
+#[test]
+fn an_update_takes_no_access_and_grants_none() {
+    let server = Server::start(FAST);
+    let mut client = server.connect("postgres");
+    let (versions, current) = versions(&mut client);
+    client.batch_execute("CREATE ROLE operator; CREATE ROLE stranger").unwrap();
+    for version in versions.iter().filter(|version| **version != current) {
+        let database = format!("\"from {version}\"");
+        server.create_database(&database, "TEMPLATE template0");
+        let mut client = server.connect(database.trim_matches('"'));
+        client
+            .batch_execute(&format!(
+                "CREATE EXTENSION tokenauth VERSION '{version}';
+                 -- By a library that knows more than this version has.
+                 SELECT tokenauth.grant_access('operator', 'admin');
+                 SELECT tokenauth.revoke_access('operator', 'observe');
+                 SELECT tokenauth.grant_access('operator', 'observe')"
+            ))
+            .unwrap();
+        let before = privileges(&mut client);
+        client
+            .batch_execute(
+                "ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO PUBLIC, stranger;
+                 ALTER DEFAULT PRIVILEGES GRANT ALL ON FUNCTIONS TO PUBLIC, stranger;
+                 ALTER DEFAULT PRIVILEGES GRANT ALL ON TYPES TO PUBLIC, stranger;
+                 BEGIN;
+                 SAVEPOINT made;
+                 ALTER EXTENSION tokenauth UPDATE;
+                 COMMIT",
+            )
+            .unwrap();
+        let after = privileges(&mut client);
+        let taken: Vec<&String> = before.iter().filter(|line| !after.contains(line)).collect();
+        assert_eq!(taken, Vec::<&String>::new(), "{version}");
+        let is_open = |line: &&String| line.split(' ').any(|word| ["PUBLIC", "stranger"].contains(&word));
+        assert_eq!(after.iter().filter(is_open).collect::<Vec<_>>(), Vec::<&String>::new(), "{version}");
     }
 }
 

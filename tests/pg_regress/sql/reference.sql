@@ -442,7 +442,7 @@ INSERT INTO described VALUES
     ('pre_request', '', 'void', 'For PostgREST''s db-pre-request: authenticates the transaction by the request''s headers, or raises the response'),
     ('grant_access', 'to_role regrole, access text', 'void', 'Grants a role an access: identity, verify, self, manage, observe or admin'),
     ('revoke_access', 'from_role regrole, access text', 'void', 'Takes from a role what an access adds to those it includes'),
-    ('strip_grants', '', 'void', 'Internal: revokes what default privileges grant while the extension is created'),
+    ('strip_grants', '', 'void', 'Internal: revokes what default privileges grant while the extension is created or updated'),
     ('describe', 'id uuid, actor text DEFAULT ''session''', 'tokenauth.tokens', 'Returns the row of tokenauth.tokens with this id, if the actor may see it'),
     ('disable', 'id uuid, actor text DEFAULT ''session''', 'boolean', 'Disables a token until it is enabled again; returns whether it changed'),
     ('enable', 'id uuid, actor text DEFAULT ''session''', 'boolean', 'Enables a disabled token again; returns whether it changed'),
