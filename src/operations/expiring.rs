@@ -15,7 +15,7 @@ use crate::pg::types::clock::Timestamp;
 use crate::pg::types::composite::TokensRows;
 use crate::usage::seen::Recent;
 
-/// Tokens that are alive and expire within this time, the first to expire first.
+/// Lists tokens that are alive and expire within this time, the first to expire first.
 ///
 /// # Arguments
 /// - `within`: from now on
@@ -39,7 +39,7 @@ fn expiring(call: Call, within: Option<Interval>) -> Result<TokensRows, ErrorRep
     Ok(TokensRows::new(&token::EXPIRING, move |_| fields![now, until], owner))
 }
 
-/// Tokens that are alive and were neither issued nor used within this time, the longest idle first.
+/// Lists tokens that are alive and were neither issued nor used within this time, the longest idle first.
 ///
 /// # Arguments
 /// - `within`: before now

@@ -8,7 +8,7 @@ use crate::pg::function::call::Call;
 use crate::pg::types::text::Text;
 use crate::token::embedded;
 
-/// Whether a text contains a token.
+/// Tells whether a text contains a token.
 ///
 /// That is one of our form, known or not, alive or not; imported ones have no form. NULL for NULL.
 ///
@@ -30,7 +30,7 @@ fn contains_token(call: Call, text: Text) -> Result<bool, ErrorReport> {
     Ok(embedded::contains(text.as_bytes()))
 }
 
-/// The text with every token in it hidden except for its hint.
+/// Returns the text with every token in it hidden except for its hint.
 ///
 /// It keeps its length. NULL for NULL.
 ///

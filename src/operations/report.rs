@@ -35,7 +35,7 @@ struct Line {
     value: Text,
 }
 
-/// The state of things on one page: tokens by kind, expiring, idle, unusual, newly dead, drift, settings.
+/// Shows the state of things on one page: tokens by kind, expiring, idle, unusual, newly dead, drift, settings.
 ///
 /// Tokens by kind and status; those that expire within a week; those that nobody has used for 90 days; what
 /// `unusual_activity` finds, and deaths by reason, of the last week; what `doctor` finds; and the settings. It reads

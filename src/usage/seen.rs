@@ -130,7 +130,7 @@ pub fn recent_usage(call: Call, token: Uuid) -> Result<RecentUsage, ErrorReport>
     ))
 }
 
-/// How often each verdict was given in this database, on this server.
+/// Shows how often each verdict was given in this database, on this server.
 ///
 /// The row `masked_in_log` has how many tokens the server has kept out of its log since it was started.
 ///

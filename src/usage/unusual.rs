@@ -19,7 +19,7 @@ use crate::pg::types::text::Text;
 /// After how long without use a token is dormant, in microseconds.
 const DORMANT: i64 = 30 * 86_400_000_000;
 
-/// Recent unusual use of tokens, with its evidence.
+/// Lists recent unusual use of tokens, with its evidence.
 ///
 /// It knows of uses up to the last flush, and by days what is older than seven of them. Where
 /// `tokenauth.hourly_retention` keeps too little to tell a signal, a warning says which. Signals: `new_network`, used

@@ -10,7 +10,7 @@ use crate::pg::function::call::Call;
 use crate::pg::types::array::TextArray;
 use crate::pg::types::text::Text;
 
-/// Whether a list of scopes grants all of this scope or pattern.
+/// Tells whether a list of scopes grants all of this scope or pattern.
 ///
 /// The rule by which `verify` judges `require`, for handlers, constraints and indexes. NULL for NULL.
 ///

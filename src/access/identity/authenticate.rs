@@ -47,7 +47,7 @@ fn authenticate(
     Ok(owner(attempt, question.ask(Claim::of_argument(token.as_ref()))?)?)
 }
 
-/// As `authenticate`, given the SHA-256 of the token.
+/// Authenticates the transaction as `authenticate` does, given the SHA-256 of the token.
 ///
 /// # Errors
 /// As `authenticate` and `verify_digest`.
@@ -75,7 +75,7 @@ fn authenticate_digest(
     Ok(owner(attempt, question.ask(Claim::of_digest(lookup.as_ref().map(Text::as_bytes), digest)?)?)?)
 }
 
-/// As `authenticate`, for the token in the headers of an HTTP request.
+/// Authenticates the transaction as `authenticate` does, by the token in the headers of an HTTP request.
 ///
 /// # Errors
 /// As `authenticate`.
@@ -132,7 +132,7 @@ fn sign_in(
     Ok(answer(attempt, question.ask(Claim::of_argument(token.as_ref()))?)?)
 }
 
-/// As `sign_in`, given the SHA-256 of the token.
+/// Verifies a token as `sign_in` does, given its SHA-256.
 ///
 /// # Errors
 /// As `sign_in` and `verify_digest`.
@@ -160,7 +160,7 @@ fn sign_in_digest(
     Ok(answer(attempt, question.ask(Claim::of_digest(lookup.as_ref().map(Text::as_bytes), digest)?)?)?)
 }
 
-/// As `sign_in`, for the token in the headers of an HTTP request.
+/// Verifies as `sign_in` does, for the token in the headers of an HTTP request.
 ///
 /// # Errors
 /// As `sign_in`.

@@ -17,7 +17,7 @@ use crate::pg::types::array::TextArray;
 use crate::pg::types::encoding;
 use crate::pg::types::text::Text;
 
-/// The principal that the transaction acts for; NULL when nobody is authenticated.
+/// Returns the principal that the transaction acts for; NULL when nobody is authenticated.
 ///
 /// # Errors
 /// `25000` in a parallel worker, as in all functions that tell of the identity.
@@ -36,7 +36,7 @@ fn current_owner(call: Call) -> Result<Option<Text>, ErrorReport> {
     Ok(state::current()?.map(|identity| identity.owner()))
 }
 
-/// The type of the principal that the transaction acts for.
+/// Returns the type of the principal that the transaction acts for.
 ///
 /// # Errors
 /// `25000` in a parallel worker.
@@ -55,7 +55,7 @@ fn current_owner_type(call: Call) -> Result<Option<Text>, ErrorReport> {
     Ok(of_owner(|owner| Text::from(owner.principal_type()))?)
 }
 
-/// The id of the principal that the transaction acts for, without its type.
+/// Returns the id of the principal that the transaction acts for, without its type.
 ///
 /// # Errors
 /// `25000` in a parallel worker.
@@ -75,7 +75,7 @@ fn current_owner_id(call: Call) -> Result<Option<Text>, ErrorReport> {
     Ok(of_owner(|owner| Text::from(owner.id().to_vec()))?)
 }
 
-/// The id of the token that authenticated the transaction.
+/// Returns the id of the token that authenticated the transaction.
 ///
 /// # Errors
 /// `25000` in a parallel worker.
@@ -94,7 +94,7 @@ fn current_token_id(call: Call) -> Result<Option<Uuid>, ErrorReport> {
     Ok(state::current()?.map(|identity| identity.id))
 }
 
-/// The kind of the token that authenticated the transaction.
+/// Returns the kind of the token that authenticated the transaction.
 ///
 /// # Errors
 /// `25000` in a parallel worker.
@@ -113,7 +113,7 @@ fn current_kind(call: Call) -> Result<Option<Text>, ErrorReport> {
     Ok(state::current()?.map(|identity| identity.effective().kind().name.clone()))
 }
 
-/// The scopes that the token granted when it authenticated the transaction.
+/// Returns the scopes that the token granted when it authenticated the transaction.
 ///
 /// # Errors
 /// `25000` in a parallel worker.
@@ -132,7 +132,7 @@ fn current_scopes(call: Call) -> Result<Option<TextArray>, ErrorReport> {
     Ok(state::current()?.map(|identity| identity.effective().scopes().iter().collect()))
 }
 
-/// Whether the transaction is authenticated by a token that grants this scope.
+/// Tells whether the transaction is authenticated by a token that grants this scope.
 ///
 /// A pattern must be covered entirely.
 ///
@@ -161,7 +161,7 @@ fn has_scope(call: Call, scope: Option<Text>) -> Result<bool, ErrorReport> {
     Ok(identity.is_some_and(|identity| identity.effective().scopes().covers(&scope)))
 }
 
-/// The allowed values of a dimension; NULL when unrestricted, none when nobody is authenticated.
+/// Returns the allowed values of a dimension; NULL when unrestricted, none when nobody is authenticated.
 ///
 /// They are in byte order.
 ///
@@ -191,7 +191,7 @@ fn data_scope(call: Call, dimension: Option<Text>) -> Result<Option<TextArray>, 
     Ok(allowed.map(|values| values.iter().map(|value| Text::from(encoding::from_utf8(value))).collect()))
 }
 
-/// Whether the transaction is authenticated by a token that allows this value of a dimension.
+/// Tells whether the transaction is authenticated by a token that allows this value of a dimension.
 ///
 /// # Arguments
 /// - `dimension`: such as `site`

@@ -13,7 +13,7 @@ use crate::settings;
 use crate::verify::http;
 use crate::verify::{Outcome, Question, Refused, Request};
 
-/// For PostgREST's db-pre-request: authenticates the transaction by the request's headers, or raises the response.
+/// Authenticates the transaction by the headers of PostgREST's request, as its db-pre-request, or raises the response.
 ///
 /// PostgREST passes the headers in its setting `request.headers`. The token is found as in `verify_request`; the
 /// setting `tokenauth.request_header` names the only header to read, `tokenauth.client_header` the one with the

@@ -20,7 +20,7 @@ use crate::pg::sql::rows::Rows;
 /// The name by which SQL reads the trigger's rows.
 const ROWS: &std::ffi::CStr = c"tokenauth_rows";
 
-/// Trigger function: keeps principals or memberships in step with a table.
+/// Keeps principals or memberships in step with a table, as the function of a trigger on it.
 ///
 /// `bind_principals` and `bind_members` install it. By hand it is written `EXECUTE FUNCTION
 /// tokenauth.sync_principal('user', 'id', 'is_active')`: the type, then expressions for id, active, permissions,

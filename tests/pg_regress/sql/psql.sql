@@ -1,0 +1,31 @@
+-- A DBA in psql: what \df+, \d and \dT+ show is a manual.
+CREATE EXTENSION tokenauth;
+\set SHOW_CONTEXT never
+
+-- \df tells how a function is called: arguments have the names by which one would call them
+\df tokenauth.revoke
+\df tokenauth.rotate
+\df tokenauth.deactivate
+
+-- \df+ says what each is for, in a sentence that begins with what it does: there are no others
+SELECT p.oid::regprocedure AS function, obj_description(p.oid, 'pg_proc') AS says
+  FROM pg_proc p
+ WHERE p.pronamespace = 'tokenauth'::regnamespace
+   AND obj_description(p.oid, 'pg_proc') !~ '^([A-Z][a-z]+s |Internal: )' IS NOT FALSE
+ ORDER BY 1::text;
+-- … and every argument has a name
+SELECT p.oid::regprocedure AS function
+  FROM pg_proc p
+ WHERE p.pronamespace = 'tokenauth'::regnamespace AND p.pronargs > 0
+   AND (p.proargnames IS NULL OR '' = ANY (p.proargnames[:p.pronargs]));
+
+-- \d+ and \dT+ do so for tables, views, types and each of their columns
+SELECT c.oid::regclass AS relation, a.attname AS silent_column
+  FROM pg_class c
+  LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+                          AND col_description(c.oid, a.attnum) IS NULL
+ WHERE c.relnamespace = 'tokenauth'::regnamespace AND c.relkind IN ('r', 'v', 'c')
+   AND (a.attname IS NOT NULL OR coalesce(obj_description(c.oid, 'pg_class'), obj_description(c.reltype, 'pg_type')) IS NULL)
+ ORDER BY 1::text, 2;
+-- … and what people look at first stands first
+\d tokenauth.tokens
