@@ -37,9 +37,9 @@ struct Line {
 
 /// Shows the state of things on one page: tokens by kind, expiring, idle, unusual, newly dead, drift, settings.
 ///
-/// Tokens by kind and status; those that expire within a week; those that nobody has used for 90 days; what
-/// `unusual_activity` finds, and deaths by reason, of the last week; what `doctor` finds; and the settings. It reads
-/// every token and, for drift, every bound table.
+/// Tokens by kind and status; those that expire within a week; those that were neither issued nor used for 90 days;
+/// what `unusual_activity` finds, and deaths by reason, of the last week; what `doctor` finds; and the settings that
+/// are not at their defaults. It reads every token and, for drift, every bound table.
 ///
 /// # Returns
 /// - `section`: what it is about
@@ -177,7 +177,7 @@ fn idle(now: Timestamp) -> Vec<Line> {
         idle!(),
         ")
          SELECT item, value
-           FROM (SELECT 0 AS place, 'neither issued nor used within 90 days' AS item, count(*)::text AS value FROM idle
+           FROM (SELECT 0 AS place, 'for 90 days' AS item, count(*)::text AS value FROM idle
                  UNION ALL
                  SELECT row_number() OVER (ORDER BY first.moment, first.id), ",
         told!("first.moment"),
@@ -232,7 +232,7 @@ fn drift() -> Vec<Line> {
     findings.into_iter().map(|found| Line { section: "drift", item: found.object, value: found.finding }).collect()
 }
 
-/// Shows only whether a key file is set: its path is for superusers.
+/// Shows what somebody has set. Of a key file only that there is one: its path is for superusers.
 fn settings() -> Vec<Line> {
     static SETTINGS: Statement = Statement::new(
         "SELECT name,
@@ -240,10 +240,12 @@ fn settings() -> Vec<Line> {
                      WHEN current_setting(name) <> '' THEN 'set'
                      ELSE 'not set' END
            FROM pg_settings
-          WHERE starts_with(name, 'tokenauth.')
+          WHERE starts_with(name, 'tokenauth.') AND coalesce(setting, '') <> coalesce(boot_val, '')
           ORDER BY name",
     );
-    section("settings", &SETTINGS, &[])
+    let mut lines = section("settings", &SETTINGS, &[]);
+    lines.push(Line { section: "settings", item: "all others".into(), value: "default".into() });
+    lines
 }
 
 /// Runs a statement as a section; `is_listing` if its argument is how many tokens to list.

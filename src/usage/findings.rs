@@ -19,11 +19,8 @@ pub fn findings() -> Vec<Finding> {
     let finding = |object: &str, finding: String, hint: &str| Finding::new("usage", object, &finding, hint);
     let Some(slots) = shared_memory::slots() else {
         let hint = Error::from(ServerError::NotPreloaded("usage")).hint();
-        let mut findings = vec![finding(
-            "shared_preload_libraries",
-            "tokenauth is not preloaded: usage is approximate and costs writes".to_owned(),
-            &hint,
-        )];
+        let mut findings =
+            vec![finding("shared_preload_libraries", "lacks tokenauth: usage is approximate".to_owned(), &hint)];
         findings.extend(additions());
         findings.extend(kind::all().into_iter().filter(|kind| kind.rate.is_some()).map(|kind| {
             let what = "its rate_limit has no effect: tokenauth is not preloaded".to_owned();

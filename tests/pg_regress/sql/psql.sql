@@ -1,4 +1,4 @@
--- A DBA in psql: what \df+, \d and \dT+ show is a manual.
+-- A DBA in psql: what \df+, \d and \dT+ show is a manual, and what the reports answer fits a screen of 24 lines and 80 columns.
 CREATE EXTENSION tokenauth;
 \set SHOW_CONTEXT never
 
@@ -29,3 +29,10 @@ SELECT c.oid::regclass AS relation, a.attname AS silent_column
  ORDER BY 1::text, 2;
 -- … and what people look at first stands first
 \d tokenauth.tokens
+
+-- on Monday, of a fresh database
+SELECT * FROM tokenauth.report();
+-- … on one screen, with the heading and the prompt below
+WITH page AS (SELECT max(length(section)) AS section, max(length(item)) AS item, max(length(value)) AS value, count(*) + 4 AS lines
+                FROM tokenauth.report())
+SELECT lines <= 24 AS fits_in_lines, 1 + section + 3 + item + 3 + value <= 80 AS fits_in_columns FROM page;

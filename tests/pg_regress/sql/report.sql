@@ -34,7 +34,7 @@ SET TimeZone = 'UTC';
 -- what there is
 SELECT section, item, CASE WHEN section = 'expiring' AND item LIKE '% of %' THEN 'a date' ELSE value END AS value
   FROM tokenauth.report() WHERE section <> 'settings';
--- the settings; where the key file lies is for superusers
+-- the settings that somebody has set; where the key file lies is for superusers
 SET tokenauth.retention = '1 year';
 SELECT item, value FROM tokenauth.report() WHERE section = 'settings';
 

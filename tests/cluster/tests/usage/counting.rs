@@ -39,7 +39,7 @@ fn a_token_that_only_memory_knows_to_be_used_is_not_idle() {
     let idle = |client: &mut Client, within: &str| -> Vec<String> {
         one(client, &format!("SELECT array_agg(id::text) FROM tokenauth.idle('{within}')"))
     };
-    let reported = "SELECT value FROM tokenauth.report() WHERE section = 'idle' AND item LIKE 'neither%'";
+    let reported = "SELECT value FROM tokenauth.report() WHERE section = 'idle' AND item = 'for 90 days'";
     assert_eq!(idle(&mut client, "90 days"), [used.id.as_str(), &unused.id]);
     assert_eq!(one::<String>(&mut client, reported), "2");
 
