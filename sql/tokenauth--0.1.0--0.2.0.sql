@@ -23,6 +23,7 @@ COMMENT ON FUNCTION tokenauth.data_scope IS 'Returns the allowed values of a dim
 COMMENT ON FUNCTION tokenauth.in_data_scope IS 'Tells whether the transaction is authenticated by a token that allows this value of a dimension';
 COMMENT ON FUNCTION tokenauth.pre_request IS 'Authenticates the transaction by the headers of PostgREST''s request, as its db-pre-request, or raises the response';
 COMMENT ON FUNCTION tokenauth.strip_grants IS 'Internal: revokes what default privileges grant while the extension is created or updated';
+COMMENT ON FUNCTION tokenauth.doctor IS 'Lists what is not as it ought to be, and what to do about it, the most urgent first';
 COMMENT ON FUNCTION tokenauth.expiring IS 'Lists tokens that are alive and expire within this time, the first to expire first';
 COMMENT ON FUNCTION tokenauth.idle IS 'Lists tokens that are alive and were neither issued nor used within this time, the longest idle first';
 COMMENT ON FUNCTION tokenauth.contains_token IS 'Tells whether a text contains a token';

@@ -35,7 +35,7 @@ COMMENT ON FUNCTION tokenauth.delete IS 'Revokes a token for good and removes it
 COMMENT ON FUNCTION tokenauth.revoke_all IS 'Revokes every selected token; returns how many were alive, NULL for more than 10,000';
 COMMENT ON FUNCTION tokenauth.rotate IS 'Issues a successor with the same settings; the token itself works until the end of grace';
 COMMENT ON FUNCTION tokenauth.rotation_status IS 'Returns how far a rotation has come, given the id of either token';
-COMMENT ON FUNCTION tokenauth.doctor IS 'Lists what is not as it ought to be, and what to do about it';
+COMMENT ON FUNCTION tokenauth.doctor IS 'Lists what is not as it ought to be, and what to do about it, the most urgent first';
 COMMENT ON FUNCTION tokenauth.expiring IS 'Lists tokens that are alive and expire within this time, the first to expire first';
 COMMENT ON FUNCTION tokenauth.idle IS 'Lists tokens that are alive and were neither issued nor used within this time, the longest idle first';
 COMMENT ON FUNCTION tokenauth.contains_token IS 'Tells whether a text contains a token';

@@ -16,15 +16,15 @@ use crate::pg::types::text::Text;
 use crate::principals::binding;
 use crate::usage;
 
-/// Lists what is not as it ought to be, and what to do about it.
+/// Lists what is not as it ought to be, and what to do about it, the most urgent first.
 ///
 /// It examines bindings: whether each trigger exists as it was installed, whether each row agrees with its principal
 /// or membership, and whether each of these has a row; for that it reads every bound table and runs its expressions as
-/// the owner of the table. Keys: whether the key file is usable and has every key that tokens need. The schema:
-/// whether functions and triggers are as they were installed, with no others among them. Locks: who makes a
-/// deactivation wait. Usage: whether it has shared memory, whether that is large enough, and whether it is written to
-/// tables in time. And versions: whether the loaded library, the extension in this database and the installed files are
-/// of one.
+/// the owner of the table. Locks: who makes a deactivation wait. Keys: whether the key file is usable and has every key
+/// that tokens need. The schema: whether functions and triggers are as they were installed, with no others among them.
+/// Versions: whether the loaded library, the extension in this database and the installed files are of one. And usage:
+/// whether it has shared memory, whether that is large enough, and whether it is written to tables in time. What comes
+/// first keeps a deactivation from its tokens.
 ///
 /// A NOTICE tells of each table whose rows are compared, and of each million of rows.
 ///
@@ -66,9 +66,11 @@ fn doctor(
     ))
 }
 
-/// All findings; those of a comparison of bound rows only if `compare`.
+/// All findings, the most urgent first: what keeps a deactivation from its tokens, then what makes calls fail, what
+/// somebody may have tampered with, and what counts are worth; those of a comparison of bound rows only if `compare`.
 pub fn findings(compare: bool) -> Vec<Finding> {
     let mut findings = binding::findings(compare);
+    findings.extend(locks::findings());
     findings.extend(
         keys::faults()
             .into_iter()
@@ -76,8 +78,7 @@ pub fn findings(compare: bool) -> Vec<Finding> {
             .map(|fault| Finding::new("keys", "tokenauth.key_file", &fault.whole(), &fault.hint())),
     );
     findings.extend(schema::findings());
-    findings.extend(locks::findings());
-    findings.extend(usage::findings());
     findings.extend(versions::findings());
+    findings.extend(usage::findings());
     findings
 }

@@ -21,8 +21,10 @@ pub fn findings(compare: bool) -> Vec<Finding> {
     let recorded = recorded();
     let mut findings: Vec<Finding> = recorded.iter().filter_map(|one| missed(one, &bound)).collect();
     findings.extend(rivals(&bound));
+    // What may go wrong comes after what has gone wrong, in whichever table.
+    let mut risks = Vec::new();
     for binding in &bound {
-        examine(binding, &recorded, compare, &mut findings);
+        examine(binding, &recorded, compare, &mut findings, &mut risks);
     }
     findings.extend(triggers::remnants(None).iter().map(|remnant| {
         let unbind = format!("Use tokenauth.unbind_principals({}).", literal(&remnant.table.shown()));
@@ -33,6 +35,7 @@ pub fn findings(compare: bool) -> Vec<Finding> {
         )
     }));
     findings.extend(by_hand::findings(&bound));
+    findings.extend(risks);
     findings
 }
 
@@ -101,7 +104,13 @@ fn rivals(bound: &[Bound]) -> Vec<Finding> {
     rivals
 }
 
-fn examine(binding: &Bound, recorded: &[RecordedBinding], compare: bool, findings: &mut Vec<Finding>) {
+fn examine(
+    binding: &Bound,
+    recorded: &[RecordedBinding],
+    compare: bool,
+    findings: &mut Vec<Finding>,
+    risks: &mut Vec<Finding>,
+) {
     let table = binding.table_name.shown();
     let Ok(source) = Source::of(binding.table) else {
         return;
@@ -122,14 +131,14 @@ fn examine(binding: &Bound, recorded: &[RecordedBinding], compare: bool, finding
     let hint = format!("Use tokenauth.sync_principals({}).", literal(&table));
     if binding.is_installed {
         if !recorded.iter().any(|one| one.is_to(definition.to())) {
-            findings.push(finding(table.clone(), "is bound, but would not be missed if it were not", &hint));
+            risks.push(finding(table.clone(), "is bound, but would not be missed if it were not", &hint));
         }
         for fault in installed::faults(binding) {
             findings.push(finding(fault.trigger.shown(), fault.finding.shown(), &hint));
         }
     }
     if attempt(|| Ok::<_, String>(unique::is_unique(&definition, &source))) == Ok(false) {
-        findings.push(not_unique(&table, definition.to()));
+        risks.push(not_unique(&table, definition.to()));
     }
     // What is written by hand may supply a part only.
     if binding.is_installed && compare {

@@ -36,3 +36,22 @@ SELECT * FROM tokenauth.report();
 WITH page AS (SELECT max(length(section)) AS section, max(length(item)) AS item, max(length(value)) AS value, count(*) + 4 AS lines
                 FROM tokenauth.report())
 SELECT lines <= 24 AS fits_in_lines, 1 + section + 3 + item + 3 + value <= 80 AS fits_in_columns FROM page;
+
+-- some week later: what doctor() finds, the most urgent first
+INSERT INTO tokenauth.kind (name, prefix) VALUES ('api', 'api_');
+CREATE TABLE customer (id integer, is_active boolean NOT NULL DEFAULT true);
+CREATE TABLE staff (id integer PRIMARY KEY, is_active boolean NOT NULL DEFAULT true);
+INSERT INTO customer VALUES (1);
+SELECT tokenauth.bind_principals('customer', 'customer', 'id::text', active => 'is_active');
+SELECT tokenauth.bind_principals('staff', 'staff', 'id::text', active => 'is_active');
+ALTER TABLE staff DISABLE TRIGGER tokenauth_principals_update;
+CREATE TABLE tokenauth.leftover ();
+SELECT area, object, finding FROM tokenauth.doctor(compare => false);
+-- … what to do about the first of them, and then about the rest
+\x on
+SELECT * FROM tokenauth.doctor(compare => false) LIMIT 1;
+\x off
+SELECT tokenauth.sync_principals('staff');
+CREATE UNIQUE INDEX ON customer (id);
+DROP TABLE tokenauth.leftover;
+SELECT area, object, finding FROM tokenauth.doctor();

@@ -459,7 +459,7 @@ INSERT INTO described VALUES
     ('revoke_all', 'owner text DEFAULT ''*'', kind text DEFAULT ''*'', issued_before timestamptz DEFAULT ''infinity'', reason text DEFAULT NULL, actor text DEFAULT ''session''', 'bigint', 'Revokes every selected token; returns how many were alive, NULL for more than 10,000'),
     ('rotate', 'id uuid, grace interval DEFAULT ''0'', expires_in interval DEFAULT NULL, actor text DEFAULT ''session''', 'tokenauth.issued', 'Issues a successor with the same settings; the token itself works until the end of grace'),
     ('rotation_status', 'id uuid', 'tokenauth.rotation', 'Returns how far a rotation has come, given the id of either token'),
-    ('doctor', 'compare boolean DEFAULT true', 'TABLE(area text, object text, finding text, hint text)', 'Lists what is not as it ought to be, and what to do about it'),
+    ('doctor', 'compare boolean DEFAULT true', 'TABLE(area text, object text, finding text, hint text)', 'Lists what is not as it ought to be, and what to do about it, the most urgent first'),
     ('expiring', 'within interval', 'SETOF tokenauth.tokens', 'Lists tokens that are alive and expire within this time, the first to expire first'),
     ('idle', 'within interval', 'SETOF tokenauth.tokens', 'Lists tokens that are alive and were neither issued nor used within this time, the longest idle first'),
     ('contains_token', 'text text', 'boolean', 'Tells whether a text contains a token'),
