@@ -11,13 +11,15 @@ use crate::catalog::event::Event;
 use crate::catalog::token;
 use crate::error::{ArgumentError, ErrorReport};
 use crate::pg::function::call::Call;
+use crate::pg::report::progress;
 use crate::pg::types::jsonb::Jsonb;
 
 /// Seals token texts anew with the newest key; returns how many are left under older ones.
 ///
 /// Call it until it returns 0, each time in a transaction of its own (`SELECT tokenauth.reseal() \watch 1`), then
 /// remove the older keys from the key file. Every token stays readable at any moment, few rows are locked at a time,
-/// and after a crash it continues where it stopped. Rows that others have locked are left for the next call.
+/// and after a crash it continues where it stopped. Rows that others have locked are left for the next call. A NOTICE
+/// tells of each hundred thousand.
 ///
 /// # Arguments
 /// - `at_most`: how many to seal in this call
@@ -40,9 +42,10 @@ fn reseal(call: Call, at_most: default!(Option<i64>, 10000)) -> Result<i64, Erro
     }
     let newest = Sealed::key()?;
     let rows = token::lock_sealed_otherwise(&newest.id, at_most);
-    for row in &rows {
+    for (number, row) in (1..).zip(&rows) {
         let sealed = Sealed::close(&newest, &row.open()?, row.id)?;
         token::store_sealed(row.id, &sealed.text, &sealed.seal);
+        progress::done(number, rows.len() as u64, "sealed");
     }
     if !rows.is_empty() {
         Event {

@@ -15,6 +15,7 @@ use crate::catalog::id;
 use crate::catalog::retention;
 use crate::error::{Error, ErrorReport};
 use crate::pg::function::call::Call;
+use crate::pg::report::message;
 use crate::pg::sql::statement::{Statement, arguments, utc};
 use crate::pg::types::clock::Timestamp;
 use crate::settings;
@@ -29,8 +30,9 @@ const MOST: i64 = 100_000;
 /// events; hourly usage. It also wipes the sealed texts of tokens killed by mass deaths, however recent.
 ///
 /// Call it until it returns 0, each time in a transaction of its own (`SELECT tokenauth.purge('1 year') \watch 1`);
-/// only rows that others have locked are left then. A removed token is `unknown` to verification and to `import`, and
-/// is no longer among the revocations that can be exported: keep tokens longer than any backup that may be restored.
+/// only rows that others have locked are left then. A NOTICE says when a call has come to its bound. A removed token is
+/// `unknown` to verification and to `import`, and is no longer among the revocations that can be exported: keep tokens
+/// longer than any backup that may be restored.
 ///
 /// # Arguments
 /// - `keep`: for how long to keep what is dead
@@ -51,7 +53,11 @@ fn purge(call: Call, keep: Option<Interval>) -> Result<i64, ErrorReport> {
     let actor = Actor::application(caller)?;
     let _owner = caller.act_as_owner();
     let keep = arguments::duration("keep", keep)?;
-    Ok(remove(&keep, &actor)?)
+    let removed = remove(&keep, &actor)?;
+    if removed >= MOST {
+        message::notice("there may be more to remove: call purge() again, in another transaction".into());
+    }
+    Ok(removed)
 }
 
 /// Purges as the setting `tokenauth.retention` says, as the owner of our tables; does nothing when it is not set. A

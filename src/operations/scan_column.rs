@@ -14,6 +14,7 @@ use crate::arguments::caller::Caller;
 use crate::error::{Error, ErrorReport};
 use crate::pg::function::answer::Answer;
 use crate::pg::function::call::Call;
+use crate::pg::report::progress;
 use crate::pg::scan::relation::{ColumnName, Table, TextForm};
 use crate::pg::sql::statement::fields;
 use crate::pg::transaction::guc_scope::{GucScope, SEARCH_PATH};
@@ -27,7 +28,8 @@ use known::KnownTokens;
 ///
 /// The column holds text, JSON, XML or `bytea`. Rows come in the order of the table. `row_ctid` is NULL and `relation`
 /// is `source` itself in views and foreign tables, and for a caller whose privileges cover neither the table nor its
-/// columns `ctid` and `tableoid`. Imported tokens have no form by which to find them.
+/// columns `ctid` and `tableoid`. Imported tokens have no form by which to find them. A NOTICE tells of each million of
+/// rows.
 ///
 /// # Arguments
 /// - `source`: a table, partitioned table, foreign table or view
@@ -90,7 +92,12 @@ fn scan_column(
     let name = arguments::given("col", col)?;
     let column = Column::find(source, name.text())?;
     let mut scan = ColumnScan { form: column.form, known: KnownTokens::default(), answer };
-    column.query().each(&[], |row| scan.row(row))?;
+    let mut rows = 0;
+    column.query().each(&[], |row| {
+        rows += 1;
+        progress::read(rows, || column.table_name());
+        scan.row(row)
+    })?;
     Ok(scan.answer)
 }
 

@@ -2,5 +2,6 @@
 
 pub mod diagnostics;
 pub mod message;
+pub mod progress;
 pub mod raise;
 pub(in crate::pg) mod reserve;

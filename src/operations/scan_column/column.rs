@@ -60,6 +60,11 @@ impl Column {
         Ok(Column { form, table, qualified, name: quoted, is_placed })
     }
 
+    /// The name of the table, for people.
+    pub fn table_name(&self) -> String {
+        self.qualified.shown()
+    }
+
     /// The query that reads the column, as the current user.
     pub fn query(&self) -> Query {
         let place = match self.is_placed {

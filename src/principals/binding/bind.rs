@@ -28,7 +28,8 @@ use crate::pg::types::text::Text;
 /// Deactivation and token death become one transaction; DELETE, TRUNCATE and a changed id drop the principal.
 ///
 /// A WARNING names principals of the type without a row, which stay as they are, and another is given where no unique
-/// index covers the id: a second row with the same id would override the first.
+/// index covers the id: a second row with the same id would override the first. A NOTICE tells of each million of rows,
+/// and of their number before it is written.
 ///
 /// # Arguments
 /// - `source`: the table

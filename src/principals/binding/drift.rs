@@ -6,11 +6,9 @@ use super::evaluation::Evaluation;
 use super::source::Source;
 use crate::error::Error;
 use crate::pg::report::message::notice;
+use crate::pg::report::progress;
 use crate::pg::transaction::acting_as::ActingAs;
 use crate::pg::transaction::guc_scope::GucScope;
-
-/// After how many rows the client hears of the progress.
-const STRIDE: u64 = 1_000_000;
 
 /// Compares every row with its principal or membership, evaluating expressions as the owner of the table. However many
 /// there are, they take no more memory than `work_mem`; it may take minutes, so the client is told how far it has come.
@@ -25,11 +23,7 @@ pub fn drift(definition: Definition, source: &Source) -> Result<Drift, Error> {
         let _owner = ActingAs::owner_of(source.table.oid());
         let evaluation = Evaluation::over_table(definition, source)?;
         let mut changes = evaluation.no_changes();
-        evaluation.put_each(None, &mut changes, |rows| {
-            if rows.is_multiple_of(STRIDE) {
-                notice(format!("read {rows} rows of {table}"));
-            }
-        })?;
+        evaluation.put_each(None, &mut changes, |rows| progress::read(rows, || table.clone()))?;
         changes
     };
     Ok(changes.drift())

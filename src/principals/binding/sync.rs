@@ -12,6 +12,7 @@ use crate::arguments::caller::Caller;
 use crate::catalog::binding::record;
 use crate::error::{BindingError, Error, ErrorReport, TableError};
 use crate::pg::function::call::Call;
+use crate::pg::report::progress;
 use crate::pg::scan::relation::{Out, Table};
 use crate::pg::transaction::acting_as::ActingAs;
 use crate::pg::transaction::guc_scope::GucScope;
@@ -21,6 +22,8 @@ use crate::pg::transaction::guc_scope::GucScope;
 /// Its triggers become again what they must be: a new partition needs its own. Afterwards each row is a principal or
 /// membership as the binding says. Every other membership is ended, and every other principal of the type dropped: no
 /// trigger saw its row removed. Expressions run as the owner of the table.
+///
+/// A NOTICE tells of each million of rows, and of their number before it is written.
 ///
 /// # Arguments
 /// - `source`: the bound table
@@ -71,7 +74,7 @@ pub fn copy(definition: Definition, source: &Source) -> Result<Changes, Error> {
     let _settings = GucScope::set(&[(c"synchronize_seqscans", c"off")]);
     let evaluation = Evaluation::over_table(definition, source)?;
     let mut changes = evaluation.no_changes();
-    evaluation.put_all(None, &mut changes)?;
+    evaluation.put_each(None, &mut changes, |rows| progress::read(rows, || source.qualified.shown()))?;
     match changes.claimed_twice() {
         Some((principal, org)) => Err(BindingError::SeveralRows {
             table: source.qualified.shown(),

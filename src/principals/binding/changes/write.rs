@@ -11,6 +11,7 @@ use crate::catalog::token::life::is_alive;
 use crate::catalog::{member, principal};
 use crate::error::Error;
 use crate::model::bound_to::{BoundTo, Subject};
+use crate::pg::report::progress;
 use crate::pg::scan::snapshot::LatestSnapshot;
 use crate::pg::sql::statement::{Argument, Statement, arguments};
 use crate::pg::transaction::open_writers;
@@ -91,6 +92,9 @@ impl Changes {
         let caller = Caller::of_trigger();
         let actor = Actor::behind(caller)?;
         let _owner = caller.act_as_owner();
+        if !matches!(how, How::Written) {
+            progress::writing(self.put.len(), &self.to.to_string());
+        }
         let one = match (&self.affected, how) {
             (Affected::Nobody, How::Written) => return Ok(Tally::default()),
             (Affected::One(subject), How::Written) => Some((subject, self.described(subject))),
