@@ -105,6 +105,11 @@ fn fault(path: &CStr) -> Option<KeyFault> {
     KeyFile::read(path_of(path), data_directory()).err()
 }
 
+/// Whether the key file that is set can be used; `true` where none is. Keeps nothing of its contents.
+pub fn is_file_usable() -> bool {
+    settings::key_file().is_none_or(|path| fault(&path).is_none())
+}
+
 /// What is wrong with the keys that this database's tokens need: the file, or each missing or different key.
 pub fn faults() -> Vec<KeyError> {
     let file = match read() {

@@ -42,7 +42,17 @@ extension_sql_file!("../sql/schema/principal.sql", name = "principal", requires 
 extension_sql_file!("../sql/schema/binding.sql", name = "binding", requires = ["principal"]);
 extension_sql_file!("../sql/schema/token.sql", name = "token", requires = ["binding"]);
 extension_sql_file!("../sql/schema/event.sql", name = "event", requires = ["token"]);
-extension_sql_file!("../sql/schema/views.sql", name = "views", requires = ["event", usage::seen::recent_usage]);
+extension_sql_file!(
+    "../sql/schema/views.sql",
+    name = "views",
+    requires = [
+        "event",
+        usage::seen::recent_usage,
+        operations::metrics::server_metrics,
+        operations::metrics::count_findings,
+        operations::metrics::count_expiring
+    ]
+);
 extension_sql_file!("../sql/schema/types.sql", name = "types", requires = ["views"]);
 extension_sql_file!(
     "../sql/schema/triggers.sql",

@@ -5,6 +5,7 @@ pub mod doctor;
 pub mod expiring;
 pub mod library;
 pub mod masking;
+pub mod metrics;
 pub mod purge;
 pub mod report;
 pub mod revocations;

@@ -126,3 +126,52 @@ COMMENT ON COLUMN tokenauth.events.client IS 'Address of the database client; NU
 COMMENT ON COLUMN tokenauth.events.before IS 'The changed fields as they were';
 COMMENT ON COLUMN tokenauth.events.after IS 'The changed fields as they are now';
 COMMENT ON COLUMN tokenauth.events.correlation_id IS 'The id of the last verification before it in the same transaction; NULL: there was none';
+
+-- Each part names its metric, so that the planner leaves out what a query by name does not ask for; what is in memory
+-- costs next to nothing. Nothing reads all tokens: the numbers of rows and pages are those that the planner goes by.
+CREATE VIEW tokenauth.metrics AS
+SELECT m.name, m.labels, m.value
+  FROM tokenauth.server_metrics() m
+UNION ALL
+SELECT 'tokenauth_extension_info'::text, pg_catalog.jsonb_build_object('version', e.extversion), 1::double precision
+  FROM pg_catalog.pg_extension e
+ WHERE e.extname = 'tokenauth'
+UNION ALL
+SELECT 'tokenauth_doctor_findings'::text, pg_catalog.jsonb_build_object('area', f.area), f.findings::double precision
+  FROM tokenauth.count_findings() f
+UNION ALL
+SELECT 'tokenauth_tokens_expiring'::text, pg_catalog.jsonb_build_object('within', e.within), e.tokens::double precision
+  FROM tokenauth.count_expiring() e
+UNION ALL
+-- A standby has no such counts of its own.
+SELECT m.name, '{}'::jsonb, pg_catalog.pg_stat_get_tuples_inserted(m.inserted)::double precision
+  FROM (VALUES ('tokenauth_tokens_issued_total'::text, 'tokenauth.token'::regclass),
+               ('tokenauth_mass_deaths_total', 'tokenauth.mass_death'::regclass),
+               ('tokenauth_events_total', 'tokenauth.event'::regclass)) m (name, inserted)
+ WHERE NOT pg_catalog.pg_is_in_recovery()
+UNION ALL
+SELECT m.name, pg_catalog.jsonb_build_object('table', c.relname), m.value
+  FROM pg_catalog.pg_class c
+ CROSS JOIN LATERAL (
+       SELECT pg_catalog.sum(r.relpages) AS pages
+         FROM (SELECT c.relpages
+               UNION ALL
+               SELECT t.relpages FROM pg_catalog.pg_class t WHERE t.oid = c.reltoastrelid
+               UNION ALL
+               SELECT i.relpages
+                 FROM pg_catalog.pg_index x JOIN pg_catalog.pg_class i ON i.oid = x.indexrelid
+                WHERE x.indrelid = c.oid) r) s
+ CROSS JOIN LATERAL (
+       VALUES ('tokenauth_table_rows'::text, c.reltuples::double precision),
+              ('tokenauth_table_size_bytes',
+               s.pages::double precision * pg_catalog.current_setting('block_size')::double precision)) m (name, value)
+ WHERE c.oid IN ('tokenauth.token'::regclass, 'tokenauth.principal'::regclass, 'tokenauth.member'::regclass,
+                 'tokenauth.mass_death'::regclass, 'tokenauth.event'::regclass, 'tokenauth.usage'::regclass,
+                 'tokenauth.usage_hourly'::regclass)
+   -- Of one that was neither vacuumed nor analyzed yet, neither is known.
+   AND c.reltuples >= 0;
+
+COMMENT ON VIEW tokenauth.metrics IS 'What a monitoring system reads: metrics by the conventions of Prometheus, each at a price that does not grow with the tokens';
+COMMENT ON COLUMN tokenauth.metrics.name IS 'Name; that of a counter ends in _total';
+COMMENT ON COLUMN tokenauth.metrics.labels IS 'An object from label to value';
+COMMENT ON COLUMN tokenauth.metrics.value IS 'The value';

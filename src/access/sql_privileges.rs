@@ -63,6 +63,7 @@ impl Access {
                 "SELECT ON tokenauth.tokens",
                 "SELECT ON tokenauth.events",
                 "SELECT ON tokenauth.kind",
+                "SELECT ON tokenauth.metrics",
             ],
             Access::Admin => &["DELETE ON tokenauth.kind"],
             Access::Identity | Access::Verify | Access::Own | Access::Manage => &[],

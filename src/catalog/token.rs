@@ -1,5 +1,6 @@
 //! Rows of `tokenauth.token`, for the functions that change a token. Verification reads only the few columns it needs.
 
+pub mod expiring_soon;
 pub mod extent;
 pub mod grant;
 pub mod idle;

@@ -66,6 +66,17 @@ fn doctor(
     ))
 }
 
+/// How many findings there are in each area that is examined by catalogs alone, however many tokens and bound rows
+/// there are.
+pub fn counts() -> [(&'static str, usize); 4] {
+    [
+        ("locks", locks::findings().len()),
+        ("binding", binding::findings(false).len()),
+        ("schema", schema::findings().len()),
+        ("version", versions::findings().len()),
+    ]
+}
+
 /// All findings, the most urgent first: what keeps a deactivation from its tokens, then what makes calls fail, what
 /// somebody may have tampered with, and what counts are worth; those of a comparison of bound rows only if `compare`.
 pub fn findings(compare: bool) -> Vec<Finding> {

@@ -229,6 +229,11 @@ impl<'a> Slots<'a> {
         self.header.masked.fetch_add(tokens, Relaxed);
     }
 
+    /// How many tokens have uses that wait to be written.
+    pub fn backlog(&self) -> u64 {
+        self.header.waiting.load(Relaxed).max(0).cast_unsigned()
+    }
+
     /// Whether so much waits that it must be written before its time, to make room for what comes meanwhile.
     pub fn is_filling(&self) -> bool {
         self.header.waiting.load(Relaxed) * 4 >= self.capacity() as i64

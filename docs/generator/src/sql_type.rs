@@ -21,6 +21,7 @@ const TYPES: &[(&str, &str)] = &[
     ("bool", "boolean"),
     ("i32", "integer"),
     ("i64", "bigint"),
+    ("f64", "double precision"),
     ("&[u8]", "bytea"),
     ("Role", "regrole"),
     ("Table", "regclass"),

@@ -21,7 +21,7 @@ use crate::pg::scan::invalidation;
 pub(super) const NAME: &CStr = c"tokenauth";
 
 /// Every table and view of ours, by which our SQL names them.
-const RELATIONS: [&CStr; 17] = [
+const RELATIONS: [&CStr; 18] = [
     c"announced",
     c"as_issued",
     c"binding",
@@ -32,6 +32,7 @@ const RELATIONS: [&CStr; 17] = [
     c"kind",
     c"mass_death",
     c"member",
+    c"metrics",
     c"principal",
     c"signal",
     c"token",

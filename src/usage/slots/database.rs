@@ -173,6 +173,11 @@ impl Database {
         has_passed(HOUR, self.tended.load(Relaxed).cast_signed(), now)
     }
 
+    /// When the hourly work was last done, since the server was started.
+    pub fn tended(&self) -> Option<i64> {
+        Some(self.tended.load(Relaxed).cast_signed()).filter(|&tended| tended != 0)
+    }
+
     /// Records that the hourly work is done.
     pub fn set_tended(&self, now: i64) {
         self.tended.store(now.cast_unsigned(), Relaxed);

@@ -95,6 +95,11 @@ fn an_update_takes_no_access_and_grants_none() {
         assert_eq!(taken, Vec::<&String>::new(), "{version}");
         let is_open = |line: &&String| line.split(' ').any(|word| ["PUBLIC", "stranger"].contains(&word));
         assert_eq!(after.iter().filter(is_open).collect::<Vec<_>>(), Vec::<&String>::new(), "{version}");
+
+        // What is new comes with an access that is granted once more.
+        client.batch_execute("SELECT tokenauth.grant_access('operator', 'observe')").unwrap();
+        let may = "SELECT has_table_privilege('operator', 'tokenauth.metrics', 'SELECT')";
+        assert!(client.query_one(may, &[]).unwrap().get::<_, bool>(0));
     }
 }
 

@@ -37,7 +37,7 @@ INSERT INTO promised VALUES
     ('verify', '{authenticate,authenticate_digest,authenticate_request,pre_request,sign_in,sign_in_digest,sign_in_request,verify,verify_digest,verify_request,error_response,revoke_presented,contains_token,covers,mask}'),
     ('self', '{issue,edit,revoke,disable,enable,delete,list,describe,grantable,rotate,rotation_status,reveal}'),
     ('manage', '{revoke_all,put_principal,deactivate,activate,drop_principal,add_member,remove_member,import,bind_principals,bind_members,unbind_principals,sync_principals,sync_principal}'),
-    ('observe', '{list,describe,explain,doctor,report,expiring,idle,export_revocations,scan_column,recent_usage,stats,unusual_activity,usage_export}'),
+    ('observe', '{list,describe,explain,doctor,report,expiring,idle,export_revocations,scan_column,recent_usage,server_metrics,count_findings,count_expiring,stats,unusual_activity,usage_export}'),
     ('admin', '{reseal,purge,import_revocations,usage_import}');
 CREATE TEMPORARY TABLE includes (access text, included text[]);
 INSERT INTO includes VALUES ('identity', '{identity}'), ('verify', '{identity,verify}'), ('self', '{identity,verify,self}'), ('manage', '{identity,verify,self,manage}'),

@@ -29,6 +29,7 @@ SELECT c.oid::regclass AS relation, a.attname AS silent_column
  ORDER BY 1::text, 2;
 -- … and what people look at first stands first
 \d tokenauth.tokens
+\d tokenauth.metrics
 
 -- on Monday, of a fresh database
 SELECT * FROM tokenauth.report();

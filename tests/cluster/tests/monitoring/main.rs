@@ -1,0 +1,4 @@
+//! The view `tokenauth.metrics`.
+
+mod listed;
+mod metrics;
