@@ -18,6 +18,7 @@ const OTHERS: &[&str] = &[
     "bench/README.md",
     "examples/README.md",
     "examples/frameworks/README.md",
+    "examples/monitoring/README.md",
     "examples/service/README.md",
     "examples/settings_page/README.md",
 ];

@@ -29,3 +29,13 @@ pub fn metrics() -> Vec<Metric> {
     assert!(!metrics.is_empty());
     metrics
 }
+
+/// All names that begin as metrics do, wherever they stand.
+pub fn names_in(text: &str) -> Vec<String> {
+    let is_in_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let words = text.split(|c| !is_in_name(c)).map(|word| word.trim_start_matches("sql_"));
+    let mut names: Vec<String> = words.filter(|word| word.starts_with("tokenauth_")).map(str::to_owned).collect();
+    names.sort();
+    names.dedup();
+    names
+}
