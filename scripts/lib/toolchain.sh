@@ -74,10 +74,11 @@ is_root() { [ "$(id -u)" -eq 0 ]; }
 as_root() {
   if is_root; then
     "$@"
-  elif command -v sudo >/dev/null; then
+  elif sudo -n true 2>/dev/null || { command -v sudo && : </dev/tty; } >/dev/null 2>&1; then
     sudo "$@"
   else
-    die "this needs root and there is no sudo: $*" "Run that command as root, then this one again."
+    die "this needs root, and sudo does not give it here: $*" \
+      "Run that command as root, then this one again; or set PG_CONFIG to a PostgreSQL whose directories you may write to."
   fi
 }
 
