@@ -113,5 +113,16 @@ COMMENT ON FUNCTION tokenauth.stats IS 'Shows how often each verdict was given i
 COMMENT ON FUNCTION tokenauth.unusual_activity IS 'Lists recent unusual use of tokens, with its evidence';
 COMMENT ON FUNCTION tokenauth.covers IS 'Tells whether a list of scopes grants all of this scope or pattern';
 
+-- Digests of older systems that hash a part of the text, the bytes that it spells, or under a key
+ALTER TABLE tokenauth.token
+    DROP CONSTRAINT token_algorithm_known,
+    ADD CONSTRAINT token_algorithm_known CHECK (algorithm IN ('sha256', 'hmac-sha256', 'sha512', 'sha256-after-bar', 'sha512-of-hex')
+        OR algorithm ~ '^hmac-sha256(-after-dot)?:[A-Za-z0-9_.-]{1,63}$');
+ALTER TABLE tokenauth.import
+    DROP CONSTRAINT import_algorithm_known,
+    ADD CONSTRAINT import_algorithm_known CHECK (algorithm IN ('sha256', 'sha512', 'sha256-after-bar', 'sha512-of-hex')
+        OR algorithm ~ '^hmac-sha256(-after-dot)?:[A-Za-z0-9_.-]{1,63}$');
+COMMENT ON COLUMN tokenauth.token.digest IS 'Digest of the token text';
+
 -- Last, since it is for everything that this script has made: nothing of that is granted to anybody.
 SELECT tokenauth.strip_grants();

@@ -16,7 +16,7 @@ pub use file::NamedKey;
 use pgrx::PgLogLevel;
 
 use crate::catalog;
-use crate::catalog::key::Needed;
+use crate::catalog::key::{self, Needed};
 use crate::error::key_fault::KeyFault;
 use crate::error::{ErrorReport, KeyError};
 use crate::pg::process::backend_local::backend_local;
@@ -24,7 +24,7 @@ use crate::pg::process::settings::{data_directory, path_of, reloaded_at};
 use crate::pg::report::diagnostics;
 use crate::pg::scan::snapshot::LatestSnapshot;
 use crate::settings;
-use crate::token::{Pepper, Seal};
+use crate::token::{ImportKey, Pepper, Seal};
 use file::KeyFile;
 
 /// The key file as this backend last read it.
@@ -56,6 +56,12 @@ impl Purpose for Seal {
     }
 }
 
+impl Purpose for ImportKey {
+    fn keys(file: &KeyFile) -> &[Rc<NamedKey<Self>>] {
+        &file.imports
+    }
+}
+
 /// The key that new tokens use, registered in the database; `None` when there is none of this purpose.
 ///
 /// # Errors
@@ -65,14 +71,28 @@ pub fn newest<K: Purpose>() -> Result<Option<Rc<NamedKey<K>>>, KeyError> {
     let Some(key) = K::keys(&file).last() else {
         return Ok(None);
     };
-    let mut known = catalog::key::check_value(&key.id, &LatestSnapshot::take());
-    if known.is_none() {
-        catalog::key::store(&key.id, &key.check_value);
-        // Another session may just have stored a different key under this id.
-        known = catalog::key::check_value(&key.id, &LatestSnapshot::take());
-    }
-    key.must_be(known)?;
+    key.register()?;
     Ok(Some(Rc::clone(key)))
+}
+
+/// The key of an older system with this id, registered in the database.
+///
+/// # Errors
+/// 55000 when the key file is unusable or does not have the key, or when the database knows a different one by this id.
+pub fn of_import(id: &str) -> Result<Rc<NamedKey<ImportKey>>, KeyError> {
+    let key = in_file(id.as_bytes())?.ok_or_else(|| KeyError::NoImport(id.to_owned()))?;
+    key.register()?;
+    Ok(key)
+}
+
+/// The key with this id in the key file.
+fn in_file<K: Purpose>(id: &[u8]) -> Result<Option<Rc<NamedKey<K>>>, KeyError> {
+    let find = |file: &KeyFile| file::find(K::keys(file), id).map(Rc::clone);
+    // A backend in the middle of a long statement has not yet processed the reload that added the key.
+    Ok(match find(&*known()?) {
+        Some(key) => Some(key),
+        None => find(&*read()?),
+    })
 }
 
 /// The key that rows refer to by this id.
@@ -80,17 +100,26 @@ pub fn newest<K: Purpose>() -> Result<Option<Rc<NamedKey<K>>>, KeyError> {
 /// # Errors
 /// 55000 when the key file is unusable, does not have the key, or has a different one under this id.
 pub fn named<K: Purpose>(id: &[u8], snapshot: &LatestSnapshot) -> Result<Rc<NamedKey<K>>, KeyError> {
-    let find = |file: &KeyFile| file::find(K::keys(file), id).map(Rc::clone);
-    // A backend in the middle of a long statement has not yet processed the reload that added the key.
-    let key = match find(&*known()?) {
-        Some(key) => key,
-        None => find(&*read()?).ok_or_else(|| KeyError::Missing(String::from_utf8_lossy(id).into_owned()))?,
-    };
+    let key = in_file::<K>(id)?.ok_or_else(|| KeyError::Missing(String::from_utf8_lossy(id).into_owned()))?;
     key.must_be(catalog::key::check_value(&key.id, snapshot))?;
     Ok(key)
 }
 
 impl<K> NamedKey<K> {
+    /// Has the database know the key from now on.
+    ///
+    /// # Errors
+    /// 55000 when it knows a different one by this id.
+    fn register(&self) -> Result<(), KeyError> {
+        let mut known = catalog::key::check_value(&self.id, &LatestSnapshot::take());
+        if known.is_none() {
+            catalog::key::store(&self.id, &self.check_value);
+            // Another session may just have stored a different key under this id.
+            known = catalog::key::check_value(&self.id, &LatestSnapshot::take());
+        }
+        self.must_be(known)
+    }
+
     /// Checks that this is the key the database knows.
     ///
     /// # Errors
@@ -117,10 +146,11 @@ pub fn faults() -> Vec<KeyError> {
         Err(why) => return vec![why],
     };
     let is_there = |needed: &Needed| {
-        let found = if needed.is_pepper {
-            file::find(&file.peppers, &needed.id).map(|key| key.must_be(needed.check_value))
-        } else {
-            file::find(&file.seals, &needed.id).map(|key| key.must_be(needed.check_value))
+        let (id, known) = (&needed.id, needed.check_value);
+        let found = match needed.purpose {
+            key::Purpose::Pepper => file::find(&file.peppers, id).map(|key| key.must_be(known)),
+            key::Purpose::Seal => file::find(&file.seals, id).map(|key| key.must_be(known)),
+            key::Purpose::Import => file::find(&file.imports, id).map(|key| key.must_be(known)),
         };
         found.unwrap_or_else(|| Err(KeyError::Missing(String::from_utf8_lossy(&needed.id).into_owned())))
     };

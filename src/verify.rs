@@ -23,7 +23,7 @@ use pgrx::prelude::*;
 use crate::arguments;
 use crate::arguments::caller::Caller;
 use crate::catalog::import::Imports;
-use crate::error::{DigestError, Error, ErrorReport, ServerError};
+use crate::error::{DigestError, Error, ErrorReport, KeyError, ServerError};
 use crate::keys;
 use crate::model::network::ClientAddress;
 use crate::model::scope::Scopes;
@@ -37,7 +37,7 @@ use crate::pg::types::composite::Verification;
 use crate::pg::types::jsonb::Jsonb;
 use crate::pg::types::text::{PresentedText, Text};
 use crate::settings;
-use crate::token::{Algorithm, Digest, Lookup, Presented, PublicPart};
+use crate::token::{Digest, ForeignAlgorithm, Lookup, Presented, PublicPart};
 use crate::usage;
 use accepted::Accepted;
 pub use answer::{Outcome, Refused};
@@ -54,7 +54,7 @@ use resolved::TokenRow;
 ///
 /// # Errors
 /// `22004` for a NULL `require`, `22023` for a malformed `require`, whatever the token; `55000` when the token's
-/// digest has a pepper that is not in the key file, or on a standby that is too far behind.
+/// digest is, or could be, under a key that is not in the key file, or on a standby that is too far behind.
 ///
 /// # Access
 /// `verify`
@@ -149,7 +149,7 @@ pub fn identify(text: &PresentedText<'_>) -> Result<Option<Uuid>, Error> {
     match Claim::of_presented(text) {
         Claim::Bad(_) => Ok(None),
         Claim::Token { lookup, digest, text } => identify_token(lookup, &digest, text),
-        Claim::Foreign(text) => identify_import(digests(Imports::read(&LatestSnapshot::take()), None, Some(text))),
+        Claim::Foreign(text) => find_import(&Imports::read(&LatestSnapshot::take()), None, Some(text), identify_digest),
     }
 }
 
@@ -160,13 +160,9 @@ pub fn identify(text: &PresentedText<'_>) -> Result<Option<Uuid>, Error> {
 /// As [`identify`].
 pub fn identify_token(lookup: Lookup, digest: &Digest, text: Option<&[u8]>) -> Result<Option<Uuid>, Error> {
     match identify_digest(lookup, digest)? {
-        None => identify_import(digests(Imports::read(&LatestSnapshot::take()), Some(digest), text)),
+        None => find_import(&Imports::read(&LatestSnapshot::take()), Some(digest), text, identify_digest),
         found => Ok(found),
     }
-}
-
-fn identify_import(mut digests: impl Iterator<Item = Digest>) -> Result<Option<Uuid>, Error> {
-    digests.find_map(|digest| identify_digest(Lookup::of_digest(&digest), &digest).transpose()).transpose()
 }
 
 fn identify_digest(lookup: Lookup, digest: &Digest) -> Result<Option<Uuid>, Error> {
@@ -175,12 +171,43 @@ fn identify_digest(lookup: Lookup, digest: &Digest) -> Result<Option<Uuid>, Erro
     Ok(found.map(|token| token.id))
 }
 
-/// The digests by which an imported token may be found; those that cannot be computed are left out.
-fn digests(imports: Imports, sha256: Option<&Digest>, text: Option<&[u8]>) -> impl Iterator<Item = Digest> {
-    imports.algorithms().filter_map(move |algorithm| match (algorithm, sha256) {
-        (Algorithm::Sha256, Some(digest)) => Some(digest.clone()),
-        _ => Digest::of(algorithm, text?),
-    })
+/// What `find` finds of an imported token, by each algorithm of which there are any. Without a text, `digest` may be by
+/// any of them; with one, it is the SHA-256 of the text.
+///
+/// # Errors
+/// Those of `find`; 55000 when it finds nothing, and a key is missing by which the token could be another's.
+fn find_import<T>(
+    imports: &Imports,
+    digest: Option<&Digest>,
+    text: Option<&[u8]>,
+    find: impl Fn(Lookup, &Digest) -> Result<Option<T>, Error>,
+) -> Result<Option<T>, Error> {
+    let mut missing = None;
+    for algorithm in imports.algorithms() {
+        let digest = match (text, digest) {
+            (Some(_), Some(digest)) if *algorithm == ForeignAlgorithm::Sha256 => Ok(Some(digest.clone())),
+            (Some(text), _) => foreign_digest(algorithm, text),
+            (None, digest) => Ok(digest.filter(|digest| digest.as_bytes().len() == algorithm.digest_len()).cloned()),
+        };
+        match digest {
+            Ok(Some(digest)) => match find(algorithm.lookup(&digest), &digest)? {
+                None => {}
+                found => return Ok(found),
+            },
+            Ok(None) => {}
+            Err(why) => missing = Some(why),
+        }
+    }
+    missing.map_or(Ok(None), |why| Err(why.into()))
+}
+
+/// The digest of a text by an algorithm of an older system; `None` if no token of that has such a text.
+fn foreign_digest(algorithm: &ForeignAlgorithm, text: &[u8]) -> Result<Option<Digest>, KeyError> {
+    let Some(secret) = algorithm.secret(text) else {
+        return Ok(None);
+    };
+    let key = algorithm.key().map(cache::import_key).transpose()?;
+    Ok(algorithm.digest(&secret, key.as_ref().map(|key| &key.key)))
 }
 
 /// What was presented.
@@ -226,7 +253,7 @@ impl<'a> Claim<'a> {
             return Ok(Claim::Bad(Verdict::Missing));
         };
         let digest = Digest::from_bytes(digest).map_err(|_| DigestError::Length)?;
-        if lookup.is_some() && digest.as_bytes().len() > Algorithm::Sha256.digest_len() {
+        if lookup.is_some() && digest.as_bytes().len() != ForeignAlgorithm::Sha256.digest_len() {
             return Err(DigestError::TooLong.into());
         }
         Ok(match lookup.map(PublicPart::parse) {
@@ -284,14 +311,14 @@ impl Question {
             Claim::Bad(verdict) => verdict,
             Claim::Token { lookup, digest, text } => match cache::ask(lookup, &digest, self)? {
                 Some(outcome) => return Ok(outcome),
-                None => match self.ask_imports(cache::imports(), Some(&digest), text)? {
+                None => match self.ask_imports(&cache::imports(), Some(&digest), text)? {
                     Some(outcome) => return Ok(outcome),
                     None => Verdict::Unknown,
                 },
             },
             Claim::Foreign(text) => {
                 let imports = cache::imports();
-                match self.ask_imports(imports, None, Some(text))? {
+                match self.ask_imports(&imports, None, Some(text))? {
                     Some(outcome) => return Ok(outcome),
                     None if imports.are_none() => Verdict::Malformed,
                     None => Verdict::Unknown,
@@ -306,13 +333,11 @@ impl Question {
     #[cold]
     fn ask_imports(
         &self,
-        imports: Imports,
-        sha256: Option<&Digest>,
+        imports: &Imports,
+        digest: Option<&Digest>,
         text: Option<&[u8]>,
     ) -> Result<Option<Outcome>, Error> {
-        digests(imports, sha256, text)
-            .find_map(|digest| cache::ask(Lookup::of_digest(&digest), &digest, self).transpose())
-            .transpose()
+        find_import(imports, digest, text, |lookup, digest| cache::ask(lookup, digest, self))
     }
 }
 

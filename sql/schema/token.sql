@@ -45,7 +45,8 @@ CREATE TABLE tokenauth.token (
     derive_key      bytea,
     CONSTRAINT token_pkey PRIMARY KEY (id),
     CONSTRAINT token_lookup_key UNIQUE (lookup),
-    CONSTRAINT token_algorithm_known CHECK (algorithm IN ('sha256', 'hmac-sha256', 'sha512')),
+    CONSTRAINT token_algorithm_known CHECK (algorithm IN ('sha256', 'hmac-sha256', 'sha512', 'sha256-after-bar', 'sha512-of-hex')
+        OR algorithm ~ '^hmac-sha256(-after-dot)?:[A-Za-z0-9_.-]{1,63}$'),
     CONSTRAINT token_pepper_with_hmac CHECK ((pepper IS NOT NULL) = (algorithm = 'hmac-sha256')),
     CONSTRAINT token_sealed_with_seal CHECK ((sealed IS NULL) = (seal IS NULL)),
     CONSTRAINT token_deleted_is_revoked CHECK (deleted_at IS NULL OR revoked_at IS NOT NULL),
@@ -76,7 +77,7 @@ COMMENT ON COLUMN tokenauth.token.not_before IS 'When it starts working; NULL: a
 COMMENT ON COLUMN tokenauth.token.revoked_at IS 'When this token itself was revoked; for mass deaths see mass_death';
 COMMENT ON COLUMN tokenauth.token.disabled_at IS 'When it was disabled; NULL: it is not';
 COMMENT ON COLUMN tokenauth.token.deleted_at IS 'When it was deleted, and so removed from every list; NULL: it was not';
-COMMENT ON COLUMN tokenauth.token.digest IS 'Digest of the whole token text';
+COMMENT ON COLUMN tokenauth.token.digest IS 'Digest of the token text';
 COMMENT ON COLUMN tokenauth.token.algorithm IS 'How the digest was computed';
 COMMENT ON COLUMN tokenauth.token.pepper IS 'Identifier of the pepper that the digest is under';
 COMMENT ON COLUMN tokenauth.token.kind IS 'The kind it belongs to';
@@ -118,7 +119,8 @@ SELECT pg_catalog.pg_extension_config_dump('tokenauth.as_issued', '');
 CREATE TABLE tokenauth.import (
     algorithm text COLLATE "C" NOT NULL,
     CONSTRAINT import_pkey PRIMARY KEY (algorithm),
-    CONSTRAINT import_algorithm_known CHECK (algorithm IN ('sha256', 'sha512'))
+    CONSTRAINT import_algorithm_known CHECK (algorithm IN ('sha256', 'sha512', 'sha256-after-bar', 'sha512-of-hex')
+        OR algorithm ~ '^hmac-sha256(-after-dot)?:[A-Za-z0-9_.-]{1,63}$')
 );
 
 COMMENT ON TABLE tokenauth.import IS 'The algorithms by which the digests of imported tokens were computed';

@@ -3,63 +3,72 @@
 //! Only while there are such tokens is a text not of our form worth a look into the table of tokens, so verification
 //! caches these rows: unlike a new token, a new row here invalidates what backends cache.
 
-use std::cell::Cell;
+use std::cell::RefCell;
+use std::rc::Rc;
 
 use crate::pg::process::backend_local::backend_local;
 use crate::pg::scan::index_key::IndexKey;
 use crate::pg::scan::index_scan::UniqueIndex;
+use crate::pg::scan::index_walk::Direction;
 use crate::pg::scan::snapshot::LatestSnapshot;
 use crate::pg::sql::statement::{Statement, arguments};
 use crate::pg::transaction::xact;
-use crate::token::Algorithm;
+use crate::token::ForeignAlgorithm;
 
 /// The table by its primary key.
 pub static BY_ALGORITHM: UniqueIndex = UniqueIndex::new(c"import", c"import_pkey", 1);
 
+/// The number of the table's only column.
+const ALGORITHM: usize = 1;
+
 backend_local! {
     /// The last algorithm that was expected, with how many transactions had ended, and been rolled back, by then.
-    static EXPECTED: Cell<Option<(Algorithm, u64, u64)>> = const { Cell::new(None) };
+    static EXPECTED: RefCell<Option<(ForeignAlgorithm, u64, u64)>> = const { RefCell::new(None) };
 }
 
-/// The algorithms of imports that the database holds.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Imports {
-    sha256: bool,
-    sha512: bool,
-}
+/// The algorithms of imports that the database holds, the likelier ones first.
+#[derive(Clone)]
+pub struct Imports(Rc<[ForeignAlgorithm]>);
 
 impl Imports {
     /// Reads them as the snapshot shows them.
     pub fn read(snapshot: &LatestSnapshot) -> Self {
-        Imports { sha256: is_there(Algorithm::Sha256, snapshot), sha512: is_there(Algorithm::Sha512, snapshot) }
+        let opened = BY_ALGORITHM.index().open_to_walk();
+        let mut walk = opened.walk::<0>(snapshot);
+        walk.seek([]);
+        let mut found = Vec::new();
+        while let Some(row) = walk.next(Direction::Up, ALGORITHM) {
+            let name = row.bytes(ALGORITHM).and_then(|name| str::from_utf8(name).ok());
+            found.extend(name.and_then(ForeignAlgorithm::named));
+        }
+        found.sort();
+        Imports(found.into())
     }
 
     /// Records that there are tokens with digests of this algorithm.
-    pub fn expect(algorithm: Algorithm) {
+    pub fn expect(algorithm: &ForeignAlgorithm) {
         static EXPECT: Statement =
             Statement::new("INSERT INTO tokenauth.import (algorithm) VALUES ($1) ON CONFLICT (algorithm) DO NOTHING");
         // A migration imports many in one transaction, in which the row stays once it is there.
-        let looked = (algorithm, xact::ended(), xact::rollbacks());
-        if EXPECTED.replace(Some(looked)) == Some(looked) {
+        let looked = Some((algorithm.clone(), xact::ended(), xact::rollbacks()));
+        if EXPECTED.with_borrow(|expected| *expected == looked) {
             return;
         }
+        EXPECTED.set(looked);
+        let name = algorithm.name();
         // Look first: this saves a statement for every import but the first.
-        if !is_there(algorithm, &LatestSnapshot::take()) {
-            EXPECT.run(arguments![algorithm.name()]);
+        if BY_ALGORITHM.find(IndexKey::Text(name.as_bytes()), &LatestSnapshot::take(), |_| ()).is_none() {
+            EXPECT.run(arguments![&*name]);
         }
     }
 
     /// Whether there are no imports.
-    pub fn are_none(self) -> bool {
-        !self.sha256 && !self.sha512
+    pub fn are_none(&self) -> bool {
+        self.0.is_empty()
     }
 
-    /// The algorithms to try for a text, the likelier one first.
-    pub fn algorithms(self) -> impl Iterator<Item = Algorithm> {
-        [self.sha256.then_some(Algorithm::Sha256), self.sha512.then_some(Algorithm::Sha512)].into_iter().flatten()
+    /// The algorithms to try for a text.
+    pub fn algorithms(&self) -> &[ForeignAlgorithm] {
+        &self.0
     }
-}
-
-fn is_there(algorithm: Algorithm, snapshot: &LatestSnapshot) -> bool {
-    BY_ALGORITHM.find(IndexKey::Text(algorithm.name().as_bytes()), snapshot, |_| ()).is_some()
 }

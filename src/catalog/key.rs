@@ -29,28 +29,42 @@ pub fn store(id: &str, check_value: &[u8; 32]) {
 pub struct Needed {
     /// The id by which the rows refer to it.
     pub id: Vec<u8>,
-    /// Whether it is a pepper; otherwise it is a seal.
-    pub is_pepper: bool,
+    /// What for.
+    pub purpose: Purpose,
     /// Its check value, if it is known.
     pub check_value: Option<[u8; 32]>,
 }
 
-/// The peppers of tokens that are not revoked, and the seals of stored texts.
+/// What a key is for.
+#[derive(Clone, Copy)]
+pub enum Purpose {
+    Pepper,
+    Seal,
+    Import,
+}
+
+/// The peppers of tokens that are not revoked, the keys of imported ones, and the seals of stored texts.
 pub fn needed() -> Vec<Needed> {
     static NEEDED: Statement = Statement::of_all(
-        "SELECT DISTINCT needed.id, needed.is_pepper, key.check_value
-           FROM (SELECT CASE WHEN revoked_at IS NULL THEN pepper END AS pepper, seal
+        "SELECT DISTINCT needed.id, needed.purpose, key.check_value
+           FROM (SELECT CASE WHEN revoked_at IS NULL THEN pepper END AS pepper, seal,
+                        CASE WHEN revoked_at IS NULL THEN nullif(split_part(algorithm, ':', 2), '') END AS import
                    FROM tokenauth.token
-                  WHERE pepper IS NOT NULL AND revoked_at IS NULL OR seal IS NOT NULL
-                  GROUP BY 1, 2) used
-          CROSS JOIN LATERAL (VALUES (used.pepper, true), (used.seal, false)) needed (id, is_pepper)
+                  WHERE (pepper IS NOT NULL OR algorithm LIKE 'hmac-%:%') AND revoked_at IS NULL OR seal IS NOT NULL
+                  GROUP BY 1, 2, 3) used
+          CROSS JOIN LATERAL (VALUES (used.pepper, 'pepper'), (used.seal, 'seal'), (used.import, 'import'))
+                       needed (id, purpose)
            LEFT JOIN tokenauth.key ON key.id = needed.id
           WHERE needed.id IS NOT NULL
-          ORDER BY needed.id, needed.is_pepper",
+          ORDER BY needed.id, needed.purpose",
     );
     NEEDED.all(arguments![], |row| Needed {
         id: row.bytes(1).unwrap_or_default().to_vec(),
-        is_pepper: row.required(2),
+        purpose: match row.bytes(2) {
+            Some(b"seal") => Purpose::Seal,
+            Some(b"import") => Purpose::Import,
+            _ => Purpose::Pepper,
+        },
         check_value: row.bytes(3).and_then(|stored| stored.try_into().ok()),
     })
 }

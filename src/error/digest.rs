@@ -3,7 +3,7 @@
 use pgrx::PgSqlErrorCode;
 
 use super::parts::{ErrorParts, invalid};
-use crate::token::{Algorithm, MalformedDigest};
+use crate::token::{ForeignAlgorithm, MalformedDigest};
 
 /// A digest cannot be taken.
 #[derive(Debug)]
@@ -15,7 +15,7 @@ pub enum DigestError {
     /// Digests of this algorithm cannot be imported.
     NoSuchAlgorithm,
     /// It comes from an older system, and is malformed.
-    Malformed { algorithm: Algorithm, why: MalformedDigest },
+    Malformed { algorithm: ForeignAlgorithm, why: MalformedDigest },
     /// It is that of an empty text, or of a word that stands for none.
     OfNothing,
     /// It was imported before.
@@ -32,9 +32,10 @@ impl DigestError {
                 .detail("That of a token with a lookup is its SHA-256, of 32 bytes.")
                 .hint("Pass the bytes of the digest, not their hexadecimal text."),
             Self::NoSuchAlgorithm => invalid("algorithm does not exist")
-                .hint("Digests of algorithm \"sha256\" and \"sha512\" can be imported."),
+                .hint(format!("Digests of {} can be imported.", ForeignAlgorithm::NAMES)),
             Self::Malformed { algorithm, why } => invalid(why.to_string()).detail(format!(
-                "A digest of algorithm \"{algorithm}\" is written as {} hexadecimal digits.",
+                "A digest of algorithm \"{}\" is written as {} hexadecimal digits.",
+                algorithm.name(),
                 2 * algorithm.digest_len()
             )),
             Self::OfNothing => invalid("digest is not that of a token")

@@ -14,6 +14,8 @@ pub enum KeyError {
     Wrong(String),
     /// There is no key to seal token texts with.
     NoSeal,
+    /// There is no key to compute digests of an older system with.
+    NoImport(String),
 }
 
 impl KeyError {
@@ -28,6 +30,10 @@ impl KeyError {
             Self::Wrong(id) => unready(format!("key \"{id}\" in the key file is not the key of that name"))
                 .detail("Its check value is not the one in the table tokenauth.key.")
                 .hint("Restore its line from a backup, or give another key another name."),
+            Self::NoImport(id) => unready(format!("key \"{id}\" is not in the key file")).hint(format!(
+                "Put a line \"import {id} <its hexadecimal digits>\" into the file that tokenauth.key_file names, \
+                 and reload the configuration."
+            )),
             Self::NoSeal => unready("there is no key to seal token texts with").hint(
                 "Put a line \"seal <id> <64 hexadecimal digits>\" into the file that tokenauth.key_file names, \
                  and reload the configuration.",

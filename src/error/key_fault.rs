@@ -2,10 +2,10 @@
 
 use std::{fmt, io};
 
+use crate::token::MOST_KEY_ID;
+
 /// Longest key file, in bytes: room for hundreds of keys.
 pub const MOST_BYTES: usize = 64 * 1024;
-/// Longest id of a key, in bytes.
-pub const MOST_ID: usize = 63;
 
 /// Why a key file is unusable. Reveals neither its contents nor its path: clients see this too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,8 +49,8 @@ impl fmt::Display for KeyFault {
             KeyFault::TooLong => write!(f, "it must have at most {MOST_BYTES} bytes"),
             KeyFault::Line(number) => write!(
                 f,
-                "line {number} must be \"pepper\" or \"seal\", an id of at most {MOST_ID} letters, digits, \"_\", \
-                 \".\" and \"-\", and 64 hexadecimal digits"
+                "line {number} must be \"pepper\" or \"seal\", an id of at most {MOST_KEY_ID} letters, digits, \"_\", \
+                 \".\" and \"-\", and 64 hexadecimal digits; or \"import\", such an id, and 2 to 512 of them"
             ),
             KeyFault::Repeated(number) => write!(f, "line {number} has the id of an earlier line"),
         }

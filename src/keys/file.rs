@@ -1,7 +1,7 @@
 //! The key file: its format, and checks on who can have written it.
 //!
-//! Each key is one line, `pepper <id> <64 hex digits>` or `seal <id> <64 hex digits>`; lines that begin with `#` are
-//! comments. No message repeats a line. An unsafe file is refused: one that others can read or write, or that a backup
+//! Each key is one line, `pepper <id> <64 hex digits>`, `seal <id> <64 hex digits>` or, for digests of an older system,
+//! `import <id> <2 to 512 hex digits>`; lines that begin with `#` are comments. No message repeats a line. An unsafe file is refused: one that others can read or write, or that a backup
 //! of the data directory would copy together with the data it protects.
 
 use std::fs::{self, File, Metadata};
@@ -12,8 +12,8 @@ use std::rc::Rc;
 
 use zeroize::Zeroizing;
 
-use crate::error::key_fault::{KeyFault, MOST_BYTES, MOST_ID};
-use crate::token::{KEY_LEN, Pepper, Seal, check_value};
+use crate::error::key_fault::{KeyFault, MOST_BYTES};
+use crate::token::{ImportKey, KEY_LEN, Pepper, Seal, check_value, is_key_id};
 
 /// The contents of a key file, in order. Has no `Debug`.
 #[derive(Default)]
@@ -22,6 +22,8 @@ pub struct KeyFile {
     pub peppers: Vec<Rc<NamedKey<Pepper>>>,
     /// The keys for sealed token texts.
     pub seals: Vec<Rc<NamedKey<Seal>>>,
+    /// The keys for digests of older systems.
+    pub imports: Vec<Rc<NamedKey<ImportKey>>>,
 }
 
 /// A key with its id. Has no `Debug`.
@@ -75,24 +77,32 @@ impl KeyFile {
             let (Some(id), Some(digits), None) = (words.next(), words.next(), words.next()) else {
                 return Err(KeyFault::Line(number));
             };
-            let (Some(id), Some(key)) = (key_id(id), key(digits)) else {
+            let (Some(id), Some(key)) = (key_id(id), key(purpose, digits)) else {
                 return Err(KeyFault::Line(number));
             };
             // Rows refer to a key by its id alone.
             if keys.has(id) {
                 return Err(KeyFault::Repeated(number));
             }
-            match purpose {
-                b"pepper" => keys.peppers.push(NamedKey::new(id, &key, Pepper::new)),
-                b"seal" => keys.seals.push(NamedKey::new(id, &key, Seal::new)),
-                _ => return Err(KeyFault::Line(number)),
-            }
+            keys.add(purpose, id, &key).ok_or(KeyFault::Line(number))?;
         }
         Ok(keys)
     }
 
+    /// Adds a key; `None` for a purpose that there is not, or a key of the wrong length.
+    fn add(&mut self, purpose: &[u8], id: &str, key: &[u8]) -> Option<()> {
+        match purpose {
+            b"pepper" => self.peppers.push(NamedKey::new(id, key, Pepper::new(key.try_into().ok()?))),
+            b"seal" => self.seals.push(NamedKey::new(id, key, Seal::new(key.try_into().ok()?))),
+            b"import" => self.imports.push(NamedKey::new(id, key, ImportKey::new(key))),
+            _ => return None,
+        }
+        Some(())
+    }
+
     fn has(&self, id: &str) -> bool {
-        find(&self.peppers, id.as_bytes()).is_some() || find(&self.seals, id.as_bytes()).is_some()
+        let id = id.as_bytes();
+        find(&self.peppers, id).is_some() || find(&self.seals, id).is_some() || find(&self.imports, id).is_some()
     }
 }
 
@@ -102,8 +112,8 @@ pub fn find<'a, K>(keys: &'a [Rc<NamedKey<K>>], id: &[u8]) -> Option<&'a Rc<Name
 }
 
 impl<K> NamedKey<K> {
-    fn new(id: &str, key: &[u8; KEY_LEN], make: impl FnOnce(&[u8; KEY_LEN]) -> K) -> Rc<Self> {
-        Rc::new(NamedKey { id: id.into(), check_value: check_value(key), key: make(key) })
+    fn new(id: &str, bytes: &[u8], key: K) -> Rc<Self> {
+        Rc::new(NamedKey { id: id.into(), check_value: check_value(bytes), key })
     }
 }
 
@@ -122,12 +132,16 @@ fn check(file: &Metadata, server: u32) -> Result<(), KeyFault> {
 
 /// Parses an id, by which rows, messages and events refer to a key.
 fn key_id(id: &[u8]) -> Option<&str> {
-    let is_allowed = |byte: &u8| byte.is_ascii_alphanumeric() || b"_.-".contains(byte);
-    (id.len() <= MOST_ID && id.iter().all(is_allowed)).then(|| str::from_utf8(id).ok()).flatten()
+    is_key_id(id).then(|| str::from_utf8(id).ok()).flatten()
 }
 
-fn key(digits: &[u8]) -> Option<Zeroizing<[u8; KEY_LEN]>> {
-    let mut key = Zeroizing::new([0; KEY_LEN]);
+/// A key as hexadecimal digits spell it. One of another system has any length; ours have their own.
+fn key(purpose: &[u8], digits: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    let length = if purpose == b"import" { digits.len() / 2 } else { KEY_LEN };
+    if !(1..=ImportKey::MOST).contains(&length) {
+        return None;
+    }
+    let mut key = Zeroizing::new(vec![0; length]);
     hex::decode_to_slice(digits, key.as_mut_slice()).ok()?;
     Some(key)
 }
@@ -139,6 +153,7 @@ mod tests {
     use std::io;
 
     use super::*;
+    use crate::token::MOST_KEY_ID;
 
     const HEX: &str = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f";
 
@@ -167,9 +182,17 @@ mod tests {
     fn a_key_is_recognised_by_its_check_value() {
         let text = format!("pepper p {HEX}\nseal s {}", HEX.to_uppercase());
         let file = KeyFile::parse(text.as_bytes()).ok().unwrap();
-        let key = std::array::from_fn(|at| at as u8);
+        let key: [u8; KEY_LEN] = std::array::from_fn(|at| at as u8);
         assert_eq!(file.peppers[0].check_value, check_value(&key));
         assert_eq!(file.seals[0].check_value, check_value(&key));
+    }
+
+    #[test]
+    fn a_key_of_another_system_has_the_length_that_it_has() {
+        let file = KeyFile::parse(format!("import a ab\nimport b {}", "cd".repeat(ImportKey::MOST)).as_bytes());
+        let file = file.ok().unwrap();
+        assert_eq!(file.imports[0].check_value, check_value(&[0xab]));
+        assert_eq!(file.imports[1].check_value, check_value(&[0xcd; ImportKey::MOST]));
     }
 
     #[test]
@@ -187,7 +210,10 @@ mod tests {
             format!("pepper p {}", HEX.replace('0', "g")),
             format!("pepper p:1 {HEX}"),
             format!("pepper \u{e9} {HEX}"),
-            format!("pepper {} {HEX}", "i".repeat(MOST_ID + 1)),
+            format!("pepper {} {HEX}", "i".repeat(MOST_KEY_ID + 1)),
+            "import i".to_owned(),
+            "import i a".to_owned(),
+            format!("import i {}", "ab".repeat(ImportKey::MOST + 1)),
         ] {
             assert_eq!(ids(&format!("pepper first {HEX}\n{line}\n")), Err(KeyFault::Line(2)), "{line}");
         }
@@ -197,6 +223,7 @@ mod tests {
     fn an_id_stands_for_one_key() {
         assert_eq!(ids(&format!("pepper k {HEX}\n\npepper k {HEX}")), Err(KeyFault::Repeated(3)));
         assert_eq!(ids(&format!("pepper k {HEX}\nseal k {HEX}")), Err(KeyFault::Repeated(2)));
+        assert_eq!(ids(&format!("pepper k {HEX}\nimport k {HEX}")), Err(KeyFault::Repeated(2)));
     }
 
     proptest! {

@@ -1,5 +1,7 @@
 //! `import`: takes over a token of an older system, of which only a digest is known.
 
+use std::rc::Rc;
+
 use pgrx::Uuid;
 use pgrx::prelude::*;
 
@@ -11,13 +13,14 @@ use crate::arguments::{self, MOST_NAME};
 use crate::catalog::import::Imports;
 use crate::catalog::token::Settings;
 use crate::error::{DigestError, Error, ErrorReport, ImportError, LifetimeError};
+use crate::keys::{self, NamedKey};
 use crate::model::principal_name::PrincipalName;
 use crate::pg::function::call::Call;
 use crate::pg::types::array::TextArray;
 use crate::pg::types::clock::Timestamp;
 use crate::pg::types::jsonb::Jsonb;
 use crate::pg::types::text::Text;
-use crate::token::{Algorithm, Digest, Lookup};
+use crate::token::{Digest, ForeignAlgorithm, ImportKey, Secret};
 
 /// Takes over a token of an older system by its digest, so that its holder can go on using it.
 ///
@@ -25,8 +28,10 @@ use crate::token::{Algorithm, Digest, Lookup};
 /// what the owner holds, and any expiry is in the future.
 ///
 /// # Arguments
-/// - `digest`: in hexadecimal, of the whole text that the holder presents
-/// - `algorithm`: `sha256` or `sha512`
+/// - `digest`: in hexadecimal
+/// - `algorithm`: `sha256` or `sha512` of the whole text that the holder presents; `sha512-of-hex` of the bytes that it
+///   spells in hexadecimal; `sha256-after-bar` of what follows its first `|`; under the `import` key `<id>` of the key
+///   file, `hmac-sha256:<id>` of the whole text or `hmac-sha256-after-dot:<id>` of what follows its first `.`
 /// - `hint`: what lists show of the text
 /// - `expires_at`: when it stops working; NULL: as its kind says
 /// - `created_at`: when the older system issued it; NULL: now
@@ -37,7 +42,7 @@ use crate::token::{Algorithm, Digest, Lookup};
 /// # Errors
 /// As `issue`; also `22004` for a NULL digest or algorithm, `22023` for a malformed digest or that of an empty text,
 /// an unknown algorithm, a hint that is the token itself, or a creation in the future; `42710` for a digest that was
-/// imported before.
+/// imported before; `55000` for a key that is not in the key file, or is another there.
 ///
 /// # Access
 /// `manage`
@@ -70,10 +75,13 @@ fn import(
     let _owner = caller.act_as_owner();
     let kind = arguments::given("kind", kind)?;
     let owner = PrincipalName::given("owner", owner)?;
-    let (algorithm, digest) = taken_over(algorithm, digest)?;
+    let TakenOver { algorithm, key, digest } = TakenOver::read(algorithm, digest)?;
     let name = arguments::bounded("name", name, MOST_NAME)?.filter(|name| !name.is_empty());
     let hint = arguments::bounded("hint", hint, MOST_NAME)?.filter(|hint| !hint.is_empty());
-    if hint.as_ref().is_some_and(|hint| is_token(hint, algorithm, &digest)) {
+    // Every list would show it.
+    let is_token =
+        |text: &Text| algorithm.digest(&algorithm.secret(text.as_bytes())?, key.as_deref().map(|key| &key.key));
+    if hint.as_ref().and_then(is_token).is_some_and(|of_hint| of_hint.matches(digest.as_bytes())) {
         Err(ImportError::HintIsToken)?;
     }
     let chosen = scopes.map(|scopes| arguments::scopes("scopes", &scopes)).transpose()?;
@@ -87,9 +95,9 @@ fn import(
     let settings = Settings { name, metadata, ..Settings::default() };
     let new = New { settings, created_at, ..admission.token(&owner, &actor, grant)? };
     let credential = StoredCredential {
-        lookup: Lookup::of_digest(&digest),
+        lookup: algorithm.lookup(&digest),
         digest: &digest,
-        algorithm,
+        algorithm: &algorithm.name(),
         // Only SHA-256 digests can be peppered, and the lookup shows 64 bits of the plain digest anyway.
         pepper: None,
         hint,
@@ -99,7 +107,7 @@ fn import(
     if !new.insert(credential, "token.imported", admission.now)? {
         Err(DigestError::Known)?;
     }
-    Imports::expect(algorithm);
+    Imports::expect(&algorithm);
     Ok(new.id)
 }
 
@@ -107,27 +115,35 @@ fn import(
 /// anybody could present the last.
 const NO_TOKENS: [&str; 6] = ["", "null", "NULL", "None", "nil", "undefined"];
 
-/// Reads an algorithm that can be imported, and a digest of it.
-///
-/// # Errors
-/// 22004 when one of them is NULL, 22023 when one is not acceptable.
-fn taken_over(algorithm: Option<Text>, digest: Option<Text>) -> Result<(Algorithm, Digest), Error> {
-    let digest = arguments::given("digest", digest)?;
-    let algorithm = arguments::given("algorithm", algorithm)?;
-    let algorithm = str::from_utf8(algorithm.as_bytes())
-        .ok()
-        .and_then(Algorithm::named)
-        .filter(|algorithm| algorithm.is_importable())
-        .ok_or(DigestError::NoSuchAlgorithm)?;
-    let digest =
-        Digest::from_hex(algorithm, digest.as_bytes()).map_err(|why| DigestError::Malformed { algorithm, why })?;
-    let is_of = |text: &&str| Digest::of(algorithm, text.as_bytes()).is_some_and(|of| of.matches(digest.as_bytes()));
-    if NO_TOKENS.iter().any(is_of) { Err(DigestError::OfNothing.into()) } else { Ok((algorithm, digest)) }
+/// What is taken over of a token.
+struct TakenOver {
+    algorithm: ForeignAlgorithm,
+    /// The key that it needs.
+    key: Option<Rc<NamedKey<ImportKey>>>,
+    digest: Digest,
 }
 
-/// Whether the hint is the token itself, which every list would then show.
-fn is_token(hint: &Text, algorithm: Algorithm, digest: &Digest) -> bool {
-    Digest::of(algorithm, hint.as_bytes()).is_some_and(|of_hint| of_hint.matches(digest.as_bytes()))
+impl TakenOver {
+    /// Reads an algorithm and a digest of it.
+    ///
+    /// # Errors
+    /// 22004 when one of them is NULL, 22023 when one is not acceptable, 55000 without the key.
+    fn read(algorithm: Option<Text>, digest: Option<Text>) -> Result<Self, Error> {
+        let digest = arguments::given("digest", digest)?;
+        let algorithm = arguments::given("algorithm", algorithm)?;
+        let name = str::from_utf8(algorithm.as_bytes()).ok();
+        let algorithm = name.and_then(ForeignAlgorithm::named).ok_or(DigestError::NoSuchAlgorithm)?;
+        let digest = match Digest::from_hex(algorithm.digest_len(), digest.as_bytes()) {
+            Ok(digest) => digest,
+            Err(why) => return Err(DigestError::Malformed { algorithm, why }.into()),
+        };
+        let key = algorithm.key().map(keys::of_import).transpose()?;
+        let of = |text: &&str| algorithm.digest(&Secret::Part(text.as_bytes()), key.as_deref().map(|key| &key.key));
+        if NO_TOKENS.iter().filter_map(of).any(|of_nothing| of_nothing.matches(digest.as_bytes())) {
+            return Err(DigestError::OfNothing.into());
+        }
+        Ok(TakenOver { algorithm, key, digest })
+    }
 }
 
 /// When the older system issued the token, as it is stored.

@@ -7,7 +7,7 @@ use std::hint::black_box;
 
 use hmac::digest::Key;
 use hmac::{Hmac, Mac};
-use sha2::Sha256;
+use sha2::{Digest as _, Sha256};
 use zeroize::Zeroize;
 
 /// Length of a key in bytes.
@@ -43,19 +43,41 @@ impl Drop for Pepper {
     }
 }
 
-/// The value by which table `key` recognises a key, of a pepper or a seal: HMAC-SHA-256 of a constant.
+/// A key under which an older system stored digests. It has no `Debug` or `Clone`.
+pub struct ImportKey(Pepper);
+
+impl ImportKey {
+    /// The longest key, in bytes.
+    pub const MOST: usize = 256;
+
+    /// The key of these bytes.
+    pub fn new(key: &[u8]) -> Self {
+        Self(Pepper(keyed(key)))
+    }
+
+    /// HMAC-SHA-256 of `message` under this key.
+    pub(super) fn authenticate(&self, message: &[u8]) -> [u8; 32] {
+        self.0.authenticate(message)
+    }
+}
+
+/// The value by which table `key` recognises a key, whatever its purpose: HMAC-SHA-256 of a constant.
 ///
 /// A missing or wrong key thus gets an error of its own, instead of making every token unknown.
-pub fn check_value(key: &[u8; KEY_LEN]) -> [u8; 32] {
+pub fn check_value(key: &[u8]) -> [u8; 32] {
     keyed(key).chain_update(CHECKED).finalize().into_bytes().into()
 }
 
 /// HMAC-SHA-256 after it has taken in its key.
-fn keyed(key: &[u8; KEY_LEN]) -> Hmac<Sha256> {
-    // HMAC pads a short key with zeros to one block (RFC 2104). Passing the whole block avoids handling a wrong length,
-    // which cannot happen here.
+fn keyed(key: &[u8]) -> Hmac<Sha256> {
+    // HMAC pads a short key with zeros to one block, and hashes a longer one first (RFC 2104). Passing the whole block
+    // avoids handling a wrong length, which cannot happen here.
     let mut block = Key::<Hmac<Sha256>>::default();
-    block[..KEY_LEN].copy_from_slice(key);
+    if key.len() > block.len() {
+        block[..KEY_LEN].copy_from_slice(&Sha256::digest(key));
+    } else {
+        block[..key.len()].copy_from_slice(key);
+    }
     let keyed = Hmac::new(&block);
     block.as_mut_slice().zeroize();
     keyed

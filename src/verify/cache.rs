@@ -25,7 +25,7 @@ use crate::catalog::principal;
 use crate::catalog::scope_interner;
 use crate::catalog::{kind, token};
 use crate::error::{Error, KeyError};
-use crate::keys;
+use crate::keys::{self, NamedKey};
 use crate::model::kind::Kind;
 use crate::model::verdict::Verdict;
 use crate::pg::process::backend_local::backend_local;
@@ -34,7 +34,7 @@ use crate::pg::scan::snapshot::LatestSnapshot;
 use crate::pg::types::clock::Timestamp;
 use crate::pg::types::text::Text;
 use crate::settings;
-use crate::token::{Digest, Lookup};
+use crate::token::{Digest, ImportKey, Lookup};
 use crate::usage;
 use effective::{Combinations, Effective};
 pub use principals::Owner;
@@ -55,6 +55,8 @@ struct Cache {
     /// The peppers that were needed; their check values were compared.
     peppers: Vec<Rc<Peppering>>,
     imports: Option<Imports>,
+    /// The keys of older systems that were needed, likewise.
+    import_keys: Vec<Rc<NamedKey<ImportKey>>>,
 }
 
 /// How many bytes of `tokenauth.cache_size` each part may take.
@@ -96,6 +98,7 @@ backend_local! {
         kinds: HashMap::new(),
         peppers: Vec::new(),
         imports: None,
+        import_keys: Vec::new(),
     });
 }
 
@@ -117,6 +120,7 @@ impl Cache {
         self.kinds.clear();
         self.peppers.clear();
         self.imports = None;
+        self.import_keys.clear();
         scope_interner::clear();
     }
 
@@ -222,14 +226,31 @@ pub fn imports() -> Imports {
     let Some(generation) = generation() else {
         return settled(invalidation::generation(), |snapshot, _| Imports::read(snapshot)).0;
     };
-    if let Some(imports) = CACHE.with_borrow_mut(|cache| cache.fresh().imports) {
+    if let Some(imports) = CACHE.with_borrow_mut(|cache| cache.fresh().imports.clone()) {
         return imports;
     }
     let (imports, generation) = settled(generation, |snapshot, _| Imports::read(snapshot));
     if invalidation::last_generation() == generation {
-        CACHE.with_borrow_mut(|cache| cache.fresh().imports = Some(imports));
+        CACHE.with_borrow_mut(|cache| cache.fresh().imports = Some(imports.clone()));
     }
     imports
+}
+
+/// The key of an older system with this id.
+///
+/// # Errors
+/// 55000 when it is missing, or the key file has another key under its id.
+pub fn import_key(id: &str) -> Result<Rc<NamedKey<ImportKey>>, KeyError> {
+    let read = || keys::named(id.as_bytes(), &LatestSnapshot::take());
+    let Some(generation) = generation() else {
+        return read();
+    };
+    cached(
+        generation,
+        |cache| cache.import_keys.iter().find(|key| *key.id == *id).map(Rc::clone),
+        read,
+        |cache, key| cache.import_keys.push(Rc::clone(key)),
+    )
 }
 
 /// The current generation; `None` if nothing may be cached.

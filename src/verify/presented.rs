@@ -1,14 +1,13 @@
 //! What a request presents: a token somewhere in its headers, and the address of its client.
 
 use super::http::{Credential, Headers, Names};
-use super::{Claim, Outcome, Question, cache, identify_digest};
+use super::{Claim, Outcome, Question, cache, find_import, identify_digest};
 use crate::error::Error;
 use crate::model::network::ClientAddress;
 use crate::model::verdict::Verdict;
 use crate::pg::types::jsonb::Jsonb;
 use crate::pg::types::text::Text;
 use crate::settings;
-use crate::token::{Digest, Lookup};
 
 /// A request, of which only its headers count.
 pub struct Request {
@@ -73,10 +72,5 @@ fn is_token(text: &[u8]) -> Result<bool, Error> {
     let Claim::Foreign(text) = Claim::of_text(text) else {
         return Ok(matches!(Claim::of_text(text), Claim::Token { .. }));
     };
-    for digest in cache::imports().algorithms().filter_map(|algorithm| Digest::of(algorithm, text)) {
-        if identify_digest(Lookup::of_digest(&digest), &digest)?.is_some() {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+    Ok(find_import(&cache::imports(), None, Some(text), identify_digest)?.is_some())
 }

@@ -57,7 +57,7 @@ pub struct StoredCredential<'a> {
     /// The digest that verification compares.
     pub digest: &'a Digest,
     /// How the digest was computed.
-    pub algorithm: Algorithm,
+    pub algorithm: &'a str,
     /// Id of the pepper that the digest is under.
     pub pepper: Option<&'a str>,
     /// What lists show of the text.
@@ -121,8 +121,8 @@ impl New<'_> {
             let token = NewToken::generate(&self.kind.prefix)?;
             let hint = encoding::hint(token.hint());
             let (algorithm, digest) = match &pepper {
-                None => (Algorithm::Sha256, token.digest()),
-                Some(pepper) => (Algorithm::HmacSha256, token.digest().peppered(&pepper.key)),
+                None => (Algorithm::Sha256.name(), token.digest()),
+                Some(pepper) => (Algorithm::HmacSha256.name(), token.digest().peppered(&pepper.key)),
             };
             let credential = StoredCredential {
                 lookup: token.lookup(),
@@ -172,7 +172,7 @@ impl New<'_> {
                 (column::EXPIRES_AT, Argument::of(self.expires_at)),
                 (column::NOT_BEFORE, Argument::of(self.not_before)),
                 (column::DIGEST, Argument::of(credential.digest.as_bytes())),
-                (column::ALGORITHM, Argument::of(credential.algorithm.name())),
+                (column::ALGORITHM, Argument::of(credential.algorithm)),
                 (column::PEPPER, Argument::of(credential.pepper)),
                 (column::KIND, Argument::of(self.kind.name.clone())),
                 (column::OWNER, Argument::of(self.owner.text())),

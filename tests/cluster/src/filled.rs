@@ -14,6 +14,9 @@ pub struct Filled {
     events: i64,
 }
 
+/// What the holder of a token of an older system presents.
+const IMPORTED: &str = "a secret from before";
+
 /// The verdicts of the first four.
 const VERDICTS: [&str; 4] = ["valid", "revoked", "disabled", "valid"];
 
@@ -33,6 +36,8 @@ impl Filled {
                  UPDATE tokenauth.kind SET owner_types = '{user,customer}'",
             )
             .unwrap();
+        let import = "SELECT tokenauth.import('key', 'user:1', encode(sha256($1::text::bytea), 'hex'), 'sha256')";
+        client.execute(import, &[&IMPORTED]).unwrap();
         let tokens = ["user:1", "user:1", "user:1", "customer:7"].map(|owner| issue(client, owner));
         assert!(revoke(client, &tokens[1]));
         client.execute("SELECT tokenauth.disable($1::text::uuid)", &[&tokens[2].id]).unwrap();
@@ -62,6 +67,7 @@ impl Filled {
     /// If it is not.
     pub fn check(&self, server: &Server, client: &mut Client, when: &str) {
         assert_eq!(self.tokens.each_ref().map(|issued| verdict(client, &issued.token)), VERDICTS, "{when}");
+        assert_eq!(verdict(client, IMPORTED), "valid", "{when}");
         let revealed: String =
             client.query_one("SELECT tokenauth.reveal($1::text::uuid)", &[&self.shown.id]).unwrap().get(0);
         assert_eq!(revealed, self.shown.token, "{when}");

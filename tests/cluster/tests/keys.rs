@@ -151,6 +151,61 @@ fn a_missing_or_wrong_key_is_an_error_of_its_own() {
     assert!(client.query("SELECT FROM tokenauth.doctor() WHERE area = 'keys'", &[]).unwrap().is_empty());
 }
 
+/// Test case 2 of RFC 4231: the key "Jefe", what is said under it, and its HMAC.
+const JEFE: &str = "4a656665";
+const SAID: &str = "what do ya want for nothing?";
+const HMAC: &str = "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843";
+
+#[test]
+fn tokens_of_another_system_are_verified_under_its_key_and_no_new_ones_are_made_under_it() {
+    let (server, mut client) = prepared();
+    let import = "SELECT tokenauth.import('key', 'user:1', $1, 'hmac-sha256:old')";
+    let missing = (STATE, "key \"old\" is not in the key file".to_owned());
+    assert_eq!(refusal(&mut client, import, HMAC), missing);
+    keys(&server, &[("import", "old", JEFE)]);
+    client.query(import, &[&HMAC]).unwrap();
+    assert_eq!(verdict(&mut client, SAID), "valid");
+    assert_eq!(verdict(&mut client, "what do ya want for something?"), "unknown");
+
+    // What is said after a dot is another token.
+    let after_dot = format!("nbt_key.{SAID}");
+    assert_eq!(verdict(&mut client, &after_dot), "unknown");
+    client.query("SELECT tokenauth.import('key', 'user:1', $1, 'hmac-sha256-after-dot:old')", &[&HMAC]).unwrap();
+    assert_eq!(verdict(&mut client, &after_dot), "valid");
+    assert_eq!(verdict(&mut client, SAID), "valid");
+
+    let new = issue(&mut client, "user:1");
+    assert_eq!(stored(&mut client, &new.id, &new.token), ("sha256".to_owned(), None, true));
+    let text = "a plain old secret";
+    client
+        .execute("SELECT tokenauth.import('key', 'user:1', encode(sha256($1::text::bytea), 'hex'), 'sha256')", &[&text])
+        .unwrap();
+
+    let faults = |client: &mut Client| -> Vec<String> {
+        let sql = "SELECT finding FROM tokenauth.doctor() WHERE area = 'keys'";
+        client.query(sql, &[]).unwrap().iter().map(|row| row.get(0)).collect()
+    };
+    assert_eq!(faults(&mut client), Vec::<String>::new());
+    for (key, message) in [(None, &*missing.1), (Some(TWO), "key \"old\" in the key file is not the key of that name")]
+    {
+        keys(&server, &key.map(|key| ("import", "old", key)).into_iter().collect::<Vec<_>>());
+        for text in [SAID, &after_dot, "something else"] {
+            assert_eq!(
+                refusal(&mut client, "SELECT tokenauth.verify($1)", text),
+                (STATE, message.to_owned()),
+                "{text}"
+            );
+        }
+        // What needs no such key is found without one.
+        for text in [&*new.token, text] {
+            assert_eq!(verdict(&mut client, text), "valid");
+        }
+        assert!(faults(&mut client)[0].starts_with(message), "{:?}", faults(&mut client));
+    }
+    keys(&server, &[("import", "old", JEFE)]);
+    assert_eq!(verdict(&mut client, SAID), "valid");
+}
+
 #[test]
 fn a_key_whose_first_use_is_rolled_back_was_never_used() {
     let (server, mut client) = prepared();
