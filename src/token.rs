@@ -1,13 +1,15 @@
 //! The text of a token: generates, parses, digests and abbreviates it, and finds it inside other text.
 //!
 //! A token is `<prefix><lookup: 11><secret: 32><checksum: 6>`, everything after the prefix in base62. It is parsed from
-//! the right, because prefixes have no fixed length and may contain `_`. This module works on bytes alone: it never
+//! the right, because prefixes have no fixed length and may contain `_`. What its holder derives from it is in
+//! [`derived`]. This module works on bytes alone: it never
 //! touches the server, a setting, a clock or a character encoding. It never prints a secret or a digest, and never
 //! compares digests in a time that depends on where they differ.
 
 mod algorithm;
 mod base62;
 mod checksum;
+pub mod derived;
 mod digest;
 pub mod embedded;
 mod foreign;

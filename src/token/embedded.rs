@@ -4,10 +4,14 @@
 //! where the prefix starts. The functions work on bytes, which every PostgreSQL server encoding allows, since all of
 //! them keep ASCII characters as ASCII bytes. They never allocate or fail, and take linear time on any text. They do
 //! not find imported tokens, or a token directly followed by a base62 character.
+//!
+//! A derived token has no checksum. It is known by its form: what stands before its first dot, caveats that begin as
+//! all do, and a signature of just so many characters.
 
 use std::iter;
 use std::ops::Range;
 
+use super::derived::{self, EmbeddedChild};
 use super::{BODY_LEN, MAX_PREFIX_LEN, checksum, hint, parts::TextParts, prefix};
 
 /// The byte that replaces a hidden character.
@@ -26,8 +30,8 @@ pub fn find(text: &[u8]) -> impl Iterator<Item = Range<usize>> {
     let mut unread = text;
     iter::from_fn(move || {
         let token = last_token(unread)?;
-        unread = before_last_run(&text[..token.end]);
-        Some(token)
+        unread = before_last_run(&text[..token.lookup_through]);
+        Some(token.range)
     })
 }
 
@@ -38,7 +42,7 @@ pub fn mask_in_place(text: &mut [u8]) -> usize {
     let mut unread = text;
     let mut masked = 0;
     while let Some(token) = last_token(unread) {
-        let hidden = hint::hidden(token.end);
+        let hidden = token.hidden;
         unread[hidden.clone()].fill(MASK);
         // The visible characters before the mask now end a run, and may have been crafted to end another token:
         // continue right there.
@@ -48,13 +52,26 @@ pub fn mask_in_place(text: &mut [u8]) -> usize {
     masked
 }
 
+/// A token inside other text, or one that was derived from a token.
+struct Found {
+    range: Range<usize>,
+    /// What its hint does not show.
+    hidden: Range<usize>,
+    /// The end of the run that its lookup is in.
+    lookup_through: usize,
+}
+
 /// The last token in `text`. The end of `text` counts as the end of a run.
-fn last_token(text: &[u8]) -> Option<Range<usize>> {
+fn last_token(text: &[u8]) -> Option<Found> {
     let mut unread = text;
     while let Some(end) = end_of_last_long_run(unread) {
         let through_run = &unread[..end];
+        if let Some(EmbeddedChild { start, lookup_end }) = derived::child_at_end_of(through_run) {
+            let hidden = hint::end_of_derived(lookup_end)..end;
+            return Some(Found { range: start..end, hidden, lookup_through: lookup_end });
+        }
         if let Some(start) = start_of_token(through_run) {
-            return Some(start..end);
+            return Some(Found { range: start..end, hidden: hint::hidden(end), lookup_through: end });
         }
         unread = before_last_run(through_run);
     }
@@ -105,6 +122,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::token::derived::{Caveats, DerivedText};
     use crate::token::{MAX_LEN, NewToken, Prefix, Presented, vectors};
 
     fn token(prefix: &str) -> String {
@@ -147,6 +165,45 @@ mod tests {
         assert_eq!(masked(&token), hint.replace('…', &"*".repeat(37)));
     }
 
+    fn child(prefix: &str) -> (String, usize) {
+        let (parent, caveats) = (token(prefix), Caveats { start: 7, end: 8, ..Caveats::default() });
+        (DerivedText::derive(&Presented::parse(parent.as_bytes()).ok().unwrap(), &caveats).unwrap(), prefix.len() + 8)
+    }
+
+    #[test]
+    fn a_child_is_found_and_of_it_only_what_its_parents_hint_begins_with_is_shown() {
+        for prefix in ["", "ps_usr_", "01234567890123456789012345678901"] {
+            let (child, shown) = child(prefix);
+            let hidden = child[..shown].to_owned() + &"*".repeat(child.len() - shown);
+            for (before, after) in [("", ""), ("Bearer ", "\n"), ("key=", "&a=b"), ("\"", "\""), ("é", ".")] {
+                let text = format!("{before}{child}{after}");
+                assert_eq!(found(text.as_bytes()), [child.as_bytes()]);
+                assert_eq!(masked(&text), format!("{before}{hidden}{after}"));
+                assert!(!contains(masked(&text).as_bytes()));
+            }
+            let (other, second) = (token("sk_"), format!("{child} {child}"));
+            assert_eq!(found(second.as_bytes()).len(), 2);
+            assert_eq!(found(format!("{other} {child} {other}").as_bytes()).len(), 3);
+        }
+    }
+
+    #[test]
+    fn a_web_token_and_a_child_that_was_cut_are_none() {
+        let (child, _) = child("k_");
+        let (public, rest) = child.split_once('.').unwrap();
+        let (caveats, signature) = rest.split_once('.').unwrap();
+        for text in [
+            format!("eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiIxIn0.{signature}"),
+            format!("{public}.{caveats}.{}", &signature[1..]),
+            format!("{public}.{caveats}.{signature}0"),
+            format!("{public}.{signature}"),
+            format!("{caveats}.{signature}"),
+            format!("{}.{caveats}.{signature}", &public[4..]),
+        ] {
+            assert!(!contains(text.as_bytes()), "{text}");
+        }
+    }
+
     #[test]
     fn a_token_that_appears_by_masking_another_is_masked_too() {
         let outer = "0".repeat(41) + "AA";
@@ -176,6 +233,11 @@ mod tests {
         for unit in ["0", "_", "0_", &format!("{run_of_49}_"), &format!("{}{run_of_49}-", "_".repeat(32))] {
             let mut text = unit.repeat((10 << 20) / unit.len()).into_bytes();
             assert_eq!(mask_in_place(&mut text), 0);
+        }
+        let signature = "a".repeat(86);
+        for unit in [format!(".{signature}"), format!("{}.{signature}", "-".repeat(2000)), "eyJuIjo.".to_owned()] {
+            let mut text = unit.repeat((10 << 20) / unit.len()).into_bytes();
+            mask_in_place(&mut text);
         }
         let tokens = (10 << 20) / token.len();
         let mut text = token.repeat(tokens).into_bytes();

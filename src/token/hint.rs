@@ -22,6 +22,17 @@ pub(super) fn hidden(end: usize) -> Range<usize> {
     end.saturating_sub(BODY_LEN - HEAD)..end.saturating_sub(TAIL)
 }
 
+/// Where the hint of a derived token ends, given the end of its lookup: nothing of it is shown but what its parent's
+/// hint begins with.
+pub(super) fn end_of_derived(lookup_end: usize) -> usize {
+    lookup_end.saturating_sub(LOOKUP_LEN - HEAD)
+}
+
+/// The hint of a derived token with this prefix and lookup: prefix, eight characters, `…`.
+pub(super) fn of_derived(public: &[u8]) -> String {
+    public[..end_of_derived(public.len())].iter().copied().map(char::from).chain(iter::once('…')).collect()
+}
+
 /// The hint of a token: prefix, eight characters, `…`, four characters.
 ///
 /// The hint is Unicode whatever the server encoding; a caller whose server cannot write `…` must convert it.

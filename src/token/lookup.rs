@@ -15,6 +15,11 @@ impl Lookup {
         Self(bits)
     }
 
+    /// The 64 bits.
+    pub const fn to_bits(self) -> u64 {
+        self.0
+    }
+
     /// The same 64 bits as a `bigint`, of which PostgreSQL reads the first as a sign.
     pub const fn to_bigint(self) -> i64 {
         self.0.cast_signed()

@@ -16,6 +16,10 @@ pub enum Malformed {
     Lookup,
     /// Its checksum does not match the characters before it.
     Checksum,
+    /// The caveats of a derived token are not written as they must be.
+    Caveats,
+    /// The signature of a derived token is not a number of 512 bits.
+    Signature,
 }
 
 impl fmt::Display for Malformed {
@@ -25,6 +29,8 @@ impl fmt::Display for Malformed {
             Self::Alphabet => "a character is not allowed",
             Self::Lookup => "lookup is out of bounds",
             Self::Checksum => "checksum does not match",
+            Self::Caveats => "caveats are not in their one spelling",
+            Self::Signature => "signature is out of bounds",
         })
     }
 }

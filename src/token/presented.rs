@@ -4,7 +4,7 @@
 //! never copies or allocates. An over-long text is refused unread, because anybody may send anything. A [`Presented`]
 //! is well formed, not valid: only the digest decides that.
 
-use super::{Digest, Lookup, MAX_LEN, Malformed, checksum, hint, parts::TextParts, prefix};
+use super::{BODY_LEN, Digest, LOOKUP_LEN, Lookup, MAX_LEN, Malformed, checksum, hint, parts::TextParts, prefix};
 
 /// A well-formed token text.
 ///
@@ -37,6 +37,16 @@ impl<'a> Presented<'a> {
         self.lookup
     }
 
+    /// The whole text.
+    pub(super) fn text(&self) -> &'a [u8] {
+        self.text
+    }
+
+    /// Prefix and lookup, which are ASCII.
+    pub(super) fn public_part(&self) -> &'a str {
+        str::from_utf8(&self.text[..self.text.len() - BODY_LEN + LOOKUP_LEN]).unwrap_or_default()
+    }
+
     /// SHA-256 of the whole text, prefix and checksum included.
     pub fn digest(&self) -> Digest {
         Digest::sha256(self.text)
@@ -53,7 +63,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::token::{BODY_LEN, NewToken, Prefix, base62, vectors};
+    use crate::token::{NewToken, Prefix, base62, vectors};
 
     #[test]
     fn known_tokens_have_their_known_parts() {

@@ -7,23 +7,13 @@ our own format are computed by these from the rules in docs/reference/limits.md.
 
 import hashlib
 import hmac
-import json
 import random
 import re
-import string
 import zlib
 
-DIGITS = string.digits + string.ascii_uppercase + string.ascii_lowercase
+from form import DIGITS, base62, bigint, checksum, token, write
+
 DRAW = random.Random("tokenauth vectors")  # repeatable, and for nothing but vectors
-
-
-def base62(value, width):
-    digits = ""
-    for _ in range(width):
-        value, digit = divmod(value, 62)
-        digits = DIGITS[digit] + digits
-    assert value == 0
-    return digits
 
 
 def number(digits):
@@ -33,31 +23,12 @@ def number(digits):
     return value
 
 
-def bigint(value):
-    return value - (1 << 64) if value >> 63 else value
-
-
-def checksum(text):
-    return base62(zlib.crc32(text.encode("ascii")), 6)
-
-
-def token(prefix, lookup, secret):
-    text = prefix + base62(lookup, 11) + secret
-    return text + checksum(text)
-
-
 def hint(prefix, text):
     return prefix + text[len(prefix):len(prefix) + 8] + "\u2026" + text[-4:]
 
 
 def secret():
     return "".join(DRAW.choice(DIGITS) for _ in range(32))
-
-
-def write(name, content):
-    with open(name, "w", encoding="utf-8") as file:
-        json.dump(content, file, indent=1, ensure_ascii=True)
-        file.write("\n")
 
 
 # base62
