@@ -124,5 +124,66 @@ ALTER TABLE tokenauth.import
         OR algorithm ~ '^hmac-sha256(-after-dot)?:[A-Za-z0-9_.-]{1,63}$');
 COMMENT ON COLUMN tokenauth.token.digest IS 'Digest of the token text';
 
+-- Derived tokens.
+ALTER TABLE tokenauth.kind
+    DROP CONSTRAINT kind_derivable_not_supported_yet,
+    DROP CONSTRAINT kind_max_derived_lifetime_not_supported_yet,
+    ADD CONSTRAINT kind_max_derived_lifetime_positive CHECK (max_derived_lifetime > '0');
+ALTER TABLE tokenauth.token DROP CONSTRAINT token_derive_key_not_supported_yet;
+
+COMMENT ON COLUMN tokenauth.kind.derivable IS 'Whether holders may derive narrower, short-lived tokens from its tokens';
+COMMENT ON COLUMN tokenauth.kind.max_derived_lifetime IS 'Longest lifetime of such a token';
+COMMENT ON COLUMN tokenauth.token.derive_key IS 'The public key by which tokens derived from it are recognised, with a code where it has a pepper; NULL: it has none';
+
+CREATE TABLE tokenauth.derived_death (
+    digest     bytea NOT NULL,
+    token_id   uuid NOT NULL,
+    expires_at timestamptz NOT NULL,
+    at         timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    CONSTRAINT derived_death_pkey PRIMARY KEY (digest)
+);
+
+COMMENT ON TABLE tokenauth.derived_death IS 'Derived tokens that were revoked by themselves and have not ended';
+COMMENT ON COLUMN tokenauth.derived_death.digest IS 'SHA-256 of its text';
+COMMENT ON COLUMN tokenauth.derived_death.token_id IS 'The token that it was derived from';
+COMMENT ON COLUMN tokenauth.derived_death.expires_at IS 'When it would have stopped working';
+COMMENT ON COLUMN tokenauth.derived_death.at IS 'When it was revoked here, or import_revocations() learned of it';
+
+SELECT pg_catalog.pg_extension_config_dump('tokenauth.derived_death', '');
+
+CREATE FUNCTION tokenauth.signal_derived_death() RETURNS trigger
+STRICT VOLATILE PARALLEL UNSAFE LANGUAGE c AS 'MODULE_PATHNAME', 'signal_derived_death_wrapper';
+
+COMMENT ON FUNCTION tokenauth.signal_derived_death IS 'Internal: trigger on the table of children that were revoked by themselves';
+
+CREATE TRIGGER signal
+    BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON tokenauth.derived_death
+    FOR EACH STATEMENT EXECUTE FUNCTION tokenauth.signal_derived_death();
+CREATE TRIGGER signal_row
+    AFTER INSERT OR UPDATE OR DELETE ON tokenauth.derived_death
+    FOR EACH ROW EXECUTE FUNCTION tokenauth.signal_derived_death();
+
+ALTER TABLE tokenauth.derived_death ENABLE ALWAYS TRIGGER signal, ENABLE ALWAYS TRIGGER signal_row;
+
+COMMENT ON TRIGGER signal ON tokenauth.derived_death IS 'Keeps a transaction that writes from caching; after TRUNCATE every backend drops what it caches';
+COMMENT ON TRIGGER signal_row ON tokenauth.derived_death IS 'Makes every backend drop what it caches of a revoked child and its parent';
+
+CREATE FUNCTION tokenauth.derive(
+    token text,
+    expires_in interval DEFAULT '5 mins',
+    scopes text[] DEFAULT NULL,
+    data_scopes jsonb DEFAULT NULL,
+    networks text[] DEFAULT NULL,
+    label text DEFAULT NULL
+) RETURNS text
+VOLATILE PARALLEL UNSAFE LANGUAGE c AS 'MODULE_PATHNAME', 'derive_wrapper';
+
+COMMENT ON FUNCTION tokenauth.derive IS 'Derives from a token another one, which works for a short time and grants no more';
+
+CREATE FUNCTION tokenauth.current_derived() RETURNS jsonb
+STRICT STABLE PARALLEL RESTRICTED LANGUAGE c AS 'MODULE_PATHNAME', 'current_derived_wrapper';
+
+COMMENT ON FUNCTION tokenauth.current_derived IS 'Returns label and end of the derived token that authenticated the transaction; NULL for any other';
+
 -- Last, since it is for everything that this script has made: nothing of that is granted to anybody.
 SELECT tokenauth.strip_grants();

@@ -17,7 +17,7 @@
 //! 5. rows of `token`;
 //! 6. rows of `binding`, each of the bound table that the call has locked;
 //! 7. rows that are written once and never locked: `key`, new tokens with their usage, `as_issued`, `import`,
-//!    `mass_death`, `event`.
+//!    `mass_death`, `derived_death`, `event`.
 //!
 //! An UPDATE or DELETE of many rows visits them in whatever order it is planned. So a set operation is an INSERT with
 //! ON CONFLICT, which follows its SELECT, or locks its rows first by a statement of their own. Rows about to be
@@ -29,6 +29,7 @@
 pub mod as_issued;
 pub mod binding;
 pub mod death_notice;
+pub mod derived_death;
 pub mod event;
 pub mod expiry_notices;
 pub mod exported;

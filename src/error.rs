@@ -8,6 +8,7 @@ mod access;
 mod argument;
 mod binding;
 mod bound_row;
+mod derive;
 mod digest;
 pub mod finding;
 mod grant;
@@ -36,6 +37,7 @@ pub use access::AccessError;
 pub use argument::ArgumentError;
 pub use binding::BindingError;
 pub use bound_row::BoundRow;
+pub use derive::DeriveError;
 pub use digest::DigestError;
 pub use grant::GrantError;
 pub use identity::IdentityError;
@@ -89,6 +91,7 @@ macro_rules! areas {
 areas! {
     Argument(ArgumentError),
     Digest(DigestError),
+    Derive(DeriveError),
     Import(ImportError),
     Token(TokenError),
     Kind(KindError),

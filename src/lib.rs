@@ -63,6 +63,7 @@ extension_sql_file!(
         triggers::kind::record_kind,
         triggers::event::refuse_change,
         triggers::invalidation::signal_change,
+        triggers::invalidation::signal_derived_death,
         triggers::invalidation::signal_principal,
         triggers::invalidation::signal_token
     ]

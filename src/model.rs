@@ -5,6 +5,7 @@ pub mod bound_to;
 pub mod data_scope;
 pub mod error_style;
 pub mod kind;
+pub mod narrowing;
 pub mod network;
 pub mod principal_name;
 pub mod rate;

@@ -9,6 +9,8 @@ pub mod accepted;
 mod answer;
 mod cache;
 pub mod covers;
+mod derive;
+pub mod derived;
 pub mod explain;
 pub mod http;
 mod presented;
@@ -37,10 +39,12 @@ use crate::pg::types::composite::Verification;
 use crate::pg::types::jsonb::Jsonb;
 use crate::pg::types::text::{PresentedText, Text};
 use crate::settings;
+use crate::token::derived::DerivedText;
 use crate::token::{Digest, ForeignAlgorithm, Lookup, Presented, PublicPart};
 use crate::usage;
 use accepted::Accepted;
-pub use answer::{Outcome, Refused};
+pub use answer::{Outcome, Refused, described};
+use cache::derived::Answer;
 pub use presented::Request;
 use resolved::TokenRow;
 
@@ -141,16 +145,27 @@ pub fn may_be_imported(text: &PresentedText<'_>) -> bool {
     matches!(Claim::of_presented(text), Claim::Foreign(_))
 }
 
-/// Returns the id of the token with this text, alive or not.
+/// Returns the id of the token with this text, or of the one that it was derived from, alive or not.
 ///
 /// # Errors
 /// 55000 when the token's pepper is missing, or the key file has another key under its id.
 pub fn identify(text: &PresentedText<'_>) -> Result<Option<Uuid>, Error> {
     match Claim::of_presented(text) {
         Claim::Bad(_) => Ok(None),
+        Claim::Child(text) => match derived::identify(text)? {
+            Some(child) => Ok(Some(child.parent)),
+            None => identify_foreign(text),
+        },
         Claim::Token { lookup, digest, text } => identify_token(lookup, &digest, text),
-        Claim::Foreign(text) => find_import(&Imports::read(&LatestSnapshot::take()), None, Some(text), identify_digest),
+        Claim::Foreign(text) => identify_foreign(text),
     }
+}
+
+fn identify_foreign(text: &[u8]) -> Result<Option<Uuid>, Error> {
+    if !FOREIGN.contains(&text.len()) {
+        return Ok(None);
+    }
+    find_import(&Imports::read(&LatestSnapshot::take()), None, Some(text), identify_digest)
 }
 
 /// Returns the id of the token with this lookup and digest, alive or not; failing that, of the imported one with this
@@ -217,12 +232,14 @@ pub enum Claim<'a> {
     /// A token to be found by its lookup, whose digest is compared.
     /// Its text is known unless only the digest was presented.
     Token { lookup: Lookup, digest: Digest, text: Option<&'a [u8]> },
+    /// A text that looks like one derived from a token.
+    Child(&'a [u8]),
     /// A text that is not of our form: nothing, unless an older system issued it and its digest was imported.
     Foreign(&'a [u8]),
 }
 
 /// The length of a text that may be of an older system: shorter ones could be guessed, longer ones are never hashed.
-const FOREIGN: RangeInclusive<usize> = 8..=PresentedText::LONGEST;
+const FOREIGN: RangeInclusive<usize> = 8..=512;
 
 impl<'a> Claim<'a> {
     /// The claim of an argument; `None` is NULL.
@@ -239,6 +256,7 @@ impl<'a> Claim<'a> {
     pub fn of_text(text: &'a [u8]) -> Self {
         match Presented::parse(text) {
             Ok(token) => Claim::Token { lookup: token.lookup(), digest: token.digest(), text: Some(text) },
+            Err(_) if DerivedText::may_be(text) => Claim::Child(text),
             Err(_) if FOREIGN.contains(&text.len()) => Claim::Foreign(text),
             Err(_) => Claim::Bad(Verdict::Malformed),
         }
@@ -316,16 +334,30 @@ impl Question {
                     None => Verdict::Unknown,
                 },
             },
-            Claim::Foreign(text) => {
-                let imports = cache::imports();
-                match self.ask_imports(&imports, None, Some(text))? {
-                    Some(outcome) => return Ok(outcome),
-                    None if imports.are_none() => Verdict::Malformed,
-                    None => Verdict::Unknown,
-                }
-            }
+            Claim::Child(text) => match cache::derived::ask(text, self)? {
+                Answer::Judged(outcome) => return Ok(outcome),
+                Answer::Unknown => Verdict::Unknown,
+                Answer::Malformed => match self.ask_foreign(text)? {
+                    Ok(outcome) => return Ok(outcome),
+                    Err(verdict) => verdict,
+                },
+            },
+            Claim::Foreign(text) => match self.ask_foreign(text)? {
+                Ok(outcome) => return Ok(outcome),
+                Err(verdict) => verdict,
+            },
         };
         Ok(Outcome::without_token(verdict, usage::count_without_token(verdict, self.client.known())))
+    }
+
+    /// Asks for the imported token with this text, which is not of our form, or else says what the text is.
+    #[cold]
+    fn ask_foreign(&self, text: &[u8]) -> Result<Result<Outcome, Verdict>, Error> {
+        let imports = cache::imports();
+        if imports.are_none() || !FOREIGN.contains(&text.len()) {
+            return Ok(Err(Verdict::Malformed));
+        }
+        Ok(self.ask_imports(&imports, None, Some(text))?.ok_or(Verdict::Unknown))
     }
 
     /// Asks for the imported token that was presented, if there is one. A token of another database of ours, of which

@@ -6,7 +6,7 @@
 # environment of its own in target/frameworks.
 
 clients=target/clients
-python_requirements=(examples/clients/psycopg/requirements.txt scripts/lib/pgspot.txt scripts/lib/zizmor.txt)
+python_requirements=(examples/clients/psycopg/requirements.txt examples/derive/requirements.txt scripts/lib/pgspot.txt scripts/lib/zizmor.txt)
 node_folders=(examples/clients/node-postgres examples/postgraphile examples/settings_page/accessibility)
 
 frameworks=target/frameworks

@@ -10,6 +10,7 @@ COMMENT ON FUNCTION tokenauth.current_owner IS 'Returns the principal that the t
 COMMENT ON FUNCTION tokenauth.current_owner_type IS 'Returns the type of the principal that the transaction acts for';
 COMMENT ON FUNCTION tokenauth.current_owner_id IS 'Returns the id of the principal that the transaction acts for, without its type';
 COMMENT ON FUNCTION tokenauth.current_token_id IS 'Returns the id of the token that authenticated the transaction';
+COMMENT ON FUNCTION tokenauth.current_derived IS 'Returns label and end of the derived token that authenticated the transaction; NULL for any other';
 COMMENT ON FUNCTION tokenauth.current_kind IS 'Returns the kind of the token that authenticated the transaction';
 COMMENT ON FUNCTION tokenauth.current_scopes IS 'Returns the scopes that the token granted when it authenticated the transaction';
 COMMENT ON FUNCTION tokenauth.has_scope IS 'Tells whether the transaction is authenticated by a token that grants this scope';
@@ -63,6 +64,7 @@ COMMENT ON FUNCTION tokenauth.remove_member IS 'Removes a member from an organis
 COMMENT ON FUNCTION tokenauth.put_principal IS 'Makes a principal known or changes it; NULL leaves a field as it is';
 COMMENT ON FUNCTION tokenauth.refuse_change IS 'Internal: trigger on tokenauth.event';
 COMMENT ON FUNCTION tokenauth.signal_change IS 'Internal: trigger on the tables that verification reads';
+COMMENT ON FUNCTION tokenauth.signal_derived_death IS 'Internal: trigger on the table of children that were revoked by themselves';
 COMMENT ON FUNCTION tokenauth.signal_token IS 'Internal: tells that a token has changed';
 COMMENT ON FUNCTION tokenauth.signal_principal IS 'Internal: tells that a principal has changed';
 COMMENT ON FUNCTION tokenauth.guard_kind IS 'Internal: trigger on tokenauth.kind';
@@ -71,6 +73,7 @@ COMMENT ON FUNCTION tokenauth.recent_usage IS 'Internal: the usage of a token th
 COMMENT ON FUNCTION tokenauth.stats IS 'Shows how often each verdict was given in this database, on this server';
 COMMENT ON FUNCTION tokenauth.unusual_activity IS 'Lists recent unusual use of tokens, with its evidence';
 COMMENT ON FUNCTION tokenauth.covers IS 'Tells whether a list of scopes grants all of this scope or pattern';
+COMMENT ON FUNCTION tokenauth.derive IS 'Derives from a token another one, which works for a short time and grants no more';
 COMMENT ON FUNCTION tokenauth.explain IS 'Shows why a token is accepted or refused, check by check';
 COMMENT ON FUNCTION tokenauth.error_response IS 'Returns the HTTP response to a refused token: status, headers and body';
 COMMENT ON FUNCTION tokenauth.verify IS 'Verifies a token, with the scopes it must grant and the address of the client';

@@ -53,11 +53,10 @@ CREATE TABLE tokenauth.kind (
     CONSTRAINT kind_rate_is_whole CHECK ((rate_limit IS NULL) = (rate_interval IS NULL)),
     CONSTRAINT kind_error_style_known CHECK (error_style IN ('uniform', 'coded', 'problem')),
     CONSTRAINT kind_max_grace_not_negative CHECK (max_grace >= '0'),
+    CONSTRAINT kind_max_derived_lifetime_positive CHECK (max_derived_lifetime > '0'),
     -- Columns of features to come, so that the table stays as it is: nothing keeps yet what they would promise.
     CONSTRAINT kind_max_age_not_supported_yet CHECK (max_age IS NULL),
-    CONSTRAINT kind_max_idle_not_supported_yet CHECK (max_idle IS NULL),
-    CONSTRAINT kind_derivable_not_supported_yet CHECK (NOT derivable),
-    CONSTRAINT kind_max_derived_lifetime_not_supported_yet CHECK (max_derived_lifetime = '1 hour')
+    CONSTRAINT kind_max_idle_not_supported_yet CHECK (max_idle IS NULL)
 );
 
 COMMENT ON TABLE tokenauth.kind IS 'Policies: each token belongs to one kind; written with INSERT and UPDATE';
@@ -85,8 +84,8 @@ COMMENT ON COLUMN tokenauth.kind.max_grace IS 'Longest grace of rotate(), for wh
 COMMENT ON COLUMN tokenauth.kind.max_age IS 'Not supported yet: the age at which its tokens expire, whatever their expires_at';
 COMMENT ON COLUMN tokenauth.kind.max_idle IS 'Not supported yet: how long a token may go unused before it is revoked';
 COMMENT ON COLUMN tokenauth.kind.closed IS 'Whether no new tokens are made; those that are there go on working, and can be edited';
-COMMENT ON COLUMN tokenauth.kind.derivable IS 'Not supported yet: whether holders may derive short-lived tokens from its tokens';
-COMMENT ON COLUMN tokenauth.kind.max_derived_lifetime IS 'Not supported yet: longest lifetime of such a token';
+COMMENT ON COLUMN tokenauth.kind.derivable IS 'Whether holders may derive narrower, short-lived tokens from its tokens';
+COMMENT ON COLUMN tokenauth.kind.max_derived_lifetime IS 'Longest lifetime of such a token';
 COMMENT ON COLUMN tokenauth.kind.created_at IS 'When the kind was made';
 
 SELECT pg_catalog.pg_extension_config_dump('tokenauth.kind', '');

@@ -49,8 +49,7 @@ CREATE TABLE tokenauth.token (
         OR algorithm ~ '^hmac-sha256(-after-dot)?:[A-Za-z0-9_.-]{1,63}$'),
     CONSTRAINT token_pepper_with_hmac CHECK ((pepper IS NOT NULL) = (algorithm = 'hmac-sha256')),
     CONSTRAINT token_sealed_with_seal CHECK ((sealed IS NULL) = (seal IS NULL)),
-    CONSTRAINT token_deleted_is_revoked CHECK (deleted_at IS NULL OR revoked_at IS NOT NULL),
-    CONSTRAINT token_derive_key_not_supported_yet CHECK (derive_key IS NULL)
+    CONSTRAINT token_deleted_is_revoked CHECK (deleted_at IS NULL OR revoked_at IS NOT NULL)
 ) WITH (fillfactor = 95, vacuum_truncate = off, autovacuum_vacuum_scale_factor = 0.02);
 
 -- Entries that are equal are stored once: one of an owner with ten tokens takes what one of a single token would.
@@ -97,7 +96,7 @@ COMMENT ON COLUMN tokenauth.token.rotated_to IS 'The token that succeeded it';
 COMMENT ON COLUMN tokenauth.token.sealed IS 'The token text, encrypted, for kinds with reveal; wiped when the token itself is revoked or deleted';
 COMMENT ON COLUMN tokenauth.token.seal IS 'Identifier of the key that opens it';
 COMMENT ON COLUMN tokenauth.token.learned_at IS 'When import_revocations() last killed, disabled or shortened it; NULL: it never did';
-COMMENT ON COLUMN tokenauth.token.derive_key IS 'Not supported yet: the public key that tells tokens derived from it';
+COMMENT ON COLUMN tokenauth.token.derive_key IS 'The public key by which tokens derived from it are recognised, with a code where it has a pepper; NULL: it has none';
 
 SELECT pg_catalog.pg_extension_config_dump('tokenauth.token', '');
 
@@ -127,6 +126,23 @@ COMMENT ON TABLE tokenauth.import IS 'The algorithms by which the digests of imp
 COMMENT ON COLUMN tokenauth.import.algorithm IS 'There are, or were, imported tokens with such digests';
 
 SELECT pg_catalog.pg_extension_config_dump('tokenauth.import', '');
+
+-- Children are not stored: only those that were revoked by themselves, until they would have ended.
+CREATE TABLE tokenauth.derived_death (
+    digest     bytea NOT NULL,
+    token_id   uuid NOT NULL,
+    expires_at timestamptz NOT NULL,
+    at         timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    CONSTRAINT derived_death_pkey PRIMARY KEY (digest)
+);
+
+COMMENT ON TABLE tokenauth.derived_death IS 'Derived tokens that were revoked by themselves and have not ended';
+COMMENT ON COLUMN tokenauth.derived_death.digest IS 'SHA-256 of its text';
+COMMENT ON COLUMN tokenauth.derived_death.token_id IS 'The token that it was derived from';
+COMMENT ON COLUMN tokenauth.derived_death.expires_at IS 'When it would have stopped working';
+COMMENT ON COLUMN tokenauth.derived_death.at IS 'When it was revoked here, or import_revocations() learned of it';
+
+SELECT pg_catalog.pg_extension_config_dump('tokenauth.derived_death', '');
 
 -- Inserted with the token but kept apart: counting a use never locks or rewrites the row that verification reads. Every
 -- flush rewrites the rows of tokens that were used, within their pages as long as these have room: a page is left so

@@ -78,17 +78,29 @@ CREATE TRIGGER signal_apply
     AFTER INSERT OR UPDATE OR DELETE ON tokenauth.import
     FOR EACH ROW EXECUTE FUNCTION tokenauth.signal_change();
 
+-- That there are no such deaths is cached as well. A single one is told as a change of its parent, from which the child
+-- is cached.
+CREATE TRIGGER signal
+    BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON tokenauth.derived_death
+    FOR EACH STATEMENT EXECUTE FUNCTION tokenauth.signal_derived_death();
+CREATE TRIGGER signal_row
+    AFTER INSERT OR UPDATE OR DELETE ON tokenauth.derived_death
+    FOR EACH ROW EXECUTE FUNCTION tokenauth.signal_derived_death();
+
 ALTER TABLE tokenauth.kind ENABLE ALWAYS TRIGGER signal, ENABLE ALWAYS TRIGGER signal_row;
 ALTER TABLE tokenauth.principal
     ENABLE ALWAYS TRIGGER signal, ENABLE ALWAYS TRIGGER signal_update, ENABLE ALWAYS TRIGGER signal_delete;
 ALTER TABLE tokenauth.token
     ENABLE ALWAYS TRIGGER signal, ENABLE ALWAYS TRIGGER signal_update, ENABLE ALWAYS TRIGGER signal_delete;
 ALTER TABLE tokenauth.import ENABLE ALWAYS TRIGGER signal, ENABLE REPLICA TRIGGER signal_apply;
+ALTER TABLE tokenauth.derived_death ENABLE ALWAYS TRIGGER signal, ENABLE ALWAYS TRIGGER signal_row;
 
 COMMENT ON TRIGGER signal ON tokenauth.kind IS 'Keeps a transaction that writes from caching; after TRUNCATE every backend drops what it caches';
 COMMENT ON TRIGGER signal ON tokenauth.principal IS 'Keeps a transaction that writes from caching; after TRUNCATE every backend drops what it caches';
 COMMENT ON TRIGGER signal ON tokenauth.token IS 'Keeps a transaction that writes from caching; after TRUNCATE every backend drops what it caches';
 COMMENT ON TRIGGER signal ON tokenauth.import IS 'Makes every backend drop what it caches';
+COMMENT ON TRIGGER signal ON tokenauth.derived_death IS 'Keeps a transaction that writes from caching; after TRUNCATE every backend drops what it caches';
+COMMENT ON TRIGGER signal_row ON tokenauth.derived_death IS 'Makes every backend drop what it caches of a revoked child and its parent';
 COMMENT ON TRIGGER signal_apply ON tokenauth.import IS 'The same for logical apply';
 COMMENT ON TRIGGER signal_row ON tokenauth.kind IS 'Makes every backend drop what it caches of a changed kind and its tokens';
 COMMENT ON TRIGGER signal_update ON tokenauth.principal IS 'Makes every backend drop what it caches of a changed row';

@@ -1,15 +1,19 @@
 //! The actor: who asks for an operation, and under which name events record it.
 
+use std::rc::Rc;
+
 use pgrx::Uuid;
 
 use super::identity::{self, Standing};
 use crate::arguments::caller::Caller;
 use crate::catalog::event::Originator;
 use crate::error::{AccessError, ArgumentError, Error, IdentityError};
+use crate::model::narrowing::Narrowing;
 use crate::model::principal_name::PrincipalName;
 use crate::pg::transaction::acting_as::is_security_restricted;
 use crate::pg::types::text::Text;
 use crate::settings;
+use crate::token::Digest;
 
 /// Who asks for an operation, and as which role.
 #[derive(Clone)]
@@ -34,6 +38,17 @@ pub struct Presenter {
     /// The owner of the token.
     pub owner: PrincipalName,
     pub token: Uuid,
+    /// The child of that token which was presented, if one was.
+    pub child: Option<ActingChild>,
+}
+
+/// A child by which a principal acts.
+#[derive(Clone)]
+pub struct ActingChild {
+    /// What it leaves of its parent.
+    pub narrowing: Rc<Narrowing>,
+    /// Its own digest.
+    pub digest: Digest,
 }
 
 impl Actor {
@@ -43,13 +58,14 @@ impl Actor {
     ///
     /// # Errors
     /// 22004 for NULL, so that a variable that happens to be empty never becomes a trusted call; 22023 for a malformed
-    /// principal; 42501 for another actor than the identity, where there is no identity for a role without `manage`
-    /// access, and for the default where the setting `require_actor` is on.
+    /// principal; 42501 for another actor than the identity, under a derived token, where there is no identity for a
+    /// role without `manage` access, and for the default where the setting `require_actor` is on.
     pub fn resolve(caller: Caller, actor: Option<Text>) -> Result<Self, Error> {
-        Actor::resolve_if(caller, actor, Caller::may_call_trusted)
+        Actor::resolve_if(caller, actor, Caller::may_call_trusted)?.not_by_child()
     }
 
-    /// As [`resolve`](Self::resolve), for what only shows tokens: whoever may read all of them needs no identity.
+    /// As [`resolve`](Self::resolve), for what only shows tokens: a derived token will do, and whoever may read all of
+    /// them needs no identity.
     ///
     /// # Errors
     /// As `resolve`, for a role with neither `manage` nor `observe` access.
@@ -107,6 +123,17 @@ impl Actor {
     /// was meant for a user is done for everybody.
     fn given_if_required(self) -> Result<Self, Error> {
         if self.is_trusted() && settings::require_actor() { Err(AccessError::ActorRequired.into()) } else { Ok(self) }
+    }
+
+    /// Checks that the actor does not act by a derived token.
+    ///
+    /// # Errors
+    /// 42501 when it does.
+    pub fn not_by_child(self) -> Result<Self, Error> {
+        match self.presenter() {
+            Some(Presenter { child: Some(_), .. }) => Err(AccessError::UnderChild.into()),
+            _ => Ok(self),
+        }
     }
 
     /// Who is behind an operation that takes no actor: a trigger of a bound table, or a token presented to be revoked.
@@ -179,6 +206,10 @@ impl Originator for Actor {
         self.presenter().map(|presenter| presenter.token)
     }
 
+    fn label(&self) -> Option<Text> {
+        Some(Text::from(self.presenter()?.child.as_ref()?.narrowing.label()?))
+    }
+
     fn role(&self) -> Text {
         self.caller.role()
     }
@@ -191,7 +222,8 @@ impl Originator for Actor {
 impl Presenter {
     fn of(identity: &identity::Identity) -> Result<Self, Error> {
         let owner = PrincipalName::given("owner", Some(identity.owner()))?;
-        Ok(Presenter { owner, token: identity.id })
+        let child = identity.child().map(|(narrowing, digest)| ActingChild { narrowing: Rc::clone(narrowing), digest });
+        Ok(Presenter { owner, token: identity.id, child })
     }
 }
 

@@ -28,6 +28,7 @@ mod column {
     pub const KIND: usize = 6;
     pub const OWNER: usize = 7;
     pub const ACTOR: usize = 8;
+    pub const ACTING_LABEL: usize = 9;
     pub const ROLE: usize = 10;
     pub const SESSION_ROLE: usize = 11;
     pub const CLIENT: usize = 12;
@@ -42,6 +43,8 @@ pub trait Originator {
     fn principal(&self) -> Option<Text>;
     /// The token that authenticated the transaction.
     fn token(&self) -> Option<Uuid>;
+    /// The label of that token, if it was derived from another.
+    fn label(&self) -> Option<Text>;
     /// The effective user whose access was used.
     fn role(&self) -> Text;
     /// The role that logged in, unless that is the same.
@@ -88,6 +91,7 @@ impl Event {
             (column::OWNER, Argument::of(self.owner)),
             (column::ACTOR, Argument::of(by.principal())),
             (column::ACTING_TOKEN, Argument::of(by.token())),
+            (column::ACTING_LABEL, Argument::of(by.label())),
             (column::ROLE, Argument::of(by.role())),
             (column::SESSION_ROLE, Argument::of(by.session_role())),
             (column::CLIENT, Argument::of(client::address())),

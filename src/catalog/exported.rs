@@ -2,6 +2,7 @@
 
 use pgrx::Uuid;
 
+use super::derived_death;
 use crate::pg::sql::statement::{Statement, arguments, utc};
 use crate::pg::types::clock::Timestamp;
 use crate::pg::types::jsonb::Jsonb;
@@ -72,6 +73,23 @@ macro_rules! exported_deaths {
     };
 }
 
+/// The same of children that were revoked by themselves and have not ended, which only some releases have.
+macro_rules! exported_children {
+    () => {
+        concat!(
+            " UNION ALL
+             SELECT 'derived', encode(d.digest, 'hex'), d.at,
+                    jsonb_build_object('digest', encode(d.digest, 'hex'), 'id', d.token_id, 'at', ",
+            utc!("d.at"),
+            ", 'expires_at', ",
+            utc!("d.expires_at"),
+            "), NULL
+               FROM tokenauth.derived_death d
+              WHERE d.at >= $1 AND d.expires_at > clock_timestamp()"
+        )
+    };
+}
+
 /// The elements of a list.
 macro_rules! list {
     ($name:literal) => {
@@ -85,62 +103,75 @@ macro_rules! list {
     };
 }
 
+/// The statement that makes a document, of deaths and `$children`.
+macro_rules! document {
+    ($children:expr) => {
+        concat!(
+            "WITH told AS (",
+            exported_deaths!(),
+            $children,
+            "),
+             weighed AS MATERIALIZED (
+                 SELECT *,
+                        sum(weight) OVER (ORDER BY moment ROWS UNBOUNDED PRECEDING) AS filled,
+                        min(moment) OVER () AS earliest
+                   FROM (SELECT *,
+                                pg_column_size(element)
+                                + CASE WHEN row_number() OVER (PARTITION BY reason ORDER BY moment) = 1
+                                       THEN coalesce(octet_length(reason), 0) ELSE 0 END AS weight
+                           FROM told) told),
+             -- Whatever happened in one moment stands in one document.
+             room AS MATERIALIZED (
+                 SELECT min(moment) AS ends FROM weighed WHERE filled > $4 AND moment > earliest),
+             chosen AS MATERIALIZED (
+                 SELECT * FROM weighed w WHERE w.moment < coalesce((SELECT ends FROM room), 'infinity')),
+             shared AS MATERIALIZED (
+                 SELECT reason, row_number() OVER (ORDER BY min(moment)) - 1 AS place
+                   FROM chosen
+                  WHERE octet_length(reason) > $5
+                  GROUP BY reason
+                 HAVING count(*) > 1)
+             SELECT jsonb_build_object(
+                        'version', 1,
+                        'since', ",
+            utc!("CASE WHEN isfinite($1) THEN $1 END"),
+            ",
+                        'until', (SELECT ",
+            utc!("CASE WHEN isfinite(least($3, ends)) THEN least($3, ends) END"),
+            " FROM room), ",
+            list!("tokens"),
+            ", ",
+            list!("owners"),
+            ", ",
+            list!("disabled"),
+            ", ",
+            list!("expiries"),
+            ", ",
+            list!("inactive"),
+            ")
+                    || CASE WHEN count(*) FILTER (WHERE list = 'derived') = 0 THEN '{}'::jsonb
+                            ELSE jsonb_build_object(",
+            list!("derived"),
+            ") END
+                    || (SELECT CASE WHEN ends IS NULL THEN '{}'::jsonb ELSE '{\"more\": true}' END FROM room)
+                    || coalesce((SELECT jsonb_build_object('reasons', jsonb_agg(reason ORDER BY place))
+                                   FROM shared HAVING count(*) > 0), '{}'),
+                    (SELECT ends IS NOT NULL FROM room)
+               FROM (SELECT c.list, c.key, c.moment,
+                            jsonb_strip_nulls(c.element || jsonb_build_object(
+                                'reason', coalesce(to_jsonb(s.place), to_jsonb(c.reason)))) AS element
+                       FROM chosen c
+                       LEFT JOIN shared s ON s.reason = c.reason) e"
+        )
+    };
+}
+
 /// Returns all that has died since a moment, and whether there is more. It is complete until `until`; if there is too
 /// much for one document, it is what came first, complete until an earlier moment, from which the next one goes on.
 /// `first` is the least id that an event of that moment can have.
 pub fn document(since: Timestamp, first: Uuid, until: Timestamp) -> Option<(Jsonb, bool)> {
-    static DOCUMENT: Statement = Statement::new(concat!(
-        "WITH told AS (",
-        exported_deaths!(),
-        "),
-         weighed AS MATERIALIZED (
-             SELECT *,
-                    sum(weight) OVER (ORDER BY moment ROWS UNBOUNDED PRECEDING) AS filled,
-                    min(moment) OVER () AS earliest
-               FROM (SELECT *,
-                            pg_column_size(element)
-                            + CASE WHEN row_number() OVER (PARTITION BY reason ORDER BY moment) = 1
-                                   THEN coalesce(octet_length(reason), 0) ELSE 0 END AS weight
-                       FROM told) told),
-         -- Whatever happened in one moment stands in one document.
-         room AS MATERIALIZED (
-             SELECT min(moment) AS ends FROM weighed WHERE filled > $4 AND moment > earliest),
-         chosen AS MATERIALIZED (
-             SELECT * FROM weighed w WHERE w.moment < coalesce((SELECT ends FROM room), 'infinity')),
-         shared AS MATERIALIZED (
-             SELECT reason, row_number() OVER (ORDER BY min(moment)) - 1 AS place
-               FROM chosen
-              WHERE octet_length(reason) > $5
-              GROUP BY reason
-             HAVING count(*) > 1)
-         SELECT jsonb_build_object(
-                    'version', 1,
-                    'since', ",
-        utc!("CASE WHEN isfinite($1) THEN $1 END"),
-        ",
-                    'until', (SELECT ",
-        utc!("CASE WHEN isfinite(least($3, ends)) THEN least($3, ends) END"),
-        " FROM room), ",
-        list!("tokens"),
-        ", ",
-        list!("owners"),
-        ", ",
-        list!("disabled"),
-        ", ",
-        list!("expiries"),
-        ", ",
-        list!("inactive"),
-        ")
-                || (SELECT CASE WHEN ends IS NULL THEN '{}'::jsonb ELSE '{\"more\": true}' END FROM room)
-                || coalesce((SELECT jsonb_build_object('reasons', jsonb_agg(reason ORDER BY place))
-                               FROM shared HAVING count(*) > 0), '{}'),
-                (SELECT ends IS NOT NULL FROM room)
-           FROM (SELECT c.list, c.key, c.moment,
-                        jsonb_strip_nulls(
-                            c.element || jsonb_build_object('reason', coalesce(to_jsonb(s.place), to_jsonb(c.reason)))
-                        ) AS element
-                   FROM chosen c
-                   LEFT JOIN shared s ON s.reason = c.reason) e"
-    ));
-    DOCUMENT.first(arguments![since, first, until, MOST, LONG], |row| (row.required(1), row.required(2)))
+    static DOCUMENT: Statement = Statement::new(document!(exported_children!()));
+    static WITHOUT_CHILDREN: Statement = Statement::new(document!(""));
+    let statement = if derived_death::is_installed() { &DOCUMENT } else { &WITHOUT_CHILDREN };
+    statement.first(arguments![since, first, until, MOST, LONG], |row| (row.required(1), row.required(2)))
 }

@@ -57,6 +57,8 @@ pub mod column {
     pub const ERROR_STYLE: usize = 20;
     pub const MAX_GRACE: usize = 21;
     pub const CLOSED: usize = 24;
+    pub const DERIVABLE: usize = 25;
+    pub const MAX_DERIVED_LIFETIME: usize = 26;
     pub const CREATED_AT: usize = 27;
 }
 
@@ -160,6 +162,8 @@ fn read(row: &Row) -> Kind {
             .and_then(|style| str::from_utf8(style).ok()?.parse().ok())
             .unwrap_or(ErrorStyle::Uniform),
         closed: row.required(column::CLOSED),
+        derivable: row.required(column::DERIVABLE),
+        max_derived_lifetime: row.required(column::MAX_DERIVED_LIFETIME),
     }
 }
 

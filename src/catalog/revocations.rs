@@ -14,6 +14,8 @@ pub struct Changed {
     pub disabled: i64,
     /// Tokens whose expiry was lowered.
     pub shortened: i64,
+    /// Children of tokens revoked by themselves.
+    pub children: i64,
 }
 
 /// The tokens that mass deaths cover, and that no mass death here has killed.

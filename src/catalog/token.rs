@@ -79,6 +79,7 @@ pub mod column {
     pub const ROTATED_TO: usize = 28;
     pub const SEALED: usize = 29;
     pub const SEAL: usize = 30;
+    pub const DERIVE_KEY: usize = 32;
 }
 
 pub struct Token {
@@ -117,6 +118,11 @@ pub fn find(id: Uuid) -> Option<Token> {
 pub fn has_lookup(id: Uuid, lookup: Lookup) -> bool {
     let read = |row: &Row| row.required::<i64>(column::LOOKUP) == lookup.to_bigint();
     BY_ID.find(IndexKey::Uuid(id), &LatestSnapshot::take(), read).unwrap_or(false)
+}
+
+/// The lookup of the token with this id.
+pub fn lookup(id: Uuid) -> Option<i64> {
+    BY_ID.find(IndexKey::Uuid(id), &LatestSnapshot::take(), |row| row.required(column::LOOKUP))
 }
 
 /// Whether the owner has so many tokens that the next one is to stand in the index that keeps them in order. Some more

@@ -25,6 +25,8 @@ pub enum AccessError {
     NotAllowedFor(String),
     /// The operation is not allowed under an identity.
     UnderIdentity,
+    /// The operation is not allowed under the identity of a derived token.
+    UnderChild,
     /// UPDATE, DELETE or TRUNCATE of the events.
     AppendOnly,
 }
@@ -59,6 +61,10 @@ impl AccessError {
                      kinds, principals, members, bindings, history or grants.",
                 )
                 .hint("Call this in a transaction that is not authenticated."),
+            Self::UnderChild => denied("permission denied under a derived token").detail(
+                "The transaction is authenticated by a derived token, by which nothing is handed out, \
+                 changed or revoked.",
+            ),
             Self::AppendOnly => denied("events cannot be changed or removed"),
         }
     }

@@ -38,7 +38,10 @@ fn grantable(
     actor: default!(Option<Text>, "'session'"),
 ) -> Result<Option<TextArray>, ErrorReport> {
     let caller = Caller::enter(call)?;
-    let actor = Actor::resolve(caller, actor)?;
+    let actor = match Actor::resolve(caller, actor) {
+        Err(Error::Access(AccessError::UnderChild)) => return Ok(None),
+        actor => actor?,
+    };
     let _owner = caller.act_as_owner();
     let kind = arguments::given("kind", kind)?;
     let kind = catalog::kind::find(kind.as_bytes(), &LatestSnapshot::take())

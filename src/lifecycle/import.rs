@@ -101,8 +101,9 @@ fn import(
         // Only SHA-256 digests can be peppered, and the lookup shows 64 bits of the plain digest anyway.
         pepper: None,
         hint,
-        // The text is not known, so it cannot be revealed.
+        // The text is not known, so it can be neither revealed nor derived from.
         sealed: None,
+        derive_key: None,
     };
     if !new.insert(credential, "token.imported", admission.now)? {
         Err(DigestError::Known)?;

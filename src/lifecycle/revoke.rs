@@ -8,11 +8,12 @@ use crate::access::actor::Actor;
 use crate::arguments::caller::Caller;
 use crate::arguments::{self, MOST_PROSE};
 use crate::catalog::death_notice;
+use crate::catalog::derived_death;
 use crate::catalog::event::Event;
 use crate::catalog::principal::{self, Principal};
 use crate::catalog::token::{self, BY_ID, Token, column};
-use crate::error::{Error, ErrorReport};
-use crate::model::token_state::Status;
+use crate::error::{Error, ErrorReport, TokenError};
+use crate::model::token_state::{Status, has_ended};
 use crate::pg::function::call::Call;
 use crate::pg::scan::index_key::IndexKey;
 use crate::pg::scan::snapshot::LatestSnapshot;
@@ -22,6 +23,7 @@ use crate::pg::types::clock::Timestamp;
 use crate::pg::types::json_object::JsonObject;
 use crate::pg::types::text::{PresentedText, Text};
 use crate::verify;
+use crate::verify::derived::{self, IdentifiedChild};
 
 /// Revokes a token for good; returns whether it was alive.
 ///
@@ -59,13 +61,15 @@ fn revoke(
 /// Revokes the token that is presented (RFC 7009).
 ///
 /// Returns true also when there is no such token: nothing is left to revoke, and the caller learns nothing by asking.
-/// Whoever has the text may revoke the token, under an identity too.
+/// Whoever has the text may revoke the token, under an identity too, unless that is of a derived token. Of a derived
+/// token it revokes that one alone, not the one that it was derived from.
 ///
 /// # Arguments
 /// - `token`: its text
 ///
 /// # Errors
-/// `22004` for a NULL token, `55000` when its digest has a pepper that is not in the key file.
+/// `22004` for a NULL token, `55000` when its digest has a pepper that is not in the key file, `42501` under the
+/// identity of a derived token.
 ///
 /// # Access
 /// `verify`
@@ -82,11 +86,14 @@ fn revoke_presented(
     reason: default!(Option<Text>, "NULL"),
 ) -> Result<bool, ErrorReport> {
     let caller = Caller::enter(call)?;
+    let actor = Actor::behind(caller)?.not_by_child()?;
     let _owner = caller.act_as_owner();
     let presented = arguments::given("token", token)?;
     let reason = arguments::bounded("reason", reason, MOST_PROSE)?;
-    if let Some(id) = verify::identify(&presented)? {
-        kill(token::lock(id)?, reason, &Actor::behind(caller)?)?;
+    if let Some(child) = presented.bytes().map(derived::identify).transpose()?.flatten() {
+        kill_child(&child, reason.as_ref(), &actor)?;
+    } else if let Some(id) = verify::identify(&presented)? {
+        kill(token::lock(id)?, reason, &actor)?;
     }
     Ok(true)
 }
@@ -171,6 +178,32 @@ fn kill(token: Token, reason: Option<Text>, actor: &Actor) -> Result<bool, Error
         actor,
     )?;
     Ok(is_alive)
+}
+
+/// Kills a child by itself, unless it has ended or was killed before.
+fn kill_child(child: &IdentifiedChild, reason: Option<&Text>, actor: &Actor) -> Result<(), Error> {
+    let narrowing = &child.narrowing;
+    if has_ended(Some(narrowing.end()), Timestamp::now()) {
+        return Ok(());
+    }
+    xact::mark_death();
+    if !derived_death::record(&child.digest, child.parent, narrowing.end()) {
+        return Ok(());
+    }
+    let parent = token::find(child.parent).ok_or(TokenError::NotFound(child.parent))?;
+    let after = JsonObject::new()
+        .text("label", narrowing.label().map(str::as_bytes))
+        .moment("expires_at", Some(narrowing.end()))
+        .text("reason", reason.map(Text::as_bytes));
+    Event {
+        event: "token.derived_revoked",
+        token_id: Some(parent.id),
+        kind: Some(parent.kind),
+        owner: Some(parent.owner),
+        after: Some(after.into()),
+        ..Event::default()
+    }
+    .record(actor)
 }
 
 /// What a locked token is found to be, before it is killed.

@@ -81,6 +81,10 @@ pub struct Kind {
     pub error_style: ErrorStyle,
     /// Whether no new tokens are made.
     pub closed: bool,
+    /// Whether holders may derive children from its tokens.
+    pub derivable: bool,
+    /// The longest that a child may work.
+    pub max_derived_lifetime: Interval,
 }
 
 impl Kind {

@@ -39,6 +39,11 @@ impl Network {
     }
 }
 
+/// Whether a client may use what is bound to these networks; any client may if `None`.
+pub fn admits(networks: Option<&[Network]>, client: Option<Client>) -> bool {
+    networks.is_none_or(|networks| client.is_some_and(|client| networks.iter().any(|network| network.contains(client))))
+}
+
 impl fmt::Display for Network {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)

@@ -9,6 +9,7 @@ use pgrx::prelude::*;
 use crate::access::actor::Actor;
 use crate::arguments;
 use crate::arguments::caller::Caller;
+use crate::catalog::derived_death;
 use crate::catalog::event::Event;
 use crate::catalog::event::append_only::{PURGED, Unlocked};
 use crate::catalog::id;
@@ -27,7 +28,8 @@ const MOST: i64 = 100_000;
 /// Removes what has been dead for longer than this, at most 100,000 rows at a time; returns how many.
 ///
 /// These are tokens that died or expired that long ago, with their usage; tombstones of principals without tokens;
-/// events; hourly usage. It also wipes the sealed texts of tokens killed by mass deaths, however recent.
+/// events; hourly usage; revocations of derived tokens that ended that long ago. It also wipes the sealed texts of
+/// tokens killed by mass deaths, however recent.
 ///
 /// Call it until it returns 0, each time in a transaction of its own (`SELECT tokenauth.purge('1 year') \watch 1`);
 /// only rows that others have locked are left then. A NOTICE says when a call has come to its bound. A removed token is
@@ -83,11 +85,12 @@ struct Removed {
     principals: i64,
     events: i64,
     hours: i64,
+    children: i64,
 }
 
 impl Removed {
     fn total(&self) -> i64 {
-        self.tokens + self.texts + self.mass_deaths + self.principals + self.events + self.hours
+        self.tokens + self.texts + self.mass_deaths + self.principals + self.events + self.hours + self.children
     }
 
     fn room(&self) -> i64 {
@@ -108,6 +111,7 @@ fn remove(keep: &Interval, actor: &Actor) -> Result<i64, Error> {
     removed.mass_deaths = retention::remove_mass_deaths(before, removed.room());
     removed.principals = retention::remove_tombstones(before, removed.room());
     removed.hours = hours::remove(before, removed.room()).cast_signed();
+    removed.children = derived_death::remove(before, removed.room());
     if removed.total() > 0 {
         retention::remove_records(before, first_id, &unlocked);
         record(&removed, before, actor)?;
@@ -121,10 +125,13 @@ fn record(removed: &Removed, before: Timestamp, actor: &Actor) -> Result<(), Err
         utc!("nullif($1, '-infinity')"),
         ",
                     'tokens', nullif($2, 0), 'texts', nullif($3, 0), 'mass_deaths', nullif($4, 0),
-                    'principals', nullif($5, 0), 'events', nullif($6, 0), 'hours', nullif($7, 0)))",
+                    'principals', nullif($5, 0), 'events', nullif($6, 0), 'hours', nullif($7, 0),
+                    'derived_deaths', nullif($8, 0)))",
     ));
-    let Removed { tokens, texts, mass_deaths, principals, events, hours } = *removed;
+    let Removed { tokens, texts, mass_deaths, principals, events, hours, children } = *removed;
     let after = DESCRIBE
-        .first(arguments![before, tokens, texts, mass_deaths, principals, events, hours], |row| row.required(1));
+        .first(arguments![before, tokens, texts, mass_deaths, principals, events, hours, children], |row| {
+            row.required(1)
+        });
     Event { event: PURGED, after, ..Event::default() }.record(actor)
 }

@@ -1,7 +1,7 @@
 //! `export_revocations` and `import_revocations`: keep dead what died after the backup that is restored.
 //!
-//! The document holds ids and names, no secret and no digest. An import only ever kills, disables, deactivates and
-//! shortens; importing again changes nothing more.
+//! The document holds ids and names, no secret, and no digest but those of derived tokens that are dead. An import only
+//! ever kills, disables, deactivates and shortens; importing again changes nothing more.
 
 mod document;
 
@@ -12,6 +12,7 @@ use crate::access::actor::Actor;
 use crate::arguments;
 use crate::arguments::caller::Caller;
 use crate::catalog::death_notice;
+use crate::catalog::derived_death;
 use crate::catalog::event::{self, Event};
 use crate::catalog::exported;
 use crate::catalog::id;
@@ -33,8 +34,8 @@ use document::Document;
 /// Returns what has died since then, for `import_revocations()` after an older backup was restored.
 ///
 /// The document has tokens revoked or deleted, mass deaths of the tokens of an owner, and owners deactivated, here or
-/// brought by an import; also tokens disabled, and expiries of tokens edited or rotated. Narrowed scopes and networks
-/// are not in it.
+/// brought by an import; also tokens disabled, expiries of tokens edited or rotated, and, from 0.2.0 on, derived tokens
+/// revoked by themselves, by the digests of their texts. Narrowed scopes and networks are not in it.
 ///
 /// Exports that go on from the moment `until` of the one before miss nothing, so it lies before the begin of every
 /// transaction that is about to kill something. A standby does not know of those: there it is `since`. If there is
@@ -121,6 +122,7 @@ fn apply_revocations(document: Document, actor: &Actor) -> Result<i64, Error> {
         revoked: revocations::kill(&document.tokens) + revocations::kill_all(&document.owners),
         disabled: revocations::disable(&document.disabled),
         shortened: revocations::shorten(&document.expiries),
+        children: derived_death::record_all(&document.children),
     };
     if changed.revoked > 0 {
         death_notice::all_died();
@@ -129,20 +131,19 @@ fn apply_revocations(document: Document, actor: &Actor) -> Result<i64, Error> {
     for (name, reason) in inactive {
         deactivated += i64::from(deactivate(&name, reason.as_ref(), actor)?);
     }
-    let total = changed.revoked + changed.disabled + changed.shortened + deactivated;
+    let total = changed.revoked + changed.disabled + changed.shortened + changed.children + deactivated;
     if total > 0 {
-        Event {
-            event: "revocations.imported",
-            after: Some(Jsonb::of(&json!({
-                "revoked": changed.revoked,
-                "disabled": changed.disabled,
-                "shortened": changed.shortened,
-                "deactivated": deactivated,
-                "unknown": unknown,
-            }))),
-            ..Event::default()
+        let mut after = json!({
+            "revoked": changed.revoked,
+            "disabled": changed.disabled,
+            "shortened": changed.shortened,
+            "deactivated": deactivated,
+            "unknown": unknown,
+        });
+        if changed.children > 0 {
+            after["derived"] = json!(changed.children);
         }
-        .record(actor)?;
+        Event { event: "revocations.imported", after: Some(Jsonb::of(&after)), ..Event::default() }.record(actor)?;
     }
     if document.more {
         message::notice("there is more to import: another export goes on from this one".into());

@@ -20,6 +20,7 @@ use crate::pg::sql::statement::fields;
 use crate::pg::transaction::guc_scope::{GucScope, SEARCH_PATH};
 use crate::pg::types::encoding;
 use crate::pg::types::row::Row;
+use crate::token::derived::DerivedText;
 use crate::token::{Presented, embedded};
 use column::Column;
 use known::KnownTokens;
@@ -28,8 +29,8 @@ use known::KnownTokens;
 ///
 /// The column holds text, JSON, XML or `bytea`. Rows come in the order of the table. `row_ctid` is NULL and `relation`
 /// is `source` itself in views and foreign tables, and for a caller whose privileges cover neither the table nor its
-/// columns `ctid` and `tableoid`. Imported tokens have no form by which to find them. A NOTICE tells of each million of
-/// rows.
+/// columns `ctid` and `tableoid`. Imported tokens have no form by which to find them. Of a derived token, what is told
+/// is that of the one that it was derived from. A NOTICE tells of each million of rows.
 ///
 /// # Arguments
 /// - `source`: a table, partitioned table, foreign table or view
@@ -119,16 +120,20 @@ impl ColumnScan {
         for token in found {
             position += self.length(&text[counted..token.start]);
             counted = token.start;
-            // Always parses: only what has the form of a token and its checksum is found.
-            let Ok(presented) = Presented::parse(&text[token]) else {
-                continue;
+            let token = &text[token];
+            let (hint, whose) = match Presented::parse(token) {
+                Ok(presented) => (presented.hint(), self.known.whose(&presented)?),
+                // What only looks like a derived token is none.
+                Err(_) => match DerivedText::parse(token) {
+                    Ok(child) => (child.hint(), self.known.whose_child(token)?),
+                    Err(_) => continue,
+                },
             };
-            let whose = self.known.whose(&presented)?;
             self.answer.put(fields![
                 row.optional::<Table>(column::RELATION),
                 row.optional::<ItemPointerData>(column::CTID),
                 i32::try_from(position).unwrap_or(i32::MAX),
-                encoding::hint(presented.hint()),
+                encoding::hint(hint),
                 whose.status,
                 whose.owner,
                 whose.kind,

@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 use super::purge;
 use crate::access::sql_privileges;
 use crate::catalog::death_notice;
+use crate::catalog::derived_death;
 use crate::error::Error;
 use crate::pg::process::backend_local::backend_local;
 use crate::pg::process::background_worker;
@@ -40,7 +41,11 @@ const FEW: usize = 500;
 /// For how long the rows are kept of memories that have added nothing since, in microseconds.
 const BATCHES_KEPT: i64 = 90 * 86_400_000_000;
 
-/// How many rows of hourly usage are removed or folded in one transaction.
+/// For how long it is remembered that a child was revoked, after it has ended, in microseconds: by the clock of a copy
+/// it may not have ended yet.
+const CHILDREN_KEPT: i64 = 3_600_000_000;
+
+/// How many rows of hourly usage, or of revoked children, are removed or folded in one transaction.
 const HOURS: i64 = 10_000;
 
 /// What the current transaction has taken.
@@ -241,6 +246,13 @@ fn housekeep(slots: Slots<'static>, start: Instant) -> Option<bool> {
     }
     if let Some(before) = Timestamp::of_micros(Timestamp::now().micros() - BATCHES_KEPT) {
         as_owner(|| tables::remove_batches(before, slots.node()))?;
+    }
+    if let Some(before) = Timestamp::of_micros(Timestamp::now().micros() - CHILDREN_KEPT) {
+        while as_owner(|| derived_death::remove(before, HOURS))? > 0 {
+            if is_over() {
+                return Some(false);
+            }
+        }
     }
     while as_owner(|| {
         hours::kept_since().is_some_and(|before| hours::remove(before, HOURS) > 0) || hours::fold(HOURS) > 0

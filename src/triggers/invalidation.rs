@@ -8,7 +8,7 @@ use pgrx::prelude::*;
 
 use crate::arguments::caller::Caller;
 use crate::catalog::import::BY_ALGORITHM;
-use crate::catalog::{kind, principal, token};
+use crate::catalog::{derived_death, kind, principal, token};
 use crate::error::ErrorReport;
 use crate::pg::function::call::Call;
 use crate::pg::function::trigger::{RowChange, TriggerAnswer, TriggerCall, TriggerTuple};
@@ -37,6 +37,41 @@ fn signal_change(call: TriggerCall) -> Result<TriggerAnswer, ErrorReport> {
         _ => invalidation::bypass_caches(),
     }
     Ok(TriggerAnswer::nothing())
+}
+
+/// Internal: trigger on the table of children that were revoked by themselves.
+///
+/// BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE on `derived_death`: as `signal_change`.
+///
+/// AFTER INSERT OR UPDATE OR DELETE of a row: makes every backend look anew whether there are any and, unless the row
+/// was deleted, drop what it caches of the child's parent and so of the child.
+///
+/// Added in 0.2.0.
+///
+/// # Access
+/// none
+#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
+fn signal_derived_death(call: TriggerCall) -> Result<TriggerAnswer, ErrorReport> {
+    match call.row_change(&derived_death::BY_DIGEST) {
+        Some(RowChange::Insert(row)) => signal_parent(&row),
+        Some(RowChange::Update { old, new }) => {
+            signal_parent(&old);
+            signal_parent(&new);
+        }
+        // Whoever caches that there are some looks once too often until then.
+        Some(RowChange::Delete(_)) => invalidation::signal_row(derived_death::any()),
+        None if call.is_truncate(&derived_death::BY_DIGEST) => invalidation::signal(),
+        None => invalidation::bypass_caches(),
+    }
+    Ok(TriggerAnswer::nothing())
+}
+
+/// A parent that is not there has no children in any cache, and tells when it comes.
+fn signal_parent(row: &TriggerTuple) {
+    invalidation::signal_row(derived_death::any());
+    if let Some(lookup) = token::lookup(row.row().required(derived_death::TOKEN_ID)) {
+        invalidation::signal_row(token::row_key(lookup));
+    }
 }
 
 /// Internal: tells that a token has changed.

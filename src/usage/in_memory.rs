@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use pgrx::Uuid;
 
-use super::slots::{Address, Database, OpenBatch, Sample, Slots, UsageKey, Use};
+use super::slots::{Address, Database, LABEL, OpenBatch, Sample, Slots, UsageKey, Use};
 use super::wake;
 use crate::model::network::Client;
 use crate::model::verdict::Verdict;
@@ -75,7 +75,8 @@ pub fn count_without_token(slots: Slots<'static>, verdict: Verdict, client: Opti
 /// A denial that becomes an event when it is dropped, whether the verdict is returned or raised.
 pub struct Denial {
     slots: Slots<'static>,
-    sample: Sample,
+    /// Boxed: outcomes are moved from function to function, and hardly any has one.
+    sample: Box<Sample>,
 }
 
 impl Denial {
@@ -87,7 +88,7 @@ impl Denial {
         client: Option<Address>,
         now: Timestamp,
     ) -> Self {
-        let sample = Sample {
+        let sample = Box::new(Sample {
             database: database::current(),
             role: role::effective().to_u32(),
             session_role: role::session().to_u32(),
@@ -96,8 +97,16 @@ impl Denial {
             at: now.micros(),
             client,
             correlation: [0; 16],
-        };
+            label: [0; LABEL],
+        });
         Denial { slots, sample }
+    }
+
+    /// Adds the label of the derived token, which is ASCII.
+    #[must_use]
+    pub fn labelled(mut self, label: &str) -> Self {
+        self.sample.label.iter_mut().zip(label.bytes()).for_each(|(place, byte)| *place = byte);
+        self
     }
 
     /// Adds the correlation id that the caller is told, 32 hexadecimal digits.

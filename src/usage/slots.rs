@@ -75,7 +75,7 @@ pub use moment::has_passed;
 pub use overflow::OverflowPage;
 use overflow::{Overflow, PLACES, Placement};
 pub use record::{Counted, Flight, Missed, Record, Use};
-pub use samples::{Sample, Samples};
+pub use samples::{LABEL, Sample, Samples};
 use slot::Slot;
 pub use slot::{UsageKey, WORDS, Word};
 

@@ -210,9 +210,9 @@ pub fn ahead_of_clock() -> i64 {
 pub fn record_denial(sample: &Sample) -> Result<(), Error> {
     static RECORD: Statement = Statement::new(
         "INSERT INTO tokenauth.event (id, at, event, token_id, kind, owner, role, session_role, client, after,
-             correlation_id)
+             correlation_id, acting_label)
          SELECT $1, $2, 'token.denied', $3, t.kind, t.owner, pg_get_userbyid($4), pg_get_userbyid(nullif($5, $4)),
-                $6, $7, $8
+                $6, $7, $8, $9
            FROM (VALUES (true)) one LEFT JOIN tokenauth.token t ON t.id = $3",
     );
     let at = Timestamp::of_micros(sample.at).unwrap_or_else(Timestamp::now);
@@ -226,6 +226,7 @@ pub fn record_denial(sample: &Sample) -> Result<(), Error> {
         Jsonb::of(&serde_json::json!({ "verdict": sample.verdict.as_str() })),
         // A denial that was raised as an error has no correlation id.
         (sample.correlation != [0; 16]).then(|| Text::from(hex::encode(sample.correlation).as_str())),
+        sample.label().filter(|label| label.is_ascii()).map(Text::from),
     ]);
     Ok(())
 }

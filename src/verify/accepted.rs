@@ -10,7 +10,8 @@ use super::cache::effective::Effective;
 use super::cache::set_associative::Weigh;
 use crate::keys;
 use crate::model::data_scope::DataScopes;
-use crate::model::network::{Client, Network};
+use crate::model::narrowing::Narrowing;
+use crate::model::network::{Client, Network, admits};
 use crate::model::token_state::{has_begun, has_ended};
 use crate::pg::types::clock::Timestamp;
 use crate::pg::types::composite::{CachedComposite, CachedDatum};
@@ -52,13 +53,19 @@ pub struct Conditions {
     pub(super) not_before: Option<Timestamp>,
     pub(super) networks: Option<Box<[Network]>>,
     pub(super) data_scopes: DataScopes,
+    /// Of a child: what it leaves of its parent, which the token is.
+    pub(super) narrowing: Option<Rc<Narrowing>>,
 }
 
 impl Conditions {
     /// The conditions, if there are any.
     pub(super) fn boxed(self) -> Option<Box<Self>> {
-        let Conditions { pepper, not_before, networks, data_scopes } = &self;
-        let has_any = pepper.is_some() || not_before.is_some() || networks.is_some() || !data_scopes.is_unrestricted();
+        let Conditions { pepper, not_before, networks, data_scopes, narrowing } = &self;
+        let has_any = pepper.is_some()
+            || not_before.is_some()
+            || networks.is_some()
+            || !data_scopes.is_unrestricted()
+            || narrowing.is_some();
         has_any.then(|| Box::new(self))
     }
 
@@ -66,6 +73,7 @@ impl Conditions {
         size_of::<Self>()
             + self.networks.as_ref().map_or(0, |networks| size_of_val(&**networks))
             + self.data_scopes.size()
+            + self.narrowing.as_ref().map_or(0, |narrowing| narrowing.size())
     }
 }
 
@@ -79,20 +87,42 @@ impl Accepted {
         &self.effective
     }
 
+    /// What is left of the token, if a child of it was presented.
+    pub fn narrowing(&self) -> Option<&Rc<Narrowing>> {
+        self.conditions.as_ref()?.narrowing.as_ref()
+    }
+
+    /// The child of the token that was presented, if one was, with its digest.
+    pub fn child(&self) -> Option<(&Rc<Narrowing>, Digest)> {
+        self.narrowing().zip(self.digest.and_then(|digest| Digest::from_bytes(&digest).ok()))
+    }
+
+    /// Whether the same text was presented.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let child = |of: &Self| of.narrowing().and(of.digest);
+        self.id == other.id && child(self) == child(other)
+    }
+
     /// Its data scopes; `None` is unrestricted.
     pub fn data_scopes(&self) -> Option<&DataScopes> {
         self.conditions.as_ref().map(|conditions| &conditions.data_scopes)
     }
 
     /// Whether the token has this digest and is good for the question now, its rate apart, provided that none of our
-    /// rows has changed since it was accepted.
-    pub(super) fn is_still(&self, digest: &Digest, question: &Question, now: Timestamp) -> bool {
+    /// rows has changed since it was accepted. A child is never taken for a token, nor a token for a child, whatever
+    /// their digests are.
+    pub(super) fn is_still<const CHILD: bool>(&self, digest: &Digest, question: &Question, now: Timestamp) -> bool {
         let conditions = self.conditions.as_deref();
         let pepper = conditions.and_then(|conditions| conditions.pepper.as_deref());
         self.digest.is_some_and(|stored| under(pepper, digest).matches(&stored))
             && !has_ended(Some(self.expires_at), now)
-            && conditions.is_none_or(|conditions| conditions.admit(question.client.known(), now))
+            && conditions.map_or(!CHILD, |conditions| conditions.admit::<CHILD>(question.client.known(), now))
             && self.effective.grants(&question.require)
+    }
+
+    /// Whether this is the child with this digest.
+    pub(super) fn is_child(&self, digest: &Digest) -> bool {
+        self.narrowing().is_some() && self.digest.is_some_and(|own| digest.matches(&own))
     }
 
     /// Takes one use from the allowance of the token, and returns whether there was one. Called last.
@@ -116,14 +146,12 @@ impl Accepted {
 }
 
 impl Conditions {
-    fn admit(&self, client: Option<Client>, now: Timestamp) -> bool {
-        has_begun(self.not_before, now) && admits(self.networks.as_deref(), client)
+    fn admit<const CHILD: bool>(&self, client: Option<Client>, now: Timestamp) -> bool {
+        self.narrowing.is_some() == CHILD
+            && has_begun(self.not_before, now)
+            && admits(self.networks.as_deref(), client)
+            && self.narrowing.as_ref().is_none_or(|narrowing| narrowing.admits(client))
     }
-}
-
-/// Whether a client may use a token that is bound to these networks; any client may if `None`.
-pub fn admits(networks: Option<&[Network]>, client: Option<Client>) -> bool {
-    networks.is_none_or(|networks| client.is_some_and(|client| networks.iter().any(|network| network.contains(client))))
 }
 
 impl CachedComposite for Accepted {

@@ -9,6 +9,7 @@ use super::accepted::Accepted;
 use crate::catalog::event::correlation;
 use crate::error::Error;
 use crate::model::data_scope::DataScopes;
+use crate::model::narrowing::Narrowing;
 use crate::model::network::ClientAddress;
 use crate::model::principal_name::PrincipalName;
 use crate::model::scope::Scope;
@@ -17,6 +18,7 @@ use crate::pg::sql::statement::fields;
 use crate::pg::types::clock::Timestamp;
 use crate::pg::types::composite::{Fields, Verification};
 use crate::pg::types::encoding;
+use crate::pg::types::json_object::JsonObject;
 use crate::pg::types::jsonb::Jsonb;
 use crate::pg::types::text::Text;
 use crate::usage::{Denial, RetryAfter};
@@ -45,6 +47,8 @@ pub struct Refused {
     /// Id, kind and name of the token, for logs.
     token: Option<(Uuid, Text, Option<Text>)>,
     detail: Option<Jsonb>,
+    /// Label and end of the child that was presented, if one was.
+    derived: Option<Jsonb>,
     /// The denial that is to become an event, if any.
     denial: Option<Denial>,
 }
@@ -52,7 +56,7 @@ pub struct Refused {
 impl Outcome {
     /// A refusal without a token.
     pub fn without_token(verdict: Verdict, denial: Option<Denial>) -> Self {
-        Outcome::Refused(Refused { verdict, token: None, detail: None, denial })
+        Outcome::Refused(Refused { verdict, token: None, detail: None, derived: None, denial })
     }
 
     /// The outcome as the composite.
@@ -93,7 +97,7 @@ impl Shown {
             self.metadata,
             None::<Jsonb>,
             &correlation_id[..],
-            None::<Jsonb>,
+            accepted.narrowing().map(|narrowing| described(narrowing)),
         ])
     }
 }
@@ -101,7 +105,13 @@ impl Shown {
 impl Refused {
     /// The refusal of a token that exists.
     pub fn token(verdict: Verdict, id: Uuid, kind: Text, name: Option<Text>, denial: Option<Denial>) -> Self {
-        Refused { verdict, token: Some((id, kind, name)), detail: None, denial }
+        Refused { verdict, token: Some((id, kind, name)), detail: None, derived: None, denial }
+    }
+
+    /// Adds which child of the token was presented, if one was.
+    pub fn derived(mut self, narrowing: Option<&Narrowing>) -> Self {
+        self.derived = narrowing.map(described);
+        self
     }
 
     /// Adds why the owner is inactive.
@@ -166,9 +176,15 @@ impl Refused {
             None::<Jsonb>,
             self.detail,
             &correlation_id[..],
-            None::<Jsonb>,
+            self.derived,
         ])
     }
+}
+
+/// What verifications and identities tell of a child.
+pub fn described(narrowing: &Narrowing) -> Jsonb {
+    let label = narrowing.label().map(str::as_bytes);
+    JsonObject::new().text("label", label).moment("expires_at", Some(narrowing.end())).into()
 }
 
 fn json_of(data_scopes: Option<&DataScopes>) -> Jsonb {

@@ -7,6 +7,7 @@
 //! generation has not moved, and never in a transaction that has written itself, since that sees rows that a rollback
 //! would take back.
 
+pub mod derived;
 pub mod effective;
 mod principals;
 pub mod set_associative;
@@ -47,7 +48,8 @@ struct Cache {
     /// The generation in which everything was dropped last.
     since: u64,
     cache_size: usize,
-    /// By lookup; a token comes from its own row, its owner's and its kind's.
+    /// By lookup, children by their digest; a token comes from its own row, its owner's and its kind's, and a child
+    /// from those of its parent.
     tokens: SetAssociative<Accepted, 3>,
     principals: Principals,
     combinations: Combinations,
@@ -57,6 +59,8 @@ struct Cache {
     imports: Option<Imports>,
     /// The keys of older systems that were needed, likewise.
     import_keys: Vec<Rc<NamedKey<ImportKey>>>,
+    /// Whether any child was revoked by itself.
+    derived_deaths: Option<(Sources<1>, bool)>,
 }
 
 /// How many bytes of `tokenauth.cache_size` each part may take.
@@ -99,6 +103,7 @@ backend_local! {
         peppers: Vec::new(),
         imports: None,
         import_keys: Vec::new(),
+        derived_deaths: None,
     });
 }
 
@@ -121,6 +126,7 @@ impl Cache {
         self.peppers.clear();
         self.imports = None;
         self.import_keys.clear();
+        self.derived_deaths = None;
         scope_interner::clear();
     }
 
@@ -136,8 +142,8 @@ impl Cache {
     }
 
     /// Stores an accepted token if it is worth it, and returns whether it does.
-    fn keep(&mut self, lookup: i64, accepted: &Rc<Accepted>, generation: u64) -> bool {
-        let (key, weight) = (lookup.cast_unsigned(), accepted.weight());
+    fn keep(&mut self, key: u64, lookup: Lookup, accepted: &Rc<Accepted>, generation: u64) -> bool {
+        let weight = accepted.weight();
         if accepted.digest.is_none() || !self.tokens.wants(key, weight, share::tokens()) {
             return false;
         }
@@ -147,7 +153,7 @@ impl Cache {
         }
         let most = share::tokens().min(share::rows().saturating_sub(self.principals.size()));
         let rows = [
-            token::row_key(lookup),
+            token::row_key(lookup.to_bigint()),
             principal::row_key(&accepted.owner),
             kind::row_key(accepted.effective.kind().name.as_bytes()),
         ];
@@ -184,29 +190,47 @@ pub fn ask(lookup: Lookup, digest: &Digest, question: &Question) -> Result<Optio
             })
         }));
     };
-    let key = lookup.to_bigint().cast_unsigned();
-    let known = CACHE.with_borrow_mut(|cache| cache.fresh().tokens.find(key, generation).map(Rc::clone));
-    if let Some(known) = known.filter(|known| question.is_answered_by(known)) {
-        usage::prefetch(known.id, true);
-        let now = Timestamp::now();
-        // Otherwise the rows must tell what is wrong.
-        if known.is_still(digest, question, now) && known.is_admitted(now) {
-            usage::count(known.id, Verdict::Valid, known.rotated, question.client.known(), now);
-            return Ok(Some(Outcome::Accepted(known, None)));
-        }
+    let key = lookup.to_bits();
+    if let Some(known) = known(key, generation)
+        && let Some(outcome) = recalled::<false>(known, digest, question)
+    {
+        return Ok(Some(outcome));
     }
     let (resolved, generation) =
         settled(generation, |snapshot, generation| read(lookup, digest, snapshot, Some(generation)));
-    let outcome = resolved?.map(|resolved| resolved.judge(question, effective));
-    Ok(outcome.map(|mut outcome| {
-        if let Outcome::Accepted(accepted, Some(shown)) = &mut outcome
-            && invalidation::last_generation() == generation
-        {
-            let lookup = lookup.to_bigint();
-            shown.is_kept = CACHE.with_borrow_mut(|cache| cache.fresh().keep(lookup, accepted, generation));
-        }
-        outcome
-    }))
+    Ok(resolved?.map(|resolved| judged(resolved, key, lookup, question, generation)))
+}
+
+/// What is cached under this key.
+#[inline]
+fn known(key: u64, generation: u64) -> Option<Rc<Accepted>> {
+    CACHE.with_borrow_mut(|cache| cache.fresh().tokens.find(key, generation).map(Rc::clone))
+}
+
+/// The outcome for a cached token, or for a child of one; `None` if the rows must tell what is wrong.
+#[inline]
+fn recalled<const CHILD: bool>(known: Rc<Accepted>, digest: &Digest, question: &Question) -> Option<Outcome> {
+    if !question.is_answered_by(&known) {
+        return None;
+    }
+    usage::prefetch(known.id, true);
+    let now = Timestamp::now();
+    if !known.is_still::<CHILD>(digest, question, now) || !known.is_admitted(now) {
+        return None;
+    }
+    usage::count(known.id, Verdict::Valid, known.rotated, question.client.known(), now);
+    Some(Outcome::Accepted(known, None))
+}
+
+/// Judges what was read in this generation, and caches it under this key if it is accepted and worth it.
+fn judged(resolved: Resolved, key: u64, lookup: Lookup, question: &Question, generation: u64) -> Outcome {
+    let mut outcome = resolved.judge(question, effective);
+    if let Outcome::Accepted(accepted, Some(shown)) = &mut outcome
+        && invalidation::last_generation() == generation
+    {
+        shown.is_kept = CACHE.with_borrow_mut(|cache| cache.fresh().keep(key, lookup, accepted, generation));
+    }
+    outcome
 }
 
 fn effective(resolved: &Resolved) -> Rc<Effective> {

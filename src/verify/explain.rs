@@ -7,6 +7,7 @@ use pgrx::prelude::*;
 use crate::arguments;
 use crate::arguments::caller::Caller;
 use crate::catalog;
+use crate::catalog::derived_death;
 use crate::catalog::principal::Principal;
 use crate::catalog::token;
 use crate::catalog::token::Token;
@@ -26,6 +27,7 @@ use crate::pg::types::row::Row;
 use crate::pg::types::text::{PresentedText, Text};
 use crate::usage::{self, RetryAfter};
 use crate::verify;
+use crate::verify::derived::{self, Child, IdentifiedChild};
 
 /// Shows why a token is accepted or refused, check by check.
 ///
@@ -61,9 +63,13 @@ fn explain(
     let given = arguments::given("token_or_id", token_or_id)?;
     let require = arguments::scopes("require", &arguments::given("require", require)?)?;
     let mut report = Report::default();
-    if let Some(id) = report.identify(&given)? {
-        let client = ClientAddress::read(client.as_ref().map(Text::as_bytes));
-        report.examine(id, &require, client)?;
+    let client = ClientAddress::read(client.as_ref().map(Text::as_bytes));
+    if let Some(child) = report.identify_child(&given)? {
+        if let Some(child) = child {
+            report.examine(child.parent, Some(&child), &require, client)?;
+        }
+    } else if let Some(id) = report.identify(&given)? {
+        report.examine(id, None, &require, client)?;
     }
     Ok(TableIterator::new(report.0))
 }
@@ -104,7 +110,35 @@ impl Report {
         Ok(found)
     }
 
-    fn examine(&mut self, id: Uuid, require: &Scopes, client: ClientAddress) -> Result<(), Error> {
+    /// `None` if the text does not have the form of a derived token, and without one inside if it is that of none here.
+    fn identify_child(&mut self, given: &PresentedText<'_>) -> Result<Option<Option<IdentifiedChild>>, Error> {
+        let Some(text) = given.bytes().filter(|text| Child::parse(text).is_ok()) else {
+            return Ok(None);
+        };
+        self.add("form", true, "the text has the form of a derived token".into());
+        let child = derived::identify(text)?;
+        match &child {
+            Some(child) => {
+                self.add("known", true, format!("it was derived from token {:-x}, whose checks follow", child.parent))
+            }
+            None => self.add(
+                "known",
+                false,
+                "no token here has signed it: there is none with its lookup, or its kind is not derivable, or was \
+                 not when the token was issued, or the signature is another's"
+                    .into(),
+            ),
+        }
+        Ok(Some(child))
+    }
+
+    fn examine(
+        &mut self,
+        id: Uuid,
+        child: Option<&IdentifiedChild>,
+        require: &Scopes,
+        client: ClientAddress,
+    ) -> Result<(), Error> {
         let snapshot = LatestSnapshot::take();
         let now = Timestamp::now();
         let token = token::find(id).ok_or(TokenError::NotFound(id))?;
@@ -122,11 +156,46 @@ impl Report {
         self.times(&token, now);
         self.owner(&token, &owner, now);
         self.network(id, client)?;
+        if let Some(child) = child {
+            self.child(child, &kind, client, now);
+        }
         self.rate(id, &kind, now);
         for scope in require.each() {
             self.scope(scope, &kind, &token, &owner);
+            let is_left = child.is_none_or(|child| child.narrowing.grants(scope));
+            if !is_left {
+                self.add("derived: scope", false, format!("scope {scope} is not among those that it was derived for"));
+            }
         }
         Ok(())
+    }
+
+    /// Reports what a derived token adds to the checks of the one that it was derived from.
+    fn child(&mut self, child: &IdentifiedChild, kind: &Kind, client: ClientAddress, now: Timestamp) {
+        let narrowing = &child.narrowing;
+        let is_killed = derived_death::is_recorded(&child.digest, &LatestSnapshot::take());
+        let alive = if is_killed { "it was revoked by itself" } else { "it was not revoked by itself" };
+        self.add("derived: alive", !is_killed, alive.into());
+        let has_begun = has_begun(Some(narrowing.begin()), now);
+        let begun =
+            if has_begun { "it has begun".into() } else { format!("it begins in {}", span(narrowing.start(), now)) };
+        self.add("derived: begun", has_begun, begun);
+        let is_over = has_ended(Some(narrowing.end()), now);
+        let ends = if is_over { ago(narrowing.end(), now) } else { format!("in {}", span(narrowing.end(), now)) };
+        self.add("derived: not expired", !is_over, format!("{} {ends}", if is_over { "it ended" } else { "it ends" }));
+        let is_too_long = narrowing.is_too_long_for(kind);
+        let lasts = span(narrowing.end(), narrowing.start());
+        let lasts = if is_too_long {
+            format!("it lasts {lasts}, longer than max_derived_lifetime of kind {}", kind.name.shown())
+        } else {
+            format!("it lasts {lasts}")
+        };
+        self.add("derived: lifetime", !is_too_long, lasts);
+        if narrowing.networks().is_some() {
+            let is_inside = narrowing.admits(client.known());
+            let inside = if is_inside { "the client is in its networks" } else { "the client is not in its networks" };
+            self.add("derived: network", is_inside, inside.into());
+        }
     }
 
     fn death(&mut self, token: &Token, owner: &Principal, now: Timestamp) {

@@ -1,7 +1,8 @@
 //! What a request presents: a token somewhere in its headers, and the address of its client.
 
+use super::derived::Child;
 use super::http::{Credential, Headers, Names};
-use super::{Claim, Outcome, Question, cache, find_import, identify_digest};
+use super::{Claim, FOREIGN, Outcome, Question, cache, find_import, identify_digest};
 use crate::error::Error;
 use crate::model::network::ClientAddress;
 use crate::model::verdict::Verdict;
@@ -69,8 +70,12 @@ impl Question {
 /// # Errors
 /// Those of [`identify_digest`].
 fn is_token(text: &[u8]) -> Result<bool, Error> {
-    let Claim::Foreign(text) = Claim::of_text(text) else {
-        return Ok(matches!(Claim::of_text(text), Claim::Token { .. }));
+    let text = match Claim::of_text(text) {
+        Claim::Token { .. } => return Ok(true),
+        Claim::Child(text) if Child::parse(text).is_ok() => return Ok(true),
+        Claim::Child(text) if !FOREIGN.contains(&text.len()) => return Ok(false),
+        Claim::Bad(_) => return Ok(false),
+        Claim::Child(text) | Claim::Foreign(text) => text,
     };
     Ok(find_import(&cache::imports(), None, Some(text), identify_digest)?.is_some())
 }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use pgrx::Uuid;
 
 use super::Question;
-use super::accepted::{Accepted, Conditions, Peppering, admits, under};
+use super::accepted::{Accepted, Conditions, Peppering, under};
 use super::answer::{Outcome, Refused, Shown};
 use super::cache::Owner;
 use super::cache::effective::Effective;
@@ -15,7 +15,8 @@ use crate::catalog::token::{self, BY_LOOKUP, column};
 use crate::error::KeyError;
 use crate::model::data_scope::DataScopes;
 use crate::model::kind::Kind;
-use crate::model::network::Network;
+use crate::model::narrowing::Narrowing;
+use crate::model::network::{Network, admits};
 use crate::model::scope::{Scope, Scopes};
 use crate::model::token_state::TokenState;
 use crate::model::verdict::Verdict;
@@ -27,6 +28,7 @@ use crate::pg::types::composite::CachedDatum;
 use crate::pg::types::jsonb::Jsonb;
 use crate::pg::types::row::Row;
 use crate::pg::types::text::Text;
+use crate::token::derived::PublicKey;
 use crate::token::{Digest, Lookup};
 use crate::usage::{self, RetryAfter};
 
@@ -47,6 +49,8 @@ pub struct TokenRow {
     data_scopes: Option<DataScopes>,
     networks: Option<Box<[Network]>>,
     metadata: Option<Jsonb>,
+    /// What the child that was presented leaves of it, if one was.
+    pub narrowing: Option<Rc<Narrowing>>,
 }
 
 impl TokenRow {
@@ -70,6 +74,37 @@ impl TokenRow {
             .unwrap_or(Ok(None))
     }
 
+    /// Finds the token with this lookup, and the public key of its children, under the pepper that its row names. Its
+    /// digest becomes that of the child that is presented.
+    ///
+    /// # Errors
+    /// Those of `pepper`.
+    pub fn find_parent(
+        lookup: Lookup,
+        child: &Digest,
+        snapshot: &LatestSnapshot,
+        pepper: impl FnOnce(&[u8]) -> Result<Rc<Peppering>, KeyError>,
+    ) -> Result<Option<(Self, PublicKey)>, KeyError> {
+        BY_LOOKUP
+            .find(IndexKey::Bigint(lookup.to_bigint()), snapshot, |row| {
+                let Some(stored) = row.bytes(column::DERIVE_KEY) else {
+                    return Ok(None);
+                };
+                let pepper = row.bytes(column::PEPPER).map(pepper).transpose()?;
+                let id: Uuid = row.required(column::ID);
+                let pepper = pepper.as_ref().map(|pepper| &pepper.key);
+                let key = PublicKey::of_stored(stored, id.as_bytes(), lookup, pepper);
+                Ok(key.map(|key| (TokenRow::read(row, child.clone(), None), key)))
+            })
+            .unwrap_or(Ok(None))
+    }
+
+    /// Narrows the token to what a child leaves of it; `is_killed` if the child was revoked by itself.
+    pub fn narrow(&mut self, narrowing: Rc<Narrowing>, kind: &Kind, is_killed: bool) {
+        self.state = narrowing.state(self.state, kind, is_killed);
+        self.narrowing = Some(narrowing);
+    }
+
     fn read(row: &Row, digest: Digest, pepper: Option<Rc<Peppering>>) -> Self {
         TokenRow {
             owner: row.required(column::OWNER),
@@ -89,6 +124,7 @@ impl TokenRow {
                 .optional::<TextArray>(column::NETWORKS)
                 .map(|list| list.stored().filter_map(|network| Network::parse(network).ok()).collect()),
             metadata: row.optional(column::METADATA),
+            narrowing: None,
         }
     }
 }
@@ -105,11 +141,20 @@ impl Resolved {
     pub fn judge(self, question: &Question, effective: impl FnOnce(&Self) -> Rc<Effective>) -> Outcome {
         let now = Timestamp::now();
         let (verdict, retry_after) = self.verdict(question, now);
-        let denial = usage::count(self.token.id, verdict, self.token.rotated, question.client.known(), now);
-        let refused = |token: TokenRow| Refused::token(verdict, token.id, token.kind, token.name, denial);
+        let mut denial = usage::count(self.token.id, verdict, self.token.rotated, question.client.known(), now);
+        if let Some(label) = self.token.narrowing.as_ref().and_then(|narrowing| narrowing.label()) {
+            denial = denial.map(|denial| denial.labelled(label));
+        }
+        let refused = |token: TokenRow| {
+            Refused::token(verdict, token.id, token.kind, token.name, denial).derived(token.narrowing.as_deref())
+        };
         match verdict {
             Verdict::Valid => {
-                let effective = effective(&self);
+                let parents = effective(&self);
+                let effective = match &self.token.narrowing {
+                    Some(narrowing) if !narrowing.leaves_scopes() => Rc::new(parents.narrowed(narrowing)),
+                    _ => parents,
+                };
                 self.accepted(effective)
             }
             Verdict::OwnerInactive => {
@@ -126,13 +171,19 @@ impl Resolved {
     }
 
     fn accepted(self, effective: Rc<Effective>) -> Outcome {
-        let data_scopes =
-            self.kind.effective_data_scopes(self.token.data_scopes.as_ref(), &self.owner.principal.data_scopes);
-        let TokenRow { owner, id, digest, pepper, name, state, rotated, networks, metadata, .. } = self.token;
+        let held = &self.owner.principal.data_scopes;
+        let mut data_scopes = self.kind.effective_data_scopes(self.token.data_scopes.as_ref(), held);
+        let TokenRow { owner, id, digest, pepper, name, state, rotated, networks, metadata, narrowing, .. } =
+            self.token;
+        if let Some(narrowing) = &narrowing {
+            data_scopes = narrowing.data_scopes(data_scopes);
+        }
         let expires_at = state.ends_at();
         let shown = name.as_ref().map_or(0, |name| name.as_bytes().len())
             + metadata.as_ref().map_or(0, Jsonb::len)
-            + data_scopes.size();
+            + data_scopes.size()
+            // Label and end, in JSON.
+            + narrowing.as_ref().map_or(0, |narrowing| 64 + narrowing.label().map_or(0, str::len));
         let accepted = Accepted {
             id,
             digest: digest.as_bytes().try_into().ok(),
@@ -140,7 +191,7 @@ impl Resolved {
             expires_at: expires_at.unwrap_or(Timestamp::INFINITY),
             owner: owner.into_bytes(),
             effective,
-            conditions: Conditions { pepper, not_before: state.not_before, networks, data_scopes }.boxed(),
+            conditions: Conditions { pepper, not_before: state.not_before, networks, data_scopes, narrowing }.boxed(),
             cached_answer: CachedDatum::default(),
             weight: 0,
         };
@@ -164,7 +215,9 @@ impl Resolved {
     /// Why the token is refused, whatever scopes are required.
     fn refusal(&self, question: &Question, now: Timestamp) -> Option<Verdict> {
         let outside = || {
-            let is_inside = admits(self.token.networks.as_deref(), question.client.known());
+            let client = question.client.known();
+            let is_inside = admits(self.token.networks.as_deref(), client)
+                && self.token.narrowing.as_ref().is_none_or(|narrowing| narrowing.admits(client));
             (!is_inside).then_some(Verdict::NetworkDenied)
         };
         self.token.state.refusal(&self.owner.principal.state, now).or_else(outside)
@@ -172,5 +225,6 @@ impl Resolved {
 
     fn grants(&self, scope: &Scope) -> bool {
         self.kind.grants(scope, self.token.scopes.as_deref(), &self.owner.principal.permissions)
+            && self.token.narrowing.as_ref().is_none_or(|narrowing| narrowing.grants(scope))
     }
 }

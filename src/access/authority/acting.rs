@@ -5,7 +5,8 @@ use std::rc::Rc;
 use super::holding::ActingToken;
 use crate::access::actor::{Actor, Presenter};
 use crate::catalog::principal::{self, Hold, Principal};
-use crate::catalog::{kind, token};
+use crate::catalog::token::grant::Grant;
+use crate::catalog::{derived_death, kind, token};
 use crate::error::{AccessError, Error, IdentityError};
 use crate::model::data_scope::DataScopes;
 use crate::model::principal_name::PrincipalName;
@@ -66,14 +67,29 @@ impl Acting {
 
     fn by_token(presenter: &Presenter, owner: &Principal) -> Result<Self, Error> {
         let now = Timestamp::now();
+        let snapshot = LatestSnapshot::take();
         let token = token::find(presenter.token).ok_or(IdentityError::NotAccepted)?;
-        if token.state.refusal(&owner.state, now).is_some() {
+        let kind = kind::find(token.kind.as_bytes(), &snapshot).ok_or(IdentityError::NotAccepted)?;
+        let state = match &presenter.child {
+            None => token.state,
+            Some(_) if !kind.derivable => return Err(IdentityError::NotAccepted.into()),
+            Some(child) => {
+                child.narrowing.state(token.state, &kind, derived_death::is_recorded(&child.digest, &snapshot))
+            }
+        };
+        if state.refusal(&owner.state, now).is_some() {
             return Err(IdentityError::NotAccepted.into());
         }
-        let kind = kind::find(token.kind.as_bytes(), &LatestSnapshot::take()).ok_or(IdentityError::NotAccepted)?;
+        let Grant { scopes, data_scopes } = &token.extent.grant;
+        let mut scopes = kind.effective_scopes(scopes.as_ref(), &owner.permissions);
+        let mut data_scopes = kind.effective_data_scopes(data_scopes.as_ref(), &owner.data_scopes);
+        if let Some(child) = &presenter.child {
+            scopes = child.narrowing.scopes(&scopes);
+            data_scopes = child.narrowing.data_scopes(data_scopes);
+        }
         Ok(Acting {
-            scopes: Rc::new(kind.effective_scopes(token.extent.grant.scopes.as_ref(), &owner.permissions)),
-            data_scopes: kind.effective_data_scopes(token.extent.grant.data_scopes.as_ref(), &owner.data_scopes),
+            scopes: Rc::new(scopes),
+            data_scopes,
             presented: Some(Rc::new(ActingToken { kind: kind.name, extent: token.extent })),
         })
     }

@@ -15,7 +15,9 @@ use crate::model::scope::Scope;
 use crate::pg::function::call::Call;
 use crate::pg::types::array::TextArray;
 use crate::pg::types::encoding;
+use crate::pg::types::jsonb::Jsonb;
 use crate::pg::types::text::Text;
+use crate::verify::described;
 
 /// Returns the principal that the transaction acts for; NULL when nobody is authenticated.
 ///
@@ -92,6 +94,33 @@ fn current_owner_id(call: Call) -> Result<Option<Text>, ErrorReport> {
 fn current_token_id(call: Call) -> Result<Option<Uuid>, ErrorReport> {
     Caller::enter_restricted(call)?;
     Ok(state::current()?.map(|identity| identity.id))
+}
+
+/// Returns label and end of the derived token that authenticated the transaction; NULL for any other.
+///
+/// Added in 0.2.0.
+///
+/// # Returns
+/// `{"label": …, "expires_at": …}`; a label that was not given is left out
+///
+/// # Errors
+/// `25000` in a parallel worker.
+///
+/// # Access
+/// `identity`
+///
+/// # Example
+/// ```sql
+/// UPDATE tokenauth.kind SET derivable = true WHERE name = 'api';
+/// SELECT token AS parent FROM tokenauth.issue('api', 'user:42') \gset
+/// SELECT tokenauth.derive(:'parent', label => 'nightly export') AS child \gset
+/// SELECT verdict FROM tokenauth.sign_in(:'child');
+/// SELECT tokenauth.current_derived() ->> 'label' AS label;
+/// ```
+#[pg_extern(schema = "tokenauth", stable, parallel_restricted)]
+fn current_derived(call: Call) -> Result<Option<Jsonb>, ErrorReport> {
+    Caller::enter_restricted(call)?;
+    Ok(state::current()?.and_then(|identity| identity.narrowing().map(|narrowing| described(narrowing))))
 }
 
 /// Returns the kind of the token that authenticated the transaction.

@@ -97,9 +97,9 @@ struct LoginIdentity {
 }
 
 impl LoginIdentity {
-    /// Whether this is the same token, presented as the same role.
+    /// Whether this is the same token, or the same child of one, presented as the same role.
     fn is_same(&self, other: &LoginIdentity) -> bool {
-        self.identity.id == other.identity.id && self.session_user == other.session_user
+        self.identity.is_same(&other.identity) && self.session_user == other.session_user
     }
 }
 

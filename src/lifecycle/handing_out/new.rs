@@ -22,6 +22,7 @@ use crate::pg::types::composite::{Fields, IssuedFields};
 use crate::pg::types::encoding;
 use crate::pg::types::jsonb::Jsonb;
 use crate::pg::types::text::Text;
+use crate::token::derived::DerivingKey;
 use crate::token::{Algorithm, Digest, Lookup, NewToken, Pepper};
 use crate::usage;
 
@@ -64,6 +65,8 @@ pub struct StoredCredential<'a> {
     pub hint: Option<Text>,
     /// The text, sealed.
     pub sealed: Option<Sealed>,
+    /// What children of the token are recognised by, if it may have any.
+    pub derive_key: Option<Vec<u8>>,
 }
 
 impl Admission {
@@ -134,6 +137,10 @@ impl New<'_> {
                     .as_deref()
                     .map(|seal| Sealed::close(seal, token.expose().as_bytes(), self.id))
                     .transpose()?,
+                derive_key: self.kind.derivable.then(|| {
+                    let key = DerivingKey::of(token.expose().as_bytes()).public();
+                    key.to_stored(self.id.as_bytes(), token.lookup(), pepper.as_ref().map(|pepper| &pepper.key))
+                }),
             };
             // Not stored: its 64 random bits are another token's lookup. Draw again.
             if self.insert(credential, "token.issued", self.created_at)? {
@@ -187,6 +194,7 @@ impl New<'_> {
                 (column::ROTATED_FROM, Argument::of(self.rotated_from)),
                 (column::SEALED, Argument::of(credential.sealed.as_ref().map(|sealed| sealed.text.as_slice()))),
                 (column::SEAL, Argument::of(credential.sealed.as_ref().map(|sealed| &*sealed.seal))),
+                (column::DERIVE_KEY, Argument::of(credential.derive_key)),
             ],
         );
         if !is_stored {

@@ -115,6 +115,7 @@ fn altered_triggers() -> Vec<Finding> {
                         ('kind', 'record_truncate', 'O'), ('event', 'append_only', 'A'),
                         ('kind', 'signal', 'A'), ('principal', 'signal', 'A'), ('token', 'signal', 'A'),
                         ('import', 'signal', 'A'), ('import', 'signal_apply', 'R'),
+                        ('derived_death', 'signal', 'A'), ('derived_death', 'signal_row', 'A'),
                         ('kind', 'signal_row', 'A'),
                         ('principal', 'signal_update', 'A'), ('principal', 'signal_delete', 'A'),
                         ('token', 'signal_update', 'A'), ('token', 'signal_delete', 'A')) w (on_table, name, enabled)

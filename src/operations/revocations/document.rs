@@ -30,6 +30,8 @@ pub struct Document {
     pub expiries: Rows,
     /// Owners that had become inactive, and why.
     pub inactive: Vec<(PrincipalName, Option<Text>)>,
+    /// Children of tokens that were revoked by themselves: `digest`, `token_id`, `expires_at`.
+    pub children: Rows,
     /// Whether there is another document that goes on from this one.
     pub more: bool,
     /// All tokens and principals that any of the lists names: `id` of a token, or `principal`.
@@ -58,6 +60,8 @@ struct Written {
     expiries: Vec<WrittenMoment>,
     #[serde(default)]
     inactive: Vec<WrittenInactive>,
+    #[serde(default)]
+    derived: Vec<WrittenChild>,
 }
 
 #[derive(Deserialize)]
@@ -110,6 +114,15 @@ struct WrittenInactive {
     reason: Option<Reason>,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenChild {
+    digest: String,
+    id: String,
+    at: String,
+    expires_at: String,
+}
+
 impl Document {
     /// Reads a document.
     ///
@@ -141,6 +154,10 @@ impl Document {
             disabled: Rows::new(c"tokenauth_told", &[(c"id", uuid), (c"at", moment)]),
             expiries: Rows::new(c"tokenauth_told", &[(c"id", uuid), (c"at", moment)]),
             inactive: Vec::new(),
+            children: Rows::new(
+                c"tokenauth_children",
+                &[(c"digest", pg_sys::BYTEAOID), (c"token_id", uuid), (c"expires_at", moment)],
+            ),
             more: written.more,
             named: Rows::new(c"tokenauth_named", &[(c"id", uuid), (c"principal", text)]),
         };
@@ -182,6 +199,14 @@ impl Document {
                 principal(&name).zip(why_died(reason)).ok_or(ImportError::Revocation { of: "inactive", index })?;
             parsed.named.put(fields![None::<pgrx::Uuid>, row.0.text()]);
             parsed.inactive.push(row);
+        }
+        for (index, WrittenChild { digest, id, at, expires_at }) in numbered(written.derived) {
+            let mut bytes = [0; 32];
+            let is_digest = hex::decode_to_slice(&digest, &mut bytes).is_ok();
+            let row = token(&id).zip(Timestamp::parse(&expires_at)).filter(|_| is_digest && past(&at).is_some());
+            let (id, expires_at) = row.ok_or(ImportError::Revocation { of: "derived", index })?;
+            parsed.children.put(fields![&bytes[..], id, expires_at]);
+            parsed.named.put(fields![id, None::<Text>]);
         }
         Ok(parsed)
     }

@@ -9,8 +9,8 @@ use crate::error::Error;
 use crate::pg::sql::statement::{Statement, arguments};
 use crate::pg::transaction::acting_as::ActingAs;
 use crate::pg::types::text::Text;
-use crate::token::Presented;
-use crate::verify::identify_token;
+use crate::token::{Digest, Presented};
+use crate::verify::{derived, identify_token};
 
 /// A token that was found.
 #[derive(Clone)]
@@ -37,10 +37,26 @@ impl KnownTokens {
     /// 55000 when its pepper is missing, or the key file has another key under its id.
     pub fn whose(&mut self, presented: &Presented) -> Result<Whose, Error> {
         let digest = presented.digest();
+        self.known(&digest, || identify_token(presented.lookup(), &digest, None))
+    }
+
+    /// Returns whose the token is that the one with this text was derived from.
+    ///
+    /// # Errors
+    /// As [`whose`](Self::whose).
+    pub fn whose_child(&mut self, text: &[u8]) -> Result<Whose, Error> {
+        self.known(&Digest::sha256(text), || Ok(derived::identify(text)?.map(|child| child.parent)))
+    }
+
+    fn known(
+        &mut self,
+        digest: &Digest,
+        identify: impl FnOnce() -> Result<Option<Uuid>, Error>,
+    ) -> Result<Whose, Error> {
         if let Some(whose) = self.0.get(digest.as_bytes()) {
             return Ok(whose.clone());
         }
-        let whose = match identify_token(presented.lookup(), &digest, None)? {
+        let whose = match identify()? {
             Some(id) => described(id),
             None => Whose { id: None, owner: None, kind: None, status: Text::from("unknown") },
         };

@@ -21,10 +21,11 @@ use crate::pg::scan::invalidation;
 pub(super) const NAME: &CStr = c"tokenauth";
 
 /// Every table and view of ours, by which our SQL names them.
-const RELATIONS: [&CStr; 18] = [
+const RELATIONS: &[&CStr] = &[
     c"announced",
     c"as_issued",
     c"binding",
+    c"derived_death",
     c"event",
     c"events",
     c"import",
@@ -117,7 +118,7 @@ impl Extension {
         let generations = || (authorization::generation(), invalidation::names());
         if PROVED.get() != generations() {
             let before = generations();
-            let existing = RELATIONS.into_iter().filter(|name| self.prove(name)).count();
+            let existing = RELATIONS.iter().filter(|name| self.prove(name)).count();
             // One that is missing, since the extension is not updated yet, may appear without notice.
             if existing == RELATIONS.len() {
                 PROVED.set(before);
@@ -144,6 +145,11 @@ impl Extension {
             );
         }
         true
+    }
+
+    /// Whether it has a relation of this name: releases add some.
+    pub fn has(&self, name: &CStr) -> bool {
+        self.relation(name).is_some()
     }
 
     /// The relation of this name, if it is a member.

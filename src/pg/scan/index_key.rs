@@ -15,6 +15,8 @@ pub enum IndexKey<'a> {
     Uuid(pgrx::Uuid),
     /// In a `text COLLATE "C"` column.
     Text(&'a [u8]),
+    /// In a `bytea` column.
+    Bytes(&'a [u8]),
 }
 
 impl IndexKey<'_> {
@@ -24,7 +26,7 @@ impl IndexKey<'_> {
             IndexKey::Bigint(key) => key.into_datum(),
             IndexKey::Boolean(key) => key.into_datum(),
             IndexKey::Uuid(key) => key.into_datum(),
-            IndexKey::Text(key) => key.into_datum(),
+            IndexKey::Text(key) | IndexKey::Bytes(key) => key.into_datum(),
         };
         datum.unwrap_or(pg_sys::Datum::null())
     }
@@ -40,7 +42,7 @@ impl IndexKey<'_> {
             IndexKey::Bigint(key) => row.optional::<i64>(column) == Some(*key),
             IndexKey::Boolean(key) => row.optional::<bool>(column) == Some(*key),
             IndexKey::Uuid(key) => row.optional::<pgrx::Uuid>(column) == Some(*key),
-            IndexKey::Text(key) => row.bytes(column) == Some(*key),
+            IndexKey::Text(key) | IndexKey::Bytes(key) => row.bytes(column) == Some(*key),
         }
     }
 }
@@ -97,6 +99,10 @@ impl Is {
             (IndexKey::Text(_), Is::Less) => pg_sys::F_TEXT_LT,
             (IndexKey::Text(_), Is::AtMost) => pg_sys::F_TEXT_LE,
             (IndexKey::Text(_), Is::Greater) => pg_sys::F_TEXT_GT,
+            (IndexKey::Bytes(_), Is::Equal) => pg_sys::F_BYTEAEQ,
+            (IndexKey::Bytes(_), Is::Less) => pg_sys::F_BYTEALT,
+            (IndexKey::Bytes(_), Is::AtMost) => pg_sys::F_BYTEALE,
+            (IndexKey::Bytes(_), Is::Greater) => pg_sys::F_BYTEAGT,
         }
     }
 }

@@ -157,7 +157,7 @@ impl<const N: usize> Walk<'_, N> {
         let (bytes, offset): (&[u8], usize) = match &key {
             IndexKey::Bigint(_) | IndexKey::Boolean(_) => return key.datum(),
             IndexKey::Uuid(key) => (key.as_bytes(), 0),
-            IndexKey::Text(key) => (key, HEADER),
+            IndexKey::Text(key) | IndexKey::Bytes(key) => (key, HEADER),
         };
         let room = &mut self.keys[place];
         room.resize((offset + bytes.len()).div_ceil(size_of::<u64>()), 0);

@@ -122,6 +122,7 @@ impl UniqueIndex {
             IndexKey::Boolean(key) => Argument::of(key),
             IndexKey::Uuid(key) => Argument::of(key),
             IndexKey::Text(key) => Argument::of(Text::from(key.to_vec())),
+            IndexKey::Bytes(key) => Argument::of(key),
         });
         let (table, mut names) = self.names(&columns);
         let key = names.pop().unwrap_or_default();

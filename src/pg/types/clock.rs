@@ -12,6 +12,10 @@ unsafe extern "C-unwind" {
     fn GetCurrentTimestamp() -> pg_sys::TimestampTz;
 }
 
+/// Microseconds in a second.
+const SECOND: i64 = 1_000_000;
+/// From 1970 to 2000.
+const SECONDS_TO_2000: i64 = 946_684_800;
 /// Microseconds in a day.
 const DAY: i64 = 86_400_000_000;
 /// 0001-01-01 00:00:00 UTC.
@@ -72,6 +76,16 @@ impl Timestamp {
     /// The moment this many microseconds after 2000 began; `None` for 0, which stands for no moment.
     pub fn of_micros(micros: i64) -> Option<Self> {
         (micros != 0).then_some(Timestamp(micros))
+    }
+
+    /// The moment so many seconds after 1970 began.
+    pub const fn of_unix_seconds(seconds: i64) -> Self {
+        Timestamp(seconds.saturating_sub(SECONDS_TO_2000).saturating_mul(SECOND))
+    }
+
+    /// Whole seconds since 1970, rounded down.
+    pub const fn unix_seconds(self) -> i64 {
+        self.0.div_euclid(SECOND) + SECONDS_TO_2000
     }
 
     /// Whether it lies in the years that every client, log and JSON library can write: 1 to 9999.

@@ -9,7 +9,7 @@ use pgrx::datum::Datum;
 use pgrx::nullable::Nullable;
 use pgrx::{FromDatum, impl_sql_translatable, pg_sys, varsize_any};
 
-use super::detached_datum::Detached;
+use super::detached_datum::DetachedAround;
 use super::row::{Row, Value};
 use crate::pg::report::diagnostics::Watch;
 use crate::pg::scan::snapshot::LatestSnapshot;
@@ -112,8 +112,11 @@ unsafe impl BoxRet for RecentUsage {
     }
 }
 
-/// Length of a correlation id, the last field of a verification that is not NULL when it is cached.
+/// Length of a correlation id.
 pub const CORRELATION: usize = 32;
+
+/// The number of that field of a verification. A cached verification has an other one each time.
+const CORRELATION_FIELD: usize = 15;
 
 /// Answer of type `tokenauth.verification`.
 pub enum Verification {
@@ -130,10 +133,9 @@ pub trait CachedComposite {
     fn cached_answer(&self) -> &CachedDatum;
 }
 
-/// A verification that was returned once, to be returned again by copying it: only the correlation id differs, its last
-/// field that takes any room.
+/// A verification that was returned once, to be returned again by copying it: only the correlation id differs.
 #[derive(Default)]
-pub struct CachedDatum(OnceCell<Detached>);
+pub struct CachedDatum(OnceCell<DetachedAround>);
 
 impl CachedDatum {
     /// Whether there is a copy.
@@ -144,11 +146,19 @@ impl CachedDatum {
     /// Keeps a copy of a formed tuple.
     ///
     /// # Safety
-    /// `formed` must be a composite datum that ends with a correlation id.
+    /// `formed` must be a verification with a correlation id.
     unsafe fn take(&self, formed: pg_sys::HeapTupleHeader) {
-        // SAFETY: a composite datum is a varlena; it ends with the bytes of its last field that is not NULL, a text of
-        // that length.
-        self.0.get_or_init(|| unsafe { Detached::copy(formed.cast(), CORRELATION) });
+        // SAFETY: guaranteed by the caller. A value that is as short as this lies in the tuple itself, which is a
+        // varlena.
+        let kept = unsafe {
+            let row = deformed(formed);
+            let Some(id) = row.bytes(CORRELATION_FIELD).filter(|id| id.len() == CORRELATION) else { return };
+            DetachedAround::copy(formed.cast(), id.as_ptr().addr() - formed.addr(), CORRELATION)
+        };
+        if let Some(kept) = kept {
+            // Taken before, it is the same.
+            let _ = self.0.set(kept);
+        }
     }
 }
 
@@ -193,24 +203,32 @@ impl FromDatum for VerificationArgument {
             return None;
         }
         // SAFETY: the caller guarantees a composite datum: a varlena that begins with a tuple header, which names its
-        // type. The row's values lie in the datum, not in the HeapTupleData, which is only needed to deform it; the
-        // descriptor is released at once because the row keeps nothing of it.
+        // type.
         unsafe {
             let _watch = Watch::if_large(datum);
             let header: pg_sys::HeapTupleHeader = pg_sys::pg_detoast_datum(datum.cast_mut_ptr()).cast();
-            let mut tuple = pg_sys::HeapTupleData {
-                t_len: varsize_any(header.cast()) as u32,
-                t_data: header,
-                ..Default::default()
-            };
-            let composite = (*header).t_choice.t_datum;
-            let descriptor = pg_sys::lookup_rowtype_tupdesc(composite.datum_typeid, composite.datum_typmod);
-            let row = Row::new(&mut tuple, descriptor);
-            if (*descriptor).tdrefcount >= 0 {
-                pg_sys::DecrTupleDescRefCount(descriptor);
-            }
-            Some(VerificationArgument(row))
+            Some(VerificationArgument(deformed(header)))
         }
+    }
+}
+
+/// The fields of a composite datum.
+///
+/// # Safety
+/// `header` must be of a composite datum in line, and stay in memory as long as values are read.
+unsafe fn deformed(header: pg_sys::HeapTupleHeader) -> Row {
+    // SAFETY: guaranteed by the caller. The row's values lie in the datum, not in the HeapTupleData, which is only
+    // needed to deform it; the descriptor is released at once because the row keeps nothing of it.
+    unsafe {
+        let mut tuple =
+            pg_sys::HeapTupleData { t_len: varsize_any(header.cast()) as u32, t_data: header, ..Default::default() };
+        let composite = (*header).t_choice.t_datum;
+        let descriptor = pg_sys::lookup_rowtype_tupdesc(composite.datum_typeid, composite.datum_typmod);
+        let row = Row::new(&mut tuple, descriptor);
+        if (*descriptor).tdrefcount >= 0 {
+            pg_sys::DecrTupleDescRefCount(descriptor);
+        }
+        row
     }
 }
 

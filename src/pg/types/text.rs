@@ -125,6 +125,12 @@ impl From<Zeroizing<Vec<u8>>> for Plaintext {
     }
 }
 
+impl From<Vec<u8>> for Plaintext {
+    fn from(text: Vec<u8>) -> Self {
+        Plaintext(Zeroizing::new(text))
+    }
+}
+
 impl_sql_translatable!(Plaintext, "text");
 
 // SAFETY: as for `Text`.
@@ -144,8 +150,8 @@ unsafe impl BoxRet for Plaintext {
 pub struct PresentedText<'fcx>(Option<&'fcx [u8]>);
 
 impl<'fcx> PresentedText<'fcx> {
-    /// Longest text that is looked at; imported tokens set this limit.
-    pub const LONGEST: usize = 512;
+    /// Longest text that is looked at; derived tokens set this limit.
+    pub const LONGEST: usize = 2048;
 
     /// The bytes, or `None` when the text is too long to be a token.
     pub fn bytes(&self) -> Option<&'fcx [u8]> {

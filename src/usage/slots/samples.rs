@@ -10,7 +10,10 @@ use crate::model::verdict::Verdict;
 const MOST: usize = 256;
 
 /// How many words a sample has.
-const WORDS: usize = 11;
+const WORDS: usize = 11 + LABEL / 8;
+
+/// The most bytes of a label.
+pub const LABEL: usize = 64;
 
 /// A denial that is to become an event.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -31,6 +34,8 @@ pub struct Sample {
     pub client: Option<Address>,
     /// The correlation id that the caller was told; zeros if none.
     pub correlation: [u8; 16],
+    /// The label of the derived token, with zeros behind it; zeros if none.
+    pub label: [u8; LABEL],
 }
 
 /// The samples that wait to be written.
@@ -74,11 +79,19 @@ impl Samples {
 }
 
 impl Sample {
+    /// The label of the derived token that was denied.
+    pub fn label(&self) -> Option<&str> {
+        let length = self.label.iter().position(|&byte| byte == 0).unwrap_or(LABEL);
+        str::from_utf8(&self.label[..length]).ok().filter(|label| !label.is_empty())
+    }
+
     fn words(&self) -> [u64; WORDS] {
         let (token_high, token_low) = halves(self.token.unwrap_or_default());
         let (correlation_high, correlation_low) = halves(self.correlation);
         let [family, high, low] = self.client.map_or([0; 3], Address::words);
-        [
+        let mut words = [0; WORDS];
+        let (fixed, label) = words.split_at_mut(11);
+        fixed.copy_from_slice(&[
             u64::from(self.database) << 32 | u64::from(self.role),
             u64::from(self.session_role) << 32 | u64::from(self.token.is_some()),
             token_high,
@@ -90,11 +103,20 @@ impl Sample {
             low,
             correlation_high,
             correlation_low,
-        ]
+        ]);
+        for (word, bytes) in label.iter_mut().zip(self.label.chunks(8)) {
+            *word = bytes.iter().fold(0, |word, &byte| word << 8 | u64::from(byte));
+        }
+        words
     }
 
     fn of_words(words: [u64; WORDS]) -> Option<Self> {
+        let mut label = [0; LABEL];
+        for (bytes, word) in label.chunks_mut(8).zip(&words[11..]) {
+            bytes.copy_from_slice(&word.to_be_bytes());
+        }
         Some(Sample {
+            label,
             database: (words[0] >> 32) as u32,
             role: words[0] as u32,
             session_role: (words[1] >> 32) as u32,

@@ -350,6 +350,7 @@ fn samples_come_out_as_they_went_in_and_are_bounded() {
         at: i64::from(number),
         client: Some(Address::of("::1".parse().unwrap())),
         correlation: [9; 16],
+        label: [number as u8; LABEL],
     };
     for number in 0..1000 {
         slots.header.samples.put(&sample(number));

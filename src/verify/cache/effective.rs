@@ -8,6 +8,7 @@ use std::rc::Rc;
 
 use crate::catalog::scope_interner;
 use crate::model::kind::Kind;
+use crate::model::narrowing::Narrowing;
 use crate::model::scope::{Scope, Scopes};
 use crate::pg::types::detached_datum::DetachedTexts;
 
@@ -24,6 +25,13 @@ impl Effective {
         let scopes = kind.effective_scopes(chosen, permissions);
         let array = DetachedTexts::of(scopes.iter().collect());
         Effective { kind: Rc::clone(kind), scopes, array }
+    }
+
+    /// What is left of it for a child.
+    pub fn narrowed(&self, narrowing: &Narrowing) -> Self {
+        let scopes = narrowing.scopes(&self.scopes);
+        let array = DetachedTexts::of(scopes.iter().collect());
+        Effective { kind: Rc::clone(&self.kind), scopes, array }
     }
 
     pub fn kind(&self) -> &Kind {

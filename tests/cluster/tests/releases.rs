@@ -6,7 +6,7 @@ use std::path::Path;
 
 use postgres::Client;
 use tokenauth_cluster::catalogs::{assert_same_catalogs, catalogs};
-use tokenauth_cluster::contract::privileges;
+use tokenauth_cluster::contract::{issue, privileges, verdict};
 use tokenauth_cluster::filled::Filled;
 use tokenauth_cluster::{FAST, Server};
 
@@ -54,9 +54,21 @@ fn a_release_works_with_the_library_of_today_and_an_update_makes_it_a_new_instal
         assert_eq!(installed, current);
         filled.check(&server, &mut witness, &format!("{version}, updated, in the session of before"));
         filled.check(&server, &mut client, &format!("{version}, updated"));
+        derives(&mut client);
         assert_same_catalogs(&catalogs(&mut client), &expected, &format!("{version}, updated to {current},"));
         assert!(!server.dump(database, &[]).is_empty());
     }
+}
+
+/// Checks that derived tokens, which came with 0.2.0, work in a database that was updated to it.
+fn derives(client: &mut Client) {
+    client.batch_execute("BEGIN; UPDATE tokenauth.kind SET derivable = true").unwrap();
+    let issued = issue(client, "user:1");
+    let child: String = client.query_one("SELECT tokenauth.derive($1)", &[&issued.token]).unwrap().get(0);
+    assert_eq!(verdict(client, &child), "valid");
+    client.execute("SELECT tokenauth.revoke_presented($1)", &[&child]).unwrap();
+    assert_eq!(verdict(client, &child), "revoked");
+    client.batch_execute("ROLLBACK").unwrap();
 }
 
 #[test]

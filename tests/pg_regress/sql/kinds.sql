@@ -109,9 +109,10 @@ INSERT INTO tokenauth.kind (name, prefix, max_active_per_owner) VALUES ('k', 'k_
 INSERT INTO tokenauth.kind (name, prefix, max_age) VALUES ('k', 'k_', '1 year');
 \echo :SQLSTATE
 INSERT INTO tokenauth.kind (name, prefix, max_idle) VALUES ('k', 'k_', '90 days');
-INSERT INTO tokenauth.kind (name, prefix, derivable) VALUES ('k', 'k_', true);
-INSERT INTO tokenauth.kind (name, prefix, max_derived_lifetime) VALUES ('k', 'k_', '2 hours');
+
+-- how long a derived token may work is bounded
 INSERT INTO tokenauth.kind (name, prefix, max_derived_lifetime) VALUES ('k', 'k_', NULL);
+INSERT INTO tokenauth.kind (name, prefix, max_derived_lifetime) VALUES ('k', 'k_', '0');
 
 -- a rate has both of its parts
 INSERT INTO tokenauth.kind (name, prefix, rate_interval) VALUES ('k', 'k_', '1 minute');

@@ -85,6 +85,15 @@ SELECT verdict FROM tokenauth.sign_in(:'token');
 SELECT tokenauth.current_token_id() = :'id' AS same;
 ROLLBACK;
 
+-- current_derived
+BEGIN;
+UPDATE tokenauth.kind SET derivable = true WHERE name = 'api';
+SELECT token AS parent FROM tokenauth.issue('api', 'user:42') \gset
+SELECT tokenauth.derive(:'parent', label => 'nightly export') AS child \gset
+SELECT verdict FROM tokenauth.sign_in(:'child');
+SELECT tokenauth.current_derived() ->> 'label' AS label;
+ROLLBACK;
+
 -- current_kind
 BEGIN;
 SELECT verdict FROM tokenauth.sign_in(:'token');
@@ -390,6 +399,14 @@ SELECT tokenauth.covers('{devices:*}', 'devices:read') AS one,
        tokenauth.covers('{devices:read}', 'devices:*') AS all;
 ROLLBACK;
 
+-- derive
+BEGIN;
+UPDATE tokenauth.kind SET derivable = true WHERE name = 'api';
+SELECT token AS parent FROM tokenauth.issue('api', 'user:42') \gset
+SELECT tokenauth.derive(:'parent', scopes => '{devices:read}', label => 'nightly export') AS child \gset
+SELECT verdict, owner, scopes, derived ->> 'label' AS label FROM tokenauth.verify(:'child');
+ROLLBACK;
+
 -- explain
 BEGIN;
 SELECT step, passed, reason FROM tokenauth.explain(:'id', '{reports:read}') WHERE NOT passed;
@@ -434,6 +451,7 @@ INSERT INTO described VALUES
     ('current_owner_type', '', 'text', 'Returns the type of the principal that the transaction acts for'),
     ('current_owner_id', '', 'text', 'Returns the id of the principal that the transaction acts for, without its type'),
     ('current_token_id', '', 'uuid', 'Returns the id of the token that authenticated the transaction'),
+    ('current_derived', '', 'jsonb', 'Returns label and end of the derived token that authenticated the transaction; NULL for any other'),
     ('current_kind', '', 'text', 'Returns the kind of the token that authenticated the transaction'),
     ('current_scopes', '', 'text[]', 'Returns the scopes that the token granted when it authenticated the transaction'),
     ('has_scope', 'scope text', 'boolean', 'Tells whether the transaction is authenticated by a token that grants this scope'),
@@ -487,6 +505,7 @@ INSERT INTO described VALUES
     ('put_principal', 'principal text, permissions text[] DEFAULT NULL, data_scopes jsonb DEFAULT NULL, active boolean DEFAULT NULL, state_reason text DEFAULT NULL, display_name text DEFAULT NULL', 'void', 'Makes a principal known or changes it; NULL leaves a field as it is'),
     ('refuse_change', '', 'trigger', 'Internal: trigger on tokenauth.event'),
     ('signal_change', '', 'trigger', 'Internal: trigger on the tables that verification reads'),
+    ('signal_derived_death', '', 'trigger', 'Internal: trigger on the table of children that were revoked by themselves'),
     ('signal_token', 'was bigint, becomes bigint', 'boolean', 'Internal: tells that a token has changed'),
     ('signal_principal', 'was text, becomes text', 'boolean', 'Internal: tells that a principal has changed'),
     ('guard_kind', '', 'trigger', 'Internal: trigger on tokenauth.kind'),
@@ -495,6 +514,7 @@ INSERT INTO described VALUES
     ('stats', '', 'TABLE(verdict text, count bigint, stats_reset timestamptz)', 'Shows how often each verdict was given in this database, on this server'),
     ('unusual_activity', 'within interval DEFAULT ''1 day''', 'TABLE(token uuid, signal text, evidence jsonb)', 'Lists recent unusual use of tokens, with its evidence'),
     ('covers', 'scopes text[], scope text', 'boolean', 'Tells whether a list of scopes grants all of this scope or pattern'),
+    ('derive', 'token text, expires_in interval DEFAULT ''5 mins'', scopes text[] DEFAULT NULL, data_scopes jsonb DEFAULT NULL, networks text[] DEFAULT NULL, label text DEFAULT NULL', 'text', 'Derives from a token another one, which works for a short time and grants no more'),
     ('explain', 'token_or_id text, require text[] DEFAULT ''{}'', client text DEFAULT NULL', 'TABLE(step text, passed boolean, reason text)', 'Shows why a token is accepted or refused, check by check'),
     ('error_response', 'v tokenauth.verification', 'jsonb', 'Returns the HTTP response to a refused token: status, headers and body'),
     ('verify', 'token text, require text[] DEFAULT ''{}'', client text DEFAULT NULL', 'tokenauth.verification', 'Verifies a token, with the scopes it must grant and the address of the client'),

@@ -66,6 +66,8 @@ impl World {
             rate: None,
             error_style: ErrorStyle::Uniform,
             closed: false,
+            derivable: false,
+            max_derived_lifetime: Interval::new(0, 0, 1).unwrap(),
         }
     }
 

@@ -1,0 +1,94 @@
+//! Rows of `tokenauth.derived_death`: children that were revoked by themselves, by the digest of their text.
+//!
+//! Only while there are any is a child looked for among them. Releases before 0.2.0 have no such table; their tokens
+//! have no children, so that verification does not come here, and all others ask first.
+
+use pgrx::Uuid;
+
+use crate::pg::roles::extension::Extension;
+use crate::pg::scan::index_key::IndexKey;
+use crate::pg::scan::index_scan::UniqueIndex;
+use crate::pg::scan::index_walk::{Direction, WHOLE};
+use crate::pg::scan::row_key::RowKey;
+use crate::pg::scan::snapshot::LatestSnapshot;
+use crate::pg::sql::rows::Rows;
+use crate::pg::sql::statement::{Statement, arguments};
+use crate::pg::types::clock::Timestamp;
+use crate::token::Digest;
+
+/// The table by its primary key.
+pub static BY_DIGEST: UniqueIndex = UniqueIndex::new(c"derived_death", c"derived_death_pkey", 1);
+
+/// The number of the column that names the parent.
+pub const TOKEN_ID: usize = 2;
+
+/// Whether there are rows at all, as messages name it.
+pub fn any() -> RowKey {
+    RowKey::new("derived_death", b"")
+}
+
+/// Whether the installed extension has the table.
+pub fn is_installed() -> bool {
+    Extension::installed().has(c"derived_death")
+}
+
+/// Whether there are any rows.
+pub fn are_there(snapshot: &LatestSnapshot) -> bool {
+    let opened = BY_DIGEST.index().open_to_walk();
+    let mut walk = opened.walk(snapshot);
+    walk.seek([]);
+    walk.next(Direction::Up, WHOLE).is_some()
+}
+
+/// Whether the child with this digest was revoked.
+pub fn is_recorded(digest: &Digest, snapshot: &LatestSnapshot) -> bool {
+    BY_DIGEST.find(IndexKey::Bytes(digest.as_bytes()), snapshot, |_| ()).is_some()
+}
+
+/// Records that a child of this token, which would work until this end, was revoked. Returns whether it was not before.
+pub fn record(digest: &Digest, parent: Uuid, end: Timestamp) -> bool {
+    static RECORD: Statement = Statement::by_key(
+        "INSERT INTO tokenauth.derived_death (digest, token_id, expires_at) VALUES ($1, $2, $3)
+         ON CONFLICT (digest) DO NOTHING",
+    );
+    RECORD.run(arguments![digest.as_bytes(), parent, end]) > 0
+}
+
+/// Records children of tokens that exist, as rows `tokenauth_children`, and returns how many were not recorded before.
+pub fn record_all(children: &Rows) -> i64 {
+    static RECORD: Statement = Statement::new(
+        "WITH told AS (
+             INSERT INTO tokenauth.derived_death (digest, token_id, expires_at)
+             SELECT DISTINCT ON (c.digest) c.digest, c.token_id, c.expires_at
+               FROM tokenauth_children c
+               JOIN tokenauth.token t ON t.id = c.token_id
+              WHERE c.expires_at > clock_timestamp()
+              ORDER BY c.digest
+             ON CONFLICT (digest) DO NOTHING
+             RETURNING digest)
+         SELECT count(*) FROM told",
+    );
+    if !is_installed() {
+        return 0;
+    }
+    RECORD.first_over(children, &[], |row| row.required(1)).unwrap_or(0)
+}
+
+/// Removes at most `most` rows of children that ended before this moment, or whose parents are gone, and returns how
+/// many; rows that others have locked stay.
+pub fn remove(before: Timestamp, most: i64) -> i64 {
+    static REMOVE: Statement = Statement::new(
+        "WITH ended AS MATERIALIZED (
+             SELECT d.digest
+               FROM tokenauth.derived_death d
+              WHERE d.expires_at < $1 OR NOT EXISTS (SELECT FROM tokenauth.token t WHERE t.id = d.token_id)
+              LIMIT $2
+                FOR UPDATE SKIP LOCKED),
+         gone AS (DELETE FROM tokenauth.derived_death d USING ended WHERE d.digest = ended.digest RETURNING d.digest)
+         SELECT count(*) FROM gone",
+    );
+    if most <= 0 || !is_installed() {
+        return 0;
+    }
+    REMOVE.first(arguments![before, most], |row| row.required(1)).unwrap_or(0)
+}
