@@ -43,7 +43,7 @@ use crate::token::derived::{Caveats, DerivedText};
 /// ```sql
 /// UPDATE tokenauth.kind SET derivable = true WHERE name = 'api';
 /// SELECT token AS parent FROM tokenauth.issue('api', 'user:42') \gset
-/// SELECT tokenauth.derive(:'parent', scopes => '{devices:read}', label => 'nightly export') AS child \gset
+/// SELECT tokenauth.derive(:'parent', scopes => '{devices:read}', label => 'export') AS child \gset
 /// SELECT verdict, owner, scopes, derived ->> 'label' AS label FROM tokenauth.verify(:'child');
 /// ```
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]

@@ -269,6 +269,6 @@ mod tests {
             .map(|rest| rest.split(|character| !is_name(character)).next().unwrap_or_default())
             .collect();
         created.sort_unstable();
-        assert_eq!(created, RELATIONS.map(|name| name.to_str().unwrap_or_default()));
+        assert_eq!(created, RELATIONS.iter().map(|name| name.to_str().unwrap_or_default()).collect::<Vec<_>>());
     }
 }
