@@ -112,7 +112,7 @@ fn debians_postgres_exporter_exposes_every_metric() {
     let exporter = Exporter::start(
         Command::new(program)
             .env_clear()
-            .env("DATA_SOURCE_NAME", format!("host={place} user=monitoring dbname=postgres sslmode=disable"))
+            .env("DATA_SOURCE_NAME", format!("host={place} user=monitoring dbname=postgres"))
             .arg(format!("--extend.query-path={}", example("monitoring/postgres_exporter.yaml").display())),
         &server,
     );

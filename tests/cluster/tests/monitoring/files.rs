@@ -133,6 +133,24 @@ fn each_exporter_asks_for_every_metric_by_fields_that_it_knows() {
 }
 
 #[test]
+fn the_exporter_that_calls_metrics_by_query_and_column_asks_for_every_one() {
+    let text = read("postgres_exporter.yaml");
+    let asked: Vec<&str> = text.split("name = '").skip(1).filter_map(|rest| rest.split('\'').next()).collect();
+    let listed = listed::metrics();
+    assert_eq!(asked, listed.iter().map(|metric| metric.name.as_str()).collect::<Vec<_>>());
+    for metric in listed {
+        let (query, column) = metric.name.rsplit_once('_').expect("several words");
+        let usage = metric.kind.to_uppercase();
+        let described = format!("    - {column}: {{ usage: {usage}, description: \"{}\" }}\n", metric.help);
+        let (_, section) = text.split_once(&format!("\n{query}:\n")).expect("a section of that name");
+        assert!(
+            section.split("\n\n").next().is_some_and(|own| (own.to_owned() + "\n").contains(&described)),
+            "{query}"
+        );
+    }
+}
+
+#[test]
 fn alerts_and_dashboard_name_metrics_that_exist() {
     let listed: BTreeSet<String> = listed::metrics().into_iter().map(|metric| metric.name).collect();
     let alerts = names_in(&read("alerts.yaml"));
