@@ -185,5 +185,11 @@ STRICT STABLE PARALLEL RESTRICTED LANGUAGE c AS 'MODULE_PATHNAME', 'current_deri
 
 COMMENT ON FUNCTION tokenauth.current_derived IS 'Returns label and end of the derived token that authenticated the transaction; NULL for any other';
 
+-- doctor(): the keys that tokens need are found by an index.
+CREATE INDEX token_pepper_idx ON tokenauth.token (pepper) WHERE pepper IS NOT NULL;
+CREATE INDEX token_seal_idx ON tokenauth.token (seal) WHERE seal IS NOT NULL;
+COMMENT ON INDEX tokenauth.token_pepper_idx IS 'Finds the peppers that tokens need';
+COMMENT ON INDEX tokenauth.token_seal_idx IS 'Finds the seals that stored texts need';
+
 -- Last, since it is for everything that this script has made: nothing of that is granted to anybody.
 SELECT tokenauth.strip_grants();

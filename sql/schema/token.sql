@@ -60,11 +60,17 @@ CREATE INDEX token_owner_id_idx ON tokenauth.token (owner, id) WHERE crowded;
 -- By the day, of which many tokens have the same. Without a condition on what a revocation changes: it would have to
 -- write every index.
 CREATE INDEX token_expires_on_idx ON tokenauth.token (((expires_at AT TIME ZONE 'UTC')::date));
+-- The keys that tokens need are few, and equal entries are stored once. Tokens without have none. A seal goes with the
+-- sealed text when the token is revoked, which is then not HOT; a pepper stays.
+CREATE INDEX token_pepper_idx ON tokenauth.token (pepper) WHERE pepper IS NOT NULL;
+CREATE INDEX token_seal_idx ON tokenauth.token (seal) WHERE seal IS NOT NULL;
 
 COMMENT ON TABLE tokenauth.token IS 'Tokens: digests and settings, never the token text in the clear';
 COMMENT ON INDEX tokenauth.token_owner_idx IS 'Finds the tokens of an owner, and counts those that no mass death has killed';
 COMMENT ON INDEX tokenauth.token_owner_id_idx IS 'Lists the tokens of an owner that has many, newest first';
 COMMENT ON INDEX tokenauth.token_expires_on_idx IS 'Finds the tokens that expire soon, by the day in UTC';
+COMMENT ON INDEX tokenauth.token_pepper_idx IS 'Finds the peppers that tokens need';
+COMMENT ON INDEX tokenauth.token_seal_idx IS 'Finds the seals that stored texts need';
 COMMENT ON COLUMN tokenauth.token.lookup IS 'Public part of the token text, by which verification finds the row';
 COMMENT ON COLUMN tokenauth.token.id IS 'Public identifier, uuid version 7';
 COMMENT ON COLUMN tokenauth.token.created_at IS 'When it was issued';

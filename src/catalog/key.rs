@@ -44,18 +44,36 @@ pub enum Purpose {
 }
 
 /// The peppers of tokens that are not revoked, the keys of imported ones, and the seals of stored texts.
+///
+/// Each pepper and seal is found by the one before it: an index has few of them, however many tokens there are. Of a
+/// pepper, the newest token that is not revoked is looked for: the oldest ones are dead. Which keys there are imports
+/// under is in a table of its own; of each, any token will do.
 pub fn needed() -> Vec<Needed> {
-    static NEEDED: Statement = Statement::of_all(
-        "SELECT DISTINCT needed.id, needed.purpose, key.check_value
-           FROM (SELECT CASE WHEN revoked_at IS NULL THEN pepper END AS pepper, seal,
-                        CASE WHEN revoked_at IS NULL THEN nullif(split_part(algorithm, ':', 2), '') END AS import
-                   FROM tokenauth.token
-                  WHERE (pepper IS NOT NULL OR algorithm LIKE 'hmac-%:%') AND revoked_at IS NULL OR seal IS NOT NULL
-                  GROUP BY 1, 2, 3) used
-          CROSS JOIN LATERAL (VALUES (used.pepper, 'pepper'), (used.seal, 'seal'), (used.import, 'import'))
-                       needed (id, purpose)
+    static NEEDED: Statement = Statement::by_key(
+        "WITH RECURSIVE pepper (id) AS (
+           SELECT min(pepper) FROM tokenauth.token
+           UNION ALL
+           SELECT (SELECT min(t.pepper) FROM tokenauth.token t WHERE t.pepper > former.id)
+             FROM pepper former WHERE former.id IS NOT NULL),
+         seal (id) AS (
+           SELECT min(seal) FROM tokenauth.token
+           UNION ALL
+           SELECT (SELECT min(t.seal) FROM tokenauth.token t WHERE t.seal > former.id)
+             FROM seal former WHERE former.id IS NOT NULL)
+         SELECT DISTINCT needed.id, needed.purpose, key.check_value
+           FROM (SELECT id, 'pepper' FROM pepper
+                  WHERE (SELECT true FROM tokenauth.token t
+                          -- Written as a range, the order is that of the index, which is walked backward.
+                          WHERE t.pepper >= pepper.id AND t.pepper <= pepper.id AND t.revoked_at IS NULL
+                          ORDER BY t.pepper DESC LIMIT 1)
+                 UNION ALL
+                 SELECT id, 'seal' FROM seal WHERE id IS NOT NULL
+                 UNION ALL
+                 SELECT split_part(i.algorithm, ':', 2), 'import' FROM tokenauth.import i
+                  WHERE i.algorithm LIKE 'hmac-%:%'
+                    AND (SELECT true FROM tokenauth.token t
+                          WHERE t.algorithm = i.algorithm AND t.revoked_at IS NULL LIMIT 1)) needed (id, purpose)
            LEFT JOIN tokenauth.key ON key.id = needed.id
-          WHERE needed.id IS NOT NULL
           ORDER BY needed.id, needed.purpose",
     );
     NEEDED.all(arguments![], |row| Needed {

@@ -23,13 +23,14 @@ use crate::usage;
 /// the owner of the table. Locks: who makes a deactivation wait. Keys: whether the key file is usable and has every key
 /// that tokens need. The schema: whether functions and triggers are as they were installed, with no others among them.
 /// Versions: whether the loaded library, the extension in this database and the installed files are of one. And usage:
-/// whether it has shared memory, whether that is large enough, and whether it is written to tables in time. What comes
-/// first keeps a deactivation from its tokens.
+/// whether it has shared memory, whether that is large enough, and whether it is written to tables in time and none of
+/// it is ahead of the clock. What comes first keeps a deactivation from its tokens.
 ///
 /// A NOTICE tells of each table whose rows are compared, and of each million of rows.
 ///
 /// # Arguments
-/// - `compare`: false leaves out the comparison of rows, which reads the whole of each bound table
+/// - `compare`: false leaves out what reads whole tables: the comparison of rows with those of bound tables, and the
+///   search for uses ahead of the clock where no batch of usage was written ahead of it
 ///
 /// # Errors
 /// `22004` for NULL.
@@ -78,7 +79,7 @@ pub fn counts() -> [(&'static str, usize); 4] {
 }
 
 /// All findings, the most urgent first: what keeps a deactivation from its tokens, then what makes calls fail, what
-/// somebody may have tampered with, and what counts are worth; those of a comparison of bound rows only if `compare`.
+/// somebody may have tampered with, and what counts are worth; those for which whole tables are read only if `compare`.
 pub fn findings(compare: bool) -> Vec<Finding> {
     let mut findings = binding::findings(compare);
     findings.extend(locks::findings());
@@ -90,6 +91,6 @@ pub fn findings(compare: bool) -> Vec<Finding> {
     );
     findings.extend(schema::findings());
     findings.extend(versions::findings());
-    findings.extend(usage::findings());
+    findings.extend(usage::findings(compare));
     findings
 }

@@ -63,10 +63,14 @@ pub fn has_arrived(batch: OpenBatch, snapshot: &LatestSnapshot) -> bool {
 
 /// Records that the tables have this batch, so that no batch of its memory up to it is added again. Returns false and
 /// changes nothing if they already have it or a later one.
+///
+/// Its moment is no earlier than those of the batches before it: if the clock was set back, what they wrote may lie in
+/// the future.
 pub fn enter_batch(batch: OpenBatch) -> bool {
     static ENTER: Statement = Statement::new(
         "INSERT INTO tokenauth.usage_batch AS b (node, batch, at) VALUES ($1, $2, clock_timestamp())
-         ON CONFLICT (node) DO UPDATE SET batch = excluded.batch, at = excluded.at WHERE b.batch < excluded.batch",
+         ON CONFLICT (node) DO UPDATE SET batch = excluded.batch, at = greatest(b.at, excluded.at)
+          WHERE b.batch < excluded.batch",
     );
     ENTER.run(arguments![Uuid::from_bytes(batch.node), batch.batch.cast_signed()]) > 0
 }
@@ -192,6 +196,13 @@ fn missed_now() -> Missed {
     );
     let id = |row: &Row, column| row.required::<i64>(column).cast_unsigned();
     NOW.first(&[], |row| Missed { by: id(row, 1), all_ended_before: id(row, 2) }).unwrap_or_default()
+}
+
+/// Whether a batch was written at a moment that the clock has not reached yet. No use in it is later than that.
+pub fn were_written_ahead_of_clock() -> bool {
+    static AHEAD: Statement =
+        Statement::new("SELECT FROM tokenauth.usage_batch WHERE at > clock_timestamp() + interval '1 minute' LIMIT 1");
+    AHEAD.run(&[]) > 0
 }
 
 /// How many tokens have a last use or denial that the clock has not reached yet.

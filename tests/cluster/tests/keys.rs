@@ -134,8 +134,10 @@ fn a_missing_or_wrong_key_is_an_error_of_its_own() {
             assert_key_refused(client, &issued.token, message);
             assert_eq!(verdict(client, &bare.token), "valid", "it needs no key");
             assert_eq!(verdict(client, "key_junk"), "malformed");
-            let told = client.query_one("SELECT finding FROM tokenauth.doctor() WHERE area = 'keys'", &[]).unwrap();
-            assert!(told.get::<_, String>(0).starts_with(message), "doctor() tells of it too");
+            for compare in [true, false] {
+                let told = findings(client, compare);
+                assert!(told.len() == 1 && told[0].starts_with(message), "doctor() tells of it too: {told:?}");
+            }
         }
     }
     use_file(&server, "");
@@ -148,7 +150,47 @@ fn a_missing_or_wrong_key_is_an_error_of_its_own() {
 
     keys(&server, &[("pepper", "one", ONE)]);
     assert_eq!(verdict(&mut client, &issued.token), "valid");
-    assert!(client.query("SELECT FROM tokenauth.doctor() WHERE area = 'keys'", &[]).unwrap().is_empty());
+    assert!(findings(&mut client, true).is_empty());
+}
+
+#[test]
+fn doctor_misses_each_key_as_long_as_a_token_needs_it() {
+    let (server, mut client) = prepared();
+    client.batch_execute("INSERT INTO tokenauth.kind (name, prefix, reveal) VALUES ('shown', 'shown_', true)").unwrap();
+    keys(&server, &[("pepper", "one", ONE), ("seal", "first", TWO)]);
+    let under_one: Vec<_> = (0..3).map(|_| issue(&mut client, "user:1")).collect();
+    let shown = |client: &mut Client| -> String {
+        client.query_one("SELECT id::text FROM tokenauth.issue('shown', 'user:1')", &[]).unwrap().get(0)
+    };
+    let sealed = shown(&mut client);
+    keys(&server, &[("pepper", "two", TWO), ("seal", "second", ONE)]);
+    issue(&mut client, "user:1");
+    shown(&mut client);
+    keys(&server, &[]);
+    let mut missing = |expected: &[&str]| {
+        for compare in [true, false] {
+            let expected: Vec<_> = expected.iter().map(|id| format!("key \"{id}\" is not in the key file")).collect();
+            let told = findings(&mut client, compare);
+            assert!(told.iter().zip(&expected).all(|(told, expected)| told.starts_with(expected)), "{told:?}");
+            assert_eq!(told.len(), expected.len(), "{told:?}");
+        }
+    };
+    let mut other = server.connect("postgres");
+    let mut revoke = |id: &str| other.query("SELECT tokenauth.revoke($1::text::uuid)", &[&id]).unwrap();
+    missing(&["first", "one", "second", "two"]);
+    // The seal goes with the text; the pepper is needed by the others still.
+    revoke(&sealed);
+    revoke(&under_one[2].id);
+    missing(&["one", "second", "two"]);
+    revoke(&under_one[1].id);
+    revoke(&under_one[0].id);
+    missing(&["second", "two"]);
+}
+
+/// What `doctor` finds about keys.
+fn findings(client: &mut Client, compare: bool) -> Vec<String> {
+    let told = client.query("SELECT finding FROM tokenauth.doctor($1) WHERE area = 'keys'", &[&compare]).unwrap();
+    told.iter().map(|row| row.get(0)).collect()
 }
 
 /// Test case 2 of RFC 4231: the key "Jefe", what is said under it, and its HMAC.

@@ -243,6 +243,35 @@ fn a_use_in_the_future_is_a_finding_until_the_next_one_corrects_it() {
 }
 
 #[test]
+fn without_comparison_uses_in_the_future_are_counted_where_a_batch_was_written_then() {
+    let told = |client: &mut Client, compare: bool| -> i64 {
+        let count = format!("SELECT count(*) FROM tokenauth.doctor({compare}) WHERE object = 'tokenauth.usage'");
+        one(client, &count)
+    };
+    let flushed = "SELECT count(*) FROM tokenauth.usage WHERE request_count > 0 AND last_used_at < clock_timestamp()";
+    let server = Server::start(
+        &[FAST, &["shared_preload_libraries = 'tokenauth'", "tokenauth.usage_flush_interval = 1"]].concat(),
+    );
+    let mut client = server.connect("postgres");
+    prepare(&mut client);
+    let issued = issue(&mut client, "user:1");
+    assert_eq!(verdict(&mut client, &issued.token), "valid");
+    wait_until("a batch", || one::<i64>(&mut client, flushed) == 1);
+
+    // Only by hand can a use be ahead of all batches.
+    client.batch_execute("UPDATE tokenauth.usage SET last_used_at = '2090-01-01'").unwrap();
+    assert_eq!((told(&mut client, false), told(&mut client, true)), (0, 1));
+    client.batch_execute("UPDATE tokenauth.usage_batch SET at = '2090-01-01'").unwrap();
+    assert_eq!((told(&mut client, false), told(&mut client, true)), (1, 1));
+
+    // The next batch, which corrects it, does not hide that others may be ahead.
+    assert_eq!(verdict(&mut client, &issued.token), "valid");
+    wait_until("the correction", || one::<i64>(&mut client, flushed) == 1);
+    assert_eq!((told(&mut client, false), told(&mut client, true)), (0, 0));
+    assert!(one::<bool>(&mut client, "SELECT at = '2090-01-01' FROM tokenauth.usage_batch"));
+}
+
+#[test]
 fn uses_count_whatever_the_transaction_is_and_becomes() {
     let server = server(&[]);
     let mut client = server.connect("postgres");
