@@ -12,4 +12,6 @@ pub mod relation;
 pub mod row_key;
 pub mod row_lock;
 pub mod snapshot;
+mod target;
 pub mod write;
+mod write_by_statement;

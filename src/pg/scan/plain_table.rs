@@ -4,7 +4,7 @@
 //! Rows of such a table may be written without a statement. Any other is written by one, so that whatever somebody has
 //! put on it applies as they expect.
 
-use std::cell::RefCell;
+use std::cell::{Cell, OnceCell, RefCell};
 use std::ffi::{CStr, c_void};
 use std::mem::ManuallyDrop;
 use std::rc::Rc;
@@ -12,14 +12,19 @@ use std::rc::Rc;
 use pgrx::pg_sys;
 
 use super::invalidation;
+use super::target::Target;
 use crate::pg::process::backend_local::backend_local;
 
-/// The compiled constraints of a plain table.
+/// A plain table: its constraints, compiled, and what its last row was written with.
 pub(super) struct PlainTable {
     /// One for each constraint, in the order of the table; NULL where there are none.
     constraints: *mut *mut pg_sys::ExprState,
     /// What they are allocated in.
     memory: pg_sys::MemoryContext,
+    /// Whether rows may be written with what others were written with.
+    keeps_target: OnceCell<bool>,
+    /// Nothing while a row is being written, nor after an error in that.
+    target: Cell<Option<Target>>,
 }
 
 /// A table that was looked at: `None` if it is not plain.
@@ -71,6 +76,21 @@ impl PlainTable {
         }
     }
 
+    /// Whether a target is worth keeping; its indexes are asked once.
+    pub(super) fn keeps_target(&self, has_constant_indexes: impl FnOnce() -> bool) -> bool {
+        *self.keeps_target.get_or_init(has_constant_indexes)
+    }
+
+    /// What the last row was written with, unless a row is being written.
+    pub(super) fn take_target(&self) -> Option<Target> {
+        self.target.take()
+    }
+
+    /// Keeps it for the next row.
+    pub(super) fn keep_target(&self, target: Target) {
+        self.target.set(Some(target));
+    }
+
     /// # Safety
     /// `table` must be open, locked and plain.
     unsafe fn compile(table: pg_sys::Relation) -> Self {
@@ -98,7 +118,7 @@ impl PlainTable {
             }
             pg_sys::MemoryContextSwitchTo(former);
             pg_sys::MemoryContextSetParent(memory, pg_sys::CacheMemoryContext);
-            PlainTable { constraints, memory }
+            PlainTable { constraints, memory, keeps_target: OnceCell::new(), target: Cell::new(None) }
         }
     }
 }
@@ -190,7 +210,7 @@ unsafe fn has_own_triggers(table: pg_sys::Relation, triggers: &pg_sys::TriggerDe
 
 /// Whether a constraint, as the catalog stores it, always means the same and keeps nothing of the row that it was
 /// evaluated for first: expressions over single columns by functions and operators of the server itself.
-fn is_constant(stored: &[u8]) -> bool {
+pub(super) fn is_constant(stored: &[u8]) -> bool {
     /// Some have other names before PostgreSQL 16.
     const NODES: &str = "ARRAY ARRAYEXPR BOOLEANTEST BOOLEXPR CASE CASEEXPR CASETESTEXPR CASEWHEN CONST FUNCEXPR \
                          NULLTEST OPEXPR RELABELTYPE SCALARARRAYOPEXPR VAR WHEN";

@@ -4,24 +4,22 @@
 //! Only of a table as it was installed (`plain_table.rs`). Where somebody has put triggers, rules, policies or columns
 //! on it that ask for a statement, the row is written by one.
 
-use std::ffi::{CStr, CString, c_int};
+use std::ffi::{CStr, c_int};
 use std::ptr;
 use std::rc::Rc;
 
 use pgrx::pg_sys;
-use pgrx::{PgSqlErrorCode, ereport};
 
 use super::catalog_update::ColumnValue;
 use super::index_key::IndexKey;
 use super::index_scan::{Opened, UniqueIndex};
 use super::plain_table::{self, PlainTable};
 use super::snapshot::LatestSnapshot;
+use super::target::Target;
 use crate::pg::report::diagnostics::Watch;
 use crate::pg::roles::extension::raise_not_installed;
-use crate::pg::sql::statement::{Argument, run_once};
 use crate::pg::transaction::xact;
 use crate::pg::types::row::{MOST_COLUMNS, Row};
-use crate::pg::types::text::Text;
 
 impl UniqueIndex {
     /// Inserts a row into the table; columns that are not given have their default.
@@ -30,7 +28,7 @@ impl UniqueIndex {
     /// Raises 25006 in a read-only transaction, 55000 when the table does not have these columns, 09000 when a trigger
     /// has kept the row out, and what an INSERT raises.
     pub fn insert<const N: usize>(&self, values: [ColumnValue; N]) {
-        let Some(writing) = Writing::begin(self, c"INSERT", false) else {
+        let Some(writing) = Writing::begin(self, Way::Insert) else {
             if self.insert_by_statement(values, "") == 0 {
                 self.raise_kept();
             }
@@ -39,9 +37,9 @@ impl UniqueIndex {
         // SAFETY: the slot is filled with a value for each column before it is stored, and everything is of one table.
         unsafe {
             writing.fill(values, &mut |column| writing.default(column));
-            pg_sys::ExecBSInsertTriggers(writing.estate, writing.target);
-            pg_sys::ExecSimpleRelationInsert(writing.target, writing.estate, writing.slot);
-            pg_sys::ExecASInsertTriggers(writing.estate, writing.target, ptr::null_mut());
+            pg_sys::ExecBSInsertTriggers(writing.target.estate, writing.target.relation);
+            pg_sys::ExecSimpleRelationInsert(writing.target.relation, writing.target.estate, writing.target.slot);
+            pg_sys::ExecASInsertTriggers(writing.target.estate, writing.target.relation, ptr::null_mut());
         }
         writing.end();
     }
@@ -52,7 +50,7 @@ impl UniqueIndex {
     /// # Errors
     /// As `insert`.
     pub fn insert_unless_taken<const N: usize>(&self, key: IndexKey<'_>, values: [ColumnValue; N]) -> bool {
-        let Some(writing) = Writing::begin(self, c"INSERT", true) else {
+        let Some(writing) = Writing::begin(self, Way::InsertSpeculatively) else {
             let (_, key_column) = self.names(&[self.column()]);
             let unless_taken = format!("ON CONFLICT ({}) DO NOTHING", key_column.concat());
             let is_inserted = self.insert_by_statement(values, &unless_taken) == 1;
@@ -64,10 +62,10 @@ impl UniqueIndex {
         // SAFETY: as in `insert`.
         let is_inserted = unsafe {
             writing.fill(values, &mut |column| writing.default(column));
-            pg_sys::ExecBSInsertTriggers(writing.estate, writing.target);
-            pg_sys::ExecConstraints(writing.target, writing.slot, writing.estate);
+            pg_sys::ExecBSInsertTriggers(writing.target.estate, writing.target.relation);
+            pg_sys::ExecConstraints(writing.target.relation, writing.target.slot, writing.target.estate);
             let is_inserted = writing.insert_speculatively();
-            pg_sys::ExecASInsertTriggers(writing.estate, writing.target, ptr::null_mut());
+            pg_sys::ExecASInsertTriggers(writing.target.estate, writing.target.relation, ptr::null_mut());
             is_inserted
         };
         writing.end();
@@ -79,7 +77,7 @@ impl UniqueIndex {
     /// # Errors
     /// As `insert`, with what an UPDATE raises.
     pub fn update<const N: usize>(&self, key: IndexKey<'_>, change: impl FnOnce(&Row) -> [ColumnValue; N]) {
-        let Some(writing) = Writing::begin(self, c"UPDATE", false) else {
+        let Some(writing) = Writing::begin(self, Way::Update) else {
             let values = self.find(key, &LatestSnapshot::take(), change);
             if values.is_none_or(|values| self.update_by_statement(key, values) == 0) {
                 self.raise_kept();
@@ -94,9 +92,9 @@ impl UniqueIndex {
                 unsafe {
                     let row = Row::new(tuple, (*writing.opened.table).rd_att);
                     writing.fill(change(&row), &mut |column| row.raw_value(column));
-                    pg_sys::ExecBSUpdateTriggers(writing.estate, writing.target);
+                    pg_sys::ExecBSUpdateTriggers(writing.target.estate, writing.target.relation);
                     writing.update((*tuple).t_self);
-                    pg_sys::ExecASUpdateTriggers(writing.estate, writing.target, ptr::null_mut());
+                    pg_sys::ExecASUpdateTriggers(writing.target.estate, writing.target.relation, ptr::null_mut());
                 }
             })
             .is_some();
@@ -105,90 +103,41 @@ impl UniqueIndex {
         }
         writing.end();
     }
-
-    fn insert_by_statement<const N: usize>(&self, values: [ColumnValue; N], conflict: &str) -> u64 {
-        let (columns, arguments): (Vec<_>, Vec<_>) = values.into_iter().unzip();
-        let (table, names) = self.names(&columns);
-        let places: Vec<_> = (1..=names.len()).map(|place| format!("${place}")).collect();
-        let sql = format!("INSERT INTO {table} ({}) VALUES ({}) {conflict}", names.join(", "), places.join(", "));
-        run_once(&CString::new(sql).expect("a statement has no zero byte"), &arguments)
-    }
-
-    fn update_by_statement<const N: usize>(&self, key: IndexKey<'_>, values: [ColumnValue; N]) -> u64 {
-        let (mut columns, mut arguments): (Vec<_>, Vec<_>) = values.into_iter().unzip();
-        columns.push(self.column());
-        arguments.push(match key {
-            IndexKey::Bigint(key) => Argument::of(key),
-            IndexKey::Boolean(key) => Argument::of(key),
-            IndexKey::Uuid(key) => Argument::of(key),
-            IndexKey::Text(key) => Argument::of(Text::from(key.to_vec())),
-            IndexKey::Bytes(key) => Argument::of(key),
-        });
-        let (table, mut names) = self.names(&columns);
-        let key = names.pop().unwrap_or_default();
-        let sets: Vec<_> = names.iter().zip(1..).map(|(name, place)| format!("{name} = ${place}")).collect();
-        let sql = format!("UPDATE {table} SET {} WHERE {key} = ${}", sets.join(", "), arguments.len());
-        run_once(&CString::new(sql).expect("a statement has no zero byte"), &arguments)
-    }
-
-    /// The table and these columns of it, quoted.
-    fn names(&self, columns: &[usize]) -> (String, Vec<String>) {
-        let opened = self.open(pg_sys::RowExclusiveLock as pg_sys::LOCKMODE);
-        // SAFETY: the table is open; names are zero-terminated, and copied. Its lock is kept.
-        unsafe {
-            let known = usize::try_from((*(*opened.table).rd_att).natts).unwrap_or_default();
-            let names = columns.iter().map(|&column| {
-                if column > known {
-                    raise_not_installed();
-                }
-                let name = &raw const plain_table::attribute(opened.table, column).attname;
-                quoted(name.cast())
-            });
-            let names = names.collect();
-            let table = format!("tokenauth.{}", quoted((&raw const (*(*opened.table).rd_rel).relname).cast()));
-            pg_sys::table_close(opened.table, pg_sys::NoLock as c_int);
-            (table, names)
-        }
-    }
-
-    /// Raises 09000: what was to be written was not.
-    fn raise_kept(&self) -> ! {
-        let (table, _) = self.names(&[]);
-        ereport!(
-            ERROR,
-            PgSqlErrorCode::ERRCODE_TRIGGERED_ACTION_EXCEPTION,
-            format!("a trigger or a rule has kept a row of {table} from being written"),
-            "Nothing has been changed. Drop it, or let it pass the row."
-        );
-    }
 }
 
-/// # Safety
-/// `name` must be zero-terminated.
-unsafe fn quoted(name: *const std::ffi::c_char) -> String {
-    // SAFETY: guaranteed by the caller; the answer is zero-terminated, and copied.
-    unsafe { CStr::from_ptr(pg_sys::quote_identifier(name)).to_string_lossy().into_owned() }
-}
-
-/// One row being written. After an error the abort of the transaction releases all that it holds.
+/// One row being written. After an error the abort of the transaction releases what is open.
 struct Writing {
     opened: Opened,
-    estate: *mut pg_sys::EState,
-    target: *mut pg_sys::ResultRelInfo,
-    slot: *mut pg_sys::TupleTableSlot,
+    target: Target,
     /// Under which triggers run where no statement of a client has one, as in a worker.
     snapshot: Option<LatestSnapshot>,
     /// Whose constraints the target has borrowed.
-    _plain: Rc<PlainTable>,
+    plain: Rc<PlainTable>,
     _watch: Watch,
+}
+
+/// How a row is written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Insert,
+    /// Unless its value in the indexed column is taken.
+    InsertSpeculatively,
+    Update,
+}
+
+impl Way {
+    /// The command, as PostgreSQL names it where it must not run.
+    fn command(self) -> &'static CStr {
+        if self == Way::Update { c"UPDATE" } else { c"INSERT" }
+    }
 }
 
 impl Writing {
     /// `None` when a statement has to write the row.
-    fn begin(indexed: &UniqueIndex, command: &CStr, is_speculative: bool) -> Option<Self> {
+    fn begin(indexed: &UniqueIndex, way: Way) -> Option<Self> {
         let watch = Watch::begin();
-        xact::refuse_read_only(command);
-        xact::refuse_parallel(command);
+        xact::refuse_read_only(way.command());
+        xact::refuse_parallel(way.command());
         let opened = indexed.open(pg_sys::RowExclusiveLock as pg_sys::LOCKMODE);
         // SAFETY: open and locked.
         let Some(plain) = (unsafe { PlainTable::of(opened.table) }) else {
@@ -198,43 +147,30 @@ impl Writing {
         };
         // SAFETY: what the executor does before it runs a statement; `end` undoes it in the opposite order. The row is
         // written by a command of its own, after what this transaction has just done. To insert a row takes no
-        // snapshot, and none is taken. The target is in no range table, as where logical replication or COPY route
-        // rows.
+        // snapshot, and none is taken. What triggers of an update make lasts as long as the state.
         unsafe {
             pg_sys::CommandCounterIncrement();
             let snapshot = (!pg_sys::ActiveSnapshotSet()).then(LatestSnapshot::take);
             if let Some(snapshot) = &snapshot {
                 pg_sys::PushActiveSnapshot(snapshot.as_ptr());
             }
-            let estate = pg_sys::CreateExecutorState();
-            (*estate).es_snapshot = pg_sys::GetActiveSnapshot();
-            (*estate).es_output_cid = pg_sys::GetCurrentCommandId(true);
-            // All of it goes with the executor's state.
-            let former = pg_sys::MemoryContextSwitchTo((*estate).es_query_cxt);
-            let target: *mut pg_sys::ResultRelInfo = pg_sys::palloc0(size_of::<pg_sys::ResultRelInfo>()).cast();
-            pg_sys::InitResultRelInfo(target, opened.table, 0, ptr::null_mut(), 0);
-            plain.lend(target);
-            pg_sys::ExecOpenIndices(target, is_speculative);
+            let target = Target::open(opened.table, &plain, way == Way::InsertSpeculatively, way != Way::Update);
+            (*target.estate).es_snapshot = pg_sys::GetActiveSnapshot();
+            (*target.estate).es_output_cid = pg_sys::GetCurrentCommandId(true);
             pg_sys::AfterTriggerBeginQuery();
-            let slot = pg_sys::MakeSingleTupleTableSlot((*opened.table).rd_att, &raw const pg_sys::TTSOpsVirtual);
-            (*slot).tts_tableOid = (*opened.table).rd_id;
-            pg_sys::MemoryContextSwitchTo(former);
-            Some(Writing { opened, estate, target, slot, snapshot, _plain: plain, _watch: watch })
+            Some(Writing { opened, target, snapshot, plain, _watch: watch })
         }
     }
 
     fn end(self) {
+        let Writing { opened, target, snapshot, plain, _watch } = self;
         // SAFETY: ends what `begin` has begun; triggers after the statement fire while all is still there. The lock of
         // the table is kept until the transaction ends, as after a statement; what was written is visible from now on.
         unsafe {
-            pg_sys::AfterTriggerEndQuery(self.estate);
-            pg_sys::ExecCloseIndices(self.target);
-            pg_sys::ExecDropSingleTupleTableSlot(self.slot);
-            pg_sys::ExecResetTupleTable((*self.estate).es_tupleTable, false);
-            pg_sys::ExecCloseResultRelations(self.estate);
-            pg_sys::FreeExecutorState(self.estate);
-            pg_sys::table_close(self.opened.table, pg_sys::NoLock as c_int);
-            if self.snapshot.is_some() {
+            pg_sys::AfterTriggerEndQuery(target.estate);
+            target.close(&plain);
+            pg_sys::table_close(opened.table, pg_sys::NoLock as c_int);
+            if snapshot.is_some() {
                 pg_sys::PopActiveSnapshot();
             }
             pg_sys::CommandCounterIncrement();
@@ -257,7 +193,7 @@ impl Writing {
         // once before the slot is stored. A value of a column's type is what the column takes.
         unsafe {
             let columns = (*(*self.opened.table).rd_att).natts as usize;
-            let (datums, nulls) = ((*self.slot).tts_values, (*self.slot).tts_isnull);
+            let (datums, nulls) = ((*self.target.slot).tts_values, (*self.target.slot).tts_isnull);
             std::slice::from_raw_parts_mut(nulls, columns).fill(true);
             let mut is_given = [false; MOST_COLUMNS];
             assert!(columns <= MOST_COLUMNS, "table has {columns} columns, expected {MOST_COLUMNS} at most");
@@ -275,7 +211,7 @@ impl Writing {
                 *nulls.add(column - 1) = datum.is_none();
                 *datums.add(column - 1) = datum.unwrap_or(pg_sys::Datum::null());
             }
-            pg_sys::ExecStoreVirtualTuple(self.slot);
+            pg_sys::ExecStoreVirtualTuple(self.target.slot);
         }
     }
 
@@ -290,8 +226,9 @@ impl Writing {
             if !attribute.atthasdef {
                 return None;
             }
+            self.target.use_once();
             let node = pg_sys::build_column_default(self.opened.table, column as c_int);
-            let state = pg_sys::ExecPrepareExpr(node.cast(), self.estate);
+            let state = pg_sys::ExecPrepareExpr(node.cast(), self.target.estate);
             let mut is_null = false;
             let datum = pg_sys::ExecEvalExprSwitchContext(state, self.expressions(), &mut is_null);
             (!is_null).then_some(datum)
@@ -305,8 +242,8 @@ impl Writing {
     unsafe fn expressions(&self) -> *mut pg_sys::ExprContext {
         // SAFETY: guaranteed by the caller.
         unsafe {
-            let existing = (*self.estate).es_per_tuple_exprcontext;
-            if existing.is_null() { pg_sys::MakePerTupleExprContext(self.estate) } else { existing }
+            let existing = (*self.target.estate).es_per_tuple_exprcontext;
+            if existing.is_null() { pg_sys::MakePerTupleExprContext(self.target.estate) } else { existing }
         }
     }
 
@@ -324,15 +261,21 @@ impl Writing {
             loop {
                 pgrx::check_for_interrupts!();
                 let token = pg_sys::SpeculativeInsertionLockAcquire(xid);
-                let (table, slot) = (self.opened.table, self.slot);
-                let command = (*self.estate).es_output_cid;
+                let (table, slot) = (self.opened.table, self.target.slot);
+                let command = (*self.target.estate).es_output_cid;
                 pg_sys::table_tuple_insert_speculative(table, slot, command, 0, ptr::null_mut(), token);
                 let mut is_taken = false;
                 let deferred = self.insert_index_tuples(arbiter, &mut is_taken);
                 pg_sys::table_tuple_complete_speculative(table, slot, token, !is_taken);
                 pg_sys::SpeculativeInsertionLockRelease(xid);
                 if !is_taken {
-                    pg_sys::ExecARInsertTriggers(self.estate, self.target, slot, deferred, ptr::null_mut());
+                    pg_sys::ExecARInsertTriggers(
+                        self.target.estate,
+                        self.target.relation,
+                        slot,
+                        deferred,
+                        ptr::null_mut(),
+                    );
                     return true;
                 }
                 // Waits until whoever has inserted the same value has committed or taken it back.
@@ -346,7 +289,7 @@ impl Writing {
     /// # Safety
     /// As for `insert_speculatively`, once the row is in the table.
     unsafe fn insert_index_tuples(&self, arbiter: *mut pg_sys::List, is_taken: &mut bool) -> *mut pg_sys::List {
-        let (target, slot, estate) = (self.target, self.slot, self.estate);
+        let Target { relation: target, slot, estate, .. } = self.target;
         // SAFETY: guaranteed by the caller.
         unsafe {
             #[cfg(feature = "pg15")]
@@ -359,7 +302,7 @@ impl Writing {
     /// # Safety
     /// As for `insert_speculatively`.
     unsafe fn is_free(&self, arbiter: *mut pg_sys::List) -> bool {
-        let (target, slot, estate) = (self.target, self.slot, self.estate);
+        let Target { relation: target, slot, estate, .. } = self.target;
         let mut other = pg_sys::ItemPointerData::default();
         // SAFETY: guaranteed by the caller.
         unsafe {
@@ -390,11 +333,17 @@ impl Writing {
             let mut again = pg_sys::EPQState::default();
             let none = ptr::null_mut();
             #[cfg(feature = "pg15")]
-            pg_sys::EvalPlanQualInit(&mut again, self.estate, ptr::null_mut(), none, -1);
+            pg_sys::EvalPlanQualInit(&mut again, self.target.estate, ptr::null_mut(), none, -1);
             #[cfg(not(feature = "pg15"))]
-            pg_sys::EvalPlanQualInit(&mut again, self.estate, ptr::null_mut(), none, -1, none);
-            again.origslot = self.slot;
-            pg_sys::ExecSimpleRelationUpdate(self.target, self.estate, &mut again, search, self.slot);
+            pg_sys::EvalPlanQualInit(&mut again, self.target.estate, ptr::null_mut(), none, -1, none);
+            again.origslot = self.target.slot;
+            pg_sys::ExecSimpleRelationUpdate(
+                self.target.relation,
+                self.target.estate,
+                &mut again,
+                search,
+                self.target.slot,
+            );
             pg_sys::EvalPlanQualEnd(&mut again);
             pg_sys::ExecDropSingleTupleTableSlot(search);
         }
