@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use super::lock_moment::LockMoment;
+use super::lock_moment::{LockMoment, WhileLocked};
 use super::scope_interner;
 use crate::catalog::kind::stored_scopes;
 use crate::error::PrincipalError;
@@ -137,40 +137,19 @@ pub fn lock(name: &PrincipalName, hold: Hold) -> Option<Principal> {
 /// Locks a principal in SHARE mode, unless this transaction has locked it so before.
 fn lock_shared(name: &PrincipalName) -> Option<Principal> {
     let now = LockMoment::now();
-    let (is_first, known) = SHARED.with_borrow(|shared| {
-        let is_first = shared.moment != Some(now);
-        (is_first, if is_first { None } else { shared.principals.get(name.as_bytes()).cloned() })
-    });
-    if known.is_some() {
-        return known;
+    if let Some(known) = SHARED.with_borrow(|shared| shared.get(now, name.as_bytes()).cloned()) {
+        return Some(known);
     }
     let found = BY_NAME.lock(IndexKey::Text(name.as_bytes()), Strength::Share, read);
-    SHARED.with_borrow_mut(|shared| {
-        // Most transactions lock one, which is not worth keeping.
-        if is_first || shared.principals.len() >= Shared::MOST {
-            *shared = Shared { moment: Some(now), principals: HashMap::new() };
-        }
-        if !is_first && let Some(principal) = &found {
-            shared.principals.insert(name.text(), principal.clone());
-        }
-    });
+    if let Some(principal) = &found {
+        SHARED.with_borrow_mut(|shared| shared.put(now, || name.text(), principal.clone()));
+    }
     found
 }
 
-/// Principals that the transaction has locked in SHARE mode. One that issues or takes over many tokens need not lock
-/// the owner of each.
-struct Shared {
-    moment: Option<LockMoment>,
-    principals: HashMap<Text, Principal>,
-}
-
-impl Shared {
-    /// How many are known at most.
-    const MOST: usize = 20_000;
-}
-
 backend_local! {
-    static SHARED: RefCell<Shared> = RefCell::new(Shared { moment: None, principals: HashMap::new() });
+    /// Principals that the transaction has locked in SHARE mode.
+    static SHARED: RefCell<WhileLocked<Principal>> = const { RefCell::new(WhileLocked::nothing()) };
 }
 
 /// As [`lock`], but only a principal that has not been dropped.

@@ -7,14 +7,18 @@ pub mod idle;
 pub mod life;
 pub mod page;
 
+use std::cell::RefCell;
+
 use pgrx::Uuid;
 
+use crate::catalog::lock_moment::{LockMoment, WhileLocked};
 use crate::catalog::principal::{Covers, Principal, stored_data_scopes};
 use crate::error::{LifetimeError, TokenError};
 use crate::model::network::Networks;
 use crate::model::principal_name::PrincipalName;
 use crate::model::scope::Scopes;
 use crate::model::token_state::TokenState;
+use crate::pg::process::backend_local::backend_local;
 use crate::pg::scan::index_key::IndexKey;
 use crate::pg::scan::index_scan::{Index, UniqueIndex};
 use crate::pg::scan::row_key::RowKey;
@@ -125,12 +129,22 @@ pub fn lookup(id: Uuid) -> Option<i64> {
     BY_ID.find(IndexKey::Uuid(id), &LatestSnapshot::take(), |row| row.required(column::LOOKUP))
 }
 
-/// Whether the owner has so many tokens that the next one is to stand in the index that keeps them in order. Some more
-/// may stand outside, which are being issued at the same time.
+/// Whether the owner, whose row the transaction has locked, has so many tokens that the next one, which is about to be
+/// stored, is to stand in the index that keeps them in order. Some more may stand outside, which are being issued at
+/// the same time.
 pub fn is_crowded(owner: &PrincipalName) -> bool {
     /// About a page: reading all of them in order to sort them takes as long as reading one.
     const FEW: usize = 20;
-    BY_OWNER.count(IndexKey::Text(owner.as_bytes()), FEW) == FEW
+    let now = LockMoment::now();
+    let known = COUNTED.with_borrow(|counted| counted.get(now, owner.as_bytes()).copied());
+    let before = known.unwrap_or_else(|| BY_OWNER.count(IndexKey::Text(owner.as_bytes()), FEW));
+    COUNTED.with_borrow_mut(|counted| counted.put(now, || owner.text(), FEW.min(before + 1)));
+    before == FEW
+}
+
+backend_local! {
+    /// How many tokens owners have, those included that this transaction has made since they were counted.
+    static COUNTED: RefCell<WhileLocked<usize>> = const { RefCell::new(WhileLocked::nothing()) };
 }
 
 /// The newest version of the token with this id, locked against changes until the transaction ends.
