@@ -77,6 +77,7 @@ pub extern "C-unwind" fn _PG_init() {
     settings::define(keys::report_fault);
     pg::transaction::xact::register();
     pg::scan::invalidation::register();
+    pg::scan::held::register();
     pg::roles::authorization::register();
     pg::scan::relation::register();
     access::identity::listen();

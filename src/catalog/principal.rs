@@ -70,7 +70,7 @@ impl Principal {
 
 /// The principal of this name, as the snapshot shows it.
 pub fn find(name: &[u8], snapshot: &LatestSnapshot) -> Option<Principal> {
-    BY_NAME.find(IndexKey::Text(name), snapshot, read)
+    BY_NAME.find_often(IndexKey::Text(name), snapshot, read)
 }
 
 /// What a principal's row says about the life of its tokens, and how many mass deaths these have been through.

@@ -2,6 +2,7 @@
 //! cached.
 
 pub mod catalog_update;
+pub mod held;
 pub mod index_entries;
 pub mod index_key;
 pub mod index_scan;

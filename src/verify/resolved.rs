@@ -65,7 +65,7 @@ impl TokenRow {
         pepper: impl FnOnce(&[u8]) -> Result<Rc<Peppering>, KeyError>,
     ) -> Result<Option<Self>, KeyError> {
         BY_LOOKUP
-            .find(IndexKey::Bigint(lookup.to_bigint()), snapshot, |row| {
+            .find_often(IndexKey::Bigint(lookup.to_bigint()), snapshot, |row| {
                 let pepper = row.bytes(column::PEPPER).map(pepper).transpose()?;
                 let digest = under(pepper.as_deref(), digest);
                 let matches = row.bytes(column::DIGEST).is_some_and(|stored| digest.matches(stored));

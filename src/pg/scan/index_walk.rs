@@ -52,12 +52,19 @@ impl OpenIndex {
     /// [`Walk::seek`].
     pub fn walk<'a, const N: usize>(&'a self, snapshot: &'a LatestSnapshot) -> Walk<'a, N> {
         // SAFETY: both relations are open and the snapshot is registered for as long as the walk lives.
-        let (scan, slot) = unsafe {
-            (self.begin(snapshot.as_ptr(), N as c_int), pg_sys::table_slot_create(self.table, ptr::null_mut()))
-        };
+        let (scan, slot) = unsafe { (self.begin(snapshot.as_ptr(), N as c_int), self.slot()) };
         // SAFETY: reads this backend's state.
         let context = unsafe { pg_sys::CurrentMemoryContext };
         Walk { _opened: self, scan, slot, context, keys: [const { Vec::new() }; N] }
+    }
+
+    /// A slot for rows of the table.
+    ///
+    /// # Safety
+    /// The slot must be dropped before this is.
+    pub(super) unsafe fn slot(&self) -> *mut pg_sys::TupleTableSlot {
+        // SAFETY: the table is open.
+        unsafe { pg_sys::table_slot_create(self.table, ptr::null_mut()) }
     }
 
     /// Begins a scan for so many conditions.
