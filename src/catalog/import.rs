@@ -6,6 +6,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use crate::error::ImportError;
 use crate::pg::process::backend_local::backend_local;
 use crate::pg::scan::index_key::IndexKey;
 use crate::pg::scan::index_scan::UniqueIndex;
@@ -45,21 +46,28 @@ impl Imports {
         Imports(found.into())
     }
 
-    /// Records that there are tokens with digests of this algorithm.
-    pub fn expect(algorithm: &ForeignAlgorithm) {
+    /// Records that there are tokens with digests of this algorithm, before the first of them is stored.
+    ///
+    /// # Errors
+    /// 55000 when the tables of this database are older than the algorithm.
+    pub fn expect(algorithm: &ForeignAlgorithm) -> Result<(), ImportError> {
         static EXPECT: Statement =
             Statement::new("INSERT INTO tokenauth.import (algorithm) VALUES ($1) ON CONFLICT (algorithm) DO NOTHING");
         // A migration imports many in one transaction, in which the row stays once it is there.
         let looked = Some((algorithm.clone(), xact::ended(), xact::rollbacks()));
         if EXPECTED.with_borrow(|expected| *expected == looked) {
-            return;
+            return Ok(());
         }
-        EXPECTED.set(looked);
         let name = algorithm.name();
         // Look first: this saves a statement for every import but the first.
         if BY_ALGORITHM.find(IndexKey::Text(name.as_bytes()), &LatestSnapshot::take(), |_| ()).is_none() {
+            if !algorithm.is_of_first_release() && !tables_know_later_ones() {
+                return Err(ImportError::OlderTables(name.into_owned()));
+            }
             EXPECT.run(arguments![&*name]);
         }
+        EXPECTED.set(looked);
+        Ok(())
     }
 
     /// Whether there are no imports.
@@ -71,4 +79,14 @@ impl Imports {
     pub fn algorithms(&self) -> &[ForeignAlgorithm] {
         &self.0
     }
+}
+
+/// Whether the tables of this database can hold digests of algorithms that 0.1.0 did not have. Their CHECK would refuse
+/// them as well, with the whole row in its DETAIL, and so the digest.
+fn tables_know_later_ones() -> bool {
+    static KNOWN: Statement = Statement::new(
+        "SELECT pg_get_constraintdef(oid) LIKE '%sha256-after-bar%' FROM pg_constraint
+          WHERE conrelid = 'tokenauth.token'::regclass AND conname = 'token_algorithm_known'",
+    );
+    KNOWN.first(arguments![], |row| row.required(1)).unwrap_or_default()
 }

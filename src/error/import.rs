@@ -1,12 +1,14 @@
 //! What is wrong with what comes from elsewhere: an older system, another server, a standby.
 
-use super::parts::{ErrorParts, invalid};
+use super::parts::{ErrorParts, invalid, unready};
 
 /// Something cannot be imported.
 #[derive(Debug)]
 pub enum ImportError {
     /// The hint of a token is the token itself.
     HintIsToken,
+    /// The database is not updated, and its tables do not know this algorithm.
+    OlderTables(String),
     /// The creation of a token lies in the future.
     CreatedLater,
     /// The document is not one of revocations.
@@ -23,6 +25,10 @@ impl ImportError {
     pub(super) fn parts(&self) -> ErrorParts {
         match self {
             Self::HintIsToken => invalid("hint must not be the token itself").detail("Lists and events show hints."),
+            Self::OlderTables(algorithm) => {
+                unready(format!("digests of algorithm \"{algorithm}\" cannot be stored in this database yet"))
+                    .hint("ALTER EXTENSION tokenauth UPDATE brings its tables up to the library's version.")
+            }
             Self::CreatedLater => invalid("created_at must not be in the future"),
             Self::NotRevocations => {
                 invalid("revocations are malformed").hint("Pass on what tokenauth.export_revocations() answered.")

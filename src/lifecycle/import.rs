@@ -42,7 +42,8 @@ use crate::token::{Digest, ForeignAlgorithm, ImportKey, Secret};
 /// # Errors
 /// As `issue`; also `22004` for a NULL digest or algorithm, `22023` for a malformed digest or that of an empty text,
 /// an unknown algorithm, a hint that is the token itself, or a creation in the future; `42710` for a digest that was
-/// imported before; `55000` for a key that is not in the key file, or is another there.
+/// imported before; `55000` for a key that is not in the key file, or is another there, and for an algorithm that the
+/// tables of a database that is not updated do not know.
 ///
 /// # Access
 /// `manage`
@@ -105,10 +106,10 @@ fn import(
         sealed: None,
         derive_key: None,
     };
+    Imports::expect(&algorithm).map_err(Error::from)?;
     if !new.insert(credential, "token.imported", admission.now)? {
         Err(DigestError::Known)?;
     }
-    Imports::expect(&algorithm);
     Ok(new.id)
 }
 

@@ -76,6 +76,11 @@ impl ForeignAlgorithm {
         }
     }
 
+    /// Whether 0.1.0 had it.
+    pub fn is_of_first_release(&self) -> bool {
+        matches!(self, Self::Sha256 | Self::Sha512)
+    }
+
     /// Length of a digest in bytes.
     pub fn digest_len(&self) -> usize {
         if matches!(self, Self::Sha512 | Self::Sha512OfHex) { 64 } else { 32 }

@@ -116,6 +116,33 @@ fn an_update_takes_no_access_and_grants_none() {
 }
 
 #[test]
+fn a_database_that_is_not_updated_takes_over_no_digest_that_its_tables_do_not_know() {
+    let server = Server::start(FAST);
+    let mut client = server.connect("postgres");
+    client
+        .batch_execute(
+            "CREATE EXTENSION tokenauth VERSION '0.1.0';
+             INSERT INTO tokenauth.kind (name, prefix) VALUES ('key', 'key_');
+             SELECT tokenauth.put_principal('user:1')",
+        )
+        .unwrap();
+    let import = "SELECT tokenauth.import('key', 'user:1', encode(sha256('a secret'), 'hex'), 'sha256-after-bar')";
+    let refused = client.batch_execute(import).expect_err("the tables are of 0.1.0");
+    let refused = refused.as_db_error().expect("the server refuses");
+    assert_eq!(refused.code().code(), "55000", "{refused:?}");
+    assert!(refused.hint().is_some_and(|hint| hint.contains("ALTER EXTENSION tokenauth UPDATE")), "{refused:?}");
+    let verdict = |client: &mut Client, text: &str| -> String {
+        client.query_one("SELECT verdict FROM tokenauth.verify($1)", &[&text]).unwrap().get(0)
+    };
+    assert_eq!(verdict(&mut client, "12|a secret"), "malformed", "there are no imports");
+
+    client.batch_execute("ALTER EXTENSION tokenauth UPDATE").unwrap();
+    client.batch_execute(import).unwrap();
+    assert_eq!(verdict(&mut client, "12|a secret"), "valid");
+    assert_eq!(verdict(&mut client, "a secret"), "unknown");
+}
+
+#[test]
 fn what_an_update_forgets_is_found() {
     let server = Server::start(FAST);
     let mut client = server.connect("postgres");
