@@ -100,6 +100,8 @@ def sign_in(request, scopes):
 
 def end(response):
     """Decides whether the view's transaction is committed."""
+    # Caches know that an answer to Authorization is nobody else's, but nothing of X-API-Key.
+    response.headers.setdefault("Cache-Control", "no-store")
     if response.status_code >= 400:
         transaction.set_rollback(True)
     # PostgreSQL answers the COMMIT of a failed transaction with ROLLBACK, and with no error.

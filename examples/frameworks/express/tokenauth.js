@@ -7,11 +7,10 @@
 //   });
 //
 // A request is one transaction on a client of the pool of node-postgres. Its first statement verifies the token and
-// gives the transaction the identity of the token's owner, for row security. The identity ends with the transaction, so
-// the next request on the same client begins as nobody.
+// gives the transaction the identity of the token's owner, for row security; the next request begins as nobody.
 //
 // A handler that throws, or that answers with 400 or more, is rolled back. Otherwise what it has changed is committed
-// before the response ends. One that streams has sent its status by then, so let it stream only what was read.
+// before the response ends. One that streams has sent its status by then.
 
 // Raises no error for a bad token, but returns the response to send. The token is a parameter, so no log shows it.
 const SIGN_IN = `
@@ -60,6 +59,8 @@ export function tokens(pool, log = console) {
         // Whether the token grants this scope too, for what only the handler can decide.
         covers: async (scope) => (await query("SELECT tokenauth.covers($1, $2)", [v.scopes, scope])).rows[0].covers,
       };
+      // Caches know that an answer to Authorization is nobody else's, but nothing of X-API-Key.
+      response.setHeader("Cache-Control", "no-store");
       // The response waits for the end of the transaction.
       const { end } = response;
       response.end = (...last) => {
@@ -95,9 +96,8 @@ class Transaction {
     return (await this.client.query(statement)).rows[0];
   }
 
-  // Does nothing once the transaction was abandoned.
   async end(how) {
-    if (!this.client) return;
+    if (!this.client) return; // The transaction was abandoned.
     const { command } = await this.client.query(how);
     this.client?.release();
     this.client = undefined;

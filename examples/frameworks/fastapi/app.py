@@ -8,6 +8,7 @@ from typing import Annotated
 import tokenauth
 import uvicorn
 from fastapi import FastAPI, HTTPException
+from fastapi.responses import StreamingResponse
 from psycopg.errors import UniqueViolation
 from psycopg_pool import AsyncConnectionPool
 from pydantic import BaseModel
@@ -49,6 +50,16 @@ async def add_carelessly(body: Names, token: Annotated[Token, require("devices:w
         await save(token, body.names)
     except UniqueViolation:
         pass
+
+
+@app.get("/late")
+async def answer_late(token: Annotated[Token, require("devices:read")]):
+    async def names():
+        cursor = await token.connection.execute("SELECT name FROM device")
+        async for (name,) in cursor:
+            yield name
+
+    return StreamingResponse(names())
 
 
 async def save(token: Token, names: list[str]):

@@ -13,9 +13,8 @@ A handler that raises is rolled back. Otherwise what it has changed is committed
 """
 
 import logging
-from dataclasses import dataclass
 
-from fastapi import Depends, FastAPI, Request
+from fastapi import Depends, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from psycopg import AsyncConnection, OperationalError
 from psycopg.pq import TransactionStatus
@@ -36,13 +35,20 @@ SIGN_IN = """
 CREDENTIALS = ("authorization", "x-api-key")
 
 
-@dataclass(frozen=True)
 class Token:
-    """The token of a request, and the connection on which its handler works as the token's owner."""
+    """The token of a request, as long as its handler runs."""
 
-    connection: AsyncConnection
-    owner: str
-    scopes: list[str]
+    def __init__(self, connection: AsyncConnection, owner: str, scopes: list[str]):
+        self._connection = connection
+        self.owner = owner
+        self.scopes = scopes
+
+    @property
+    def connection(self) -> AsyncConnection:
+        """The connection on which the handler works as the token's owner; afterwards it is another request's."""
+        if self._connection is None:
+            raise RuntimeError("the handler of this request has ended")
+        return self._connection
 
     async def covers(self, scope: str) -> bool:
         """Whether the token grants this scope too, for what only the handler can decide."""
@@ -62,7 +68,7 @@ class Refused(Exception):
 def require(*scopes: str):
     """What a route depends on that only tokens granting these scopes may call."""
 
-    async def enter(request: Request):
+    async def enter(request: Request, response: Response):
         headers = {name: request.headers.getlist(name) for name in CREDENTIALS}
         # Behind a proxy, let uvicorn read the header that your proxy sets (--forwarded-allow-ips).
         client = request.client.host if request.client else None
@@ -72,7 +78,13 @@ def require(*scopes: str):
             v = await cursor.fetchone()
             log.info("%s %s %s", v.correlation_id, v.verdict, v.owner)
             if v.ok:
-                yield Token(connection, v.owner, v.scopes)
+                # Caches know that an answer to Authorization is nobody else's, but nothing of X-API-Key.
+                response.headers["Cache-Control"] = "no-store"
+                token = Token(connection, v.owner, v.scopes)
+                try:
+                    yield token
+                finally:
+                    token._connection = None
                 # PostgreSQL answers the COMMIT of a failed transaction with ROLLBACK, and with no error.
                 if connection.info.transaction_status == TransactionStatus.INERROR:
                     raise RuntimeError("the handler has overlooked an error of the database")

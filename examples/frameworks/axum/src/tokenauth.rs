@@ -1,8 +1,7 @@
 //! API tokens for axum, verified by PostgreSQL. Copy this file into your application.
 //!
 //! A request is one transaction on a connection of the pool. Its first statement verifies the token and gives the
-//! transaction the identity of the token's owner, for row security. The identity ends with the transaction, so the next
-//! request on the same connection begins as nobody.
+//! transaction the identity of the token's owner, for row security; the next request begins as nobody.
 //!
 //! A handler that answers with 400 or more is rolled back; otherwise its changes are committed before the response is
 //! sent. The connection of a request that is given up, or whose handler panics, is closed.
@@ -59,11 +58,12 @@ pub async fn enter(
         // The database cannot be asked, so nobody is let in.
         return (StatusCode::SERVICE_UNAVAILABLE, [(header::RETRY_AFTER, "1")], "Please try again").into_response();
     };
-    let (id, verdict, owner): (&str, &str, Option<&str>) = (v.get("correlation_id"), v.get("verdict"), v.get("owner"));
-    tracing::info!(id, verdict, owner);
+    let verdict: &str = v.get("verdict");
+    tracing::info!(id = v.get::<_, &str>("correlation_id"), verdict, owner = v.get::<_, Option<&str>>("owner"));
     let response = if v.get("ok") {
         request.extensions_mut().insert(Token { client: client.clone(), scopes: v.get("scopes") });
-        next.run(request).await
+        // Caches know that an answer to Authorization is nobody else's, but nothing of X-API-Key.
+        ([(header::CACHE_CONTROL, "no-store")], next.run(request).await).into_response()
     } else {
         refusal(v.get("response"))
     };

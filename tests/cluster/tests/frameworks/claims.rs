@@ -15,16 +15,16 @@ const CALLERS: usize = 6;
 /// How often each calls.
 const ROUNDS: usize = 30;
 
-pub fn prove(mut application: Application) {
-    a_holder_sees_what_is_its_own_and_what_its_scopes_cover(&mut application);
-    a_refused_request_gets_what_the_database_says(&mut application);
-    the_address_is_that_of_the_connection(&mut application);
-    changes_are_committed_before_the_answer_or_not_at_all(&mut application);
-    a_revoked_token_is_refused_at_once(&mut application);
-    no_identity_is_left_to_the_next_request(&mut application);
-    a_request_that_is_given_up_leaves_no_identity(&mut application);
+pub fn prove(application: &mut Application) {
+    a_holder_sees_what_is_its_own_and_what_its_scopes_cover(application);
+    a_refused_request_gets_what_the_database_says(application);
+    the_address_is_that_of_the_connection(application);
+    changes_are_committed_before_the_answer_or_not_at_all(application);
+    a_revoked_token_is_refused_at_once(application);
+    no_identity_is_left_to_the_next_request(application);
+    a_request_that_is_given_up_leaves_no_identity(application);
     application.has_asked_once_for_each_request_and_told_no_token();
-    nobody_is_let_in_while_the_database_is_away(&mut application);
+    nobody_is_let_in_while_the_database_is_away(application);
 }
 
 fn a_holder_sees_what_is_its_own_and_what_its_scopes_cover(application: &mut Application) {
@@ -172,10 +172,18 @@ fn nobody_is_let_in_while_the_database_is_away(application: &mut Application) {
     wait_until("the application to have its database back", || application.devices(&kim).status == 200);
 }
 
+/// What a stream asks for after its handler would be asked on a connection that may be another request's by then.
+pub fn a_handler_that_has_ended_works_for_nobody(application: &mut Application) {
+    let kim = application.issue("'api', 'user:1', scopes => '{devices:read}'").token;
+    let answer = application.get("/late", &[("X-API-Key", &kim)]);
+    assert_eq!(answer.status, 200, "the status is on its way before the stream: {answer:?}");
+    wait_until("the stream to fail", || application.log().contains("the handler of this request has ended"));
+}
+
 /// The devices of an answer, which must be a good one.
 #[track_caller]
 fn devices(answer: &Answer) -> Value {
-    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!((answer.status, answer.header("cache-control")), (200, "no-store"), "{answer:?}");
     json(answer)
 }
 

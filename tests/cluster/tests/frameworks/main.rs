@@ -15,7 +15,9 @@ use application::Application;
 fn fastapi() {
     if let Some(mut python) = python("fastapi", "FastAPI") {
         python.arg(example("frameworks/fastapi/app.py"));
-        claims::prove(Application::start(python));
+        let mut application = Application::start(python);
+        claims::prove(&mut application);
+        claims::a_handler_that_has_ended_works_for_nobody(&mut application);
     }
 }
 
@@ -24,7 +26,7 @@ fn django() {
     if let Some(mut python) = python("django", "Django") {
         let folder = example("frameworks/django");
         python.args(["-m", "gunicorn", "--config", "gunicorn.conf.py", "app"]).current_dir(folder);
-        claims::prove(Application::start(python));
+        claims::prove(&mut Application::start(python));
     }
 }
 
@@ -33,13 +35,13 @@ fn express() {
     if installed("Express", "examples/frameworks/express/node_modules") {
         let mut node = Command::new(prepared("node"));
         node.arg(example("frameworks/express/app.js"));
-        claims::prove(Application::start(node));
+        claims::prove(&mut Application::start(node));
     }
 }
 
 #[test]
 fn axum() {
-    claims::prove(Application::start(Command::new(built("frameworks/axum", "cluster").join("tokenauth-axum"))));
+    claims::prove(&mut Application::start(Command::new(built("frameworks/axum", "cluster").join("tokenauth-axum"))));
 }
 
 /// The Python that has the packages of this framework.
