@@ -191,5 +191,172 @@ CREATE INDEX token_seal_idx ON tokenauth.token (seal) WHERE seal IS NOT NULL;
 COMMENT ON INDEX tokenauth.token_pepper_idx IS 'Finds the peppers that tokens need';
 COMMENT ON INDEX tokenauth.token_seal_idx IS 'Finds the seals that stored texts need';
 
+-- introspect
+CREATE FUNCTION tokenauth."introspect"(
+	"token" text,
+	"require" text[] DEFAULT '{}',
+	"client" text DEFAULT NULL
+) RETURNS jsonb
+VOLATILE PARALLEL UNSAFE
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'introspect_wrapper';
+COMMENT ON FUNCTION tokenauth.introspect IS 'Verifies a token, and answers as RFC 7662 describes it';
+
+-- max_age and max_idle
+ALTER TABLE tokenauth.kind
+    DROP CONSTRAINT kind_max_age_not_supported_yet,
+    DROP CONSTRAINT kind_max_idle_not_supported_yet,
+    ADD CONSTRAINT kind_max_age_in_range CHECK (max_age > '0' AND max_age <= '1000 years'),
+    ADD CONSTRAINT kind_max_idle_in_range CHECK (max_idle > '0' AND max_idle <= '1000 years');
+COMMENT ON COLUMN tokenauth.kind.max_age IS 'The age at which its tokens expire, whatever their expires_at; NULL: none';
+COMMENT ON COLUMN tokenauth.kind.max_idle IS 'How long a token may go unused before it is revoked; needs the library preloaded; NULL: as long as it likes';
+CREATE OR REPLACE VIEW tokenauth.tokens AS
+SELECT CASE
+           WHEN NOT (t.revoked_at IS NULL
+                     AND p.dropped_at IS NULL
+                     AND t.owner_epoch >= p.all_dead_before_epoch
+                     AND (NOT t.dies_with_owner OR p.active AND t.owner_epoch >= p.revocable_dead_before_epoch))
+                THEN 'revoked'
+           WHEN t.disabled_at IS NOT NULL THEN 'disabled'
+           WHEN t.not_before > c.now THEN 'not_yet_valid'
+           WHEN least(t.expires_at, (t.created_at AT TIME ZONE 'UTC' + k.max_age) AT TIME ZONE 'UTC') <= c.now THEN 'expired'
+           WHEN NOT p.active THEN 'suspended'
+           ELSE 'active'
+       END AS status,
+       t.hint,
+       t.owner,
+       t.name,
+       t.kind,
+       least(t.expires_at, (t.created_at AT TIME ZONE 'UTC' + k.max_age) AT TIME ZONE 'UTC') AS expires_at,
+       greatest(u.last_used_at, (m.recent).last_used_at) AS last_used_at,
+       coalesce(u.request_count, 0) + coalesce((m.recent).request_count, 0) AS request_count,
+       coalesce(u.denied_count, 0) + coalesce((m.recent).denied_count, 0) AS denied_count,
+       t.created_at,
+       t.created_by,
+       t.description,
+       pg_catalog.string_to_array(t.scopes, ' ') AS scopes,
+       t.data_scopes,
+       t.not_before,
+       t.networks,
+       -- A token shows one death: the first.
+       CASE WHEN d.at < t.revoked_at OR t.revoked_at IS NULL THEN d.at ELSE t.revoked_at END AS revoked_at,
+       CASE WHEN d.at < t.revoked_at OR t.revoked_at IS NULL THEN d.by ELSE t.revoked_by END AS revoked_by,
+       CASE WHEN d.at < t.revoked_at OR t.revoked_at IS NULL THEN d.reason ELSE t.revoke_reason END AS revoke_reason,
+       t.rotated_from,
+       t.metadata,
+       t.id
+  FROM tokenauth.token t
+  JOIN tokenauth.principal p ON p.principal = t.owner
+  LEFT JOIN tokenauth.kind k ON k.name = t.kind
+  LEFT JOIN tokenauth.usage u ON u.token_id = t.id
+ -- Once for each token, not once for each column.
+ CROSS JOIN LATERAL (SELECT tokenauth.recent_usage(t.id) AS recent OFFSET 0) m
+  CROSS JOIN (SELECT pg_catalog.clock_timestamp() AS now) c
+  LEFT JOIN LATERAL (
+       SELECT m.at, m.by, m.reason
+         FROM tokenauth.mass_death m
+        WHERE m.owner = t.owner
+          AND m.epoch > t.owner_epoch
+          AND (m.covers = 'all' OR t.dies_with_owner)
+        ORDER BY m.epoch
+        LIMIT 1) d ON true
+ WHERE t.deleted_at IS NULL;
+
+-- Whether all uses of tokens are known, so that one that nobody uses may be revoked. No dump has its row: what is restored
+-- was used where nobody counted for it.
+CREATE TABLE tokenauth.counting (
+    only_row boolean NOT NULL DEFAULT true,
+    server   text NOT NULL,
+    node     uuid NOT NULL,
+    since    timestamptz NOT NULL,
+    until    timestamptz NOT NULL,
+    CONSTRAINT counting_pkey PRIMARY KEY (only_row),
+    CONSTRAINT counting_has_one_row CHECK (only_row)
+);
+
+COMMENT ON TABLE tokenauth.counting IS 'Internal: since when every use of a token has been counted';
+COMMENT ON COLUMN tokenauth.counting.only_row IS 'True: there is one row';
+COMMENT ON COLUMN tokenauth.counting.server IS 'The server, its timeline and the database; anywhere else counting begins anew';
+COMMENT ON COLUMN tokenauth.counting.node IS 'The memory that counted last';
+COMMENT ON COLUMN tokenauth.counting.since IS 'Since when no use was missed';
+COMMENT ON COLUMN tokenauth.counting.until IS 'The worker''s last round';
+
+SELECT pg_catalog.pg_extension_config_dump('tokenauth.counting', 'WHERE false');
+
+CREATE TABLE tokenauth.usage_copy (
+    copy  uuid NOT NULL,
+    until timestamptz NOT NULL,
+    CONSTRAINT usage_copy_pkey PRIMARY KEY (copy)
+);
+
+COMMENT ON TABLE tokenauth.usage_copy IS 'Internal: the servers whose usage was brought in; one that is gone is forgotten after 90 days, or when its row is deleted';
+COMMENT ON COLUMN tokenauth.usage_copy.copy IS 'Stands for a standby or reader';
+COMMENT ON COLUMN tokenauth.usage_copy.until IS 'Until when its usage was brought in';
+
+SELECT pg_catalog.pg_extension_config_dump('tokenauth.usage_copy', '');
+
+-- noncompliant and enforce
+CREATE FUNCTION tokenauth."noncompliant"(
+	"kind" text DEFAULT '*'
+) RETURNS TABLE (
+	"id" uuid,
+	"owner" text,
+	"kind" text,
+	"rule" TEXT,
+	"since" timestamptz,
+	"hint" text
+)
+VOLATILE PARALLEL UNSAFE
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'noncompliant_wrapper';
+COMMENT ON FUNCTION tokenauth.noncompliant IS 'Lists tokens that are alive and break a rule that their kind has today, once for each rule';
+CREATE FUNCTION tokenauth."enforce"(
+	"kind" text,
+	"rules" text[],
+	"reason" text DEFAULT NULL,
+	"dry_run" bool DEFAULT true
+) RETURNS bigint
+VOLATILE PARALLEL UNSAFE
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'enforce_wrapper';
+COMMENT ON FUNCTION tokenauth.enforce IS 'Applies rules of a kind to the tokens that break them; returns how many, of all rules together';
+
+-- Tokens of principals that were erased: what arrives of their uses later is stored without addresses.
+CREATE TABLE tokenauth.erased (
+    token_id uuid NOT NULL,
+    CONSTRAINT erased_pkey PRIMARY KEY (token_id)
+);
+
+COMMENT ON TABLE tokenauth.erased IS 'Internal: tokens of erased principals, of whose uses no addresses are stored';
+COMMENT ON COLUMN tokenauth.erased.token_id IS 'The token';
+
+SELECT pg_catalog.pg_extension_config_dump('tokenauth.erased', '');
+
+-- erase
+CREATE FUNCTION tokenauth."erase"(
+	"principal" text
+) RETURNS bigint
+VOLATILE PARALLEL UNSAFE
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'erase_wrapper';
+COMMENT ON FUNCTION tokenauth.erase IS 'Forgets a principal: drops it, and replaces its id wherever it stands; returns in how many rows';
+
+-- scan_pattern and report_leak
+CREATE FUNCTION tokenauth."scan_pattern"(
+	"kind" text
+) RETURNS TEXT
+VOLATILE PARALLEL UNSAFE
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'scan_pattern_wrapper';
+COMMENT ON FUNCTION tokenauth.scan_pattern IS 'Returns a regular expression that finds every token of a kind, and those derived from them, in any text';
+CREATE FUNCTION tokenauth."report_leak"(
+	"report" jsonb,
+	"reason" text DEFAULT 'leaked'
+) RETURNS jsonb
+VOLATILE PARALLEL UNSAFE
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'report_leak_wrapper';
+COMMENT ON FUNCTION tokenauth.report_leak IS 'Takes a report of leaked tokens, revokes those that are ours, and answers which these are';
+
 -- Last, since it is for everything that this script has made: nothing of that is granted to anybody.
 SELECT tokenauth.strip_grants();

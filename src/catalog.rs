@@ -28,8 +28,10 @@
 
 pub mod as_issued;
 pub mod binding;
+pub mod counting;
 pub mod death_notice;
 pub mod derived_death;
+pub mod erased;
 pub mod event;
 pub mod expiry_notices;
 pub mod exported;
@@ -40,8 +42,10 @@ pub mod kind;
 mod lock_moment;
 pub mod mass_death;
 pub mod member;
+pub mod noncompliance;
 pub mod principal;
 pub mod retention;
 pub mod revocations;
 pub mod scope_interner;
 pub mod token;
+pub mod usage_copy;

@@ -17,10 +17,12 @@ mod import;
 mod key;
 pub mod key_fault;
 mod kind;
+mod leak;
 mod lifetime;
 mod parts;
 mod principal;
 pub mod refusal;
+mod rule;
 mod server;
 mod table;
 mod token;
@@ -44,9 +46,11 @@ pub use identity::IdentityError;
 pub use import::ImportError;
 pub use key::KeyError;
 pub use kind::KindError;
+pub use leak::LeakError;
 pub use lifetime::LifetimeError;
 use parts::ErrorParts;
 pub use principal::PrincipalError;
+pub use rule::RuleError;
 pub use server::ServerError;
 pub use table::TableError;
 pub use token::TokenError;
@@ -104,6 +108,8 @@ areas! {
     Table(TableError),
     Binding(BindingError),
     Server(ServerError),
+    Rule(RuleError),
+    Leak(LeakError),
 }
 
 impl Error {

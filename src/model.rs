@@ -9,6 +9,7 @@ pub mod narrowing;
 pub mod network;
 pub mod principal_name;
 pub mod rate;
+pub mod rule;
 pub mod scope;
 pub mod token_state;
 pub mod verdict;

@@ -2,7 +2,10 @@
 //! between servers.
 
 pub mod doctor;
+pub mod enforce;
 pub mod expiring;
+pub mod idle_tokens;
+pub mod leaks;
 pub mod library;
 pub mod masking;
 pub mod metrics;

@@ -3,6 +3,7 @@
 pub mod binding;
 mod deactivate;
 mod drop;
+mod erase;
 mod member;
 mod put;
 

@@ -7,6 +7,7 @@
 
 pub mod agenda;
 pub mod batch;
+pub mod complete;
 mod findings;
 pub mod hours;
 pub mod in_memory;
@@ -40,6 +41,7 @@ use slots::Slots;
 #[inline]
 pub fn count(token: Uuid, verdict: Verdict, rotated: bool, client: Option<Client>, now: Timestamp) -> Option<Denial> {
     if !settings::usage_tracking() {
+        in_memory::leave_out();
         return None;
     }
     match shared_memory::slots() {
@@ -64,6 +66,17 @@ pub fn prefetch(token: Uuid, is_known: bool) {
 pub fn count_without_token(verdict: Verdict, client: Option<Client>) -> Option<Denial> {
     let slots = shared_memory::slots().filter(|_| settings::usage_tracking())?;
     in_memory::count_without_token(slots, verdict, client)
+}
+
+/// Forgets from where these tokens were used, as far as memory knows it. Not taken back by a rollback.
+pub fn forget_clients(tokens: &[Uuid]) {
+    let Some(slots) = shared_memory::slots() else { return };
+    for token in tokens {
+        slots.forget_clients(&in_memory::key(*token));
+    }
+    slots.header.samples.forget_clients(crate::pg::process::database::current(), |token| {
+        tokens.iter().any(|erased| erased.as_bytes() == token)
+    });
 }
 
 /// How long until a token may be used again.

@@ -13,6 +13,7 @@ mod derive;
 pub mod derived;
 pub mod explain;
 pub mod http;
+mod introspect;
 mod presented;
 mod resolved;
 
@@ -43,7 +44,7 @@ use crate::token::derived::DerivedText;
 use crate::token::{Digest, ForeignAlgorithm, Lookup, Presented, PublicPart};
 use crate::usage;
 use accepted::Accepted;
-pub use answer::{Outcome, Refused, described};
+pub use answer::{Outcome, Refused, Shown, described};
 use cache::derived::Answer;
 pub use presented::Request;
 use resolved::TokenRow;
@@ -150,7 +151,19 @@ pub fn may_be_imported(text: &PresentedText<'_>) -> bool {
 /// # Errors
 /// 55000 when the token's pepper is missing, or the key file has another key under its id.
 pub fn identify(text: &PresentedText<'_>) -> Result<Option<Uuid>, Error> {
-    match Claim::of_presented(text) {
+    identify_claim(Claim::of_presented(text))
+}
+
+/// As [`identify`], for a text of any length.
+///
+/// # Errors
+/// As `identify`.
+pub fn identify_text(text: &[u8]) -> Result<Option<Uuid>, Error> {
+    identify_claim(Claim::of_text(text))
+}
+
+fn identify_claim(claim: Claim<'_>) -> Result<Option<Uuid>, Error> {
+    match claim {
         Claim::Bad(_) => Ok(None),
         Claim::Child(text) => match derived::identify(text)? {
             Some(child) => Ok(Some(child.parent)),
@@ -286,7 +299,18 @@ impl<'a> Claim<'a> {
 pub struct Question {
     require: Scopes,
     client: ClientAddress,
-    is_for_an_identity: bool,
+    purpose: Purpose,
+}
+
+/// What a token is verified for, and so what of it must be known.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    /// A verification: what its answer shows.
+    Answer,
+    /// An identity: nothing beyond what makes it acceptable.
+    Identity,
+    /// An introspection: what only the token's row says.
+    Introspection,
 }
 
 impl Question {
@@ -298,22 +322,37 @@ impl Question {
         let require = arguments::given("require", require)?;
         let require = if require.is_empty() { Scopes::nothing() } else { arguments::scopes("require", &require)? };
         let client = ClientAddress::read(client.as_ref().map(Text::as_bytes));
-        Ok(Question { require, client, is_for_an_identity: false })
+        Ok(Question { require, client, purpose: Purpose::Answer })
     }
 
     /// A question without scopes or client.
     pub fn bare() -> Self {
-        Question { require: Scopes::nothing(), client: ClientAddress::NotGiven, is_for_an_identity: false }
+        Question { require: Scopes::nothing(), client: ClientAddress::NotGiven, purpose: Purpose::Answer }
     }
 
     /// The same question, asked to authenticate the transaction: no verification is returned.
     pub fn for_an_identity(self) -> Self {
-        Question { is_for_an_identity: true, ..self }
+        Question { purpose: Purpose::Identity, ..self }
+    }
+
+    /// The same question, asked to introspect the token.
+    pub fn for_an_introspection(self) -> Self {
+        Question { purpose: Purpose::Introspection, ..self }
     }
 
     /// Whether a cached token can be answered for without its row. A verification needs its cached answer.
     fn is_answered_by(&self, known: &Accepted) -> bool {
-        self.is_for_an_identity || known.cached_answer.is_taken()
+        match self.purpose {
+            Purpose::Answer => known.cached_answer.is_taken(),
+            Purpose::Identity => true,
+            Purpose::Introspection => false,
+        }
+    }
+
+    /// Whether what was read to answer it is worth caching. An introspection would put what it has read in the place of
+    /// what answers verifications.
+    fn fills_caches(&self) -> bool {
+        self.purpose != Purpose::Introspection
     }
 
     /// Judges what was presented, and counts the use.

@@ -37,8 +37,12 @@ COMMENT ON FUNCTION tokenauth.revoke_all IS 'Revokes every selected token; retur
 COMMENT ON FUNCTION tokenauth.rotate IS 'Issues a successor with the same settings; the token itself works until the end of grace';
 COMMENT ON FUNCTION tokenauth.rotation_status IS 'Returns how far a rotation has come, given the id of either token';
 COMMENT ON FUNCTION tokenauth.doctor IS 'Lists what is not as it ought to be, and what to do about it, the most urgent first';
+COMMENT ON FUNCTION tokenauth.noncompliant IS 'Lists tokens that are alive and break a rule that their kind has today, once for each rule';
+COMMENT ON FUNCTION tokenauth.enforce IS 'Applies rules of a kind to the tokens that break them; returns how many, of all rules together';
 COMMENT ON FUNCTION tokenauth.expiring IS 'Lists tokens that are alive and expire within this time, the first to expire first';
 COMMENT ON FUNCTION tokenauth.idle IS 'Lists tokens that are alive and were neither issued nor used within this time, the longest idle first';
+COMMENT ON FUNCTION tokenauth.scan_pattern IS 'Returns a regular expression that finds every token of a kind, and those derived from them, in any text';
+COMMENT ON FUNCTION tokenauth.report_leak IS 'Takes a report of leaked tokens, revokes those that are ours, and answers which these are';
 COMMENT ON FUNCTION tokenauth.contains_token IS 'Tells whether a text contains a token';
 COMMENT ON FUNCTION tokenauth.mask IS 'Returns the text with every token in it hidden except for its hint';
 COMMENT ON FUNCTION tokenauth.server_metrics IS 'Internal: what the memory of this server counts, for the view metrics';
@@ -59,6 +63,7 @@ COMMENT ON FUNCTION tokenauth.sync_principal IS 'Keeps principals or memberships
 COMMENT ON FUNCTION tokenauth.deactivate IS 'Deactivates a principal: its tokens die or are suspended, as their kinds say; returns whether it was active';
 COMMENT ON FUNCTION tokenauth.activate IS 'Makes a principal active again; returns whether it was inactive';
 COMMENT ON FUNCTION tokenauth.drop_principal IS 'Drops a principal and kills all its tokens for good';
+COMMENT ON FUNCTION tokenauth.erase IS 'Forgets a principal: drops it, and replaces its id wherever it stands; returns in how many rows';
 COMMENT ON FUNCTION tokenauth.add_member IS 'Makes a principal a member of an organisation, or changes what it holds there';
 COMMENT ON FUNCTION tokenauth.remove_member IS 'Removes a member from an organisation; returns whether it was one';
 COMMENT ON FUNCTION tokenauth.put_principal IS 'Makes a principal known or changes it; NULL leaves a field as it is';
@@ -76,6 +81,7 @@ COMMENT ON FUNCTION tokenauth.covers IS 'Tells whether a list of scopes grants a
 COMMENT ON FUNCTION tokenauth.derive IS 'Derives from a token another one, which works for a short time and grants no more';
 COMMENT ON FUNCTION tokenauth.explain IS 'Shows why a token is accepted or refused, check by check';
 COMMENT ON FUNCTION tokenauth.error_response IS 'Returns the HTTP response to a refused token: status, headers and body';
+COMMENT ON FUNCTION tokenauth.introspect IS 'Verifies a token, and answers as RFC 7662 describes it';
 COMMENT ON FUNCTION tokenauth.verify IS 'Verifies a token, with the scopes it must grant and the address of the client';
 COMMENT ON FUNCTION tokenauth.verify_digest IS 'Verifies a token by its SHA-256, so that its text never reaches the server';
 COMMENT ON FUNCTION tokenauth.verify_request IS 'Verifies the token in the headers of an HTTP request';

@@ -54,9 +54,9 @@ CREATE TABLE tokenauth.kind (
     CONSTRAINT kind_error_style_known CHECK (error_style IN ('uniform', 'coded', 'problem')),
     CONSTRAINT kind_max_grace_not_negative CHECK (max_grace >= '0'),
     CONSTRAINT kind_max_derived_lifetime_positive CHECK (max_derived_lifetime > '0'),
-    -- Columns of features to come, so that the table stays as it is: nothing keeps yet what they would promise.
-    CONSTRAINT kind_max_age_not_supported_yet CHECK (max_age IS NULL),
-    CONSTRAINT kind_max_idle_not_supported_yet CHECK (max_idle IS NULL)
+    -- Bounded, so that no sum of a moment and an age leaves the calendar.
+    CONSTRAINT kind_max_age_in_range CHECK (max_age > '0' AND max_age <= '1000 years'),
+    CONSTRAINT kind_max_idle_in_range CHECK (max_idle > '0' AND max_idle <= '1000 years')
 );
 
 COMMENT ON TABLE tokenauth.kind IS 'Policies: each token belongs to one kind; written with INSERT and UPDATE';
@@ -81,8 +81,8 @@ COMMENT ON COLUMN tokenauth.kind.rate_limit IS 'How often each token may be veri
 COMMENT ON COLUMN tokenauth.kind.rate_interval IS 'The interval for rate_limit; each server counts by itself';
 COMMENT ON COLUMN tokenauth.kind.error_style IS 'Body of error_response(): uniform, coded, or problem (RFC 9457)';
 COMMENT ON COLUMN tokenauth.kind.max_grace IS 'Longest grace of rotate(), for which a token goes on working beside its successor';
-COMMENT ON COLUMN tokenauth.kind.max_age IS 'Not supported yet: the age at which its tokens expire, whatever their expires_at';
-COMMENT ON COLUMN tokenauth.kind.max_idle IS 'Not supported yet: how long a token may go unused before it is revoked';
+COMMENT ON COLUMN tokenauth.kind.max_age IS 'The age at which its tokens expire, whatever their expires_at; NULL: none';
+COMMENT ON COLUMN tokenauth.kind.max_idle IS 'How long a token may go unused before it is revoked; needs the library preloaded; NULL: as long as it likes';
 COMMENT ON COLUMN tokenauth.kind.closed IS 'Whether no new tokens are made; those that are there go on working, and can be edited';
 COMMENT ON COLUMN tokenauth.kind.derivable IS 'Whether holders may derive narrower, short-lived tokens from its tokens';
 COMMENT ON COLUMN tokenauth.kind.max_derived_lifetime IS 'Longest lifetime of such a token';

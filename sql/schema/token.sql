@@ -238,6 +238,50 @@ COMMENT ON COLUMN tokenauth.usage_batch.at IS 'When it was written';
 
 SELECT pg_catalog.pg_extension_config_dump('tokenauth.usage_batch', '');
 
+-- Whether all uses of tokens are known, so that one that nobody uses may be revoked. No dump has its row: what is restored
+-- was used where nobody counted for it.
+CREATE TABLE tokenauth.counting (
+    only_row boolean NOT NULL DEFAULT true,
+    server   text NOT NULL,
+    node     uuid NOT NULL,
+    since    timestamptz NOT NULL,
+    until    timestamptz NOT NULL,
+    CONSTRAINT counting_pkey PRIMARY KEY (only_row),
+    CONSTRAINT counting_has_one_row CHECK (only_row)
+);
+
+COMMENT ON TABLE tokenauth.counting IS 'Internal: since when every use of a token has been counted';
+COMMENT ON COLUMN tokenauth.counting.only_row IS 'True: there is one row';
+COMMENT ON COLUMN tokenauth.counting.server IS 'The server, its timeline and the database; anywhere else counting begins anew';
+COMMENT ON COLUMN tokenauth.counting.node IS 'The memory that counted last';
+COMMENT ON COLUMN tokenauth.counting.since IS 'Since when no use was missed';
+COMMENT ON COLUMN tokenauth.counting.until IS 'The worker''s last round';
+
+SELECT pg_catalog.pg_extension_config_dump('tokenauth.counting', 'WHERE false');
+
+CREATE TABLE tokenauth.usage_copy (
+    copy  uuid NOT NULL,
+    until timestamptz NOT NULL,
+    CONSTRAINT usage_copy_pkey PRIMARY KEY (copy)
+);
+
+COMMENT ON TABLE tokenauth.usage_copy IS 'Internal: the servers whose usage was brought in; one that is gone is forgotten after 90 days, or when its row is deleted';
+COMMENT ON COLUMN tokenauth.usage_copy.copy IS 'Stands for a standby or reader';
+COMMENT ON COLUMN tokenauth.usage_copy.until IS 'Until when its usage was brought in';
+
+SELECT pg_catalog.pg_extension_config_dump('tokenauth.usage_copy', '');
+
+-- Tokens of principals that were erased: what arrives of their uses later is stored without addresses.
+CREATE TABLE tokenauth.erased (
+    token_id uuid NOT NULL,
+    CONSTRAINT erased_pkey PRIMARY KEY (token_id)
+);
+
+COMMENT ON TABLE tokenauth.erased IS 'Internal: tokens of erased principals, of whose uses no addresses are stored';
+COMMENT ON COLUMN tokenauth.erased.token_id IS 'The token';
+
+SELECT pg_catalog.pg_extension_config_dump('tokenauth.erased', '');
+
 CREATE TYPE tokenauth.recent_usage AS (
     last_used_at  timestamptz,
     request_count bigint,

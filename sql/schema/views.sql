@@ -10,7 +10,7 @@ SELECT CASE
                 THEN 'revoked'
            WHEN t.disabled_at IS NOT NULL THEN 'disabled'
            WHEN t.not_before > c.now THEN 'not_yet_valid'
-           WHEN t.expires_at <= c.now THEN 'expired'
+           WHEN least(t.expires_at, (t.created_at AT TIME ZONE 'UTC' + k.max_age) AT TIME ZONE 'UTC') <= c.now THEN 'expired'
            WHEN NOT p.active THEN 'suspended'
            ELSE 'active'
        END AS status,
@@ -18,7 +18,7 @@ SELECT CASE
        t.owner,
        t.name,
        t.kind,
-       t.expires_at,
+       least(t.expires_at, (t.created_at AT TIME ZONE 'UTC' + k.max_age) AT TIME ZONE 'UTC') AS expires_at,
        greatest(u.last_used_at, (m.recent).last_used_at) AS last_used_at,
        coalesce(u.request_count, 0) + coalesce((m.recent).request_count, 0) AS request_count,
        coalesce(u.denied_count, 0) + coalesce((m.recent).denied_count, 0) AS denied_count,
@@ -38,6 +38,7 @@ SELECT CASE
        t.id
   FROM tokenauth.token t
   JOIN tokenauth.principal p ON p.principal = t.owner
+  LEFT JOIN tokenauth.kind k ON k.name = t.kind
   LEFT JOIN tokenauth.usage u ON u.token_id = t.id
  -- Once for each token, not once for each column.
  CROSS JOIN LATERAL (SELECT tokenauth.recent_usage(t.id) AS recent OFFSET 0) m

@@ -2,7 +2,7 @@
 
 use pgrx::Uuid;
 
-use crate::catalog::token::life::ends_between_days_of;
+use crate::catalog::token::life::may_end_between_days_of;
 use crate::pg::sql::statement::{Statement, arguments};
 
 /// For each active token that expires soon, the narrowest term that its expiry is within; not if that term was
@@ -17,9 +17,9 @@ macro_rules! due {
                         SELECT min(term) AS term FROM unnest('{1 day,7 days}'::interval[]) term
                          WHERE t.expires_at <= clock_timestamp() + term AND t.created_at < t.expires_at - term) n
                      ON n.term IS NOT NULL
-                  WHERE ",
-            ends_between_days_of!("now() - interval '1 day'", "now() + interval '8 days'"),
-            "       AND t.expires_at <= clock_timestamp() + interval '7 days'
+                  WHERE t.id = ANY (ARRAY(",
+            may_end_between_days_of!("now() - interval '1 day'", "now() + interval '8 days'"),
+            "       )) AND t.expires_at <= clock_timestamp() + interval '7 days'
                     AND t.status = 'active'
                     AND NOT EXISTS (SELECT FROM tokenauth.announced a
                                      WHERE a.token_id = t.id AND a.expires_at = t.expires_at AND a.term <= n.term)) ",

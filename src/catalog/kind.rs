@@ -56,6 +56,8 @@ pub mod column {
     pub const RATE_INTERVAL: usize = 19;
     pub const ERROR_STYLE: usize = 20;
     pub const MAX_GRACE: usize = 21;
+    pub const MAX_AGE: usize = 22;
+    pub const MAX_IDLE: usize = 23;
     pub const CLOSED: usize = 24;
     pub const DERIVABLE: usize = 25;
     pub const MAX_DERIVED_LIFETIME: usize = 26;
@@ -65,6 +67,33 @@ pub mod column {
 /// The kind of this name, as the snapshot shows it.
 pub fn find(name: &[u8], snapshot: &LatestSnapshot) -> Option<Kind> {
     BY_NAME.find(IndexKey::Text(name), snapshot, read)
+}
+
+/// How old tokens of the kind of this name grow, as the snapshot shows it; `None`: as old as they like.
+pub fn max_age(name: &[u8], snapshot: &LatestSnapshot) -> Option<Interval> {
+    BY_NAME.find(IndexKey::Text(name), snapshot, |row| row.optional(column::MAX_AGE)).flatten()
+}
+
+/// How old tokens grow, by kind: each kind is read once.
+pub struct Ages<'a> {
+    snapshot: &'a LatestSnapshot,
+    known: Vec<(Text, Option<Interval>)>,
+}
+
+impl<'a> Ages<'a> {
+    /// As the snapshot shows them.
+    pub fn new(snapshot: &'a LatestSnapshot) -> Self {
+        Ages { snapshot, known: Vec::new() }
+    }
+
+    /// The [`max_age`] of the kind of this name.
+    pub fn of(&mut self, kind: &[u8]) -> Option<&Interval> {
+        let place = self.known.iter().position(|(name, _)| name.as_bytes() == kind).unwrap_or_else(|| {
+            self.known.push((Text::from(kind.to_vec()), max_age(kind, self.snapshot)));
+            self.known.len() - 1
+        });
+        self.known[place].1.as_ref()
+    }
 }
 
 /// Reads the kind with this name, and locks its name and prefix against changes until the transaction ends. A mass
@@ -161,6 +190,8 @@ fn read(row: &Row) -> Kind {
             .bytes(column::ERROR_STYLE)
             .and_then(|style| str::from_utf8(style).ok()?.parse().ok())
             .unwrap_or(ErrorStyle::Uniform),
+        max_age: row.optional(column::MAX_AGE),
+        max_idle: row.optional(column::MAX_IDLE),
         closed: row.required(column::CLOSED),
         derivable: row.required(column::DERIVABLE),
         max_derived_lifetime: row.required(column::MAX_DERIVED_LIFETIME),

@@ -119,6 +119,14 @@ pub fn described_with(principal: &PrincipalName) -> Option<Jsonb> {
     DESCRIBE.first(arguments![principal.text(), described], |row| row.optional(1)).flatten()
 }
 
+/// Whether the principal has members or is one.
+pub fn has_any(principal: &PrincipalName) -> bool {
+    static FIND: Statement = Statement::by_key(
+        "SELECT FROM tokenauth.member WHERE org = $1 UNION ALL SELECT FROM tokenauth.member WHERE member = $1 LIMIT 1",
+    );
+    FIND.run(arguments![principal.text()]) > 0
+}
+
 /// Removes every membership of and in a principal, which the caller must hold with [`Hold::Alone`].
 pub fn remove_all(principal: &PrincipalName) {
     static REMOVE: Statement = Statement::by_key(

@@ -5,7 +5,7 @@
 use pgrx::Uuid;
 
 use super::event::append_only::{PURGED, Unlocked};
-use crate::catalog::token::life::{ends_at, is_killed_by};
+use crate::catalog::token::life::{ends_at, is_killed_by, of_kind};
 use crate::pg::sql::statement::{Argument, Statement, arguments};
 use crate::pg::types::array::TextArray;
 use crate::pg::types::clock::Timestamp;
@@ -39,8 +39,9 @@ pub fn remove_tokens(before: Timestamp, most: i64) -> i64 {
     }
     // What an import has brought counts from then on, or it would be gone before it is exported.
     static ALONE: Statement = Statement::new(remove!(
-        "tokenauth.token t
-          WHERE (t.revoked_at < $1 AND (t.learned_at < $1 OR t.learned_at IS NULL) OR ",
+        "tokenauth.token t",
+        of_kind!(),
+        " WHERE (t.revoked_at < $1 AND (t.learned_at < $1 OR t.learned_at IS NULL) OR ",
         ends_at!(),
         " < $1)"
     ));

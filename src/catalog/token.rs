@@ -11,13 +11,14 @@ use std::cell::RefCell;
 
 use pgrx::Uuid;
 
+use crate::catalog::kind;
 use crate::catalog::lock_moment::{LockMoment, WhileLocked};
 use crate::catalog::principal::{Covers, Principal, stored_data_scopes};
 use crate::error::{LifetimeError, TokenError};
 use crate::model::network::Networks;
 use crate::model::principal_name::PrincipalName;
 use crate::model::scope::Scopes;
-use crate::model::token_state::TokenState;
+use crate::model::token_state::{StoredState, TokenState};
 use crate::pg::process::backend_local::backend_local;
 use crate::pg::scan::index_key::IndexKey;
 use crate::pg::scan::index_scan::{Index, UniqueIndex};
@@ -34,7 +35,7 @@ use crate::pg::types::text::Text;
 use crate::token::Lookup;
 use extent::Extent;
 use grant::Grant;
-use life::{ends_between_days_of, is_alive, is_seen_alive};
+use life::{is_alive, is_seen_alive, may_end_between_days_of, of_kind};
 
 /// The table by its primary key.
 pub static BY_ID: UniqueIndex = UniqueIndex::new(c"token", c"token_pkey", column::ID as i16);
@@ -114,7 +115,8 @@ impl Token {
 
 /// The token with this id, deleted ones included, without a lock.
 pub fn find(id: Uuid) -> Option<Token> {
-    BY_ID.find(IndexKey::Uuid(id), &LatestSnapshot::take(), read)
+    let snapshot = LatestSnapshot::take();
+    BY_ID.find(IndexKey::Uuid(id), &snapshot, read).map(|found| found.of_its_kind(&snapshot))
 }
 
 /// Whether the token with this id is found by this lookup. One of another database that was imported is not found by
@@ -152,31 +154,49 @@ backend_local! {
 /// # Errors
 /// 42704 when there is none.
 pub fn lock(id: Uuid) -> Result<Token, TokenError> {
-    BY_ID.lock(IndexKey::Uuid(id), Strength::NoKeyUpdate, read).ok_or(TokenError::NotFound(id))
+    let found = BY_ID.lock(IndexKey::Uuid(id), Strength::NoKeyUpdate, read).ok_or(TokenError::NotFound(id))?;
+    Ok(found.of_its_kind(&LatestSnapshot::take()))
 }
 
-fn read(row: &Row) -> Token {
-    Token {
-        id: row.required(column::ID),
-        kind: row.required(column::KIND),
-        owner: row.required(column::OWNER),
-        state: state(row),
-        extent: extent(row),
-        rotated: !row.is_null(column::ROTATED_TO),
+/// A token as its row alone tells it.
+struct Stored {
+    state: StoredState,
+    /// All else; its state is that of a kind without a `max_age`.
+    token: Token,
+}
+
+impl Stored {
+    fn of_its_kind(self, snapshot: &LatestSnapshot) -> Token {
+        let max_age = kind::max_age(self.token.kind.as_bytes(), snapshot);
+        Token { state: self.state.of_kind(max_age.as_ref()), ..self.token }
     }
 }
 
-/// What decides, with its owner, whether the token of a row works.
-pub fn state(row: &Row) -> TokenState {
-    TokenState {
+fn read(row: &Row) -> Stored {
+    let state = state(row);
+    let token = Token {
+        id: row.required(column::ID),
+        kind: row.required(column::KIND),
+        owner: row.required(column::OWNER),
+        state: state.of_kind(None),
+        extent: extent(row),
+        rotated: !row.is_null(column::ROTATED_TO),
+    };
+    Stored { state, token }
+}
+
+/// What decides, with its owner and its kind, whether the token of a row works.
+pub fn state(row: &Row) -> StoredState {
+    let state = TokenState {
         revoked: !row.is_null(column::REVOKED_AT),
         deleted: !row.is_null(column::DELETED_AT),
         disabled: !row.is_null(column::DISABLED_AT),
         dies_with_owner: row.required(column::DIES_WITH_OWNER),
         owner_epoch: row.required(column::OWNER_EPOCH),
         not_before: row.optional(column::NOT_BEFORE),
-        expires_at: row.optional(column::EXPIRES_AT),
-    }
+        ends_at: row.optional(column::EXPIRES_AT),
+    };
+    StoredState::new(state, row.required(column::CREATED_AT))
 }
 
 /// The scopes of a token as they are stored: with a blank, which no scope has, between two. A list that was not written
@@ -237,8 +257,9 @@ pub fn settings(id: Uuid) -> Result<Settings, TokenError> {
 pub fn count_alive(owner: &PrincipalName, kind: &Text, principal: &Principal) -> i64 {
     static COUNT: Statement = Statement::by_key(concat!(
         "SELECT count(*)
-           FROM tokenauth.token t
-          WHERE t.owner = $1 AND t.kind = $2 AND t.rotated_to IS NULL AND ",
+           FROM tokenauth.token t",
+        of_kind!(),
+        " WHERE t.owner = $1 AND t.kind = $2 AND t.rotated_to IS NULL AND ",
         is_alive!("$3", "$4"),
     ));
     let (all, revocable) = principal.state.dead_before();
@@ -253,7 +274,9 @@ pub fn count_alive_of(owner: &PrincipalName, principal: &Principal, most: i64) -
     macro_rules! part {
         ($which:literal, $epoch:literal) => {
             concat!(
-                "(SELECT FROM tokenauth.token t WHERE t.owner = $1 AND ",
+                "(SELECT FROM tokenauth.token t",
+                of_kind!(),
+                " WHERE t.owner = $1 AND ",
                 $which,
                 " AND ",
                 is_alive!($epoch),
@@ -280,8 +303,9 @@ pub fn count_alive_of(owner: &PrincipalName, principal: &Principal, most: i64) -
 pub fn alive_of(owner: &PrincipalName, principal: &Principal, covers: Covers, most: i64) -> Vec<Uuid> {
     static FIND: Statement = Statement::by_key(concat!(
         "SELECT t.id
-           FROM tokenauth.token t
-          WHERE t.owner = $1 AND (t.dies_with_owner OR $4) AND ",
+           FROM tokenauth.token t",
+        of_kind!(),
+        " WHERE t.owner = $1 AND (t.dies_with_owner OR $4) AND ",
         is_alive!("$2", "$3"),
         " ORDER BY t.owner, t.crowded, t.dies_with_owner, t.owner_epoch
           LIMIT $5",
@@ -358,9 +382,9 @@ pub static SEEN: Statement = Statement::by_key("SELECT t FROM tokenauth.tokens t
 pub static EXPIRING: Statement = Statement::new(concat!(
     "SELECT t.*
        FROM tokenauth.tokens t
-      WHERE ",
-    ends_between_days_of!("$1", "$2"),
-    " AND t.expires_at > $1 AND t.expires_at <= $2 AND ",
+      WHERE t.id = ANY (ARRAY(",
+    may_end_between_days_of!("$1", "$2"),
+    ")) AND t.expires_at > $1 AND t.expires_at <= $2 AND ",
     is_seen_alive!(),
     " ORDER BY t.expires_at, t.id",
 ));

@@ -15,6 +15,10 @@ pub enum PrincipalError {
     SuppliedByBinding { field: &'static str, principal_type: String, table: String },
     /// A membership that a binding supplies is changed by hand.
     MembershipsBound(String),
+    /// It is to be erased while a bound table still has a row of it.
+    StillBound(String),
+    /// It stands for one that was erased.
+    Erased,
 }
 
 impl PrincipalError {
@@ -37,6 +41,10 @@ impl PrincipalError {
             Self::MembershipsBound(table) => unready("memberships cannot be changed by hand")
                 .detail(format!("They come from table {table}."))
                 .hint("Change the rows of that table."),
+            Self::StillBound(principal) => unready(format!("principal \"{principal}\" cannot be erased"))
+                .detail("A bound table still has a row of it, or of a membership of it.")
+                .hint("Delete the row first; tokenauth.sync_principals() repairs what has drifted from the table."),
+            Self::Erased => unready("principal was erased").detail("Its id only stands for it in history."),
         }
     }
 }

@@ -11,7 +11,6 @@ use crate::access::actor::Actor;
 use crate::access::authority::Reach;
 use crate::arguments;
 use crate::arguments::caller::Caller;
-use crate::catalog::token;
 use crate::catalog::token::page::{Kinds, Listed};
 use crate::error::{ArgumentError, ErrorReport};
 use crate::model::token_state::Status;
@@ -90,7 +89,7 @@ impl Page {
         let mut shown = Shown::new(&sources, &snapshot);
         let mut left = self.size;
         listed.each(self.after, &tokens, &snapshot, |place| {
-            let state = token::state(place.start);
+            let state = shown.state(place.start);
             if self.status.is_none_or(|status| shown.may_be(status, &state))
                 && let Some(standing) = shown.standing(&state, place.start)
                 && self.status.is_none_or(|status| status == standing.status)

@@ -160,7 +160,11 @@ fn lock(id: Uuid, actor: &Actor) -> Result<Token, Error> {
     Ok(locked.token)
 }
 
-fn kill(token: Token, reason: Option<Text>, actor: &Actor) -> Result<bool, Error> {
+/// Revokes a locked token, unless it was revoked before, and returns whether it was alive.
+///
+/// # Errors
+/// 58030 when the operating system provides no random bytes.
+pub fn kill(token: Token, reason: Option<Text>, actor: &Actor) -> Result<bool, Error> {
     if token.state.revoked {
         return Ok(false);
     }

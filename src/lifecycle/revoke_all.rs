@@ -10,7 +10,7 @@ use crate::arguments::{self, MOST_PROSE};
 use crate::catalog::death_notice;
 use crate::catalog::event::{Event, Originator as _};
 use crate::catalog::principal::{self, Covers, Hold, lock_existing};
-use crate::catalog::token::life::is_alive;
+use crate::catalog::token::life::{is_alive, of_kind};
 use crate::catalog::{kind, token};
 use crate::error::{AccessError, ArgumentError, Error, ErrorReport};
 use crate::model::principal_name::PrincipalName;
@@ -113,8 +113,9 @@ impl Selection {
             is_alive!(),
             " AS alive
                    FROM tokenauth.token t
-                   JOIN tokenauth.principal p ON p.principal = t.owner
-                  WHERE t.revoked_at IS NULL
+                   JOIN tokenauth.principal p ON p.principal = t.owner",
+            of_kind!(),
+            "     WHERE t.revoked_at IS NULL
                     AND (t.owner = $1 OR $1 IS NULL)
                     AND (t.kind = $2 OR $2 IS NULL)
                     AND t.created_at < $3

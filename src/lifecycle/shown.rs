@@ -3,6 +3,7 @@
 
 use pgrx::Uuid;
 
+use crate::catalog::kind::Ages;
 use crate::catalog::mass_death::{self, Deaths};
 use crate::catalog::principal::{self, Life, Lives};
 use crate::catalog::token::{self, column};
@@ -37,12 +38,14 @@ pub struct Shown<'a> {
     lives: Lives<'a>,
     usage: Seen<'a>,
     deaths: Deaths<'a>,
+    ages: Ages<'a>,
     now: Timestamp,
 }
 
 /// How a token is.
 pub struct Standing {
     pub status: Status,
+    state: TokenState,
     owner: Life,
 }
 
@@ -52,8 +55,14 @@ impl<'a> Shown<'a> {
             lives: Lives::new(&sources.principals, snapshot),
             usage: Seen::new(&sources.usage, snapshot),
             deaths: Deaths::new(&sources.deaths, snapshot),
+            ages: Ages::new(snapshot),
             now: Timestamp::now(),
         }
+    }
+
+    /// What the token's row and its kind say of its life.
+    pub fn state(&mut self, row: &Row) -> TokenState {
+        token::state(row).of_kind(self.ages.of(row.bytes(column::KIND).unwrap_or_default()))
     }
 
     /// Whether a token may have this status, as far as its own row says.
@@ -64,7 +73,7 @@ impl<'a> Shown<'a> {
     /// How the token of a row is; `None` without an owner, when the view does not show it.
     pub fn standing(&mut self, state: &TokenState, row: &Row) -> Option<Standing> {
         let owner = self.lives.of(row.bytes(column::OWNER)?)?;
-        Some(Standing { status: state.status(&owner.state, self.now), owner })
+        Some(Standing { status: state.status(&owner.state, self.now), state: *state, owner })
     }
 
     /// The fields of its row in the view, in their order; they last as long as `row` and until the next call.
@@ -77,7 +86,7 @@ impl<'a> Shown<'a> {
             row.value(column::OWNER),
             row.value(column::NAME),
             row.value(column::KIND),
-            row.value(column::EXPIRES_AT),
+            Value::of(standing.state.ends_at),
             Value::of(used.last_used_at),
             Value::of(used.requests),
             Value::of(used.denials),
@@ -99,7 +108,7 @@ impl<'a> Shown<'a> {
 
     /// When, by whom and why it died: of several deaths, by the first.
     fn death(&mut self, row: &Row, standing: &Standing) -> [Value; 3] {
-        let TokenState { owner_epoch, dies_with_owner, .. } = token::state(row);
+        let TokenState { owner_epoch, dies_with_owner, .. } = standing.state;
         let own: Option<Timestamp> = row.optional(column::REVOKED_AT);
         // Nearly every token is of its owner's epoch, and so no mass death has killed it.
         if standing.owner.epoch > owner_epoch

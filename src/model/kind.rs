@@ -77,6 +77,10 @@ pub struct Kind {
     pub max_active_per_owner: Option<i32>,
     /// How often each token may be used; `None`: unlimited.
     pub rate: Option<Rate>,
+    /// The age at which a token ends, whatever its expiry; `None`: none.
+    pub max_age: Option<Interval>,
+    /// How long a token may go unused before it is revoked; `None`: as long as it likes.
+    pub max_idle: Option<Interval>,
     /// Body of error responses.
     pub error_style: ErrorStyle,
     /// Whether no new tokens are made.

@@ -74,7 +74,7 @@ impl Narrowing {
         TokenState {
             revoked: parent.revoked || is_killed,
             not_before: Some(parent.not_before.map_or(begin, |start| start.max(begin))),
-            expires_at: Some(parent.expires_at.map_or(end, |expires_at| expires_at.min(end))),
+            ends_at: Some(parent.ends_at.map_or(end, |parents| parents.min(end))),
             ..parent
         }
     }

@@ -21,6 +21,9 @@ impl PrincipalName {
     /// The most characters of a type.
     pub const MAX_TYPE_LENGTH: usize = 32;
 
+    /// What the ids that stand for erased principals begin with; a uuid follows.
+    pub const ERASED: &str = "erased-";
+
     /// The most bytes of an id.
     pub const MAX_ID_LENGTH: usize = 512;
 
@@ -54,6 +57,17 @@ impl PrincipalName {
     /// The part after the first colon; it may contain further colons.
     pub fn id(&self) -> &[u8] {
         &self.whole[self.principal_type.len() + 1..]
+    }
+
+    /// Whether it stands for a principal that was erased.
+    pub fn is_erased(&self) -> bool {
+        Self::stands_for_erased(&self.whole)
+    }
+
+    /// Whether a name stands for a principal that was erased.
+    pub fn stands_for_erased(name: &[u8]) -> bool {
+        let id = name.splitn(2, |&byte| byte == b':').nth(1).and_then(|id| id.strip_prefix(Self::ERASED.as_bytes()));
+        id.is_some_and(|id| id.len() == 36 && uuid::Uuid::try_parse_ascii(id).is_ok())
     }
 
     /// Whether a text can be the type of a principal.
@@ -113,6 +127,21 @@ mod tests {
         assert_eq!(name.principal_type(), "service");
         assert_eq!(name.id(), b"urn:collector:7");
         assert_eq!(name.as_bytes(), b"service:urn:collector:7");
+    }
+
+    #[test]
+    fn the_name_of_an_erased_principal_is_told_by_its_form() {
+        let id = "0197f0d3-8d0c-4b4f-9f7e-2f1c53a8f1aa";
+        assert!(PrincipalName::stands_for_erased(format!("user:erased-{id}").as_bytes()));
+        for other in [
+            "user:erased-",
+            "user:erased",
+            &format!("user:{id}"),
+            &format!("user:x:erased-{id}"),
+            &format!("user:erased-{id}0"),
+        ] {
+            assert!(!PrincipalName::stands_for_erased(other.as_bytes()), "{other}");
+        }
     }
 
     #[test]

@@ -2,10 +2,12 @@
 //!
 //! Its SQL is in `catalog/token/life.rs`, for lists and sets of tokens.
 
+use pgrx::datum::Interval;
+
 use crate::model::verdict::Verdict;
 use crate::pg::types::clock::Timestamp;
 
-/// What a token's own row says about its life.
+/// What a token's own row and its kind say about its life.
 #[derive(Clone, Copy, Debug)]
 pub struct TokenState {
     /// Whether it was revoked itself, not by a mass death.
@@ -20,8 +22,42 @@ pub struct TokenState {
     pub owner_epoch: i32,
     /// When it starts working; `None`: at once.
     pub not_before: Option<Timestamp>,
-    /// Its expiry as it is stored; `None`: never.
-    pub expires_at: Option<Timestamp>,
+    /// When it stops working; `None`: never. See [`earlier_end`].
+    pub ends_at: Option<Timestamp>,
+}
+
+/// What a token's own row says about its life. When the token ends depends on its kind too.
+#[derive(Clone, Copy, Debug)]
+pub struct StoredState {
+    /// All but that, with its expiry as it is stored.
+    state: TokenState,
+    created_at: Timestamp,
+}
+
+impl StoredState {
+    /// Of a token that was issued at this moment, with its expiry as the end.
+    pub fn new(state: TokenState, created_at: Timestamp) -> Self {
+        StoredState { state, created_at }
+    }
+
+    /// The state of a token of a kind whose tokens grow as old as this.
+    pub fn of_kind(self, max_age: Option<&Interval>) -> TokenState {
+        TokenState { ends_at: earlier_end(self.state.ends_at, self.created_at, max_age), ..self.state }
+    }
+}
+
+/// When a token stops working: at its expiry, or when it is as old as its kind lets tokens grow, whichever is first;
+/// `None`: never. Whatever shows or judges an end asks here, or says it in the same words in SQL.
+pub fn earlier_end(
+    expires_at: Option<Timestamp>,
+    created_at: Timestamp,
+    max_age: Option<&Interval>,
+) -> Option<Timestamp> {
+    let too_old = max_age.and_then(|max_age| created_at.plus(max_age));
+    match (expires_at, too_old) {
+        (Some(expiry), Some(too_old)) => Some(expiry.min(too_old)),
+        (expiry, too_old) => expiry.or(too_old),
+    }
 }
 
 /// What its owner's row says about the life of tokens.
@@ -109,14 +145,9 @@ impl TokenState {
         !self.is_dead(owner) && !self.has_ended(now)
     }
 
-    /// When it stops working; `None`: never. Whatever shows or judges an end asks here.
-    pub fn ends_at(&self) -> Option<Timestamp> {
-        self.expires_at
-    }
-
     /// Whether it has stopped working.
     pub fn has_ended(&self, now: Timestamp) -> bool {
-        has_ended(self.ends_at(), now)
+        has_ended(self.ends_at, now)
     }
 }
 
@@ -184,7 +215,7 @@ mod tests {
             let flag = move |place: u32| bits & (1 << place) != 0;
             epochs.clone().flat_map(move |(owner_epoch, all_dead_before, revocable_dead_before)| {
                 moments().flat_map(move |not_before| {
-                    moments().map(move |expires_at| {
+                    moments().map(move |ends_at| {
                         let token = TokenState {
                             revoked: flag(0),
                             deleted: flag(1),
@@ -192,7 +223,7 @@ mod tests {
                             dies_with_owner: flag(3),
                             owner_epoch,
                             not_before,
-                            expires_at,
+                            ends_at,
                         };
                         let (active, dropped) = (flag(4), flag(5));
                         (token, OwnerState { active, dropped, all_dead_before, revocable_dead_before })
@@ -212,7 +243,7 @@ mod tests {
             (is_dead, Status::Revoked),
             (token.disabled, Status::Disabled),
             (micros(token.not_before).unwrap_or(i64::MIN) > NOW, Status::NotYetValid),
-            (micros(token.expires_at).unwrap_or(i64::MAX) <= NOW, Status::Expired),
+            (micros(token.ends_at).unwrap_or(i64::MAX) <= NOW, Status::Expired),
             (!owner.active, Status::Suspended),
         ]
     }

@@ -6,6 +6,7 @@ mod versions;
 
 use pgrx::prelude::*;
 
+use super::idle_tokens;
 use crate::arguments;
 use crate::arguments::caller::Caller;
 use crate::error::finding::Finding;
@@ -92,5 +93,6 @@ pub fn findings(compare: bool) -> Vec<Finding> {
     findings.extend(schema::findings());
     findings.extend(versions::findings());
     findings.extend(usage::findings(compare));
+    findings.extend(idle_tokens::findings());
     findings
 }

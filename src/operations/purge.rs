@@ -10,6 +10,7 @@ use crate::access::actor::Actor;
 use crate::arguments;
 use crate::arguments::caller::Caller;
 use crate::catalog::derived_death;
+use crate::catalog::erased;
 use crate::catalog::event::Event;
 use crate::catalog::event::append_only::{PURGED, Unlocked};
 use crate::catalog::id;
@@ -107,6 +108,9 @@ fn remove(keep: &Interval, actor: &Actor) -> Result<i64, Error> {
     let mut removed =
         Removed { events: retention::remove_events(before, first_id, MOST, &unlocked), ..Removed::default() };
     removed.tokens = retention::remove_tokens(before, removed.room());
+    if removed.tokens > 0 {
+        erased::forget_removed();
+    }
     removed.texts = retention::wipe_sealed(removed.room());
     removed.mass_deaths = retention::remove_mass_deaths(before, removed.room());
     removed.principals = retention::remove_tombstones(before, removed.room());

@@ -8,7 +8,9 @@ use pgrx::prelude::*;
 use super::doctor;
 use crate::arguments::caller::Caller;
 use crate::catalog::token::idle::idle;
-use crate::catalog::token::life::{died_with_others, ends_at, ends_between_days_of, is_alive, status};
+use crate::catalog::token::life::{
+    died_with_others, ends_at, ends_between_days_of, is_alive, of_kind, of_kinds_with_age, status,
+};
 use crate::error::ErrorReport;
 use crate::model::token_state::Status;
 use crate::pg::function::call::Call;
@@ -99,8 +101,9 @@ fn counts(now: Timestamp) -> [Vec<Line>; 3] {
         is_alive!(),
         "           ) AS expiring
                FROM tokenauth.token t
-               JOIN tokenauth.principal p ON p.principal = t.owner
-               LEFT JOIN death d
+               JOIN tokenauth.principal p ON p.principal = t.owner",
+        of_kind!(),
+        "      LEFT JOIN death d
                       ON d.owner = t.owner AND d.dies_with_owner = t.dies_with_owner
                      AND t.owner_epoch >= d.since AND t.owner_epoch < d.epoch
               WHERE t.deleted_at IS NULL
@@ -152,17 +155,42 @@ macro_rules! told {
 
 /// Lists tokens that expire within a week.
 fn first_to_expire(now: Timestamp) -> Vec<Line> {
-    // The limit is written out so that the planner walks the index of days as far as the first of them.
+    /// The first of the tokens that are read so.
+    macro_rules! first_of {
+        ($tokens:expr, $condition:expr) => {
+            concat!(
+                "(SELECT t.id, ",
+                ends_at!(),
+                " AS ends_at",
+                $tokens,
+                " JOIN tokenauth.principal p ON p.principal = t.owner WHERE t.deleted_at IS NULL AND ",
+                $condition,
+                " AND ",
+                is_alive!(),
+                " ORDER BY 2, t.id LIMIT ",
+                most_listed!(),
+                ")"
+            )
+        };
+    }
+    // The limit is written out so that the planner walks the index of days as far as the first of them. What ends by
+    // its age is not in that index.
     static FIRST: Statement = Statement::of_all(concat!(
         "SELECT ",
-        told!("t.expires_at"),
-        "  FROM tokenauth.token t
-           JOIN tokenauth.principal p ON p.principal = t.owner
-          WHERE t.deleted_at IS NULL AND t.expires_at > $1 AND t.expires_at <= $2 AND ",
-        ends_between_days_of!("$1", "$2"),
-        " AND ",
-        is_alive!(),
-        " ORDER BY t.expires_at, t.id
+        told!("first.ends_at"),
+        "  FROM (",
+        first_of!(
+            concat!(" FROM tokenauth.token t", of_kind!()),
+            concat!(
+                "k.max_age IS NULL AND t.expires_at > $1 AND t.expires_at <= $2 AND ",
+                ends_between_days_of!("$1", "$2")
+            )
+        ),
+        " UNION ALL ",
+        first_of!(of_kinds_with_age!(), concat!(ends_at!(), " > $1 AND ", ends_at!(), " <= $2")),
+        ") first
+           JOIN tokenauth.token t ON t.id = first.id
+          ORDER BY first.ends_at, first.id
           LIMIT ",
         most_listed!()
     ));

@@ -9,10 +9,11 @@ use pgrx::prelude::*;
 use crate::access::actor::Actor;
 use crate::arguments;
 use crate::arguments::caller::Caller;
+use crate::catalog::usage_copy;
 use crate::error::{ErrorReport, ImportError, ServerError};
 use crate::pg::function::call::Call;
-use crate::pg::process::database;
 use crate::pg::process::shared_memory;
+use crate::pg::process::{database, server};
 use crate::pg::scan::snapshot::LatestSnapshot;
 use crate::pg::types::jsonb::Jsonb;
 use crate::usage::batch::Batch;
@@ -37,7 +38,8 @@ fn usage_export(call: Call) -> Result<Option<Jsonb>, ErrorReport> {
     }
     let Some(database) = in_memory::database(slots) else { return Ok(None) };
     let arrived = database.open().filter(|&open| tables::has_arrived(open, &LatestSnapshot::take()));
-    Ok(hand_out(slots, database, arrived).map(|(open, taken)| Batch::of(open, &taken).to_jsonb()))
+    let batch = hand_out(slots, database, arrived).map(|(open, taken)| Batch::of(open, &taken));
+    Ok(batch.map(|batch| batch.by(server::id()).to_jsonb()))
 }
 
 /// Returns the batch that is handed out or, once it has arrived, a new one; `None` if no uses wait, or another call
@@ -88,6 +90,11 @@ fn usage_import(call: Call, batch: Option<Jsonb>) -> Result<i64, ErrorReport> {
     let batch = Batch::of_jsonb(&arguments::given("batch", batch)?).ok_or(ImportError::NotUsage)?;
     if !tables::enter_batch(batch.open) {
         return Ok(0);
+    }
+    if let Some((copy, until)) = batch.copy.zip(batch.until())
+        && usage_copy::exists()
+    {
+        usage_copy::note(copy, until);
     }
     Ok((batch.uses.len() - tables::add(&batch.uses).tokens.len()) as i64)
 }

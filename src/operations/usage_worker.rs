@@ -13,10 +13,9 @@
 use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
-use super::purge;
+use super::{idle_tokens, purge};
 use crate::access::sql_privileges;
-use crate::catalog::death_notice;
-use crate::catalog::derived_death;
+use crate::catalog::{counting, death_notice, derived_death, usage_copy};
 use crate::error::Error;
 use crate::pg::process::backend_local::backend_local;
 use crate::pg::process::background_worker;
@@ -24,6 +23,7 @@ use crate::pg::process::shared_memory;
 use crate::pg::transaction::acting_as::ActingAs;
 use crate::pg::types::clock::Timestamp;
 use crate::usage::batch::Batch;
+use crate::usage::complete;
 use crate::usage::hours;
 use crate::usage::slots::{Database, OpenBatch, Slots, Taken};
 use crate::usage::tables;
@@ -109,7 +109,7 @@ fn work(slots: Slots<'static>, database: &'static Database, start: Instant) -> O
     }
     as_owner(|| record_denials(slots, database))?.unwrap_or_else(Error::log);
     let now = Timestamp::now().micros();
-    if database.is_due(now) && housekeep(slots, start)? {
+    if database.is_due(now) && housekeep(slots, database, start)? {
         database.set_tended(now);
     }
     Some(())
@@ -235,17 +235,40 @@ fn record_denials(slots: Slots<'static>, database: &Database) -> Result<(), Erro
     slots.header.samples.take(database.oid()).iter().try_for_each(tables::record_denial)
 }
 
-/// Does the hourly work: tells listeners of tokens that are about to expire, removes what is old, and takes from PUBLIC
-/// what pg_upgrade has given it. Returns whether all of it is done; `None` where the extension is not installed.
-fn housekeep(slots: Slots<'static>, start: Instant) -> Option<bool> {
+/// Does the hourly work: notes that uses are counted, tells listeners of tokens that are about to expire, revokes those
+/// that nobody uses, removes what is old, and takes from PUBLIC what pg_upgrade has given it. Returns whether all of it
+/// is done; `None` where the extension is not installed.
+fn housekeep(slots: Slots<'static>, database: &'static Database, start: Instant) -> Option<bool> {
     let is_over = || start.elapsed() > LONG_ENOUGH;
+    if let Some(noted) = as_owner(|| counting::exists().then(|| complete::note(slots, database)))? {
+        noted.commit(slots, database);
+    }
+    loop {
+        match as_owner(|| idle_tokens::revoke_some(database.idle_after()))? {
+            Ok(Some(last)) => database.set_idle_after(last),
+            Ok(None) => break,
+            Err(error) => {
+                error.log();
+                break;
+            }
+        }
+        if is_over() {
+            return Some(false);
+        }
+    }
+    database.set_idle_after(idle_tokens::FIRST);
     while as_owner(death_notice::expiring)? {
         if is_over() {
             return Some(false);
         }
     }
     if let Some(before) = Timestamp::of_micros(Timestamp::now().micros() - BATCHES_KEPT) {
-        as_owner(|| tables::remove_batches(before, slots.node()))?;
+        as_owner(|| {
+            tables::remove_batches(before, slots.node());
+            if usage_copy::exists() {
+                usage_copy::forget(before);
+            }
+        })?;
     }
     if let Some(before) = Timestamp::of_micros(Timestamp::now().micros() - CHILDREN_KEPT) {
         while as_owner(|| derived_death::remove(before, HOURS))? > 0 {

@@ -8,5 +8,6 @@ pub mod database;
 pub mod entry;
 pub mod latch;
 pub mod log_hook;
+pub mod server;
 pub mod settings;
 pub mod shared_memory;

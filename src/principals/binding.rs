@@ -24,4 +24,4 @@ mod triggers;
 mod unique;
 
 pub use findings::findings;
-pub use supplied::{Supplied, lock, refuse_membership, refuse_supplied, supplier_of_active};
+pub use supplied::{Supplied, holds, lock, refuse_membership, refuse_supplied, supplier_of_active};

@@ -5,9 +5,9 @@ use pgrx::prelude::*;
 use crate::access::actor::Actor;
 use crate::arguments::caller::Caller;
 use crate::catalog::death_notice;
-use crate::catalog::principal::{Covers, Hold, begin_epoch, lock_existing};
+use crate::catalog::principal::{Covers, Hold, Principal, begin_epoch, lock_existing};
 use crate::catalog::{event, member};
-use crate::error::ErrorReport;
+use crate::error::{Error, ErrorReport};
 use crate::model::principal_name::PrincipalName;
 use crate::pg::function::call::Call;
 use crate::pg::sql::statement::{Statement, arguments};
@@ -31,6 +31,20 @@ use crate::pg::types::text::Text;
 /// ```
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn drop_principal(call: Call, principal: Option<Text>) -> Result<(), ErrorReport> {
+    let caller = Caller::enter(call)?;
+    let actor = Actor::application(caller)?;
+    let _owner = caller.act_as_owner();
+    let name = PrincipalName::given("principal", principal)?;
+    let principal = lock_existing(&name, Hold::Alone)?;
+    drop_locked(&name, &principal, &actor)?;
+    Ok(())
+}
+
+/// Drops a principal that is locked with [`Hold::Alone`].
+///
+/// # Errors
+/// 58030 when the operating system provides no random bytes.
+pub fn drop_locked(name: &PrincipalName, principal: &Principal, actor: &Actor) -> Result<(), Error> {
     // The row stays as a tombstone: its epochs keep dead tokens dead, even if the id is used again.
     static WRITE_TOMBSTONE: Statement = Statement::by_key(
         "UPDATE tokenauth.principal
@@ -38,17 +52,11 @@ fn drop_principal(call: Call, principal: Option<Text>) -> Result<(), ErrorReport
                 dropped_at = clock_timestamp()
           WHERE principal = $1",
     );
-    let caller = Caller::enter(call)?;
-    let actor = Actor::application(caller)?;
-    let _owner = caller.act_as_owner();
-    let name = PrincipalName::given("principal", principal)?;
-    let principal = lock_existing(&name, Hold::Alone)?;
-    let before = member::described_with(&name);
+    let before = member::described_with(name);
     xact::mark_death();
-    death_notice::owner_dies(&name, &principal, Covers::All);
-    begin_epoch(&name, Covers::All, actor.recorded(), Some(&Text::from("owner dropped")));
-    member::remove_all(&name);
+    death_notice::owner_dies(name, principal, Covers::All);
+    begin_epoch(name, Covers::All, actor.recorded(), Some(&Text::from("owner dropped")));
+    member::remove_all(name);
     WRITE_TOMBSTONE.run(arguments![name.text()]);
-    event::of_principal("principal.dropped", &name, &actor, before, None)?;
-    Ok(())
+    event::of_principal("principal.dropped", name, actor, before, None)
 }

@@ -9,7 +9,7 @@ use crate::arguments::caller::Caller;
 use crate::arguments::{self, MOST_NAME, MOST_PROSE};
 use crate::catalog::principal::{Hold, lock};
 use crate::catalog::{event, principal};
-use crate::error::{Error, ErrorReport};
+use crate::error::{Error, ErrorReport, PrincipalError};
 use crate::model::principal_name::PrincipalName;
 use crate::pg::function::call::Call;
 use crate::pg::sql::statement::{Statement, fields};
@@ -32,7 +32,7 @@ use crate::pg::types::text::Text;
 ///
 /// # Errors
 /// `22004` for a NULL principal, `22023` for a malformed principal, permission or data scope, `55000` for a field that
-/// a bound table supplies.
+/// a bound table supplies and for the id of an erased principal.
 ///
 /// # Access
 /// `manage`
@@ -58,6 +58,9 @@ fn put_principal(
     let name = PrincipalName::given("principal", principal)?;
     let permissions = permissions.map(|held| arguments::scopes("permissions", &held)).transpose()?;
     let data_scopes = data_scopes.as_ref().map(arguments::data_scopes).transpose()?;
+    if name.is_erased() {
+        Err(PrincipalError::Erased)?;
+    }
     refuse_supplied(
         &name,
         Supplied {

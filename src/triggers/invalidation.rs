@@ -8,12 +8,13 @@ use pgrx::prelude::*;
 
 use crate::arguments::caller::Caller;
 use crate::catalog::import::BY_ALGORITHM;
-use crate::catalog::{derived_death, kind, principal, token};
+use crate::catalog::{counting, derived_death, kind, principal, token};
 use crate::error::ErrorReport;
 use crate::pg::function::call::Call;
 use crate::pg::function::trigger::{RowChange, TriggerAnswer, TriggerCall, TriggerTuple};
 use crate::pg::scan::invalidation;
 use crate::pg::scan::row_key::RowKey;
+use crate::pg::transaction::acting_as::is_switched;
 use crate::pg::types::text::Text;
 
 /// Internal: trigger on the tables that verification reads.
@@ -34,7 +35,16 @@ fn signal_change(call: TriggerCall) -> Result<TriggerAnswer, ErrorReport> {
         Some(RowChange::Update { old, new }) => signal(name(&old), name(&new)),
         Some(RowChange::Delete(old)) => signal(name(&old), name(&old)),
         _ if call.is_of_rows() || call.is_on(&BY_ALGORITHM) => invalidation::signal(),
-        _ => invalidation::bypass_caches(),
+        _ => {
+            invalidation::bypass_caches();
+            if call.is_insert() && call.is_on(&token::BY_ID) && !is_switched() {
+                // A restore, by whatever tool: these tokens were used where nobody counted for this database.
+                let _owner = Caller::of_trigger().act_as_owner();
+                if counting::exists() {
+                    counting::forget();
+                }
+            }
+        }
     }
     Ok(TriggerAnswer::nothing())
 }

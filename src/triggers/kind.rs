@@ -15,7 +15,7 @@ use crate::pg::function::trigger::{RowChange, TriggerAnswer, TriggerCall};
 use crate::pg::sql::statement::{Argument, Statement};
 use crate::pg::transaction::xact;
 use crate::pg::types::array::TextArray;
-use crate::pg::types::clock::{Timestamp, has_negative_part, is_positive};
+use crate::pg::types::clock::{self, Timestamp, has_negative_part, is_positive};
 use crate::pg::types::jsonb::Jsonb;
 use crate::pg::types::row::Row;
 use crate::pg::types::text::Text;
@@ -42,17 +42,17 @@ fn guard_kind(call: TriggerCall) -> Result<TriggerAnswer, ErrorReport> {
     match &change {
         RowChange::Insert(new) => {
             check(&new.row())?;
-            warn_of_rate(None, &new.row());
+            warn_of_what_needs_memory(None, &new.row());
         }
         RowChange::Update { old, new } => {
             check(&new.row())?;
             keep_what_tokens_depend_on(&old.row(), &new.row())?;
-            warn_of_rate(Some(&old.row()), &new.row());
+            warn_of_what_needs_memory(Some(&old.row()), &new.row());
             if is_closing(&old.row(), &new.row()) {
                 // Once this has committed there is no new token of it, not even of a transaction that was under way.
                 lock_against_issue(Some(&old.row().required(column::NAME)))?;
             }
-            // A lower ceiling narrows every token of the kind.
+            // A lower ceiling narrows every token of the kind, and a lower age ends those that are older.
             xact::mark_narrowing();
         }
         RowChange::Delete(old) => {
@@ -113,6 +113,8 @@ fn check(row: &Row) -> Result<(), Error> {
         ("default_lifetime", column::DEFAULT_LIFETIME),
         ("max_lifetime", column::MAX_LIFETIME),
         ("max_grace", column::MAX_GRACE),
+        ("max_age", column::MAX_AGE),
+        ("max_idle", column::MAX_IDLE),
     ] {
         if row
             .optional::<Interval>(column)
@@ -134,11 +136,20 @@ fn check(row: &Row) -> Result<(), Error> {
     Ok(())
 }
 
-/// Warns about a new rate without shared memory: rates are counted there, and not enforced without it.
-fn warn_of_rate(old: Option<&Row>, new: &Row) {
+/// Warns about a new rate or idle time without shared memory: without it rates are not enforced, and no use is known to
+/// have been counted.
+fn warn_of_what_needs_memory(old: Option<&Row>, new: &Row) {
     let rate = |row: &Row| row.optional::<i32>(column::RATE_LIMIT);
-    if rate(new).is_some() && old.and_then(rate) != rate(new) && !usage::is_preloaded() {
-        ErrorReport::from(ServerError::NotPreloaded("rate_limit")).report(PgLogLevel::WARNING);
+    let idle = |row: &Row| row.optional::<Interval>(column::MAX_IDLE).map(|idle| clock::micros(&idle));
+    if usage::is_preloaded() {
+        return;
+    }
+    let warn = |what| ErrorReport::from(ServerError::NotPreloaded(what)).report(PgLogLevel::WARNING);
+    if rate(new).is_some() && old.and_then(rate) != rate(new) {
+        warn("rate_limit");
+    }
+    if idle(new).is_some() && old.and_then(idle) != idle(new) {
+        warn("max_idle");
     }
 }
 

@@ -15,6 +15,8 @@ pub struct Batch {
     pub open: OpenBatch,
     /// The uses by token.
     pub uses: BTreeMap<[u8; 16], Record>,
+    /// The server that hands it out.
+    pub copy: Option<Uuid>,
 }
 
 impl Batch {
@@ -24,7 +26,17 @@ impl Batch {
         for Taken { token, record, .. } in taken {
             uses.entry(*token).or_default().merge(record);
         }
-        Batch { open, uses }
+        Batch { open, uses, copy: None }
+    }
+
+    /// As handed out by this server.
+    pub fn by(self, copy: Uuid) -> Self {
+        Batch { copy: Some(copy), ..self }
+    }
+
+    /// The last moment of any use in it: whoever has handed it out has handed out all until then.
+    pub fn until(&self) -> Option<Timestamp> {
+        self.uses.values().map(|record| record.last_use.max(record.last_denial)).max().and_then(Timestamp::of_micros)
     }
 
     /// The batch in the form that is handed out. Moments are microseconds since 2000.
@@ -45,7 +57,11 @@ impl Batch {
                 })
             })
             .collect();
-        Jsonb::of(&json!({"node": text(self.open.node), "batch": self.open.batch, "tokens": tokens}))
+        let mut json = json!({"node": text(self.open.node), "batch": self.open.batch, "tokens": tokens});
+        if let Some(copy) = self.copy {
+            json["copy"] = text(*copy.as_bytes()).into();
+        }
+        Jsonb::of(&json)
     }
 
     /// Reads a batch in the form that is handed out; `None` for anything else.
@@ -58,7 +74,9 @@ impl Batch {
             .iter()
             .map(|token| Some((id(&token["id"])?, record(token)?)))
             .collect::<Option<_>>()?;
-        Some(Batch { open, uses })
+        // A server of before 0.2.0 does not tell; its memory stands for it.
+        let copy = Uuid::from_bytes(id(&json["copy"]).unwrap_or(open.node));
+        Some(Batch { open, uses, copy: Some(copy) })
     }
 }
 

@@ -9,7 +9,7 @@ use super::wake;
 use crate::model::network::Client;
 use crate::model::verdict::Verdict;
 use crate::pg::process::backend_local::backend_local;
-use crate::pg::process::{background_worker, database};
+use crate::pg::process::{background_worker, database, shared_memory};
 use crate::pg::roles::role;
 use crate::pg::types::clock::Timestamp;
 
@@ -56,6 +56,14 @@ pub fn count(
         wake::launcher_if_filling(slots);
     }
     counted.is_sample.then(|| Denial::new(slots, Some(token), verdict, client, now))
+}
+
+/// Remembers that a use of a token was not counted.
+#[cold]
+pub fn leave_out() {
+    if let Some(database) = shared_memory::slots().and_then(database) {
+        database.leave_out();
+    }
 }
 
 /// Counts a verification that found no token.

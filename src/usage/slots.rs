@@ -209,6 +209,17 @@ impl<'a> Slots<'a> {
         self.header.dropped.load(Relaxed)
     }
 
+    /// How many uses of tokens of this database may be unknown, dropped or left out. One that was dropped may have been
+    /// of any database.
+    pub fn lost(&self, database: &Database) -> u64 {
+        self.dropped().wrapping_add(database.left_out())
+    }
+
+    /// Forgets the client and the networks of a token's uses.
+    pub fn forget_clients(&self, key: &UsageKey) {
+        self.with_record(key, Slot::forget_clients);
+    }
+
     /// Counts a use that cannot be counted for its token.
     pub fn drop_use(&self) {
         self.header.dropped.fetch_add(1, Relaxed);

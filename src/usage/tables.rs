@@ -8,7 +8,7 @@ use pgrx::{Uuid, pg_sys};
 use super::hours;
 use super::seen::Uses;
 use super::slots::{Missed, OpenBatch, Record, Sample};
-use crate::catalog::id;
+use crate::catalog::{erased, id};
 use crate::error::Error;
 use crate::pg::scan::index_key::IndexKey;
 use crate::pg::scan::index_scan::UniqueIndex;
@@ -153,10 +153,13 @@ fn add_to_rows<'a>(uses: impl Iterator<Item = (&'a [u8; 16], &'a Record)> + Clon
         [(c"enable_hashjoin", c"off"), (c"enable_mergejoin", c"off"), (c"enable_seqscan", c"off")];
     const HOUR: i64 = 3_600_000_000;
     let now = Timestamp::now();
+    // Of tokens whose owner was erased, nothing is stored that tells who it was.
+    let erased = erased::among(uses.clone().map(|(token, _)| token));
     let until_now = |micros: i64| micros.min(now.micros());
     let moment = |micros: i64| Timestamp::of_micros(until_now(micros));
     let mut rows = Rows::new(c"recent", &COLUMNS);
     for (token, record) in uses.clone() {
+        let is_erased = erased.contains(token);
         let last = until_now(record.last_use.max(record.last_denial));
         rows.put(fields![
             Uuid::from_bytes(*token),
@@ -165,8 +168,8 @@ fn add_to_rows<'a>(uses: impl Iterator<Item = (&'a [u8; 16], &'a Record)> + Clon
             moment(record.last_denial),
             record.requests.cast_signed(),
             record.denials.cast_signed(),
-            record.client().map(|client| Text::from(client.text().as_str())),
-            record.networks().map(|network| Text::from(network.as_str())).collect::<TextArray>(),
+            record.client().filter(|_| !is_erased).map(|client| Text::from(client.text().as_str())),
+            record.networks().filter(|_| !is_erased).map(|network| Text::from(network.as_str())).collect::<TextArray>(),
             Timestamp::of_micros(last - last.rem_euclid(HOUR)),
         ]);
     }
@@ -226,6 +229,7 @@ pub fn record_denial(sample: &Sample) -> Result<(), Error> {
                 $6, $7, $8, $9
            FROM (VALUES (true)) one LEFT JOIN tokenauth.token t ON t.id = $3",
     );
+    let is_erased = sample.token.is_some_and(|token| !erased::among([&token].into_iter()).is_empty());
     let at = Timestamp::of_micros(sample.at).unwrap_or_else(Timestamp::now);
     RECORD.run(arguments![
         id::new(at)?,
@@ -233,11 +237,11 @@ pub fn record_denial(sample: &Sample) -> Result<(), Error> {
         sample.token.map(Uuid::from_bytes),
         pg_sys::Oid::from(sample.role),
         pg_sys::Oid::from(sample.session_role),
-        sample.client.map(|client| Text::from(client.text().as_str())),
+        sample.client.filter(|_| !is_erased).map(|client| Text::from(client.text().as_str())),
         Jsonb::of(&serde_json::json!({ "verdict": sample.verdict.as_str() })),
         // A denial that was raised as an error has no correlation id.
         (sample.correlation != [0; 16]).then(|| Text::from(hex::encode(sample.correlation).as_str())),
-        sample.label().filter(|label| label.is_ascii()).map(Text::from),
+        sample.label().filter(|label| label.is_ascii() && !is_erased).map(Text::from),
     ]);
     Ok(())
 }

@@ -7,7 +7,7 @@ use pgrx::prelude::*;
 use super::{hours, shared_memory};
 use crate::arguments;
 use crate::arguments::caller::Caller;
-use crate::catalog::token::life::ends_at;
+use crate::catalog::token::life::{ends_at, of_kind};
 use crate::error::{ArgumentError, ErrorReport, ServerError};
 use crate::pg::function::call::Call;
 use crate::pg::sql::statement::{Statement, arguments};
@@ -79,8 +79,9 @@ macro_rules! used_after_death {
                                        'client', u.last_client) AS evidence
                FROM ",
             $presented,
-            "  JOIN tokenauth.token t ON t.id = u.token_id
-               LEFT JOIN tokenauth.tokens s ON s.id = t.id
+            "  JOIN tokenauth.token t ON t.id = u.token_id",
+            of_kind!(),
+            "  LEFT JOIN tokenauth.tokens s ON s.id = t.id
               CROSS JOIN LATERAL (SELECT least(coalesce(s.revoked_at, t.revoked_at), ",
             ends_at!(),
             ") AS at) died

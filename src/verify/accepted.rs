@@ -108,6 +108,11 @@ impl Accepted {
         self.conditions.as_ref().map(|conditions| &conditions.data_scopes)
     }
 
+    /// When it begins to work; `None`: at once.
+    pub(super) fn not_before(&self) -> Option<Timestamp> {
+        self.conditions.as_ref().and_then(|conditions| conditions.not_before)
+    }
+
     /// Whether the token has this digest and is good for the question now, its rate apart, provided that none of our
     /// rows has changed since it was accepted. A child is never taken for a token, nor a token for a child, whatever
     /// their digests are.

@@ -34,6 +34,8 @@ pub enum Outcome {
 /// Fields of an accepted token that only the answer needs.
 pub struct Shown {
     pub name: Option<Text>,
+    /// When it was issued or, a child, begins by its own word.
+    pub issued_at: Timestamp,
     pub expires_at: Option<Timestamp>,
     pub metadata: Option<Jsonb>,
     /// Whether the accepted token is cached, so that the answer is worth caching.
@@ -143,6 +145,13 @@ impl Refused {
         let missing: Vec<&str> = scopes.iter().map(|scope| scope.as_str()).collect();
         self.detail = Some(Jsonb::of(&json!({ "missing": missing })));
         self
+    }
+
+    /// Lets the event of this denial, if it is to become one, carry the id that identifies the verification.
+    pub fn with_correlation(self, correlation_id: &[u8; correlation::LENGTH]) {
+        if let Some(denial) = self.denial {
+            denial.with_correlation(correlation_id);
+        }
     }
 
     /// The kind of the token, if there is one.

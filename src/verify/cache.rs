@@ -185,7 +185,7 @@ pub fn ask(lookup: Lookup, digest: &Digest, question: &Question) -> Result<Optio
     let Some(generation) = generation() else {
         let (resolved, _) = settled(invalidation::generation(), |snapshot, _| read(lookup, digest, snapshot, None));
         return Ok(resolved?.map(|resolved| {
-            resolved.judge(question, |Resolved { token, owner, kind }| {
+            resolved.judge(question, |Resolved { token, owner, kind, .. }| {
                 Rc::new(Effective::of(kind, token.scopes.as_deref(), &owner.principal.permissions))
             })
         }));
@@ -226,6 +226,8 @@ fn recalled<const CHILD: bool>(known: Rc<Accepted>, digest: &Digest, question: &
 fn judged(resolved: Resolved, key: u64, lookup: Lookup, question: &Question, generation: u64) -> Outcome {
     let mut outcome = resolved.judge(question, effective);
     if let Outcome::Accepted(accepted, Some(shown)) = &mut outcome
+        // An introspection would put what it has read in the place of what answers verifications.
+        && (question.fills_caches() || known(key, generation).is_none())
         && invalidation::last_generation() == generation
     {
         shown.is_kept = CACHE.with_borrow_mut(|cache| cache.fresh().keep(key, lookup, accepted, generation));
@@ -234,7 +236,7 @@ fn judged(resolved: Resolved, key: u64, lookup: Lookup, question: &Question, gen
 }
 
 fn effective(resolved: &Resolved) -> Rc<Effective> {
-    let Resolved { token, owner, kind } = resolved;
+    let Resolved { token, owner, kind, .. } = resolved;
     CACHE.with_borrow_mut(|cache| {
         let cache = cache.fresh();
         if cache.is_obstructed() {
@@ -336,7 +338,7 @@ fn read(
         Some(generation) => (owner(&token.owner, snapshot, generation), kind_of(&token.kind, snapshot, generation)),
     };
     // We never remove either of them. If one were missing, the token would be refused as unknown.
-    Ok(owner.zip(kind).map(|(owner, kind)| Resolved { token, owner, kind }))
+    Ok(owner.zip(kind).map(|(owner, kind)| Resolved::new(token, owner, kind)))
 }
 
 fn pepper(id: &[u8], snapshot: &LatestSnapshot, generation: u64) -> Result<Rc<Peppering>, KeyError> {

@@ -236,12 +236,13 @@ impl Report {
             }
             _ => self.add("begun", true, "it has begun to work".into()),
         }
-        match token.state.ends_at() {
+        let by = if token.state.ends_at == token.extent.expires_at { "" } else { ", by the max_age of its kind" };
+        match token.state.ends_at {
             None => self.add("not expired", true, "it does not expire".into()),
             Some(end) if has_ended(Some(end), now) => {
-                self.add("not expired", false, format!("it expired {}", ago(end, now)))
+                self.add("not expired", false, format!("it expired {}{by}", ago(end, now)))
             }
-            Some(end) => self.add("not expired", true, format!("it expires in {}", span(end, now))),
+            Some(end) => self.add("not expired", true, format!("it expires in {}{by}", span(end, now))),
         }
     }
 

@@ -17,8 +17,9 @@ use crate::model::data_scope::DataScopes;
 use crate::model::kind::Kind;
 use crate::model::narrowing::Narrowing;
 use crate::model::network::{Network, admits};
+use crate::model::principal_name::PrincipalName;
 use crate::model::scope::{Scope, Scopes};
-use crate::model::token_state::TokenState;
+use crate::model::token_state::{StoredState, TokenState};
 use crate::model::verdict::Verdict;
 use crate::pg::scan::index_key::IndexKey;
 use crate::pg::scan::snapshot::LatestSnapshot;
@@ -42,7 +43,8 @@ pub struct TokenRow {
     digest: Digest,
     pepper: Option<Rc<Peppering>>,
     name: Option<Text>,
-    state: TokenState,
+    state: StoredState,
+    created_at: Timestamp,
     rotated: bool,
     /// The scopes that were chosen for it.
     pub scopes: Option<Rc<Scopes>>,
@@ -99,12 +101,6 @@ impl TokenRow {
             .unwrap_or(Ok(None))
     }
 
-    /// Narrows the token to what a child leaves of it; `is_killed` if the child was revoked by itself.
-    pub fn narrow(&mut self, narrowing: Rc<Narrowing>, kind: &Kind, is_killed: bool) {
-        self.state = narrowing.state(self.state, kind, is_killed);
-        self.narrowing = Some(narrowing);
-    }
-
     fn read(row: &Row, digest: Digest, pepper: Option<Rc<Peppering>>) -> Self {
         TokenRow {
             owner: row.required(column::OWNER),
@@ -114,6 +110,7 @@ impl TokenRow {
             pepper,
             name: row.optional(column::NAME),
             state: token::state(row),
+            created_at: row.required(column::CREATED_AT),
             rotated: !row.is_null(column::ROTATED_TO),
             scopes: row
                 .bytes(column::SCOPES)
@@ -134,15 +131,33 @@ pub struct Resolved {
     pub token: TokenRow,
     pub owner: Rc<Owner>,
     pub kind: Rc<Kind>,
+    state: TokenState,
 }
 
 impl Resolved {
+    pub fn new(token: TokenRow, owner: Rc<Owner>, kind: Rc<Kind>) -> Self {
+        let state = token.state.of_kind(kind.max_age.as_ref());
+        Resolved { token, owner, kind, state }
+    }
+
+    /// Narrowed to what a child leaves of the token; `is_killed` if the child was revoked by itself.
+    pub fn narrowed(mut self, narrowing: Rc<Narrowing>, is_killed: bool) -> Self {
+        self.state = narrowing.state(self.state, &self.kind, is_killed);
+        self.token.narrowing = Some(narrowing);
+        self
+    }
+
     /// Judges the token, and counts the use. Calls `effective`, which returns what it grants, only if it is accepted.
     pub fn judge(self, question: &Question, effective: impl FnOnce(&Self) -> Rc<Effective>) -> Outcome {
         let now = Timestamp::now();
         let (verdict, retry_after) = self.verdict(question, now);
-        let mut denial = usage::count(self.token.id, verdict, self.token.rotated, question.client.known(), now);
-        if let Some(label) = self.token.narrowing.as_ref().and_then(|narrowing| narrowing.label()) {
+        // From where an erased principal's token comes, and what for, is nobody's business any more.
+        let is_erased = !verdict.ok() && PrincipalName::stands_for_erased(self.token.owner.as_bytes());
+        let client = question.client.known().filter(|_| !is_erased);
+        let mut denial = usage::count(self.token.id, verdict, self.token.rotated, client, now);
+        if let Some(label) = self.token.narrowing.as_ref().and_then(|narrowing| narrowing.label())
+            && !is_erased
+        {
             denial = denial.map(|denial| denial.labelled(label));
         }
         let refused = |token: TokenRow| {
@@ -173,12 +188,13 @@ impl Resolved {
     fn accepted(self, effective: Rc<Effective>) -> Outcome {
         let held = &self.owner.principal.data_scopes;
         let mut data_scopes = self.kind.effective_data_scopes(self.token.data_scopes.as_ref(), held);
-        let TokenRow { owner, id, digest, pepper, name, state, rotated, networks, metadata, narrowing, .. } =
+        let TokenRow { owner, id, digest, pepper, name, rotated, created_at, networks, metadata, narrowing, .. } =
             self.token;
+        let TokenState { not_before, ends_at: expires_at, .. } = self.state;
         if let Some(narrowing) = &narrowing {
             data_scopes = narrowing.data_scopes(data_scopes);
         }
-        let expires_at = state.ends_at();
+        let issued_at = narrowing.as_ref().map_or(created_at, |narrowing| narrowing.start());
         let shown = name.as_ref().map_or(0, |name| name.as_bytes().len())
             + metadata.as_ref().map_or(0, Jsonb::len)
             + data_scopes.size()
@@ -191,11 +207,12 @@ impl Resolved {
             expires_at: expires_at.unwrap_or(Timestamp::INFINITY),
             owner: owner.into_bytes(),
             effective,
-            conditions: Conditions { pepper, not_before: state.not_before, networks, data_scopes, narrowing }.boxed(),
+            conditions: Conditions { pepper, not_before, networks, data_scopes, narrowing }.boxed(),
             cached_answer: CachedDatum::default(),
             weight: 0,
         };
-        Outcome::Accepted(Rc::new(accepted.weighed(shown)), Some(Shown { name, expires_at, metadata, is_kept: false }))
+        let answer = Shown { name, issued_at, expires_at, metadata, is_kept: false };
+        Outcome::Accepted(Rc::new(accepted.weighed(shown)), Some(answer))
     }
 
     /// The verdict, and how long to wait if it is `RateLimited`.
@@ -220,7 +237,7 @@ impl Resolved {
                 && self.token.narrowing.as_ref().is_none_or(|narrowing| narrowing.admits(client));
             (!is_inside).then_some(Verdict::NetworkDenied)
         };
-        self.token.state.refusal(&self.owner.principal.state, now).or_else(outside)
+        self.state.refusal(&self.owner.principal.state, now).or_else(outside)
     }
 
     fn grants(&self, scope: &Scope) -> bool {

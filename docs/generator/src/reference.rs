@@ -58,9 +58,18 @@ const PARTS: &[(&str, &[Chapter])] = &[
     (
         "The administrator",
         &[
-            ("Principals", &["principals/put", "principals/deactivate", "principals/drop", "principals/member"]),
+            (
+                "Principals",
+                &[
+                    "principals/put",
+                    "principals/deactivate",
+                    "principals/drop",
+                    "principals/erase",
+                    "principals/member",
+                ],
+            ),
             ("Bindings", &["principals/binding/"]),
-            ("Many tokens", &["lifecycle/revoke_all", "lifecycle/import"]),
+            ("Many tokens", &["lifecycle/revoke_all", "lifecycle/import", "operations/enforce"]),
             ("Access", &["access/sql_privileges"]),
         ],
     ),
@@ -71,7 +80,7 @@ const PARTS: &[(&str, &[Chapter])] = &[
                 "Observation",
                 &["operations/doctor", "operations/report", "verify/explain", "operations/expiring", "usage/"],
             ),
-            ("Tokens in other texts", &["operations/masking", "operations/scan_column"]),
+            ("Tokens in other texts", &["operations/masking", "operations/scan_column", "operations/leaks"]),
             ("Keeping and restoring", &["operations/", "lifecycle/reseal"]),
         ],
     ),

@@ -1,5 +1,5 @@
-//! Events are append-only; only `purge` removes old ones, by this door. The trigger on `tokenauth.event` asks whether
-//! it is open.
+//! Events are append-only; by this door `purge` removes old ones, and `erase` takes out of them who somebody was. The
+//! trigger on `tokenauth.event` asks whether it is open.
 
 use crate::pg::process::backend_local::backend_local;
 use std::cell::Cell;
@@ -8,15 +8,15 @@ use std::cell::Cell;
 pub const PURGED: &str = "history.purged";
 
 backend_local! {
-    /// Whether this backend is removing old events now: private memory, which no SQL can set.
+    /// Whether this backend is removing or changing events now: private memory, which no SQL can set.
     static UNLOCKED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// While it lives, this backend may remove events: around constant SQL of ours and nothing else.
+/// While it lives, this backend may remove and change events: around constant SQL of ours and nothing else.
 pub struct Unlocked;
 
 impl Unlocked {
-    /// Lets this backend remove events from now on.
+    /// Lets this backend do so from now on.
     pub fn new() -> Self {
         UNLOCKED.set(true);
         Unlocked
@@ -29,7 +29,7 @@ impl Drop for Unlocked {
     }
 }
 
-/// Whether this backend may remove events now.
+/// Whether this backend may remove and change events now.
 pub fn is_unlocked() -> bool {
     UNLOCKED.get()
 }

@@ -1,10 +1,18 @@
-//! The rule of life in SQL, as parts of statements over the token `t` of the owner `p`. In Rust it is
+//! The rule of life in SQL, as parts of statements over the token `t` of the owner `p` and the kind `k`. In Rust it is
 //! `model/token_state.rs`; the view `tokenauth.tokens` says it in the same words as here.
 
-/// When the token stops working; NULL: never. Whatever shows or judges an end says it so.
+/// Joins the kind of the token. A token is never passed over for want of it.
+macro_rules! of_kind {
+    () => {
+        " LEFT JOIN tokenauth.kind k ON k.name = t.kind "
+    };
+}
+pub(crate) use of_kind;
+
+/// When the token stops working, by its expiry or by its age; NULL: never. Whatever shows or judges an end says it so.
 macro_rules! ends_at {
     () => {
-        "t.expires_at"
+        "least(t.expires_at, (t.created_at AT TIME ZONE 'UTC' + k.max_age) AT TIME ZONE 'UTC')"
     };
 }
 pub(crate) use ends_at;
@@ -81,7 +89,7 @@ macro_rules! died_with_others {
 }
 pub(crate) use died_with_others;
 
-/// That the token stops working on a day between those of two moments: an index has the days. The moments themselves
+/// That the expiry of the token is on a day between those of two moments: an index has the days. The moments themselves
 /// are for the caller to compare.
 macro_rules! ends_between_days_of {
     ($first:literal, $last:literal) => {
@@ -95,6 +103,36 @@ macro_rules! ends_between_days_of {
     };
 }
 pub(crate) use ends_between_days_of;
+
+/// Of the tokens of kinds with a `max_age`, the row `k` of each with its tokens `t`. While there are no such kinds,
+/// which is asked once, no token is read.
+macro_rules! of_kinds_with_age {
+    () => {
+        " FROM tokenauth.kind k
+          JOIN tokenauth.token t ON t.kind = k.name AND k.max_age IS NOT NULL
+           AND (SELECT EXISTS (SELECT FROM tokenauth.kind aging WHERE aging.max_age IS NOT NULL)) "
+    };
+}
+pub(crate) use of_kinds_with_age;
+
+/// The ids of all tokens that may stop working between two moments, some of them twice, and of others.
+macro_rules! may_end_between_days_of {
+    ($first:literal, $last:literal) => {
+        concat!(
+            "SELECT t.id FROM tokenauth.token t WHERE ",
+            $crate::catalog::token::life::ends_between_days_of!($first, $last),
+            " UNION ALL SELECT t.id",
+            $crate::catalog::token::life::of_kinds_with_age!(),
+            "WHERE ",
+            $crate::catalog::token::life::ends_at!(),
+            " BETWEEN ",
+            $first,
+            " AND ",
+            $last
+        )
+    };
+}
+pub(crate) use may_end_between_days_of;
 
 /// That `t`, a row of the view, is alive. Its status does not tell: a disabled token may have expired as well.
 macro_rules! is_seen_alive {
@@ -124,7 +162,8 @@ mod tests {
             status!("c.now"),
             concat!("WHEN ", died_with_others!(), " THEN d.at ELSE t.revoked_at END AS revoked_at"),
             concat!("WHEN ", died_with_others!(), " THEN d.reason ELSE t.revoke_reason END AS revoke_reason"),
-            concat!(ends_at!(), ", greatest"),
+            concat!(ends_at!(), " AS expires_at, greatest"),
+            of_kind!(),
             concat!("WHERE ", is_killed_by!(), " ORDER BY m.epoch"),
         ] {
             assert!(view.contains(&words(part)), "the view has {part}");

@@ -14,6 +14,7 @@ use crate::keys;
 use crate::lifecycle::reveal::Sealed;
 use crate::model::kind::Kind;
 use crate::model::principal_name::PrincipalName;
+use crate::model::token_state::earlier_end;
 use crate::pg::scan::index_key::IndexKey;
 use crate::pg::sql::statement::{Argument, fields};
 use crate::pg::types::array::TextArray;
@@ -153,7 +154,7 @@ impl New<'_> {
                     self.settings.name,
                     TextArray::from_iter(scopes.iter()),
                     self.created_at,
-                    self.expires_at,
+                    earlier_end(self.expires_at, self.created_at, self.kind.max_age.as_ref()),
                 ])));
             }
         }

@@ -66,6 +66,20 @@ impl TriggerCall {
         })
     }
 
+    /// Whether it fires for INSERT or COPY.
+    pub fn is_insert(&self) -> bool {
+        // SAFETY: `self.0` is the trigger manager's, or null.
+        unsafe { self.0.as_ref() }
+            .is_some_and(|data| data.tg_event & pg_sys::TRIGGER_EVENT_OPMASK == pg_sys::TRIGGER_EVENT_INSERT)
+    }
+
+    /// Whether it fires for UPDATE.
+    pub fn is_update(&self) -> bool {
+        // SAFETY: `self.0` is the trigger manager's, or null.
+        unsafe { self.0.as_ref() }
+            .is_some_and(|data| data.tg_event & pg_sys::TRIGGER_EVENT_OPMASK == pg_sys::TRIGGER_EVENT_UPDATE)
+    }
+
     /// Whether it fires for DELETE, which does not include TRUNCATE.
     pub fn is_delete(&self) -> bool {
         // SAFETY: `self.0` is the trigger manager's, or null.

@@ -25,7 +25,9 @@ const RELATIONS: &[&CStr] = &[
     c"announced",
     c"as_issued",
     c"binding",
+    c"counting",
     c"derived_death",
+    c"erased",
     c"event",
     c"events",
     c"import",
@@ -40,6 +42,7 @@ const RELATIONS: &[&CStr] = &[
     c"tokens",
     c"usage",
     c"usage_batch",
+    c"usage_copy",
     c"usage_hourly",
 ];
 
@@ -164,6 +167,11 @@ impl Extension {
             MEMBERS.with_borrow_mut(|members| members.push(relation));
             relation
         })
+    }
+
+    /// Whether it has a relation of this name: one that a later version has may not be there yet.
+    pub fn has_relation(&self, name: &CStr) -> bool {
+        self.relation(name).is_some()
     }
 
     /// The index of this name, if it is one of this table.

@@ -23,6 +23,15 @@ pub fn is_security_restricted() -> bool {
     unsafe { InSecurityRestrictedOperation() }
 }
 
+/// Whether the statement that runs now does so as another user, as those of our functions do, and those of functions
+/// that are SECURITY DEFINER.
+pub fn is_switched() -> bool {
+    let (mut user, mut context) = (pg_sys::InvalidOid, 0);
+    // SAFETY: reads this backend's state.
+    unsafe { pg_sys::GetUserIdAndSecContext(&mut user, &mut context) };
+    context & pg_sys::SECURITY_LOCAL_USERID_CHANGE as c_int != 0
+}
+
 /// Another user until dropped; an abort restores the former one as well.
 pub struct ActingAs {
     user: pg_sys::Oid,

@@ -22,6 +22,22 @@ impl JsonObject {
         self
     }
 
+    /// Adds true or false.
+    pub fn boolean(mut self, name: &'static str, value: bool) -> Self {
+        self.name(name);
+        self.0.extend_from_slice(value.to_string().as_bytes());
+        self
+    }
+
+    /// Adds an integer.
+    pub fn integer(mut self, name: &'static str, value: Option<i64>) -> Self {
+        if let Some(value) = value {
+            self.name(name);
+            self.0.extend_from_slice(value.to_string().as_bytes());
+        }
+        self
+    }
+
     /// Adds a list of texts.
     pub fn texts(mut self, name: &'static str, value: Option<&TextArray>) -> Self {
         if let Some(elements) = value.and_then(|value| value.elements().ok()) {
@@ -127,6 +143,12 @@ mod tests {
         let object = written(JsonObject::new().text("name", Some(text.as_bytes())));
         let read: serde_json::Value = serde_json::from_str(&object).unwrap();
         assert_eq!(read["name"], text);
+    }
+
+    #[test]
+    fn numbers_and_truth_stand_bare() {
+        let object = JsonObject::new().boolean("active", true).integer("exp", Some(-1)).integer("nbf", None);
+        assert_eq!(written(object), r#"{"active":true,"exp":-1}"#);
     }
 
     #[test]

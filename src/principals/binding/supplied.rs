@@ -2,6 +2,7 @@
 
 use super::definition::Definition;
 use super::triggers;
+use crate::catalog::member;
 use crate::error::PrincipalError;
 use crate::model::bound_to::BoundTo;
 use crate::model::principal_name::PrincipalName;
@@ -79,6 +80,14 @@ pub fn supplier_of_active(name: &PrincipalName) -> Option<String> {
     definitions_to(&BoundTo::Principals(name.principal_type().to_owned()))
         .find(|(_, definition)| definition.supplied().active)
         .map(|(table, _)| table.shown())
+}
+
+/// Whether a bound table has a row of this principal, or of a membership of or in it: what came from such a row is
+/// there until the row is gone. `is_known` if the principal is.
+pub fn holds(name: &PrincipalName, is_known: bool) -> bool {
+    let is_bound = |to: BoundTo| definitions_to(&to).next().is_some();
+    is_known && is_bound(BoundTo::Principals(name.principal_type().to_owned()))
+        || member::has_any(name) && is_bound(BoundTo::Memberships)
 }
 
 /// Checks that a membership may be changed by hand: not while a table is bound to memberships, except for the

@@ -34,6 +34,14 @@ pub struct Database {
     reset: Word,
     sampled: AtomicU64,
     open: [Word; 3],
+    /// How many uses of tokens were left out, since they were not to be counted.
+    left_out: AtomicU64,
+    /// The memory that the last round of the worker was noted for, this one or one that it took over from, and how many
+    /// uses had been lost by then.
+    noted: [Word; 2],
+    lost_then: AtomicU64,
+    /// The token up to which the round that is not finished has looked for idle ones.
+    idle_after: [Word; 2],
     stripes: [Stripe; STRIPES],
 }
 
@@ -90,6 +98,9 @@ impl Databases {
         database.tended.store(0, Relaxed);
         database.sampled.store(0, Relaxed);
         database.set_open(None);
+        database.set_noted([0; 16], 0);
+        database.set_idle_after([0; 16]);
+        database.left_out.store(0, Relaxed);
         database.stripes.iter().flat_map(|stripe| &stripe.0).for_each(|count| count.store(0, Relaxed));
         database.oid.store(0, Release);
     }
@@ -114,6 +125,42 @@ impl Database {
     /// Since when verdicts are counted.
     pub fn reset(&self) -> i64 {
         self.reset.moment()
+    }
+
+    /// Records that a use of a token was not counted.
+    pub fn leave_out(&self) {
+        self.left_out.fetch_add(1, Relaxed);
+    }
+
+    /// How many were not.
+    pub fn left_out(&self) -> u64 {
+        self.left_out.load(Relaxed)
+    }
+
+    /// The memory of which the last round is noted, and how many uses had been lost by then.
+    pub fn noted(&self) -> Option<([u8; 16], u64)> {
+        let node = whole(self.noted[0].get(), self.noted[1].get());
+        (node != [0; 16]).then(|| (node, self.lost_then.load(Relaxed)))
+    }
+
+    /// Records that a round is noted, in the name of this memory.
+    pub fn set_noted(&self, node: [u8; 16], lost: u64) {
+        let (high, low) = halves(node);
+        self.noted[0].set(high);
+        self.noted[1].set(low);
+        self.lost_then.store(lost, Relaxed);
+    }
+
+    /// The token up to which the worker has looked for idle ones in the round that it is in.
+    pub fn idle_after(&self) -> [u8; 16] {
+        whole(self.idle_after[0].get(), self.idle_after[1].get())
+    }
+
+    /// Sets that token.
+    pub fn set_idle_after(&self, token: [u8; 16]) {
+        let (high, low) = halves(token);
+        self.idle_after[0].set(high);
+        self.idle_after[1].set(low);
     }
 
     /// Continues from saved values.

@@ -57,6 +57,20 @@ impl Samples {
         }
     }
 
+    /// Forgets the clients of the samples of such tokens of a database.
+    pub fn forget_clients(&self, database: u32, is_such: impl Fn(&[u8; 16]) -> bool) {
+        let Some(_held) = self.flag.hold() else { return };
+        for at in &self.all[..MOST.min(self.count.get() as usize)] {
+            let sample = Sample::of_words(std::array::from_fn(|word| at[word].get()));
+            if let Some(sample) = sample.filter(|sample| sample.database == database)
+                && sample.token.as_ref().is_some_and(&is_such)
+            {
+                let without = Sample { client: None, label: [0; LABEL], ..sample };
+                at.iter().zip(without.words()).for_each(|(word, value)| word.set(value));
+            }
+        }
+    }
+
     /// Removes and returns the samples of a database.
     pub fn take(&self, database: u32) -> Vec<Sample> {
         let mut taken = Vec::with_capacity(MOST);

@@ -231,6 +231,11 @@ impl Slot {
         self.0[word::REQUESTS].get() + self.0[word::DENIALS].get()
     }
 
+    /// Forgets from where it was used.
+    pub(super) fn forget_clients(&self) {
+        self.0[word::CLIENT..=word::SEEN].iter().for_each(|word| word.set(0));
+    }
+
     /// Whether a batch can take uses from it: only one at a time can have some.
     pub(super) fn can_depart(&self) -> bool {
         self.is_waiting() && !self.is_in_open_flight()

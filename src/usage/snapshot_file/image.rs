@@ -3,7 +3,10 @@
 use crate::usage::slots::{Numbers, OpenBatch, Saved, Slots, VERDICTS, WORDS, halves, whole};
 
 /// The number that an image begins with. Its last byte is the version of the format.
-const MAGIC: u64 = u64::from_be_bytes(*b"tokauth\x03");
+const MAGIC: u64 = u64::from_be_bytes(*b"tokauth\x04");
+
+/// That of the version before, whose databases have no rounds.
+const BEFORE_ROUNDS: u64 = u64::from_be_bytes(*b"tokauth\x03");
 
 /// All that is kept over a stop.
 #[derive(Default, PartialEq, Eq, Debug)]
@@ -17,6 +20,8 @@ struct DatabaseImage {
     oid: u32,
     reset: i64,
     open: Option<OpenBatch>,
+    /// The memory that the last round of the worker was noted for, if no use was lost since.
+    noted: [u8; 16],
     counts: [u64; VERDICTS],
 }
 
@@ -27,6 +32,10 @@ impl Image {
             oid: database.oid(),
             reset: database.reset(),
             open: database.open(),
+            noted: database
+                .noted()
+                .filter(|(_, lost_then)| *lost_then == slots.lost(database))
+                .map_or([0; 16], |(node, _)| node),
             counts: database.counts(),
         });
         Image { databases: databases.collect(), saved: slots.save() }
@@ -34,9 +43,11 @@ impl Image {
 
     /// Restores the image in new memory, and returns for how many uses there was no room.
     pub fn restore(self, slots: Slots<'_>, now: i64) -> u64 {
-        for DatabaseImage { oid, reset, open, counts } in self.databases {
+        for DatabaseImage { oid, reset, open, noted, counts } in self.databases {
             if let Some(database) = slots.header.databases.find(oid, reset) {
                 database.restore(counts, reset, open);
+                // What is lost from now on is not known to be.
+                database.set_noted(noted, 0);
                 database.wait(now);
             }
         }
@@ -57,6 +68,8 @@ impl Image {
             let open = database.open.unwrap_or(OpenBatch { node: [0; 16], batch: 0 });
             let (high, low) = halves(open.node);
             [high, low, open.batch].into_iter().for_each(&mut put);
+            let (high, low) = halves(database.noted);
+            [high, low].into_iter().for_each(&mut put);
             database.counts.into_iter().for_each(&mut put);
         }
         slots.iter().flatten().copied().for_each(&mut put);
@@ -73,9 +86,11 @@ impl Image {
         }
         let mut numbers = content.chunks_exact(8).map(|chunk| u64::from_le_bytes(chunk.try_into().unwrap_or_default()));
         let mut next = || numbers.next();
-        if next()? != MAGIC {
-            return None;
-        }
+        let has_rounds = match next()? {
+            MAGIC => true,
+            BEFORE_ROUNDS => false,
+            _ => return None,
+        };
         let node = whole(next()?, next()?);
         let last_batch = next()?;
         let kept = Numbers { node: whole(next()?, next()?), first: next()?, end: next()? };
@@ -85,11 +100,12 @@ impl Image {
                 let (oid, reset) = (u32::try_from(next()?).ok()?, next()?.cast_signed());
                 let (node, batch) = (whole(next()?, next()?), next()?);
                 let open = (batch != 0).then_some(OpenBatch { node, batch });
+                let noted = if has_rounds { whole(next()?, next()?) } else { [0; 16] };
                 let mut counts = [0; VERDICTS];
                 for count in &mut counts {
                     *count = next()?;
                 }
-                Some(DatabaseImage { oid, reset, open, counts })
+                Some(DatabaseImage { oid, reset, open, noted, counts })
             })
             .collect::<Option<_>>()?;
         let slots = (0..slots)

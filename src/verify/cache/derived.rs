@@ -63,7 +63,7 @@ fn ask_uncached(text: &[u8], digest: &Digest, question: &Question) -> Result<Ans
     let Ok(child) = Child::parse(text) else { return Ok(Answer::Malformed) };
     let (resolved, _) = settled(invalidation::generation(), |snapshot, _| read(&child, digest, snapshot, None, false));
     Ok(resolved?.map_or(Answer::Unknown, |resolved| {
-        Answer::Judged(resolved.judge(question, |Resolved { token, owner, kind }| {
+        Answer::Judged(resolved.judge(question, |Resolved { token, owner, kind, .. }| {
             Rc::new(Effective::of(kind, token.scopes.as_deref(), &owner.principal.permissions))
         }))
     }))
@@ -82,7 +82,7 @@ fn read(
         None => keys::named(id, snapshot),
         Some(generation) => super::pepper(id, snapshot, generation),
     };
-    let Some((mut token, key)) = TokenRow::find_parent(child.lookup(), digest, snapshot, pepper)? else {
+    let Some((token, key)) = TokenRow::find_parent(child.lookup(), digest, snapshot, pepper)? else {
         return Ok(None);
     };
     let kind = match generation {
@@ -101,8 +101,7 @@ fn read(
         Some(generation) => owner(&token.owner, snapshot, generation),
     };
     let is_killed = are_there_deaths(snapshot, generation) && derived_death::is_recorded(digest, snapshot);
-    token.narrow(child.narrowing(), &kind, is_killed);
-    Ok(owner.map(|owner| Resolved { token, owner, kind }))
+    Ok(owner.map(|owner| Resolved::new(token, owner, kind).narrowed(child.narrowing(), is_killed)))
 }
 
 /// Whether any child was revoked by itself: while none was, children are not looked for among those.

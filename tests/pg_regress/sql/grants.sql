@@ -34,11 +34,11 @@ SELECT tokenauth.grant_access(('regress_tokenauth_' || access)::regrole, access)
 CREATE TEMPORARY TABLE promised (access text, functions text[]);
 INSERT INTO promised VALUES
     ('identity', '{current_owner,current_owner_type,current_owner_id,current_token_id,current_derived,current_kind,current_scopes,has_scope,data_scope,in_data_scope,sign_out}'),
-    ('verify', '{authenticate,authenticate_digest,authenticate_request,pre_request,sign_in,sign_in_digest,sign_in_request,verify,verify_digest,verify_request,error_response,revoke_presented,derive,contains_token,covers,mask}'),
+    ('verify', '{authenticate,authenticate_digest,authenticate_request,pre_request,sign_in,sign_in_digest,sign_in_request,verify,verify_digest,verify_request,error_response,revoke_presented,introspect,derive,contains_token,covers,mask}'),
     ('self', '{issue,edit,revoke,disable,enable,delete,list,describe,grantable,rotate,rotation_status,reveal}'),
-    ('manage', '{revoke_all,put_principal,deactivate,activate,drop_principal,add_member,remove_member,import,bind_principals,bind_members,unbind_principals,sync_principals,sync_principal}'),
-    ('observe', '{list,describe,explain,doctor,report,expiring,idle,export_revocations,scan_column,recent_usage,server_metrics,count_findings,count_expiring,stats,unusual_activity,usage_export}'),
-    ('admin', '{reseal,purge,import_revocations,usage_import}');
+    ('manage', '{revoke_all,put_principal,deactivate,activate,drop_principal,add_member,remove_member,import,bind_principals,bind_members,unbind_principals,sync_principals,sync_principal,report_leak}'),
+    ('observe', '{list,describe,explain,doctor,report,expiring,idle,export_revocations,scan_column,recent_usage,server_metrics,count_findings,count_expiring,stats,unusual_activity,usage_export,noncompliant,scan_pattern}'),
+    ('admin', '{reseal,purge,import_revocations,usage_import,enforce,erase}');
 CREATE TEMPORARY TABLE includes (access text, included text[]);
 INSERT INTO includes VALUES ('identity', '{identity}'), ('verify', '{identity,verify}'), ('self', '{identity,verify,self}'), ('manage', '{identity,verify,self,manage}'),
     ('observe', '{identity,verify,observe}'), ('admin', '{identity,verify,self,manage,observe,admin}'), ('none', '{}');

@@ -105,11 +105,6 @@ INSERT INTO tokenauth.kind (name, prefix, owner_inactive) VALUES ('k', 'k_', 'de
 INSERT INTO tokenauth.kind (name, prefix, error_style) VALUES ('k', 'k_', 'html');
 INSERT INTO tokenauth.kind (name, prefix, max_active_per_owner) VALUES ('k', 'k_', 0);
 
--- a column whose feature is still to come keeps its default
-INSERT INTO tokenauth.kind (name, prefix, max_age) VALUES ('k', 'k_', '1 year');
-\echo :SQLSTATE
-INSERT INTO tokenauth.kind (name, prefix, max_idle) VALUES ('k', 'k_', '90 days');
-
 -- how long a derived token may work is bounded
 INSERT INTO tokenauth.kind (name, prefix, max_derived_lifetime) VALUES ('k', 'k_', NULL);
 INSERT INTO tokenauth.kind (name, prefix, max_derived_lifetime) VALUES ('k', 'k_', '0');

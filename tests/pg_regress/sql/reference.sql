@@ -257,6 +257,20 @@ UPDATE customer SET is_active = false;
 SELECT object, finding FROM tokenauth.doctor() WHERE area = 'binding';
 ROLLBACK;
 
+-- noncompliant
+BEGIN;
+UPDATE tokenauth.kind SET default_lifetime = '30 days', max_lifetime = '30 days' WHERE name = 'api';
+SELECT owner, kind, rule, since FROM tokenauth.noncompliant('api');
+ROLLBACK;
+
+-- enforce
+BEGIN;
+UPDATE tokenauth.kind SET default_lifetime = '30 days', max_lifetime = '30 days' WHERE name = 'api';
+SELECT tokenauth.enforce('api', '{lifetime}');
+SELECT tokenauth.enforce('api', '{lifetime}', reason => 'policy of 2026', dry_run => false);
+SELECT tokenauth.enforce('api', '{lifetime}');
+ROLLBACK;
+
 -- expiring
 BEGIN;
 SELECT name, owner, status FROM tokenauth.expiring('100 days');
@@ -265,6 +279,21 @@ ROLLBACK;
 -- idle
 BEGIN;
 SELECT name, owner FROM tokenauth.idle('90 days');
+ROLLBACK;
+
+-- scan_pattern
+BEGIN;
+SELECT 'key = ' || :'token' || ';' ~ tokenauth.scan_pattern('api') AS found,
+       'nothing' ~ tokenauth.scan_pattern('api') AS found_nothing;
+ROLLBACK;
+
+-- report_leak
+BEGIN;
+SELECT answer - 'token_hash' AS answer
+  FROM jsonb_array_elements(tokenauth.report_leak(jsonb_build_array(
+           jsonb_build_object('token', :'token', 'type', 'acme_token', 'url', 'https://example.com/1'),
+           jsonb_build_object('token', 'nonsense', 'type', 'acme_token')))) answer;
+SELECT verdict FROM tokenauth.verify(:'token');
 ROLLBACK;
 
 -- contains_token
@@ -375,6 +404,13 @@ SELECT tokenauth.drop_principal('user:42');
 SELECT verdict FROM tokenauth.verify(:'token');
 ROLLBACK;
 
+-- erase
+BEGIN;
+SELECT tokenauth.erase('user:42') > 0 AS changed;
+SELECT verdict FROM tokenauth.verify(:'token');
+SELECT count(*) FROM tokenauth.events WHERE owner = 'user:42';
+ROLLBACK;
+
 -- add_member
 BEGIN;
 SELECT tokenauth.add_member('org:acme', 'user:42', '{reports:*,tokens:manage}');
@@ -416,6 +452,13 @@ ROLLBACK;
 BEGIN;
 SELECT r -> 'status' AS status, r -> 'body' -> 'message' AS message
   FROM tokenauth.verify('nonsense') v, tokenauth.error_response(v) r;
+ROLLBACK;
+
+-- introspect
+BEGIN;
+SELECT answer ->> 'active' AS active, answer ->> 'sub' AS sub, answer ->> 'scope' AS scope
+  FROM tokenauth.introspect(:'token') answer;
+SELECT tokenauth.introspect('nonsense');
 ROLLBACK;
 
 -- verify
@@ -478,8 +521,12 @@ INSERT INTO described VALUES
     ('rotate', 'id uuid, grace interval DEFAULT ''0'', expires_in interval DEFAULT NULL, actor text DEFAULT ''session''', 'tokenauth.issued', 'Issues a successor with the same settings; the token itself works until the end of grace'),
     ('rotation_status', 'id uuid', 'tokenauth.rotation', 'Returns how far a rotation has come, given the id of either token'),
     ('doctor', 'compare boolean DEFAULT true', 'TABLE(area text, object text, finding text, hint text)', 'Lists what is not as it ought to be, and what to do about it, the most urgent first'),
+    ('noncompliant', 'kind text DEFAULT ''*''', 'TABLE(id uuid, owner text, kind text, rule text, since timestamptz, hint text)', 'Lists tokens that are alive and break a rule that their kind has today, once for each rule'),
+    ('enforce', 'kind text, rules text[], reason text DEFAULT NULL, dry_run boolean DEFAULT true', 'bigint', 'Applies rules of a kind to the tokens that break them; returns how many, of all rules together'),
     ('expiring', 'within interval', 'SETOF tokenauth.tokens', 'Lists tokens that are alive and expire within this time, the first to expire first'),
     ('idle', 'within interval', 'SETOF tokenauth.tokens', 'Lists tokens that are alive and were neither issued nor used within this time, the longest idle first'),
+    ('scan_pattern', 'kind text', 'text', 'Returns a regular expression that finds every token of a kind, and those derived from them, in any text'),
+    ('report_leak', 'report jsonb, reason text DEFAULT ''leaked''', 'jsonb', 'Takes a report of leaked tokens, revokes those that are ours, and answers which these are'),
     ('contains_token', 'text text', 'boolean', 'Tells whether a text contains a token'),
     ('mask', 'text text', 'text', 'Returns the text with every token in it hidden except for its hint'),
     ('server_metrics', '', 'TABLE(name text, labels jsonb, value double precision)', 'Internal: what the memory of this server counts, for the view metrics'),
@@ -500,6 +547,7 @@ INSERT INTO described VALUES
     ('deactivate', 'principal text, reason text DEFAULT NULL', 'boolean', 'Deactivates a principal: its tokens die or are suspended, as their kinds say; returns whether it was active'),
     ('activate', 'principal text', 'boolean', 'Makes a principal active again; returns whether it was inactive'),
     ('drop_principal', 'principal text', 'void', 'Drops a principal and kills all its tokens for good'),
+    ('erase', 'principal text', 'bigint', 'Forgets a principal: drops it, and replaces its id wherever it stands; returns in how many rows'),
     ('add_member', 'org text, member text, permissions text[] DEFAULT ''{}''', 'void', 'Makes a principal a member of an organisation, or changes what it holds there'),
     ('remove_member', 'org text, member text', 'boolean', 'Removes a member from an organisation; returns whether it was one'),
     ('put_principal', 'principal text, permissions text[] DEFAULT NULL, data_scopes jsonb DEFAULT NULL, active boolean DEFAULT NULL, state_reason text DEFAULT NULL, display_name text DEFAULT NULL', 'void', 'Makes a principal known or changes it; NULL leaves a field as it is'),
@@ -517,6 +565,7 @@ INSERT INTO described VALUES
     ('derive', 'token text, expires_in interval DEFAULT ''5 mins'', scopes text[] DEFAULT NULL, data_scopes jsonb DEFAULT NULL, networks text[] DEFAULT NULL, label text DEFAULT NULL', 'text', 'Derives from a token another one, which works for a short time and grants no more'),
     ('explain', 'token_or_id text, require text[] DEFAULT ''{}'', client text DEFAULT NULL', 'TABLE(step text, passed boolean, reason text)', 'Shows why a token is accepted or refused, check by check'),
     ('error_response', 'v tokenauth.verification', 'jsonb', 'Returns the HTTP response to a refused token: status, headers and body'),
+    ('introspect', 'token text, require text[] DEFAULT ''{}'', client text DEFAULT NULL', 'jsonb', 'Verifies a token, and answers as RFC 7662 describes it'),
     ('verify', 'token text, require text[] DEFAULT ''{}'', client text DEFAULT NULL', 'tokenauth.verification', 'Verifies a token, with the scopes it must grant and the address of the client'),
     ('verify_digest', 'lookup text, digest bytea, require text[] DEFAULT ''{}'', client text DEFAULT NULL', 'tokenauth.verification', 'Verifies a token by its SHA-256, so that its text never reaches the server'),
     ('verify_request', 'headers jsonb, require text[] DEFAULT ''{}'', client text DEFAULT NULL, header text DEFAULT NULL', 'tokenauth.verification', 'Verifies the token in the headers of an HTTP request');

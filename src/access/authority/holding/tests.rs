@@ -65,6 +65,8 @@ impl World {
             max_active_per_owner: None,
             rate: None,
             error_style: ErrorStyle::Uniform,
+            max_age: None,
+            max_idle: None,
             closed: false,
             derivable: false,
             max_derived_lifetime: Interval::new(0, 0, 1).unwrap(),

@@ -7,7 +7,7 @@ use crate::access::actor::Actor;
 use crate::arguments::caller::Caller;
 use crate::catalog::death_notice;
 use crate::catalog::event::{self, Event};
-use crate::catalog::token::life::is_alive;
+use crate::catalog::token::life::{is_alive, of_kind};
 use crate::catalog::{member, principal};
 use crate::error::Error;
 use crate::model::bound_to::{BoundTo, Subject};
@@ -153,8 +153,9 @@ impl Changes {
         static OF_GONE: Statement = Statement::new(concat!(
             "SELECT t.id
                FROM tokenauth.principal p
-               JOIN tokenauth.token t ON t.owner = p.principal
-              WHERE p.principal IN (SELECT principal COLLATE \"C\" FROM tokenauth_gone) AND ",
+               JOIN tokenauth.token t ON t.owner = p.principal",
+            of_kind!(),
+            " WHERE p.principal IN (SELECT principal COLLATE \"C\" FROM tokenauth_gone) AND ",
             is_alive!(),
             " LIMIT $1",
         ));
@@ -169,8 +170,9 @@ impl Changes {
         static OF_INACTIVE: Statement = Statement::new(concat!(
             "SELECT t.id
                FROM tokenauth.principal p
-               JOIN tokenauth.token t ON t.owner = p.principal
-              WHERE p.principal IN (SELECT principal COLLATE \"C\" FROM tokenauth_put WHERE NOT active)
+               JOIN tokenauth.token t ON t.owner = p.principal",
+            of_kind!(),
+            " WHERE p.principal IN (SELECT principal COLLATE \"C\" FROM tokenauth_put WHERE NOT active)
                 AND p.active AND t.dies_with_owner AND ",
             is_alive!(),
             " LIMIT $1",

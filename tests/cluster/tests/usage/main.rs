@@ -3,7 +3,9 @@
 
 mod capacity;
 mod counting;
+mod erase;
 mod hours;
+mod idle;
 mod impostors;
 mod processes;
 mod rates;

@@ -1,0 +1,204 @@
+//! Leaked tokens: the pattern by which scanners of texts find them, and what is done about those they have found.
+
+use pgrx::Uuid;
+use pgrx::prelude::*;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::access::actor::Actor;
+use crate::arguments::caller::Caller;
+use crate::arguments::{self, MOST_PROSE};
+use crate::catalog::event::Event;
+use crate::catalog::kind;
+use crate::catalog::token;
+use crate::error::{Error, ErrorReport, KindError, LeakError};
+use crate::lifecycle::revoke::kill;
+use crate::pg::function::call::Call;
+use crate::pg::scan::snapshot::LatestSnapshot;
+use crate::pg::sql::statement::{Statement, arguments};
+use crate::pg::types::array::TextArray;
+use crate::pg::types::encoding;
+use crate::pg::types::json_object::JsonObject;
+use crate::pg::types::jsonb::Jsonb;
+use crate::pg::types::text::Text;
+use crate::verify;
+
+/// The most tokens of a report.
+const MOST: usize = 1000;
+
+/// What is kept of an address or a source, in bytes.
+const MOST_KEPT: usize = 2048;
+
+/// Returns a regular expression that finds every token of a kind, and those derived from them, in any text.
+///
+/// For scanners of repositories and logs: it has the same meaning in RE2, Hyperscan, PCRE2, Rust's `regex` and
+/// PostgreSQL. It finds nothing without the prefix of the kind, but it knows no checksum: whether what it finds is a
+/// token, `contains_token` tells. Added in 0.2.0.
+///
+/// # Arguments
+/// - `kind`: the kind
+///
+/// # Errors
+/// `22004` for a NULL kind, `22023` for one without a prefix, `42704` for an unknown one.
+///
+/// # Access
+/// `observe`
+///
+/// # Example
+/// ```sql
+/// SELECT 'key = ' || :'token' || ';' ~ tokenauth.scan_pattern('api') AS found,
+///        'nothing' ~ tokenauth.scan_pattern('api') AS found_nothing;
+/// ```
+#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
+fn scan_pattern(call: Call, kind: Option<Text>) -> Result<Text, ErrorReport> {
+    let _owner = Caller::enter(call)?.act_as_owner();
+    let name = arguments::given("kind", kind)?;
+    let kind = kind::find(name.as_bytes(), &LatestSnapshot::take()).ok_or_else(|| KindError::NotFound(name.shown()))?;
+    let prefix = kind.prefix.as_str();
+    if prefix.is_empty() {
+        Err(LeakError::NoPrefix(name.shown()))?;
+    }
+    Ok(Text::from(pattern(prefix).as_str()))
+}
+
+/// The characters of a prefix stand for themselves in every dialect. No repetition is longer than PostgreSQL's 255,
+/// none within another than RE2's 1000.
+fn pattern(prefix: &str) -> String {
+    const LETTERS: &str = "[0-9A-Za-z]";
+    const BASE64: &str = "[0-9A-Za-z_-]";
+    // 1 to 1960 characters: a derived token has 2048 at most.
+    let eights = format!("(?:{BASE64}{{8}}){{0,122}}");
+    let caveats = format!("{eights}{eights}{BASE64}{{1,8}}");
+    format!("{prefix}{LETTERS}{{11}}(?:{LETTERS}{{38}}|[.]{caveats}[.]{LETTERS}{{86}})")
+}
+
+/// One token of a report, as GitHub's secret scanning sends it.
+#[derive(Deserialize)]
+struct Leaked {
+    token: String,
+    #[serde(default)]
+    r#type: Option<String>,
+    #[serde(default)]
+    url: Option<String>,
+    #[serde(default)]
+    source: Option<String>,
+}
+
+/// Takes a report of leaked tokens, revokes those that are ours, and answers which these are.
+///
+/// The report is what GitHub's secret scanning sends to its partners: an array of at most 1,000 objects with `token`,
+/// `type`, `url` and `source`. The answer is what it expects: for each `token_hash` (base64 of the SHA-256),
+/// `token_type`, and `label`, which is `true_positive` for a token of ours, dead ones included, or `false_positive`. No
+/// token text comes back. An event `token.leaked` says where it was found. Whoever calls it has checked that the report
+/// comes from whom it seems to. Added in 0.2.0.
+///
+/// # Arguments
+/// - `report`: the report
+/// - `reason`: why the tokens are revoked
+///
+/// # Errors
+/// `22004` for a NULL report, `22023` for anything else than such an array, `42501` for a role that may not make
+/// trusted calls and under an identity, `55000` when the digest of a token has a pepper that is not in the key file:
+/// then nothing was revoked.
+///
+/// # Access
+/// `manage`
+///
+/// # Example
+/// ```sql
+/// SELECT answer - 'token_hash' AS answer
+///   FROM jsonb_array_elements(tokenauth.report_leak(jsonb_build_array(
+///            jsonb_build_object('token', :'token', 'type', 'acme_token', 'url', 'https://example.com/1'),
+///            jsonb_build_object('token', 'nonsense', 'type', 'acme_token')))) answer;
+/// SELECT verdict FROM tokenauth.verify(:'token');
+/// ```
+#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
+fn report_leak(
+    call: Call,
+    report: Option<Jsonb>,
+    reason: default!(Option<Text>, "'leaked'"),
+) -> Result<Jsonb, ErrorReport> {
+    let caller = Caller::enter(call)?;
+    let actor = Actor::application(caller)?;
+    let _owner = caller.act_as_owner();
+    let report = arguments::given("report", report)?;
+    let reason = arguments::bounded("reason", reason, MOST_PROSE)?;
+    let leaked: Vec<Leaked> = report.parsed().ok_or(LeakError::Report)?;
+    if leaked.len() > MOST {
+        Err(LeakError::TooMany { most: MOST })?;
+    }
+    let found = leaked
+        .iter()
+        .map(|leaked| verify::identify_text(&encoding::from_utf8(&leaked.token)))
+        .collect::<Result<Vec<Option<Uuid>>, Error>>()?;
+    // In the order in which tokens are locked.
+    let mut ours: Vec<(Uuid, &Leaked)> =
+        found.iter().zip(&leaked).filter_map(|(id, leaked)| Some(((*id)?, leaked))).collect();
+    ours.sort_by_key(|(id, _)| *id.as_bytes());
+    for (id, leaked) in ours {
+        leaked.revoke(id, reason.clone(), &actor)?;
+    }
+    let answer: Vec<Value> = hashes(&leaked)
+        .into_iter()
+        .zip(leaked.iter().zip(found))
+        .map(|(hash, (leaked, id))| {
+            let label = if id.is_some() { "true_positive" } else { "false_positive" };
+            json!({"token_hash": hash, "token_type": leaked.r#type, "label": label})
+        })
+        .collect();
+    Ok(Jsonb::of(&Value::Array(answer)))
+}
+
+impl Leaked {
+    /// Records where the token was found, and revokes it.
+    fn revoke(&self, id: Uuid, reason: Option<Text>, actor: &Actor) -> Result<(), Error> {
+        let token = token::lock(id)?;
+        let kept = |text: &Option<String>| text.as_deref().map(|text| encoding::from_utf8(cut(text)));
+        let after = JsonObject::new()
+            .text("url", kept(&self.url).as_deref())
+            .text("source", kept(&self.source).as_deref())
+            .text("type", kept(&self.r#type).as_deref());
+        Event {
+            event: "token.leaked",
+            token_id: Some(id),
+            kind: Some(token.kind.clone()),
+            owner: Some(token.owner.clone()),
+            after: Some(after.into()),
+            ..Event::default()
+        }
+        .record(actor)?;
+        kill(token, reason, actor)?;
+        Ok(())
+    }
+}
+
+/// As much of a text as is kept.
+fn cut(text: &str) -> &str {
+    let end = (0..=MOST_KEPT.min(text.len())).rev().find(|&end| text.is_char_boundary(end));
+    &text[..end.unwrap_or_default()]
+}
+
+/// The SHA-256 of each token in base64.
+fn hashes(leaked: &[Leaked]) -> Vec<String> {
+    static HASH: Statement = Statement::new(
+        "SELECT encode(sha256(convert_to(t.token, 'UTF8')), 'base64')
+           FROM unnest($1::text[]) WITH ORDINALITY t (token, place)
+          ORDER BY place",
+    );
+    let tokens: TextArray = leaked.iter().map(|leaked| Text::from(encoding::from_utf8(&leaked.token))).collect();
+    HASH.all(arguments![tokens], |row| String::from_utf8_lossy(row.bytes(1).unwrap_or_default()).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::pattern;
+
+    #[test]
+    fn a_pattern_has_no_repetition_that_a_dialect_would_refuse() {
+        let pattern = pattern("acme_");
+        assert!(pattern.starts_with("acme_[0-9A-Za-z]{11}"));
+        assert!(
+            !pattern.contains("(?=") && !pattern.contains("(?<") && !pattern.contains("\\") && !pattern.contains('*')
+        );
+    }
+}
