@@ -44,7 +44,7 @@ pub struct Door {
 
 /// The response that `error_response` makes.
 #[derive(Deserialize)]
-struct Refusal {
+pub struct Refusal {
     status: u16,
     headers: HashMap<String, String>,
     body: Box<RawValue>,
@@ -55,6 +55,10 @@ type Scopes = &'static [&'static str];
 impl Door {
     pub fn new(pool: Pool) -> Self {
         Self { pool }
+    }
+
+    pub fn pool(&self) -> &Pool {
+        &self.pool
     }
 
     /// Lets in only tokens that grant these scopes to these methods of a route.
@@ -113,7 +117,7 @@ pub fn route(request: &Request) -> String {
 }
 
 /// The credentials as JSON: a header can occur several times, and in any encoding.
-fn credentials(headers: &HeaderMap) -> HashMap<String, Vec<Cow<'_, str>>> {
+pub fn credentials(headers: &HeaderMap) -> HashMap<String, Vec<Cow<'_, str>>> {
     let values = |name| headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes())).collect();
     CREDENTIALS.iter().map(|name| (name.to_string(), values(name))).collect()
 }

@@ -4,6 +4,7 @@
 
 mod door;
 mod error;
+mod gateway;
 mod keys;
 mod session;
 mod systems;

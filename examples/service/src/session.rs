@@ -48,6 +48,11 @@ impl Session {
         Ok(())
     }
 
+    /// Returns the JSON that a statement of one row and column returns.
+    pub async fn value(&self, statement: &str, parameters: Parameters<'_>) -> Result<Rows, Error> {
+        self.json(statement, parameters).await
+    }
+
     /// Returns all rows of a statement, which may be one with RETURNING.
     pub async fn rows(&self, statement: &str, parameters: Parameters<'_>) -> Result<Rows, Error> {
         self.json(&format!("WITH r AS ({statement}) SELECT coalesce(json_agg(r), '[]') FROM r"), parameters).await

@@ -11,6 +11,7 @@ use deadpool_postgres::Pool;
 
 use crate::door::Door;
 use crate::error::Error;
+use crate::gateway;
 
 pub const USAGE: &str =
     "usage: tokenauth-service palpabl|parascope|parsesphere|permission_assist|scoutprime, with DATABASE_URL and LISTEN";
@@ -35,6 +36,7 @@ impl System {
             _ => return None,
         };
         let routes = routes
+            .merge(gateway::routes(&door))
             .fallback(async || Error::not_found())
             .method_not_allowed_fallback(async || Error::method_not_allowed());
         Some(Self { routes, code })

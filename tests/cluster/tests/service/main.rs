@@ -5,6 +5,7 @@
 //! without a command, there is one in the same style.
 
 mod faults;
+mod gateway;
 mod palpabl;
 mod parascope;
 mod parsesphere;

@@ -89,7 +89,12 @@ impl Product {
     /// Runs a command from a document, with the service in place of its host, and this text in place of the document's
     /// placeholder.
     pub fn sh(&self, command: &str, placeholder: &str, text: &str) -> Answer {
-        let output = self.shell(command, placeholder, text).output().expect("bash can be run");
+        self.sh_at(&self.address, command, placeholder, text)
+    }
+
+    /// As `sh`, with this address in place of the document's host.
+    pub fn sh_at(&self, address: &str, command: &str, placeholder: &str, text: &str) -> Answer {
+        let output = Self::shell(address, command, placeholder, text).output().expect("bash can be run");
         assert!(output.status.success(), "{command} failed: {}", output.status);
         Answer::parse(&String::from_utf8(output.stdout).expect("an answer in UTF-8"))
     }
@@ -97,27 +102,15 @@ impl Product {
     /// As `sh`, without waiting for its end; the child is curl itself.
     pub fn begin(&self, command: &str, placeholder: &str, text: &str) -> Child {
         let command = command.replacen("curl", &format!("exec {CURL}"), 1);
-        self.shell(&command, placeholder, text).stdout(Stdio::null()).spawn().expect("bash can be run")
+        Self::shell(&self.address, &command, placeholder, text).stdout(Stdio::null()).spawn().expect("bash can be run")
     }
 
-    fn shell(&self, command: &str, placeholder: &str, text: &str) -> Command {
+    fn shell(address: &str, command: &str, placeholder: &str, text: &str) -> Command {
         assert!(command.contains(placeholder), "{command} has no {placeholder}");
-        let command = self.at_home(command).replace(placeholder, text);
+        let command = at_home(address, command).replace(placeholder, text);
         let mut shell = Command::new("bash");
         shell.arg("-c").arg(format!("curl() {{ command {CURL} \"$@\"; }}\n{command}")).stdin(Stdio::null());
         shell
-    }
-
-    /// The command with the service's address in place of each host.
-    fn at_home(&self, command: &str) -> String {
-        let mut parts = command.split("https://");
-        let mut here = parts.next().unwrap_or_default().to_owned();
-        for part in parts {
-            let path = part.find('/').expect("a host ends where its path begins");
-            here += &self.address;
-            here += &part[path..];
-        }
-        here
     }
 
     /// What the service has logged.
@@ -195,6 +188,18 @@ impl Answer {
         body.as_object_mut().expect("an object").remove("correlationId");
         body
     }
+}
+
+/// The command with this address in place of each host.
+fn at_home(address: &str, command: &str) -> String {
+    let mut parts = command.split("https://");
+    let mut here = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let path = part.find('/').expect("a host ends where its path begins");
+        here += address;
+        here += &part[path..];
+    }
+    here
 }
 
 fn log_of(server: &Server) -> PathBuf {
