@@ -20,11 +20,11 @@ pub enum View {
     Idle,
 }
 
-/// A token that was used in an unusual way, and how.
+/// A token that was used in an unusual way, or breaks a rule of its kind, and how.
 pub struct Unusual {
     pub token: Token,
     pub signal: String,
-    /// What the signal follows from, as JSON.
+    /// What the signal follows from, as JSON, or since when it is so.
     pub evidence: String,
 }
 
@@ -35,7 +35,7 @@ impl FromRow for Unusual {
 }
 
 impl Unusual {
-    /// The signal in words.
+    /// The signal, or the rule, in words.
     pub fn in_words(&self) -> &str {
         match &*self.signal {
             "new_network" => "Used from a new network",
@@ -43,6 +43,12 @@ impl Unusual {
             "dormant_woke" => "Used after a long time without use",
             "denied_burst" => "Denied many times within an hour",
             "used_after_death" => "Presented after it was revoked or had expired",
+            "no_expiry" => "Does not expire, and must",
+            "lifetime" => "Ends later than a new one may",
+            "idle" => "Unused for longer than its kind allows",
+            "name" => "Has no name, and must",
+            "ceiling" => "Was granted more than its kind allows",
+            "maximum" => "One of too many of its owner",
             other => other,
         }
     }
@@ -78,6 +84,18 @@ impl Database {
         let statement = format!(
             "SELECT {COLUMNS}, u.signal, u.evidence::text AS evidence
                FROM tokenauth.unusual_activity('7 days') u JOIN tokenauth.tokens t ON t.id = u.token LIMIT {MOST}"
+        );
+        self.observer.rows(&statement, &[]).await
+    }
+
+    /// Tokens that break a rule that their kind has today.
+    pub async fn noncompliant(&self) -> Result<Vec<Unusual>, Failure> {
+        let statement = format!(
+            "SELECT {COLUMNS}, n.signal, n.evidence
+               FROM (SELECT id AS token, rule AS signal,
+                            coalesce('since ' || to_char(since AT TIME ZONE 'UTC', 'YYYY-MM-DD'), '') AS evidence
+                       FROM tokenauth.noncompliant()) n
+               JOIN tokenauth.tokens t ON t.id = n.token LIMIT {MOST}"
         );
         self.observer.rows(&statement, &[]).await
     }

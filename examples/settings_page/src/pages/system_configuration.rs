@@ -17,7 +17,7 @@ use crate::forms::{Choice, Fields};
 #[template(path = "system_configuration.html")]
 struct Page {
     shell: Shell,
-    /// `all`, `expiring`, `idle` or `unusual`.
+    /// `all`, `expiring`, `idle`, `unusual` or `noncompliant`.
     view: &'static str,
     rows: Rows,
     unusual: Vec<Unusual>,
@@ -54,6 +54,10 @@ pub async fn show(
         "unusual" => {
             page.view = "unusual";
             page.unusual = app.database.unusual().await?;
+        }
+        "noncompliant" => {
+            page.view = "noncompliant";
+            page.unusual = app.database.noncompliant().await?;
         }
         _ => {
             let filter = Filter { owner: "*".to_owned(), status: status(&fields), after: after(&fields)? };

@@ -235,5 +235,6 @@ fn every_page_is_accessible_on_a_small_screen_and_without_scripts() {
         ("/system-configuration/api-tokens?view=expiring", None),
         ("/system-configuration/api-tokens?view=idle", None),
         ("/system-configuration/api-tokens?view=unusual", None),
+        ("/system-configuration/api-tokens?view=noncompliant", None),
     ]);
 }

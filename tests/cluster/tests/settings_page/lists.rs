@@ -84,3 +84,19 @@ fn use_is_seen_by_the_owner_and_what_is_unusual_by_administrators() {
     assert!(ids(&unusual()) == [id.as_str()] && page(&ada).contains("by user:dana: leaked"), "{}", page(&ada));
     demo.stop(&[token]);
 }
+
+#[test]
+fn tokens_that_break_a_rule_made_since_are_shown_to_administrators() {
+    let demo = Demo::start();
+    let dana = demo.visitor("dana");
+    let token = dana.create("personal", "user:dana", &[("name", "Long"), ("expires", "7")]);
+    let id = demo.value("SELECT id FROM tokenauth.tokens WHERE name = 'Long'");
+    let ada = demo.visitor("ada");
+    let shown = || ada.get("/system-configuration/api-tokens?view=noncompliant").body;
+    assert!(shown().contains("Every token keeps the rules of its kind."), "{}", shown());
+    demo.value("UPDATE tokenauth.kind SET default_lifetime = '1 day', max_lifetime = '1 day' WHERE name =
+        'personal' RETURNING name");
+    assert!(shown().contains("Ends later than a new one may"), "{}", shown());
+    assert_eq!(ids(&shown()), [id.as_str()]);
+    demo.stop(&[token]);
+}

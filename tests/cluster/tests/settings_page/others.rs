@@ -86,7 +86,7 @@ fn nobody_reads_or_changes_somebody_elses_tokens() {
         );
         assert!(matches!(answer.status, 403 | 404), "{kind} for {owner}: {answer:?}");
     }
-    for view in ["all", "expiring", "idle", "unusual"] {
+    for view in ["all", "expiring", "idle", "unusual", "noncompliant"] {
         assert_eq!(dana.get(&format!("/system-configuration/api-tokens?view={view}")).status, 403);
     }
     let list = dana.get("/settings/api-tokens?owner=all&status=*");
