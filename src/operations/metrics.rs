@@ -35,7 +35,7 @@ impl Metrics {
 
     /// What all databases of the server have in common.
     fn put_server(&mut self, slots: Slots) {
-        self.put("tokenauth_usage_slots", slots.capacity() as f64);
+        self.put("tokenauth_usage_capacity_tokens", slots.capacity() as f64);
         self.put("tokenauth_usage_backlog_tokens", slots.backlog() as f64);
         self.put("tokenauth_usage_evicted_total", slots.evicted() as f64);
         self.put("tokenauth_usage_dropped_total", slots.dropped() as f64);
