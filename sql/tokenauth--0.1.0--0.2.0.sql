@@ -34,7 +34,7 @@ LANGUAGE c
 AS 'MODULE_PATHNAME', 'count_expiring_wrapper';
 
 COMMENT ON FUNCTION tokenauth.server_metrics IS 'Internal: what the memory of this server counts, for the view metrics';
-COMMENT ON FUNCTION tokenauth.count_findings IS 'Internal: how many findings doctor has in the areas that it examines by catalogs alone, for the view metrics';
+COMMENT ON FUNCTION tokenauth.count_findings IS 'Internal: how many findings doctor has in each area without reading whole tables, for the view metrics';
 COMMENT ON FUNCTION tokenauth.count_expiring IS 'Internal: how many tokens that are alive expire within a day, and within a week, for the view metrics';
 
 -- Each part names its metric, so that the planner leaves out what a query by name does not ask for; what is in memory

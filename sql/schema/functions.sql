@@ -46,7 +46,7 @@ COMMENT ON FUNCTION tokenauth.report_leak IS 'Takes a report of leaked tokens, r
 COMMENT ON FUNCTION tokenauth.contains_token IS 'Tells whether a text contains a token';
 COMMENT ON FUNCTION tokenauth.mask IS 'Returns the text with every token in it hidden except for its hint';
 COMMENT ON FUNCTION tokenauth.server_metrics IS 'Internal: what the memory of this server counts, for the view metrics';
-COMMENT ON FUNCTION tokenauth.count_findings IS 'Internal: how many findings doctor has in the areas that it examines by catalogs alone, for the view metrics';
+COMMENT ON FUNCTION tokenauth.count_findings IS 'Internal: how many findings doctor has in each area without reading whole tables, for the view metrics';
 COMMENT ON FUNCTION tokenauth.count_expiring IS 'Internal: how many tokens that are alive expire within a day, and within a week, for the view metrics';
 COMMENT ON FUNCTION tokenauth.purge IS 'Removes what has been dead for longer than this, at most 100,000 rows at a time; returns how many';
 COMMENT ON FUNCTION tokenauth.report IS 'Shows the state of things on one page: tokens by kind, expiring, idle, unusual, newly dead, drift, settings';

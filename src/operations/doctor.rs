@@ -4,6 +4,8 @@ mod locks;
 mod schema;
 mod versions;
 
+use std::collections::BTreeMap;
+
 use pgrx::prelude::*;
 
 use super::idle_tokens;
@@ -68,15 +70,14 @@ fn doctor(
     ))
 }
 
-/// How many findings there are in each area that is examined by catalogs alone, however many tokens and bound rows
-/// there are.
-pub fn counts() -> [(&'static str, usize); 4] {
-    [
-        ("locks", locks::findings().len()),
-        ("binding", binding::findings(false).len()),
-        ("schema", schema::findings().len()),
-        ("version", versions::findings().len()),
-    ]
+/// How many findings there are in each area, without those for which whole tables are read.
+pub fn counts() -> BTreeMap<&'static str, i64> {
+    const AREAS: [&str; 6] = ["binding", "locks", "keys", "schema", "version", "usage"];
+    let mut counts: BTreeMap<&str, i64> = AREAS.into_iter().map(|area| (area, 0)).collect();
+    for found in findings(false) {
+        *counts.entry(found.area).or_default() += 1;
+    }
+    counts
 }
 
 /// All findings, the most urgent first: what keeps a deactivation from its tokens, then what makes calls fail, what

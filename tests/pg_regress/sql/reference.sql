@@ -530,7 +530,7 @@ INSERT INTO described VALUES
     ('contains_token', 'text text', 'boolean', 'Tells whether a text contains a token'),
     ('mask', 'text text', 'text', 'Returns the text with every token in it hidden except for its hint'),
     ('server_metrics', '', 'TABLE(name text, labels jsonb, value double precision)', 'Internal: what the memory of this server counts, for the view metrics'),
-    ('count_findings', '', 'TABLE(area text, findings bigint)', 'Internal: how many findings doctor has in the areas that it examines by catalogs alone, for the view metrics'),
+    ('count_findings', '', 'TABLE(area text, findings bigint)', 'Internal: how many findings doctor has in each area without reading whole tables, for the view metrics'),
     ('count_expiring', '', 'TABLE(within text, tokens bigint)', 'Internal: how many tokens that are alive expire within a day, and within a week, for the view metrics'),
     ('purge', 'keep interval', 'bigint', 'Removes what has been dead for longer than this, at most 100,000 rows at a time; returns how many'),
     ('report', '', 'TABLE(section text, item text, value text)', 'Shows the state of things on one page: tokens by kind, expiring, idle, unusual, newly dead, drift, settings'),

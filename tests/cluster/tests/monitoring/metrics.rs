@@ -77,7 +77,7 @@ fn its_values_are_so() {
     assert_eq!(verdicts(&mut client, "valid"), Some(1.0));
     assert_eq!(verdicts(&mut client, "malformed"), Some(1.0));
     assert_eq!(verdicts(&mut client, "revoked"), Some(0.0));
-    let since = "SELECT value = round(extract(epoch FROM stats_reset)::numeric, 3)::float8
+    let since = "SELECT value = trunc(extract(epoch FROM stats_reset)::numeric, 3)::float8
                    FROM tokenauth.metrics, tokenauth.stats()
                   WHERE name = 'tokenauth_stats_reset_timestamp_seconds' AND verdict = 'valid'";
     assert!(client.query_one(since, &[]).unwrap().get::<_, bool>(0));
@@ -107,6 +107,13 @@ fn its_values_are_so() {
         )
         .unwrap();
     assert_eq!(findings(&mut client), Some(1.0));
+
+    let counts = "SELECT f.findings = m.value
+                    FROM (SELECT area, count(*) AS findings FROM tokenauth.doctor(compare => false) GROUP BY area) f
+                    LEFT JOIN tokenauth.metrics m
+                      ON name = 'tokenauth_doctor_findings' AND labels ->> 'area' = f.area";
+    let agree: Vec<Option<bool>> = client.query(counts, &[]).unwrap().iter().map(|row| row.get(0)).collect();
+    assert_eq!(agree, [Some(true)]);
 
     // What is written is told to the statistics once the session is idle.
     let issued = |client: &mut Client| value(client, "tokenauth_tokens_issued_total", "{}");
