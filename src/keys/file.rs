@@ -1,8 +1,9 @@
 //! The key file: its format, and checks on who can have written it.
 //!
 //! Each key is one line, `pepper <id> <64 hex digits>`, `seal <id> <64 hex digits>` or, for digests of an older system,
-//! `import <id> <2 to 512 hex digits>`; lines that begin with `#` are comments. No message repeats a line. An unsafe file is refused: one that others can read or write, or that a backup
-//! of the data directory would copy together with the data it protects.
+//! `import <id> <2 to 512 hex digits>`; lines that begin with `#` are comments. No message repeats a line. An unsafe
+//! file is refused: one that others can read or write, or that a backup of the data directory would copy together with
+//! the data it protects.
 
 use std::fs::{self, File, Metadata};
 use std::io::Read as _;

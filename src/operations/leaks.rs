@@ -108,7 +108,8 @@ struct Leaked {
 /// ```sql
 /// SELECT answer - 'token_hash' AS answer
 ///   FROM jsonb_array_elements(tokenauth.report_leak(jsonb_build_array(
-///            jsonb_build_object('token', :'token', 'type', 'acme_token', 'url', 'https://example.com/1'),
+///            jsonb_build_object('token', :'token', 'type', 'acme_token',
+///                               'url', 'https://example.com/1'),
 ///            jsonb_build_object('token', 'nonsense', 'type', 'acme_token')))) answer;
 /// SELECT verdict FROM tokenauth.verify(:'token');
 /// ```

@@ -33,8 +33,8 @@ const MOST_SPELT: usize = 256;
 
 impl ForeignAlgorithm {
     /// What is written about the names in messages.
-    pub const NAMES: &str = "\"sha256\", \"sha512\", \"sha512-of-hex\", \"sha256-after-bar\", \"hmac-sha256:<key>\" and \
-                             \"hmac-sha256-after-dot:<key>\"";
+    pub const NAMES: &str = "\"sha256\", \"sha512\", \"sha512-of-hex\", \"sha256-after-bar\", \"hmac-sha256:<key>\" \
+                             and \"hmac-sha256-after-dot:<key>\"";
 
     /// The name stored with each token.
     pub fn name(&self) -> Cow<'static, str> {

@@ -1,13 +1,13 @@
 //! Index scans that are held open between the calls of one statement.
 //!
-//! A statement that verifies thousands of tokens would spend much of its time on opening and locking the same tables and
-//! indexes, and on setting up scans of them. So from the second look-up on they are held, for as long as the resource
-//! owner lasts under which they were looked up: that of the statement, or of the subtransaction in which it runs. When
-//! that is released, at the end of the statement or by an abort, all that is held goes too. A statement of an application
-//! that joined the tables would hold them as long.
+//! A statement that verifies thousands of tokens would spend much of its time on opening and locking the same tables
+//! and indexes, and on setting up scans of them. So from the second look-up on they are held, for as long as the
+//! resource owner lasts under which they were looked up: that of the statement, or of the subtransaction in which it
+//! runs. When that is released, at the end of the statement or by an abort, all that is held goes too. A statement of
+//! an application that joined the tables would hold them as long.
 //!
-//! What is held belongs to a resource owner of our own, which is released nowhere else and as if after an error: whatever
-//! state a scan is in, nothing is left of it.
+//! What is held belongs to a resource owner of our own, which is released nowhere else and as if after an error:
+//! whatever state a scan is in, nothing is left of it.
 
 use std::cell::{Cell, RefCell};
 use std::ffi::{c_int, c_void};
@@ -112,8 +112,8 @@ fn lend() -> Option<(Held, Vec<Scan>)> {
 
 /// Begins to hold scans for a resource owner.
 fn hold(holder: Owner) {
-    // SAFETY: both last until `release`. The owner has no parent, with which it would be released, and told of as a leak
-    // where that is the end of a statement.
+    // SAFETY: both last until `release`. The owner has no parent, with which it would be released, and told of as a
+    // leak where that is the end of a statement.
     let held = unsafe {
         Held {
             memory: pg_sys::AllocSetContextCreateInternal(

@@ -2,8 +2,8 @@
 //!
 //! For a single row most of the time would go into making that: expressions of indexes are planned and compiled,
 //! triggers copied. Where nothing in it can go out of date unnoticed it is kept for the next row, with the table's
-//! constraints. Nothing is kept that would have to be released: relations are opened anew for each row, and the slot has
-//! a descriptor of its own.
+//! constraints. Nothing is kept that would have to be released: relations are opened anew for each row, and the slot
+//! has a descriptor of its own.
 
 use std::cell::Cell;
 use std::ffi::CStr;
@@ -65,8 +65,8 @@ impl Target {
         is_reusable: bool,
         functions: u64,
     ) -> Self {
-        // SAFETY: guaranteed by the caller. Should anything raise, the memory goes with that of the call, under which it
-        // stays until it is kept.
+        // SAFETY: guaranteed by the caller. Should anything raise, the memory goes with that of the call, under which
+        // it stays until it is kept.
         unsafe {
             let estate = pg_sys::CreateExecutorState();
             let memory = (*estate).es_query_cxt;

@@ -291,7 +291,8 @@ ROLLBACK;
 BEGIN;
 SELECT answer - 'token_hash' AS answer
   FROM jsonb_array_elements(tokenauth.report_leak(jsonb_build_array(
-           jsonb_build_object('token', :'token', 'type', 'acme_token', 'url', 'https://example.com/1'),
+           jsonb_build_object('token', :'token', 'type', 'acme_token',
+                              'url', 'https://example.com/1'),
            jsonb_build_object('token', 'nonsense', 'type', 'acme_token')))) answer;
 SELECT verdict FROM tokenauth.verify(:'token');
 ROLLBACK;

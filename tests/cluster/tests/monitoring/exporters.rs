@@ -1,5 +1,5 @@
-//! Exporters as Debian has them, which `scripts/setup tests` unpacks: each reads its file of `examples/monitoring`, asks
-//! a server, and is asked over HTTP. Where one cannot be had, a message says that it is not tested.
+//! Exporters as Debian has them, which `scripts/setup tests` unpacks: each reads its file of `examples/monitoring`,
+//! asks a server, and is asked over HTTP. Where one cannot be had, a message says that it is not tested.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};

@@ -65,8 +65,12 @@ fn neither_dump_nor_statistics_nor_the_file_of_a_clean_stop_has_a_trace_of_who_w
     put(&mut client);
     let hers = issue(&mut client, OWNER);
     let other = issue(&mut client, "user:1");
-    client.batch_execute("UPDATE tokenauth.token SET name = NULL, metadata = NULL WHERE owner = 'user:1';
-        DELETE FROM tokenauth.as_issued").unwrap();
+    client
+        .batch_execute(
+            "UPDATE tokenauth.token SET name = NULL, metadata = NULL WHERE owner = 'user:1';
+        DELETE FROM tokenauth.as_issued",
+        )
+        .unwrap();
     assert_eq!(use_from(&mut client, &hers, "192.0.2.77"), "valid");
     assert_eq!(use_from(&mut client, &other, "198.51.100.9"), "valid");
     client.batch_execute("ANALYZE").unwrap();
