@@ -26,13 +26,19 @@ pub struct Narrowing {
 
 impl Narrowing {
     /// Understands caveats; `None` if a scope, a network or data scopes are none that a token could be issued with.
-    pub fn of(caveats: &Caveats) -> Option<Self> {
+    ///
+    /// Dimensions and values with characters that the database does not have, as `is_known` tells, are none of any
+    /// table's: they are left out, since no answer could name them.
+    pub fn of(caveats: &Caveats, is_known: impl Fn(&str) -> bool) -> Option<Self> {
         let Caveats { start, end, scopes, data_scopes, networks, label } = caveats;
         Some(Narrowing {
             start: Timestamp::of_unix_seconds(*start),
             end: Timestamp::of_unix_seconds(*end),
             scopes: given(scopes, |list| Scopes::parse(list.iter().map(String::as_bytes)).ok())?,
-            data_scopes: given(data_scopes, |dimensions| DataScopes::parse(&value_of(dimensions)).ok())?,
+            data_scopes: given(data_scopes, |dimensions| {
+                DataScopes::parse(&value_of(dimensions, |_| true)).ok()?;
+                DataScopes::parse(&value_of(dimensions, &is_known)).ok()
+            })?,
             networks: given(networks, |list| {
                 let network = |text: &String| Network::parse(text.as_bytes()).ok();
                 (list.len() <= MOST_NETWORKS).then(|| list.iter().map(network).collect())?
@@ -130,9 +136,11 @@ fn given<T, U>(value: &Option<T>, make: impl FnOnce(&T) -> Option<U>) -> Option<
     value.as_ref().map_or(Some(None), |value| make(value).map(Some))
 }
 
-fn value_of(dimensions: &[(String, Vec<String>)]) -> Value {
-    let dimension = |(name, values): &(String, Vec<String>)| (name.clone(), Value::from(values.clone()));
-    Value::Object(dimensions.iter().map(dimension).collect())
+/// Dimensions in JSON, but for names and values that are not known.
+fn value_of(dimensions: &[(String, Vec<String>)], is_known: impl Fn(&str) -> bool) -> Value {
+    let known = |values: &[String]| values.iter().filter(|value| is_known(value)).cloned().collect::<Vec<_>>();
+    let dimensions = dimensions.iter().filter(|(name, _)| is_known(name));
+    Value::Object(dimensions.map(|(name, values)| (name.clone(), Value::from(known(values)))).collect())
 }
 
 #[cfg(test)]
@@ -142,7 +150,7 @@ mod tests {
     use super::*;
 
     fn narrowing(caveats: &Caveats) -> Option<Narrowing> {
-        Narrowing::of(&Caveats { start: 0, end: 60, ..caveats.clone() })
+        Narrowing::of(&Caveats { start: 0, end: 60, ..caveats.clone() }, |_| true)
     }
 
     fn list(texts: &[&str]) -> Option<Vec<String>> {
@@ -164,6 +172,21 @@ mod tests {
             assert_eq!(narrowing(&caveats), None, "{caveats:?}");
         }
         assert!(narrowing(&Caveats { scopes: list(&[]), ..Caveats::default() }).is_some());
+    }
+
+    #[test]
+    fn what_the_database_has_no_characters_for_is_left_out_and_nothing_else() {
+        let site = |values: &[&str]| ("site".to_owned(), list(values).unwrap());
+        let narrowed = |dimensions: Vec<(String, Vec<String>)>| {
+            let caveats = Caveats { end: 60, data_scopes: Some(dimensions), ..Caveats::default() };
+            Narrowing::of(&caveats, str::is_ascii).unwrap().data_scopes(DataScopes::unrestricted())
+        };
+        let expected =
+            |dimensions: &[(String, Vec<String>)]| DataScopes::parse(&value_of(dimensions, |_| true)).unwrap();
+        assert_eq!(narrowed(vec![site(&["nyc", "łódź"])]), expected(&[site(&["nyc"])]));
+        // Where no value is left, none is allowed.
+        assert_eq!(narrowed(vec![site(&["łódź"])]), expected(&[site(&[])]));
+        assert_eq!(narrowed(vec![site(&["nyc"]), ("größe".into(), vec![])]), expected(&[site(&["nyc"])]));
     }
 
     #[test]
@@ -206,7 +229,9 @@ mod tests {
                 let scope = Scope::parse(scope.as_bytes()).unwrap();
                 prop_assert_eq!(left.covers(&scope), parents.covers(&scope) && narrowing.grants(&scope));
             }
-            let data = |dimensions: &[(String, Vec<String>)]| DataScopes::parse(&value_of(dimensions)).unwrap();
+            let data = |dimensions: &[(String, Vec<String>)]| {
+                DataScopes::parse(&value_of(dimensions, |_| true)).unwrap()
+            };
             let held = data(&held);
             let left = narrowing.data_scopes(held.clone());
             prop_assert!(left.within(&held));

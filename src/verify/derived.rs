@@ -11,6 +11,7 @@ use crate::keys;
 use crate::model::kind::Kind;
 use crate::model::narrowing::Narrowing;
 use crate::pg::scan::snapshot::LatestSnapshot;
+use crate::pg::types::encoding;
 use crate::token::derived::{DerivedText, PublicKey};
 use crate::token::{Digest, Lookup, Malformed};
 
@@ -27,7 +28,7 @@ impl<'a> Child<'a> {
     /// [`Malformed`] names the rule that is broken.
     pub fn parse(text: &'a [u8]) -> Result<Self, Malformed> {
         let text = DerivedText::parse(text)?;
-        let narrowing = Narrowing::of(text.caveats()).map(Rc::new).ok_or(Malformed::Caveats)?;
+        let narrowing = Narrowing::of(text.caveats(), encoding::has).map(Rc::new).ok_or(Malformed::Caveats)?;
         Ok(Child { text, narrowing })
     }
 

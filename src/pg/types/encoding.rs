@@ -64,6 +64,14 @@ pub fn utf8(bytes: &[u8]) -> Option<String> {
     String::from_utf8(converted).ok().filter(|_| read == bytes.len())
 }
 
+/// Whether the server encoding has every character of a text.
+pub fn has(text: &str) -> bool {
+    text.is_ascii()
+        || is_utf8()
+        || database() == SQL_ASCII
+        || Converter::find(UTF8, database()).is_some_and(|converter| converter.convert(text.as_bytes()).1 == text.len())
+}
+
 /// Whether a text takes more bytes than this in UTF-8, so that it would not fit after a move to such a database.
 pub fn is_longer(bytes: &[u8], most: usize) -> bool {
     /// The most bytes that a server encoding takes for a character, which takes at least one in UTF-8.

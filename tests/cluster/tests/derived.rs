@@ -260,6 +260,20 @@ fn a_dump_carries_keys_and_deaths() {
 }
 
 #[test]
+fn values_that_an_encoding_does_not_have_are_nobodys_there() {
+    let (server, _, _) = serve();
+    server.create_database("latin", "TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'");
+    let mut client = server.connect("latin");
+    prepare(&mut client);
+    client.batch_execute("UPDATE tokenauth.kind SET derivable = true").unwrap();
+    let issued = issue(&mut client, "user:1");
+    let child = Deriver::python().derive(&issued.token, r#""d":{"größe":["é","łódź"],"山":["x"]}"#);
+    let sql = "SELECT verdict || ' ' || data_scopes::text FROM tokenauth.verify($1)";
+    let answer: String = client.query_one(sql, &[&child]).unwrap().get(0);
+    assert_eq!(answer, "valid {\"größe\": [\"é\"]}");
+}
+
+#[test]
 fn a_flood_of_forged_children_evicts_nothing() {
     let (_server, mut client, issued) = serve();
     client
