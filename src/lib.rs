@@ -75,7 +75,7 @@ extension_sql_file!("../sql/schema/functions.sql", name = "functions", finalize)
 pub extern "C-unwind" fn _PG_init() {
     pg::report::diagnostics::forget_backtraces();
     settings::define(keys::report_fault);
-    pg::transaction::xact::register();
+    pg::transaction::xact::register(settings::death_commit);
     pg::scan::invalidation::register();
     pg::scan::held::register();
     pg::roles::authorization::register();

@@ -9,6 +9,7 @@ use pgrx::prelude::*;
 
 use crate::model::error_style::ErrorStyle;
 use crate::pg::process::{log_hook, settings, shared_memory};
+use crate::pg::transaction::xact::Awaited;
 use crate::pg::types::clock::parse_interval;
 
 /// `tokenauth.usage_tracking`. On: "when was it last used?" is the first question about any list of tokens.
@@ -26,6 +27,10 @@ static CACHE_SIZE: GucSetting<i32> = GucSetting::<i32>::new(4096);
 /// `tokenauth.max_staleness`, in milliseconds. 0, off: on an idle primary nothing commits, and its standbys would
 /// look stale.
 static MAX_STALENESS: GucSetting<i32> = GucSetting::<i32>::new(0);
+
+/// `tokenauth.death_commit`. `on`: to wait until standbys have applied a death takes longer, and concerns only those
+/// that verify.
+static DEATH_COMMIT: GucSetting<DeathCommit> = GucSetting::<DeathCommit>::new(DeathCommit::on);
 
 /// `tokenauth.key_file`. None: a key at a well-known default place would protect nothing. Without a key file, digests
 /// have no pepper and no token can be revealed.
@@ -75,6 +80,14 @@ enum Style {
     problem,
 }
 
+/// The values of `tokenauth.death_commit`, spelled as those of `synchronous_commit`.
+#[derive(Clone, Copy, PostgresGucEnum)]
+#[expect(non_camel_case_types, reason = "the variants' names are the setting's values")]
+enum DeathCommit {
+    on,
+    remote_apply,
+}
+
 /// What the server is told of a setting.
 struct Setting {
     name: &'static CStr,
@@ -100,13 +113,14 @@ enum Variable {
     Switch(&'static GucSetting<bool>),
     Number { kept: &'static GucSetting<i32>, least: i32, most: i32, unit: GucFlags },
     Style(&'static GucSetting<Style>),
+    DeathCommit(&'static GucSetting<DeathCommit>),
     HeaderName(&'static GucSetting<Option<CString>>),
     Interval(&'static GucSetting<Option<CString>>),
     KeyFile(&'static GucSetting<Option<CString>>),
     LogMasking(&'static GucSetting<bool>),
 }
 
-static SETTINGS: [Setting; 16] = [
+static SETTINGS: [Setting; 17] = [
     Setting {
         name: c"tokenauth.usage_tracking",
         short: c"Records when and how often tokens are used.",
@@ -142,6 +156,14 @@ static SETTINGS: [Setting; 16] = [
                 0 sets no limit.",
         set_by: SetBy::Superusers,
         value: Variable::Number { kept: &MAX_STALENESS, least: 0, most: i32::MAX, unit: GucFlags::UNIT_MS },
+    },
+    Setting {
+        name: c"tokenauth.death_commit",
+        short: c"Sets the least synchronous_commit of a transaction that kills tokens or narrows what they may do.",
+        long: c"remote_apply waits until synchronous standbys have applied it, so that they refuse as well; \
+                what the session has set is raised, never lowered.",
+        set_by: SetBy::Superusers,
+        value: Variable::DeathCommit(&DEATH_COMMIT),
     },
     Setting {
         name: c"tokenauth.key_file",
@@ -248,6 +270,7 @@ impl Setting {
                 GucRegistry::define_int_guc(name, short, long, kept, least, most, context, unit);
             }
             Variable::Style(kept) => GucRegistry::define_enum_guc(name, short, long, kept, context, flags),
+            Variable::DeathCommit(kept) => GucRegistry::define_enum_guc(name, short, long, kept, context, flags),
             Variable::HeaderName(kept) => settings::define_name(name, short, long, kept, context),
             Variable::Interval(kept) => settings::define_interval(name, short, long, kept, context),
             Variable::KeyFile(kept) => settings::define_file(name, short, long, kept, context, look_at_key_file),
@@ -315,6 +338,14 @@ pub fn cache_size() -> usize {
 /// How far behind its primary a standby may verify tokens; `None`: however far.
 pub fn max_staleness() -> Option<Duration> {
     u64::try_from(settings::current(&MAX_STALENESS)).ok().filter(|millis| *millis > 0).map(Duration::from_millis)
+}
+
+/// What the commit of a death waits for on synchronous standbys.
+pub fn death_commit() -> Awaited {
+    match DEATH_COMMIT.get() {
+        DeathCommit::on => Awaited::Flush,
+        DeathCommit::remote_apply => Awaited::Apply,
+    }
 }
 
 /// The only header in which `pre_request` looks for a token; `None`: where clients usually put one.

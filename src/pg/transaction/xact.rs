@@ -37,6 +37,17 @@ backend_local! {
     static ENDED: Cell<u64> = const { Cell::new(0) };
     /// The function to call at each end.
     static LISTENER: Cell<Option<fn(End)>> = const { Cell::new(None) };
+    /// Tells what the commit of a death waits for.
+    static AWAITED: Cell<fn() -> Awaited> = const { Cell::new(|| Awaited::Flush) };
+}
+
+/// What a commit that kills or narrows waits for on synchronous standbys, at least.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Awaited {
+    /// That they have it on disk.
+    Flush,
+    /// That they have applied it, so that their sessions see it.
+    Apply,
 }
 
 /// The shallowest nesting level at which this transaction has done something that was not rolled back; 0 if there is
@@ -189,8 +200,10 @@ pub fn commit_asynchronously_if_alone<T>(write: impl FnOnce() -> T) -> T {
     answer
 }
 
-/// Registers the callbacks. Called once, from `_PG_init`. Those of pgrx are per transaction and miss PREPARE.
-pub fn register() {
+/// Registers the callbacks, and who tells what the commit of a death waits for. Called once, from `_PG_init`. The
+/// callbacks of pgrx are per transaction and miss PREPARE.
+pub fn register(awaited: fn() -> Awaited) {
+    AWAITED.set(awaited);
     // SAFETY: the callbacks are static functions that live as long as the backend.
     unsafe {
         pg_sys::RegisterXactCallback(Some(at_transaction), ptr::null_mut());
@@ -211,7 +224,7 @@ unsafe extern "C-unwind" fn at_transaction(event: pg_sys::XactEvent::Type, _argu
         }
         pg_sys::XactEvent::XACT_EVENT_PRE_PREPARE if KILLED.with(Shallowest::is_somewhere) => refuse_prepare_death(),
         pg_sys::XactEvent::XACT_EVENT_PRE_PREPARE
-            if NARROWED.with(Shallowest::is_somewhere) && waits_for_standbys() =>
+            if NARROWED.with(Shallowest::is_somewhere) && (waits_for_standbys() || awaited() == Awaited::Apply) =>
         {
             refuse_prepare_narrowing();
         }
@@ -238,7 +251,7 @@ fn refuse_prepare_narrowing() {
         ERROR,
         PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED,
         "cannot PREPARE a transaction that has narrowed what tokens may do",
-        "COMMIT PREPARED would not wait for synchronous standbys in a session with \"synchronous_commit\" off."
+        "COMMIT PREPARED would wait for synchronous standbys only as its session has set \"synchronous_commit\"."
     );
 }
 
@@ -286,13 +299,21 @@ unsafe extern "C-unwind" fn at_subtransaction(
     }
 }
 
-/// Raises `synchronous_commit` to at least `on` for this commit: ForceSyncCommit alone waits only for the local disk.
+fn awaited() -> Awaited {
+    AWAITED.get()()
+}
+
+/// Raises `synchronous_commit` for this commit to at least what a death waits for: ForceSyncCommit alone waits only for
+/// the local disk.
 fn wait_for_standbys() {
+    let (least, name) = match awaited() {
+        Awaited::Flush => (pg_sys::SyncCommitLevel::SYNCHRONOUS_COMMIT_REMOTE_FLUSH, c"on"),
+        Awaited::Apply => (pg_sys::SyncCommitLevel::SYNCHRONOUS_COMMIT_REMOTE_APPLY, c"remote_apply"),
+    };
     // SAFETY: reads an enum setting.
-    if unsafe { pg_sys::synchronous_commit } >= pg_sys::SyncCommitLevel::SYNCHRONOUS_COMMIT_REMOTE_FLUSH as c_int {
-        return;
+    if unsafe { pg_sys::synchronous_commit } < least as c_int {
+        set_for_this_commit(name);
     }
-    set_for_this_commit(c"on");
 }
 
 fn set_for_this_commit(synchronous_commit: &CStr) {
