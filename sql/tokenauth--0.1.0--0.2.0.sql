@@ -358,5 +358,26 @@ LANGUAGE c
 AS 'MODULE_PATHNAME', 'report_leak_wrapper';
 COMMENT ON FUNCTION tokenauth.report_leak IS 'Takes a report of leaked tokens, revokes those that are ours, and answers which these are';
 
+-- Readers: beats by which copies tell how old they are, and what readers subscribe to.
+CREATE TABLE tokenauth.heartbeat (
+    id boolean NOT NULL DEFAULT true,
+    at timestamptz NOT NULL,
+    CONSTRAINT heartbeat_pkey PRIMARY KEY (id),
+    CONSTRAINT heartbeat_is_one_row CHECK (id)
+) WITH (fillfactor = 50, vacuum_truncate = off);
+
+COMMENT ON TABLE tokenauth.heartbeat IS 'The primary''s last beat, by which its copies tell how old they are; written while there is a publication for readers, or tokenauth.heartbeat is on';
+COMMENT ON COLUMN tokenauth.heartbeat.id IS 'Always true: there is one row';
+COMMENT ON COLUMN tokenauth.heartbeat.at IS 'When the primary was alive, by its own clock';
+
+SELECT pg_catalog.pg_extension_config_dump('tokenauth.heartbeat', '');
+
+CREATE FUNCTION tokenauth.make_publication(name text DEFAULT 'tokenauth') RETURNS text[]
+VOLATILE PARALLEL UNSAFE LANGUAGE c AS 'MODULE_PATHNAME', 'make_publication_wrapper';
+
+COMMENT ON FUNCTION tokenauth.make_publication IS 'Publishes the tables that readers follow, and returns their names';
+COMMENT ON FUNCTION tokenauth.usage_export IS 'Returns a batch of the usage that this standby or reader has counted, for usage_import on the primary; NULL when there is none';
+COMMENT ON FUNCTION tokenauth.usage_import IS 'Adds a batch of usage from a standby or a reader, each batch once; returns the number of its tokens, 0 for a batch added before';
+
 -- Last, since it is for everything that this script has made: nothing of that is granted to anybody.
 SELECT tokenauth.strip_grants();

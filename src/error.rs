@@ -22,6 +22,7 @@ mod lifetime;
 mod parts;
 mod principal;
 pub mod refusal;
+mod replication;
 mod rule;
 mod server;
 mod table;
@@ -50,6 +51,7 @@ pub use leak::LeakError;
 pub use lifetime::LifetimeError;
 use parts::ErrorParts;
 pub use principal::PrincipalError;
+pub use replication::{Follower, Known, ReplicationError};
 pub use rule::RuleError;
 pub use server::ServerError;
 pub use table::TableError;
@@ -110,6 +112,7 @@ areas! {
     Server(ServerError),
     Rule(RuleError),
     Leak(LeakError),
+    Replication(ReplicationError),
 }
 
 impl Error {

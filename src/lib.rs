@@ -42,11 +42,12 @@ extension_sql_file!("../sql/schema/principal.sql", name = "principal", requires 
 extension_sql_file!("../sql/schema/binding.sql", name = "binding", requires = ["principal"]);
 extension_sql_file!("../sql/schema/token.sql", name = "token", requires = ["binding"]);
 extension_sql_file!("../sql/schema/event.sql", name = "event", requires = ["token"]);
+extension_sql_file!("../sql/schema/replication.sql", name = "replication", requires = ["event"]);
 extension_sql_file!(
     "../sql/schema/views.sql",
     name = "views",
     requires = [
-        "event",
+        "replication",
         usage::seen::recent_usage,
         operations::metrics::server_metrics,
         operations::metrics::count_findings,

@@ -24,9 +24,15 @@ static USAGE_FLUSH_INTERVAL: GucSetting<i32> = GucSetting::<i32>::new(10);
 /// `tokenauth.cache_size`, in kilobytes. 4 MB hold some ten thousand tokens; a hundred backends take at most 400 MB.
 static CACHE_SIZE: GucSetting<i32> = GucSetting::<i32>::new(4096);
 
-/// `tokenauth.max_staleness`, in milliseconds. 0, off: on an idle primary nothing commits, and its standbys would
-/// look stale.
+/// `tokenauth.max_staleness`, in milliseconds. 0, off: on an idle primary that writes no beats nothing commits, and its
+/// standbys would look stale.
 static MAX_STALENESS: GucSetting<i32> = GucSetting::<i32>::new(0);
+
+/// `tokenauth.reader`. Off: whoever has the tables writes them.
+static READER: GucSetting<bool> = GucSetting::<bool>::new(false);
+
+/// `tokenauth.heartbeat`. Off: it writes to an idle server, and a database with a publication of ours does so anyway.
+static HEARTBEAT: GucSetting<bool> = GucSetting::<bool>::new(false);
 
 /// `tokenauth.death_commit`. `on`: to wait until standbys have applied a death takes longer, and concerns only those
 /// that verify.
@@ -120,7 +126,7 @@ enum Variable {
     LogMasking(&'static GucSetting<bool>),
 }
 
-static SETTINGS: [Setting; 17] = [
+static SETTINGS: [Setting; 19] = [
     Setting {
         name: c"tokenauth.usage_tracking",
         short: c"Records when and how often tokens are used.",
@@ -151,11 +157,26 @@ static SETTINGS: [Setting; 17] = [
     },
     Setting {
         name: c"tokenauth.max_staleness",
-        short: c"Sets how far a standby may be behind its primary and still verify tokens.",
-        long: c"Counted from the commit of the last transaction replayed; beyond it, verification raises an error. \
-                0 sets no limit.",
+        short: c"Sets how far a standby or a reader may be behind its primary and still verify tokens.",
+        long: c"Counted from the primary's newest beat, on a standby also from the last commit replayed; \
+                beyond it, verification raises an error. 0 sets no limit.",
         set_by: SetBy::Superusers,
         value: Variable::Number { kept: &MAX_STALENESS, least: 0, most: i32::MAX, unit: GucFlags::UNIT_MS },
+    },
+    Setting {
+        name: c"tokenauth.reader",
+        short: c"Makes the database a reader, which verifies tokens that are issued and killed on another server.",
+        long: c"Its tables follow the primary's by a subscription; what would change them is refused.",
+        set_by: SetBy::Superusers,
+        value: Variable::Switch(&READER),
+    },
+    Setting {
+        name: c"tokenauth.heartbeat",
+        short: c"Writes a row every two seconds, by which copies can tell how old they are.",
+        long: c"For physical standbys; where there is a publication for readers, it is written anyway. \
+                Needs the library preloaded.",
+        set_by: SetBy::Superusers,
+        value: Variable::Switch(&HEARTBEAT),
     },
     Setting {
         name: c"tokenauth.death_commit",
@@ -335,9 +356,19 @@ pub fn cache_size() -> usize {
     usize::try_from(settings::current(&CACHE_SIZE)).unwrap_or_default() * 1024
 }
 
-/// How far behind its primary a standby may verify tokens; `None`: however far.
+/// How far behind its primary a copy may verify tokens; `None`: however far.
 pub fn max_staleness() -> Option<Duration> {
     u64::try_from(settings::current(&MAX_STALENESS)).ok().filter(|millis| *millis > 0).map(Duration::from_millis)
+}
+
+/// Whether this database is a reader: its tables are written by its subscription alone.
+pub fn reader() -> bool {
+    settings::current(&READER)
+}
+
+/// Whether beats are written although there is no publication.
+pub fn heartbeat() -> bool {
+    HEARTBEAT.get()
 }
 
 /// What the commit of a death waits for on synchronous standbys.

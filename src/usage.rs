@@ -19,7 +19,7 @@ pub mod tables;
 mod unusual;
 pub mod wake;
 
-use pgrx::Uuid;
+use pgrx::{PgXactCallbackEvent, Uuid, register_xact_callback};
 
 use crate::error::{Error, ServerError};
 use crate::model::network::Client;
@@ -112,6 +112,17 @@ pub fn say_what_is_missing() {
     if !is_preloaded() {
         Error::from(ServerError::NotPreloaded("exact usage")).log();
     }
+}
+
+/// Has beats begin in this database when the transaction commits: it will need them then. Otherwise a worker would find
+/// that out within the hour; one finds out soon where it does not.
+pub fn begin_beats_at_commit() {
+    let Some(slots) = shared_memory::slots() else { return };
+    let Some(database) = in_memory::database(slots) else { return };
+    register_xact_callback(PgXactCallbackEvent::Commit, move || {
+        database.set_needs_beats(true);
+        wake::launcher(slots);
+    });
 }
 
 /// Registers the shared memory. Called once, while the postmaster loads the library.

@@ -16,9 +16,9 @@ pub mod http;
 mod introspect;
 mod presented;
 mod resolved;
+mod staleness;
 
 use std::ops::RangeInclusive;
-use std::time::Duration;
 
 use pgrx::Uuid;
 use pgrx::prelude::*;
@@ -26,16 +26,14 @@ use pgrx::prelude::*;
 use crate::arguments;
 use crate::arguments::caller::Caller;
 use crate::catalog::import::Imports;
-use crate::error::{DigestError, Error, ErrorReport, KeyError, ServerError};
+use crate::error::{DigestError, Error, ErrorReport, KeyError};
 use crate::keys;
 use crate::model::network::ClientAddress;
 use crate::model::scope::Scopes;
 use crate::model::verdict::Verdict;
 use crate::pg::function::call::Call;
-use crate::pg::process::database;
 use crate::pg::scan::snapshot::LatestSnapshot;
 use crate::pg::types::array::TextArray;
-use crate::pg::types::clock::Timestamp;
 use crate::pg::types::composite::Verification;
 use crate::pg::types::jsonb::Jsonb;
 use crate::pg::types::text::{PresentedText, Text};
@@ -59,7 +57,8 @@ use resolved::TokenRow;
 ///
 /// # Errors
 /// `22004` for a NULL `require`, `22023` for a malformed `require`, whatever the token; `55000` when the token's
-/// digest is, or could be, under a key that is not in the key file, or on a standby that is too far behind.
+/// digest is, or could be, under a key that is not in the key file, or on a standby or reader that is too
+/// far behind.
 ///
 /// # Access
 /// `verify`
@@ -358,11 +357,11 @@ impl Question {
     /// Judges what was presented, and counts the use.
     ///
     /// # Errors
-    /// 55000 when the token's digest has a pepper that is not in the key file, or this server is a standby that is too
-    /// far behind.
+    /// 55000 when the token's digest has a pepper that is not in the key file, or this server is a standby or reader
+    /// that is too far behind.
     pub fn ask(&self, claim: Claim<'_>) -> Result<Outcome, Error> {
         if let Some(most) = settings::max_staleness() {
-            refuse_when_behind(most)?;
+            staleness::refuse_when_behind(most)?;
         }
         let verdict = match claim {
             Claim::Bad(verdict) => verdict,
@@ -409,24 +408,5 @@ impl Question {
         text: Option<&[u8]>,
     ) -> Result<Option<Outcome>, Error> {
         find_import(imports, digest, text, |lookup, digest| cache::ask(lookup, digest, self))
-    }
-}
-
-/// Checks that this server is a primary, or a standby that has replayed a commit not older than `most`.
-///
-/// A primary where nothing commits cannot be told from one that is out of reach: the standby looks stale in both cases.
-#[cold]
-fn refuse_when_behind(most: Duration) -> Result<(), Error> {
-    if !database::is_in_recovery() {
-        return Ok(());
-    }
-    let behind = database::replayed_until().map(|replayed| {
-        // Not negative: the primary's clock may be ahead.
-        Duration::from_micros(u64::try_from(Timestamp::now().micros_since(replayed)).unwrap_or_default())
-    });
-    if behind.is_some_and(|behind| behind <= most) {
-        Ok(())
-    } else {
-        Err(ServerError::BehindPrimary { behind, most }.into())
     }
 }

@@ -48,13 +48,14 @@ COMMENT ON FUNCTION tokenauth.mask IS 'Returns the text with every token in it h
 COMMENT ON FUNCTION tokenauth.server_metrics IS 'Internal: what the memory of this server counts, for the view metrics';
 COMMENT ON FUNCTION tokenauth.count_findings IS 'Internal: how many findings doctor has in each area without reading whole tables, for the view metrics';
 COMMENT ON FUNCTION tokenauth.count_expiring IS 'Internal: how many tokens that are alive expire within a day, and within a week, for the view metrics';
+COMMENT ON FUNCTION tokenauth.make_publication IS 'Publishes the tables that readers follow, and returns their names';
 COMMENT ON FUNCTION tokenauth.purge IS 'Removes what has been dead for longer than this, at most 100,000 rows at a time; returns how many';
 COMMENT ON FUNCTION tokenauth.report IS 'Shows the state of things on one page: tokens by kind, expiring, idle, unusual, newly dead, drift, settings';
 COMMENT ON FUNCTION tokenauth.export_revocations IS 'Returns what has died since then, for import_revocations() after an older backup was restored';
 COMMENT ON FUNCTION tokenauth.import_revocations IS 'Applies here what export_revocations() reports from elsewhere; returns how many tokens and principals changed';
 COMMENT ON FUNCTION tokenauth.scan_column IS 'Finds tokens in a column of a table or view: where each is, and whose it is';
-COMMENT ON FUNCTION tokenauth.usage_export IS 'Returns a batch of the usage that this standby has counted, for usage_import on the primary; NULL when there is none';
-COMMENT ON FUNCTION tokenauth.usage_import IS 'Adds a batch of usage from a standby, each batch once; returns the number of its tokens, 0 for a batch added before';
+COMMENT ON FUNCTION tokenauth.usage_export IS 'Returns a batch of the usage that this standby or reader has counted, for usage_import on the primary; NULL when there is none';
+COMMENT ON FUNCTION tokenauth.usage_import IS 'Adds a batch of usage from a standby or a reader, each batch once; returns the number of its tokens, 0 for a batch added before';
 COMMENT ON FUNCTION tokenauth.bind_principals IS 'Keeps principals in step with the rows of a table from now on; returns how many were copied';
 COMMENT ON FUNCTION tokenauth.bind_members IS 'Keeps memberships in step with the rows of a table from now on; returns how many were copied';
 COMMENT ON FUNCTION tokenauth.unbind_principals IS 'Removes a binding; its principals or memberships stay as they are';

@@ -21,6 +21,7 @@ use crate::pg::sql::statement::{Statement, arguments, run_command};
 use crate::pg::transaction::guc_scope::{GucScope, SEARCH_PATH};
 use crate::pg::transaction::xact;
 use crate::pg::types::text::Text;
+use crate::settings;
 use crate::usage;
 
 /// What a role may be given. Each access includes the one before it; only `observe` builds on `verify`. `admin`
@@ -185,16 +186,26 @@ fn asked(
     role: Option<Role>,
     access: Option<Text>,
 ) -> Result<(String, Access), Error> {
-    static MAY_GRANT: Statement =
-        Statement::new("SELECT pg_has_role($1, extowner, 'USAGE') FROM pg_extension WHERE extname = 'tokenauth'");
     refuse_identity()?;
     let role = arguments::given(what, role)?;
     let access = arguments::given("access", access)?;
-    if !MAY_GRANT.first(arguments![caller.user()], |row| row.required(1)).unwrap_or(false) {
-        return Err(AccessError::NotExtensionOwner.into());
-    }
+    refuse_all_but_owner(caller)?;
     let access = Access::parse(access.as_bytes()).ok_or(ArgumentError::NoSuchAccess)?;
     Ok((role.quoted_name(), access))
+}
+
+/// Checks that the caller has the rights of the extension's owner.
+///
+/// # Errors
+/// 42501 for anybody else.
+pub fn refuse_all_but_owner(caller: Caller) -> Result<(), AccessError> {
+    static IS_OWNER: Statement =
+        Statement::new("SELECT pg_has_role($1, extowner, 'USAGE') FROM pg_extension WHERE extname = 'tokenauth'");
+    if IS_OWNER.first(arguments![caller.user()], |row| row.required(1)).unwrap_or(false) {
+        Ok(())
+    } else {
+        Err(AccessError::NotExtensionOwner)
+    }
 }
 
 /// Internal: revokes what default privileges grant while the extension is created or updated.
@@ -250,6 +261,9 @@ fn strip_grants(call: Call) -> Result<(), ErrorReport> {
     }
     strip_row_types();
     usage::say_what_is_missing();
+    if settings::heartbeat() {
+        usage::begin_beats_at_commit();
+    }
     Ok(())
 }
 

@@ -1,12 +1,14 @@
 //! The caller of a function of ours.
 
-use crate::error::{AccessError, Error, IdentityError, ServerError};
+use crate::error::{AccessError, Error, IdentityError, ReplicationError, ServerError};
 use crate::pg::function::call::Call;
-use crate::pg::roles::privileges;
+use crate::pg::process::background_worker;
 use crate::pg::roles::role;
+use crate::pg::roles::privileges;
 use crate::pg::transaction::acting_as::ActingAs;
 use crate::pg::transaction::xact;
 use crate::pg::types::text::Text;
+use crate::settings;
 
 /// The effective user of a call, which may execute the called function.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -22,6 +24,25 @@ impl Caller {
     #[inline]
     pub fn enter(call: Call) -> Result<Self, Error> {
         Caller::enter_leader(call, ServerError::InParallel.into())
+    }
+
+    /// As [`enter`](Self::enter), for a function that writes what a reader follows.
+    ///
+    /// # Errors
+    /// As `enter`, and 25006 on a reader.
+    pub fn enter_to_write(call: Call) -> Result<Self, Error> {
+        let caller = Caller::enter(call)?;
+        refuse_on_reader()?;
+        Ok(caller)
+    }
+
+    /// As [`enter`](Self::enter), for the function of this name that reads events or all use of tokens.
+    ///
+    /// # Errors
+    /// As `enter`, and 55000 on a reader, which has neither.
+    pub fn enter_to_look_back(call: Call, function: &'static str) -> Result<Self, Error> {
+        let caller = Caller::enter(call)?;
+        if settings::reader() { Err(ReplicationError::NotPublished(function).into()) } else { Ok(caller) }
     }
 
     /// As [`enter`](Self::enter), for a function that is PARALLEL RESTRICTED.
@@ -85,6 +106,15 @@ impl Caller {
         let session = role::session();
         (session != self.user).then(|| role::name(session))
     }
+}
+
+/// Checks that this database is no reader, or that its subscription is what writes it. A role that merely behaves like
+/// a replica is not: many may.
+///
+/// # Errors
+/// 25006 on a reader.
+pub fn refuse_on_reader() -> Result<(), ReplicationError> {
+    if settings::reader() && !background_worker::is_applying() { Err(ReplicationError::OnReader) } else { Ok(()) }
 }
 
 #[cold]

@@ -1,7 +1,5 @@
 //! What the server, or the transaction, is not in a state for.
 
-use std::time::Duration;
-
 use pgrx::PgSqlErrorCode;
 
 use super::parts::{ErrorParts, unready};
@@ -13,11 +11,8 @@ pub enum ServerError {
     NotPreloaded(&'static str),
     /// What is asked for would be told by hourly usage that is not kept.
     HoursNotKept(&'static str),
-    /// A standby is further behind its primary than `tokenauth.max_staleness` allows; by how much is unknown when
-    /// it has replayed nothing since it was started.
-    BehindPrimary { behind: Option<Duration>, most: Duration },
     /// Usage is exported from a server that writes it itself.
-    NotStandby,
+    WritesUsage,
     /// Grants can be stripped only while the extension is being created.
     NotInstalling,
     /// A parallel worker calls a function that must run in its leader alone.
@@ -37,23 +32,8 @@ impl ServerError {
             Self::HoursNotKept(what) => unready(format!("unusual_activity() cannot tell {what}"))
                 .detail("It would compare with hourly usage that tokenauth.hourly_retention does not keep.")
                 .hint("Set tokenauth.hourly_retention to at least 30 days more than the time to look at."),
-            Self::BehindPrimary { behind, most } => {
-                let replayed = match behind {
-                    None => "No transaction has been replayed since the server was started".to_owned(),
-                    Some(behind) => {
-                        format!("The last transaction replayed was committed {} ms ago", behind.as_millis())
-                    }
-                };
-                unready("standby is too far behind its primary to verify tokens")
-                    .detail(format!("{replayed}; tokenauth.max_staleness allows {} ms.", most.as_millis()))
-                    .hint(
-                        "Ask the primary, or try again when replay has caught up. \
-                         On an idle primary something has to commit now and then.",
-                    )
-            }
-            Self::NotStandby => {
-                unready("usage is handed out on standbys only").detail("This server writes its usage to tables itself.")
-            }
+            Self::WritesUsage => unready("usage is handed out on standbys and readers only")
+                .detail("This server writes its usage to tables itself."),
             Self::NotInstalling => unready("grants are stripped only by CREATE EXTENSION"),
             Self::InParallel => ErrorParts::new(
                 PgSqlErrorCode::ERRCODE_INVALID_TRANSACTION_STATE,

@@ -34,7 +34,7 @@ use crate::pg::types::text::Text;
 /// ```
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn disable(call: Call, id: Option<Uuid>, actor: default!(Option<Text>, "'session'")) -> Result<bool, ErrorReport> {
-    let caller = Caller::enter(call)?;
+    let caller = Caller::enter_to_write(call)?;
     let actor = Actor::resolve(caller, actor)?;
     let _owner = caller.act_as_owner();
     let id = arguments::token_id(id)?;
@@ -67,7 +67,7 @@ fn disable(call: Call, id: Option<Uuid>, actor: default!(Option<Text>, "'session
 /// ```
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn enable(call: Call, id: Option<Uuid>, actor: default!(Option<Text>, "'session'")) -> Result<bool, ErrorReport> {
-    let caller = Caller::enter(call)?;
+    let caller = Caller::enter_to_write(call)?;
     let actor = Actor::resolve(caller, actor)?;
     let _owner = caller.act_as_owner();
     let locked = LockedToken::lock(arguments::token_id(id)?, &actor)?;

@@ -70,7 +70,7 @@ fn edit(
     metadata: default!(Option<Jsonb>, "NULL"),
     actor: default!(Option<Text>, "'session'"),
 ) -> Result<Option<TokensRow>, ErrorReport> {
-    let caller = Caller::enter(call)?;
+    let caller = Caller::enter_to_write(call)?;
     let actor = Actor::resolve(caller, actor)?;
     let _owner = caller.act_as_owner();
     let id = arguments::token_id(id)?;

@@ -71,7 +71,7 @@ fn import(
     metadata: default!(Option<Jsonb>, "NULL"),
     actor: default!(Option<Text>, "'session'"),
 ) -> Result<Uuid, ErrorReport> {
-    let caller = Caller::enter(call)?;
+    let caller = Caller::enter_to_write(call)?;
     let actor = Actor::resolve(caller, actor)?;
     let _owner = caller.act_as_owner();
     let kind = arguments::given("kind", kind)?;

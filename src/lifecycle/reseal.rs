@@ -33,7 +33,7 @@ use crate::pg::types::jsonb::Jsonb;
 /// `admin`
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn reseal(call: Call, at_most: default!(Option<i64>, 10000)) -> Result<i64, ErrorReport> {
-    let caller = Caller::enter(call)?;
+    let caller = Caller::enter_to_write(call)?;
     let actor = Actor::application(caller)?;
     let _owner = caller.act_as_owner();
     let at_most = arguments::given("at_most", at_most)?;

@@ -50,7 +50,7 @@ fn revoke(
     reason: default!(Option<Text>, "NULL"),
     actor: default!(Option<Text>, "'session'"),
 ) -> Result<bool, ErrorReport> {
-    let caller = Caller::enter(call)?;
+    let caller = Caller::enter_to_write(call)?;
     let actor = Actor::resolve(caller, actor)?;
     let _owner = caller.act_as_owner();
     let id = arguments::token_id(id)?;
@@ -85,7 +85,7 @@ fn revoke_presented(
     token: Option<PresentedText>,
     reason: default!(Option<Text>, "NULL"),
 ) -> Result<bool, ErrorReport> {
-    let caller = Caller::enter(call)?;
+    let caller = Caller::enter_to_write(call)?;
     let actor = Actor::behind(caller)?.not_by_child()?;
     let _owner = caller.act_as_owner();
     let presented = arguments::given("token", token)?;
@@ -114,7 +114,7 @@ fn revoke_presented(
 /// ```
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn delete(call: Call, id: Option<Uuid>, actor: default!(Option<Text>, "'session'")) -> Result<bool, ErrorReport> {
-    let caller = Caller::enter(call)?;
+    let caller = Caller::enter_to_write(call)?;
     let actor = Actor::resolve(caller, actor)?;
     let _owner = caller.act_as_owner();
     let id = arguments::token_id(id)?;

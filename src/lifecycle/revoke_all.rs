@@ -54,7 +54,7 @@ fn revoke_all(
     reason: default!(Option<Text>, "NULL"),
     actor: default!(Option<Text>, "'session'"),
 ) -> Result<Option<i64>, ErrorReport> {
-    let caller = Caller::enter(call)?;
+    let caller = Caller::enter_to_write(call)?;
     let actor = Actor::resolve(caller, actor)?;
     let _owner = caller.act_as_owner();
     let selection = Selection {

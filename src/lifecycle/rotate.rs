@@ -58,7 +58,7 @@ fn rotate(
     expires_in: default!(Option<Interval>, "NULL"),
     actor: default!(Option<Text>, "'session'"),
 ) -> Result<IssuedFields, ErrorReport> {
-    let caller = Caller::enter(call)?;
+    let caller = Caller::enter_to_write(call)?;
     let actor = Actor::resolve(caller, actor)?;
     let _owner = caller.act_as_owner();
     let id = arguments::token_id(id)?;
@@ -102,7 +102,7 @@ fn rotation_status(call: Call, id: Option<Uuid>) -> Result<Option<RotationRow>, 
            LEFT JOIN tokenauth.tokens seen ON seen.id = old.id
           WHERE given.id = $1",
     );
-    let caller = Caller::enter(call)?;
+    let caller = Caller::enter_to_look_back(call, "rotation_status")?;
     let actor = Actor::session(caller)?;
     let _owner = caller.act_as_owner();
     let id = arguments::token_id(id)?;

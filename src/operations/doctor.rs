@@ -1,6 +1,7 @@
 //! `doctor()`: reports what is not as it should be, and what to do about it.
 
 mod locks;
+mod readers;
 mod schema;
 mod versions;
 
@@ -23,7 +24,8 @@ use crate::usage;
 ///
 /// It examines bindings: whether each trigger exists as it was installed, whether each row agrees with its principal
 /// or membership, and whether each of these has a row; for that it reads every bound table and runs its expressions as
-/// the owner of the table. Locks: who makes a deactivation wait. Keys: whether the key file is usable and has every key
+/// the owner of the table. Locks: who makes a deactivation wait. Readers: whether
+/// publications, subscriptions and beats are such that copies know what dies. Keys: whether the key file is usable and has every key
 /// that tokens need. The schema: whether functions and triggers are as they were installed, with no others among them.
 /// Versions: whether the loaded library, the extension in this database and the installed files are of one. And usage:
 /// whether it has shared memory, whether that is large enough, and whether it is written to tables in time and none of
@@ -85,6 +87,7 @@ pub fn counts() -> BTreeMap<&'static str, i64> {
 pub fn findings(compare: bool) -> Vec<Finding> {
     let mut findings = binding::findings(compare);
     findings.extend(locks::findings());
+    findings.extend(readers::findings());
     findings.extend(
         keys::faults()
             .into_iter()

@@ -75,7 +75,7 @@ fn noncompliant(
     >,
     ErrorReport,
 > {
-    let _owner = Caller::enter(call)?.act_as_owner();
+    let _owner = Caller::enter_to_look_back(call, "noncompliant")?.act_as_owner();
     let kind = Some(arguments::given("kind", kind)?).filter(|kind| kind.as_bytes() != b"*");
     if let Some(kind) = &kind {
         existing(kind)?;
@@ -127,7 +127,7 @@ fn enforce(
     reason: default!(Option<Text>, "NULL"),
     dry_run: default!(Option<bool>, "true"),
 ) -> Result<i64, ErrorReport> {
-    let caller = Caller::enter(call)?;
+    let caller = Caller::enter_to_write(call)?;
     let actor = Actor::application(caller)?;
     let _owner = caller.act_as_owner();
     let kind = arguments::given("kind", kind)?;

@@ -56,7 +56,7 @@ fn expiring(call: Call, within: Option<Interval>) -> Result<TokensRows, ErrorRep
 /// ```
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe, requires = ["views"])]
 fn idle(call: Call, within: Option<Interval>) -> Result<TokensRows, ErrorReport> {
-    let owner = Caller::enter(call)?.act_as_owner();
+    let owner = Caller::enter_to_look_back(call, "idle")?.act_as_owner();
     let within = arguments::duration("within", within)?;
     let since = Timestamp::now().minus(&within).unwrap_or(Timestamp::MINUS_INFINITY);
     let arguments = move |snapshot: &LatestSnapshot| {

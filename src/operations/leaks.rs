@@ -119,7 +119,7 @@ fn report_leak(
     report: Option<Jsonb>,
     reason: default!(Option<Text>, "'leaked'"),
 ) -> Result<Jsonb, ErrorReport> {
-    let caller = Caller::enter(call)?;
+    let caller = Caller::enter_to_write(call)?;
     let actor = Actor::application(caller)?;
     let _owner = caller.act_as_owner();
     let report = arguments::given("report", report)?;

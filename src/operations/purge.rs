@@ -52,7 +52,7 @@ const MOST: i64 = 100_000;
 /// ```
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn purge(call: Call, keep: Option<Interval>) -> Result<i64, ErrorReport> {
-    let caller = Caller::enter(call)?;
+    let caller = Caller::enter_to_write(call)?;
     let actor = Actor::application(caller)?;
     let _owner = caller.act_as_owner();
     let keep = arguments::duration("keep", keep)?;

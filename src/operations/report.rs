@@ -19,6 +19,7 @@ use crate::pg::sql::statement::{Argument, Statement, arguments};
 use crate::pg::types::array::TextArray;
 use crate::pg::types::clock::Timestamp;
 use crate::pg::types::text::Text;
+use crate::settings;
 use crate::usage;
 use crate::usage::seen::Recent;
 
@@ -63,7 +64,14 @@ fn report(
     let _owner = Caller::enter(call)?.act_as_owner();
     let now = Timestamp::now();
     let [kinds, expiring, dead] = counts(now);
-    let lines = [kinds, expiring, first_to_expire(now), idle(now), unusual(), dead, drift(), settings()];
+    let [idle, unusual] = if settings::reader() {
+        // As the functions do.
+        [("idle", "idle()"), ("unusual", "unusual_activity()")]
+            .map(|(section, item)| vec![Line { section, item: item.into(), value: "needs the primary".into() }])
+    } else {
+        [idle(now), unusual()]
+    };
+    let lines = [kinds, expiring, first_to_expire(now), idle, unusual, dead, drift(), shown_settings()];
     Ok(TableIterator::new(
         lines.into_iter().flatten().map(|Line { section, item, value }| (Text::from(section), item, value)),
     ))
@@ -261,7 +269,7 @@ fn drift() -> Vec<Line> {
 }
 
 /// Shows what somebody has set. Of a key file only that there is one: its path is for superusers.
-fn settings() -> Vec<Line> {
+fn shown_settings() -> Vec<Line> {
     static SETTINGS: Statement = Statement::new(
         "SELECT name,
                 CASE WHEN name <> 'tokenauth.key_file' THEN coalesce(nullif(current_setting(name), ''), 'not set')

@@ -58,7 +58,7 @@ use document::Document;
 /// ```
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn export_revocations(call: Call, since: Option<Timestamp>) -> Result<Option<Jsonb>, ErrorReport> {
-    let _owner = Caller::enter(call)?.act_as_owner();
+    let _owner = Caller::enter_to_look_back(call, "export_revocations")?.act_as_owner();
     let since = arguments::given("since", since)?;
     let Some((document, more)) = exported::document(since, id::first(since), complete_until(since)) else {
         return Ok(None);
@@ -106,7 +106,7 @@ fn complete_until(since: Timestamp) -> Timestamp {
 /// ```
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn import_revocations(call: Call, revocations: Option<Jsonb>) -> Result<i64, ErrorReport> {
-    let caller = Caller::enter(call)?;
+    let caller = Caller::enter_to_write(call)?;
     let actor = Actor::application(caller)?;
     let _owner = caller.act_as_owner();
     let document = arguments::given("revocations", revocations)?;

@@ -1,5 +1,6 @@
 //! The launcher: a process connected to no database that starts workers, one at a time, for each database with usage to
-//! write, and for every database known once an hour (`agenda`). It is woken when memory fills (`wake`).
+//! write or in need of a beat, and for every database known once an hour (`agenda`). It is woken when memory fills
+//! (`wake`).
 //!
 //! It survives whatever happens to databases and workers: it forgets a database that was dropped, a worker that fails
 //! has given back what it took, and if no worker can be started it tries again later. On a standby nothing can be
@@ -10,7 +11,7 @@ use std::time::Duration;
 use pgrx::bgworkers::{BackgroundWorker, BackgroundWorkerBuilder, BgWorkerStartTime};
 use pgrx::prelude::*;
 
-use super::usage_worker;
+use super::{heartbeat, usage_worker};
 use crate::pg::process::entry::Entries;
 use crate::pg::process::{background_worker, database, entry, shared_memory};
 use crate::pg::types::clock::Timestamp;
@@ -23,7 +24,7 @@ const RESTART: Duration = Duration::from_secs(5);
 
 /// Registers the launcher and its workers, while the postmaster loads the library.
 pub fn register() {
-    entry::register(Entries { launch: run, flush: usage_worker::run });
+    entry::register(Entries { launch: run, flush: usage_worker::run, beat: heartbeat::run });
     if background_worker::is_upgrade() {
         return;
     }
@@ -61,8 +62,18 @@ impl Launcher {
         loop {
             wake::look(slots);
             snapshot_file::remove_if_written(slots);
-            let rest = match self.agenda.next(slots, !database::is_in_recovery(), Timestamp::now().micros()) {
+            let can_write = !database::is_in_recovery();
+            if can_write && self.agenda.is_to_look() {
+                self.agenda.look_at(background_worker::in_transaction(background_worker::databases));
+            }
+            let rest = match self.agenda.next(slots, can_write, Timestamp::now().micros()) {
                 Next::Rest(rest) => rest,
+                Next::Beat(oid) => {
+                    if self.exists(slots, oid) {
+                        self.start("tokenauth heartbeat", entry::BEAT, oid);
+                    }
+                    Duration::from_millis(1)
+                }
                 Next::Serve(oid) => {
                     self.serve(slots, oid);
                     // Barely waits; checks for signals between two workers.
@@ -72,7 +83,9 @@ impl Launcher {
             if !BackgroundWorker::wait_latch(Some(rest)) {
                 return;
             }
-            background_worker::reload_if_asked();
+            if background_worker::reload_if_asked() {
+                self.agenda.look_again();
+            }
         }
     }
 
@@ -82,12 +95,9 @@ impl Launcher {
             // Its uses have a slot and it has no place among the databases: it was forgotten.
             return slots.forget(oid);
         };
-        if !background_worker::in_transaction(|| background_worker::database_exists(oid)) {
-            slots.forget(oid);
-            slots.header.databases.forget(found);
-        } else if !database::is_in_recovery() {
+        if self.exists(slots, oid) && !database::is_in_recovery() {
             found.set_served(false);
-            self.flush(oid);
+            self.start("tokenauth usage", entry::FLUSH, oid);
             let ended = if !found.was_served() {
                 Ended::Failed
             } else if found.was_left() {
@@ -99,8 +109,19 @@ impl Launcher {
         }
     }
 
-    fn flush(&mut self, oid: u32) {
-        let started = worker("tokenauth usage", entry::FLUSH)
+    /// Whether there is this database; one that was dropped is forgotten.
+    fn exists(&self, slots: Slots<'static>, oid: u32) -> bool {
+        let exists = background_worker::in_transaction(|| background_worker::database_exists(oid));
+        if !exists && let Some(known) = slots.header.databases.known(oid) {
+            slots.forget(oid);
+            slots.header.databases.forget(known);
+        }
+        exists
+    }
+
+    /// Starts a worker in a database and waits for its end.
+    fn start(&mut self, name: &str, function: &str, oid: u32) {
+        let started = worker(name, function)
             .set_argument(pg_sys::Oid::from(oid).into_datum())
             .set_notify_pid(background_worker::id())
             .load_dynamic();
@@ -116,7 +137,7 @@ impl Launcher {
                 ereport!(
                     PgLogLevel::LOG,
                     PgSqlErrorCode::ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
-                    "could not start a worker to write usage of tokens",
+                    "could not start a worker to write usage of tokens or a beat",
                     "Usage stays in memory until there is a free place for one; max_worker_processes is the limit."
                 );
             }

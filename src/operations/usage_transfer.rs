@@ -1,7 +1,7 @@
-//! Takes usage from a standby, which cannot write it, to its primary.
+//! Takes usage from a standby or a reader, which cannot write it, to its primary.
 //!
-//! What the standby exports stays in its memory as a batch, and is exported again until the standby has replayed that
-//! the primary has imported it. The primary imports each batch of each memory once. So every use counts once, whatever
+//! What it exports stays in its memory as a batch, and is exported again until replication has brought it the row by
+//! which the primary records that it has imported it. The primary imports each batch of each memory once. So every use counts once, whatever
 //! is lost or repeated in between.
 
 use pgrx::prelude::*;
@@ -16,13 +16,14 @@ use crate::pg::process::shared_memory;
 use crate::pg::process::{database, server};
 use crate::pg::scan::snapshot::LatestSnapshot;
 use crate::pg::types::jsonb::Jsonb;
+use crate::settings;
 use crate::usage::batch::Batch;
 use crate::usage::slots::{Database, OpenBatch, Slots, Taken};
 use crate::usage::tables;
 use crate::usage::{in_memory, snapshot_file};
 
-/// Returns a batch of the usage that this standby has counted, for `usage_import` on the primary; NULL when there is
-/// none.
+/// Returns a batch of the usage that this standby or reader has counted, for `usage_import` on the primary; NULL when
+/// there is none.
 ///
 /// # Errors
 /// `55000` when the library is not preloaded, and on a primary, which writes its usage itself.
@@ -33,8 +34,8 @@ use crate::usage::{in_memory, snapshot_file};
 fn usage_export(call: Call) -> Result<Option<Jsonb>, ErrorReport> {
     let _owner = Caller::enter(call)?.act_as_owner();
     let slots = shared_memory::slots().ok_or(ServerError::NotPreloaded("usage_export"))?;
-    if !database::is_in_recovery() {
-        Err(ServerError::NotStandby)?;
+    if !database::is_in_recovery() && !settings::reader() {
+        Err(ServerError::WritesUsage)?;
     }
     let Some(database) = in_memory::database(slots) else { return Ok(None) };
     let arrived = database.open().filter(|&open| tables::has_arrived(open, &LatestSnapshot::take()));
@@ -71,8 +72,8 @@ fn hand_out(slots: Slots<'static>, database: &Database, arrived: Option<OpenBatc
     Some((open, taken))
 }
 
-/// Adds a batch of usage from a standby, each batch once; returns the number of its tokens, 0 for a batch added
-/// before.
+/// Adds a batch of usage from a standby or a reader, each batch once; returns the number of its tokens, 0 for a batch
+/// added before.
 ///
 /// # Arguments
 /// - `batch`: what `usage_export` has returned
@@ -84,7 +85,7 @@ fn hand_out(slots: Slots<'static>, database: &Database, arrived: Option<OpenBatc
 /// `admin`
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn usage_import(call: Call, batch: Option<Jsonb>) -> Result<i64, ErrorReport> {
-    let caller = Caller::enter(call)?;
+    let caller = Caller::enter_to_write(call)?;
     Actor::application(caller)?;
     let _owner = caller.act_as_owner();
     let batch = Batch::of_jsonb(&arguments::given("batch", batch)?).ok_or(ImportError::NotUsage)?;

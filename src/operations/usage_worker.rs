@@ -13,15 +13,16 @@
 use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
-use super::{idle_tokens, purge};
+use super::unasked::as_owner;
+use super::{heartbeat, idle_tokens, purge};
 use crate::access::sql_privileges;
 use crate::catalog::{counting, death_notice, derived_death, usage_copy};
 use crate::error::Error;
 use crate::pg::process::backend_local::backend_local;
 use crate::pg::process::background_worker;
 use crate::pg::process::shared_memory;
-use crate::pg::transaction::acting_as::ActingAs;
 use crate::pg::types::clock::Timestamp;
+use crate::settings;
 use crate::usage::batch::Batch;
 use crate::usage::complete;
 use crate::usage::hours;
@@ -87,24 +88,27 @@ pub fn run(database: u32) {
     database.set_served(true);
 }
 
-/// Runs `act` in a transaction of its own, as the owner of the extension. `None` where that is not installed: a schema
-/// of its name may be anybody's.
-fn as_owner<T>(act: impl FnOnce() -> T) -> Option<T> {
-    background_worker::in_transaction(|| {
-        let _owner = ActingAs::owner_of_ours_restricted()?;
-        Some(act())
-    })
-}
-
 /// Writes what waits; `None` where the extension is not installed.
 fn work(slots: Slots<'static>, database: &'static Database, start: Instant) -> Option<()> {
     // Before anything is taken: where a relation is somebody else's, all stays in memory.
-    as_owner(|| ())?;
+    let needs_beats = as_owner(heartbeat::is_needed)?;
+    let is_reader = settings::reader();
+    database.set_reader(is_reader.then(|| Timestamp::now().micros()));
+    database.set_needs_beats(needs_beats);
+    if is_reader {
+        // What waits is fetched by the primary.
+        database.set_tended(Timestamp::now().micros());
+        return Some(());
+    }
     take_back(slots, database)?;
     let since = database.waiting_since().unwrap_or_else(|| Timestamp::now().micros());
     database.begin_writing();
     if !flush(slots, database, since, start)? {
         database.leave(since);
+        return Some(());
+    }
+    if slots.has_rest() {
+        // Uses wait for what is fetched from another database, so their count is not complete.
         return Some(());
     }
     as_owner(|| record_denials(slots, database))?.unwrap_or_else(Error::log);
@@ -127,8 +131,12 @@ fn flush(slots: Slots<'static>, database: &'static Database, since: i64, start: 
     }
     snapshot_file::remove_if_written(slots);
     if slots.has_rest() {
-        // Other databases have batches of the file.
-        return Some(false);
+        // Other databases have batches of the file: they are written soon, or fetched from a reader some day.
+        let is_soon = !slots.is_kept_for_a_primary();
+        if !is_soon {
+            database.wait(since);
+        }
+        return Some(!is_soon);
     }
     // With few slots, a batch of all would leave none to those who come meanwhile.
     let most = BATCH.min(slots.capacity() / 4);

@@ -13,6 +13,7 @@ pub mod relation;
 pub mod row_key;
 pub mod row_lock;
 pub mod snapshot;
+pub mod subscription;
 mod target;
 pub mod write;
 mod write_by_statement;

@@ -38,7 +38,7 @@ fn deactivate(
     principal: Option<Text>,
     reason: default!(Option<Text>, "NULL"),
 ) -> Result<bool, ErrorReport> {
-    let caller = Caller::enter(call)?;
+    let caller = Caller::enter_to_write(call)?;
     let actor = Actor::application(caller)?;
     let _owner = caller.act_as_owner();
     let name = PrincipalName::given("principal", principal)?;
@@ -74,7 +74,7 @@ fn deactivate(
 fn activate(call: Call, principal: Option<Text>) -> Result<bool, ErrorReport> {
     static ACTIVATE: Statement =
         Statement::by_key("UPDATE tokenauth.principal SET active = true, state_reason = NULL WHERE principal = $1");
-    let caller = Caller::enter(call)?;
+    let caller = Caller::enter_to_write(call)?;
     let actor = Actor::application(caller)?;
     let _owner = caller.act_as_owner();
     let name = PrincipalName::given("principal", principal)?;

@@ -41,7 +41,7 @@ use crate::usage;
 /// ```
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn erase(call: Call, principal: Option<Text>) -> Result<i64, ErrorReport> {
-    let caller = Caller::enter(call)?;
+    let caller = Caller::enter_to_write(call)?;
     let actor = Actor::application(caller)?;
     let _owner = caller.act_as_owner();
     let name = PrincipalName::given("principal", principal)?;

@@ -46,7 +46,7 @@ fn add_member(
     member: Option<Text>,
     permissions: default!(Option<TextArray>, "'{}'"),
 ) -> Result<(), ErrorReport> {
-    let caller = Caller::enter(call)?;
+    let caller = Caller::enter_to_write(call)?;
     let actor = Actor::application(caller)?;
     let _owner = caller.act_as_owner();
     let (org, member) = parties(org, member)?;
@@ -86,7 +86,7 @@ fn add_member(
 /// ```
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn remove_member(call: Call, org: Option<Text>, member: Option<Text>) -> Result<bool, ErrorReport> {
-    let caller = Caller::enter(call)?;
+    let caller = Caller::enter_to_write(call)?;
     let actor = Actor::application(caller)?;
     let _owner = caller.act_as_owner();
     let (org, member) = parties(org, member)?;

@@ -52,7 +52,7 @@ fn put_principal(
     state_reason: default!(Option<Text>, "NULL"),
     display_name: default!(Option<Text>, "NULL"),
 ) -> Result<(), ErrorReport> {
-    let caller = Caller::enter(call)?;
+    let caller = Caller::enter_to_write(call)?;
     let actor = Actor::application(caller)?;
     let _owner = caller.act_as_owner();
     let name = PrincipalName::given("principal", principal)?;

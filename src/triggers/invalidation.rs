@@ -6,12 +6,13 @@
 
 use pgrx::prelude::*;
 
-use crate::arguments::caller::Caller;
+use crate::arguments::caller::{Caller, refuse_on_reader};
 use crate::catalog::import::BY_ALGORITHM;
 use crate::catalog::{counting, derived_death, kind, principal, token};
-use crate::error::ErrorReport;
+use crate::error::{ErrorReport, ReplicationError};
 use crate::pg::function::call::Call;
 use crate::pg::function::trigger::{RowChange, TriggerAnswer, TriggerCall, TriggerTuple};
+use crate::pg::roles::role;
 use crate::pg::scan::invalidation;
 use crate::pg::scan::row_key::RowKey;
 use crate::pg::transaction::acting_as::is_switched;
@@ -23,6 +24,8 @@ use crate::pg::types::text::Text;
 /// nothing any more, since it sees rows that a rollback would take back. TRUNCATE, and any change of `import`, makes
 /// every backend drop all that it caches: that there are no imports is cached too.
 ///
+/// On a reader it refuses every change but those of its subscription.
+///
 /// AFTER UPDATE OR DELETE of a row of `kind`: makes every backend drop what it caches of it. Of another row, should one
 /// of the functions below ever let it fire: all that it caches.
 ///
@@ -30,6 +33,7 @@ use crate::pg::types::text::Text;
 /// none
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn signal_change(call: TriggerCall) -> Result<TriggerAnswer, ErrorReport> {
+    refuse_on_reader_unless_updating()?;
     let name = |row: &TriggerTuple| kind::row_key(row.row().required::<Text>(kind::column::NAME).as_bytes());
     match call.row_change(&kind::BY_NAME) {
         Some(RowChange::Update { old, new }) => signal(name(&old), name(&new)),
@@ -62,6 +66,7 @@ fn signal_change(call: TriggerCall) -> Result<TriggerAnswer, ErrorReport> {
 /// none
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn signal_derived_death(call: TriggerCall) -> Result<TriggerAnswer, ErrorReport> {
+    refuse_on_reader_unless_updating()?;
     match call.row_change(&derived_death::BY_DIGEST) {
         Some(RowChange::Insert(row)) => signal_parent(&row),
         Some(RowChange::Update { old, new }) => {
@@ -82,6 +87,11 @@ fn signal_parent(row: &TriggerTuple) {
     if let Some(lookup) = token::lookup(row.row().required(derived_death::TOKEN_ID)) {
         invalidation::signal_row(token::row_key(lookup));
     }
+}
+
+/// An update of the extension may have to change rows on a reader as well.
+fn refuse_on_reader_unless_updating() -> Result<(), ReplicationError> {
+    if role::is_creating_extension() { Ok(()) } else { refuse_on_reader() }
 }
 
 /// Internal: tells that a token has changed.

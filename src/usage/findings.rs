@@ -39,7 +39,7 @@ pub fn findings(compare: bool) -> Vec<Finding> {
         ));
     }
     let waits_for = database
-        .filter(|_| !database::is_in_recovery())
+        .filter(|_| !database::is_in_recovery() && !settings::reader())
         .and_then(|database| Timestamp::of_micros(database.waiting_since()?))
         .map(|since| Timestamp::now().micros_since(since) / 1_000_000);
     let patience = (settings::usage_flush_interval() * MISSED).as_secs().cast_signed();

@@ -15,6 +15,7 @@ use crate::pg::scan::snapshot::LatestSnapshot;
 use crate::pg::sql::statement::Argument;
 use crate::pg::transaction::xact;
 use crate::pg::types::clock::Timestamp;
+use crate::settings;
 use crate::usage::slots::has_passed;
 use crate::usage::tables::{BY_TOKEN, column};
 
@@ -30,7 +31,7 @@ pub fn count(token: Uuid, valid: bool, rotated: bool, now: Timestamp) {
         let recent = recent.entry(token);
         recent.pending.add(valid, now);
         let is_first_since_rotation = valid && rotated && !recent.rotation_seen;
-        if (is_first_since_rotation || recent.is_due(valid, now)) && xact::may_write_usage() {
+        if (is_first_since_rotation || recent.is_due(valid, now)) && !settings::reader() && xact::may_write_usage() {
             recent.write(valid, is_first_since_rotation, now);
         }
     });

@@ -47,7 +47,7 @@ fn unusual_activity(
     call: Call,
     within: default!(Option<Interval>, "'1 day'"),
 ) -> Result<TableIterator<'static, (name!(token, Uuid), name!(signal, Text), name!(evidence, Jsonb))>, ErrorReport> {
-    let _owner = Caller::enter(call)?.act_as_owner();
+    let _owner = Caller::enter_to_look_back(call, "unusual_activity")?.act_as_owner();
     let within = arguments::given("within", within)?;
     if !is_positive(&within) {
         Err(ArgumentError::NotPositive("within"))?;

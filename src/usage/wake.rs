@@ -12,6 +12,11 @@ pub fn launcher_if_filling(slots: Slots<'_>) {
     }
 }
 
+/// Wakes the launcher, to which there is something new.
+pub fn launcher(slots: Slots<'_>) {
+    latch::set(slots.header.launcher.load(Relaxed));
+}
+
 /// Makes this process the launcher that is woken.
 pub fn receive(slots: Slots<'_>) {
     slots.header.launcher.store(latch::own(), Relaxed);

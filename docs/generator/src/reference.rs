@@ -80,6 +80,7 @@ const PARTS: &[(&str, &[Chapter])] = &[
                 "Observation",
                 &["operations/doctor", "operations/report", "verify/explain", "operations/expiring", "usage/"],
             ),
+            ("Copies", &["operations/publication", "operations/usage_transfer"]),
             ("Tokens in other texts", &["operations/masking", "operations/scan_column", "operations/leaks"]),
             ("Keeping and restoring", &["operations/", "lifecycle/reseal"]),
         ],

@@ -17,6 +17,12 @@ pub fn id() -> i32 {
     unsafe { pg_sys::MyProcPid }
 }
 
+/// Whether this process applies what a subscription receives, or copies a table for it.
+pub fn is_applying() -> bool {
+    // SAFETY: reads this process's state.
+    unsafe { pg_sys::IsLogicalWorker() }
+}
+
 /// Whether pg_upgrade runs this server; nothing must interfere then.
 pub fn is_upgrade() -> bool {
     // SAFETY: a plain variable of this process.
@@ -125,12 +131,14 @@ pub fn in_transaction<T>(act: impl FnOnce() -> T) -> T {
     }
 }
 
-/// Rereads the configuration file if a reload was requested.
-pub fn reload_if_asked() {
-    if BackgroundWorker::sighup_received() {
+/// Rereads the configuration file if a reload was requested, and returns whether one was.
+pub fn reload_if_asked() -> bool {
+    let is_asked = BackgroundWorker::sighup_received();
+    if is_asked {
         // SAFETY: outside of any transaction, as in the server's own loops.
         unsafe { pg_sys::ProcessConfigFile(pg_sys::GucContext::PGC_SIGHUP) };
     }
+    is_asked
 }
 
 /// Ends this process; the postmaster starts it again unless the server is shutting down.
@@ -140,6 +148,30 @@ pub fn leave() -> ! {
     // The bindings for PostgreSQL 18 do not declare that it never returns.
     #[cfg(feature = "pg18")]
     unreachable!("the process has ended");
+}
+
+/// Every database that sessions may connect to, templates left out. Must be called inside a transaction; a worker
+/// needs no database for it, as the server's launcher of autovacuum.
+pub fn databases() -> Vec<u32> {
+    let mut databases = Vec::new();
+    // SAFETY: a sequential scan of a shared catalog, whose rows have this form and live until the scan moves on.
+    unsafe {
+        let catalog = pg_sys::table_open(pg_sys::DatabaseRelationId, pg_sys::AccessShareLock as c_int);
+        let scan = pg_sys::table_beginscan_catalog(catalog, 0, ptr::null_mut());
+        loop {
+            let tuple = pg_sys::heap_getnext(scan, pg_sys::ScanDirection::ForwardScanDirection);
+            if tuple.is_null() {
+                break;
+            }
+            let form: pg_sys::Form_pg_database = pg_sys::GETSTRUCT(tuple).cast();
+            if (*form).datallowconn && !(*form).datistemplate {
+                databases.push((*form).oid.to_u32());
+            }
+        }
+        pg_sys::heap_endscan(scan);
+        pg_sys::table_close(catalog, pg_sys::AccessShareLock as c_int);
+    }
+    databases
 }
 
 /// Whether a database exists. Must be called inside a transaction.

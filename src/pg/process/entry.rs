@@ -8,8 +8,10 @@ use pgrx::{pg_guard, pg_sys};
 pub struct Entries {
     /// The launcher of workers.
     pub launch: fn() -> !,
-    /// A worker in the database with this oid.
+    /// A worker in the database with this oid, which writes usage.
     pub flush: fn(u32),
+    /// A worker in the database with this oid, which writes a beat.
+    pub beat: fn(u32),
 }
 
 /// Set in the postmaster, from which our processes are forked.
@@ -24,6 +26,8 @@ pub fn register(entries: Entries) {
 pub const LAUNCH: &str = "tokenauth_launch";
 /// Name of [`tokenauth_flush`].
 pub const FLUSH: &str = "tokenauth_flush";
+/// Name of [`tokenauth_beat`].
+pub const BEAT: &str = "tokenauth_beat";
 
 /// The launcher of workers.
 #[unsafe(no_mangle)]
@@ -40,5 +44,14 @@ pub extern "C-unwind" fn tokenauth_launch(_argument: pg_sys::Datum) {
 pub extern "C-unwind" fn tokenauth_flush(argument: pg_sys::Datum) {
     if let Some(entries) = ENTRIES.get() {
         (entries.flush)(argument.value() as u32);
+    }
+}
+
+/// A worker; its argument is the oid of its database.
+#[unsafe(no_mangle)]
+#[pg_guard]
+pub extern "C-unwind" fn tokenauth_beat(argument: pg_sys::Datum) {
+    if let Some(entries) = ENTRIES.get() {
+        (entries.beat)(argument.value() as u32);
     }
 }

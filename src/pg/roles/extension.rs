@@ -30,6 +30,7 @@ const RELATIONS: &[&CStr] = &[
     c"erased",
     c"event",
     c"events",
+    c"heartbeat",
     c"import",
     c"key",
     c"kind",
@@ -267,6 +268,7 @@ mod tests {
             include_str!("../../../sql/schema/binding.sql"),
             include_str!("../../../sql/schema/token.sql"),
             include_str!("../../../sql/schema/event.sql"),
+            include_str!("../../../sql/schema/replication.sql"),
             include_str!("../../../sql/schema/types.sql"),
             include_str!("../../../sql/schema/views.sql"),
         );

@@ -44,6 +44,14 @@ impl UniqueIndex {
         UniqueIndex { index: Index::new(table, index), column }
     }
 
+    /// Whether the installed extension has the table: an earlier release may not.
+    ///
+    /// # Errors
+    /// Raises 55000 when the extension is not installed.
+    pub fn is_there(&self) -> bool {
+        Extension::installed().relation(self.index.table).is_some()
+    }
+
     /// The index, to walk along it.
     pub const fn index(&self) -> &Index {
         &self.index

@@ -88,7 +88,7 @@ fn bind_principals(
     display_name: Option<Text>,
     state_reason: Option<Text>,
 ) -> Result<i64, ErrorReport> {
-    let caller = Caller::enter(call)?;
+    let caller = Caller::enter_to_write(call)?;
     Actor::application(caller)?;
     let fields = [active, permissions, data_scopes, display_name, state_reason];
     bind(source, c"bind_principals()", || Definition::new(principal_type, id, fields))
@@ -129,7 +129,7 @@ fn bind_members(
     member: Option<Text>,
     permissions: default!(Option<Text>, "NULL"),
 ) -> Result<i64, ErrorReport> {
-    let caller = Caller::enter(call)?;
+    let caller = Caller::enter_to_write(call)?;
     Actor::application(caller)?;
     bind(source, c"bind_members()", || Definition::of_memberships(org, member, permissions))
 }
@@ -214,7 +214,7 @@ fn refuse_second(source: &Source, definition: &Definition) -> Result<(), Error> 
 /// ```
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn unbind_principals(call: Call, source: Option<Table>) -> Result<(), ErrorReport> {
-    let caller = Caller::enter(call)?;
+    let caller = Caller::enter_to_write(call)?;
     let actor = Actor::application(caller)?;
     let _settled = settled();
     let source = Source::owned(source, c"unbind_principals()", |_| Out::Everybody)?;

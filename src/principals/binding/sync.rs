@@ -45,7 +45,7 @@ use crate::pg::transaction::guc_scope::GucScope;
 /// ```
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn sync_principals(call: Call, source: Option<Table>) -> Result<i64, ErrorReport> {
-    let caller = Caller::enter(call)?;
+    let caller = Caller::enter_to_write(call)?;
     Actor::application(caller)?;
     let _settled = settled();
     let source = Source::bindable(source, c"sync_principals()", |source| {

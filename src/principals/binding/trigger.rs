@@ -11,11 +11,13 @@ use super::definition::Definition;
 use super::evaluation::{Evaluation, settled};
 use super::source::Source;
 use super::{afresh, overtaken, triggers};
+use crate::arguments::caller::refuse_on_reader;
 use crate::error::{BindingError, Error, ErrorReport};
 use crate::pg::function::trigger::{Fired, Firing, TriggerAnswer, TriggerCall};
 use crate::pg::process::backend_local::backend_local;
 use crate::pg::scan::relation::{self, Table};
 use crate::pg::sql::rows::Rows;
+use crate::settings;
 
 /// The name by which SQL reads the trigger's rows.
 const ROWS: &std::ffi::CStr = c"tokenauth_rows";
@@ -52,6 +54,12 @@ const ROWS: &std::ffi::CStr = c"tokenauth_rows";
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn sync_principal(call: TriggerCall) -> Result<TriggerAnswer, ErrorReport> {
     let firing = call.firing(ROWS).ok_or(BindingError::TriggerTiming)?;
+    refuse_on_reader()?;
+    if settings::reader() {
+        // The bound table is replicated here, and so are the principals that the primary has made of it: written twice,
+        // they would be a conflict.
+        return Ok(TriggerAnswer::nothing());
+    }
     let _settled = settled();
     follow(&firing)?;
     Ok(TriggerAnswer::nothing())

@@ -29,6 +29,9 @@ pub struct Database {
     is_unfinished: AtomicBool,
     is_served: AtomicBool,
     tended: AtomicU64,
+    /// When a worker last found that the database is a reader; 0 if it was none.
+    reader: AtomicU64,
+    needs_beats: AtomicBool,
     /// Held while a batch is handed out, so that two calls cannot hand out different ones.
     pub exporting: Flag,
     reset: Word,
@@ -96,6 +99,8 @@ impl Databases {
         database.is_unfinished.store(false, Relaxed);
         database.is_served.store(false, Relaxed);
         database.tended.store(0, Relaxed);
+        database.reader.store(0, Relaxed);
+        database.needs_beats.store(false, Relaxed);
         database.sampled.store(0, Relaxed);
         database.set_open(None);
         database.set_noted([0; 16], 0);
@@ -211,7 +216,33 @@ impl Database {
 
     /// Whether uses wait to be written, or the hourly work is due.
     pub fn needs_worker(&self, now: i64) -> bool {
-        self.waiting_since().is_some() || self.is_due(now)
+        (self.waiting_since().is_some() || self.is_due(now)) && !self.is_left_alone(now)
+    }
+
+    /// Records that a worker has found the database to be a reader at this moment, or none.
+    pub fn set_reader(&self, found: Option<i64>) {
+        self.reader.store(found.unwrap_or_default().cast_unsigned(), Relaxed);
+    }
+
+    /// Whether it was a reader when a worker last looked.
+    pub fn is_reader(&self) -> bool {
+        self.reader.load(Relaxed) != 0
+    }
+
+    /// Whether no worker is to come: it was a reader a moment ago, where none writes anything.
+    pub fn is_left_alone(&self, now: i64) -> bool {
+        const WHILE: i64 = 20_000_000;
+        self.is_reader() && !has_passed(WHILE, self.reader.load(Relaxed).cast_signed(), now)
+    }
+
+    /// Whether beats are to be written in it.
+    pub fn needs_beats(&self) -> bool {
+        self.needs_beats.load(Relaxed)
+    }
+
+    /// Records whether beats are to be written in it.
+    pub fn set_needs_beats(&self, needs_beats: bool) {
+        self.needs_beats.store(needs_beats, Relaxed);
     }
 
     /// Whether the hourly work, which does not depend on usage, is due.

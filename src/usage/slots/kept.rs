@@ -154,6 +154,11 @@ impl Slots<'_> {
         found.into_iter().collect::<BTreeSet<_>>().into_iter().collect()
     }
 
+    /// Whether a batch that was put back is one of a reader, from which the primary fetches it.
+    pub fn is_kept_for_a_primary(&self) -> bool {
+        self.header.databases.each().any(|found| found.is_reader() && !self.kept(Some(found.oid())).is_empty())
+    }
+
     /// Whether uses have been put back that are in no batch. While the file is there, they must not be written: a
     /// server that crashes would read and write them again.
     pub fn has_rest(&self) -> bool {

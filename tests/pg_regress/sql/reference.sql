@@ -311,6 +311,11 @@ SELECT length(tokenauth.mask(:'token')) = length(:'token') AS same_length,
 SELECT tokenauth.mask('no token in here');
 ROLLBACK;
 
+-- make_publication
+BEGIN;
+SELECT count(*) > 8 AS published FROM unnest(tokenauth.make_publication()) published;
+ROLLBACK;
+
 -- purge
 BEGIN;
 SELECT tokenauth.purge(keep => '1 year');
@@ -533,13 +538,14 @@ INSERT INTO described VALUES
     ('server_metrics', '', 'TABLE(name text, labels jsonb, value double precision)', 'Internal: what the memory of this server counts, for the view metrics'),
     ('count_findings', '', 'TABLE(area text, findings bigint)', 'Internal: how many findings doctor has in each area without reading whole tables, for the view metrics'),
     ('count_expiring', '', 'TABLE(within text, tokens bigint)', 'Internal: how many tokens that are alive expire within a day, and within a week, for the view metrics'),
+    ('make_publication', 'name text DEFAULT ''tokenauth''', 'text[]', 'Publishes the tables that readers follow, and returns their names'),
     ('purge', 'keep interval', 'bigint', 'Removes what has been dead for longer than this, at most 100,000 rows at a time; returns how many'),
     ('report', '', 'TABLE(section text, item text, value text)', 'Shows the state of things on one page: tokens by kind, expiring, idle, unusual, newly dead, drift, settings'),
     ('export_revocations', 'since timestamptz', 'jsonb', 'Returns what has died since then, for import_revocations() after an older backup was restored'),
     ('import_revocations', 'revocations jsonb', 'bigint', 'Applies here what export_revocations() reports from elsewhere; returns how many tokens and principals changed'),
     ('scan_column', 'source regclass, col name', 'TABLE(relation regclass, row_ctid tid, "position" integer, hint text, status text, owner text, kind text, token_id uuid)', 'Finds tokens in a column of a table or view: where each is, and whose it is'),
-    ('usage_export', '', 'jsonb', 'Returns a batch of the usage that this standby has counted, for usage_import on the primary; NULL when there is none'),
-    ('usage_import', 'batch jsonb', 'bigint', 'Adds a batch of usage from a standby, each batch once; returns the number of its tokens, 0 for a batch added before'),
+    ('usage_export', '', 'jsonb', 'Returns a batch of the usage that this standby or reader has counted, for usage_import on the primary; NULL when there is none'),
+    ('usage_import', 'batch jsonb', 'bigint', 'Adds a batch of usage from a standby or a reader, each batch once; returns the number of its tokens, 0 for a batch added before'),
     ('bind_principals', 'source regclass, type text, id text, active text DEFAULT NULL, permissions text DEFAULT NULL, data_scopes text DEFAULT NULL, display_name text DEFAULT NULL, state_reason text DEFAULT NULL', 'bigint', 'Keeps principals in step with the rows of a table from now on; returns how many were copied'),
     ('bind_members', 'source regclass, org text, member text, permissions text DEFAULT NULL', 'bigint', 'Keeps memberships in step with the rows of a table from now on; returns how many were copied'),
     ('unbind_principals', 'source regclass', 'void', 'Removes a binding; its principals or memberships stay as they are'),

@@ -19,10 +19,14 @@ const GENERATED: &str = "docs/reference/functions.md";
 /// Does what a page says that an administrator does as root.
 const DEMONSTRATION: &str = "packaging/debian/demonstrate";
 
-/// How pages name the database, the key file and a standby.
+/// How SQL begins that another server is asked.
+const ELSEWHERE: [&str; 2] = ["-- On the reader:", "-- On another server:"];
+
+/// How pages name the database, the key file, a standby, and the server that the page is about to another one.
 const DATABASE: &str = "app";
 const KEY_FILE: &str = "/etc/postgresql/tokenauth.keys";
 const STANDBY: &str = "host=standby dbname=app";
+const PRIMARY: &str = "host=primary dbname=app";
 
 #[test]
 fn every_block_of_code_is_as_it_should_be() {
@@ -31,7 +35,9 @@ fn every_block_of_code_is_as_it_should_be() {
     for page in pages().iter().filter(|page| page.path != Path::new(GENERATED)) {
         let blocks = blocks(&page.text);
         // Settings and standbys are nobody else's.
-        let is_alone = blocks.iter().any(|block| block.language == "ini" || block.code.contains(STANDBY));
+        let is_alone = blocks
+            .iter()
+            .any(|block| block.language == "ini" || [STANDBY, PRIMARY].iter().any(|other| block.code.contains(other)));
         if is_alone {
             faults += &Reader::of(page, &server()).read(&blocks);
         } else {
@@ -50,7 +56,7 @@ fn what_an_application_adds_for_its_framework_is_what_the_examples_add() {
 }
 
 fn server() -> Server {
-    Server::start(&[FAST, &["shared_preload_libraries = tokenauth"]].concat())
+    Server::start(&[FAST, &["shared_preload_libraries = tokenauth", "wal_level = logical"]].concat())
 }
 
 /// Removes what a page has left behind.
@@ -68,6 +74,8 @@ struct Reader<'a> {
     page: &'a Page,
     server: &'a Server,
     standby: Option<Server>,
+    /// Servers that follow this one, and have what they follow until the page ends.
+    followers: Vec<Server>,
     psql: Psql,
     /// What is not as the page says.
     faults: String,
@@ -77,7 +85,7 @@ impl<'a> Reader<'a> {
     fn of(page: &'a Page, server: &'a Server) -> Self {
         server.create_database(DATABASE, "");
         let psql = Psql::start(server, DATABASE);
-        Self { page, server, standby: None, psql, faults: String::new() }
+        Self { page, server, standby: None, followers: Vec::new(), psql, faults: String::new() }
     }
 
     /// What is not as the page says.
@@ -113,6 +121,13 @@ impl<'a> Reader<'a> {
     /// What an application sends has a parameter, the token, which psql has as a variable.
     fn query(&mut self, block: &Block, answer: Option<&Block>) -> Result<(), String> {
         let sql = self.substituted(&block.code).replace("$1", ":'token'");
+        if ELSEWHERE.iter().any(|other| sql.starts_with(other)) {
+            let other = server();
+            other.create_database(DATABASE, "");
+            let said = Psql::start(&other, DATABASE).answer(&sql);
+            self.followers.push(other);
+            return said.map(drop);
+        }
         let said = match answer {
             Some(answer) if answer.code.contains("ERROR:  ") => self.psql.answer_with_errors(&sql),
             _ => self.psql.answer(&sql),
@@ -179,6 +194,7 @@ impl<'a> Reader<'a> {
         });
         code.replace(KEY_FILE, &self.server.file("tokenauth.keys").display().to_string())
             .replace(STANDBY, &standby.unwrap_or_default())
+            .replace(PRIMARY, &self.server.connection_string(DATABASE))
     }
 }
 

@@ -1,0 +1,87 @@
+//! What the server knows of its subscriptions to our tables.
+
+use std::ffi::{CString, c_char, c_int};
+use std::ptr;
+
+use pgrx::pg_sys;
+
+use super::snapshot::LatestSnapshot;
+use crate::pg::roles::extension::Extension;
+use crate::pg::types::row::Row;
+
+/// `pg_subscription_rel`, which pgrx has no name for; the oids of catalogs never change.
+const SUBSCRIPTION_REL: u32 = 6102;
+
+/// Columns of that catalog.
+mod column {
+    pub const SUBSCRIPTION: usize = 1;
+    pub const RELATION: usize = 2;
+    pub const STATE: usize = 3;
+}
+
+/// How tables are followed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Followed {
+    /// All by one subscription, which brings their changes in the order in which they were committed.
+    Together,
+    /// So, but some are still being copied: until a table has caught up, it is as old as the beginning of its copy.
+    Copying,
+    /// Some by none or by another: what arrives in one tells nothing of the others.
+    Apart,
+}
+
+/// How those of these tables of ours are followed that there are.
+///
+/// # Errors
+/// Raises 55000 when the extension is not installed.
+pub fn followed(tables: &[&str], snapshot: &LatestSnapshot) -> Followed {
+    /// Of a table that has caught up: `s` until the others have come to the same point, then `r`.
+    const CAUGHT_UP: [c_char; 2] = [b's' as c_char, b'r' as c_char];
+    let ours = Extension::installed();
+    let wanted = tables.iter().filter_map(|table| ours.relation(&CString::new(*table).ok()?));
+    let found = entries(snapshot);
+    let mut is_copying = false;
+    let mut followed_by = None;
+    for table in wanted {
+        let mut of_table = found.iter().filter(|entry| entry.relation == table);
+        let (Some(entry), None) = (of_table.next(), of_table.next()) else { return Followed::Apart };
+        if *followed_by.get_or_insert(entry.subscription) != entry.subscription {
+            return Followed::Apart;
+        }
+        is_copying |= !CAUGHT_UP.contains(&entry.state);
+    }
+    if is_copying { Followed::Copying } else { Followed::Together }
+}
+
+/// A table of a subscription.
+struct Entry {
+    subscription: pg_sys::Oid,
+    relation: pg_sys::Oid,
+    state: c_char,
+}
+
+fn entries(snapshot: &LatestSnapshot) -> Vec<Entry> {
+    let mut entries = Vec::new();
+    // SAFETY: a scan of a catalog without an index; its tuples live until it moves on or ends. An error leaves closing
+    // to the abort of the transaction.
+    unsafe {
+        let catalog = pg_sys::table_open(SUBSCRIPTION_REL.into(), pg_sys::AccessShareLock as c_int);
+        let scan =
+            pg_sys::systable_beginscan(catalog, pg_sys::InvalidOid, false, snapshot.as_ptr(), 0, ptr::null_mut());
+        loop {
+            let tuple = pg_sys::systable_getnext(scan);
+            if tuple.is_null() {
+                break;
+            }
+            let row = Row::new(tuple, (*catalog).rd_att);
+            entries.push(Entry {
+                subscription: row.required(column::SUBSCRIPTION),
+                relation: row.required(column::RELATION),
+                state: row.required(column::STATE),
+            });
+        }
+        pg_sys::systable_endscan(scan);
+        pg_sys::table_close(catalog, pg_sys::AccessShareLock as c_int);
+    }
+    entries
+}
