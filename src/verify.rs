@@ -24,7 +24,7 @@ use pgrx::Uuid;
 use pgrx::prelude::*;
 
 use crate::arguments;
-use crate::arguments::caller::Caller;
+use crate::arguments::caller::{Caller, refuse_other_node};
 use crate::catalog::import::Imports;
 use crate::error::{DigestError, Error, ErrorReport, KeyError};
 use crate::keys;
@@ -358,8 +358,9 @@ impl Question {
     ///
     /// # Errors
     /// 55000 when the token's digest has a pepper that is not in the key file, or this server is a standby or reader
-    /// that is too far behind.
+    /// that is too far behind; 25000 in a session that another node of Citus has opened.
     pub fn ask(&self, claim: Claim<'_>) -> Result<Outcome, Error> {
+        refuse_other_node()?;
         if let Some(most) = settings::max_staleness() {
             staleness::refuse_when_behind(most)?;
         }

@@ -15,6 +15,8 @@ use crate::arguments;
 use crate::arguments::caller::Caller;
 use crate::error::{AccessError, ArgumentError, Error, ErrorReport, ServerError};
 use crate::pg::function::call::Call;
+use crate::pg::report::message;
+use crate::pg::roles::citus;
 use crate::pg::roles::init_privileges::Unrecorded;
 use crate::pg::roles::role::{self, Role};
 use crate::pg::sql::statement::{Statement, arguments, run_command};
@@ -127,6 +129,9 @@ fn grant_access(call: Call, to_role: Option<Role>, access: Option<Text>) -> Resu
     let caller = Caller::enter(call)?;
     let _path = GucScope::set(&[SEARCH_PATH]);
     let (role, access) = asked(caller, "to_role", to_role, access)?;
+    if citus::is_there() {
+        message::notice("granted on this node only: for the others use run_command_on_all_nodes()".to_owned());
+    }
     run_command(format!("GRANT USAGE ON SCHEMA tokenauth TO {role}"));
     for what in on_what_there_is(access.includes().iter().flat_map(|access| access.privileges())) {
         run_command(format!("GRANT {what} TO {role}"));

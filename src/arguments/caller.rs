@@ -4,7 +4,7 @@ use crate::error::{AccessError, Error, IdentityError, ReplicationError, ServerEr
 use crate::pg::function::call::Call;
 use crate::pg::process::background_worker;
 use crate::pg::roles::role;
-use crate::pg::roles::privileges;
+use crate::pg::roles::{citus, privileges};
 use crate::pg::transaction::acting_as::ActingAs;
 use crate::pg::transaction::xact;
 use crate::pg::types::text::Text;
@@ -29,9 +29,10 @@ impl Caller {
     /// As [`enter`](Self::enter), for a function that writes what a reader follows.
     ///
     /// # Errors
-    /// As `enter`, and 25006 on a reader.
+    /// As `enter`, 25006 on a reader, and 25000 in a session that another node of Citus has opened.
     pub fn enter_to_write(call: Call) -> Result<Self, Error> {
         let caller = Caller::enter(call)?;
+        refuse_other_node()?;
         refuse_on_reader()?;
         Ok(caller)
     }
@@ -115,6 +116,15 @@ impl Caller {
 /// 25006 on a reader.
 pub fn refuse_on_reader() -> Result<(), ReplicationError> {
     if settings::reader() && !background_worker::is_applying() { Err(ReplicationError::OnReader) } else { Ok(()) }
+}
+
+/// Checks that no other node of Citus has opened this session, in which nobody is authenticated and no token is known.
+///
+/// # Errors
+/// 25000 in such a session.
+#[inline]
+pub fn refuse_other_node() -> Result<(), IdentityError> {
+    if citus::is_session_of_another_node() { Err(IdentityError::OnOtherNode) } else { Ok(()) }
 }
 
 #[cold]

@@ -21,6 +21,8 @@ pub enum IdentityError {
     RestrictedUse,
     /// A parallel worker asks for it, and does not have it.
     InWorker,
+    /// Another node of Citus has opened the session, and has it.
+    OnOtherNode,
 }
 
 const OTHERS_CODE: &str = "The code of an index, of a materialized view or of a bound expression runs in the \
@@ -55,6 +57,12 @@ impl IdentityError {
                 "parallel workers do not know who is authenticated",
             )
             .hint("Declare the functions that ask for it PARALLEL RESTRICTED."),
+            Self::OnOtherNode => ErrorParts::new(
+                PgSqlErrorCode::ERRCODE_INVALID_TRANSACTION_STATE,
+                "cannot ask for tokens, or who is authenticated, in a session of another node",
+            )
+            .detail("Citus has opened it for a part of a query; tokens and the identity are where the query came in.")
+            .hint("Ask before the query, and give it the answer as a parameter."),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! `doctor()`: reports what is not as it should be, and what to do about it.
 
+mod citus;
 mod locks;
 mod readers;
 mod schema;
@@ -65,10 +66,16 @@ fn doctor(
     TableIterator<'static, (name!(area, Text), name!(object, Text), name!(finding, Text), name!(hint, Text))>,
     ErrorReport,
 > {
-    let _owner = Caller::enter(call)?.act_as_owner();
+    let caller = Caller::enter(call)?;
     let compare = arguments::given("compare", compare)?;
+    let mut found = citus::findings();
+    // With tables that are another's nothing else can be asked.
+    if found.is_empty() {
+        let _owner = caller.act_as_owner();
+        found = findings(compare);
+    }
     Ok(TableIterator::new(
-        findings(compare).into_iter().map(|found| (Text::from(found.area), found.object, found.finding, found.hint)),
+        found.into_iter().map(|found| (Text::from(found.area), found.object, found.finding, found.hint)),
     ))
 }
 

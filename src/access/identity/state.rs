@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use crate::arguments::caller::refuse_other_node;
 use crate::error::IdentityError;
 use crate::pg::process::backend_local::backend_local;
 use crate::pg::roles::role;
@@ -115,17 +116,22 @@ pub fn listen() {
 /// The identity of the transaction, if there is one.
 ///
 /// # Errors
-/// 25000 in a parallel worker, which does not have the identity.
+/// 25000 in a parallel worker, which does not have the identity, and in a session that another node of Citus has opened
+/// for a part of a query whose identity is there.
 pub fn current() -> Result<Option<Identity>, IdentityError> {
     if xact::is_parallel_worker() {
         return Err(IdentityError::InWorker);
     }
-    Ok(STATE.with_borrow(|state| match state {
+    let identity = STATE.with_borrow(|state| match state {
         State::Authenticated(Authenticated { who, .. }) if who.session_user == role::session() => {
             Some(Rc::clone(&who.identity))
         }
         _ => None,
-    }))
+    });
+    if identity.is_none() {
+        refuse_other_node()?;
+    }
+    Ok(identity)
 }
 
 /// On whose behalf the transaction acts.

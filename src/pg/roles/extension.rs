@@ -13,7 +13,7 @@ use pgrx::pg_sys::SysCacheIdentifier::{NAMESPACEOID, PROCNAMEARGSNSP, RELOID};
 use pgrx::prelude::*;
 use pgrx::{PgSqlErrorCode, pg_sys};
 
-use super::{authorization, library};
+use super::{authorization, citus, library};
 use crate::pg::process::backend_local::backend_local;
 use crate::pg::scan::invalidation;
 
@@ -86,6 +86,7 @@ impl Extension {
     fn find_anew(generation: u64) -> Option<Self> {
         MEMBERS.take();
         let found = look_up();
+        citus::look();
         if let Some(extension) = found {
             library::refuse_newer(extension.oid);
         }
@@ -122,6 +123,7 @@ impl Extension {
         let generations = || (authorization::generation(), invalidation::names());
         if PROVED.get() != generations() {
             let before = generations();
+            citus::refuse_tables_of_ours(&self);
             let existing = RELATIONS.iter().filter(|name| self.prove(name)).count();
             // One that is missing, since the extension is not updated yet, may appear without notice.
             if existing == RELATIONS.len() {
@@ -182,6 +184,12 @@ impl Extension {
             let index = pg_sys::get_relname_relid(name.as_ptr(), self.schema);
             (index != pg_sys::InvalidOid && pg_sys::IndexGetRelation(index, true) == table).then_some(index)
         }
+    }
+
+    /// Whether this relation is in our schema.
+    pub(super) fn has_in_schema(&self, relation: pg_sys::Oid) -> bool {
+        // SAFETY: a look-up in the system cache; of an absent relation it returns InvalidOid.
+        unsafe { pg_sys::get_rel_namespace(relation) == self.schema }
     }
 
     /// Whether this function is a member.

@@ -12,6 +12,7 @@ use super::index_key::IndexKey;
 use super::invalidation;
 use super::snapshot::LatestSnapshot;
 use crate::pg::report::diagnostics::Watch;
+use crate::pg::roles::citus;
 use crate::pg::roles::extension::{Extension, raise_not_installed};
 use crate::pg::types::row::Row;
 
@@ -118,6 +119,7 @@ impl Index {
             return found;
         }
         let extension = Extension::installed();
+        citus::refuse_tables_of_ours(&extension);
         let table = extension.relation(self.table).unwrap_or_else(|| raise_not_installed());
         let index = extension.index(self.name, table).unwrap_or_else(|| raise_not_installed());
         let found = RelationOids { table, index, generation };

@@ -23,6 +23,8 @@ pub enum Obstacle {
     ForeignPartition,
     /// A partitioned table with an unlogged partition.
     UnloggedPartition,
+    /// A table of Citus.
+    Citus,
 }
 
 impl Obstacle {
@@ -56,6 +58,7 @@ impl Obstacle {
                 "One of its partitions is a foreign table, whose rows change without triggers."
             }
             Obstacle::UnloggedPartition => "A crash empties its unlogged partition, and no trigger tells of it.",
+            Obstacle::Citus => "Citus keeps its rows in tables on other nodes, where tokens are not.",
         }
     }
 
@@ -75,6 +78,7 @@ impl Obstacle {
             Obstacle::UnloggedPartition => {
                 "has an unlogged partition now: a crash empties it, and no trigger tells of it"
             }
+            Obstacle::Citus => "was distributed by Citus: its rows are in tables on other nodes, where tokens are not",
         }
     }
 
@@ -91,6 +95,7 @@ impl Obstacle {
             }
             Obstacle::ForeignPartition => format!("Detach that partition, then use {sync}. Or use {unbind}."),
             Obstacle::UnloggedPartition => format!("Use SET LOGGED for that partition, then {sync}."),
+            Obstacle::Citus => format!("Use undistribute_table({}), then {sync}. Or use {unbind}.", literal(table)),
         }
     }
 

@@ -6,6 +6,7 @@ use pgrx::pg_sys;
 
 use super::obstacle::Obstacle;
 use crate::error::{ArgumentError, Error, TableError};
+use crate::pg::roles::citus;
 use crate::pg::scan::relation::{Out, Table};
 use crate::pg::sql::rows::Rows;
 use crate::pg::sql::statement::{Statement, arguments};
@@ -55,6 +56,10 @@ impl Source {
                 alias: row.required(2),
                 obstacle: row.bytes(3).map(Obstacle::parse),
             })
+            .map(|source| Source {
+                obstacle: source.obstacle.or_else(|| citus::has(table.oid()).then_some(Obstacle::Citus)),
+                ..source
+            })
             .ok_or(TableError::NotFound)
     }
 
@@ -102,6 +107,20 @@ impl Source {
                 b") AS \"tokenauth rows\"",
             ]
             .concat(),
+        }
+    }
+
+    /// Looks up a table whose trigger has fired.
+    ///
+    /// # Errors
+    /// 42P01 when it does not exist, 0A000 for one that Citus has taken over since it was bound.
+    pub fn fired(table: Table) -> Result<Self, TableError> {
+        let source = Self::of(table)?;
+        match source.obstacle {
+            Some(why @ Obstacle::Citus) => {
+                Err(TableError::CannotBind { table: source.qualified.shown(), why: why.why() })
+            }
+            _ => Ok(source),
         }
     }
 

@@ -104,7 +104,7 @@ fn image(evaluation: &Evaluation, fired: &Fired) -> Result<Changes, Error> {
 /// Handles TRUNCATE. When a partition is truncated alone, only BEFORE, while its rows exist, can they tell whose they
 /// are. When a whole table is truncated, everybody of the type is gone, without a look at any row.
 fn truncate(firing: &Firing) -> Result<(), Error> {
-    let source = Source::of(Table::of(firing.table))?;
+    let source = Source::fired(Table::of(firing.table))?;
     // Its rows make nobody a principal any more, and so their end ends nobody.
     if matches!(firing.what, Fired::TruncateBegins) && !triggers::remnants(Some(source.table)).is_empty() {
         return Err(BindingError::DetachedPartition(source.qualified.shown()).into());
@@ -155,7 +155,7 @@ fn cached(firing: &Firing, rows: &Rows) -> Result<Rc<Binding>, Error> {
     if let Some(binding) = known {
         return Ok(binding);
     }
-    let source = Source::of(Table::of(firing.table))?;
+    let source = Source::fired(Table::of(firing.table))?;
     let definition = Definition::of_arguments(&firing.arguments)?;
     let evaluation = Evaluation::over_rows(definition, &source, rows)?;
     let binding = Rc::new(Binding { table: Source::bound_by(firing.trigger)?.table, evaluation });
