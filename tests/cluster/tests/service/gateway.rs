@@ -56,7 +56,7 @@ impl Proxy {
         let echo = TcpListener::bind("127.0.0.1:0").unwrap();
         let upstream = echo.local_addr().unwrap().to_string();
         thread::spawn(move || {
-            echo.incoming().flatten().for_each(|stream| drop(thread::spawn(|| answer_with_request(stream))))
+            echo.incoming().flatten().for_each(|stream| drop(thread::spawn(|| answer_with_request(stream))));
         });
         // Free until nginx takes it, in all likelihood.
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
@@ -92,8 +92,8 @@ impl Proxy {
         Some(proxy)
     }
 
-    fn ask(&self, product: &Product, command: &str, token: &str) -> Answer {
-        product.sh_at(&format!("http://{}", self.address), command, TOKEN, token)
+    fn ask(&self, command: &str, token: &str) -> Answer {
+        Product::sh_at(&format!("http://{}", self.address), command, TOKEN, token)
     }
 }
 
@@ -139,53 +139,53 @@ fn nginx_lets_in_whom_the_service_knows_and_tells_the_upstream_who_it_is() {
         lines.map(|line| line[name.len()..].to_owned()).collect()
     };
 
-    let valid = proxy.ask(&parsesphere, REQUEST, &ann.token);
+    let valid = proxy.ask(REQUEST, &ann.token);
     assert_eq!(valid.status, 200, "{valid:?}");
     assert_eq!(told(&valid, "x-auth-owner"), ["account:ann"]);
     assert_eq!(told(&valid, "x-auth-scopes"), ["parses:*"]);
     assert_eq!(told(&valid, "x-correlation-id"), [valid.header("x-correlation-id")]);
     assert!(told(&valid, "authorization").is_empty() && !valid.body.contains(&ann.token), "{valid:?}");
     // Whatever an id is made of.
-    let odd = proxy.ask(&parsesphere, REQUEST, &bea.token);
+    let odd = proxy.ask(REQUEST, &bea.token);
     assert_eq!(told(&odd, "x-auth-owner"), ["account:bea 50%25%C3%A9"]);
 
     // Nobody who is refused reaches the upstream, whatever he calls himself.
     for refused in [&dead.token[..], "nonsense", ""] {
-        let answer = proxy.ask(&parsesphere, REQUEST, refused);
+        let answer = proxy.ask(REQUEST, refused);
         assert_eq!(answer.status, 401, "{answer:?}");
         assert!(answer.header("www-authenticate").starts_with("Bearer"), "{answer:?}");
         assert!(!answer.body.contains("account:root"), "{answer:?}");
     }
-    let lacking = proxy.ask(&parsesphere, REQUEST, &poor.token);
+    let lacking = proxy.ask(REQUEST, &poor.token);
     assert_eq!(lacking.status, 403, "{lacking:?}");
     assert!(lacking.header("www-authenticate").contains("insufficient_scope"), "{lacking:?}");
     let both = format!("{REQUEST} -H \"X-API-Key: {}\"", bea.token);
-    assert_eq!(proxy.ask(&parsesphere, &both, &ann.token).status, 400);
-    assert_eq!(proxy.ask(&parsesphere, REQUEST, &slow.token).status, 200);
-    let limited = proxy.ask(&parsesphere, REQUEST, &slow.token);
+    assert_eq!(proxy.ask(&both, &ann.token).status, 400);
+    assert_eq!(proxy.ask(REQUEST, &slow.token).status, 200);
+    let limited = proxy.ask(REQUEST, &slow.token);
     assert_eq!(limited.status, 429, "{limited:?}");
     assert!(limited.header("retry-after").parse::<u32>().is_ok_and(|seconds| seconds > 0), "{limited:?}");
     assert_eq!(limited.header("x-correlation-id").len(), 32);
     // Nobody asks about requests but nginx itself.
     let own = REQUEST.replace("/anything", "/auth");
-    assert_eq!(proxy.ask(&parsesphere, &own, &ann.token).status, 404);
+    assert_eq!(proxy.ask(&own, &ann.token).status, 404);
 
     // The address is that of nginx's client.
     let bound = parsesphere.issue("'api-key', 'account:ann', 'Bound', networks => '{127.0.0.1/32}'");
     let elsewhere = parsesphere.issue("'api-key', 'account:ann', 'Elsewhere', networks => '{192.0.2.0/24}'");
-    assert_eq!(proxy.ask(&parsesphere, REQUEST, &bound.token).status, 200);
+    assert_eq!(proxy.ask(REQUEST, &bound.token).status, 200);
     let spoofed = format!("{REQUEST} -H \"X-Real-IP: 192.0.2.1\"");
-    assert_eq!(proxy.ask(&parsesphere, &spoofed, &elsewhere.token).status, 403);
+    assert_eq!(proxy.ask(&spoofed, &elsewhere.token).status, 403);
 
     // A revocation counts at once.
     parsesphere.sql(&format!("SELECT tokenauth.revoke('{}')", ann.id));
-    assert_eq!(proxy.ask(&parsesphere, REQUEST, &ann.token).status, 401);
+    assert_eq!(proxy.ask(REQUEST, &ann.token).status, 401);
     // Where the service cannot tell, nobody is let in.
     parsesphere.sql(
         "ALTER ROLE parsesphere_api NOLOGIN;
          SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'parsesphere_api'",
     );
-    assert_eq!(proxy.ask(&parsesphere, REQUEST, &bea.token).status, 503);
+    assert_eq!(proxy.ask(REQUEST, &bea.token).status, 503);
     drop(proxy);
     parsesphere.stop();
 }

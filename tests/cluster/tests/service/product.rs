@@ -89,11 +89,11 @@ impl Product {
     /// Runs a command from a document, with the service in place of its host, and this text in place of the document's
     /// placeholder.
     pub fn sh(&self, command: &str, placeholder: &str, text: &str) -> Answer {
-        self.sh_at(&self.address, command, placeholder, text)
+        Self::sh_at(&self.address, command, placeholder, text)
     }
 
     /// As `sh`, with this address in place of the document's host.
-    pub fn sh_at(&self, address: &str, command: &str, placeholder: &str, text: &str) -> Answer {
+    pub fn sh_at(address: &str, command: &str, placeholder: &str, text: &str) -> Answer {
         let output = Self::shell(address, command, placeholder, text).output().expect("bash can be run");
         assert!(output.status.success(), "{command} failed: {}", output.status);
         Answer::parse(&String::from_utf8(output.stdout).expect("an answer in UTF-8"))
