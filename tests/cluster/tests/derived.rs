@@ -279,7 +279,7 @@ fn a_flood_of_forged_children_evicts_nothing() {
     client
         .batch_execute(
             "CREATE TABLE hot AS
-             SELECT token FROM generate_series(1, 2000) n, LATERAL tokenauth.issue('key', 'user:1')",
+             SELECT token FROM generate_series(1, 2000) n, LATERAL tokenauth.issue('key', 'user:1', n::text)",
         )
         .unwrap();
     let child = Deriver::python().derive(&issued.token, "");
