@@ -53,6 +53,8 @@ const CHANGES: &[(&str, &str)] = &[
     ),
     ("UPDATE tokenauth.kind SET ceiling = '{sites:read}'", "scopes {}"),
     ("TRUNCATE tokenauth.token", "verdict unknown"),
+    // Last: no token works after it.
+    ("UPDATE tokenauth.kind SET max_age = '1 microsecond'", "verdict expired"),
 ];
 
 #[test]
