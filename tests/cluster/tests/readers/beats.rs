@@ -8,7 +8,9 @@ use postgres::Client;
 use tokenauth_cluster::contract::{issue, prepare, revoke, verdict};
 use tokenauth_cluster::wait_until;
 
-use super::{findings, one, primary, publisher, reader, server, subscription, unsubscribed, verdict_or_error, wait_for_copies};
+use super::{
+    findings, one, primary, publisher, reader, server, subscription, unsubscribed, verdict_or_error, wait_for_copies,
+};
 
 /// Long enough for beats that come every two seconds, on a busy machine.
 const BOUND: &str = "SET tokenauth.max_staleness = '6s'";
@@ -52,7 +54,9 @@ fn a_reader_verifies_while_its_primary_beats_and_refuses_when_it_does_not() {
     wait_until("the token to arrive", || verdict_or_error(&mut on_reader, &issued.token) == "valid");
     primary.stop();
     wait_until("the reader to refuse", || verdict_or_error(&mut on_reader, &issued.token) == "55000");
-    wait_until("doctor to miss the beats", || findings(&mut on_reader).contains("no beat of the primary has arrived for"));
+    wait_until("doctor to miss the beats", || {
+        findings(&mut on_reader).contains("no beat of the primary has arrived for")
+    });
     primary.start_again();
     wait_until("the reader to verify again", || verdict_or_error(&mut on_reader, &issued.token) == "valid");
 
@@ -72,7 +76,9 @@ fn a_reader_verifies_while_its_primary_beats_and_refuses_when_it_does_not() {
         )
         .unwrap();
     wait_until("the reader to refuse", || verdict_or_error(&mut on_reader, &issued.token) == "55000");
-    wait_until("doctor to miss the beats", || findings(&mut on_reader).contains("no beat of the primary has arrived for"));
+    wait_until("doctor to miss the beats", || {
+        findings(&mut on_reader).contains("no beat of the primary has arrived for")
+    });
 }
 
 #[test]

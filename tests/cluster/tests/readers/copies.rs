@@ -63,7 +63,8 @@ fn after_random_operations_two_readers_are_what_the_primary_is() {
     }
     primary.wait_for_subscribers();
     for table in ["kind", "principal", "member", "mass_death", "token", "import", "key"] {
-        let rows = format!("SELECT coalesce(string_agg(t::text, E'\\n' ORDER BY t::text), '') FROM tokenauth.{table} t");
+        let rows =
+            format!("SELECT coalesce(string_agg(t::text, E'\\n' ORDER BY t::text), '') FROM tokenauth.{table} t");
         let [there, here, elsewhere]: [String; 3] =
             [&mut on_primary, &mut on_one, &mut on_other].map(|client| one(client, &rows));
         assert!(there == here && there == elsewhere, "{table}:\n{there}\n{here}\n{elsewhere}");
@@ -84,10 +85,7 @@ fn none_that_dies_during_the_first_copy_is_valid_afterwards() {
     }
     let many = i32::try_from(rounds(20_000, 1_000_000)).unwrap();
     on_primary
-        .execute(
-            "SELECT count(tokenauth.issue('key', 'user:' || 2 + n % 10)) FROM generate_series(1, $1) n",
-            &[&many],
-        )
+        .execute("SELECT count(tokenauth.issue('key', 'user:' || 2 + n % 10)) FROM generate_series(1, $1) n", &[&many])
         .unwrap();
     let killed: Vec<Issued> = (0..60).map(|_| issue(&mut on_primary, "user:1")).collect();
     let kept = issue(&mut on_primary, "user:1");
@@ -104,9 +102,13 @@ fn none_that_dies_during_the_first_copy_is_valid_afterwards() {
     });
     primary.wait_for_subscribers();
     let mut valid: Vec<&str> = Vec::new();
-    valid.extend(killed.iter().chain(&of_the_dead).map(|issued| issued.token.as_str()).filter(|token| {
-        verdict(&mut on_reader, token) == "valid"
-    }));
+    valid.extend(
+        killed
+            .iter()
+            .chain(&of_the_dead)
+            .map(|issued| issued.token.as_str())
+            .filter(|token| verdict(&mut on_reader, token) == "valid"),
+    );
     assert!(valid.is_empty(), "{} of those that were killed are valid", valid.len());
     assert_eq!(verdict(&mut on_reader, &kept.token), "valid");
 }
@@ -114,7 +116,7 @@ fn none_that_dies_during_the_first_copy_is_valid_afterwards() {
 /// One token each time, and every sixth time an owner as well.
 fn kill(client: &mut Client, number: usize, issued: &Issued, owners: &[String]) {
     client.execute("SELECT tokenauth.revoke($1::text::uuid)", &[&issued.id]).unwrap();
-    if let Some(owner) = owners.get(number / 6).filter(|_| number % 6 == 0) {
+    if let Some(owner) = owners.get(number / 6).filter(|_| number.is_multiple_of(6)) {
         client.execute("SELECT tokenauth.deactivate($1)", &[owner]).unwrap();
     }
 }

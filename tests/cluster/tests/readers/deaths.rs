@@ -128,12 +128,11 @@ fn no_crash_of_a_synchronous_reader_makes_it_accept_an_acknowledged_death() {
         let acknowledged = thread::scope(|scope| {
             let death = scope.spawn(|| on_primary.batch_execute(&revoke));
             random.jitter(3000);
-            match worker.filter(|_| round % 2 == 0) {
-                Some(worker) => reader.crash_at(worker),
-                None => {
-                    reader.kill();
-                    reader.start_again();
-                }
+            if let Some(worker) = worker.filter(|_| round % 2 == 0) {
+                reader.crash_at(worker);
+            } else {
+                reader.kill();
+                reader.start_again();
             }
             // Asked as soon as it was acknowledged, and as soon as anybody is let in again.
             if !death.is_finished() {

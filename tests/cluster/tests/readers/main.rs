@@ -36,9 +36,7 @@ fn primary(settings: &[&str]) -> (Server, Client) {
 fn unsubscribed() -> (Server, Client) {
     let reader = server(&["wal_retrieve_retry_interval = 100ms"]);
     let mut client = reader.connect("postgres");
-    client
-        .batch_execute("CREATE EXTENSION tokenauth; ALTER DATABASE postgres SET tokenauth.reader = on")
-        .unwrap();
+    client.batch_execute("CREATE EXTENSION tokenauth; ALTER DATABASE postgres SET tokenauth.reader = on").unwrap();
     client = reader.connect("postgres");
     (reader, client)
 }

@@ -44,7 +44,10 @@ fn a_publication_that_has_gone_astray_is_told_and_made_anew() {
     wait_until("a beat", || findings(&mut client).is_empty());
 
     for (astray, told) in [
-        (r#"ALTER PUBLICATION "it's" ADD TABLE tokenauth.usage, tokenauth.usage_hourly"#, "publishes usage, usage_hourly, which"),
+        (
+            r#"ALTER PUBLICATION "it's" ADD TABLE tokenauth.usage, tokenauth.usage_hourly"#,
+            "publishes usage, usage_hourly, which",
+        ),
         (r#"ALTER PUBLICATION "it's" DROP TABLE tokenauth.member, tokenauth.key"#, "does not publish key, member"),
         (r#"ALTER PUBLICATION "it's" SET (publish = 'insert')"#, "does not publish every change"),
         (r#"ALTER PUBLICATION "it's" SET TABLE tokenauth.token WHERE (revoked_at IS NULL)"#, "in part"),
@@ -85,7 +88,10 @@ fn doctor_names_subscriptions_that_are_not_as_readers_need_them() {
     on_reader.batch_execute("ALTER DATABASE postgres RESET tokenauth.reader").unwrap();
     let mut session = server.connect("postgres");
     let said = findings(&mut session);
-    assert!(said.contains("subscription careless: brings tables of the extension to a database that is no reader"), "{said}");
+    assert!(
+        said.contains("subscription careless: brings tables of the extension to a database that is no reader"),
+        "{said}"
+    );
     assert!(said.contains("subscription careless: has synchronous_commit off"), "{said}");
     session.batch_execute("ALTER SUBSCRIPTION careless SET (synchronous_commit = on)").unwrap();
     session.batch_execute("ALTER DATABASE postgres SET tokenauth.reader = on").unwrap();
@@ -130,11 +136,15 @@ fn a_bound_table_on_a_reader_makes_no_principals_of_its_own() {
     let (primary, mut on_primary) = primary(&[]);
     on_primary.batch_execute(TABLE).unwrap();
     on_primary
-        .batch_execute("UPDATE tokenauth.kind SET owner_types = '{user,customer}'; CREATE PUBLICATION app FOR TABLE users")
+        .batch_execute(
+            "UPDATE tokenauth.kind SET owner_types = '{user,customer}'; CREATE PUBLICATION app FOR TABLE users",
+        )
         .unwrap();
     let (server, mut on_reader) = reader(&primary, "reader");
     on_reader.batch_execute(&format!("SET tokenauth.reader = off; {TABLE}; RESET tokenauth.reader")).unwrap();
-    on_reader.batch_execute(&subscription(&primary, "app").replace("PUBLICATION tokenauth", "PUBLICATION app")).unwrap();
+    on_reader
+        .batch_execute(&subscription(&primary, "app").replace("PUBLICATION tokenauth", "PUBLICATION app"))
+        .unwrap();
     wait_for_copies(&mut on_reader);
     on_primary.batch_execute("INSERT INTO users VALUES (1), (2)").unwrap();
     let issued = issue(&mut on_primary, "customer:1");

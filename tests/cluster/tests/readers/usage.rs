@@ -7,7 +7,8 @@ use tokenauth_cluster::wait_until;
 use super::{findings, one, primary, reader};
 
 fn verify_often(client: &mut Client, issued: &Issued, times: i32) {
-    let sql = "SELECT count(*) FROM generate_series(1, $2) n, tokenauth.verify($1, client => '10.0.0.' || n) v WHERE v.ok";
+    let sql =
+        "SELECT count(*) FROM generate_series(1, $2) n, tokenauth.verify($1, client => '10.0.0.' || n) v WHERE v.ok";
     assert_eq!(client.query_one(sql, &[&issued.token, &times]).unwrap().get::<_, i64>(0), i64::from(times));
 }
 
@@ -38,7 +39,10 @@ fn both_sides_count_the_same_token_in_the_same_hour_and_replication_goes_on() {
     std::thread::sleep(std::time::Duration::from_secs(3));
     assert_eq!(counts(&mut on_reader, &issued), (6, None));
     assert_eq!(one::<i64>(&mut on_reader, "SELECT count(*) FROM tokenauth.usage_hourly"), 0);
-    assert!(!one::<bool>(&mut on_reader, "SELECT EXISTS (SELECT FROM tokenauth.doctor() WHERE finding LIKE 'usage has waited%')"));
+    assert!(!one::<bool>(
+        &mut on_reader,
+        "SELECT EXISTS (SELECT FROM tokenauth.doctor() WHERE finding LIKE 'usage has waited%')"
+    ));
 
     assert_eq!(fetch(&mut on_reader, &mut on_primary), Some(1));
     assert_eq!(counts(&mut on_primary, &issued), (10, Some(10)));
