@@ -66,12 +66,12 @@ async fn auth(
 
     let text = |field| answer.get::<_, Option<String>>(field);
     let correlation_id = text("correlation_id").unwrap_or_default();
-    let mut response = match answer.get::<_, Option<Json<Refusal>>>("refusal") {
-        Some(Json(refusal)) => refusal.into_response(),
-        None => {
-            let named = [(OWNER, header_value(&text("owner"))?), (SCOPES, header_value(&text("scopes"))?)];
-            (StatusCode::NO_CONTENT, named).into_response()
-        }
+    let mut response = if let Some(Json(refusal)) = answer.get::<_, Option<Json<Refusal>>>("refusal") {
+        refusal.into_response()
+    } else {
+        let owner = header_value(&text("owner").unwrap_or_default())?;
+        let scopes = header_value(&text("scopes").unwrap_or_default())?;
+        (StatusCode::NO_CONTENT, [(OWNER, owner), (SCOPES, scopes)]).into_response()
     };
     let [verdict, token, owner] = ["verdict", "name", "owner"].map(text);
     info!(verdict, token, owner, %correlation_id, "auth {}", response.status().as_u16());
@@ -81,11 +81,14 @@ async fn auth(
 }
 
 /// An id may be any text; what a header cannot hold is percent-encoded, and so is `%`.
-fn header_value(text: &Option<String>) -> Result<HeaderValue, Error> {
-    let encoded: String = text.iter().flat_map(|text| text.bytes()).fold(String::new(), |encoded, byte| match byte {
-        b' '..=b'~' if byte != b'%' => encoded + char::from(byte).encode_utf8(&mut [0; 4]),
-        _ => format!("{encoded}%{byte:02X}"),
-    });
+fn header_value(text: &str) -> Result<HeaderValue, Error> {
+    let mut encoded = String::new();
+    for byte in text.bytes() {
+        match byte {
+            b' '..=b'~' if byte != b'%' => encoded.push(char::from(byte)),
+            _ => encoded.extend([format!("%{byte:02X}")]),
+        }
+    }
     HeaderValue::try_from(encoded).map_err(Error::broken)
 }
 
