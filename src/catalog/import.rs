@@ -24,7 +24,7 @@ const ALGORITHM: usize = 1;
 
 backend_local! {
     /// The last algorithm that was expected, with how many transactions had ended, and been rolled back, by then.
-    static EXPECTED: RefCell<Option<(ForeignAlgorithm, u64, u64)>> = const { RefCell::new(None) };
+    static EXPECTED: RefCell<Option<Looked>> = const { RefCell::new(None) };
 }
 
 /// The algorithms of imports that the database holds, the likelier ones first.
@@ -46,28 +46,34 @@ impl Imports {
         Imports(found.into())
     }
 
-    /// Records that there are tokens with digests of this algorithm, before the first of them is stored.
+    /// Refuses an algorithm that the tables of this database are too old for. Before a token is stored.
     ///
     /// # Errors
-    /// 55000 when the tables of this database are older than the algorithm.
-    pub fn expect(algorithm: &ForeignAlgorithm) -> Result<(), ImportError> {
+    /// 55000 for one.
+    pub fn admit(algorithm: &ForeignAlgorithm) -> Result<(), ImportError> {
+        if algorithm.is_of_first_release() || is_expected(&looked(algorithm)) || tables_know_later_ones() {
+            Ok(())
+        } else {
+            Err(ImportError::OlderTables(algorithm.name().into_owned()))
+        }
+    }
+
+    /// Records that there are tokens with digests of this algorithm. After one is stored: of two sessions that store
+    /// the same digest at once, the second is to be told so in every isolation level, and not that both record its
+    /// algorithm.
+    pub fn expect(algorithm: &ForeignAlgorithm) {
         static EXPECT: Statement =
             Statement::new("INSERT INTO tokenauth.import (algorithm) VALUES ($1) ON CONFLICT (algorithm) DO NOTHING");
-        // A migration imports many in one transaction, in which the row stays once it is there.
-        let looked = Some((algorithm.clone(), xact::ended(), xact::rollbacks()));
-        if EXPECTED.with_borrow(|expected| *expected == looked) {
-            return Ok(());
+        let looked = looked(algorithm);
+        if is_expected(&looked) {
+            return;
         }
         let name = algorithm.name();
         // Look first: this saves a statement for every import but the first.
         if BY_ALGORITHM.find(IndexKey::Text(name.as_bytes()), &LatestSnapshot::take(), |_| ()).is_none() {
-            if !algorithm.is_of_first_release() && !tables_know_later_ones() {
-                return Err(ImportError::OlderTables(name.into_owned()));
-            }
             EXPECT.run(arguments![&*name]);
         }
-        EXPECTED.set(looked);
-        Ok(())
+        EXPECTED.set(Some(looked));
     }
 
     /// Whether there are no imports.
@@ -79,6 +85,18 @@ impl Imports {
     pub fn algorithms(&self) -> &[ForeignAlgorithm] {
         &self.0
     }
+}
+
+/// An algorithm and the transaction in which it was expected: a migration imports many in one, in which the row stays
+/// once it is there.
+type Looked = (ForeignAlgorithm, u64, u64);
+
+fn looked(algorithm: &ForeignAlgorithm) -> Looked {
+    (algorithm.clone(), xact::ended(), xact::rollbacks())
+}
+
+fn is_expected(looked: &Looked) -> bool {
+    EXPECTED.with_borrow(|expected| expected.as_ref() == Some(looked))
 }
 
 /// Whether the tables of this database can hold digests of algorithms that 0.1.0 did not have. Their CHECK would refuse

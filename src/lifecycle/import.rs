@@ -106,10 +106,11 @@ fn import(
         sealed: None,
         derive_key: None,
     };
-    Imports::expect(&algorithm).map_err(Error::from)?;
+    Imports::admit(&algorithm).map_err(Error::from)?;
     if !new.insert(credential, "token.imported", admission.now)? {
         Err(DigestError::Known)?;
     }
+    Imports::expect(&algorithm);
     Ok(new.id)
 }
 

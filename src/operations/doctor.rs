@@ -25,9 +25,9 @@ use crate::usage;
 ///
 /// It examines bindings: whether each trigger exists as it was installed, whether each row agrees with its principal
 /// or membership, and whether each of these has a row; for that it reads every bound table and runs its expressions as
-/// the owner of the table. Locks: who makes a deactivation wait. Readers: whether
-/// publications, subscriptions and beats are such that copies know what dies. Keys: whether the key file is usable and has every key
-/// that tokens need. The schema: whether functions and triggers are as they were installed, with no others among them.
+/// the owner of the table. Locks: who makes a deactivation wait. Readers: whether publications, subscriptions and beats
+/// are such that copies know what dies. Keys: whether the key file is usable and has every key that tokens need. The
+/// schema: whether functions and triggers are as they were installed, with no others among them.
 /// Versions: whether the loaded library, the extension in this database and the installed files are of one. And usage:
 /// whether it has shared memory, whether that is large enough, and whether it is written to tables in time and none of
 /// it is ahead of the clock. What comes first keeps a deactivation from its tokens.

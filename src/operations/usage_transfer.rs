@@ -1,8 +1,8 @@
 //! Takes usage from a standby or a reader, which cannot write it, to its primary.
 //!
 //! What it exports stays in its memory as a batch, and is exported again until replication has brought it the row by
-//! which the primary records that it has imported it. The primary imports each batch of each memory once. So every use counts once, whatever
-//! is lost or repeated in between.
+//! which the primary records that it has imported it. The primary imports each batch of each memory once. So every use
+//! counts once, whatever is lost or repeated in between.
 
 use pgrx::prelude::*;
 

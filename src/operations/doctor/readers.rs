@@ -38,7 +38,8 @@ pub fn findings() -> Vec<Finding> {
 fn publications() -> Vec<Finding> {
     static FIND: Statement = Statement::new(
         "WITH ours AS (
-             SELECT p.pubname, p.puballtables, p.pubinsert AND p.pubupdate AND p.pubdelete AND p.pubtruncate AS is_whole,
+             SELECT p.pubname, p.puballtables,
+                    p.pubinsert AND p.pubupdate AND p.pubdelete AND p.pubtruncate AS is_whole,
                     array_agg(t.tablename::text) AS tables
                FROM pg_publication p
                JOIN pg_publication_tables t ON t.pubname = p.pubname
@@ -116,7 +117,8 @@ fn subscriptions(is_reader: bool) -> Vec<Finding> {
                     format('Use ALTER SUBSCRIPTION %I SET (synchronous_commit = on).', subname)
                FROM ours WHERE subsynccommit = 'off'
              UNION ALL
-             SELECT subname, 6, format('brings %s, which this server writes itself: it stops at the first conflict', kept),
+             SELECT subname, 6,
+                    format('brings %s, which this server writes itself: it stops at the first conflict', kept),
                     'On the primary use tokenauth.make_publication(), and subscribe to that.'
                FROM ours WHERE kept IS NOT NULL)
          SELECT format('subscription %I', subname), finding, hint FROM wrong
@@ -155,7 +157,8 @@ fn missing_tables() -> Vec<Finding> {
 fn bound_tables(is_reader: bool) -> Vec<Finding> {
     static FIND: Statement = Statement::new(
         "SELECT DISTINCT t.tgrelid::regclass::text,
-                'is bound on a reader: its triggers refuse changes made here, and make nothing of those that are applied',
+                'is bound on a reader: its triggers refuse changes made here, and make nothing of those that are '
+                'applied',
                 format('SET tokenauth.reader = off in a session, and use tokenauth.unbind_principals(%L).',
                        t.tgrelid::regclass::text)
            FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
@@ -201,7 +204,8 @@ fn unawaited() -> Vec<Finding> {
                 'Name the standbys and readers that verify: FIRST n (…), with n as many as there are.'
           WHERE btrim(current_setting('synchronous_standby_names')) = ''
          UNION ALL
-         SELECT 'synchronous_standby_names', 'is a list by ANY: an acknowledged death is unknown to those not waited for',
+         SELECT 'synchronous_standby_names',
+                'is a list by ANY: an acknowledged death is unknown to those not waited for',
                 'Use FIRST n (…), with n as many as verify.'
           WHERE btrim(current_setting('synchronous_standby_names')) ~* '^any\\s*[0-9]'
          UNION ALL

@@ -1,4 +1,5 @@
-//! Readers are what their primary is: row for row and verdict for verdict, and after a first copy during which it killed.
+//! Readers are what their primary is: row for row and verdict for verdict, and after a first copy during which it
+//! killed.
 
 use std::thread;
 

@@ -1,4 +1,5 @@
-//! `make_publication` publishes what readers need and nothing that they write themselves; what is not so, `doctor` tells.
+//! `make_publication` publishes what readers need and nothing that they write themselves; what is not so, `doctor`
+//! tells.
 
 use postgres::Client;
 use postgres::error::SqlState;
