@@ -65,7 +65,7 @@ fn a_publication_that_has_gone_astray_is_told_and_made_anew() {
 
     client.batch_execute("CREATE PUBLICATION everything FOR ALL TABLES").unwrap();
     let said = findings(&mut client);
-    assert!(said.contains("publication everything: publishes announced, as_issued, binding, event"), "{said}");
+    assert!(said.contains("publication everything: publishes announced, as_issued, binding, counting"), "{said}");
     let refused = client.batch_execute("SELECT tokenauth.make_publication('everything')").unwrap_err();
     assert_eq!(refused.code(), Some(&SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE), "{refused:?}");
 

@@ -94,11 +94,8 @@ fn tokens_that_break_a_rule_made_since_are_shown_to_administrators() {
     let ada = demo.visitor("ada");
     let shown = || ada.get("/system-configuration/api-tokens?view=noncompliant").body;
     assert!(shown().contains("Every token keeps the rules of its kind."), "{}", shown());
-    demo.value(
-        "UPDATE tokenauth.kind SET default_lifetime = '1 day', max_lifetime = '1 day' WHERE name =
-        'personal' RETURNING name",
-    );
+    demo.sql("UPDATE tokenauth.kind SET default_lifetime = '1 day', max_lifetime = '1 day' WHERE name = 'personal'");
     assert!(shown().contains("Ends later than a new one may"), "{}", shown());
-    assert_eq!(ids(&shown()), [id.as_str()]);
+    assert!(ids(&shown()).contains(&id), "{}", shown());
     demo.stop(&[token]);
 }
