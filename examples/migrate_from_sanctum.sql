@@ -1,8 +1,9 @@
 -- Moving in from Laravel Sanctum, releases 2 to 4. The table is that of its migration (laravel/sanctum,
--- create_personal_access_tokens_table; `expires_at` since release 3). It stores the SHA-256 of the token. Since release 2.3.0 of
--- 5 May 2020 the holder has the row's id and a "|" before that, so what is hashed is what follows the bar; tokens from before are
--- hashed whole. Both can be taken over. Clients send "Authorization: Bearer 12|…". (Sanctum takes a newer token without its id as
--- well: if some holders present it so, take its row over a second time, as "sha256".)
+-- create_personal_access_tokens_table; `expires_at` since release 3, a `name` of any length in the newest). It stores the SHA-256
+-- of the token. Since release 2.3.0 of 5 May 2020 the holder has the row's id and a "|" before that, so what is hashed is what
+-- follows the bar; tokens from before are hashed whole. Both can be taken over. Clients send "Authorization: Bearer 12|…".
+-- (Sanctum takes a newer token without its id as well: if some holders present it so, take its row over a second time, as
+-- "sha256".)
 CREATE EXTENSION tokenauth;
 \set SHOW_CONTEXT never
 SET TIME ZONE 'UTC';
@@ -13,7 +14,7 @@ CREATE TABLE personal_access_tokens (
     id bigint PRIMARY KEY,
     tokenable_type varchar(255) NOT NULL,
     tokenable_id bigint NOT NULL,
-    name varchar(255) NOT NULL,
+    name text NOT NULL,
     token varchar(64) NOT NULL UNIQUE,
     abilities text NULL,
     last_used_at timestamp(0) NULL,
@@ -54,8 +55,9 @@ SELECT id, name, obstacle FROM moving WHERE obstacle IS NOT NULL ORDER BY id;
 -- Everything else, in one statement:
 SELECT count(tokenauth.import('personal', 'user:' || tokenable_id, token,
            CASE WHEN created_at < '2020-05-05' THEN 'sha256' ELSE 'sha256-after-bar' END,
-           name => name, hint => id || '|…', scopes => scopes, expires_at => coalesce(expires_at AT TIME ZONE 'UTC', 'infinity'),
-           created_at => created_at AT TIME ZONE 'UTC', metadata => jsonb_build_object('personal_access_tokens.id', id))) AS imported
+           name => left(name, 255), hint => id || '|…', scopes => scopes,
+           expires_at => coalesce(expires_at AT TIME ZONE 'UTC', 'infinity'), created_at => created_at AT TIME ZONE 'UTC',
+           metadata => jsonb_build_object('personal_access_tokens.id', id))) AS imported
   FROM moving WHERE obstacle IS NULL;
 
 -- The holder notices nothing: the same header, the same token.
