@@ -1,16 +1,19 @@
 //! All settings: why each has its default, what the server is told of it, and how it is read.
 
+mod definition;
+
 use std::ffi::{CStr, CString};
 use std::time::Duration;
 
 use pgrx::datum::Interval;
-use pgrx::guc::{GucContext, GucFlags, GucRegistry, GucSetting};
+use pgrx::guc::{GucFlags, GucSetting};
 use pgrx::prelude::*;
 
 use crate::model::error_style::ErrorStyle;
-use crate::pg::process::{log_hook, settings, shared_memory};
+use crate::pg::process::{settings, shared_memory};
 use crate::pg::transaction::xact::Awaited;
 use crate::pg::types::clock::parse_interval;
+use definition::{SetBy, Setting, Variable};
 
 /// `tokenauth.usage_tracking`. On: "when was it last used?" is the first question about any list of tokens.
 static USAGE_TRACKING: GucSetting<bool> = GucSetting::<bool>::new(true);
@@ -92,38 +95,6 @@ enum Style {
 enum DeathCommit {
     on,
     remote_apply,
-}
-
-/// What the server is told of a setting.
-struct Setting {
-    name: &'static CStr,
-    short: &'static CStr,
-    long: &'static CStr,
-    set_by: SetBy,
-    value: Variable,
-}
-
-/// Who sets it.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum SetBy {
-    Anybody,
-    Superusers,
-    /// The configuration file, whenever it is loaded.
-    Reload,
-    /// The configuration file, when the server starts with the library preloaded.
-    Start,
-}
-
-/// Where its value is kept, and what it may be.
-enum Variable {
-    Switch(&'static GucSetting<bool>),
-    Number { kept: &'static GucSetting<i32>, least: i32, most: i32, unit: GucFlags },
-    Style(&'static GucSetting<Style>),
-    DeathCommit(&'static GucSetting<DeathCommit>),
-    HeaderName(&'static GucSetting<Option<CString>>),
-    Interval(&'static GucSetting<Option<CString>>),
-    KeyFile(&'static GucSetting<Option<CString>>),
-    LogMasking(&'static GucSetting<bool>),
 }
 
 static SETTINGS: [Setting; 19] = [
@@ -278,37 +249,6 @@ pub fn define(look_at_key_file: fn(&CStr)) {
         setting.define(look_at_key_file);
     }
     settings::reserve(PREFIX);
-}
-
-impl Setting {
-    fn define(&'static self, look_at_key_file: fn(&CStr)) {
-        let &Setting { name, short, long, set_by, ref value } = self;
-        let context = set_by.context();
-        let flags = GucFlags::default();
-        match *value {
-            Variable::Switch(kept) => GucRegistry::define_bool_guc(name, short, long, kept, context, flags),
-            Variable::Number { kept, least, most, unit } => {
-                GucRegistry::define_int_guc(name, short, long, kept, least, most, context, unit);
-            }
-            Variable::Style(kept) => GucRegistry::define_enum_guc(name, short, long, kept, context, flags),
-            Variable::DeathCommit(kept) => GucRegistry::define_enum_guc(name, short, long, kept, context, flags),
-            Variable::HeaderName(kept) => settings::define_name(name, short, long, kept, context),
-            Variable::Interval(kept) => settings::define_interval(name, short, long, kept, context),
-            Variable::KeyFile(kept) => settings::define_file(name, short, long, kept, context, look_at_key_file),
-            Variable::LogMasking(kept) => log_hook::define_setting(name, short, long, kept, context),
-        }
-    }
-}
-
-impl SetBy {
-    fn context(self) -> GucContext {
-        match self {
-            SetBy::Anybody => GucContext::Userset,
-            SetBy::Superusers => GucContext::Suset,
-            SetBy::Reload => GucContext::Sighup,
-            SetBy::Start => GucContext::Postmaster,
-        }
-    }
 }
 
 /// Whether uses are recorded.
