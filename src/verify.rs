@@ -13,6 +13,8 @@ mod derive;
 pub mod derived;
 pub mod explain;
 pub mod http;
+mod identify;
+mod imported;
 mod introspect;
 mod presented;
 mod resolved;
@@ -20,19 +22,16 @@ mod staleness;
 
 use std::ops::RangeInclusive;
 
-use pgrx::Uuid;
 use pgrx::prelude::*;
 
 use crate::arguments;
 use crate::arguments::caller::{Caller, refuse_other_node};
 use crate::catalog::import::Imports;
-use crate::error::{DigestError, Error, ErrorReport, KeyError};
-use crate::keys;
+use crate::error::{DigestError, Error, ErrorReport};
 use crate::model::network::ClientAddress;
 use crate::model::scope::Scopes;
 use crate::model::verdict::Verdict;
 use crate::pg::function::call::Call;
-use crate::pg::scan::snapshot::LatestSnapshot;
 use crate::pg::types::array::TextArray;
 use crate::pg::types::composite::Verification;
 use crate::pg::types::jsonb::Jsonb;
@@ -44,8 +43,9 @@ use crate::usage;
 use accepted::Accepted;
 pub use answer::{Outcome, Refused, Shown, described};
 use cache::derived::Answer;
+pub use identify::{identify, identify_text, identify_token, may_be_imported};
+use imported::find_import;
 pub use presented::Request;
-use resolved::TokenRow;
 
 /// Verifies a token, with the scopes it must grant and the address of the client.
 ///
@@ -138,103 +138,6 @@ fn verify_request(
     Caller::enter(call)?;
     let question = Question::new(require, client)?;
     Ok(question.ask_of(&Request::of_arguments(headers.as_ref(), header.as_ref()))?.answer()?)
-}
-
-/// Whether a text does not have the form of our tokens, but may be one of an older system.
-pub fn may_be_imported(text: &PresentedText<'_>) -> bool {
-    matches!(Claim::of_presented(text), Claim::Foreign(_))
-}
-
-/// Returns the id of the token with this text, or of the one that it was derived from, alive or not.
-///
-/// # Errors
-/// 55000 when the token's pepper is missing, or the key file has another key under its id.
-pub fn identify(text: &PresentedText<'_>) -> Result<Option<Uuid>, Error> {
-    identify_claim(Claim::of_presented(text))
-}
-
-/// As [`identify`], for a text of any length.
-///
-/// # Errors
-/// As `identify`.
-pub fn identify_text(text: &[u8]) -> Result<Option<Uuid>, Error> {
-    identify_claim(Claim::of_text(text))
-}
-
-fn identify_claim(claim: Claim<'_>) -> Result<Option<Uuid>, Error> {
-    match claim {
-        Claim::Bad(_) => Ok(None),
-        Claim::Child(text) => match derived::identify(text)? {
-            Some(child) => Ok(Some(child.parent)),
-            None => identify_foreign(text),
-        },
-        Claim::Token { lookup, digest, text } => identify_token(lookup, &digest, text),
-        Claim::Foreign(text) => identify_foreign(text),
-    }
-}
-
-fn identify_foreign(text: &[u8]) -> Result<Option<Uuid>, Error> {
-    if !FOREIGN.contains(&text.len()) {
-        return Ok(None);
-    }
-    find_import(&Imports::read(&LatestSnapshot::take()), None, Some(text), identify_digest)
-}
-
-/// Returns the id of the token with this lookup and digest, alive or not; failing that, of the imported one with this
-/// digest, or another digest of this text.
-///
-/// # Errors
-/// As [`identify`].
-pub fn identify_token(lookup: Lookup, digest: &Digest, text: Option<&[u8]>) -> Result<Option<Uuid>, Error> {
-    match identify_digest(lookup, digest)? {
-        None => find_import(&Imports::read(&LatestSnapshot::take()), Some(digest), text, identify_digest),
-        found => Ok(found),
-    }
-}
-
-fn identify_digest(lookup: Lookup, digest: &Digest) -> Result<Option<Uuid>, Error> {
-    let snapshot = LatestSnapshot::take();
-    let found = TokenRow::find(lookup, digest, &snapshot, |id| keys::named(id, &snapshot))?;
-    Ok(found.map(|token| token.id))
-}
-
-/// What `find` finds of an imported token, by each algorithm of which there are any. Without a text, `digest` may be by
-/// any of them; with one, it is the SHA-256 of the text.
-///
-/// # Errors
-/// Those of `find`; 55000 when it finds nothing, and a key is missing by which the token could be another's.
-fn find_import<T>(
-    imports: &Imports,
-    digest: Option<&Digest>,
-    text: Option<&[u8]>,
-    find: impl Fn(Lookup, &Digest) -> Result<Option<T>, Error>,
-) -> Result<Option<T>, Error> {
-    let mut missing = None;
-    for algorithm in imports.algorithms() {
-        let digest = match (text, digest) {
-            (Some(_), Some(digest)) if *algorithm == ForeignAlgorithm::Sha256 => Ok(Some(digest.clone())),
-            (Some(text), _) => foreign_digest(algorithm, text),
-            (None, digest) => Ok(digest.filter(|digest| digest.as_bytes().len() == algorithm.digest_len()).cloned()),
-        };
-        match digest {
-            Ok(Some(digest)) => match find(algorithm.lookup(&digest), &digest)? {
-                None => {}
-                found => return Ok(found),
-            },
-            Ok(None) => {}
-            Err(why) => missing = Some(why),
-        }
-    }
-    missing.map_or(Ok(None), |why| Err(why.into()))
-}
-
-/// The digest of a text by an algorithm of an older system; `None` if no token of that has such a text.
-fn foreign_digest(algorithm: &ForeignAlgorithm, text: &[u8]) -> Result<Option<Digest>, KeyError> {
-    let Some(secret) = algorithm.secret(text) else {
-        return Ok(None);
-    };
-    let key = algorithm.key().map(cache::import_key).transpose()?;
-    Ok(algorithm.digest(&secret, key.as_ref().map(|key| &key.key)))
 }
 
 /// What was presented.

@@ -2,7 +2,9 @@
 
 use super::derived::Child;
 use super::http::{Credential, Headers, Names};
-use super::{Claim, FOREIGN, Outcome, Question, cache, find_import, identify_digest};
+use super::identify::identify_digest;
+use super::imported::find_import;
+use super::{Claim, FOREIGN, Outcome, Question, cache};
 use crate::error::Error;
 use crate::model::network::ClientAddress;
 use crate::model::verdict::Verdict;

@@ -1,0 +1,75 @@
+//! Whose a text or a digest is, without judging it.
+
+use pgrx::Uuid;
+
+use super::imported::find_import;
+use super::resolved::TokenRow;
+use super::{Claim, FOREIGN, derived};
+use crate::catalog::import::Imports;
+use crate::error::Error;
+use crate::keys;
+use crate::pg::scan::snapshot::LatestSnapshot;
+use crate::pg::types::text::PresentedText;
+use crate::token::{Digest, Lookup};
+
+/// Whether a text does not have the form of our tokens, but may be one of an older system.
+pub fn may_be_imported(text: &PresentedText<'_>) -> bool {
+    matches!(Claim::of_presented(text), Claim::Foreign(_))
+}
+
+/// Returns the id of the token with this text, or of the one that it was derived from, alive or not.
+///
+/// # Errors
+/// 55000 when the token's pepper is missing, or the key file has another key under its id.
+pub fn identify(text: &PresentedText<'_>) -> Result<Option<Uuid>, Error> {
+    identify_claim(Claim::of_presented(text))
+}
+
+/// As [`identify`], for a text of any length.
+///
+/// # Errors
+/// As `identify`.
+pub fn identify_text(text: &[u8]) -> Result<Option<Uuid>, Error> {
+    identify_claim(Claim::of_text(text))
+}
+
+fn identify_claim(claim: Claim<'_>) -> Result<Option<Uuid>, Error> {
+    match claim {
+        Claim::Bad(_) => Ok(None),
+        Claim::Child(text) => match derived::identify(text)? {
+            Some(child) => Ok(Some(child.parent)),
+            None => identify_foreign(text),
+        },
+        Claim::Token { lookup, digest, text } => identify_token(lookup, &digest, text),
+        Claim::Foreign(text) => identify_foreign(text),
+    }
+}
+
+fn identify_foreign(text: &[u8]) -> Result<Option<Uuid>, Error> {
+    if !FOREIGN.contains(&text.len()) {
+        return Ok(None);
+    }
+    find_import(&Imports::read(&LatestSnapshot::take()), None, Some(text), identify_digest)
+}
+
+/// Returns the id of the token with this lookup and digest, alive or not; failing that, of the imported one with this
+/// digest, or another digest of this text.
+///
+/// # Errors
+/// As [`identify`].
+pub fn identify_token(lookup: Lookup, digest: &Digest, text: Option<&[u8]>) -> Result<Option<Uuid>, Error> {
+    match identify_digest(lookup, digest)? {
+        None => find_import(&Imports::read(&LatestSnapshot::take()), Some(digest), text, identify_digest),
+        found => Ok(found),
+    }
+}
+
+/// Returns the id of the token with this lookup and digest, alive or not.
+///
+/// # Errors
+/// As [`identify`].
+pub fn identify_digest(lookup: Lookup, digest: &Digest) -> Result<Option<Uuid>, Error> {
+    let snapshot = LatestSnapshot::take();
+    let found = TokenRow::find(lookup, digest, &snapshot, |id| keys::named(id, &snapshot))?;
+    Ok(found.map(|token| token.id))
+}
