@@ -14,7 +14,7 @@ use crate::pg::types::text::Text;
 /// The members of the documents of events that may tell whose they are.
 macro_rules! told {
     () => {
-        "'{name,description,metadata,networks,reason,display_name,state_reason}'::text[]"
+        "'{name,description,metadata,networks,reason,display_name,state_reason,label,url,source}'::text[]"
     };
 }
 

@@ -79,10 +79,14 @@ fn import(
     let TakenOver { algorithm, key, digest } = TakenOver::read(algorithm, digest)?;
     let name = arguments::bounded("name", name, MOST_NAME)?.filter(|name| !name.is_empty());
     let hint = arguments::bounded("hint", hint, MOST_NAME)?.filter(|hint| !hint.is_empty());
-    // Every list would show it.
-    let is_token =
-        |text: &Text| algorithm.digest(&algorithm.secret(text.as_bytes())?, key.as_deref().map(|key| &key.key));
-    if hint.as_ref().and_then(is_token).is_some_and(|of_hint| of_hint.matches(digest.as_bytes())) {
+    // Every list would show it, whole or without what goes before the part that is hashed.
+    let is_hashed = |secret: Secret<'_>| {
+        let of_secret = algorithm.digest(&secret, key.as_deref().map(|key| &key.key));
+        of_secret.is_some_and(|of_secret| of_secret.matches(digest.as_bytes()))
+    };
+    if let Some(hint) = hint.as_ref().map(Text::as_bytes)
+        && (is_hashed(Secret::Part(hint)) || algorithm.secret(hint).is_some_and(is_hashed))
+    {
         Err(ImportError::HintIsToken)?;
     }
     let chosen = scopes.map(|scopes| arguments::scopes("scopes", &scopes)).transpose()?;

@@ -90,7 +90,7 @@ fn revoke_presented(
     let _owner = caller.act_as_owner();
     let presented = arguments::given("token", token)?;
     let reason = arguments::bounded("reason", reason, MOST_PROSE)?;
-    if let Some(child) = presented.bytes().map(derived::identify).transpose()?.flatten() {
+    if let Some(child) = presented.bytes().map(derived::identify_to_kill).transpose()?.flatten() {
         kill_child(&child, reason.as_ref(), &actor)?;
     } else if let Some(id) = verify::identify(&presented)? {
         kill(token::lock(id)?, reason, &actor)?;
@@ -185,7 +185,7 @@ pub fn kill(token: Token, reason: Option<Text>, actor: &Actor) -> Result<bool, E
 }
 
 /// Kills a child by itself, unless it has ended or was killed before.
-fn kill_child(child: &IdentifiedChild, reason: Option<&Text>, actor: &Actor) -> Result<(), Error> {
+pub fn kill_child(child: &IdentifiedChild, reason: Option<&Text>, actor: &Actor) -> Result<(), Error> {
     let narrowing = &child.narrowing;
     if has_ended(Some(narrowing.end()), Timestamp::now()) {
         return Ok(());

@@ -12,7 +12,7 @@ use crate::catalog::event::Event;
 use crate::catalog::kind;
 use crate::catalog::token;
 use crate::error::{Error, ErrorReport, KindError, LeakError};
-use crate::lifecycle::revoke::kill;
+use crate::lifecycle::revoke::{kill, kill_child};
 use crate::pg::function::call::Call;
 use crate::pg::scan::snapshot::LatestSnapshot;
 use crate::pg::sql::statement::{Statement, arguments};
@@ -21,7 +21,9 @@ use crate::pg::types::encoding;
 use crate::pg::types::json_object::JsonObject;
 use crate::pg::types::jsonb::Jsonb;
 use crate::pg::types::text::Text;
+use crate::token::embedded::masked;
 use crate::verify;
+use crate::verify::derived::{self, IdentifiedChild};
 
 /// The most tokens of a report.
 const MOST: usize = 1000;
@@ -89,8 +91,8 @@ struct Leaked {
 /// The report is what GitHub's secret scanning sends to its partners: an array of at most 1,000 objects with `token`,
 /// `type`, `url` and `source`. The answer is what it expects: for each `token_hash` (base64 of the SHA-256),
 /// `token_type`, and `label`, which is `true_positive` for a token of ours, dead ones included, or `false_positive`. No
-/// token text comes back. An event `token.leaked` says where it was found. Whoever calls it has checked that the report
-/// comes from whom it seems to. Added in 0.2.0.
+/// token text comes back. A derived token dies alone. An event `token.leaked` says where it was found. Whoever calls it
+/// has checked that the report comes from whom it seems to. Added in 0.2.0.
 ///
 /// # Arguments
 /// - `report`: the report
@@ -128,33 +130,57 @@ fn report_leak(
     if leaked.len() > MOST {
         Err(LeakError::TooMany { most: MOST })?;
     }
-    let found = leaked
-        .iter()
-        .map(|leaked| verify::identify_text(&encoding::from_utf8(&leaked.token)))
-        .collect::<Result<Vec<Option<Uuid>>, Error>>()?;
-    // In the order in which tokens are locked.
-    let mut ours: Vec<(Uuid, &Leaked)> =
-        found.iter().zip(&leaked).filter_map(|(id, leaked)| Some(((*id)?, leaked))).collect();
-    ours.sort_by_key(|(id, _)| *id.as_bytes());
-    for (id, leaked) in ours {
-        leaked.revoke(id, reason.clone(), &actor)?;
-    }
+    let found = leaked.iter().map(Leaked::find).collect::<Result<Vec<Option<Found>>, Error>>()?;
     let answer: Vec<Value> = hashes(&leaked)
         .into_iter()
-        .zip(leaked.iter().zip(found))
-        .map(|(hash, (leaked, id))| {
-            let label = if id.is_some() { "true_positive" } else { "false_positive" };
-            json!({"token_hash": hash, "token_type": leaked.r#type, "label": label})
+        .zip(leaked.iter().zip(&found))
+        .map(|(hash, (leaked, found))| {
+            let label = if found.is_some() { "true_positive" } else { "false_positive" };
+            json!({"token_hash": hash, "token_type": leaked.r#type.as_deref().map(masked), "label": label})
         })
         .collect();
+    // In the order in which tokens are locked.
+    let mut ours: Vec<(Found, &Leaked)> =
+        found.into_iter().zip(&leaked).filter_map(|(found, leaked)| Some((found?, leaked))).collect();
+    ours.sort_by_key(|(found, _)| *found.token().as_bytes());
+    for (found, leaked) in ours {
+        leaked.revoke(&found, reason.clone(), &actor)?;
+    }
     Ok(Jsonb::of(&Value::Array(answer)))
 }
 
+/// What leaked.
+enum Found {
+    Token(Uuid),
+    /// It dies alone: its parent has not leaked.
+    Child(IdentifiedChild),
+}
+
+impl Found {
+    /// The token, or that from which it was derived.
+    fn token(&self) -> Uuid {
+        match self {
+            Found::Token(id) => *id,
+            Found::Child(child) => child.parent,
+        }
+    }
+}
+
 impl Leaked {
-    /// Records where the token was found, and revokes it.
-    fn revoke(&self, id: Uuid, reason: Option<Text>, actor: &Actor) -> Result<(), Error> {
+    fn find(&self) -> Result<Option<Found>, Error> {
+        let text = encoding::from_utf8(&self.token);
+        match derived::identify_to_kill(&text)? {
+            Some(child) => Ok(Some(Found::Child(child))),
+            None => Ok(verify::identify_text(&text)?.map(Found::Token)),
+        }
+    }
+
+    /// Records where it was found, and revokes it.
+    fn revoke(&self, found: &Found, reason: Option<Text>, actor: &Actor) -> Result<(), Error> {
+        let id = found.token();
         let token = token::lock(id)?;
-        let kept = |text: &Option<String>| text.as_deref().map(|text| encoding::from_utf8(cut(text)));
+        // An address may hold a token as well.
+        let kept = |text: &Option<String>| text.as_deref().map(|text| encoding::from_utf8(cut(&masked(text))));
         let after = JsonObject::new()
             .text("url", kept(&self.url).as_deref())
             .text("source", kept(&self.source).as_deref())
@@ -168,8 +194,10 @@ impl Leaked {
             ..Event::default()
         }
         .record(actor)?;
-        kill(token, reason, actor)?;
-        Ok(())
+        match found {
+            Found::Token(_) => kill(token, reason, actor).map(|_| ()),
+            Found::Child(child) => kill_child(child, reason.as_ref(), actor),
+        }
     }
 }
 

@@ -39,8 +39,15 @@ pub fn begin(slots: Slots<'static>) {
         Err(error) => log_io_error("could not read usage of tokens kept at the last stop", &error.to_string()),
         Ok(bytes) => match Image::of_bytes(&bytes) {
             None => log_io_error("usage of tokens kept at the last stop is damaged", "It is passed over."),
-            Some(image) => {
+            Some(mut image) => {
+                let rounds = resumed(&path, &mut image);
                 let lost = image.restore(slots, Timestamp::now().micros());
+                for (database, node) in rounds {
+                    if let Some(database) = slots.header.databases.find(database, 0) {
+                        // What is lost from now on is not known to be.
+                        database.set_noted(node, 0);
+                    }
+                }
                 if lost > 0 {
                     log_io_error(
                         "there is no room for all usage of tokens kept at the last stop",
@@ -51,6 +58,22 @@ pub fn begin(slots: Slots<'static>) {
         },
     }
     slots.header.may_have_file.store(1, Relaxed);
+}
+
+/// Whose rounds of the worker this start continues, by database; the file does not say so any more. After a crash it is
+/// read again, and what was used since this start is not in it.
+fn resumed(path: &Path, image: &mut Image) -> Vec<(u32, [u8; 16])> {
+    let rounds = image.take_rounds();
+    if rounds.is_empty() {
+        return rounds;
+    }
+    match write(path, &image.to_bytes()) {
+        Ok(()) => rounds,
+        Err(error) => {
+            log_io_error("could not write usage of tokens kept at the last stop again", &error.to_string());
+            Vec::new()
+        }
+    }
 }
 
 /// Removes the file once all of its content is in tables. Until then a server that crashes reads it again.

@@ -44,7 +44,12 @@ impl<'a> Child<'a> {
 
     /// Whether tokens of this kind have such children.
     pub fn is_of(&self, kind: &Kind) -> bool {
-        kind.derivable && kind.prefix.as_str().as_bytes() == self.text.prefix()
+        kind.derivable && self.has_prefix_of(kind)
+    }
+
+    /// Whether its text begins as those of tokens of this kind.
+    fn has_prefix_of(&self, kind: &Kind) -> bool {
+        kind.prefix.as_str().as_bytes() == self.text.prefix()
     }
 
     /// Whether it was signed by the holder of the token with this key.
@@ -68,11 +73,23 @@ pub struct IdentifiedChild {
 /// # Errors
 /// 55000 when the parent's pepper is missing, or the key file has another key under its id.
 pub fn identify(text: &[u8]) -> Result<Option<IdentifiedChild>, Error> {
+    find(text, |child, kind| child.is_of(kind))
+}
+
+/// As [`identify`], to kill it: also one whose kind has no children now, but may have them again before it ends.
+///
+/// # Errors
+/// As `identify`.
+pub fn identify_to_kill(text: &[u8]) -> Result<Option<IdentifiedChild>, Error> {
+    find(text, |child, kind| child.has_prefix_of(kind))
+}
+
+fn find(text: &[u8], is_of: impl FnOnce(&Child<'_>, &Kind) -> bool) -> Result<Option<IdentifiedChild>, Error> {
     let Ok(child) = Child::parse(text) else { return Ok(None) };
     let (snapshot, digest) = (LatestSnapshot::take(), Digest::sha256(text));
     let found = TokenRow::find_parent(child.lookup(), &digest, &snapshot, |id| keys::named(id, &snapshot))?;
     Ok(found.and_then(|(parent, key)| {
-        let is_of_kind = kind::find(parent.kind.as_bytes(), &snapshot).is_some_and(|kind| child.is_of(&kind));
+        let is_of_kind = kind::find(parent.kind.as_bytes(), &snapshot).is_some_and(|kind| is_of(&child, &kind));
         (is_of_kind && child.is_signed_by(key)).then(|| IdentifiedChild {
             parent: parent.id,
             digest,

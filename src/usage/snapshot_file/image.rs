@@ -1,5 +1,7 @@
 //! An image of the shared memory as bytes: 64-bit numbers in little-endian order, then a checksum.
 
+use std::mem;
+
 use crate::usage::slots::{Numbers, OpenBatch, Saved, Slots, VERDICTS, WORDS, halves, whole};
 
 /// The number that an image begins with. Its last byte is the version of the format.
@@ -41,13 +43,17 @@ impl Image {
         Image { databases: databases.collect(), saved: slots.save() }
     }
 
+    /// Takes out of it whose rounds of the worker it continues, by database.
+    pub fn take_rounds(&mut self) -> Vec<(u32, [u8; 16])> {
+        let rounds = self.databases.iter_mut().map(|database| (database.oid, mem::take(&mut database.noted)));
+        rounds.filter(|(_, node)| *node != [0; 16]).collect()
+    }
+
     /// Restores the image in new memory, and returns for how many uses there was no room.
     pub fn restore(self, slots: Slots<'_>, now: i64) -> u64 {
-        for DatabaseImage { oid, reset, open, noted, counts } in self.databases {
+        for DatabaseImage { oid, reset, open, noted: _, counts } in self.databases {
             if let Some(database) = slots.header.databases.find(oid, reset) {
                 database.restore(counts, reset, open);
-                // What is lost from now on is not known to be.
-                database.set_noted(noted, 0);
                 database.wait(now);
             }
         }

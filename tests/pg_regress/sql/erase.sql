@@ -22,6 +22,12 @@ COMMIT;
 UPDATE tokenauth.token SET created_by = 'user:ada', revoked_by = 'user:ada', revoked_at = now(), revoke_reason = 'by Bob himself' WHERE id = :'bobs';
 SELECT tokenauth.deactivate('user:ada', 'Ada is away');
 SELECT tokenauth.activate('user:ada');
+-- where one of her tokens has leaked, and what another was derived for
+UPDATE tokenauth.kind SET derivable = true;
+SELECT token AS parent FROM tokenauth.issue('key', 'user:ada') \gset
+SELECT tokenauth.revoke_presented(tokenauth.derive(:'parent', label => 'Adas script'));
+SELECT jsonb_array_length(tokenauth.report_leak(jsonb_build_array(jsonb_build_object(
+       'token', :'parent', 'url', 'https://example.com/Lovelace', 'source', 'Adas gist'))));
 UPDATE tokenauth.usage SET last_client = '192.0.2.7' WHERE token_id <> :'bobs';
 INSERT INTO tokenauth.usage_hourly (token_id, hour, request_count, denied_count, networks) VALUES (:'id', date_trunc('hour', now()), 1, 0, '{192.0.2.0/24}');
 SELECT count(*) AS events FROM tokenauth.events \gset

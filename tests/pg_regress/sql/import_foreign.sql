@@ -58,6 +58,7 @@ SELECT tokenauth.import('key', 'user:1', encode(sha256(''), 'hex'), 'sha256-afte
 \set VERBOSITY terse
 SELECT tokenauth.import('key', 'user:1', encode(sha512(''), 'hex'), 'sha512-of-hex');
 SELECT tokenauth.import('key', 'user:1', encode(sha256('s3cr3t-from-before'), 'hex'), 'sha256-after-bar', hint => '3|s3cr3t-from-before');
+SELECT tokenauth.import('key', 'user:1', encode(sha256('s3cr3t-from-before'), 'hex'), 'sha256-after-bar', hint => 's3cr3t-from-before');
 \echo :SQLSTATE
 -- algorithms that there are not
 SELECT name, tokenauth.import('key', 'user:1', repeat('a', 64), name) FROM unnest('{sha256-after-dot}'::text[]) name;

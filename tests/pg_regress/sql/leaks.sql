@@ -60,6 +60,20 @@ SELECT id AS twice_id, token AS twice FROM tokenauth.issue('api', 'user:alice', 
 SELECT jsonb_path_query_array(tokenauth.report_leak(jsonb_build_array(jsonb_build_object('token', :'twice', 'url', repeat('ä', 3000)), jsonb_build_object('token', :'twice')), 'found'), '$[*].label');
 SELECT event, octet_length(after ->> 'url') AS kept, after ->> 'reason' AS reason FROM tokenauth.events WHERE token_id = :'twice_id' AND event <> 'token.issued' ORDER BY id;
 SELECT tokenauth.report_leak('[]');
+-- a derived token dies alone, also while its kind has none; and no address keeps a token
+UPDATE tokenauth.kind SET derivable = true;
+SELECT token AS parent, id AS parent_id FROM tokenauth.issue('api', 'user:alice', 'parent') \gset
+SELECT tokenauth.derive(:'parent', label => 'one') AS one, tokenauth.derive(:'parent', label => 'two') AS two \gset
+SELECT tokenauth.report_leak(jsonb_build_array(jsonb_build_object('token', :'one', 'type', :'parent', 'url', 'https://example.com/?key=' || :'parent')))
+       @? '$ ? (@.label == "true_positive")' AS is_ours;
+SELECT (SELECT verdict FROM tokenauth.verify(:'parent')) AS parent, (SELECT verdict FROM tokenauth.verify(:'one')) AS one,
+       (SELECT verdict FROM tokenauth.verify(:'two')) AS two;
+SELECT event, after ->> 'label' AS label, after::text LIKE '%' || substr(:'parent', 20) || '%' AS has_token
+  FROM tokenauth.events WHERE token_id = :'parent_id' AND event <> 'token.issued' ORDER BY id;
+UPDATE tokenauth.kind SET derivable = false;
+SELECT tokenauth.revoke_presented(:'two');
+UPDATE tokenauth.kind SET derivable = true;
+SELECT verdict FROM tokenauth.verify(:'two');
 
 -- what is no report, whole or in part, revokes nothing
 SELECT token AS alive FROM tokenauth.issue('api', 'user:alice', 'alive') \gset

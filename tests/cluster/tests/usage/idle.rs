@@ -148,6 +148,23 @@ fn nobody_dies_after_a_crash() {
 }
 
 #[test]
+fn nobody_dies_after_a_crash_that_follows_a_clean_stop() {
+    let mut setting = Setting::new();
+    let mut client = setting.server.connect("postgres");
+    // The file of the stop stays as long as what is in it has not been written to tables.
+    setting.server.reconfigure(&["tokenauth.usage_flush_interval = 1h"]);
+    assert_eq!(verdict(&mut client, &setting.used.token), "valid");
+    setting.server.restart();
+    let mut client = setting.server.connect("postgres");
+    assert_eq!(enforceable(&mut client), 1, "counting goes on");
+    assert_eq!(verdict(&mut client, &setting.idle.token), "valid");
+    setting.server.kill();
+    setting.server.start_again();
+    let mut client = setting.server.connect("postgres");
+    assert_eq!((enforceable(&mut client), enforced(&mut client)), (0, 0), "its use was lost");
+}
+
+#[test]
 fn nobody_dies_while_the_usage_of_a_copy_is_unread() {
     let mut setting = Setting::new();
     let mut client = setting.server.connect("postgres");
