@@ -1,6 +1,7 @@
 //! Our tables by the access method, without SQL: scans, locks, writes, snapshots, and the messages that end what was
 //! cached.
 
+pub(in crate::pg) mod catalog_scan;
 pub mod catalog_update;
 pub mod held;
 pub mod index_entries;

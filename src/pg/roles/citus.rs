@@ -7,14 +7,14 @@
 //! Whether there is Citus is looked up when the catalogs have changed, never in a call: it is there where its catalog
 //! `pg_dist_partition` is, which only a superuser can make.
 
-use std::ffi::{CStr, c_int};
-use std::ptr;
+use std::ffi::CStr;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use pgrx::prelude::*;
 use pgrx::{PgSqlErrorCode, pg_sys};
 
 use super::extension::Extension;
+use crate::pg::scan::catalog_scan;
 use crate::pg::types::row::Row;
 use crate::pg::types::text::Text;
 
@@ -119,22 +119,10 @@ fn catalog(name: &CStr) -> Option<pg_sys::Oid> {
 }
 
 /// Reads a catalog of Citus, of which there is none where Citus is not.
-fn each_row(name: &CStr, mut take: impl FnMut(&Row)) {
-    let Some(oid) = catalog(name) else { return };
-    // SAFETY: a scan of a table without an index, by a snapshot of now; its tuples live until it moves on or ends. An
-    // error leaves closing to the abort of the transaction.
-    unsafe {
-        let table = pg_sys::table_open(oid, pg_sys::AccessShareLock as c_int);
-        let scan = pg_sys::systable_beginscan(table, pg_sys::InvalidOid, false, ptr::null_mut(), 0, ptr::null_mut());
-        loop {
-            let tuple = pg_sys::systable_getnext(scan);
-            if tuple.is_null() {
-                break;
-            }
-            take(&Row::new(tuple, (*table).rd_att));
-        }
-        pg_sys::systable_endscan(scan);
-        pg_sys::table_close(table, pg_sys::AccessShareLock as c_int);
+fn each_row(name: &CStr, take: impl FnMut(&Row)) {
+    if let Some(catalog) = catalog(name) {
+        // SAFETY: it has just been found.
+        unsafe { catalog_scan::each_row(catalog, None, take) };
     }
 }
 

@@ -1,10 +1,10 @@
 //! What the server knows of its subscriptions to our tables.
 
-use std::ffi::{CString, c_char, c_int};
-use std::ptr;
+use std::ffi::{CString, c_char};
 
 use pgrx::pg_sys;
 
+use super::catalog_scan;
 use super::snapshot::LatestSnapshot;
 use crate::pg::roles::extension::Extension;
 use crate::pg::types::row::Row;
@@ -62,26 +62,14 @@ struct Entry {
 
 fn entries(snapshot: &LatestSnapshot) -> Vec<Entry> {
     let mut entries = Vec::new();
-    // SAFETY: a scan of a catalog without an index; its tuples live until it moves on or ends. An error leaves closing
-    // to the abort of the transaction.
-    unsafe {
-        let catalog = pg_sys::table_open(SUBSCRIPTION_REL.into(), pg_sys::AccessShareLock as c_int);
-        let scan =
-            pg_sys::systable_beginscan(catalog, pg_sys::InvalidOid, false, snapshot.as_ptr(), 0, ptr::null_mut());
-        loop {
-            let tuple = pg_sys::systable_getnext(scan);
-            if tuple.is_null() {
-                break;
-            }
-            let row = Row::new(tuple, (*catalog).rd_att);
-            entries.push(Entry {
-                subscription: row.required(column::SUBSCRIPTION),
-                relation: row.required(column::RELATION),
-                state: row.required(column::STATE),
-            });
-        }
-        pg_sys::systable_endscan(scan);
-        pg_sys::table_close(catalog, pg_sys::AccessShareLock as c_int);
-    }
+    let take = |row: &Row| {
+        entries.push(Entry {
+            subscription: row.required(column::SUBSCRIPTION),
+            relation: row.required(column::RELATION),
+            state: row.required(column::STATE),
+        });
+    };
+    // SAFETY: every database has this catalog.
+    unsafe { catalog_scan::each_row(SUBSCRIPTION_REL.into(), Some(snapshot), take) };
     entries
 }
