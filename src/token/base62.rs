@@ -6,19 +6,22 @@
 /// The digits in the order of their values.
 pub(super) const DIGITS: [u8; 62] = *b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-/// Marks a byte in [`VALUES`] that is not a digit; no digit has a value with this bit set.
-const NO_DIGIT: u8 = 0x80;
+/// What [`values`] has for a byte that is not a digit; no digit has a value with this bit set.
+pub(super) const NO_DIGIT: u8 = 0x80;
 
 /// The value of each byte read as a digit.
-const VALUES: [u8; 256] = {
+const VALUES: [u8; 256] = values(&DIGITS);
+
+/// The value of each byte read as one of these digits, at most 128.
+pub(super) const fn values(digits: &[u8]) -> [u8; 256] {
     let mut values = [NO_DIGIT; 256];
     let mut value = 0;
-    while value < DIGITS.len() {
-        values[DIGITS[value] as usize] = value as u8;
+    while value < digits.len() {
+        values[digits[value] as usize] = value as u8;
         value += 1;
     }
     values
-};
+}
 
 /// Writes `value` with exactly `N` digits; higher digits that do not fit are dropped.
 pub(super) fn encode<const N: usize>(mut value: u64) -> [u8; N] {

@@ -1,21 +1,12 @@
 //! Bytes as base64url without padding (RFC 4648 section 5), each in its one spelling.
 
+use crate::token::base62::{NO_DIGIT, values};
+
 /// The digits in the order of their values.
 const DIGITS: [u8; 64] = *b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-/// Marks a byte in [`VALUES`] that is no digit.
-const NO_DIGIT: u8 = 0xff;
-
 /// The value of each byte read as a digit.
-const VALUES: [u8; 256] = {
-    let mut values = [NO_DIGIT; 256];
-    let mut value = 0;
-    while value < DIGITS.len() {
-        values[DIGITS[value] as usize] = value as u8;
-        value += 1;
-    }
-    values
-};
+const VALUES: [u8; 256] = values(&DIGITS);
 
 /// Whether the byte is a digit.
 pub fn is_digit(byte: u8) -> bool {
