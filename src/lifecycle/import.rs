@@ -76,19 +76,17 @@ fn import(
     let _owner = caller.act_as_owner();
     let kind = arguments::given("kind", kind)?;
     let owner = PrincipalName::given("owner", owner)?;
-    let TakenOver { algorithm, key, digest } = TakenOver::read(algorithm, digest)?;
+    let taken_over = TakenOver::read(algorithm, digest)?;
     let name = arguments::bounded("name", name, MOST_NAME)?.filter(|name| !name.is_empty());
     let hint = arguments::bounded("hint", hint, MOST_NAME)?.filter(|hint| !hint.is_empty());
     // Every list would show it, whole or without what goes before the part that is hashed.
-    let is_hashed = |secret: Secret<'_>| {
-        let of_secret = algorithm.digest(&secret, key.as_deref().map(|key| &key.key));
-        of_secret.is_some_and(|of_secret| of_secret.matches(digest.as_bytes()))
-    };
     if let Some(hint) = hint.as_ref().map(Text::as_bytes)
-        && (is_hashed(Secret::Part(hint)) || algorithm.secret(hint).is_some_and(is_hashed))
+        && (taken_over.is_of(&Secret::Part(hint))
+            || taken_over.algorithm.secret(hint).is_some_and(|secret| taken_over.is_of(&secret)))
     {
         Err(ImportError::HintIsToken)?;
     }
+    let TakenOver { algorithm, digest, .. } = taken_over;
     let chosen = scopes.map(|scopes| arguments::scopes("scopes", &scopes)).transpose()?;
     let metadata = arguments::metadata(metadata)?.filter(|metadata| !metadata.is_empty_object());
     let asked = Expiry::asked(None, expires_at)?;
@@ -145,11 +143,17 @@ impl TakenOver {
             Err(why) => return Err(DigestError::Malformed { algorithm, why }.into()),
         };
         let key = algorithm.key().map(keys::of_import).transpose()?;
-        let of = |text: &&str| algorithm.digest(&Secret::Part(text.as_bytes()), key.as_deref().map(|key| &key.key));
-        if NO_TOKENS.iter().filter_map(of).any(|of_nothing| of_nothing.matches(digest.as_bytes())) {
+        let taken_over = TakenOver { algorithm, key, digest };
+        if NO_TOKENS.iter().any(|text| taken_over.is_of(&Secret::Part(text.as_bytes()))) {
             return Err(DigestError::OfNothing.into());
         }
-        Ok(TakenOver { algorithm, key, digest })
+        Ok(taken_over)
+    }
+
+    /// Whether the digest is that of this part of a text.
+    fn is_of(&self, secret: &Secret<'_>) -> bool {
+        let of_secret = self.algorithm.digest(secret, self.key.as_deref().map(|key| &key.key));
+        of_secret.is_some_and(|of_secret| of_secret.matches(self.digest.as_bytes()))
     }
 }
 
