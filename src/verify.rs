@@ -43,7 +43,7 @@ use crate::usage;
 use accepted::Accepted;
 pub use answer::{Outcome, Refused, Shown, described};
 use cache::derived::Answer;
-pub use identify::{identify, identify_text, identify_token, may_be_imported};
+pub use identify::{Killable, identify, identify_token, may_be_imported};
 use imported::find_import;
 pub use presented::Request;
 

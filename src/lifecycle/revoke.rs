@@ -22,8 +22,8 @@ use crate::pg::transaction::xact;
 use crate::pg::types::clock::Timestamp;
 use crate::pg::types::json_object::JsonObject;
 use crate::pg::types::text::{PresentedText, Text};
-use crate::verify;
-use crate::verify::derived::{self, IdentifiedChild};
+use crate::verify::Killable;
+use crate::verify::derived::IdentifiedChild;
 
 /// Revokes a token for good; returns whether it was alive.
 ///
@@ -90,10 +90,12 @@ fn revoke_presented(
     let _owner = caller.act_as_owner();
     let presented = arguments::given("token", token)?;
     let reason = arguments::bounded("reason", reason, MOST_PROSE)?;
-    if let Some(child) = presented.bytes().map(derived::identify_to_kill).transpose()?.flatten() {
-        kill_child(&child, reason.as_ref(), &actor)?;
-    } else if let Some(id) = verify::identify(&presented)? {
-        kill(token::lock(id)?, reason, &actor)?;
+    match presented.bytes().map(Killable::of).transpose()?.flatten() {
+        Some(Killable::Child(child)) => kill_child(&child, reason.as_ref(), &actor)?,
+        Some(Killable::Token(id)) => {
+            kill(token::lock(id)?, reason, &actor)?;
+        }
+        None => {}
     }
     Ok(true)
 }

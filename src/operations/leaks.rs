@@ -1,6 +1,5 @@
 //! Leaked tokens: the pattern by which scanners of texts find them, and what is done about those they have found.
 
-use pgrx::Uuid;
 use pgrx::prelude::*;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -22,8 +21,7 @@ use crate::pg::types::json_object::JsonObject;
 use crate::pg::types::jsonb::Jsonb;
 use crate::pg::types::text::Text;
 use crate::token::embedded::masked;
-use crate::verify;
-use crate::verify::derived::{self, IdentifiedChild};
+use crate::verify::Killable;
 
 /// The most tokens of a report.
 const MOST: usize = 1000;
@@ -130,7 +128,7 @@ fn report_leak(
     if leaked.len() > MOST {
         Err(LeakError::TooMany { most: MOST })?;
     }
-    let found = leaked.iter().map(Leaked::find).collect::<Result<Vec<Option<Found>>, Error>>()?;
+    let found = leaked.iter().map(Leaked::find).collect::<Result<Vec<Option<Killable>>, Error>>()?;
     let answer: Vec<Value> = hashes(&leaked)
         .into_iter()
         .zip(leaked.iter().zip(&found))
@@ -140,7 +138,7 @@ fn report_leak(
         })
         .collect();
     // In the order in which tokens are locked.
-    let mut ours: Vec<(Found, &Leaked)> =
+    let mut ours: Vec<(Killable, &Leaked)> =
         found.into_iter().zip(&leaked).filter_map(|(found, leaked)| Some((found?, leaked))).collect();
     ours.sort_by_key(|(found, _)| *found.token().as_bytes());
     for (found, leaked) in ours {
@@ -149,34 +147,13 @@ fn report_leak(
     Ok(Jsonb::of(&Value::Array(answer)))
 }
 
-/// What leaked.
-enum Found {
-    Token(Uuid),
-    /// It dies alone: its parent has not leaked.
-    Child(IdentifiedChild),
-}
-
-impl Found {
-    /// The token, or that from which it was derived.
-    fn token(&self) -> Uuid {
-        match self {
-            Found::Token(id) => *id,
-            Found::Child(child) => child.parent,
-        }
-    }
-}
-
 impl Leaked {
-    fn find(&self) -> Result<Option<Found>, Error> {
-        let text = encoding::from_utf8(&self.token);
-        match derived::identify_to_kill(&text)? {
-            Some(child) => Ok(Some(Found::Child(child))),
-            None => Ok(verify::identify_text(&text)?.map(Found::Token)),
-        }
+    fn find(&self) -> Result<Option<Killable>, Error> {
+        Killable::of(&encoding::from_utf8(&self.token))
     }
 
     /// Records where it was found, and revokes it.
-    fn revoke(&self, found: &Found, reason: Option<Text>, actor: &Actor) -> Result<(), Error> {
+    fn revoke(&self, found: &Killable, reason: Option<Text>, actor: &Actor) -> Result<(), Error> {
         let id = found.token();
         let token = token::lock(id)?;
         // An address may hold a token as well.
@@ -195,8 +172,8 @@ impl Leaked {
         }
         .record(actor)?;
         match found {
-            Found::Token(_) => kill(token, reason, actor).map(|_| ()),
-            Found::Child(child) => kill_child(child, reason.as_ref(), actor),
+            Killable::Token(_) => kill(token, reason, actor).map(|_| ()),
+            Killable::Child(child) => kill_child(child, reason.as_ref(), actor),
         }
     }
 }

@@ -2,9 +2,10 @@
 
 use pgrx::Uuid;
 
+use super::derived::{self, IdentifiedChild};
 use super::imported::find_import;
 use super::resolved::TokenRow;
-use super::{Claim, FOREIGN, derived};
+use super::{Claim, FOREIGN};
 use crate::catalog::import::Imports;
 use crate::error::Error;
 use crate::keys;
@@ -17,7 +18,7 @@ pub fn may_be_imported(text: &PresentedText<'_>) -> bool {
     matches!(Claim::of_presented(text), Claim::Foreign(_))
 }
 
-/// Returns the id of the token with this text, or of the one that it was derived from, alive or not.
+/// Returns the id of the token with this text, alive or not. A derived token has none.
 ///
 /// # Errors
 /// 55000 when the token's pepper is missing, or the key file has another key under its id.
@@ -25,23 +26,39 @@ pub fn identify(text: &PresentedText<'_>) -> Result<Option<Uuid>, Error> {
     identify_claim(Claim::of_presented(text))
 }
 
-/// As [`identify`], for a text of any length.
-///
-/// # Errors
-/// As `identify`.
-pub fn identify_text(text: &[u8]) -> Result<Option<Uuid>, Error> {
-    identify_claim(Claim::of_text(text))
-}
-
 fn identify_claim(claim: Claim<'_>) -> Result<Option<Uuid>, Error> {
     match claim {
         Claim::Bad(_) => Ok(None),
-        Claim::Child(text) => match derived::identify(text)? {
-            Some(child) => Ok(Some(child.parent)),
-            None => identify_foreign(text),
-        },
         Claim::Token { lookup, digest, text } => identify_token(lookup, &digest, text),
-        Claim::Foreign(text) => identify_foreign(text),
+        Claim::Child(text) | Claim::Foreign(text) => identify_foreign(text),
+    }
+}
+
+/// What dies when its text is known to somebody else.
+pub enum Killable {
+    Token(Uuid),
+    /// It dies alone: who knows it does not know its parent.
+    Child(IdentifiedChild),
+}
+
+impl Killable {
+    /// That of this text, alive or not.
+    ///
+    /// # Errors
+    /// As [`identify`].
+    pub fn of(text: &[u8]) -> Result<Option<Self>, Error> {
+        match derived::identify_to_kill(text)? {
+            Some(child) => Ok(Some(Killable::Child(child))),
+            None => Ok(identify_claim(Claim::of_text(text))?.map(Killable::Token)),
+        }
+    }
+
+    /// The token, or that from which it was derived.
+    pub fn token(&self) -> Uuid {
+        match self {
+            Killable::Token(id) => *id,
+            Killable::Child(child) => child.parent,
+        }
     }
 }
 
