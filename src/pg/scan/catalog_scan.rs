@@ -8,8 +8,8 @@ use pgrx::pg_sys;
 use super::snapshot::LatestSnapshot;
 use crate::pg::types::row::Row;
 
-/// Passes on each row of a catalog, as this snapshot shows it, or without one the server's own for catalogs. A row lasts
-/// until the next.
+/// Passes on each row of a catalog, as this snapshot shows it, or without one the server's own for catalogs. A row
+/// lasts until the next.
 ///
 /// # Safety
 /// There must be a table with this oid.
