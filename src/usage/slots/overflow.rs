@@ -89,8 +89,11 @@ impl<'a> Overflow<'a> {
     /// Puts in a copy of a record whose set's flag the caller holds. One with nothing to lose gets a free place only.
     pub fn put(&self, record: &Slot, now: i64) -> Placement {
         let tagged = Tagged::of(&record.key());
-        let [one, other] = self.pages_of(tagged.hash);
-        let page = if other.occupied().count() < one.occupied().count() { other } else { one };
+        let pages = self.pages_of(tagged.hash);
+        let mut page = fewer(pages, |page| page.occupied().count());
+        if page.free(0).is_none() && record.is_worth_keeping(now) {
+            page = fewer(pages, |page| with_something_to_lose(page, now));
+        }
         let Some(_held) = page.hold() else { return Placement::Refused };
         let mut put = Placement::Placed;
         let at = if let Some(at) = page.free(0) {
@@ -126,6 +129,17 @@ impl<'a> Overflow<'a> {
             }
         }
     }
+}
+
+/// That of two pages which has fewer of what is counted.
+fn fewer(pages: [&OverflowPage; 2], count: impl Fn(&OverflowPage) -> usize) -> &OverflowPage {
+    let [one, other] = pages;
+    if count(other) < count(one) { other } else { one }
+}
+
+/// How many records of a page cannot make room without a loss; more than it has places if nobody can tell.
+fn with_something_to_lose(page: &OverflowPage, now: i64) -> usize {
+    page.hold().map_or(PLACES + 1, |_held| page.occupied().filter(|&at| page.slot(at).is_worth_keeping(now)).count())
 }
 
 /// The place in a full page whose record is to make room. One in an open flight never does: it is to be settled there.
