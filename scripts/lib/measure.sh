@@ -32,11 +32,12 @@ transactions() {
   shift 4
   [ "$clients" -gt 1 ] || where=${cores%%[-,]*}
   taskset -cp "$where" "$postmaster" >/dev/null
+  sleep 0.2 # A backend ends a moment after its client, that of what was done before as well.
   before=$(ticks_of_ended_backends)
   output=$(taskset -c "$where" "$pg_bin/pgbench" -n -M prepared -c "$clients" -j "$clients" -T "$((2 * seconds + 1))" \
     -P "$seconds" -f "$script" "$@" 2>&1)
   taskset -cp "$cores" "$postmaster" >/dev/null
-  sleep 0.2 # A backend ends a moment after its client.
+  sleep 0.2
   tps=$(sed -nE 's/^progress: .* s, ([0-9.]+) tps.*/\1/p' <<<"$output" | sed -n 2p)
   [ -n "$tps" ] || die "pgbench gave no number for $key" "$output"
   note_value "$key" "$(awk -v tps="$tps" -v statements="$statements" 'BEGIN { print tps * statements }')"
