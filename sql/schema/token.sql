@@ -282,6 +282,17 @@ COMMENT ON COLUMN tokenauth.erased.token_id IS 'The token';
 
 SELECT pg_catalog.pg_extension_config_dump('tokenauth.erased', '');
 
+-- Ids that were erased: none is put again. Only a digest, which nothing else in the database refers to.
+CREATE TABLE tokenauth.erased_id (
+    digest bytea NOT NULL,
+    CONSTRAINT erased_id_pkey PRIMARY KEY (digest)
+);
+
+COMMENT ON TABLE tokenauth.erased_id IS 'Internal: erased principals, which cannot be put again';
+COMMENT ON COLUMN tokenauth.erased_id.digest IS 'SHA-256 of the principal';
+
+SELECT pg_catalog.pg_extension_config_dump('tokenauth.erased_id', '');
+
 CREATE TYPE tokenauth.recent_usage AS (
     last_used_at  timestamptz,
     request_count bigint,

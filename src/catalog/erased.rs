@@ -1,6 +1,7 @@
 //! Forgetting a principal: its id, and whatever else could tell whose tokens and history these were, in every table.
 //!
-//! The table `tokenauth.erased` has the tokens concerned: what is known of their uses elsewhere may arrive later.
+//! The table `tokenauth.erased` has the tokens concerned: what is known of their uses elsewhere may arrive later. The
+//! table `tokenauth.erased_id` has digests of the ids: none is put again, by a table that is restored or bound anew.
 
 use std::collections::HashSet;
 
@@ -8,6 +9,10 @@ use pgrx::Uuid;
 
 use super::event::append_only::Unlocked;
 use crate::pg::roles::extension::Extension;
+use crate::pg::scan::index_scan::UniqueIndex;
+use crate::pg::scan::index_walk::{Direction, WHOLE};
+use crate::pg::scan::snapshot::LatestSnapshot;
+use crate::pg::sql::rows::Rows;
 use crate::pg::sql::statement::{Argument, Statement, arguments, run_command};
 use crate::pg::types::text::Text;
 
@@ -32,9 +37,48 @@ macro_rules! mentions {
     };
 }
 
-/// Whether the installed extension has the table: databases of before 0.2.0 do not.
+/// Whether the installed extension has the tables: databases of before 0.2.0 do not.
 pub fn exists() -> bool {
     Extension::installed().has_relation(c"erased")
+}
+
+/// What the table `tokenauth.erased_id` has of a principal's id: enough to refuse it, and no text of it.
+macro_rules! digest_of {
+    ($principal:literal) => {
+        concat!("sha256(convert_to(", $principal, ", getdatabaseencoding()))")
+    };
+}
+
+static IDS: UniqueIndex = UniqueIndex::new(c"erased_id", c"erased_id_pkey", 1);
+
+/// Whether any id was erased. Usually none was.
+fn are_there_ids() -> bool {
+    if !exists() {
+        return false;
+    }
+    let (opened, snapshot) = (IDS.index().open_to_walk(), LatestSnapshot::take());
+    let mut walk = opened.walk(&snapshot);
+    walk.seek([]);
+    walk.next(Direction::Up, WHOLE).is_some()
+}
+
+/// Whether this id is of a principal that was erased.
+pub fn is_id(principal: &Text) -> bool {
+    static FIND: Statement =
+        Statement::by_key(concat!("SELECT FROM tokenauth.erased_id WHERE digest = ", digest_of!("$1")));
+    are_there_ids() && FIND.run(arguments![principal.clone()]) > 0
+}
+
+/// One of the principals in these rows, `tokenauth_put`, that was erased, if any was.
+pub fn id_among(put: &Rows) -> Option<Text> {
+    static FIND: Statement = Statement::new(concat!(
+        "SELECT c.principal
+           FROM tokenauth_put c
+           JOIN tokenauth.erased_id e ON e.digest = ",
+        digest_of!("c.principal"),
+        " ORDER BY c.principal LIMIT 1"
+    ));
+    if are_there_ids() { FIND.first_over(put, &[], |row| row.required(1)) } else { None }
 }
 
 /// Replaces the principal `name`, which is dropped and locked, by `by`, and clears what could tell who it was. Returns
@@ -82,11 +126,17 @@ pub fn erase(name: &Text, by: &Text, _unlocked: &Unlocked) -> (Vec<Uuid>, u64) {
     ));
     static LATER: Statement =
         Statement::new("INSERT INTO tokenauth.erased (token_id) SELECT unnest($1::uuid[]) ON CONFLICT DO NOTHING");
+    static NEVER_AGAIN: Statement = Statement::by_key(concat!(
+        "INSERT INTO tokenauth.erased_id (digest) VALUES (",
+        digest_of!("$1"),
+        ") ON CONFLICT DO NOTHING"
+    ));
     let tokens: Vec<Uuid> = TOKENS.all(arguments![name.clone()], |row| row.required(1));
     let of_tokens = || Argument::of(tokens.clone());
     let names = || [Argument::of(name.clone()), Argument::of(by.clone())];
     let with_tokens = || [Argument::of(name.clone()), Argument::of(by.clone()), of_tokens()];
     LATER.run(&[of_tokens()]);
+    NEVER_AGAIN.run(arguments![name.clone()]);
     let rows = PRINCIPAL.run(&names())
         + IN_TOKENS.run(&names())
         + IN_DEATHS.run(&names())

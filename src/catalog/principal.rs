@@ -190,6 +190,31 @@ pub fn stored_data_scopes(stored: &Jsonb) -> DataScopes {
     DataScopes::parse(&stored.value()).unwrap_or_else(|_| DataScopes::nothing())
 }
 
+/// What is remembered of the epochs of a principal without a row, in the columns `epoch`, `all_dead` and
+/// `revocable_dead` of `past`: all 0, unless its row was deleted by hand. Whoever died with others stays dead.
+macro_rules! past_of {
+    ($principal:expr, $is_absent:expr) => {
+        concat!(
+            "LATERAL (
+                 SELECT coalesce(greatest(max(m.epoch),
+                                          (SELECT max(t.owner_epoch) FROM tokenauth.token t WHERE t.owner = ",
+            $principal,
+            " AND ",
+            $is_absent,
+            ")), 0)::integer AS epoch,
+                        coalesce(max(m.epoch) FILTER (WHERE m.covers = 'all'), 0)::integer AS all_dead,
+                        coalesce(max(m.epoch), 0)::integer AS revocable_dead
+                   FROM tokenauth.mass_death m
+                  WHERE m.owner = ",
+            $principal,
+            " AND ",
+            $is_absent,
+            ") past"
+        )
+    };
+}
+pub(crate) use past_of;
+
 /// Which tokens of an owner a mass death covers.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Covers {
@@ -201,14 +226,16 @@ pub enum Covers {
 
 /// Begins a new epoch of a principal locked with [`Hold::Alone`]: the tokens issued to it before are dead from now on.
 pub fn begin_epoch(name: &PrincipalName, covers: Covers, by: Text, reason: Option<&Text>) {
+    // After the last that is remembered, should the row have been deleted and written again by hand.
     static BEGIN: Statement = Statement::by_key(
         "WITH begun AS (
-             UPDATE tokenauth.principal
-                SET epoch = epoch + 1,
-                    all_dead_before_epoch = CASE WHEN $2 = 'all' THEN epoch + 1 ELSE all_dead_before_epoch END,
-                    revocable_dead_before_epoch = epoch + 1
-              WHERE principal = $1
-             RETURNING principal, epoch)
+             UPDATE tokenauth.principal p
+                SET (epoch, all_dead_before_epoch, revocable_dead_before_epoch) = (
+                    SELECT next, CASE WHEN $2 = 'all' THEN next ELSE p.all_dead_before_epoch END, next
+                      FROM (SELECT 1 + greatest(p.epoch, max(m.epoch))::integer AS next
+                              FROM tokenauth.mass_death m WHERE m.owner = p.principal) n)
+              WHERE p.principal = $1
+             RETURNING p.principal, p.epoch)
          INSERT INTO tokenauth.mass_death (owner, epoch, at, by, reason, covers)
          SELECT principal, epoch, clock_timestamp(), $3, $4, $2 FROM begun",
     );

@@ -15,12 +15,13 @@ pub const PUBLISHED: [&str; 10] = [
 ];
 
 /// What a server writes for itself: usage, which both sides would insert; history; and what decides nothing.
-pub const KEPT: [&str; 10] = [
+pub const KEPT: [&str; 11] = [
     "announced",
     "as_issued",
     "binding",
     "counting",
     "erased",
+    "erased_id",
     "event",
     "signal",
     "usage",

@@ -19,6 +19,8 @@ pub enum PrincipalError {
     StillBound(String),
     /// It stands for one that was erased.
     Erased,
+    /// It was erased, and is to be put again.
+    IdErased(String),
 }
 
 impl PrincipalError {
@@ -45,6 +47,9 @@ impl PrincipalError {
                 .detail("A bound table still has a row of it, or of a membership of it.")
                 .hint("Delete the row first; tokenauth.sync_principals() repairs what has drifted from the table."),
             Self::Erased => unready("principal was erased").detail("Its id only stands for it in history."),
+            Self::IdErased(principal) => unready(format!("principal \"{principal}\" was erased"))
+                .detail("An id that was erased is not used again.")
+                .hint("Give whoever it is for another id."),
         }
     }
 }

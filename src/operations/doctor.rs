@@ -2,6 +2,7 @@
 
 mod citus;
 mod locks;
+mod principals;
 mod readers;
 mod schema;
 mod versions;
@@ -26,7 +27,8 @@ use crate::usage;
 /// It examines bindings: whether each trigger exists as it was installed, whether each row agrees with its principal
 /// or membership, and whether each of these has a row; for that it reads every bound table and runs its expressions as
 /// the owner of the table. Locks: who makes a deactivation wait. Readers: whether publications, subscriptions and beats
-/// are such that copies know what dies. Keys: whether the key file is usable and has every key that tokens need. The
+/// are such that copies know what dies. Keys: whether the key file is usable and has every key that tokens need.
+/// Principals: whether somebody has deleted or written their rows by hand, so that they do not know of deaths. The
 /// schema: whether functions and triggers are as they were installed, with no others among them.
 /// Versions: whether the loaded library, the extension in this database and the installed files are of one. And usage:
 /// whether it has shared memory, whether that is large enough, and whether it is written to tables in time and none of
@@ -35,8 +37,9 @@ use crate::usage;
 /// A NOTICE tells of each table whose rows are compared, and of each million of rows.
 ///
 /// # Arguments
-/// - `compare`: false leaves out what reads whole tables: the comparison of rows with those of bound tables, and the
-///   search for uses ahead of the clock where no batch of usage was written ahead of it
+/// - `compare`: false leaves out what reads whole tables: the comparison of rows with those of bound tables, that of
+///   principals with the deaths of their tokens, and the search for uses ahead of the clock where no batch of usage was
+///   written ahead of it
 ///
 /// # Errors
 /// `22004` for NULL.
@@ -101,6 +104,9 @@ pub fn findings(compare: bool) -> Vec<Finding> {
             .map(Error::from)
             .map(|fault| Finding::new("keys", "tokenauth.key_file", &fault.whole(), &fault.hint())),
     );
+    if compare {
+        findings.extend(principals::findings());
+    }
     findings.extend(schema::findings());
     findings.extend(versions::findings());
     findings.extend(usage::findings(compare));

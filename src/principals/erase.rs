@@ -21,10 +21,10 @@ use crate::usage;
 
 /// Forgets a principal: drops it, and replaces its id wherever it stands; returns in how many rows.
 ///
-/// Its tokens die. In tokens, deaths and history its id becomes `type:erased-<uuid>`, which can never be used again;
-/// names, descriptions, metadata, reasons, networks and addresses of its tokens, their usage and its events are
-/// cleared, sealed texts wiped, and statistics made anew. What happened when remains. Backups, archived WAL and the
-/// server's log still have it for as long as they are kept. It reads all events. Added in 0.2.0.
+/// Its tokens die. In tokens, deaths and history its id becomes `type:erased-<uuid>`; neither can be used again. Names,
+/// descriptions, metadata, reasons, networks and addresses of its tokens, their usage and its events are cleared,
+/// sealed texts wiped, and statistics made anew. What happened when remains. Backups, archived WAL and the server's log
+/// still have it for as long as they are kept. It reads all events. Added in 0.2.0.
 ///
 /// # Errors
 /// `22004` for a NULL principal; `42501` for a role that may not make trusted calls and under an identity; `42704` for

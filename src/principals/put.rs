@@ -7,8 +7,8 @@ use super::deactivate::kill_revocable;
 use crate::access::actor::Actor;
 use crate::arguments::caller::Caller;
 use crate::arguments::{self, MOST_NAME, MOST_PROSE};
-use crate::catalog::principal::{Hold, lock};
-use crate::catalog::{event, principal};
+use crate::catalog::principal::{Hold, lock, past_of};
+use crate::catalog::{erased, event, principal};
 use crate::error::{Error, ErrorReport, PrincipalError};
 use crate::model::principal_name::PrincipalName;
 use crate::pg::function::call::Call;
@@ -32,7 +32,7 @@ use crate::pg::types::text::Text;
 ///
 /// # Errors
 /// `22004` for a NULL principal, `22023` for a malformed principal, permission or data scope, `55000` for a field that
-/// a bound table supplies and for the id of an erased principal.
+/// a bound table supplies and for the id of an erased principal, the former one and the one that stands for it.
 ///
 /// # Access
 /// `manage`
@@ -92,11 +92,15 @@ struct Put {
 
 impl Put {
     fn apply(self, actor: &Actor, name: &PrincipalName) -> Result<(), Error> {
-        static INSERT: Statement = Statement::by_key(
-            "INSERT INTO tokenauth.principal (principal, permissions, data_scopes, active, state_reason, display_name)
-             VALUES ($1, coalesce($2, '{}'), coalesce($3, '{}'), coalesce($4, true), $5, $6)
-             ON CONFLICT (principal) DO NOTHING",
-        );
+        static INSERT: Statement = Statement::by_key(concat!(
+            "INSERT INTO tokenauth.principal (principal, permissions, data_scopes, active, state_reason, display_name,
+                                              epoch, all_dead_before_epoch, revocable_dead_before_epoch)
+             SELECT $1, coalesce($2, '{}'), coalesce($3, '{}'), coalesce($4, true), $5, $6,
+                    past.epoch, past.all_dead, past.revocable_dead
+               FROM ",
+            past_of!("$1", "true"),
+            " ON CONFLICT (principal) DO NOTHING",
+        ));
         // A tombstone keeps its epochs and nothing else. Activation clears the reason for having been inactive.
         static UPDATE: Statement = Statement::by_key(
             "UPDATE tokenauth.principal
@@ -127,6 +131,10 @@ impl Put {
                 break found;
             }
             if INSERT.run(&values(&self)) == 1 {
+                // Asked afterwards: whoever erases it from now on waits for this row.
+                if erased::is_id(&name.text()) {
+                    return Err(PrincipalError::IdErased(name.shown()).into());
+                }
                 return event::of_principal("principal.created", name, actor, None, principal::described(name));
             }
             pgrx::check_for_interrupts!();

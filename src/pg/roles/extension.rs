@@ -28,6 +28,7 @@ const RELATIONS: &[&CStr] = &[
     c"counting",
     c"derived_death",
     c"erased",
+    c"erased_id",
     c"event",
     c"events",
     c"heartbeat",

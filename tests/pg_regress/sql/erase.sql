@@ -80,9 +80,13 @@ DO $$ BEGIN PERFORM tokenauth.activate(owner) FROM tokenauth.tokens WHERE owner 
 DO $$ BEGIN PERFORM tokenauth.issue('key', owner) FROM tokenauth.tokens WHERE owner LIKE 'user:erased-%' LIMIT 1; EXCEPTION WHEN undefined_object THEN RAISE NOTICE 'unknown'; END $$;
 SELECT tokenauth.erase(:'erased');
 \echo :SQLSTATE
--- hers begins anew, as that of somebody else
+-- hers is not used again, but by others that look like it
 SELECT tokenauth.put_principal('user:ada', '{devices:*}');
-SELECT owner FROM tokenauth.issue('key', 'user:ada');
+\echo :SQLSTATE
+SELECT tokenauth.issue('key', 'user:ada');
+\echo :SQLSTATE
+SELECT tokenauth.put_principal('user:Ada'), tokenauth.put_principal('org:ada'), tokenauth.put_principal('user:dora', '{devices:*}');
+SELECT owner FROM tokenauth.issue('key', 'user:dora');
 SELECT verdict FROM tokenauth.verify(:'token');
 
 -- whoever was dropped before can be forgotten all the same
@@ -106,6 +110,15 @@ SELECT tokenauth.erase('person:eve');
 \echo :SQLSTATE
 DELETE FROM person;
 SELECT tokenauth.erase('person:eve') > 0 AS changed;
+-- … as a row that comes later does not
+INSERT INTO person VALUES ('eve', 'Eve Online');
+\echo :SQLSTATE
+INSERT INTO person VALUES ('adam', 'Adam'), ('eve', 'Eve Online');
+\echo :SQLSTATE
+INSERT INTO person VALUES ('adam', 'Adam');
+UPDATE person SET id = 'eve';
+\echo :SQLSTATE
+DELETE FROM person;
 SELECT needle, place, times FROM unnest('{person:eve,Eve Online}'::text[]) needle, traces(needle);
 -- … and so would a bound membership
 CREATE TABLE membership (org text, member text, PRIMARY KEY (org, member));
@@ -130,14 +143,14 @@ SELECT tokenauth.erase('user:nobody');
 \echo :SQLSTATE
 -- a rollback takes it back
 BEGIN;
-SELECT tokenauth.erase('user:ada') > 0 AS changed;
+SELECT tokenauth.erase('user:dora') > 0 AS changed;
 ROLLBACK;
-SELECT count(*) FROM tokenauth.tokens WHERE owner = 'user:ada' AND status = 'active';
+SELECT count(*) FROM tokenauth.tokens WHERE owner = 'user:dora' AND status = 'active';
 -- under an identity nobody erases
-SELECT token AS own FROM tokenauth.issue('key', 'user:ada') \gset
+SELECT token AS own FROM tokenauth.issue('key', 'user:dora') \gset
 BEGIN;
 SELECT tokenauth.authenticate(:'own');
-SELECT tokenauth.erase('user:ada');
+SELECT tokenauth.erase('user:dora');
 \echo :SQLSTATE
 ROLLBACK;
 -- purge() forgets which tokens were erased once they are gone

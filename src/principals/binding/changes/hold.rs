@@ -2,6 +2,7 @@
 //! visit their rows in whatever order they are planned.
 
 use super::{Affected, Changes};
+use crate::catalog::principal::past_of;
 use crate::pg::sql::statement::{Statement, arguments};
 
 impl Changes {
@@ -14,16 +15,21 @@ impl Changes {
     pub(super) fn hold(&self) {
         static HOLD: Statement = Statement::new(concat!(
             "INSERT INTO tokenauth.principal AS held
-                    (principal, active, permissions, data_scopes, display_name, state_reason)
+                    (principal, active, permissions, data_scopes, display_name, state_reason,
+                     epoch, all_dead_before_epoch, revocable_dead_before_epoch)
              SELECT c.principal COLLATE \"C\" AS principal, coalesce(c.active, true), coalesce(c.permissions, '{}'),
-                    coalesce(c.data_scopes, '{}'), c.display_name, c.state_reason
+                    coalesce(c.data_scopes, '{}'), c.display_name, c.state_reason,
+                    past.epoch, past.all_dead, past.revocable_dead
                FROM (SELECT DISTINCT ON (principal COLLATE \"C\") * FROM tokenauth_put
                       ORDER BY principal COLLATE \"C\", place DESC) c
                LEFT JOIN tokenauth.principal p ON p.principal = c.principal COLLATE \"C\"
-              WHERE p.principal IS NULL OR ",
+              CROSS JOIN ",
+            past_of!("c.principal COLLATE \"C\"", "p.principal IS NULL"),
+            " WHERE p.principal IS NULL OR ",
             differs!("c"),
             "UNION ALL
-             SELECT p.principal, p.active, p.permissions, p.data_scopes, p.display_name, p.state_reason
+             SELECT p.principal, p.active, p.permissions, p.data_scopes, p.display_name, p.state_reason,
+                    p.epoch, p.all_dead_before_epoch, p.revocable_dead_before_epoch
                FROM (SELECT DISTINCT principal COLLATE \"C\" AS principal FROM tokenauth_gone) g
                JOIN tokenauth.principal p ON p.principal = g.principal
               WHERE p.dropped_at IS NULL

@@ -7,9 +7,10 @@ use crate::access::actor::Actor;
 use crate::arguments::caller::Caller;
 use crate::catalog::death_notice;
 use crate::catalog::event::{self, Event};
+use crate::catalog::principal::past_of;
 use crate::catalog::token::life::{is_alive, of_kind};
-use crate::catalog::{member, principal};
-use crate::error::Error;
+use crate::catalog::{erased, member, principal};
+use crate::error::{Error, PrincipalError};
 use crate::model::bound_to::{BoundTo, Subject};
 use crate::pg::report::progress;
 use crate::pg::scan::snapshot::LatestSnapshot;
@@ -87,7 +88,8 @@ impl Changes {
     /// Makes the changes as the owner of our tables, whoever the current user is, and records them as one event.
     ///
     /// # Errors
-    /// 42704 for a membership of or in an unknown principal; 58030 when no id for the event can be generated.
+    /// 42704 for a membership of or in an unknown principal; 55000 for the id of a principal that was erased; 58030 when
+    /// no id for the event can be generated.
     pub fn apply(self, how: How, source: &Text) -> Result<Tally, Error> {
         let caller = Caller::of_trigger();
         let actor = Actor::behind(caller)?;
@@ -101,7 +103,7 @@ impl Changes {
             _ => None,
         };
         let outcome = match &self.to {
-            BoundTo::Principals(_) => self.write(&actor.recorded()),
+            BoundTo::Principals(_) => self.write_principals(&actor.recorded())?,
             BoundTo::Memberships => self.write_members(source)?,
         };
         if outcome.total() > 0 {
@@ -112,6 +114,15 @@ impl Changes {
             None => outcome.record(&self.to, how, source, &actor)?,
         }
         Ok(outcome)
+    }
+
+    /// # Errors
+    /// 55000 for the id of a principal that was erased.
+    fn write_principals(&self, by: &Text) -> Result<Tally, PrincipalError> {
+        let outcome = self.write(by);
+        // Asked afterwards: whoever erases one of them from now on waits for its row.
+        let erased = if self.put.is_empty() { None } else { erased::id_among(&self.put) };
+        erased.map_or(Ok(outcome), |id| Err(PrincipalError::IdErased(id.shown())))
     }
 
     fn write(&self, by: &Text) -> Tally {
@@ -268,18 +279,21 @@ impl Changes {
         static PUT: Statement = Statement::new(concat!(
             "WITH wanted AS MATERIALIZED (
                  SELECT c.principal COLLATE \"C\" AS principal, c.active, c.permissions, c.data_scopes, c.display_name,
-                        c.state_reason, p.principal IS NULL AS is_absent
+                        c.state_reason, p.principal IS NULL AS is_absent, past.epoch, past.all_dead, past.revocable_dead
                    FROM (SELECT DISTINCT ON (principal COLLATE \"C\") * FROM tokenauth_put
                           ORDER BY principal COLLATE \"C\", place DESC) c
                    LEFT JOIN tokenauth.principal p ON p.principal = c.principal COLLATE \"C\"
-                  WHERE p.principal IS NULL OR ",
+                  CROSS JOIN ",
+            past_of!("c.principal COLLATE \"C\"", "p.principal IS NULL"),
+            "     WHERE p.principal IS NULL OR ",
             differs!("c"),
             "),
              written AS (
                  INSERT INTO tokenauth.principal AS p
-                        (principal, active, permissions, data_scopes, display_name, state_reason)
+                        (principal, active, permissions, data_scopes, display_name, state_reason,
+                         epoch, all_dead_before_epoch, revocable_dead_before_epoch)
                  SELECT principal, coalesce(active, true), coalesce(permissions, '{}'), coalesce(data_scopes, '{}'),
-                        display_name, state_reason
+                        display_name, state_reason, epoch, all_dead, revocable_dead
                    FROM wanted
                   ORDER BY principal
                  ON CONFLICT (principal) DO UPDATE SET ",
