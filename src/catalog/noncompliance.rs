@@ -21,21 +21,15 @@ macro_rules! idle_limit {
     };
 }
 
-/// When the token was issued, began to work or was last used, as far as the tables have it.
+/// When the token was issued, began to work or was last used, as far as the tables have it. One that was taken over from
+/// another system, whose lookup tells so, was used there until then, for all that is known: its id has the moment.
 macro_rules! last_needed {
     () => {
-        "greatest(t.created_at, t.not_before, u.last_used_at)"
-    };
-}
-
-/// That the token `t` was taken over from another system since it would be idle: it was used there, who knows when.
-macro_rules! was_imported_since {
-    ($limit:expr) => {
-        concat!(
-            "EXISTS (SELECT FROM tokenauth.event e WHERE e.token_id = t.id AND e.event = 'token.imported' AND e.at >= ",
-            $limit,
-            ")"
-        )
+        "greatest(t.created_at, t.not_before, u.last_used_at,
+                  CASE WHEN t.algorithm NOT IN ('sha256', 'hmac-sha256')
+                            OR t.algorithm = 'sha256' AND int8send(t.lookup) = substr(t.digest, 1, 8)
+                       THEN to_timestamp(('x' || translate(left(t.id::text, 13), '-', ''))::bit(48)::bigint / 1000.0)
+                       END)"
     };
 }
 
@@ -95,9 +89,8 @@ pub fn find(kind: Option<&Text>, rules: &[Rule], recent: [Argument; 4], beyond: 
                     UNION ALL SELECT 'ceiling'
                                WHERE (a.kind, a.scopes) IN (SELECT * FROM unnest($7::text[], $8::text[]))) r
              UNION ALL
-             SELECT t.*, 'idle', t.last_needed + t.max_idle FROM alive t WHERE t.last_needed < t.idle_limit AND NOT ",
-        was_imported_since!("t.idle_limit"),
-        ")
+             SELECT t.*, 'idle', (t.last_needed AT TIME ZONE 'UTC' + t.max_idle) AT TIME ZONE 'UTC'
+               FROM alive t WHERE t.last_needed < t.idle_limit)
          SELECT id, owner, kind, rule, since, hint
            FROM (SELECT id, owner, kind, rule, since, hint FROM broken
                  UNION ALL
@@ -277,9 +270,7 @@ pub fn revoke_idle(
         is_alive!(),
         "                THEN coalesce((tokenauth.recent_usage(t.id)).last_used_at < ",
         idle_limit!(),
-        ", true) AND NOT ",
-        was_imported_since!(idle_limit!()),
-        "                ELSE false END
+        ", true)         ELSE false END
               ORDER BY t.id
                 FOR NO KEY UPDATE OF t SKIP LOCKED),
          died AS (

@@ -80,7 +80,7 @@ SELECT t.expires_at - now() BETWEEN interval '29 days 23 hours' AND interval '30
 UPDATE tokenauth.kind SET max_idle = '90 days' WHERE name = 'key';
 UPDATE tokenauth.usage SET last_used_at = NULL;
 UPDATE tokenauth.token SET created_at = now() - interval '100 days' WHERE id = (SELECT id FROM held WHERE n = 4);
-SELECT h.n, c.rule, c.since = t.created_at + interval '90 days' AS since
+SELECT h.n, c.rule, c.since = (t.created_at AT TIME ZONE 'UTC' + interval '90 days') AT TIME ZONE 'UTC' AS since
   FROM tokenauth.noncompliant() c JOIN held h ON h.id = c.id JOIN tokenauth.tokens t ON t.id = c.id;
 SELECT tokenauth.enforce('key', '{idle}', dry_run => false);
 SELECT object, finding FROM tokenauth.doctor() WHERE object = 'kind key';
@@ -92,9 +92,18 @@ UPDATE tokenauth.usage u SET last_used_at = NULL FROM held h WHERE h.n = 4 AND u
 UPDATE tokenauth.token SET not_before = now() - interval '1 day' WHERE id = (SELECT id FROM held WHERE n = 4);
 SELECT count(*) FROM tokenauth.noncompliant() WHERE rule = 'idle';
 
--- … nor one that was taken over from another system lately, whatever its age
+-- … nor one that was taken over from another system lately, whatever its age, and whatever has become of the event
 SELECT tokenauth.import('key', 'user:bob', encode(sha256('a token of another system'), 'hex'), 'sha256', created_at => '2020-02-02') IS NOT NULL AS imported;
 SELECT count(*) FROM tokenauth.noncompliant() WHERE rule = 'idle';
+BEGIN;
+SELECT tokenauth.purge('0') > 0 AS purged;
+SELECT count(*) FROM tokenauth.noncompliant() WHERE rule = 'idle';
+ROLLBACK;
+-- … which is idle only so long after it was taken over: until then it was used there, for all that is known
+SELECT extract(epoch FROM now())::bigint - 100 * 86400 AS moment \gset
+SELECT lpad(to_hex(:moment::bigint * 1000), 12, '0') AS hex \gset
+UPDATE tokenauth.token SET id = (left(:'hex', 8) || '-' || right(:'hex', 4) || right(id::text, 23))::uuid WHERE created_at = '2020-02-02';
+SELECT owner, rule, extract(epoch FROM since) - :moment = 90 * 86400 AS since FROM tokenauth.noncompliant() WHERE rule = 'idle';
 
 -- a token in the grace of a rotation takes no place
 UPDATE tokenauth.kind SET max_active_per_owner = 2 WHERE name = 'other';
