@@ -2,7 +2,7 @@
 
 use postgres::Client;
 
-use crate::Server;
+use crate::{Server, wait_until};
 
 /// The parts of a token that its holder and the application keep.
 pub struct Issued {
@@ -48,6 +48,15 @@ pub fn revoke(client: &mut Client, issued: &Issued) -> bool {
 /// The verdict of a verification of the token.
 pub fn verdict(client: &mut Client, token: &str) -> String {
     client.query_one("SELECT verdict FROM tokenauth.verify($1)", &[&token]).unwrap().get(0)
+}
+
+/// Waits for an hourly round of this server's worker, however long ago it says that the last one was.
+pub fn await_round(client: &mut Client, which: &str) {
+    let noted = "SELECT EXISTS (SELECT FROM tokenauth.counting WHERE until >= pg_postmaster_start_time())";
+    wait_until(&format!("{which} round"), || client.query_one(noted, &[]).unwrap().get(0));
+    // The same worker has looked for idle tokens when it ends.
+    let ended = "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'tokenauth usage')";
+    wait_until("the worker to end", || client.query_one(ended, &[]).unwrap().get(0));
 }
 
 /// Every privilege on the extension's objects: the kind of object, its name, to whom, and what.

@@ -236,11 +236,16 @@ fn a_standby_verifies_children_and_refuses_what_died() {
     for _ in 0..3 {
         assert_eq!([&child, &other].map(|text| verdict(&mut on_standby, text)), ["valid", "valid"]);
     }
+    let introspected = |client: &mut Client, text: &str| -> bool {
+        client.query_one("SELECT (tokenauth.introspect($1) ->> 'active')::boolean", &[&text]).unwrap().get(0)
+    };
+    assert!(introspected(&mut on_standby, &child));
     // The first death of a child: that there are none is cached too.
     let killed: bool = on_primary.query_one("SELECT tokenauth.revoke_presented($1)", &[&child]).unwrap().get(0);
     assert!(killed);
     standby.catch_up_with(&primary);
     assert_eq!([&child, &other].map(|text| verdict(&mut on_standby, text)), ["revoked", "valid"]);
+    assert_eq!([&child, &other].map(|text| introspected(&mut on_standby, text)), [false, true]);
     assert!(revoke(&mut on_primary, &issued));
     standby.catch_up_with(&primary);
     assert_eq!([&child, &other].map(|text| verdict(&mut on_standby, text)), ["revoked", "revoked"]);

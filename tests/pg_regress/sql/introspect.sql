@@ -62,6 +62,27 @@ SELECT v.verdict, tokenauth.introspect(text) AS answer
 SELECT tokenauth.import('key', 'user:alice', encode(sha256('a token of another system'), 'hex'), 'sha256', created_at => '2020-02-02 02:02:02+00') AS imported \gset
 SELECT i ->> 'jti' = :'imported' AS jti, i ->> 'iat' AS iat FROM tokenauth.introspect('a token of another system') i;
 
+-- … and children: with what they leave of their parent, which jti names, from their own begin to the nearest of all ends
+UPDATE tokenauth.kind SET derivable = true, max_derived_lifetime = '1 day' WHERE name = 'key';
+SELECT id AS parent_id, token AS parent FROM tokenauth.issue('key', 'user:alice', expires_in => '2 hours') \gset
+SELECT tokenauth.derive(:'parent', '1 hour', scopes => '{devices:read,users:read}', label => 'job 7') AS child,
+       tokenauth.derive(:'parent', '5 hours') AS longer \gset
+SELECT string_agg(key, ', ' ORDER BY key) AS members FROM jsonb_object_keys(tokenauth.introspect(:'child')) key;
+SELECT i ->> 'active' AS active, i ->> 'scope' AS scope, i ->> 'sub' AS sub, i ->> 'client_id' AS client_id, i ->> 'jti' = :'parent_id' AS jti,
+       (i ->> 'exp')::bigint - (i ->> 'iat')::bigint AS lifetime, (i ->> 'nbf')::bigint <= (i ->> 'iat')::bigint AS begun
+  FROM tokenauth.introspect(:'child') i;
+SELECT i ->> 'scope' AS scope, (i ->> 'exp')::bigint = floor(extract(epoch FROM t.expires_at)) AS as_its_parent
+  FROM tokenauth.introspect(:'longer') i, tokenauth.tokens t WHERE t.id = :'parent_id';
+UPDATE tokenauth.kind SET max_age = '30 minutes' WHERE name = 'key';
+SELECT (i ->> 'exp')::bigint = floor(extract(epoch FROM t.created_at + interval '30 minutes')) AS by_age
+  FROM tokenauth.introspect(:'child') i, tokenauth.tokens t WHERE t.id = :'parent_id';
+UPDATE tokenauth.kind SET max_age = NULL WHERE name = 'key';
+SELECT tokenauth.introspect(:'child', '{devices:write}') AS beyond_its_own, tokenauth.introspect(:'longer', '{devices:write}') ->> 'active' AS of_its_parent;
+SELECT tokenauth.revoke_presented(:'child');
+SELECT tokenauth.introspect(:'child') AS child, tokenauth.introspect(:'longer') ->> 'active' AS sibling;
+SELECT tokenauth.revoke(:'parent_id');
+SELECT tokenauth.introspect(:'longer');
+
 -- the newest committed state counts, in an open transaction as well
 BEGIN ISOLATION LEVEL REPEATABLE READ;
 SELECT tokenauth.introspect(:'token') ->> 'active' AS active;

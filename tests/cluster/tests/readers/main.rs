@@ -2,8 +2,10 @@
 //! its subscription has applied, refuses to decide any itself, and says so when it has not heard from its primary.
 
 mod beats;
+mod children;
 mod copies;
 mod deaths;
+mod idle;
 mod publications;
 mod usage;
 

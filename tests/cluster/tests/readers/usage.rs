@@ -6,7 +6,7 @@ use tokenauth_cluster::wait_until;
 
 use super::{findings, one, primary, reader};
 
-fn verify_often(client: &mut Client, issued: &Issued, times: i32) {
+pub fn verify_often(client: &mut Client, issued: &Issued, times: i32) {
     let sql =
         "SELECT count(*) FROM generate_series(1, $2) n, tokenauth.verify($1, client => '10.0.0.' || n) v WHERE v.ok";
     assert_eq!(client.query_one(sql, &[&issued.token, &times]).unwrap().get::<_, i64>(0), i64::from(times));
@@ -21,7 +21,7 @@ fn counts(client: &mut Client, issued: &Issued) -> (i64, Option<i64>) {
 }
 
 /// Brings in what the reader hands out; how many tokens it had, if anything.
-fn fetch(from: &mut Client, to: &mut Client) -> Option<i64> {
+pub fn fetch(from: &mut Client, to: &mut Client) -> Option<i64> {
     let batch: String = one::<Option<String>>(from, "SELECT tokenauth.usage_export()::text")?;
     Some(to.query_one("SELECT tokenauth.usage_import($1::text::jsonb)", &[&batch]).unwrap().get(0))
 }

@@ -2,7 +2,7 @@
 //! while it is not certain that nobody has: whatever may have hidden a use, all live.
 
 use postgres::Client;
-use tokenauth_cluster::contract::{Issued, issue, prepare, verdict};
+use tokenauth_cluster::contract::{Issued, await_round, issue, prepare, verdict};
 use tokenauth_cluster::{Server, wait_until};
 
 use crate::{one, server};
@@ -56,18 +56,6 @@ impl Setting {
             "{because}"
         );
     }
-}
-
-/// Waits for a round of this server, however long ago it says the last one was.
-fn await_round(client: &mut Client, which: &str) {
-    wait_until(&format!("{which} round"), || {
-        let noted = "SELECT EXISTS (SELECT FROM tokenauth.counting WHERE until >= pg_postmaster_start_time())";
-        one(client, noted)
-    });
-    // The same worker has looked for idle tokens when it ends.
-    wait_until("the worker to end", || {
-        one(client, "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE backend_type = 'tokenauth usage')")
-    });
 }
 
 fn enforceable(client: &mut Client) -> i64 {
