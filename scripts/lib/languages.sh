@@ -13,6 +13,10 @@ frameworks=target/frameworks
 python_frameworks=(fastapi django)
 node_frameworks=(express)
 
+# RE2, which scanners of texts are made of.
+re2=target/scanners/re2
+re2_requirements=scripts/lib/re2.txt
+
 # Each must be able to install packages, for which Debian has separate packages.
 usable_python() { "$1" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; }
 usable_node() { "$1" -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)' 2>/dev/null && npm_of "$1" >/dev/null; }
@@ -91,6 +95,13 @@ install_node_packages() {
 install_locked() {
   (cd "$2" && PATH="$(dirname "$1"):$PATH" npm ci --loglevel=error >/dev/null) &&
     cp "$2/package-lock.json" "$2/node_modules/installed"
+}
+
+# It comes as a binary for some machines only: others go without, and the tests then say so.
+install_re2() {
+  ! environment_is_ready "$re2" "$re2_requirements" || return 0
+  step "installing RE2 for Python"
+  make_environment "$(find_python)" "$re2" "$re2_requirements" || note "it could not be installed: RE2 will not be tested"
 }
 
 # Frameworks are many packages, and newer ones than every machine can have: it goes without, and the tests then say what
