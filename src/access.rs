@@ -4,6 +4,8 @@
 //! functions and referential actions as its owner, and that of views, rules, policies and casts as whoever runs the
 //! statement; which role is logged in or was set outside says nothing about who wrote the call.
 
+#![forbid(unsafe_code)]
+
 pub mod actor;
 pub mod authority;
 mod granted_functions;

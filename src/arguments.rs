@@ -26,6 +26,8 @@
 //! - `require`: scopes that must all be granted, patterns in full
 //! - `scopes`: what it grants; NULL: all that the owner holds now
 
+#![forbid(unsafe_code)]
+
 pub mod caller;
 
 use pgrx::Uuid;

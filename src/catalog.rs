@@ -26,6 +26,8 @@
 //!
 //! What several calls of one transaction lock is in the order of the calls, which is the application's own.
 
+#![forbid(unsafe_code)]
+
 pub mod as_issued;
 pub mod binding;
 pub mod counting;

@@ -4,6 +4,8 @@
 //! Messages follow the server's style guide (PostgreSQL manual, "Error Message Style Guide"). None carries a secret, a
 //! digest or a token text; of their input they repeat only names, and what bound expressions raise, with tokens masked.
 
+#![forbid(unsafe_code)]
+
 mod access;
 mod argument;
 mod binding;

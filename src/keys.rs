@@ -5,6 +5,8 @@
 //! its id, is an error of its own and never an unknown token: from a key's first use on, the table `key` holds its
 //! check value.
 
+#![forbid(unsafe_code)]
+
 mod file;
 
 use std::cell::RefCell;

@@ -1,6 +1,8 @@
 //! The life of a token, one verb a file. `handing_out` has what they share: whatever hands out, widens or revives a
 //! token is judged alike.
 
+#![forbid(unsafe_code)]
+
 pub mod describe;
 pub mod disable;
 pub mod edit;

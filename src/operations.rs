@@ -1,6 +1,8 @@
 //! What administrators and workers do: look after the state of things, remove what is old, carry revocations and usage
 //! between servers.
 
+#![forbid(unsafe_code)]
+
 pub mod doctor;
 pub mod enforce;
 pub mod expiring;

@@ -1,5 +1,7 @@
 //! Principals: whoever can own tokens or act.
 
+#![forbid(unsafe_code)]
+
 pub mod binding;
 mod deactivate;
 mod drop;

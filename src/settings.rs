@@ -1,5 +1,7 @@
 //! All settings: why each has its default, what the server is told of it, and how it is read.
 
+#![forbid(unsafe_code)]
+
 mod definition;
 
 use std::ffi::{CStr, CString};

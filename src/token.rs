@@ -6,6 +6,8 @@
 //! touches the server, a setting, a clock or a character encoding. It never prints a secret or a digest, and never
 //! compares digests in a time that depends on where they differ.
 
+#![forbid(unsafe_code)]
+
 mod algorithm;
 mod base62;
 mod checksum;

@@ -1,5 +1,7 @@
 //! The trigger functions of our own tables.
 
+#![forbid(unsafe_code)]
+
 pub mod event;
 pub mod invalidation;
 pub mod kind;

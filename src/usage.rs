@@ -5,6 +5,8 @@
 //! `in_transaction` does what is possible without. Counting never makes verification fail, or wait for the disk or a
 //! row lock.
 
+#![forbid(unsafe_code)]
+
 pub mod agenda;
 pub mod batch;
 pub mod complete;

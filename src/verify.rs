@@ -5,6 +5,8 @@
 //! writes nothing but the usage of the token (see `usage.rs`). `verify/cache.rs` says what is cached between
 //! calls, and why that cannot break the promise.
 
+#![forbid(unsafe_code)]
+
 pub mod accepted;
 mod answer;
 mod cache;
