@@ -6,6 +6,7 @@
 
 mod calls;
 mod places;
+mod settings;
 
 use std::collections::HashMap;
 
