@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod beat;
 pub mod event;
 pub mod invalidation;
 pub mod kind;

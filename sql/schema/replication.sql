@@ -2,6 +2,9 @@
 CREATE TABLE tokenauth.heartbeat (
     id boolean NOT NULL DEFAULT true,
     at timestamptz NOT NULL,
+    timeline integer,
+    timelines integer[],
+    left_at pg_lsn[],
     CONSTRAINT heartbeat_pkey PRIMARY KEY (id),
     CONSTRAINT heartbeat_is_one_row CHECK (id)
 ) WITH (fillfactor = 50, vacuum_truncate = off);
@@ -9,5 +12,8 @@ CREATE TABLE tokenauth.heartbeat (
 COMMENT ON TABLE tokenauth.heartbeat IS 'The primary''s last beat, by which its copies tell how old they are; written while there is a publication for readers, or tokenauth.heartbeat is on';
 COMMENT ON COLUMN tokenauth.heartbeat.id IS 'Always true: there is one row';
 COMMENT ON COLUMN tokenauth.heartbeat.at IS 'When the primary was alive, by its own clock';
+COMMENT ON COLUMN tokenauth.heartbeat.timeline IS 'The timeline that it was on';
+COMMENT ON COLUMN tokenauth.heartbeat.timelines IS 'Those that came before, unless their history cannot be read';
+COMMENT ON COLUMN tokenauth.heartbeat.left_at IS 'Where each of these was left';
 
 SELECT pg_catalog.pg_extension_config_dump('tokenauth.heartbeat', '');

@@ -15,6 +15,8 @@ pub enum ReplicationError {
     NotPublished(&'static str),
     /// A copy is further behind its primary than `tokenauth.max_staleness` allows.
     Behind { who: Follower, known: Known, most: Duration },
+    /// A reader has applied what the primary that it follows now does not have: places in the WAL of a timeline.
+    AnotherPast { was: i32, applied: u64, left: Option<u64> },
     /// The name cannot be that of a publication.
     PublicationName,
     /// A publication of this name publishes every table.
@@ -58,6 +60,7 @@ impl ReplicationError {
                 .detail("It has no events, and only such uses of tokens as it has counted itself.")
                 .hint("Ask the primary."),
             Self::Behind { who, known, most } => behind(*who, *known, *most),
+            Self::AnotherPast { was, applied, left } => another_past(*was, *applied, *left),
             Self::PublicationName => {
                 invalid("name of a publication must have 1 to 63 bytes").hint("Leave it out for \"tokenauth\".")
             }
@@ -66,6 +69,21 @@ impl ReplicationError {
                 .hint("Choose another name, or drop it."),
         }
     }
+}
+
+fn another_past(was: i32, applied: u64, left: Option<u64>) -> ErrorParts {
+    let place = |at: u64| format!("{:X}/{:X}", at >> 32, at & 0xFFFF_FFFF);
+    let has = match left {
+        Some(left) => format!("the new primary has gone on from {}", place(left)),
+        None => "the new primary was never on it".to_owned(),
+    };
+    unready("the primary that this reader follows now does not have all that the reader has applied")
+        .detail(format!(
+            "Of timeline {was} everything before {} was applied, and {has}: what it has written at the places in \
+             between is not known here.",
+            place(applied)
+        ))
+        .hint("Empty the tables that are published here, and let a new subscription copy them.")
 }
 
 fn behind(who: Follower, known: Known, most: Duration) -> ErrorParts {

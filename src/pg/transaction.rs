@@ -4,5 +4,6 @@ pub mod acting_as;
 pub mod guc_scope;
 pub mod notify;
 pub mod open_writers;
+pub mod origin;
 pub mod subtransaction;
 pub mod xact;

@@ -6,9 +6,10 @@
 
 use pgrx::prelude::*;
 
+use super::beat;
 use crate::arguments::caller::{Caller, refuse_on_reader};
 use crate::catalog::import::BY_ALGORITHM;
-use crate::catalog::{counting, derived_death, kind, principal, token};
+use crate::catalog::{counting, derived_death, heartbeat, kind, principal, token};
 use crate::error::{ErrorReport, ReplicationError};
 use crate::pg::function::call::Call;
 use crate::pg::function::trigger::{RowChange, TriggerAnswer, TriggerCall, TriggerTuple};
@@ -29,6 +30,9 @@ use crate::pg::types::text::Text;
 /// AFTER UPDATE OR DELETE of a row of `kind`: makes every backend drop what it caches of it. Of another row, should one
 /// of the functions below ever let it fire: all that it caches.
 ///
+/// AFTER UPDATE of the row of `heartbeat` while a subscription applies it: 55000 if this reader has applied what the new
+/// primary does not have.
+///
 /// # Access
 /// none
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
@@ -38,6 +42,11 @@ fn signal_change(call: TriggerCall) -> Result<TriggerAnswer, ErrorReport> {
     match call.row_change(&kind::BY_NAME) {
         Some(RowChange::Update { old, new }) => signal(name(&old), name(&new)),
         Some(RowChange::Delete(old)) => signal(name(&old), name(&old)),
+        _ if heartbeat::exists() && call.is_on(&heartbeat::BY_ID) => {
+            if let Some(RowChange::Update { old, new }) = call.row_change(&heartbeat::BY_ID) {
+                beat::refuse_another_past(&old, &new)?;
+            }
+        }
         _ if call.is_of_rows() || call.is_on(&BY_ALGORITHM) => invalidation::signal(),
         _ => {
             invalidation::bypass_caches();

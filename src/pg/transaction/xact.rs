@@ -11,7 +11,7 @@ use std::ptr;
 use pgrx::prelude::*;
 use pgrx::{PgSqlErrorCode, pg_sys};
 
-use super::{notify, open_writers};
+use super::{notify, open_writers, origin};
 use crate::pg::process::backend_local::backend_local;
 use crate::pg::process::database;
 use crate::pg::scan::invalidation;
@@ -213,6 +213,9 @@ pub fn register(awaited: fn() -> Awaited) {
 
 #[pg_guard]
 unsafe extern "C-unwind" fn at_transaction(event: pg_sys::XactEvent::Type, _argument: *mut c_void) {
+    if event == pg_sys::XactEvent::XACT_EVENT_PRE_COMMIT {
+        origin::note();
+    }
     match event {
         pg_sys::XactEvent::XACT_EVENT_PRE_COMMIT if MUST_LAST.get() => {
             notify::send_pending();

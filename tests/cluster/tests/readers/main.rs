@@ -1,6 +1,7 @@
 //! Readers: databases that verify what a primary on another server issues and kills. A reader knows of every death that
 //! its subscription has applied, refuses to decide any itself, and says so when it has not heard from its primary.
 
+mod another_past;
 mod beats;
 mod children;
 mod copies;
