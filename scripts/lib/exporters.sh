@@ -4,14 +4,14 @@
 
 exporters=target/exporters
 
-# unpack_program PACKAGE PROGRAM: takes one program out of a package.
+# unpack_program PACKAGE PROGRAM [TREE]: takes one program out of a package, into this tree or that of the exporters.
 unpack_program() {
-  local package=$1 program=$2 fetched
-  [ ! -x "$exporters/usr/bin/$program" ] || return 0
-  mkdir -p "$exporters"
+  local package=$1 program=$2 tree=${3:-$exporters} fetched
+  [ ! -x "$tree/usr/bin/$program" ] || return 0
+  mkdir -p "$tree"
   fetched=$(mktemp -d)
   if (cd "$fetched" && apt-get download -qq -o APT::Sandbox::User= "$package") >/dev/null 2>&1 &&
-    dpkg-deb --fsys-tarfile "$fetched"/*.deb | tar -x -C "$exporters" "./usr/bin/$program"; then
+    dpkg-deb --fsys-tarfile "$fetched"/*.deb | tar -x -C "$tree" "./usr/bin/$program"; then
     rm -rf "$fetched"
     return
   fi

@@ -23,7 +23,7 @@ impl Answer {
     }
 }
 
-/// Sends a request to an address such as `127.0.0.1:8080`, and reads the answer, whose length must be told.
+/// Sends a request to an address such as `127.0.0.1:8080`, and reads the answer.
 #[must_use]
 pub fn send(address: &str, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
     try_to_send(address, method, path, headers, body).unwrap_or_else(|error| panic!("{method} {path}: {error}"))
@@ -62,7 +62,8 @@ fn receive(reader: &mut BufReader<TcpStream>) -> io::Result<Answer> {
         let Some((name, value)) = line.split_once(':') else { break };
         answer.headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
     }
-    let length: u64 = answer.header("content-length").parse().unwrap_or(0);
+    // Who does not tell the length ends the connection.
+    let length: u64 = answer.header("content-length").parse().unwrap_or(u64::MAX);
     reader.take(length).read_to_string(&mut answer.body)?;
     Ok(answer)
 }

@@ -24,6 +24,7 @@ pub fn bin_directory() -> &'static PathBuf {
 }
 
 /// The major version of the programs in this directory.
+#[must_use]
 pub fn major(bin_directory: &Path) -> u32 {
     let output = finish(as_server(&bin_directory.join("pg_config")).arg("--version"));
     let version = String::from_utf8(output.stdout).expect("pg_config prints a version");
@@ -55,6 +56,7 @@ pub fn older(what: &str) -> Option<PathBuf> {
 }
 
 /// Makes a directory that belongs to the server's user, and that only this user and root can enter.
+#[must_use]
 pub fn temporary_directory() -> PathBuf {
     // In /tmp, whatever TMPDIR says: the path of a socket is limited to 107 bytes.
     let output = finish(as_server(Path::new("mktemp")).args(["-d", "/tmp/tokenauth.XXXXXX"]));
@@ -80,6 +82,7 @@ pub fn assert_success(command: &Command, output: &Output) {
 }
 
 /// Any program, run as the server's user in an empty environment.
+#[must_use]
 pub fn as_server(program: &Path) -> Command {
     let mut command = Command::new(program);
     if geteuid().is_root() {

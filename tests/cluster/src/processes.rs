@@ -28,22 +28,36 @@ pub fn signal(process: Pid, signal: Signal) {
     let _ = kill(process, signal);
 }
 
-fn children(parent: Pid) -> Vec<Pid> {
+/// The children of a process, those that are zombies among them.
+pub fn children(parent: Pid) -> Vec<Pid> {
     let processes = fs::read_dir("/proc").expect("/proc can be read");
     processes
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok().map(Pid::from_raw))
-        .filter(|process| matches!(state(*process), Some((_, of)) if of == parent))
+        .filter(|process| Stat::of(*process).is_some_and(|stat| stat.parent == parent))
         .collect()
 }
 
 /// Whether the process runs. A zombie does not: it holds nothing any more, and in a container nobody may collect it.
 fn is_running(process: Pid) -> bool {
-    matches!(state(process), Some((state, _)) if state != "Z")
+    Stat::of(process).is_some_and(|stat| stat.state != "Z")
 }
 
-/// State and parent from `/proc/PID/stat`: `pid (name) state parent …`, where the name may contain anything.
-fn state(process: Pid) -> Option<(String, Pid)> {
-    let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
-    let mut fields = stat.rsplit_once(") ")?.1.split(' ');
-    Some((fields.next()?.to_owned(), Pid::from_raw(fields.next()?.parse().ok()?)))
+/// What the system tells of a process.
+pub struct Stat {
+    /// A letter.
+    pub state: String,
+    parent: Pid,
+    /// Who began its session.
+    pub session: Pid,
+}
+
+impl Stat {
+    /// Reads `/proc/PID/stat`: `pid (name) state parent group session …`, where the name may contain anything.
+    pub fn of(process: Pid) -> Option<Self> {
+        let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+        let fields: Vec<&str> = stat.rsplit_once(") ")?.1.split(' ').take(4).collect();
+        let [state, parent, _, session] = fields[..] else { return None };
+        let pid = |field: &str| field.parse().ok().map(Pid::from_raw);
+        Some(Self { state: state.to_owned(), parent: pid(parent)?, session: pid(session)? })
+    }
 }

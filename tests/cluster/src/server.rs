@@ -400,10 +400,15 @@ fn pid(process: &Child) -> Pid {
 }
 
 /// Waits for something that should take a moment, and panics after a minute.
-pub fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
+pub fn wait_until(what: &str, done: impl FnMut() -> bool) {
+    wait_within(PATIENCE, what, done);
+}
+
+/// Waits for something that takes its time, and panics after this.
+pub fn wait_within(patience: Duration, what: &str, mut done: impl FnMut() -> bool) {
     let start = Instant::now();
     while !done() {
-        assert!(start.elapsed() < PATIENCE, "waited {PATIENCE:?} for {what}");
+        assert!(start.elapsed() < patience, "waited {patience:?} for {what}");
         sleep(Duration::from_millis(20));
     }
 }
