@@ -42,7 +42,7 @@ pub fn are_there(snapshot: &LatestSnapshot) -> bool {
 
 /// Whether the child with this digest was revoked.
 pub fn is_recorded(digest: &Digest, snapshot: &LatestSnapshot) -> bool {
-    BY_DIGEST.find(IndexKey::Bytes(digest.as_bytes()), snapshot, |_| ()).is_some()
+    BY_DIGEST.find_often(IndexKey::Bytes(digest.as_bytes()), snapshot, |_| ()).is_some()
 }
 
 /// Records that a child of this token, which would work until this end, was revoked. Returns whether it was not before.

@@ -90,9 +90,9 @@ impl Narrowing {
         self.scopes.as_ref().map_or_else(|| parents.clone(), |own| own.intersect(parents))
     }
 
-    /// Whether it leaves all scopes as they are.
-    pub fn leaves_scopes(&self) -> bool {
-        self.scopes.is_none()
+    /// The scopes that it is narrowed to; `None`: it leaves all as they are.
+    pub fn own_scopes(&self) -> Option<&Scopes> {
+        self.scopes.as_ref()
     }
 
     /// Whether this scope is left, if the parent grants it.

@@ -13,6 +13,7 @@ use crate::model::data_scope::DataScopes;
 use crate::model::narrowing::Narrowing;
 use crate::model::network::{Client, Network, admits};
 use crate::model::token_state::{has_begun, has_ended};
+use crate::pg::process::shared_memory::prefetch;
 use crate::pg::types::clock::Timestamp;
 use crate::pg::types::composite::{CachedComposite, CachedDatum};
 use crate::pg::types::text::Text;
@@ -38,6 +39,9 @@ pub struct Accepted {
     pub(super) digest: Option<[u8; 32]>,
     /// Whether the token has a successor.
     pub(super) rotated: bool,
+    /// Whether its kind has a rate. What it grants, and so its kind, is looked at only where that is asked for: each
+    /// child may have its own.
+    pub(super) is_rated: bool,
     pub(super) expires_at: Timestamp,
     pub(super) owner: Box<[u8]>,
     /// What it grants, and its kind.
@@ -55,12 +59,26 @@ pub struct Conditions {
     pub(super) data_scopes: DataScopes,
     /// Of a child: what it leaves of its parent, which the token is.
     pub(super) narrowing: Option<Rc<Narrowing>>,
+    /// Whether the child has networks of its own. Without any, its narrowing need not be looked at.
+    is_confined: bool,
 }
 
 impl Conditions {
+    /// Those of a token, or of a child of one.
+    pub(super) fn new(
+        pepper: Option<Rc<Peppering>>,
+        not_before: Option<Timestamp>,
+        networks: Option<Box<[Network]>>,
+        data_scopes: DataScopes,
+        narrowing: Option<Rc<Narrowing>>,
+    ) -> Self {
+        let is_confined = narrowing.as_ref().is_some_and(|narrowing| narrowing.networks().is_some());
+        Conditions { pepper, not_before, networks, data_scopes, narrowing, is_confined }
+    }
+
     /// The conditions, if there are any.
     pub(super) fn boxed(self) -> Option<Box<Self>> {
-        let Conditions { pepper, not_before, networks, data_scopes, narrowing } = &self;
+        let Conditions { pepper, not_before, networks, data_scopes, narrowing, .. } = &self;
         let has_any = pepper.is_some()
             || not_before.is_some()
             || networks.is_some()
@@ -132,7 +150,18 @@ impl Accepted {
 
     /// Takes one use from the allowance of the token, and returns whether there was one. Called last.
     pub(super) fn is_admitted(&self, now: Timestamp) -> bool {
-        self.effective.kind().rate.is_none_or(|rate| usage::admit(self.id, rate, now).is_ok())
+        !self.is_rated || self.effective.kind().rate.is_none_or(|rate| usage::admit(self.id, rate, now).is_ok())
+    }
+
+    /// Asks the processor for what judging and answering will need, of this and of what counts its uses: something else
+    /// can be computed meanwhile.
+    #[inline]
+    pub(super) fn prefetch(&self) {
+        usage::prefetch(self.id, true);
+        if let Some(conditions) = &self.conditions {
+            prefetch(&**conditions);
+        }
+        self.cached_answer.prefetch();
     }
 
     /// Computes its weight: the cached answer does not exist yet, but `shown` is the size of what only that will hold.
@@ -155,7 +184,7 @@ impl Conditions {
         self.narrowing.is_some() == CHILD
             && has_begun(self.not_before, now)
             && admits(self.networks.as_deref(), client)
-            && self.narrowing.as_ref().is_none_or(|narrowing| narrowing.admits(client))
+            && (!self.is_confined || self.narrowing.as_ref().is_none_or(|narrowing| narrowing.admits(client)))
     }
 }
 

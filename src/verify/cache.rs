@@ -9,6 +9,7 @@
 
 pub mod derived;
 pub mod effective;
+mod imports;
 mod principals;
 pub mod set_associative;
 mod sources;
@@ -38,6 +39,7 @@ use crate::settings;
 use crate::token::{Digest, ImportKey, Lookup};
 use crate::usage;
 use effective::{Combinations, Effective};
+pub use imports::{import_key, imports};
 pub use principals::Owner;
 use principals::Principals;
 use set_associative::{SetAssociative, Weigh};
@@ -48,7 +50,7 @@ struct Cache {
     /// The generation in which everything was dropped last.
     since: u64,
     cache_size: usize,
-    /// By lookup, children by their digest; a token comes from its own row, its owner's and its kind's, and a child
+    /// By lookup, children by their signature; a token comes from its own row, its owner's and its kind's, and a child
     /// from those of its parent.
     tokens: SetAssociative<Accepted, 3>,
     principals: Principals,
@@ -73,9 +75,14 @@ mod share {
         settings::cache_size() / scope_interner::SHARE
     }
 
+    /// What children leave of combinations.
+    pub fn narrowed() -> usize {
+        combinations() / 2
+    }
+
     /// Tokens and principals together.
     pub fn rows() -> usize {
-        settings::cache_size() - 2 * combinations()
+        settings::cache_size() - 2 * combinations() - narrowed()
     }
 
     /// Tokens: principals make room for those that come again, since a cached token needs no principal.
@@ -135,10 +142,15 @@ impl Cache {
     fn is_obstructed(&self) -> bool {
         let changes = invalidation::last_generation() - self.since;
         changes > 0
-            && [self.combinations.full(), scope_interner::full(), self.principals.full()]
-                .into_iter()
-                .flatten()
-                .any(|full| full as u64 <= changes)
+            && [
+                self.combinations.full(),
+                self.combinations.full_of_narrowed(),
+                scope_interner::full(),
+                self.principals.full(),
+            ]
+            .into_iter()
+            .flatten()
+            .any(|full| full as u64 <= changes)
     }
 
     /// Stores an accepted token if it is worth it, and returns whether it does.
@@ -184,17 +196,14 @@ fn cached<T, E>(
 pub fn ask(lookup: Lookup, digest: &Digest, question: &Question) -> Result<Option<Outcome>, Error> {
     let Some(generation) = generation() else {
         let (resolved, _) = settled(invalidation::generation(), |snapshot, _| read(lookup, digest, snapshot, None));
-        return Ok(resolved?.map(|resolved| {
-            resolved.judge(question, |Resolved { token, owner, kind, .. }| {
-                Rc::new(Effective::of(kind, token.scopes.as_deref(), &owner.principal.permissions))
-            })
-        }));
+        return Ok(resolved?.map(|resolved| resolved.judge(question, effective_alone)));
     };
     let key = lookup.to_bits();
-    if let Some(known) = known(key, generation)
-        && let Some(outcome) = recalled::<false>(known, digest, question)
-    {
-        return Ok(Some(outcome));
+    if let Some(known) = known(key, generation) {
+        known.prefetch();
+        if let Some(outcome) = recalled::<false>(known, digest, question) {
+            return Ok(Some(outcome));
+        }
     }
     let (resolved, generation) =
         settled(generation, |snapshot, generation| read(lookup, digest, snapshot, Some(generation)));
@@ -213,7 +222,6 @@ fn recalled<const CHILD: bool>(known: Rc<Accepted>, digest: &Digest, question: &
     if !question.is_answered_by(&known) {
         return None;
     }
-    usage::prefetch(known.id, true);
     let now = Timestamp::now();
     if !known.is_still::<CHILD>(digest, question, now) || !known.is_admitted(now) {
         return None;
@@ -235,6 +243,16 @@ fn judged(resolved: Resolved, key: u64, lookup: Lookup, question: &Question, gen
     outcome
 }
 
+/// What a token grants, or a child of it.
+fn effective_alone(Resolved { token, owner, kind, .. }: &Resolved) -> Rc<Effective> {
+    let effective = Effective::of(kind, token.scopes.as_deref(), &owner.principal.permissions);
+    Rc::new(match token.own_scopes() {
+        Some(own) => effective.narrowed(own),
+        None => effective,
+    })
+}
+
+/// The same, shared with others.
 fn effective(resolved: &Resolved) -> Rc<Effective> {
     let Resolved { token, owner, kind, .. } = resolved;
     CACHE.with_borrow_mut(|cache| {
@@ -243,40 +261,12 @@ fn effective(resolved: &Resolved) -> Rc<Effective> {
             cache.clear();
         }
         let (chosen, permissions) = (token.scopes.as_ref(), &owner.principal.permissions);
-        cache.combinations.effective(kind, chosen, permissions, share::combinations())
+        let effective = cache.combinations.effective(kind, chosen, permissions, share::combinations());
+        match token.own_scopes() {
+            Some(own) => cache.combinations.narrowed(&effective, own, share::narrowed()),
+            None => effective,
+        }
     })
-}
-
-/// Which algorithms imported tokens have.
-pub fn imports() -> Imports {
-    let Some(generation) = generation() else {
-        return settled(invalidation::generation(), |snapshot, _| Imports::read(snapshot)).0;
-    };
-    if let Some(imports) = CACHE.with_borrow_mut(|cache| cache.fresh().imports.clone()) {
-        return imports;
-    }
-    let (imports, generation) = settled(generation, |snapshot, _| Imports::read(snapshot));
-    if invalidation::last_generation() == generation {
-        CACHE.with_borrow_mut(|cache| cache.fresh().imports = Some(imports.clone()));
-    }
-    imports
-}
-
-/// The key of an older system with this id.
-///
-/// # Errors
-/// 55000 when it is missing, or the key file has another key under its id.
-pub fn import_key(id: &str) -> Result<Rc<NamedKey<ImportKey>>, KeyError> {
-    let read = || keys::named(id.as_bytes(), &LatestSnapshot::take());
-    let Some(generation) = generation() else {
-        return read();
-    };
-    cached(
-        generation,
-        |cache| cache.import_keys.iter().find(|key| *key.id == *id).map(Rc::clone),
-        read,
-        |cache, key| cache.import_keys.push(Rc::clone(key)),
-    )
 }
 
 /// The current generation; `None` if nothing may be cached.

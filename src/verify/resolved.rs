@@ -88,7 +88,7 @@ impl TokenRow {
         pepper: impl FnOnce(&[u8]) -> Result<Rc<Peppering>, KeyError>,
     ) -> Result<Option<(Self, PublicKey)>, KeyError> {
         BY_LOOKUP
-            .find(IndexKey::Bigint(lookup.to_bigint()), snapshot, |row| {
+            .find_often(IndexKey::Bigint(lookup.to_bigint()), snapshot, |row| {
                 let Some(stored) = row.bytes(column::DERIVE_KEY) else {
                     return Ok(None);
                 };
@@ -99,6 +99,11 @@ impl TokenRow {
                 Ok(key.map(|key| (TokenRow::read(row, child.clone(), None), key)))
             })
             .unwrap_or(Ok(None))
+    }
+
+    /// The scopes that the child that was presented is narrowed to, if one was, and is.
+    pub fn own_scopes(&self) -> Option<&Scopes> {
+        self.narrowing.as_ref().and_then(|narrowing| narrowing.own_scopes())
     }
 
     fn read(row: &Row, digest: Digest, pepper: Option<Rc<Peppering>>) -> Self {
@@ -165,11 +170,7 @@ impl Resolved {
         };
         match verdict {
             Verdict::Valid => {
-                let parents = effective(&self);
-                let effective = match &self.token.narrowing {
-                    Some(narrowing) if !narrowing.leaves_scopes() => Rc::new(parents.narrowed(narrowing)),
-                    _ => parents,
-                };
+                let effective = effective(&self);
                 self.accepted(effective)
             }
             Verdict::OwnerInactive => {
@@ -204,10 +205,11 @@ impl Resolved {
             id,
             digest: digest.as_bytes().try_into().ok(),
             rotated,
+            is_rated: self.kind.rate.is_some(),
             expires_at: expires_at.unwrap_or(Timestamp::INFINITY),
             owner: owner.into_bytes(),
             effective,
-            conditions: Conditions { pepper, not_before, networks, data_scopes, narrowing }.boxed(),
+            conditions: Conditions::new(pepper, not_before, networks, data_scopes, narrowing).boxed(),
             cached_answer: CachedDatum::default(),
             weight: 0,
         };

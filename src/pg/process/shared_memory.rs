@@ -43,9 +43,10 @@ pub fn slots() -> Option<Slots<'static>> {
     Some(unsafe { borrow(header, CAPACITY.load(Relaxed)) })
 }
 
-/// Asks the processor for a part of memory that is about to be written, so that others can be waited for meanwhile.
+/// Asks the processor for the begin of a part of memory that is about to be used, so that others can be waited for
+/// meanwhile.
 #[inline]
-pub fn prefetch<T>(part: &T) {
+pub fn prefetch<T: ?Sized>(part: &T) {
     // SAFETY: a hint, which reads nothing and cannot fault.
     #[cfg(target_arch = "x86_64")]
     unsafe {

@@ -143,6 +143,14 @@ impl CachedDatum {
         self.0.get().is_some()
     }
 
+    /// Asks the processor for it.
+    #[inline]
+    pub fn prefetch(&self) {
+        if let Some(kept) = self.0.get() {
+            kept.prefetch();
+        }
+    }
+
     /// Keeps a copy of a formed tuple.
     ///
     /// # Safety

@@ -6,6 +6,7 @@ use pgrx::{IntoDatum, pg_sys, varsize_any};
 
 use super::array::TextArray;
 use super::memory::copied;
+use crate::pg::process::shared_memory::prefetch;
 
 /// A copy of a varlena value.
 pub struct Detached(Box<[u8]>);
@@ -35,6 +36,9 @@ impl Detached {
 /// follow them, which are few: a cached value takes no more room than it must.
 pub struct DetachedAround(Box<[u8]>);
 
+/// How many bytes a processor fetches at once.
+const CACHE_LINE: usize = 64;
+
 /// How many bytes say how many follow.
 const COUNT: usize = size_of::<u16>();
 
@@ -53,6 +57,12 @@ impl DetachedAround {
         kept.extend_from_slice(after);
         kept.extend_from_slice(&count.to_ne_bytes());
         Some(DetachedAround(kept.into()))
+    }
+
+    /// Asks the processor for it.
+    #[inline]
+    pub(in crate::pg) fn prefetch(&self) {
+        self.0.chunks(CACHE_LINE).for_each(prefetch);
     }
 
     /// The value in the current memory context, with these bytes in the hole, which must have their length.

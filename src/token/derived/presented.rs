@@ -23,6 +23,17 @@ impl<'a> DerivedText<'a> {
             && text.len().checked_sub(SIGNATURE_LEN + 1).is_some_and(|before| text[before] == SEPARATOR)
     }
 
+    /// A number that tells the text from those of other signatures, for whoever keeps children by it. Looks at nothing
+    /// else, and says nothing of whether this is a child.
+    #[inline]
+    pub fn number(text: &[u8]) -> u64 {
+        let last = text.last_chunk::<16>().map_or(0, |last| u128::from_le_bytes(*last));
+        // The digits differ in few bits of each byte. A product has all of them in its upper half, and that of an odd
+        // number loses none.
+        let mixed = last.wrapping_mul(0x9E37_79B9_7F4A_7C15_F39C_C060_5CED_C835);
+        (mixed >> 64) as u64 ^ mixed as u64
+    }
+
     /// Parses a presented text. White space around it is not tolerated.
     ///
     /// # Errors

@@ -1,6 +1,8 @@
+use std::collections::HashSet;
+
 use hmac::{Hmac, Mac};
 use proptest::prelude::*;
-use sha2::Sha256;
+use sha2::{Digest as _, Sha256, Sha512};
 
 use super::*;
 use crate::token::{BODY_LEN, Digest, KEY_LEN, LOOKUP_LEN, Lookup, NewToken, Pepper, Prefix, Presented, vectors};
@@ -253,4 +255,18 @@ proptest! {
         let text = signed(&parent, &caveats, &DerivingKey::of(parent.as_bytes()));
         let _ = DerivedText::parse(text.as_bytes());
     }
+}
+
+#[test]
+fn the_numbers_of_children_differ_and_are_spread() {
+    let number = |of: u32| {
+        let signature = signature::encode(&Sha512::digest(of.to_be_bytes()).into());
+        DerivedText::number(&[b"key_00000000000.e.", &signature[..]].concat())
+    };
+    let numbers: Vec<u64> = (0..500).map(number).collect();
+    let distinct = |part: fn(u64) -> u64| numbers.iter().map(|&number| part(number)).collect::<HashSet<_>>().len();
+    assert_eq!(distinct(|number| number), 500);
+    // Those bits by which a table chooses a place, and those by which it tells what it has seen.
+    assert_eq!(distinct(|number| number % 32), 32);
+    assert!(distinct(|number| number >> 48) > 450);
 }

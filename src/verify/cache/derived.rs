@@ -1,22 +1,22 @@
 //! Children of tokens: judged by the rows of their parents, and cached once their signature was checked.
 //!
-//! A signature takes some thirty times as long as all the rest, so a child that was accepted is cached like a token, by
+//! A signature takes some thirty times as long as all the rest, so a child that was accepted is cached like a token, with
 //! its own digest, and comes from the rows of its parent. One that was not accepted is never stored, so that a flood of
 //! forged ones evicts nothing. Whoever revokes a single child tells its parent's row, and that there are such deaths.
 
 use std::rc::Rc;
 
-use super::{cached, find_kind, find_owner, judged, kind_of, known, owner, recalled, settled};
+use super::{cached, effective_alone, find_kind, find_owner, judged, kind_of, known, owner, recalled, settled};
 use crate::catalog::derived_death;
 use crate::error::{Error, KeyError};
 use crate::keys;
 use crate::pg::scan::invalidation;
 use crate::pg::scan::snapshot::LatestSnapshot;
-use crate::token::{Digest, Lookup};
+use crate::token::Digest;
+use crate::token::derived::DerivedText;
 use crate::usage;
 use crate::verify::Question;
 use crate::verify::answer::Outcome;
-use crate::verify::cache::effective::Effective;
 use crate::verify::cache::sources::Sources;
 use crate::verify::derived::Child;
 use crate::verify::resolved::{Resolved, TokenRow};
@@ -36,12 +36,16 @@ pub enum Answer {
 /// # Errors
 /// 55000 when the parent's pepper is missing, or the key file has another key under its id.
 pub fn ask(text: &[u8], question: &Question) -> Result<Answer, Error> {
-    let digest = Digest::sha256(text);
     let Some(generation) = super::generation() else {
-        return ask_uncached(text, &digest, question);
+        return ask_uncached(text, &Digest::sha256(text), question);
     };
-    let key = Lookup::of_digest(&digest).to_bits();
+    // Looked for by its signature, which is there already: what is cached of it arrives while its digest is computed.
+    let key = DerivedText::number(text);
     let known = known(key, generation);
+    if let Some(known) = &known {
+        known.prefetch();
+    }
+    let digest = Digest::sha256(text);
     if let Some(known) = &known
         && let Some(outcome) = recalled::<true>(Rc::clone(known), &digest, question)
     {
@@ -62,11 +66,7 @@ pub fn ask(text: &[u8], question: &Question) -> Result<Answer, Error> {
 fn ask_uncached(text: &[u8], digest: &Digest, question: &Question) -> Result<Answer, Error> {
     let Ok(child) = Child::parse(text) else { return Ok(Answer::Malformed) };
     let (resolved, _) = settled(invalidation::generation(), |snapshot, _| read(&child, digest, snapshot, None, false));
-    Ok(resolved?.map_or(Answer::Unknown, |resolved| {
-        Answer::Judged(resolved.judge(question, |Resolved { token, owner, kind, .. }| {
-            Rc::new(Effective::of(kind, token.scopes.as_deref(), &owner.principal.permissions))
-        }))
-    }))
+    Ok(resolved?.map_or(Answer::Unknown, |resolved| Answer::Judged(resolved.judge(question, effective_alone))))
 }
 
 /// Reads the parent of a child with its owner and kind, narrowed to what the child leaves of it; `None` if the child is

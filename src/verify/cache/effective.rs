@@ -1,14 +1,13 @@
 //! What tokens grant now, computed once for each combination of kind, chosen scopes and owner's permissions.
 //!
 //! A million tokens have only a few combinations. All tokens with the same one share both the set that questions are
-//! checked against and the array that is returned.
+//! checked against and the array that is returned, and so do children that narrow it to the same scopes.
 
 use std::collections::HashMap;
 use std::rc::Rc;
 
 use crate::catalog::scope_interner;
 use crate::model::kind::Kind;
-use crate::model::narrowing::Narrowing;
 use crate::model::scope::{Scope, Scopes};
 use crate::pg::types::detached_datum::DetachedTexts;
 
@@ -27,9 +26,9 @@ impl Effective {
         Effective { kind: Rc::clone(kind), scopes, array }
     }
 
-    /// What is left of it for a child.
-    pub fn narrowed(&self, narrowing: &Narrowing) -> Self {
-        let scopes = narrowing.scopes(&self.scopes);
+    /// What is left of it for a child that is narrowed to these scopes.
+    pub fn narrowed(&self, to: &Scopes) -> Self {
+        let scopes = to.intersect(&self.scopes);
         let array = DetachedTexts::of(scopes.iter().collect());
         Effective { kind: Rc::clone(&self.kind), scopes, array }
     }
@@ -66,6 +65,10 @@ pub struct Combinations {
     known: HashMap<Addresses, CachedCombination>,
     size: usize,
     is_full: bool,
+    /// By the address of what their parents grant.
+    narrowed: HashMap<usize, Narrowed>,
+    narrowed_size: usize,
+    is_narrowed_full: bool,
 }
 
 /// The addresses of a combination's parts. Equal parts at other addresses only cost another entry.
@@ -76,6 +79,13 @@ struct CachedCombination {
     effective: Rc<Effective>,
     _chosen: Option<Rc<Scopes>>,
     _permissions: Rc<Scopes>,
+}
+
+/// What is left of one combination for children, by the scopes that they are narrowed to.
+struct Narrowed {
+    /// Kept alive, and so at its address.
+    _parents: Rc<Effective>,
+    left: HashMap<Scopes, Rc<Effective>>,
 }
 
 impl Combinations {
@@ -109,8 +119,35 @@ impl Combinations {
         effective
     }
 
+    /// Returns what is left for a child that is narrowed to these scopes, of what its parent grants; stores it unless all
+    /// of these would then take more than `most` bytes.
+    pub fn narrowed(&mut self, parents: &Rc<Effective>, to: &Scopes, most: usize) -> Rc<Effective> {
+        /// The overhead of the maps.
+        const OVERHEAD: usize = 96;
+        let address = Rc::as_ptr(parents).addr();
+        if let Some(known) = self.narrowed.get(&address).and_then(|of| of.left.get(to)) {
+            return Rc::clone(known);
+        }
+        let left = Rc::new(parents.narrowed(to));
+        let size = self.narrowed_size + OVERHEAD + to.size() + left.size();
+        self.is_narrowed_full = size > most;
+        if !self.is_narrowed_full {
+            self.narrowed_size = size;
+            let of = self.narrowed.entry(address);
+            let of = of.or_insert_with(|| Narrowed { _parents: Rc::clone(parents), left: HashMap::new() });
+            of.left.insert(to.clone(), Rc::clone(&left));
+        }
+        left
+    }
+
     /// How many there are, if there was no room for the one asked for last.
     pub fn full(&self) -> Option<usize> {
         self.is_full.then_some(self.known.len())
+    }
+
+    /// As [`full`](Self::full), of what is left for children.
+    pub fn full_of_narrowed(&self) -> Option<usize> {
+        let count = || self.narrowed.values().map(|of| of.left.len()).sum();
+        self.is_narrowed_full.then(count)
     }
 }
