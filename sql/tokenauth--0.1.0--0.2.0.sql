@@ -402,5 +402,44 @@ COMMENT ON FUNCTION tokenauth.make_publication IS 'Publishes the tables that rea
 COMMENT ON FUNCTION tokenauth.usage_export IS 'Returns a batch of the usage that this standby or reader has counted, for usage_import on the primary; NULL when there is none';
 COMMENT ON FUNCTION tokenauth.usage_import IS 'Adds a batch of usage from a standby or a reader, each batch once; returns the number of its tokens, 0 for a batch added before';
 
+-- Readers: whatever else a statement by hand could change there.
+CREATE FUNCTION tokenauth.guard_copied() RETURNS trigger
+STRICT VOLATILE PARALLEL UNSAFE LANGUAGE c AS 'MODULE_PATHNAME', 'guard_copied_wrapper';
+
+COMMENT ON FUNCTION tokenauth.guard_copied IS 'Internal: trigger on tables that a reader does not write, and of which backends cache nothing';
+
+CREATE TRIGGER guard_copied
+    BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON tokenauth.member
+    FOR EACH STATEMENT EXECUTE FUNCTION tokenauth.guard_copied();
+CREATE TRIGGER guard_copied
+    BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON tokenauth.mass_death
+    FOR EACH STATEMENT EXECUTE FUNCTION tokenauth.guard_copied();
+CREATE TRIGGER guard_copied
+    BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON tokenauth.key
+    FOR EACH STATEMENT EXECUTE FUNCTION tokenauth.guard_copied();
+CREATE TRIGGER guard_copied
+    BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON tokenauth.heartbeat
+    FOR EACH STATEMENT EXECUTE FUNCTION tokenauth.guard_copied();
+CREATE TRIGGER guard_copied
+    BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON tokenauth.usage_batch
+    FOR EACH STATEMENT EXECUTE FUNCTION tokenauth.guard_copied();
+CREATE TRIGGER guard_copied
+    BEFORE INSERT ON tokenauth.event
+    FOR EACH STATEMENT EXECUTE FUNCTION tokenauth.guard_copied();
+
+ALTER TABLE tokenauth.member ENABLE ALWAYS TRIGGER guard_copied;
+ALTER TABLE tokenauth.mass_death ENABLE ALWAYS TRIGGER guard_copied;
+ALTER TABLE tokenauth.key ENABLE ALWAYS TRIGGER guard_copied;
+ALTER TABLE tokenauth.heartbeat ENABLE ALWAYS TRIGGER guard_copied;
+ALTER TABLE tokenauth.usage_batch ENABLE ALWAYS TRIGGER guard_copied;
+ALTER TABLE tokenauth.event ENABLE ALWAYS TRIGGER guard_copied;
+
+COMMENT ON TRIGGER guard_copied ON tokenauth.member IS 'Refuses on a reader every change but those of its subscription';
+COMMENT ON TRIGGER guard_copied ON tokenauth.mass_death IS 'Refuses on a reader every change but those of its subscription';
+COMMENT ON TRIGGER guard_copied ON tokenauth.key IS 'Refuses on a reader every change but those of its subscription';
+COMMENT ON TRIGGER guard_copied ON tokenauth.heartbeat IS 'Refuses on a reader every change but those of its subscription';
+COMMENT ON TRIGGER guard_copied ON tokenauth.usage_batch IS 'Refuses on a reader every change but those of its subscription';
+COMMENT ON TRIGGER guard_copied ON tokenauth.event IS 'Refuses on a reader to record what it does not do';
+
 -- Last, since it is for everything that this script has made: nothing of that is granted to anybody.
 SELECT tokenauth.strip_grants();

@@ -65,6 +65,7 @@ extension_sql_file!(
         triggers::event::refuse_change,
         triggers::invalidation::signal_change,
         triggers::invalidation::signal_derived_death,
+        triggers::invalidation::guard_copied,
         triggers::invalidation::signal_principal,
         triggers::invalidation::signal_token
     ]

@@ -71,6 +71,7 @@ COMMENT ON FUNCTION tokenauth.put_principal IS 'Makes a principal known or chang
 COMMENT ON FUNCTION tokenauth.refuse_change IS 'Internal: trigger on tokenauth.event';
 COMMENT ON FUNCTION tokenauth.signal_change IS 'Internal: trigger on the tables that verification reads';
 COMMENT ON FUNCTION tokenauth.signal_derived_death IS 'Internal: trigger on the table of children that were revoked by themselves';
+COMMENT ON FUNCTION tokenauth.guard_copied IS 'Internal: trigger on tables that a reader does not write, and of which backends cache nothing';
 COMMENT ON FUNCTION tokenauth.signal_token IS 'Internal: tells that a token has changed';
 COMMENT ON FUNCTION tokenauth.signal_principal IS 'Internal: tells that a principal has changed';
 COMMENT ON FUNCTION tokenauth.guard_kind IS 'Internal: trigger on tokenauth.kind';

@@ -114,3 +114,37 @@ COMMENT ON TRIGGER signal_update ON tokenauth.principal IS 'Makes every backend 
 COMMENT ON TRIGGER signal_update ON tokenauth.token IS 'Makes every backend drop what it caches of a changed row';
 COMMENT ON TRIGGER signal_delete ON tokenauth.principal IS 'Makes every backend drop what it caches of a removed row';
 COMMENT ON TRIGGER signal_delete ON tokenauth.token IS 'Makes every backend drop what it caches of a removed row';
+
+-- Of these backends cache nothing, and a reader writes them as little as the others.
+CREATE TRIGGER guard_copied
+    BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON tokenauth.member
+    FOR EACH STATEMENT EXECUTE FUNCTION tokenauth.guard_copied();
+CREATE TRIGGER guard_copied
+    BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON tokenauth.mass_death
+    FOR EACH STATEMENT EXECUTE FUNCTION tokenauth.guard_copied();
+CREATE TRIGGER guard_copied
+    BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON tokenauth.key
+    FOR EACH STATEMENT EXECUTE FUNCTION tokenauth.guard_copied();
+CREATE TRIGGER guard_copied
+    BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON tokenauth.heartbeat
+    FOR EACH STATEMENT EXECUTE FUNCTION tokenauth.guard_copied();
+CREATE TRIGGER guard_copied
+    BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON tokenauth.usage_batch
+    FOR EACH STATEMENT EXECUTE FUNCTION tokenauth.guard_copied();
+CREATE TRIGGER guard_copied
+    BEFORE INSERT ON tokenauth.event
+    FOR EACH STATEMENT EXECUTE FUNCTION tokenauth.guard_copied();
+
+ALTER TABLE tokenauth.member ENABLE ALWAYS TRIGGER guard_copied;
+ALTER TABLE tokenauth.mass_death ENABLE ALWAYS TRIGGER guard_copied;
+ALTER TABLE tokenauth.key ENABLE ALWAYS TRIGGER guard_copied;
+ALTER TABLE tokenauth.heartbeat ENABLE ALWAYS TRIGGER guard_copied;
+ALTER TABLE tokenauth.usage_batch ENABLE ALWAYS TRIGGER guard_copied;
+ALTER TABLE tokenauth.event ENABLE ALWAYS TRIGGER guard_copied;
+
+COMMENT ON TRIGGER guard_copied ON tokenauth.member IS 'Refuses on a reader every change but those of its subscription';
+COMMENT ON TRIGGER guard_copied ON tokenauth.mass_death IS 'Refuses on a reader every change but those of its subscription';
+COMMENT ON TRIGGER guard_copied ON tokenauth.key IS 'Refuses on a reader every change but those of its subscription';
+COMMENT ON TRIGGER guard_copied ON tokenauth.heartbeat IS 'Refuses on a reader every change but those of its subscription';
+COMMENT ON TRIGGER guard_copied ON tokenauth.usage_batch IS 'Refuses on a reader every change but those of its subscription';
+COMMENT ON TRIGGER guard_copied ON tokenauth.event IS 'Refuses on a reader to record what it does not do';

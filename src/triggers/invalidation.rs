@@ -98,6 +98,21 @@ fn signal_parent(row: &TriggerTuple) {
     }
 }
 
+/// Internal: trigger on tables that a reader does not write, and of which backends cache nothing.
+///
+/// BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE on `member`, `mass_death`, `key`, `heartbeat` and `usage_batch`, BEFORE
+/// INSERT on `event`: as `signal_change`, but that nobody has anything to drop.
+///
+/// Added in 0.2.0.
+///
+/// # Access
+/// none
+#[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
+fn guard_copied(_call: TriggerCall) -> Result<TriggerAnswer, ErrorReport> {
+    refuse_on_reader_unless_updating()?;
+    Ok(TriggerAnswer::nothing())
+}
+
 /// An update of the extension may have to change rows on a reader as well.
 fn refuse_on_reader_unless_updating() -> Result<(), ReplicationError> {
     if role::is_creating_extension() { Ok(()) } else { refuse_on_reader() }

@@ -116,12 +116,17 @@ fn altered_triggers() -> Vec<Finding> {
                         ('kind', 'signal', 'A'), ('principal', 'signal', 'A'), ('token', 'signal', 'A'),
                         ('import', 'signal', 'A'), ('import', 'signal_apply', 'R'),
                         ('derived_death', 'signal', 'A'), ('derived_death', 'signal_row', 'A'),
+                        ('member', 'guard_copied', 'A'), ('mass_death', 'guard_copied', 'A'),
+                        ('key', 'guard_copied', 'A'), ('heartbeat', 'guard_copied', 'A'),
+                        ('usage_batch', 'guard_copied', 'A'), ('event', 'guard_copied', 'A'),
                         ('kind', 'signal_row', 'A'),
                         ('principal', 'signal_update', 'A'), ('principal', 'signal_delete', 'A'),
                         ('token', 'signal_update', 'A'), ('token', 'signal_delete', 'A')) w (on_table, name, enabled)
            JOIN pg_class c ON c.relname = w.on_table AND c.relnamespace = 'tokenauth'::regnamespace
            LEFT JOIN pg_trigger t ON t.tgrelid = c.oid AND t.tgname = w.name AND NOT t.tgisinternal
           WHERE t.tgenabled IS DISTINCT FROM w.enabled::\"char\"
+            -- Releases before 0.2.0 do not have it.
+            AND (w.name <> 'guard_copied' OR to_regprocedure('tokenauth.guard_copied()') IS NOT NULL)
           ORDER BY 1",
     );
     FIND.all(&[], |row| Finding {

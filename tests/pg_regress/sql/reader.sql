@@ -73,6 +73,23 @@ SET session_replication_role = replica;
 UPDATE tokenauth.principal SET active = false;
 \echo :SQLSTATE
 RESET session_replication_role;
+-- … none of the tables that a subscription brings, nor history, may be added to, changed or emptied
+CREATE FUNCTION written(statement text) RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+    EXECUTE statement;
+    RETURN 'written';
+EXCEPTION WHEN others THEN
+    RETURN SQLSTATE;
+END $$;
+SET client_min_messages = warning;
+SELECT t.name, written(format('INSERT INTO tokenauth.%I DEFAULT VALUES', t.name)) AS insert,
+       written(format('UPDATE tokenauth.%I SET %I = %2$I', t.name,
+                      (SELECT attname FROM pg_attribute WHERE attrelid = c.oid AND attnum = 1))) AS update,
+       written(format('DELETE FROM tokenauth.%I', t.name)) AS delete, written(format('TRUNCATE tokenauth.%I CASCADE', t.name)) AS truncate
+  FROM unnest('{derived_death,heartbeat,import,key,kind,mass_death,member,principal,token,usage_batch,event}'::text[]) t (name)
+  JOIN pg_class c ON c.oid = format('tokenauth.%I', t.name)::regclass
+ ORDER BY t.name;
+RESET client_min_messages;
 
 -- the triggers of a bound table
 UPDATE users SET is_active = false;
@@ -87,7 +104,9 @@ SELECT tokenauth.verify(:'token');
 \echo :SQLSTATE
 SELECT tokenauth.sign_in(:'token');
 \echo :SQLSTATE
+SET tokenauth.reader = off;
 INSERT INTO tokenauth.heartbeat VALUES (true, clock_timestamp());
+SET tokenauth.reader = on;
 SELECT tokenauth.verify(:'token');
 \echo :SQLSTATE
 RESET tokenauth.max_staleness;

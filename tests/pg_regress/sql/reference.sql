@@ -561,6 +561,7 @@ INSERT INTO described VALUES
     ('refuse_change', '', 'trigger', 'Internal: trigger on tokenauth.event'),
     ('signal_change', '', 'trigger', 'Internal: trigger on the tables that verification reads'),
     ('signal_derived_death', '', 'trigger', 'Internal: trigger on the table of children that were revoked by themselves'),
+    ('guard_copied', '', 'trigger', 'Internal: trigger on tables that a reader does not write, and of which backends cache nothing'),
     ('signal_token', 'was bigint, becomes bigint', 'boolean', 'Internal: tells that a token has changed'),
     ('signal_principal', 'was text, becomes text', 'boolean', 'Internal: tells that a principal has changed'),
     ('guard_kind', '', 'trigger', 'Internal: trigger on tokenauth.kind'),

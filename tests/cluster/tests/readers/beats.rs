@@ -173,7 +173,11 @@ fn a_beat_from_the_future_is_not_believed() {
         });
         // As if the primary's clock had been wrong when the last one was written.
         on_reader
-            .batch_execute(&format!("UPDATE tokenauth.heartbeat SET at = clock_timestamp() + interval '{by}'"))
+            .batch_execute(&format!(
+                "SET tokenauth.reader = off;
+                 UPDATE tokenauth.heartbeat SET at = clock_timestamp() + interval '{by}';
+                 RESET tokenauth.reader"
+            ))
             .unwrap();
         let mut session = reader.connect("postgres");
         session.batch_execute("SET tokenauth.max_staleness = '20s'").unwrap();

@@ -27,6 +27,7 @@ const OPERATIONS: &[&str] = &[
     "UPDATE tokenauth.kind SET ceiling = '{devices:*}' WHERE name = 'key'",
     "UPDATE tokenauth.kind SET ceiling = NULL WHERE name = 'key'",
     "SELECT tokenauth.purge('0')",
+    "TRUNCATE tokenauth.member",
     "BEGIN; SELECT tokenauth.revoke('$id'); ROLLBACK",
     "BEGIN; SAVEPOINT s; SELECT tokenauth.revoke('$id'); ROLLBACK TO s; SELECT tokenauth.disable('$id'); COMMIT",
 ];
