@@ -47,9 +47,10 @@ pub fn is_recorded(digest: &Digest, snapshot: &LatestSnapshot) -> bool {
 
 /// Records that a child of this token, which would work until this end, was revoked. Returns whether it was not before.
 pub fn record(digest: &Digest, parent: Uuid, end: Timestamp) -> bool {
+    // A row that is there is locked: a transaction that has written nothing would wait for nobody when it commits.
     static RECORD: Statement = Statement::by_key(
-        "INSERT INTO tokenauth.derived_death (digest, token_id, expires_at) VALUES ($1, $2, $3)
-         ON CONFLICT (digest) DO NOTHING",
+        "INSERT INTO tokenauth.derived_death AS d (digest, token_id, expires_at) VALUES ($1, $2, $3)
+         ON CONFLICT (digest) DO UPDATE SET expires_at = d.expires_at WHERE false",
     );
     RECORD.run(arguments![digest.as_bytes(), parent, end]) > 0
 }

@@ -40,10 +40,10 @@ fn disable(call: Call, id: Option<Uuid>, actor: default!(Option<Text>, "'session
     let id = arguments::token_id(id)?;
     let locked = LockedToken::lock(id, &actor)?;
     locked.authority.may_manage(&locked.kind)?;
+    xact::mark_death();
     if locked.token.state.disabled || locked.is_dead() {
         return Ok(false);
     }
-    xact::mark_death();
     let now = Timestamp::now();
     let before = locked.status(now);
     set_disabled(id, Some(now));

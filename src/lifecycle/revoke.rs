@@ -121,10 +121,10 @@ fn delete(call: Call, id: Option<Uuid>, actor: default!(Option<Text>, "'session'
     let _owner = caller.act_as_owner();
     let id = arguments::token_id(id)?;
     let token = lock(id, &actor)?;
+    xact::mark_death();
     if token.state.deleted {
         return Ok(false);
     }
-    xact::mark_death();
     let StateBefore { is_alive, status } = StateBefore::of(&token);
     if is_alive {
         death_notice::died(id);
@@ -162,15 +162,16 @@ fn lock(id: Uuid, actor: &Actor) -> Result<Token, Error> {
     Ok(locked.token)
 }
 
-/// Revokes a locked token, unless it was revoked before, and returns whether it was alive.
+/// Revokes a locked token, unless it was revoked before, and returns whether it was alive. Even then what there is to
+/// wait for is waited for: whoever asks again may have lost the acknowledgment.
 ///
 /// # Errors
 /// 58030 when the operating system provides no random bytes.
 pub fn kill(token: Token, reason: Option<Text>, actor: &Actor) -> Result<bool, Error> {
+    xact::mark_death();
     if token.state.revoked {
         return Ok(false);
     }
-    xact::mark_death();
     let StateBefore { is_alive, status } = StateBefore::of(&token);
     if is_alive {
         death_notice::died(token.id);

@@ -45,6 +45,7 @@ fn deactivate(
     let reason = arguments::bounded("reason", reason, MOST_PROSE)?;
     refuse_supplied(&name, ACTIVE)?;
     let found = lock_existing(&name, Hold::Alone)?;
+    xact::mark_death();
     if !found.state.active {
         return Ok(false);
     }

@@ -13,10 +13,12 @@ use crate::catalog::{counting, derived_death, heartbeat, kind, principal, token}
 use crate::error::{ErrorReport, ReplicationError};
 use crate::pg::function::call::Call;
 use crate::pg::function::trigger::{RowChange, TriggerAnswer, TriggerCall, TriggerTuple};
+use crate::pg::process::background_worker;
 use crate::pg::roles::role;
 use crate::pg::scan::invalidation;
 use crate::pg::scan::row_key::RowKey;
-use crate::pg::transaction::acting_as::is_switched;
+use crate::pg::transaction::acting_as::{is_ours, is_switched};
+use crate::pg::transaction::xact;
 use crate::pg::types::text::Text;
 
 /// Internal: trigger on the tables that verification reads.
@@ -25,7 +27,7 @@ use crate::pg::types::text::Text;
 /// nothing any more, since it sees rows that a rollback would take back. TRUNCATE, and any change of `import`, makes
 /// every backend drop all that it caches: that there are no imports is cached too.
 ///
-/// On a reader it refuses every change but those of its subscription.
+/// On a reader it refuses every change but those of its subscription. A change by hand is awaited as one that narrows.
 ///
 /// AFTER UPDATE OR DELETE of a row of `kind`: makes every backend drop what it caches of it. Of another row, should one
 /// of the functions below ever let it fire: all that it caches.
@@ -38,6 +40,7 @@ use crate::pg::types::text::Text;
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn signal_change(call: TriggerCall) -> Result<TriggerAnswer, ErrorReport> {
     refuse_on_reader_unless_updating()?;
+    await_change_by_hand(&call);
     let name = |row: &TriggerTuple| kind::row_key(row.row().required::<Text>(kind::column::NAME).as_bytes());
     match call.row_change(&kind::BY_NAME) {
         Some(RowChange::Update { old, new }) => signal(name(&old), name(&new)),
@@ -76,6 +79,7 @@ fn signal_change(call: TriggerCall) -> Result<TriggerAnswer, ErrorReport> {
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn signal_derived_death(call: TriggerCall) -> Result<TriggerAnswer, ErrorReport> {
     refuse_on_reader_unless_updating()?;
+    await_by_hand();
     match call.row_change(&derived_death::BY_DIGEST) {
         Some(RowChange::Insert(row)) => signal_parent(&row),
         Some(RowChange::Update { old, new }) => {
@@ -108,9 +112,24 @@ fn signal_parent(row: &TriggerTuple) {
 /// # Access
 /// none
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
-fn guard_copied(_call: TriggerCall) -> Result<TriggerAnswer, ErrorReport> {
+fn guard_copied(call: TriggerCall) -> Result<TriggerAnswer, ErrorReport> {
     refuse_on_reader_unless_updating()?;
+    await_change_by_hand(&call);
     Ok(TriggerAnswer::nothing())
+}
+
+/// Our functions say themselves what they kill or narrow. Of a statement that somebody else runs nobody knows: it may.
+fn await_change_by_hand(call: &TriggerCall) {
+    // What is new takes nothing away, and a restore is nothing but that.
+    if !call.is_insert() {
+        await_by_hand();
+    }
+}
+
+fn await_by_hand() {
+    if !is_ours() && !background_worker::is_applying() {
+        xact::mark_narrowing();
+    }
 }
 
 /// An update of the extension may have to change rows on a reader as well.

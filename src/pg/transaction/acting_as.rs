@@ -3,12 +3,19 @@
 //! No function of ours is SECURITY DEFINER: inside one, nobody can tell who made the call. Ours are called as whoever
 //! calls, ask what that user may do, and switch only around constant SQL of ours.
 
+use std::cell::Cell;
 use std::ffi::c_int;
 
 use pgrx::pg_sys;
 
 use super::guc_scope::{GucScope, SEARCH_PATH};
+use crate::pg::process::backend_local::backend_local;
 use crate::pg::roles::extension::Extension;
+
+backend_local! {
+    /// Whether what runs now is SQL of ours.
+    static OURS: Cell<bool> = const { Cell::new(false) };
+}
 
 // Declared here, without pgrx's guard, which costs more than the function: it reads a variable and cannot raise.
 unsafe extern "C-unwind" {
@@ -32,10 +39,16 @@ pub fn is_switched() -> bool {
     context & pg_sys::SECURITY_LOCAL_USERID_CHANGE as c_int != 0
 }
 
+/// Whether the statement that runs now is one of ours, and no other that happens to run as another user.
+pub fn is_ours() -> bool {
+    OURS.get()
+}
+
 /// Another user until dropped; an abort restores the former one as well.
 pub struct ActingAs {
     user: pg_sys::Oid,
     context: c_int,
+    was_ours: bool,
     /// The settings of meanwhile.
     settings: Option<GucScope>,
 }
@@ -60,6 +73,7 @@ impl ActingAs {
 
     fn owner(extension: Extension, restriction: c_int) -> Self {
         let mut acting = Self::switch(extension.proved().owner, restriction);
+        OURS.set(true);
         acting.settings = Some(GucScope::set(&[SEARCH_PATH]));
         acting
     }
@@ -68,13 +82,14 @@ impl ActingAs {
     /// cannot leave anything behind that would act with the caller's rights.
     pub fn owner_of(table: pg_sys::Oid) -> Self {
         let mut acting = Self::switch(owner(table), pg_sys::SECURITY_RESTRICTED_OPERATION as c_int);
+        OURS.set(false);
         // Settings that they change end with it, too.
         acting.settings = Some(GucScope::set(&[]));
         acting
     }
 
     fn switch(to: pg_sys::Oid, restriction: c_int) -> Self {
-        let mut former = ActingAs { user: pg_sys::InvalidOid, context: 0, settings: None };
+        let mut former = ActingAs { user: pg_sys::InvalidOid, context: 0, was_ours: OURS.get(), settings: None };
         // SAFETY: sets this backend's user as fmgr_security_definer and ri_PerformCheck do;
         // SECURITY_LOCAL_USERID_CHANGE forbids SET ROLE meanwhile.
         unsafe {
@@ -91,6 +106,7 @@ impl Drop for ActingAs {
         // Also while an error unwinds: it is only an assignment, and the sooner the better.
         // SAFETY: restores what `switch` found; guards nest.
         unsafe { pg_sys::SetUserIdAndSecContext(self.user, self.context) };
+        OURS.set(self.was_ours);
     }
 }
 

@@ -1,7 +1,6 @@
 //! An acknowledged death is known to synchronous copies, in every session, whatever they are in the middle of.
 
 use std::thread;
-use std::time::Duration;
 
 use postgres::Client;
 use tokenauth_cluster::contract::{issue, verdict};
@@ -61,6 +60,12 @@ fn a_synchronous_reader_refuses_at_once_what_was_killed() {
 #[test]
 fn a_synchronous_standby_refuses_at_once_what_was_killed_where_deaths_wait_until_they_are_applied() {
     let (primary, mut on_primary) = primary(&["tokenauth.death_commit = remote_apply", "hot_standby_feedback = on"]);
+    on_primary
+        .batch_execute(
+            "CREATE FUNCTION by_definer(statement text) RETURNS void LANGUAGE plpgsql SECURITY DEFINER
+                 AS 'BEGIN EXECUTE statement; END'",
+        )
+        .unwrap();
     let standby = primary.standby();
     primary.reconfigure(&["synchronous_standby_names = 'FIRST 1 (walreceiver)'"]);
     wait_until("the standby to be synchronous", || {
@@ -68,24 +73,78 @@ fn a_synchronous_standby_refuses_at_once_what_was_killed_where_deaths_wait_until
     });
     kill_and_ask(&mut on_primary, &standby, rounds(21, 100), &mut arrival);
 
-    // What does not wait for replay is acknowledged while there is none; a death is not.
+    // What does not wait for replay is acknowledged while there is none; a death is not, nor what somebody does by hand.
+    for death in [
+        "SELECT tokenauth.revoke('$id')",
+        "UPDATE tokenauth.token SET revoked_at = clock_timestamp() WHERE id = '$id'",
+        "UPDATE tokenauth.principal SET all_dead_before_epoch = epoch + 1, epoch = epoch + 1 WHERE principal = 'user:1'",
+        "SELECT by_definer('DELETE FROM tokenauth.token WHERE id = ''$id''')",
+    ] {
+        let issued = issue(&mut on_primary, "user:1");
+        waits_for_replay(&primary, &standby, &death.replace("$id", &issued.id));
+        assert_ne!(verdict(&mut standby.connect("postgres"), &issued.token), "valid", "{death}");
+    }
+    primary.reconfigure(&["synchronous_standby_names = ''"]);
+}
+
+/// Checks that this is acknowledged only when the standby has replayed it.
+fn waits_for_replay(primary: &Server, standby: &Server, death: &str) {
     standby.connect("postgres").batch_execute("SELECT pg_wal_replay_pause()").unwrap();
-    let issued = issue(&mut on_primary, "user:1");
-    let mut canceller = primary.connect("postgres");
-    let pid: i32 = one(&mut on_primary, "SELECT pg_backend_pid()");
+    let (mut client, mut witness) = (primary.connect("postgres"), primary.connect("postgres"));
+    let pid: i32 = one(&mut client, "SELECT pg_backend_pid()");
     thread::scope(|scope| {
-        let revoke = format!("SELECT tokenauth.revoke('{}')", issued.id);
-        let on_primary = &mut on_primary;
-        let death = scope.spawn(move || on_primary.batch_execute(&revoke));
-        thread::sleep(Duration::from_millis(300));
-        assert!(!death.is_finished(), "the death was acknowledged before it was applied");
-        let waits = format!("SELECT wait_event = 'SyncRep' FROM pg_stat_activity WHERE pid = {pid}");
-        assert!(one::<bool>(&mut canceller, &waits));
+        let acknowledged = scope.spawn(move || client.batch_execute(death));
+        wait_until("the death to wait", || {
+            assert!(!acknowledged.is_finished(), "{death}: acknowledged before it was applied");
+            let waits = "SELECT coalesce(wait_event = 'SyncRep', false) FROM pg_stat_activity WHERE pid = $1";
+            witness.query_one(waits, &[&pid]).unwrap().get(0)
+        });
         standby.connect("postgres").batch_execute("SELECT pg_wal_replay_resume()").unwrap();
+        acknowledged.join().unwrap().unwrap();
+    });
+}
+
+/// Whoever was not told that a death has arrived asks for it again, and is told when it has.
+#[test]
+fn a_death_that_was_not_acknowledged_is_waited_for_when_it_is_asked_for_again() {
+    let (primary, mut on_primary) = primary(&["tokenauth.death_commit = remote_apply"]);
+    on_primary.batch_execute("UPDATE tokenauth.kind SET derivable = true").unwrap();
+    let standby = primary.standby();
+    primary.reconfigure(&["synchronous_standby_names = 'FIRST 1 (walreceiver)'"]);
+    for death in [
+        "SELECT tokenauth.revoke('$id')",
+        "SELECT tokenauth.delete('$id')",
+        "SELECT tokenauth.disable('$id')",
+        "SELECT tokenauth.revoke_presented('$token')",
+        "SELECT tokenauth.revoke_presented('$child')",
+        "SELECT tokenauth.deactivate('user:1')",
+    ] {
+        let issued = issue(&mut on_primary, "user:1");
+        let child: String = one(&mut on_primary, &format!("SELECT tokenauth.derive('{}')", issued.token));
+        let death = death.replace("$id", &issued.id).replace("$token", &issued.token).replace("$child", &child);
+        standby.catch_up_with(&primary);
+        standby.connect("postgres").batch_execute("SELECT pg_wal_replay_pause()").unwrap();
+        cancel_wait(&primary, &death);
+        waits_for_replay(&primary, &standby, &death);
+        assert_ne!(verdict(&mut standby.connect("postgres"), &child), "valid", "{death}");
+    }
+    primary.reconfigure(&["synchronous_standby_names = ''"]);
+}
+
+/// Runs this, and cancels its wait for a standby.
+fn cancel_wait(primary: &Server, death: &str) {
+    let (mut client, mut witness) = (primary.connect("postgres"), primary.connect("postgres"));
+    let pid: i32 = one(&mut client, "SELECT pg_backend_pid()");
+    thread::scope(|scope| {
+        let death = scope.spawn(move || client.batch_execute(death));
+        wait_until("the wait to be cancelled", || {
+            let cancel =
+                "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE pid = $1 AND wait_event = 'SyncRep'";
+            witness.query(cancel, &[&pid]).unwrap();
+            death.is_finished()
+        });
         death.join().unwrap().unwrap();
     });
-    assert_eq!(verdict(&mut standby.connect("postgres"), &issued.token), "revoked");
-    primary.reconfigure(&["synchronous_standby_names = ''"]);
 }
 
 #[test]
