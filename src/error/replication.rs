@@ -46,6 +46,13 @@ pub enum Known {
 }
 
 impl ReplicationError {
+    /// Its message and its DETAIL, for those who are told instead of stopped.
+    pub fn why(&self) -> String {
+        let ErrorParts { message, detail, .. } = self.parts();
+        let detail = detail.unwrap_or_default();
+        format!("this {message}. {}", detail.trim_end_matches('.'))
+    }
+
     pub(super) fn parts(&self) -> ErrorParts {
         match self {
             Self::OnReader => ErrorParts::new(

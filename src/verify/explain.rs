@@ -25,14 +25,17 @@ use crate::pg::types::clock::Timestamp;
 use crate::pg::types::encoding;
 use crate::pg::types::row::Row;
 use crate::pg::types::text::{PresentedText, Text};
+use crate::settings;
 use crate::usage::{self, RetryAfter};
 use crate::verify;
 use crate::verify::derived::{self, Child, IdentifiedChild};
+use crate::verify::staleness;
 
 /// Shows why a token is accepted or refused, check by check.
 ///
 /// The checks stand in the order of verification. Those after the first failed one, which alone decides the verdict,
-/// are shown as well.
+/// are shown as well. On a standby or reader with `tokenauth.max_staleness` the first is whether it is recent enough:
+/// if not, it does not verify, and the others tell only what it knows so far.
 ///
 /// # Arguments
 /// - `token_or_id`: the text of a token; a uuid is read as the id of one
@@ -64,6 +67,7 @@ fn explain(
     let require = arguments::scopes("require", &arguments::given("require", require)?)?;
     let mut report = Report::default();
     let client = ClientAddress::read(client.as_ref().map(Text::as_bytes));
+    report.copy();
     if let Some(child) = report.identify_child(&given)? {
         if let Some(child) = child {
             report.examine(child.parent, Some(&child), &require, client)?;
@@ -81,6 +85,15 @@ struct Report(Vec<(Text, bool, Text)>);
 impl Report {
     fn add(&mut self, step: &'static str, passed: bool, reason: String) {
         self.0.push((step.into(), passed, encoding::from_utf8(&reason).into()));
+    }
+
+    /// Reports whether this copy of the primary is recent enough to verify at all, where there is a bound.
+    fn copy(&mut self) {
+        let Some(most) = settings::max_staleness().filter(|_| staleness::is_copy()) else { return };
+        match staleness::refuse_when_behind(most) {
+            Ok(()) => self.add("copy", true, "it is as recent as tokenauth.max_staleness asks for".into()),
+            Err(behind) => self.add("copy", false, behind.why()),
+        }
     }
 
     fn identify(&mut self, given: &PresentedText<'_>) -> Result<Option<Uuid>, Error> {

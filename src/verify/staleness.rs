@@ -30,17 +30,21 @@ backend_local! {
 /// # Errors
 /// 55000 on a copy that is behind.
 pub fn refuse_when_behind(most: Duration) -> Result<(), ReplicationError> {
-    let who = if settings::reader() {
-        Follower::Reader
-    } else if database::is_in_recovery() {
-        Follower::Standby
-    } else {
-        return Ok(());
-    };
+    let Some(who) = follower() else { return Ok(()) };
     let now = Timestamp::now();
     let is_recent =
         |at: Timestamp| now.micros_since(at).unsigned_abs() <= most.as_micros().try_into().unwrap_or(u64::MAX);
     if SEEN.get().is_some_and(is_recent) { Ok(()) } else { look(who, most, now, is_recent) }
+}
+
+/// Whether this server verifies what another one issues and kills.
+pub fn is_copy() -> bool {
+    follower().is_some()
+}
+
+#[inline]
+fn follower() -> Option<Follower> {
+    if settings::reader() { Some(Follower::Reader) } else { database::is_in_recovery().then_some(Follower::Standby) }
 }
 
 #[cold]

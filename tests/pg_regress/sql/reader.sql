@@ -109,6 +109,8 @@ INSERT INTO tokenauth.heartbeat VALUES (true, clock_timestamp());
 SET tokenauth.reader = on;
 SELECT tokenauth.verify(:'token');
 \echo :SQLSTATE
+-- … and explain() says so before all else
+SELECT * FROM tokenauth.explain(:'id') LIMIT 2;
 RESET tokenauth.max_staleness;
 
 -- whoever is no reader any more writes again
