@@ -21,6 +21,8 @@ pub enum ReplicationError {
     PublicationName,
     /// A publication of this name publishes every table.
     PublishesAll(String),
+    /// A publication of this name publishes tables that are not the extension's.
+    PublishesOthers { name: String, others: String },
 }
 
 /// What verifies here.
@@ -74,6 +76,11 @@ impl ReplicationError {
             Self::PublishesAll(name) => unready(format!("publication \"{name}\" publishes all tables"))
                 .detail("Readers stop at the first change of a table that they write themselves.")
                 .hint("Choose another name, or drop it."),
+            Self::PublishesOthers { name, others } => {
+                unready(format!("publication \"{name}\" publishes tables that are not of the extension"))
+                    .detail(format!("These are: {others}."))
+                    .hint("Choose another name; whoever subscribes to this one may have no such tables.")
+            }
         }
     }
 }

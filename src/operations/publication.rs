@@ -21,8 +21,9 @@ use crate::usage;
 ///
 /// These are the tables that verification reads, with the primary's beats and the record of usage brought in; never
 /// usage, events or samples. Where there is a publication of this name, it is made to be so: what is missing is added,
-/// and a NOTICE names each table that is taken out of it. As long as there is one, a worker writes a beat every two
-/// seconds, by which readers know how far behind they are. Added in 0.2.0.
+/// and a NOTICE names each table of the extension that is taken out of it. One that publishes tables of others is left
+/// alone: its subscribers may be no readers. As long as there is one, a worker writes a beat every two seconds, by which
+/// readers know how far behind they are. Added in 0.2.0.
 ///
 /// # Arguments
 /// - `name`: the name of the publication
@@ -30,7 +31,7 @@ use crate::usage;
 /// # Errors
 /// `22004` for NULL, `22023` for a name that is empty or too long, `42501` for anybody but the extension's owner, for
 /// whoever may not create publications in the database, and under an identity, `25006` on a reader, `55000` when the
-/// library is not preloaded, or the publication of this name is one of all tables.
+/// library is not preloaded, or the publication of this name publishes all tables, or some that are not the extension's.
 ///
 /// # Access
 /// the extension's owner
@@ -56,6 +57,7 @@ fn make_publication(call: Call, name: default!(Option<Text>, "'tokenauth'")) -> 
         None => run_command(command("CREATE PUBLICATION {name} FOR TABLE {tables}")),
         Some(true) => Err(ReplicationError::PublishesAll(name.shown()))?,
         Some(false) => {
+            refuse_others(&name)?;
             tell_taken_out(&name);
             run_command(command("ALTER PUBLICATION {name} SET TABLE {tables}"));
             run_command(command(
@@ -94,16 +96,38 @@ fn publishes_all(name: &Text) -> Option<bool> {
     FIND.first(arguments![name.clone()], |row| row.required(1))
 }
 
+/// Checks that everything that the publication names is of the extension.
+///
+/// # Errors
+/// 55000 when something is not.
+fn refuse_others(name: &Text) -> Result<(), ReplicationError> {
+    static OTHERS: Statement = Statement::new(
+        "SELECT string_agg(o.name, ', ' ORDER BY o.name)
+           FROM (SELECT c.oid::regclass::text
+                   FROM pg_publication p
+                   JOIN pg_publication_rel r ON r.prpubid = p.oid
+                   JOIN pg_class c ON c.oid = r.prrelid
+                  WHERE p.pubname = $1 AND c.relnamespace <> 'tokenauth'::regnamespace
+                 UNION ALL
+                 SELECT format('schema %s', s.pnnspid::regnamespace)
+                   FROM pg_publication p
+                   JOIN pg_publication_namespace s ON s.pnpubid = p.oid
+                  WHERE p.pubname = $1 AND s.pnnspid <> 'tokenauth'::regnamespace) o (name)",
+    );
+    match OTHERS.first(arguments![name.clone()], |row| row.optional::<Text>(1)).flatten() {
+        Some(others) => Err(ReplicationError::PublishesOthers { name: name.shown(), others: others.shown() }),
+        None => Ok(()),
+    }
+}
+
 /// Tells which tables leave the publication.
 fn tell_taken_out(name: &Text) {
-    static OTHERS: Statement = Statement::new(
+    static KEPT: Statement = Statement::new(
         "SELECT format('%I.%I', schemaname, tablename)
-           FROM pg_publication_tables
-          WHERE pubname = $1 AND NOT (schemaname = 'tokenauth' AND tablename = ANY ($2))
-          ORDER BY 1",
+           FROM pg_publication_tables WHERE pubname = $1 AND tablename <> ALL ($2) ORDER BY 1",
     );
     let ours: TextArray = PUBLISHED.into_iter().collect();
-    for table in OTHERS.all(arguments![name.clone(), ours], |row| row.required::<Text>(1)) {
+    for table in KEPT.all(arguments![name.clone(), ours], |row| row.required::<Text>(1)) {
         message::notice(format!("publication \"{}\" does not publish {} any more", name.shown(), table.shown()));
     }
 }

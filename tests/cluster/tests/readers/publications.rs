@@ -42,7 +42,6 @@ fn a_publication_that_has_gone_astray_is_told_and_made_anew() {
     let server = publisher(&[]);
     let mut client = server.connect("postgres");
     prepare(&mut client);
-    client.batch_execute("CREATE TABLE mine (id int PRIMARY KEY)").unwrap();
     client.batch_execute("SELECT tokenauth.make_publication('it''s')").unwrap();
     let whole = published(&mut client, "it's");
     wait_until("a beat", || findings(&mut client).is_empty());
@@ -56,7 +55,6 @@ fn a_publication_that_has_gone_astray_is_told_and_made_anew() {
         (r#"ALTER PUBLICATION "it's" SET (publish = 'insert')"#, "does not publish every change"),
         (r#"ALTER PUBLICATION "it's" SET TABLE tokenauth.token WHERE (revoked_at IS NULL)"#, "in part"),
         (r#"ALTER PUBLICATION "it's" ADD TABLES IN SCHEMA tokenauth"#, "publishes announced, as_issued"),
-        (r#"ALTER PUBLICATION "it's" ADD TABLE public.mine"#, ""),
     ] {
         client.batch_execute(astray).unwrap();
         let said = findings(&mut client);
@@ -76,6 +74,39 @@ fn a_publication_that_has_gone_astray_is_told_and_made_anew() {
     client.batch_execute("CREATE ROLE app; SELECT tokenauth.grant_access('app', 'admin'); SET ROLE app").unwrap();
     let refused = client.batch_execute("SELECT tokenauth.make_publication()").unwrap_err();
     assert_eq!(refused.code(), Some(&SqlState::INSUFFICIENT_PRIVILEGE), "{refused:?}");
+}
+
+/// Whoever subscribes to tables of the application has none of ours.
+#[test]
+fn a_publication_of_the_application_is_left_as_it_is() {
+    let server = publisher(&[]);
+    let mut client = server.connect("postgres");
+    prepare(&mut client);
+    client.batch_execute("CREATE SCHEMA shop; CREATE TABLE mine (id int PRIMARY KEY)").unwrap();
+    for (made, others) in [
+        ("CREATE PUBLICATION app FOR TABLE mine WITH (publish = 'insert')", "mine"),
+        ("CREATE PUBLICATION app FOR TABLE mine, tokenauth.kind", "mine"),
+        ("CREATE PUBLICATION app FOR TABLES IN SCHEMA shop, public", "schema public, schema shop"),
+    ] {
+        client.batch_execute(made).unwrap();
+        let before = described(&mut client);
+        let refused = client.batch_execute("SELECT tokenauth.make_publication('app')").unwrap_err();
+        let refused = refused.as_db_error().expect("the server refuses");
+        assert_eq!(refused.code(), &SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE, "{refused:?}");
+        assert!(refused.detail().is_some_and(|detail| detail.ends_with(&format!("{others}."))), "{refused:?}");
+        assert_eq!(described(&mut client), before, "{made}");
+        client.batch_execute("DROP PUBLICATION app").unwrap();
+    }
+}
+
+/// What publications publish, and which changes.
+fn described(client: &mut Client) -> String {
+    one(
+        client,
+        "SELECT concat_ws(' ', p, (SELECT string_agg(r::text, ' ' ORDER BY r.oid) FROM pg_publication_rel r),
+                          (SELECT string_agg(s::text, ' ' ORDER BY s.oid) FROM pg_publication_namespace s))
+           FROM pg_publication p",
+    )
 }
 
 #[test]
