@@ -148,6 +148,10 @@ COMMENT ON COLUMN tokenauth.derived_death.token_id IS 'The token that it was der
 COMMENT ON COLUMN tokenauth.derived_death.expires_at IS 'When it would have stopped working';
 COMMENT ON COLUMN tokenauth.derived_death.at IS 'When it was revoked here, or import_revocations() learned of it';
 
+CREATE INDEX derived_death_token_id_idx ON tokenauth.derived_death (token_id, expires_at);
+
+COMMENT ON INDEX tokenauth.derived_death_token_id_idx IS 'Counts the deaths of a token''s children that are kept for long';
+
 SELECT pg_catalog.pg_extension_config_dump('tokenauth.derived_death', '');
 
 -- Inserted with the token but kept apart: counting a use never locks or rewrites the row that verification reads. Every

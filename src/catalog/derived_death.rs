@@ -45,6 +45,14 @@ pub fn is_recorded(digest: &Digest, snapshot: &LatestSnapshot) -> bool {
     BY_DIGEST.find_often(IndexKey::Bytes(digest.as_bytes()), snapshot, |_| ()).is_some()
 }
 
+/// How many children of this token were revoked that would end later than this, counted up to `most`.
+pub fn count_ending_after(parent: Uuid, end: Timestamp, most: i64) -> i64 {
+    static COUNT: Statement = Statement::by_key(
+        "SELECT count(*) FROM (SELECT FROM tokenauth.derived_death WHERE token_id = $1 AND expires_at > $2 LIMIT $3) d",
+    );
+    COUNT.first(arguments![parent, end, most], |row| row.required(1)).unwrap_or(0)
+}
+
 /// Records that a child of this token, which would work until this end, was revoked. Returns whether it was not before.
 pub fn record(digest: &Digest, parent: Uuid, end: Timestamp) -> bool {
     // A row that is there is locked: a transaction that has written nothing would wait for nobody when it commits.

@@ -23,6 +23,8 @@ pub enum TokenError {
     NotSealed(Uuid),
     /// Its stored sealed text does not open.
     SealBroken(Uuid),
+    /// As many of its children as are remembered for long were revoked by themselves.
+    ManyChildrenRevoked { parent: Uuid, most: i64 },
 }
 
 impl TokenError {
@@ -47,6 +49,12 @@ impl TokenError {
             )
             .detail("It was damaged, or put there from another token.")
             .hint("The token itself works on; revoke it and issue another to have a text that can be revealed."),
+            Self::ManyChildrenRevoked { parent, most } => ErrorParts::new(
+                PgSqlErrorCode::ERRCODE_CONFIGURATION_LIMIT_EXCEEDED,
+                format!("too many tokens derived from token \"{parent:-x}\" are revoked"),
+            )
+            .detail(format!("{most} that were made for later, or for too long, are remembered until they end."))
+            .hint("Revoke the token itself: that revokes all that are derived from it."),
         }
     }
 }

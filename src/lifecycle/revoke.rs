@@ -10,10 +10,11 @@ use crate::arguments::{self, MOST_PROSE};
 use crate::catalog::death_notice;
 use crate::catalog::derived_death;
 use crate::catalog::event::Event;
+use crate::catalog::kind;
 use crate::catalog::principal::{self, Principal};
 use crate::catalog::token::{self, BY_ID, Token, column};
-use crate::error::{Error, ErrorReport, TokenError};
-use crate::model::token_state::{Status, has_ended};
+use crate::error::{Error, ErrorReport, KindError, TokenError};
+use crate::model::token_state::{Status, has_begun, has_ended};
 use crate::pg::function::call::Call;
 use crate::pg::scan::index_key::IndexKey;
 use crate::pg::scan::snapshot::LatestSnapshot;
@@ -62,14 +63,15 @@ fn revoke(
 ///
 /// Returns true also when there is no such token: nothing is left to revoke, and the caller learns nothing by asking.
 /// Whoever has the text may revoke the token, under an identity too, unless that is of a derived token. Of a derived
-/// token it revokes that one alone, not the one that it was derived from.
+/// token it revokes that one alone, not the one that it was derived from. That is remembered until it would have ended:
+/// of a thousand children of one token that were made for later, or for too long, and of no more.
 ///
 /// # Arguments
 /// - `token`: its text
 ///
 /// # Errors
 /// `22004` for a NULL token, `55000` when its digest has a pepper that is not in the key file, `42501` under the
-/// identity of a derived token.
+/// identity of a derived token, `53400` for a derived token when too many of its kind are remembered.
 ///
 /// # Access
 /// `verify`
@@ -91,7 +93,10 @@ fn revoke_presented(
     let presented = arguments::given("token", token)?;
     let reason = arguments::bounded("reason", reason, MOST_PROSE)?;
     match presented.bytes().map(Killable::of).transpose()?.flatten() {
-        Some(Killable::Child(child)) => kill_child(&child, reason.as_ref(), &actor)?,
+        Some(Killable::Child(child)) => {
+            leave_room_for(&child)?;
+            kill_child(&child, reason.as_ref(), &actor)?;
+        }
         Some(Killable::Token(id)) => {
             kill(token::lock(id)?, reason, &actor)?;
         }
@@ -185,6 +190,29 @@ pub fn kill(token: Token, reason: Option<Text>, actor: &Actor) -> Result<bool, E
         actor,
     )?;
     Ok(is_alive)
+}
+
+/// Checks that the death of this child can be remembered for as long as it may take. A child that could work now ends
+/// soon; of others, which end whenever their maker has said, the holder of a token can make and present any number.
+///
+/// # Errors
+/// 53400 when that many of its parent's are remembered.
+fn leave_room_for(child: &IdentifiedChild) -> Result<(), Error> {
+    /// For one token.
+    const MOST: i64 = 1000;
+    let snapshot = LatestSnapshot::take();
+    let parent = token::find(child.parent).ok_or(TokenError::NotFound(child.parent))?;
+    let kind = kind::find(parent.kind.as_bytes(), &snapshot).ok_or_else(|| KindError::NotFound(parent.kind.shown()))?;
+    let now = Timestamp::now();
+    if has_begun(Some(child.narrowing.begin()), now) && !child.narrowing.is_too_long_for(&kind) {
+        return Ok(());
+    }
+    let soon = now.plus(&kind.max_derived_lifetime).unwrap_or(now);
+    let is_full = derived_death::count_ending_after(child.parent, soon, MOST) >= MOST;
+    if is_full && !derived_death::is_recorded(&child.digest, &snapshot) {
+        return Err(TokenError::ManyChildrenRevoked { parent: child.parent, most: MOST }.into());
+    }
+    Ok(())
 }
 
 /// Kills a child by itself, unless it has ended or was killed before.

@@ -256,5 +256,18 @@ SELECT what, sqlstate FROM (VALUES
     ('other label', $$SELECT tokenauth.derive(:parent, label => 'é')$$), ('label with a quotation mark', $$SELECT tokenauth.derive(:parent, label => 'a"b')$$),
     ('too long', $$SELECT tokenauth.derive(:parent, scopes => (SELECT array_agg('scope' || n) FROM generate_series(1, 200) n))$$)) AS c (what, command),
     LATERAL pg_temp.state(replace(replace(command, ':parent', quote_literal(:'parent')), ':child', quote_literal(:'child'))) AS sqlstate;
+
+-- A child that could work now ends soon, and so does the memory of its death. Others end whenever their maker has said: of each token,
+-- a thousand such deaths are remembered.
+BEGIN;
+SELECT tokenauth.derive(:'parent', '300 days') AS far, tokenauth.derive(:'parent') AS near \gset
+SELECT verdict FROM tokenauth.verify(:'far');
+SELECT tokenauth.revoke_presented(:'far');
+SELECT count(tokenauth.revoke_presented(tokenauth.derive(:'parent', '300 days', label => 'number ' || n))) FROM generate_series(2, 1000) n;
+SELECT what, pg_temp.state(format('SELECT tokenauth.revoke_presented(%L)', child))
+  FROM (VALUES (1, 'one more', tokenauth.derive(:'parent', '300 days', label => 'one more')), (2, 'one of them again', :'far'), (3, 'one that works now', :'near'),
+               (4, 'of another token', tokenauth.derive(:'other', '300 days')), (5, 'their parent', :'parent')) AS c (n, what, child)
+ ORDER BY n;
+ROLLBACK;
 DROP TABLE customers, ticket;
 DROP EXTENSION tokenauth;
