@@ -39,7 +39,7 @@ SELECT * FROM findings;
 ROLLBACK;
 -- … otherwise it is unbound, and the partitioned table bound in its place: that deactivates, and names who is gone
 SELECT tokenauth.unbind_principals('users');
-SELECT * FROM our_triggers;
+SELECT * FROM our_triggers ORDER BY 1, 2;
 SELECT tokenauth.bind_principals('everybody', 'user', 'id', 'is_active');
 SELECT verdict FROM tokenauth.verify(:'one');
 SELECT object, finding FROM findings;
@@ -117,7 +117,7 @@ TRUNCATE elder;
 \echo :SQLSTATE
 SELECT tokenauth.unbind_principals('elder');
 SELECT tokenauth.unbind_principals('everybody');
-SELECT * FROM our_triggers;
+SELECT * FROM our_triggers ORDER BY 1, 2;
 
 -- partitions of partitions
 CREATE TABLE world (id integer, region text) PARTITION BY LIST (region);
@@ -136,7 +136,7 @@ TRUNCATE europe;
 TRUNCATE france;
 \echo :SQLSTATE
 SELECT tokenauth.unbind_principals('europe');
-SELECT * FROM our_triggers;
+SELECT * FROM our_triggers ORDER BY 1, 2;
 SELECT verdict FROM tokenauth.verify(:'eu');
 SELECT tokenauth.sync_principals('world');
 SELECT verdict FROM tokenauth.verify(:'eu');
@@ -151,7 +151,7 @@ SELECT * FROM findings;
 SELECT tokenauth.sync_principals('world');
 \echo :SQLSTATE
 SELECT tokenauth.unbind_principals('world');
-SELECT * FROM our_triggers;
+SELECT * FROM our_triggers ORDER BY 1, 2;
 ALTER TABLE universe DETACH PARTITION world;
 
 -- partitions that change without triggers keep a table from being bound, and are found when they come later
