@@ -5,6 +5,7 @@
 
 pub mod catalogs;
 pub mod contract;
+mod distance;
 mod end;
 mod examples;
 pub mod filled;
@@ -20,6 +21,7 @@ mod random;
 mod server;
 mod verifier;
 
+pub use distance::Distance;
 pub use end::End;
 pub use examples::{built, cargo, example, installed, prepared, serve};
 pub use installation::{as_server, bin_directory, finish, has_library, major, older, temporary_directory};

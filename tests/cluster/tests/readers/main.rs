@@ -6,6 +6,8 @@ mod beats;
 mod children;
 mod copies;
 mod deaths;
+mod failures;
+mod far;
 mod idle;
 mod publications;
 mod usage;
@@ -77,6 +79,16 @@ fn findings(client: &mut Client) -> String {
         "SELECT coalesce(string_agg(object || ': ' || finding, E'\\n'), '')
            FROM tokenauth.doctor() WHERE area = 'readers'",
     )
+}
+
+/// As [`verdict_or_error`] of a reader that may be 5 s behind: it accepts a token only by a beat that is as recent. What
+/// was committed before that beat is known there, so that the verdict is no older.
+fn verdict_within_bound(client: &mut Client, token: &str) -> String {
+    let recent = "SELECT coalesce(max(at) >= clock_timestamp() - interval '5 s', false) FROM tokenauth.heartbeat";
+    let is_recent: bool = one(client, recent);
+    let verdict = verdict_or_error(client, token);
+    assert!(verdict != "valid" || is_recent, "accepted by a beat that is too old");
+    verdict
 }
 
 /// The verdict, or the SQLSTATE when nothing is verified.
