@@ -49,15 +49,14 @@ transactions() {
 # own_nanoseconds WARM-UP STATEMENTS [OPTION ...]: the processor time that the statements take their backend, after others in
 # the same session; with options of psql.
 own_nanoseconds() {
-  local warm_up=$1 statements=$2
+  local warm_up=$1 statements=$2 so_far="split_part(pg_read_file('/proc/self/schedstat'), ' ', 1)::bigint"
   shift 2
+  # Without a function: a standby cannot make one.
   run_sql "$@" <<SQL | tail -n 1
-CREATE FUNCTION pg_temp.cpu() RETURNS bigint LANGUAGE sql AS
-    \$\$SELECT split_part(pg_read_file('/proc/self/schedstat'), ' ', 1)::bigint\$\$;
 $warm_up;
-SELECT pg_temp.cpu() AS before \gset
+SELECT $so_far AS before \gset
 $statements;
-SELECT pg_temp.cpu() - :before;
+SELECT $so_far - :before;
 SQL
 }
 
