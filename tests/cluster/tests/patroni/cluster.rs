@@ -97,7 +97,7 @@ impl Cluster {
         finish(self.patronictl().args(["edit-config", "--quiet", "--force", "--apply"]).arg(here).arg("tokens"));
     }
 
-    /// Starts those that were killed, and returns when every member follows the primary or is it, and one is synchronous.
+    /// Starts those that were killed, and returns when the cluster is whole again.
     pub fn heal(&mut self) {
         for member in self.members.iter_mut().filter(|member| !member.is_running()) {
             member.start(&self.programs);
@@ -105,7 +105,8 @@ impl Cluster {
         self.wait_until_whole();
     }
 
-    fn wait_until_whole(&self) {
+    /// Returns when every member follows the primary or is it, and one is synchronous.
+    pub fn wait_until_whole(&self) {
         let mut seen = Vec::new();
         wait_within(PATIENCE, "every member to follow the primary", || {
             // Not more often: Patroni works while it answers.

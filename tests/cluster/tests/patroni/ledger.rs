@@ -137,11 +137,16 @@ impl Ledger {
         self.0.lock().unwrap().counts
     }
 
-    /// The longest time in which nothing was acknowledged, since it was asked last.
-    pub fn longest_silence(&self) -> Duration {
+    /// Begins to measure how long nothing is acknowledged.
+    pub fn listen(&self) {
         let mut book = self.0.lock().unwrap();
-        book.acknowledged = None;
-        std::mem::take(&mut book.longest_silence)
+        book.acknowledged = Some(Instant::now());
+        book.longest_silence = Duration::ZERO;
+    }
+
+    /// The longest time in which nothing was acknowledged since then.
+    pub fn longest_silence(&self) -> Duration {
+        self.0.lock().unwrap().longest_silence
     }
 }
 

@@ -150,12 +150,12 @@ impl<'a> Watcher<'a> {
         let mut answered = Instant::now();
         let mut longest = Duration::ZERO;
         while !end.load(Ordering::SeqCst) {
-            if let Some(mut session) = client.take().or_else(|| self.config.connect(NoTls).ok())
-                && self.look(&mut session).is_ok()
-            {
-                longest = longest.max(answered.elapsed());
-                answered = Instant::now();
-                client = Some(session);
+            if let Some(mut session) = client.take().or_else(|| self.config.connect(NoTls).ok()) {
+                if self.look(&mut session).is_ok() {
+                    longest = longest.max(answered.elapsed());
+                    answered = Instant::now();
+                }
+                client = Some(session).filter(|session| !session.is_closed());
             }
             sleep(Duration::from_millis(5));
         }
