@@ -62,7 +62,8 @@ fn no_role_reaches_a_relation_that_its_access_does_not_name() {
     let (server, mut client) = serve();
     let relations = client
         .query(
-            "SELECT c.relname::text, min(a.attname::text), c.relkind = 'v' FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+            "SELECT c.relname::text, min(a.attname::text), c.relkind = 'v'
+               FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
               WHERE c.relnamespace = 'tokenauth'::regnamespace AND c.relkind IN ('r', 'v') AND a.attnum > 0
                 AND a.attname <> 'created_at'
               GROUP BY c.relname, c.relkind",

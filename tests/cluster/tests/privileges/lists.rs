@@ -18,7 +18,8 @@ fn contract() -> String {
 /// role without any, the owner of a bound table, and PUBLIC. It is a line for each difference, in either direction.
 const DIFFERENCES: &str = "
     WITH role (role, included, oid) AS (
-             SELECT access, included, to_regrole(CASE access WHEN 'none' THEN 'nobody' ELSE format('%I', access) END)::oid
+             SELECT access, included,
+                    to_regrole(CASE access WHEN 'none' THEN 'nobody' ELSE format('%I', access) END)::oid
                FROM includes
              UNION ALL SELECT 'tables', '{}', to_regrole('tables')::oid
              UNION ALL SELECT 'PUBLIC', '{}', 0),
@@ -29,8 +30,9 @@ const DIFFERENCES: &str = "
              UNION ALL SELECT 'MAINTAIN' WHERE current_setting('server_version_num')::int >= 170000),
          held (what, given, promised) AS (
              SELECT format('%s: EXECUTE on %s', r.role, p.proname),
-                    CASE r.oid WHEN 0 THEN EXISTS (SELECT FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner)))
-                                                    WHERE grantee = 0)
+                    CASE r.oid WHEN 0
+                               THEN EXISTS (SELECT FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner)))
+                                             WHERE grantee = 0)
                                ELSE has_function_privilege(r.oid, p.oid, 'EXECUTE') END,
                     EXISTS (SELECT FROM promised WHERE promised.access = ANY (r.included)
                                                    AND p.proname = ANY (functions))

@@ -1,4 +1,4 @@
-//! The strongest access reads no digest and no text: neither in what it may read, nor in what the server tells about it.
+//! The strongest access reads no digest and no text: neither in what it may read, nor in what the server tells of it.
 
 use postgres::{Client, SimpleQueryMessage};
 use tokenauth_cluster::Needles;
