@@ -68,7 +68,10 @@ impl KeyFile {
     }
 
     /// Parses the text of a key file.
-    fn parse(text: &[u8]) -> Result<Self, KeyFault> {
+    ///
+    /// # Errors
+    /// [`KeyFault::Line`] or [`KeyFault::Repeated`], with the number of the first line that is no key.
+    pub fn parse(text: &[u8]) -> Result<Self, KeyFault> {
         let mut keys = Self::default();
         for (number, line) in (1..).zip(text.split(|&byte| byte == b'\n')) {
             let mut words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());

@@ -92,7 +92,7 @@ fn usage_import(call: Call, batch: Option<Jsonb>) -> Result<i64, ErrorReport> {
     if !tables::enter_batch(batch.open) {
         return Ok(0);
     }
-    if let Some((copy, until)) = batch.copy.zip(batch.until())
+    if let Some((copy, until)) = batch.copy().zip(batch.until())
         && usage_copy::exists()
     {
         usage_copy::note(copy, until);

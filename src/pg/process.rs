@@ -8,6 +8,7 @@ pub mod database;
 pub mod entry;
 pub mod latch;
 pub mod log_hook;
+pub mod prefetch;
 pub mod server;
 pub mod settings;
 pub mod shared_memory;

@@ -1,23 +1,16 @@
 //! A batch of usage as JSON.
 
+mod written;
+
 use std::collections::BTreeMap;
 
 use pgrx::Uuid;
-use serde_json::{Value, json};
 
-use super::slots::{Address, OpenBatch, Record, Taken};
+use super::slots::{OpenBatch, Record, Taken};
 use crate::pg::types::clock::Timestamp;
 use crate::pg::types::jsonb::Jsonb;
 
-/// Uses of tokens, with the batch and the memory that they are of.
-pub struct Batch {
-    /// The batch, and its memory.
-    pub open: OpenBatch,
-    /// The uses by token.
-    pub uses: BTreeMap<[u8; 16], Record>,
-    /// The server that hands it out.
-    pub copy: Option<Uuid>,
-}
+pub use written::Batch;
 
 impl Batch {
     /// The batch of these uses, merged by token.
@@ -31,7 +24,12 @@ impl Batch {
 
     /// As handed out by this server.
     pub fn by(self, copy: Uuid) -> Self {
-        Batch { copy: Some(copy), ..self }
+        Batch { copy: Some(*copy.as_bytes()), ..self }
+    }
+
+    /// The server that hands it out.
+    pub fn copy(&self) -> Option<Uuid> {
+        self.copy.map(Uuid::from_bytes)
     }
 
     /// The last moment of any use in it: whoever has handed it out has handed out all until then.
@@ -39,81 +37,13 @@ impl Batch {
         self.uses.values().map(|record| record.last_use.max(record.last_denial)).max().and_then(Timestamp::of_micros)
     }
 
-    /// The batch in the form that is handed out. Moments are microseconds since 2000.
+    /// The batch in the form that is handed out.
     pub fn to_jsonb(&self) -> Jsonb {
-        let tokens: Vec<Value> = self
-            .uses
-            .iter()
-            .map(|(token, record)| {
-                json!({
-                    "id": text(*token),
-                    "first_use": record.first_use,
-                    "last_use": record.last_use,
-                    "last_denial": record.last_denial,
-                    "requests": record.requests,
-                    "denials": record.denials,
-                    "client": record.client().map(Address::text),
-                    "networks": record.networks().collect::<Vec<_>>(),
-                })
-            })
-            .collect();
-        let mut json = json!({"node": text(self.open.node), "batch": self.open.batch, "tokens": tokens});
-        if let Some(copy) = self.copy {
-            json["copy"] = text(*copy.as_bytes()).into();
-        }
-        Jsonb::of(&json)
+        Jsonb::of(&self.to_value())
     }
 
     /// Reads a batch in the form that is handed out; `None` for anything else.
     pub fn of_jsonb(json: &Jsonb) -> Option<Self> {
-        let json = json.value();
-        let batch = count(&json["batch"]).filter(|&batch| batch > 0)?;
-        let open = OpenBatch { node: id(&json["node"])?, batch };
-        let uses = json["tokens"]
-            .as_array()?
-            .iter()
-            .map(|token| Some((id(&token["id"])?, record(token)?)))
-            .collect::<Option<_>>()?;
-        // A server of before 0.2.0 does not tell; its memory stands for it.
-        let copy = Uuid::from_bytes(id(&json["copy"]).unwrap_or(open.node));
-        Some(Batch { open, uses, copy: Some(copy) })
+        Batch::of_value(&json.value())
     }
-}
-
-fn record(token: &Value) -> Option<Record> {
-    let client = match &token["client"] {
-        Value::Null => None,
-        client => Some(address(client.as_str()?)?),
-    };
-    let networks = token["networks"].as_array()?.iter();
-    let networks = networks.map(|network| address(network.as_str()?.split('/').next()?)).collect::<Option<Vec<_>>>()?;
-    let mut record = Record::default().from(client, networks);
-    record.first_use = moment(&token["first_use"])?;
-    record.last_use = moment(&token["last_use"])?;
-    record.last_denial = moment(&token["last_denial"])?;
-    record.requests = count(&token["requests"])?;
-    record.denials = count(&token["denials"])?;
-    Some(record).filter(|record| record.last_use.max(record.last_denial) > 0)
-}
-
-/// Reads a moment: 0, which is none, or one that a timestamptz can hold.
-fn moment(value: &Value) -> Option<i64> {
-    value.as_i64().filter(|&micros| micros >= 0 && Timestamp::of_micros(micros).is_none_or(Timestamp::is_writable))
-}
-
-/// Reads a count that a `bigint` can hold, with room to add to it.
-fn count(value: &Value) -> Option<u64> {
-    value.as_u64().filter(|&count| count <= u64::from(u32::MAX) << 16)
-}
-
-fn address(text: &str) -> Option<Address> {
-    text.parse().ok().map(Address::of)
-}
-
-fn id(value: &Value) -> Option<[u8; 16]> {
-    Some(uuid::Uuid::try_parse(value.as_str()?).ok()?.into_bytes())
-}
-
-fn text(id: [u8; 16]) -> String {
-    format!("{:-x}", Uuid::from_bytes(id))
 }

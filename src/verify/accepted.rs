@@ -13,7 +13,7 @@ use crate::model::data_scope::DataScopes;
 use crate::model::narrowing::Narrowing;
 use crate::model::network::{Client, Network, admits};
 use crate::model::token_state::{has_begun, has_ended};
-use crate::pg::process::shared_memory::prefetch;
+use crate::pg::process::prefetch::prefetch;
 use crate::pg::types::clock::Timestamp;
 use crate::pg::types::composite::{CachedComposite, CachedDatum};
 use crate::pg::types::text::Text;

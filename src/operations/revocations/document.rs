@@ -1,7 +1,8 @@
 //! The document that carries revocations to another copy of the database, parsed before anything uses it.
 
+mod written;
+
 use pgrx::pg_sys;
-use serde::Deserialize;
 
 use crate::arguments::MOST_PROSE;
 use crate::catalog::id;
@@ -13,6 +14,9 @@ use crate::pg::types::clock::Timestamp;
 use crate::pg::types::encoding;
 use crate::pg::types::jsonb::Jsonb;
 use crate::pg::types::text::Text;
+use written::{
+    Reason, Written, WrittenChild, WrittenCovers, WrittenInactive, WrittenMoment, WrittenOwner, WrittenToken,
+};
 
 /// The version that is written, and the one that is read.
 pub const VERSION: u32 = 1;
@@ -36,91 +40,6 @@ pub struct Document {
     pub more: bool,
     /// All tokens and principals that any of the lists names: `id` of a token, or `principal`.
     pub named: Rows,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Written {
-    version: u32,
-    #[serde(rename = "since")]
-    _since: Option<String>,
-    #[serde(rename = "until")]
-    _until: Option<String>,
-    #[serde(default)]
-    more: bool,
-    #[serde(default)]
-    reasons: Vec<String>,
-    #[serde(default)]
-    tokens: Vec<WrittenToken>,
-    #[serde(default)]
-    owners: Vec<WrittenOwner>,
-    #[serde(default)]
-    disabled: Vec<WrittenMoment>,
-    #[serde(default)]
-    expiries: Vec<WrittenMoment>,
-    #[serde(default)]
-    inactive: Vec<WrittenInactive>,
-    #[serde(default)]
-    derived: Vec<WrittenChild>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct WrittenToken {
-    id: String,
-    at: String,
-    by: String,
-    reason: Option<Reason>,
-    #[serde(default)]
-    deleted: bool,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct WrittenOwner {
-    owner: String,
-    at: String,
-    by: String,
-    reason: Option<Reason>,
-    covers: WrittenCovers,
-}
-
-/// A reason, or its place in the list of reasons.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Reason {
-    Text(String),
-    Listed(usize),
-}
-
-#[derive(Deserialize, Clone, Copy)]
-#[serde(rename_all = "lowercase")]
-enum WrittenCovers {
-    All,
-    Revocable,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct WrittenMoment {
-    id: String,
-    at: String,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct WrittenInactive {
-    principal: String,
-    reason: Option<Reason>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct WrittenChild {
-    digest: String,
-    id: String,
-    at: String,
-    expires_at: String,
 }
 
 impl Document {
@@ -163,8 +82,7 @@ impl Document {
         };
         let reasons = written.reasons;
         let why_died = |reason: Option<Reason>| match reason {
-            Some(Reason::Listed(place)) => prose(Some(reasons.get(place)?.as_str())),
-            Some(Reason::Text(text)) => prose(Some(&text)),
+            Some(reason) => prose(Some(reason.among(&reasons)?)),
             None => prose(None),
         };
         for (index, WrittenToken { id, at, by, reason, deleted }) in numbered(written.tokens) {

@@ -43,20 +43,6 @@ pub fn slots() -> Option<Slots<'static>> {
     Some(unsafe { borrow(header, CAPACITY.load(Relaxed)) })
 }
 
-/// Asks the processor for the begin of a part of memory that is about to be used, so that others can be waited for
-/// meanwhile.
-#[inline]
-pub fn prefetch<T: ?Sized>(part: &T) {
-    // SAFETY: a hint, which reads nothing and cannot fault.
-    #[cfg(target_arch = "x86_64")]
-    unsafe {
-        use std::arch::x86_64::{_MM_HINT_ET0, _mm_prefetch};
-        _mm_prefetch::<_MM_HINT_ET0>(ptr::from_ref(part).cast());
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = part;
-}
-
 /// Whether the postmaster is loading the library right now.
 pub fn is_preloading() -> bool {
     // SAFETY: a plain variable of this process.

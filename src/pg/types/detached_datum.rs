@@ -6,7 +6,7 @@ use pgrx::{IntoDatum, pg_sys, varsize_any};
 
 use super::array::TextArray;
 use super::memory::copied;
-use crate::pg::process::shared_memory::prefetch;
+use crate::pg::process::prefetch::prefetch;
 
 /// A copy of a varlena value.
 pub struct Detached(Box<[u8]>);

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use super::flag::{Flag, FlagGuard};
 use super::slot::{Slot, UsageKey};
-use crate::pg::process::shared_memory::prefetch;
+use crate::pg::process::prefetch::prefetch;
 
 /// Slots under one flag, of which a token may have any.
 #[repr(C, align(64))]

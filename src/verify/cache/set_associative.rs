@@ -7,7 +7,7 @@
 use std::rc::Rc;
 
 use super::sources::Sources;
-use crate::pg::process::shared_memory::prefetch;
+use crate::pg::process::prefetch::prefetch;
 
 /// A bounded set-associative table of values that came from so many `ROWS`, [`WAYS`] places in each set, by a 64-bit
 /// key that is random or hashed.
