@@ -68,8 +68,12 @@ bench: install ## measure, and write the numbers to bench/RESULTS.md
 	scripts/bench-growth
 	scripts/bench
 
-soak: setup-tests install ## the long forms of the stress tests
+soak: setup-tests install ## the long forms of the stress tests; fuzzing, random queries, instruction counts
 	TOKENAUTH_SOAK=1 scripts/rust-tests cluster
+	scripts/fuzz
+	scripts/sqlsmith
+	scripts/memcheck
+	scripts/side-channels >/dev/null
 
 deb: setup ## Debian packages in target/dist, for each PostgreSQL here or that of PG_CONFIG
 	scripts/deb
