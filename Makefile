@@ -61,6 +61,8 @@ bench: install ## measure, and write the numbers to bench/RESULTS.md
 	scripts/bench-churn
 	scripts/bench-cold
 	scripts/bench-first-call
+	scripts/bench-derived
+	scripts/bench-enforce
 	scripts/bench-long-transaction
 	scripts/bench-pages
 	scripts/bench-reports

@@ -60,6 +60,9 @@ SELECT $so_far - :before;
 SQL
 }
 
+# often STATEMENT TIMES: prints it so many times, to be run in one session.
+often() { for _ in $(seq "$2"); do printf '%s;\n' "$1"; done; }
+
 # milliseconds: the last "Time: … ms" of psql's output.
 milliseconds() { sed -nE 's/^Time: ([0-9.]+) ms.*/\1/p' | tail -n 1; }
 
