@@ -21,8 +21,8 @@ macro_rules! idle_limit {
     };
 }
 
-/// When the token was issued, began to work or was last used, as far as the tables have it. One that was taken over from
-/// another system, whose lookup tells so, was used there until then, for all that is known: its id has the moment.
+/// When the token was issued, began to work or was last used, as far as the tables have it. One that was taken over
+/// from another system, whose lookup tells so, was used there until then, for all that is known: its id has the moment.
 macro_rules! last_needed {
     () => {
         "greatest(t.created_at, t.not_before, u.last_used_at,

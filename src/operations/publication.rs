@@ -22,8 +22,8 @@ use crate::usage;
 /// These are the tables that verification reads, with the primary's beats and the record of usage brought in; never
 /// usage, events or samples. Where there is a publication of this name, it is made to be so: what is missing is added,
 /// and a NOTICE names each table of the extension that is taken out of it. One that publishes tables of others is left
-/// alone: its subscribers may be no readers. As long as there is one, a worker writes a beat every two seconds, by which
-/// readers know how far behind they are. Added in 0.2.0.
+/// alone: its subscribers may be no readers. As long as there is one, a worker writes a beat every two seconds, by
+/// which readers know how far behind they are. Added in 0.2.0.
 ///
 /// # Arguments
 /// - `name`: the name of the publication
@@ -31,7 +31,8 @@ use crate::usage;
 /// # Errors
 /// `22004` for NULL, `22023` for a name that is empty or too long, `42501` for anybody but the extension's owner, for
 /// whoever may not create publications in the database, and under an identity, `25006` on a reader, `55000` when the
-/// library is not preloaded, or the publication of this name publishes all tables, or some that are not the extension's.
+/// library is not preloaded, or the publication of this name publishes all tables, or some that are not the
+/// extension's.
 ///
 /// # Access
 /// the extension's owner

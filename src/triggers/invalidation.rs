@@ -32,8 +32,8 @@ use crate::pg::types::text::Text;
 /// AFTER UPDATE OR DELETE of a row of `kind`: makes every backend drop what it caches of it. Of another row, should one
 /// of the functions below ever let it fire: all that it caches.
 ///
-/// AFTER UPDATE of the row of `heartbeat` while a subscription applies it: 55000 if this reader has applied what the new
-/// primary does not have.
+/// AFTER UPDATE of the row of `heartbeat` while a subscription applies it: 55000 if this reader has applied what the
+/// new primary does not have.
 ///
 /// # Access
 /// none
@@ -104,8 +104,8 @@ fn signal_parent(row: &TriggerTuple) {
 
 /// Internal: trigger on tables that a reader does not write, and of which backends cache nothing.
 ///
-/// BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE on `member`, `mass_death`, `key`, `heartbeat` and `usage_batch`, BEFORE
-/// INSERT on `event`: as `signal_change`, but that nobody has anything to drop.
+/// BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE on `member`, `mass_death`, `key`, `heartbeat` and `usage_batch`,
+/// BEFORE INSERT on `event`: as `signal_change`, but that nobody has anything to drop.
 ///
 /// Added in 0.2.0.
 ///

@@ -1,8 +1,8 @@
 //! How far the worker of a subscription had come when it began.
 //!
-//! It asks the primary for what follows the last commit that it has applied, by its place in the primary's WAL. A server
-//! that was a standby when the primary before it was lost may not have come so far: at the places in between it writes
-//! something else, of which the worker never hears.
+//! It asks the primary for what follows the last commit that it has applied, by its place in the primary's WAL. A
+//! server that was a standby when the primary before it was lost may not have come so far: at the places in between it
+//! writes something else, of which the worker never hears.
 
 use std::cell::Cell;
 

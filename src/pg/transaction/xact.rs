@@ -146,8 +146,8 @@ pub fn mark_narrowing() {
 /// Records that this transaction kills: it commits durably, and cannot be prepared. Called before the moment of death
 /// is read from the clock.
 ///
-/// Also where there is nothing left to kill, once the row is locked: the lock is written to WAL, so that the commit waits
-/// for standbys until they have what an earlier transaction has killed, whose own wait may have been cut short.
+/// Also where there is nothing left to kill, once the row is locked: the lock is written to WAL, so that the commit
+/// waits for standbys until they have what an earlier transaction has killed, whose own wait may have been cut short.
 pub fn mark_death() {
     mark_narrowing();
     KILLED.with(Shallowest::mark);

@@ -1,8 +1,9 @@
 //! Children of tokens: judged by the rows of their parents, and cached once their signature was checked.
 //!
-//! A signature takes some thirty times as long as all the rest, so a child that was accepted is cached like a token, with
-//! its own digest, and comes from the rows of its parent. One that was not accepted is never stored, so that a flood of
-//! forged ones evicts nothing. Whoever revokes a single child tells its parent's row, and that there are such deaths.
+//! A signature takes some thirty times as long as all the rest, so a child that was accepted is cached like a token,
+//! with its own digest, and comes from the rows of its parent. One that was not accepted is never stored, so that a
+//! flood of forged ones evicts nothing. Whoever revokes a single child tells its parent's row, and that there are such
+//! deaths.
 
 use std::rc::Rc;
 

@@ -119,8 +119,8 @@ impl Combinations {
         effective
     }
 
-    /// Returns what is left for a child that is narrowed to these scopes, of what its parent grants; stores it unless all
-    /// of these would then take more than `most` bytes.
+    /// Returns what is left for a child that is narrowed to these scopes, of what its parent grants; stores it unless
+    /// all of these would then take more than `most` bytes.
     pub fn narrowed(&mut self, parents: &Rc<Effective>, to: &Scopes, most: usize) -> Rc<Effective> {
         /// The overhead of the maps.
         const OVERHEAD: usize = 96;

@@ -1,5 +1,5 @@
-//! `distance HERE THERE MILLISECONDS`: whoever connects to the socket HERE reaches the one THERE, which takes so long there
-//! and back, until this program ends. Used by scripts/bench-readers.
+//! `distance HERE THERE MILLISECONDS`: whoever connects to the socket HERE reaches the one THERE, which takes so long
+//! there and back, until this program ends. Used by scripts/bench-readers.
 
 use std::path::Path;
 use std::time::Duration;

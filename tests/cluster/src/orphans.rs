@@ -1,7 +1,7 @@
 //! Collects orphans, as init does on a machine.
 //!
-//! A program that starts servers leaves them to init. In a container nobody may collect them: one that has ended stays a
-//! zombie, and whoever waits until its process is gone waits for ever.
+//! A program that starts servers leaves them to init. In a container nobody may collect them: one that has ended stays
+//! a zombie, and whoever waits until its process is gone waits for ever.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,8 +14,8 @@ use nix::unistd::{Pid, getpid, getsid};
 
 use crate::processes::{Stat, children};
 
-/// As long as it lives, orphans that have a session of their own are collected here. What a test has started itself is in
-/// its session, and it collects that itself.
+/// As long as it lives, orphans that have a session of their own are collected here. What a test has started itself is
+/// in its session, and it collects that itself.
 pub struct Orphans {
     end: Arc<AtomicBool>,
     collector: Option<JoinHandle<()>>,

@@ -73,11 +73,13 @@ fn a_synchronous_standby_refuses_at_once_what_was_killed_where_deaths_wait_until
     });
     kill_and_ask(&mut on_primary, &standby, rounds(21, 100), &mut arrival);
 
-    // What does not wait for replay is acknowledged while there is none; a death is not, nor what somebody does by hand.
+    // What does not wait for replay is acknowledged while there is none; a death is not, nor what somebody does by
+    // hand.
     for death in [
         "SELECT tokenauth.revoke('$id')",
         "UPDATE tokenauth.token SET revoked_at = clock_timestamp() WHERE id = '$id'",
-        "UPDATE tokenauth.principal SET all_dead_before_epoch = epoch + 1, epoch = epoch + 1 WHERE principal = 'user:1'",
+        "UPDATE tokenauth.principal SET all_dead_before_epoch = epoch + 1, epoch = epoch + 1
+          WHERE principal = 'user:1'",
         "SELECT by_definer('DELETE FROM tokenauth.token WHERE id = ''$id''')",
     ] {
         let issued = issue(&mut on_primary, "user:1");

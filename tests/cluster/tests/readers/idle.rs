@@ -1,5 +1,5 @@
-//! Where a token is used on a reader alone, only what is fetched from there tells that it is not idle: while a reader is
-//! unread, nobody dies for want of use.
+//! Where a token is used on a reader alone, only what is fetched from there tells that it is not idle: while a reader
+//! is unread, nobody dies for want of use.
 
 use postgres::Client;
 use tokenauth_cluster::Server;

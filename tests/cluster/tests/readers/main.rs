@@ -81,8 +81,8 @@ fn findings(client: &mut Client) -> String {
     )
 }
 
-/// As [`verdict_or_error`] of a reader that may be 5 s behind: it accepts a token only by a beat that is as recent. What
-/// was committed before that beat is known there, so that the verdict is no older.
+/// As [`verdict_or_error`] of a reader that may be 5 s behind: it accepts a token only by a beat that is as recent.
+/// What was committed before that beat is known there, so that the verdict is no older.
 fn verdict_within_bound(client: &mut Client, token: &str) -> String {
     let recent = "SELECT coalesce(max(at) >= clock_timestamp() - interval '5 s', false) FROM tokenauth.heartbeat";
     let is_recent: bool = one(client, recent);
