@@ -3,6 +3,7 @@
 //! The extension must be installed in the PostgreSQL of `PG_CONFIG`, or of the `pg_config` in `PATH`; `make cluster`
 //! does both. Whatever fails panics with the message of the program or server.
 
+pub mod calls;
 pub mod catalogs;
 pub mod contract;
 mod distance;

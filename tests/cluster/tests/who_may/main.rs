@@ -11,9 +11,10 @@ mod settings;
 use std::collections::HashMap;
 
 use postgres::Client;
+use tokenauth_cluster::calls::changes_identity;
 use tokenauth_cluster::{FAST, Server, wait_until};
 
-use calls::{Calls, changes_identity};
+use calls::Calls;
 use places::{PLACES, Place};
 
 /// Every access, and the role that has it.
