@@ -8,7 +8,6 @@ use pgrx::Uuid;
 use crate::pg::roles::extension::Extension;
 use crate::pg::scan::index_key::IndexKey;
 use crate::pg::scan::index_scan::UniqueIndex;
-use crate::pg::scan::index_walk::{Direction, WHOLE};
 use crate::pg::scan::row_key::RowKey;
 use crate::pg::scan::snapshot::LatestSnapshot;
 use crate::pg::sql::rows::Rows;
@@ -32,17 +31,22 @@ pub fn is_installed() -> bool {
     Extension::installed().has(c"derived_death")
 }
 
-/// Whether there are any rows.
-pub fn are_there(snapshot: &LatestSnapshot) -> bool {
-    let opened = BY_DIGEST.index().open_to_walk();
-    let mut walk = opened.walk(snapshot);
-    walk.seek([]);
-    walk.next(Direction::Up, WHOLE).is_some()
+/// Whether there may be any rows. The index is asked, which has entries of rows that are gone as well.
+pub fn are_there() -> bool {
+    BY_DIGEST.index().has_entries()
 }
 
 /// Whether the child with this digest was revoked.
+///
+/// # Errors
+/// Raises XX001 where the row was lost: everywhere else a token is refused when its row is, but this row is what refuses.
 pub fn is_recorded(digest: &Digest, snapshot: &LatestSnapshot) -> bool {
-    BY_DIGEST.find_often(IndexKey::Bytes(digest.as_bytes()), snapshot, |_| ()).is_some()
+    let key = IndexKey::Bytes(digest.as_bytes());
+    let is_recorded = BY_DIGEST.find_often(key, snapshot, |_| ()).is_some();
+    if !is_recorded {
+        BY_DIGEST.index().refuse_lost_row(key);
+    }
+    is_recorded
 }
 
 /// How many children of this token were revoked that would end later than this, counted up to `most`.

@@ -18,7 +18,7 @@ use crate::pg::types::row::Row;
 
 /// A table of ours and one of its indexes.
 pub struct Index {
-    table: &'static CStr,
+    pub(super) table: &'static CStr,
     name: &'static CStr,
     found: Cell<Option<RelationOids>>,
 }

@@ -101,14 +101,14 @@ fn read(
         None => find_owner(&token.owner, snapshot),
         Some(generation) => owner(&token.owner, snapshot, generation),
     };
-    let is_killed = are_there_deaths(snapshot, generation) && derived_death::is_recorded(digest, snapshot);
+    let is_killed = are_there_deaths(generation) && derived_death::is_recorded(digest, snapshot);
     Ok(owner.map(|owner| Resolved::new(token, owner, kind).narrowed(child.narrowing(), is_killed)))
 }
 
 /// Whether any child was revoked by itself: while none was, children are not looked for among those.
-fn are_there_deaths(snapshot: &LatestSnapshot, generation: Option<u64>) -> bool {
+fn are_there_deaths(generation: Option<u64>) -> bool {
     let Some(generation) = generation else {
-        return derived_death::are_there(snapshot);
+        return derived_death::are_there();
     };
     let found: Result<bool, ()> = cached(
         generation,
@@ -116,7 +116,7 @@ fn are_there_deaths(snapshot: &LatestSnapshot, generation: Option<u64>) -> bool 
             let (sources, are_there) = cache.derived_deaths.as_ref()?;
             sources.are_unchanged(generation).then_some(*are_there)
         },
-        || Ok(derived_death::are_there(snapshot)),
+        || Ok(derived_death::are_there()),
         |cache, are_there| {
             let sources = Sources::new([derived_death::any()], generation);
             cache.derived_deaths = Some((sources, *are_there));
