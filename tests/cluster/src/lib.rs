@@ -6,6 +6,7 @@
 pub mod calls;
 pub mod catalogs;
 pub mod contract;
+mod crash;
 mod distance;
 mod end;
 mod examples;

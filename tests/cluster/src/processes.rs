@@ -7,6 +7,8 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
+use crate::server::wait_until;
+
 /// Kills the process and its children with SIGKILL, and returns when none of them runs any more.
 ///
 /// The parent is stopped first: a postmaster that sees a child die would start recovery, and a child that sees its
@@ -21,6 +23,28 @@ pub fn kill_family(parent: Pid) {
     while family.iter().any(|process| is_running(*process)) {
         sleep(Duration::from_millis(5));
     }
+}
+
+/// Kills the process with SIGKILL, and returns when its children have ended too, of which none was told.
+pub fn kill_parent(parent: Pid) {
+    // So that it has no others in the end.
+    signal(parent, Signal::SIGSTOP);
+    let orphans = children(parent);
+    signal(parent, Signal::SIGKILL);
+    wait_until("the orphans to end", || !orphans.iter().any(|process| is_running(*process)));
+}
+
+/// Kills the process with SIGKILL, and returns whether it died of that. One that was stopped before cannot end in any
+/// other way.
+pub fn kill_surely(process: Pid) -> bool {
+    signal(process, Signal::SIGSTOP);
+    let mut is_stopped = false;
+    wait_until("the process to stop", || {
+        is_stopped = Stat::of(process).is_some_and(|stat| stat.state == "T");
+        is_stopped || !is_running(process)
+    });
+    signal(process, Signal::SIGKILL);
+    is_stopped
 }
 
 /// Sends the signal, unless the process has just ended.

@@ -9,12 +9,10 @@ use std::thread::{panicking, sleep};
 use std::time::{Duration, Instant, SystemTime};
 
 use nix::sys::signal::Signal;
-use nix::unistd::Pid;
 use postgres::error::SqlState;
 use postgres::{Client, NoTls};
 
 use crate::installation::{as_server, assert_success, bin_directory, finish, major, program, temporary_directory};
-use crate::processes::{kill_family, signal};
 
 /// Settings for tests in which nothing has to survive a crash.
 pub const FAST: &[&str] = &["fsync = off", "full_page_writes = off"];
@@ -28,8 +26,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// orphan stays a zombie, and a server refuses to start while a process has the id in its lock file.
 pub struct Server {
     programs: PathBuf,
-    directory: PathBuf,
-    postmaster: Option<Child>,
+    pub(crate) directory: PathBuf,
+    pub(crate) postmaster: Option<Child>,
 }
 
 impl Server {
@@ -177,6 +175,15 @@ impl Server {
         self.end_by(Signal::SIGINT);
     }
 
+    /// Whether the server runs; one that has ended by itself can then be started again.
+    pub fn is_running(&mut self) -> bool {
+        let is_running = self.postmaster.as_mut().is_some_and(|postmaster| postmaster.try_wait().unwrap().is_none());
+        if !is_running {
+            self.postmaster = None;
+        }
+        is_running
+    }
+
     /// Turns checksums of pages on or off in this server, which must be stopped. From 18 on, they are on by themselves.
     pub fn switch_checksums(&self, on: bool) {
         let control = finish(program("pg_controldata").arg(self.data())).stdout;
@@ -199,34 +206,6 @@ impl Server {
         self.stop();
         self.configure(settings);
         self.start_again();
-    }
-
-    /// Stops the server without a checkpoint, as an operator in a hurry would.
-    pub fn stop_immediately(&mut self) {
-        self.end_by(Signal::SIGQUIT);
-    }
-
-    /// Sends SIGKILL to all processes at once: whatever was not yet given to the operating system is lost.
-    pub fn kill(&mut self) {
-        let mut postmaster = self.postmaster.take().expect("the server runs");
-        kill_family(pid(&postmaster));
-        postmaster.wait().unwrap();
-    }
-
-    /// Sends SIGKILL to one backend, whereupon the server ends all others and recovers; then it accepts connections
-    /// again.
-    pub fn crash(&mut self) {
-        let mut victim = self.connect("postgres");
-        let backend = victim.query_one("SELECT pg_backend_pid()", &[]).unwrap().get(0);
-        self.crash_at(backend);
-    }
-
-    /// As [`crash`](Self::crash), for this backend.
-    pub fn crash_at(&self, backend: i32) {
-        let mut witness = self.connect("postgres");
-        signal(Pid::from_raw(backend), Signal::SIGKILL);
-        wait_until("the server to notice the crash", || witness.batch_execute("SELECT").is_err());
-        wait_until("the server to recover", || connect(&self.directory, "postgres").is_ok());
     }
 
     /// The output of `pg_dump` with these options for the database. It must not warn of anything.
@@ -364,12 +343,6 @@ impl Server {
         finish(as_server(&self.programs.join("initdb")).args(initdb).args(options).arg("--pgdata").arg(self.data()));
     }
 
-    fn end_by(&mut self, how: Signal) {
-        let mut postmaster = self.postmaster.take().expect("the server runs");
-        signal(pid(&postmaster), how);
-        postmaster.wait().unwrap();
-    }
-
     fn data(&self) -> PathBuf {
         self.directory.join("data")
     }
@@ -391,12 +364,8 @@ impl Drop for Server {
     }
 }
 
-fn connect(directory: &Path, database: &str) -> Result<Client, postgres::Error> {
+pub(crate) fn connect(directory: &Path, database: &str) -> Result<Client, postgres::Error> {
     postgres::Config::new().host_path(directory).user("postgres").dbname(database).connect(NoTls)
-}
-
-fn pid(process: &Child) -> Pid {
-    Pid::from_raw(process.id().try_into().expect("process numbers are small"))
 }
 
 /// Waits for something that should take a moment, and panics after a minute.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use postgres::Client;
 use tokenauth_cluster::contract::{issue, prepare, revoke, verdict};
-use tokenauth_cluster::wait_until;
+use tokenauth_cluster::{rounds, wait_until};
 
 use super::{counts, lazy_server, one, server, verify_often, written};
 
@@ -27,7 +27,7 @@ fn a_crash_loses_no_more_than_what_was_not_written_and_counts_nothing_twice() {
     prepare(&mut client);
     let issued = issue(&mut client, "user:1");
     let mut expected = 0;
-    for round in 0..4 {
+    for round in 0..rounds(4, 20) {
         verify_often(&mut client, &issued, 100);
         expected += 100;
         wait_until("the flush", || written(&mut client, &issued) == expected);
