@@ -22,6 +22,7 @@ mod psql;
 mod random;
 mod server;
 mod verifier;
+mod volume;
 
 pub use distance::Distance;
 pub use end::End;
@@ -36,3 +37,4 @@ pub use psql::Psql;
 pub use random::{Random, rounds};
 pub use server::{FAST, Server, wait_until, wait_within};
 pub use verifier::{By, Verifier};
+pub use volume::Volume;
