@@ -64,3 +64,30 @@ proptest! {
         nothing_is_lost_or_counted_twice(threads, tokens, 20_000, capacity);
     }
 }
+
+/// How long a count takes while two threads count uses of one token, of which one at a time holds the flag of its set.
+/// A measurement, for a release build on a quiet machine with two processors:
+/// `cargo test --release --lib how_long_a_use_takes -- --ignored --nocapture`.
+#[test]
+#[ignore = "it measures"]
+fn how_long_a_use_takes_beside_others() {
+    const USES: usize = 2_000_000;
+    let slots = on_heap(64);
+    let mut times: Vec<u128> = thread::scope(|scope| {
+        let count = || {
+            (0..USES)
+                .map(|_| {
+                    let begun = std::time::Instant::now();
+                    slots.count(&key(1), &valid(NOW));
+                    begun.elapsed().as_nanos()
+                })
+                .collect::<Vec<_>>()
+        };
+        let threads = [scope.spawn(count), scope.spawn(count)];
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    });
+    times.sort_unstable();
+    let part = |of_ten_thousand: usize| times[(times.len() - 1) / 10_000 * of_ten_thousand];
+    println!("median {} ns, 99 % {} ns, 99.99 % {} ns", part(5_000), part(9_900), part(9_999));
+    assert_eq!(slots.recent(&key(1)).record.requests, 2 * USES as u64);
+}
