@@ -110,6 +110,8 @@ fn deaths_and_durable_tokens_survive_whatever_is_killed_under_load() {
         // What was committed without waiting for the disk is not to be saved by chance.
         "wal_writer_delay = 10s",
         "max_connections = 30",
+        // By itself PostgreSQL syncs each file after a crash, for seconds on some disks, before it looks at any.
+        "recovery_init_sync_method = syncfs",
     ]);
     let mut admin = server.connect("postgres");
     prepare(&mut admin);
