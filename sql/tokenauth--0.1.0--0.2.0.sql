@@ -192,8 +192,10 @@ COMMENT ON FUNCTION tokenauth.current_derived IS 'Returns label and end of the d
 -- doctor(): the keys that tokens need are found by an index.
 CREATE INDEX token_pepper_idx ON tokenauth.token (pepper) WHERE pepper IS NOT NULL;
 CREATE INDEX token_seal_idx ON tokenauth.token (seal) WHERE seal IS NOT NULL;
+CREATE INDEX token_import_key_idx ON tokenauth.token (algorithm COLLATE "C") WHERE algorithm LIKE 'hmac-%:%';
 COMMENT ON INDEX tokenauth.token_pepper_idx IS 'Finds the peppers that tokens need';
 COMMENT ON INDEX tokenauth.token_seal_idx IS 'Finds the seals that stored texts need';
+COMMENT ON INDEX tokenauth.token_import_key_idx IS 'Finds the keys of other systems that imported tokens need';
 
 -- introspect
 CREATE FUNCTION tokenauth."introspect"(

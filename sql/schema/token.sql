@@ -64,6 +64,7 @@ CREATE INDEX token_expires_on_idx ON tokenauth.token (((expires_at AT TIME ZONE 
 -- sealed text when the token is revoked, which is then not HOT; a pepper stays.
 CREATE INDEX token_pepper_idx ON tokenauth.token (pepper) WHERE pepper IS NOT NULL;
 CREATE INDEX token_seal_idx ON tokenauth.token (seal) WHERE seal IS NOT NULL;
+CREATE INDEX token_import_key_idx ON tokenauth.token (algorithm COLLATE "C") WHERE algorithm LIKE 'hmac-%:%';
 
 COMMENT ON TABLE tokenauth.token IS 'Tokens: digests and settings, never the token text in the clear';
 COMMENT ON INDEX tokenauth.token_owner_idx IS 'Finds the tokens of an owner, and counts those that no mass death has killed';
@@ -71,6 +72,7 @@ COMMENT ON INDEX tokenauth.token_owner_id_idx IS 'Lists the tokens of an owner t
 COMMENT ON INDEX tokenauth.token_expires_on_idx IS 'Finds the tokens that expire soon, by the day in UTC';
 COMMENT ON INDEX tokenauth.token_pepper_idx IS 'Finds the peppers that tokens need';
 COMMENT ON INDEX tokenauth.token_seal_idx IS 'Finds the seals that stored texts need';
+COMMENT ON INDEX tokenauth.token_import_key_idx IS 'Finds the keys of other systems that imported tokens need';
 COMMENT ON COLUMN tokenauth.token.lookup IS 'Public part of the token text, by which verification finds the row';
 COMMENT ON COLUMN tokenauth.token.id IS 'Public identifier, uuid version 7';
 COMMENT ON COLUMN tokenauth.token.created_at IS 'When it was issued';

@@ -45,9 +45,9 @@ pub enum Purpose {
 
 /// The peppers of tokens that are not revoked, the keys of imported ones, and the seals of stored texts.
 ///
-/// Each pepper and seal is found by the one before it: an index has few of them, however many tokens there are. Of a
-/// pepper, the newest token that is not revoked is looked for: the oldest ones are dead. Which keys there are imports
-/// under is in a table of its own; of each, any token will do.
+/// Each pepper and seal is found by the one before it: an index has few of them, however many tokens there are. Which
+/// keys there are imports under is in a table of its own. Of a pepper and of such a key, the newest token that is not
+/// revoked is looked for by an index: the oldest ones are dead.
 pub fn needed() -> Vec<Needed> {
     static NEEDED: Statement = Statement::by_key(
         "WITH RECURSIVE pepper (id) AS (
@@ -72,7 +72,9 @@ pub fn needed() -> Vec<Needed> {
                  SELECT split_part(i.algorithm, ':', 2), 'import' FROM tokenauth.import i
                   WHERE i.algorithm LIKE 'hmac-%:%'
                     AND (SELECT true FROM tokenauth.token t
-                          WHERE t.algorithm = i.algorithm AND t.revoked_at IS NULL LIMIT 1)) needed (id, purpose)
+                          WHERE t.algorithm >= i.algorithm AND t.algorithm <= i.algorithm
+                            AND t.algorithm LIKE 'hmac-%:%' AND t.revoked_at IS NULL
+                          ORDER BY t.algorithm COLLATE \"C\" DESC LIMIT 1)) needed (id, purpose)
            LEFT JOIN tokenauth.key ON key.id = needed.id
           ORDER BY needed.id, needed.purpose",
     );
