@@ -18,7 +18,7 @@ use crate::installation::{as_server, assert_success, bin_directory, finish, majo
 pub const FAST: &[&str] = &["fsync = off", "full_page_writes = off"];
 
 /// The limit for things that should take a moment.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 /// A server of the installation under test. Its socket is in its directory, whose mode 0700 controls access.
 ///
@@ -368,7 +368,7 @@ pub(crate) fn connect(directory: &Path, database: &str) -> Result<Client, postgr
     postgres::Config::new().host_path(directory).user("postgres").dbname(database).connect(NoTls)
 }
 
-/// Waits for something that should take a moment, and panics after a minute.
+/// Waits for something that should take a moment, and panics after three minutes.
 pub fn wait_until(what: &str, done: impl FnMut() -> bool) {
     wait_within(PATIENCE, what, done);
 }
