@@ -47,8 +47,8 @@ impl UniqueIndex {
     /// locked it otherwise.
     ///
     /// # Errors
-    /// Raises 25006 in a read-only transaction, 40001 when the row has just been changed and the transaction may see
-    /// only what was there when it began, and 55000 when the table does not exist.
+    /// Raises 25006 in a read-only transaction, 40001 when somebody has changed the row while a SERIALIZABLE transaction
+    /// waited for it, and 55000 when the table does not exist.
     pub fn lock<T>(&self, key: IndexKey<'_>, strength: Strength, read: impl FnOnce(&Row) -> T) -> Option<T> {
         let _watch = Watch::begin();
         xact::refuse_read_only(strength.command());
@@ -76,8 +76,11 @@ impl UniqueIndex {
     }
 }
 
-/// Locks the newest version of a tuple and puts it into the slot, as the executor does for `SELECT … FOR UPDATE`; false
-/// when it has been deleted.
+/// Locks the newest version of a tuple and puts it into the slot, as the executor does for `SELECT … FOR UPDATE` in READ
+/// COMMITTED; false when it has been deleted.
+///
+/// In REPEATABLE READ, too: the tuple was found by a snapshot of now, so what is newer still is no more of a surprise
+/// than it was, and a death that had to wait for another finds it done. A SERIALIZABLE transaction begins again.
 ///
 /// # Safety
 /// `table` must be open, `tid` the address of one of its tuples that the snapshot shows, and `slot` made for it.
@@ -89,7 +92,7 @@ unsafe fn lock_tuple(
     slot: *mut pg_sys::TupleTableSlot,
 ) -> bool {
     let mut flags = pg_sys::TUPLE_LOCK_FLAG_LOCK_UPDATE_IN_PROGRESS;
-    if !xact::keeps_its_snapshot() {
+    if !xact::is_serializable() {
         flags |= pg_sys::TUPLE_LOCK_FLAG_FIND_LAST_VERSION;
     }
     let mut failure = pg_sys::TM_FailureData::default();
@@ -111,7 +114,7 @@ unsafe fn lock_tuple(
         pg_sys::TM_Result::TM_Ok => true,
         // Deleted, or changed by a command that is still running, which must not be disturbed.
         pg_sys::TM_Result::TM_SelfModified => false,
-        pg_sys::TM_Result::TM_Deleted if !xact::keeps_its_snapshot() => false,
+        pg_sys::TM_Result::TM_Deleted if !xact::is_serializable() => false,
         pg_sys::TM_Result::TM_Deleted | pg_sys::TM_Result::TM_Updated => {
             ereport!(
                 ERROR,

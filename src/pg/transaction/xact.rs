@@ -177,9 +177,15 @@ pub fn refuse_parallel(command: &CStr) {
 }
 
 /// Whether the transaction sees only what was there when it began, as at the levels above READ COMMITTED.
-pub fn keeps_its_snapshot() -> bool {
+fn keeps_its_snapshot() -> bool {
     // SAFETY: reads this backend's transaction state.
     unsafe { pg_sys::XactIsoLevel > pg_sys::XACT_READ_COMMITTED as c_int }
+}
+
+/// Whether the outcome must be as if transactions had run one after the other.
+pub fn is_serializable() -> bool {
+    // SAFETY: as above.
+    unsafe { pg_sys::XactIsoLevel == pg_sys::XACT_SERIALIZABLE as c_int }
 }
 
 /// Whether a verification may write now: in a read-write READ COMMITTED transaction on a primary, outside parallel
