@@ -43,6 +43,7 @@ use crate::pg::types::clock::is_negative;
 use crate::pg::types::encoding;
 use crate::pg::types::jsonb::Jsonb;
 use crate::pg::types::text::Text;
+use crate::token::embedded;
 
 /// Longest name, in bytes of UTF-8: what a database of another encoding holds can be restored into one in UTF-8.
 pub const MOST_NAME: usize = 255;
@@ -79,7 +80,27 @@ impl PrincipalName {
     }
 }
 
-/// Checks the length of a text, which is otherwise kept as it is: whoever prints it must quote it.
+/// Checks a text for people, which is otherwise kept as it is: whoever prints it must quote it.
+///
+/// # Errors
+/// 22023 when it is too long, or somebody has pasted a token into it, which every list and event would show.
+pub fn for_people(what: &'static str, text: Option<Text>, most: usize) -> Result<Option<Text>, ArgumentError> {
+    match bounded(what, text, most)? {
+        Some(text) if embedded::contains(text.as_bytes()) => Err(ArgumentError::HoldsToken(what)),
+        text => Ok(text),
+    }
+}
+
+/// Checks the length of a text that says why something dies, or that an application's table has, and masks tokens in it:
+/// whoever has found one somewhere may well paste it, and what is to die must not live for that.
+///
+/// # Errors
+/// 22023 when it is too long.
+pub fn masked(what: &'static str, text: Option<Text>, most: usize) -> Result<Option<Text>, ArgumentError> {
+    Ok(bounded(what, text, most)?.map(Text::masked))
+}
+
+/// Checks the length of a text.
 pub fn bounded(what: &'static str, text: Option<Text>, most: usize) -> Result<Option<Text>, ArgumentError> {
     match text {
         Some(text) if encoding::is_longer(text.as_bytes(), most) => Err(ArgumentError::TooLong { what, most }),
@@ -94,6 +115,7 @@ pub fn metadata(document: Option<Jsonb>) -> Result<Option<Jsonb>, ArgumentError>
             Err(ArgumentError::TooLong { what: "metadata", most: MOST_PROSE })
         }
         Some(document) if !document.is_object() => Err(ArgumentError::Metadata),
+        Some(document) if embedded::contains(document.as_bytes()) => Err(ArgumentError::HoldsToken("metadata")),
         document => Ok(document),
     }
 }

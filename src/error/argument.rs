@@ -19,6 +19,8 @@ pub enum ArgumentError {
     TooManyElements { of: &'static str, most: usize },
     /// A text or JSON document is too long.
     TooLong { what: &'static str, most: usize },
+    /// A text for people has a token in it.
+    HoldsToken(&'static str),
     /// A number must be positive.
     NotPositive(&'static str),
     /// A length of time must not be negative.
@@ -71,6 +73,8 @@ impl ArgumentError {
             Self::TooLong { what, most } => {
                 invalid(format!("{what} is too long")).detail(format!("It may have at most {most} bytes."))
             }
+            Self::HoldsToken(what) => invalid(format!("{what} contains the text of a token"))
+                .hint("Leave the token out: everybody who sees lists or events would read it."),
             Self::NotPositive(what) => invalid(format!("{what} must be positive")),
             Self::Negative(what) => invalid(format!("{what} must not be negative")),
             Self::NoSuchStatus => invalid("status does not exist").hint(

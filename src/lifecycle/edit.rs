@@ -75,8 +75,8 @@ fn edit(
     let _owner = caller.act_as_owner();
     let id = arguments::token_id(id)?;
     let edit = Edit {
-        name: arguments::bounded("name", name, MOST_NAME)?,
-        description: arguments::bounded("description", description, MOST_PROSE)?,
+        name: arguments::for_people("name", name, MOST_NAME)?,
+        description: arguments::for_people("description", description, MOST_PROSE)?,
         scopes: scopes.map(|scopes| arguments::scopes("scopes", &scopes)).transpose()?,
         data_scopes: data_scopes.as_ref().map(arguments::data_scopes).transpose()?,
         expiry: Expiry::asked(expires_in, expires_at)?,

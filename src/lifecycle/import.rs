@@ -77,8 +77,8 @@ fn import(
     let kind = arguments::given("kind", kind)?;
     let owner = PrincipalName::given("owner", owner)?;
     let taken_over = TakenOver::read(algorithm, digest)?;
-    let name = arguments::bounded("name", name, MOST_NAME)?.filter(|name| !name.is_empty());
-    let hint = arguments::bounded("hint", hint, MOST_NAME)?.filter(|hint| !hint.is_empty());
+    let name = arguments::for_people("name", name, MOST_NAME)?.filter(|name| !name.is_empty());
+    let hint = arguments::for_people("hint", hint, MOST_NAME)?.filter(|hint| !hint.is_empty());
     // Every list would show it, whole or without what goes before the part that is hashed.
     if let Some(hint) = hint.as_ref().map(Text::as_bytes)
         && (taken_over.is_of(&Secret::Part(hint))

@@ -61,9 +61,9 @@ fn issue(
     let _owner = caller.act_as_owner();
     let kind = arguments::given("kind", kind)?;
     let owner = PrincipalName::given("owner", owner)?;
-    let name = arguments::bounded("name", name, MOST_NAME)?.filter(|name| !name.is_empty());
+    let name = arguments::for_people("name", name, MOST_NAME)?.filter(|name| !name.is_empty());
     let description =
-        arguments::bounded("description", description, MOST_PROSE)?.filter(|description| !description.is_empty());
+        arguments::for_people("description", description, MOST_PROSE)?.filter(|description| !description.is_empty());
     let chosen = scopes.map(|scopes| arguments::scopes("scopes", &scopes)).transpose()?;
     let chosen_data = data_scopes.as_ref().map(arguments::data_scopes).transpose()?;
     let networks = networks.as_ref().map(arguments::networks).transpose()?;

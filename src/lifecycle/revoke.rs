@@ -55,7 +55,7 @@ fn revoke(
     let actor = Actor::resolve(caller, actor)?;
     let _owner = caller.act_as_owner();
     let id = arguments::token_id(id)?;
-    let reason = arguments::bounded("reason", reason, MOST_PROSE)?;
+    let reason = arguments::masked("reason", reason, MOST_PROSE)?;
     Ok(kill(lock(id, &actor)?, reason, &actor)?)
 }
 
@@ -91,7 +91,7 @@ fn revoke_presented(
     let actor = Actor::behind(caller)?.not_by_child()?;
     let _owner = caller.act_as_owner();
     let presented = arguments::given("token", token)?;
-    let reason = arguments::bounded("reason", reason, MOST_PROSE)?;
+    let reason = arguments::masked("reason", reason, MOST_PROSE)?;
     match presented.bytes().map(Killable::of).transpose()?.flatten() {
         Some(Killable::Child(child)) => {
             leave_room_for(&child)?;

@@ -65,7 +65,7 @@ fn revoke_all(
         kind: Some(arguments::given("kind", kind)?).filter(|kind| kind.as_bytes() != b"*"),
         issued_before: arguments::given("issued_before", issued_before)?,
     };
-    let reason = arguments::bounded("reason", reason, MOST_PROSE)?;
+    let reason = arguments::masked("reason", reason, MOST_PROSE)?;
     let died = match selection {
         Selection { owner: None, kind: None, issued_before: Timestamp::INFINITY } => {
             Err(ArgumentError::NothingSelected)?

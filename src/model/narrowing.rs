@@ -9,6 +9,7 @@ use super::scope::{Scope, Scopes};
 use super::token_state::TokenState;
 use crate::pg::types::clock::Timestamp;
 use crate::token::derived::Caveats;
+use crate::token::embedded::masked;
 
 /// By how much the clock of whoever makes a child may be ahead of ours.
 const MOST_AHEAD: i64 = 60;
@@ -43,7 +44,8 @@ impl Narrowing {
                 let network = |text: &String| Network::parse(text.as_bytes()).ok();
                 (list.len() <= MOST_NETWORKS).then(|| list.iter().map(network).collect())?
             })?,
-            label: label.as_deref().map(Box::from),
+            // Whoever makes a child writes its label, which events and answers show.
+            label: label.as_deref().map(masked).map(String::into_boxed_str),
         })
     }
 
@@ -148,6 +150,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::token::{NewToken, Prefix};
 
     fn narrowing(caveats: &Caveats) -> Option<Narrowing> {
         Narrowing::of(&Caveats { start: 0, end: 60, ..caveats.clone() }, |_| true)
@@ -195,6 +198,15 @@ mod tests {
         assert_eq!(narrowing.start().unix_seconds(), 0);
         assert_eq!(narrowing.begin().unix_seconds(), -60);
         assert_eq!(narrowing.end().unix_seconds(), 60);
+    }
+
+    #[test]
+    fn a_token_in_a_label_is_not_shown() {
+        let token = NewToken::generate(&Prefix::parse(b"api_").unwrap()).unwrap();
+        let label = |label: &str| narrowing(&Caveats { label: Some(label.to_owned()), ..Caveats::default() }).unwrap();
+        let shown = format!("for {}{}{}", &token.expose()[..12], "*".repeat(37), &token.expose()[49..]);
+        assert_eq!(label(&format!("for {}", token.expose())).label(), Some(&*shown));
+        assert_eq!(label("for the night").label(), Some("for the night"));
     }
 
     fn any_scopes() -> impl Strategy<Value = Vec<String>> {

@@ -132,7 +132,7 @@ fn enforce(
     let _owner = caller.act_as_owner();
     let kind = arguments::given("kind", kind)?;
     let rules = enforceable(&arguments::given("rules", rules)?)?;
-    let reason = arguments::bounded("reason", reason, MOST_PROSE)?;
+    let reason = arguments::masked("reason", reason, MOST_PROSE)?;
     let is_dry = arguments::given("dry_run", dry_run)?;
     let enforcement = Enforcement { kind: existing(&kind)?, reason, actor };
     let many = if is_dry { enforcement.count(&rules)? } else { enforcement.apply(&rules)? };

@@ -123,7 +123,7 @@ fn report_leak(
     let actor = Actor::application(caller)?;
     let _owner = caller.act_as_owner();
     let report = arguments::given("report", report)?;
-    let reason = arguments::bounded("reason", reason, MOST_PROSE)?;
+    let reason = arguments::masked("reason", reason, MOST_PROSE)?;
     let leaked: Vec<Leaked> = report.parsed().ok_or(LeakError::Report)?;
     if leaked.len() > MOST {
         Err(LeakError::TooMany { most: MOST })?;

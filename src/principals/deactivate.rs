@@ -42,7 +42,7 @@ fn deactivate(
     let actor = Actor::application(caller)?;
     let _owner = caller.act_as_owner();
     let name = PrincipalName::given("principal", principal)?;
-    let reason = arguments::bounded("reason", reason, MOST_PROSE)?;
+    let reason = arguments::masked("reason", reason, MOST_PROSE)?;
     refuse_supplied(&name, ACTIVE)?;
     let found = lock_existing(&name, Hold::Alone)?;
     xact::mark_death();

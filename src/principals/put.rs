@@ -75,8 +75,8 @@ fn put_principal(
         permissions: permissions.map(|held| held.iter().collect()),
         data_scopes: data_scopes.map(|data| Jsonb::of(&data.to_value())),
         active,
-        state_reason: arguments::bounded("state_reason", state_reason, MOST_PROSE)?,
-        display_name: arguments::bounded("display_name", display_name, MOST_NAME)?,
+        state_reason: arguments::masked("state_reason", state_reason, MOST_PROSE)?,
+        display_name: arguments::for_people("display_name", display_name, MOST_NAME)?,
     };
     Ok(put.apply(&actor, &name)?)
 }

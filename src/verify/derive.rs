@@ -15,6 +15,7 @@ use crate::pg::types::jsonb::Jsonb;
 use crate::pg::types::text::{Plaintext, PresentedText, Text};
 use crate::token::Presented;
 use crate::token::derived::{Caveats, DerivedText};
+use crate::token::embedded;
 
 /// Derives from a token another one, which works for a short time and grants no more.
 ///
@@ -122,6 +123,7 @@ fn dimensions_of(document: &Jsonb) -> Result<Vec<(String, Vec<String>)>, Error> 
 }
 
 fn label_of(label: Text) -> Result<String, Error> {
-    let label = encoding::utf8(label.as_bytes()).filter(|label| Caveats::is_label(label));
-    label.ok_or_else(|| DeriveError::Label.into())
+    let readable = encoding::utf8(label.as_bytes()).filter(|label| Caveats::is_label(label));
+    let readable = readable.ok_or(DeriveError::Label)?;
+    if embedded::contains(readable.as_bytes()) { Err(ArgumentError::HoldsToken("label").into()) } else { Ok(readable) }
 }

@@ -81,6 +81,10 @@ impl Problem {
             "22023" if says("scope") => (invalid, Field::Scopes, "These scopes cannot be granted."),
             "22023" if says("grace") => (invalid, Field::Grace, "The old token may not go on working for that long."),
             "22023" if says("expir") => (invalid, Field::Expires, "The token cannot expire then."),
+            "22023" if says("text of a token") => {
+                let field = if says("name") { Field::Name } else { Field::Description };
+                (invalid, field, "There is a token in this text. Leave it out: every list would show it.")
+            }
             "22023" if says("name") => (invalid, Field::Name, "This name is too long."),
             "22023" if says("description") => (invalid, Field::Description, "This description is too long."),
             "22023" => (invalid, Field::Whole, "This cannot be as it was entered."),
@@ -203,6 +207,7 @@ mod tests {
         assert_eq!(field("22004", "tokens of kind \"scout\" must expire"), Some(Field::Expires));
         assert_eq!(field("22023", "element 1 of networks is not a network"), Some(Field::Networks));
         assert_eq!(field("22023", "scopes is not a list of scopes"), Some(Field::Scopes));
+        assert_eq!(field("22023", "description contains the text of a token"), Some(Field::Description));
         assert_eq!(field("22023", "expiry is later than tokens of kind \"pat\" may have"), Some(Field::Expires));
         assert_eq!(field("22023", "grace is longer than tokens of kind \"pat\" may have"), Some(Field::Grace));
         assert_eq!(field("42501", "scopes of a token must be held by its owner"), Some(Field::Scopes));

@@ -151,6 +151,6 @@ fn principal(name: &str) -> Option<PrincipalName> {
 fn prose(text: Option<&str>) -> Option<Option<Text>> {
     match text {
         Some(text) if text.len() > MOST_PROSE => None,
-        text => Some(text.map(|text| Text::from(encoding::from_utf8(text)))),
+        text => Some(text.map(|text| Text::from(encoding::from_utf8(text)).masked())),
     }
 }

@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 
 use super::memory::copied;
 use super::{encoding, varlena};
+use crate::token::embedded;
 
 /// A `text` value, in the server encoding.
 #[derive(PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -32,6 +33,12 @@ impl Text {
     /// Whether it is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// The text with every token in it hidden except for its hint, in the same length.
+    pub fn masked(mut self) -> Self {
+        embedded::mask_in_place(&mut self.0);
+        self
     }
 
     /// The text as messages may show it: messages are built as UTF-8, so in a database of another encoding every

@@ -349,8 +349,8 @@ impl Evaluation {
             active: row.optional(column::ACTIVE),
             permissions: permissions.map(|held| held.iter().collect()),
             data_scopes: data_scopes.map(|data| Jsonb::of(&data.to_value())),
-            display_name: arguments::bounded("display_name", row.optional(column::DISPLAY_NAME), MOST_NAME)?,
-            state_reason: arguments::bounded("state_reason", row.optional(column::STATE_REASON), MOST_PROSE)?,
+            display_name: arguments::masked("display_name", row.optional(column::DISPLAY_NAME), MOST_NAME)?,
+            state_reason: arguments::masked("state_reason", row.optional(column::STATE_REASON), MOST_PROSE)?,
         })
     }
 }
