@@ -1,12 +1,10 @@
 //! `tokenauth.mask_logs`: a log message of any form and length contains no token, but shows where one was.
 
 use std::fs;
-use std::thread::sleep;
-use std::time::{Duration, Instant};
 
 use postgres::Client;
 use tokenauth_cluster::contract::serve;
-use tokenauth_cluster::{FAST, Server};
+use tokenauth_cluster::{FAST, Server, wait_until};
 
 /// All three forms of log, in `logs/server.*`.
 const LOGGING: &[&str] = &[
@@ -38,15 +36,13 @@ fn logs(server: &Server, client: &mut Client, mark: &str) -> [String; 3] {
     client.batch_execute(&format!("DO $$ BEGIN RAISE LOG 'end of {mark}.'; END $$")).unwrap();
     let end = format!("end of {mark}.");
     LOGS.map(|log| {
-        let start = Instant::now();
-        loop {
-            let text = fs::read(server.file(log)).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-            match text {
-                Ok(text) if text.contains(&end) => return text,
-                _ => assert!(start.elapsed() < Duration::from_secs(60), "waited a minute for {log}"),
-            }
-            sleep(Duration::from_millis(20));
-        }
+        let mut text = String::new();
+        wait_until("the log to be written", || {
+            let written = fs::read(server.file(log)).unwrap_or_default();
+            text = String::from_utf8_lossy(&written).into_owned();
+            text.contains(&end)
+        });
+        text
     })
 }
 

@@ -62,7 +62,7 @@ impl Publisher {
         let connection = format!("host={} user=postgres dbname=postgres", self.server.file("").display());
         client.batch_execute("CREATE EXTENSION tokenauth").unwrap();
         client.batch_execute(&format!("CREATE SUBSCRIPTION s CONNECTION '{connection}' PUBLICATION p")).unwrap();
-        while count(&mut client, "pg_subscription_rel WHERE srsubstate <> 'r'") > 0 {}
+        wait_until("the copies", || count(&mut client, "pg_subscription_rel WHERE srsubstate <> 'r'") == 0);
         self.server.wait_for_subscribers();
         (subscriber, client)
     }
@@ -203,7 +203,7 @@ fn a_bound_row_that_a_trigger_writes_once_more_while_it_is_applied_counts_as_it_
         .unwrap();
     let connection = format!("host={} user=postgres dbname=postgres", publisher.file("").display());
     on_subscriber.batch_execute(&format!("CREATE SUBSCRIPTION s CONNECTION '{connection}' PUBLICATION p")).unwrap();
-    while count(&mut on_subscriber, "pg_subscription_rel WHERE srsubstate <> 'r'") > 0 {}
+    wait_until("the copies", || count(&mut on_subscriber, "pg_subscription_rel WHERE srsubstate <> 'r'") == 0);
     on_publisher
         .batch_execute(
             "UPDATE users SET name = 'bad Bob' WHERE id = 2; INSERT INTO users VALUES (3, 'bad Carol'), (4, 'Dave')",

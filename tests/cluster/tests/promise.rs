@@ -131,7 +131,7 @@ fn verdict(client: &mut Client, token: &str) -> String {
 fn every_verification_answers_from_what_is_committed_and_from_its_own_transaction() {
     // Nothing in this test may have to wait.
     let mut settings = FAST.to_vec();
-    settings.push("statement_timeout = 60s");
+    settings.push("statement_timeout = 180s");
     let server = Server::start(&settings);
     let mut killer = server.connect("postgres");
     killer

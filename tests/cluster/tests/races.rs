@@ -12,7 +12,7 @@ use std::time::Duration;
 use postgres::Client;
 use postgres::error::SqlState;
 use tokenauth_cluster::contract::verdict;
-use tokenauth_cluster::{FAST, Random, Server, rounds};
+use tokenauth_cluster::{End, FAST, Random, Server, rounds};
 
 const LEVELS: [&str; 3] = ["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"];
 
@@ -333,6 +333,7 @@ fn no_verification_that_starts_after_the_acknowledged_death_is_valid() {
                 });
             }
             drop(ready);
+            let end = End(&stop);
             // The channel closes when every verifier has dropped its sender, or failed.
             assert!(all_ready.recv().is_err());
             random.jitter(2_000);
@@ -341,7 +342,7 @@ fn no_verification_that_starts_after_the_acknowledged_death_is_valid() {
             random.jitter(2_000);
             killer.batch_execute("COMMIT").unwrap();
             acknowledged.store(true, Ordering::SeqCst);
-            stop.store(true, Ordering::SeqCst);
+            drop(end);
         });
     }
 }

@@ -10,7 +10,7 @@ use tokenauth_cluster::contract::{Issued, issue, prepare, revoke, serve, verdict
 use tokenauth_cluster::{By, End, FAST, Server, Verifier, rounds};
 
 fn start() -> (Server, Client, Issued) {
-    serve(&[FAST, &["statement_timeout = 60s"]].concat())
+    serve(&[FAST, &["statement_timeout = 180s"]].concat())
 }
 
 #[test]

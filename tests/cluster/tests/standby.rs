@@ -211,7 +211,7 @@ fn a_verification_that_recovery_cancels_may_be_tried_again() {
         verifier.heat(&issued.token);
         let error = thread::scope(|scope| {
             let running = scope.spawn(|| verifier.client.query(LONG, &[&issued.token]).map(drop).unwrap_err());
-            while !standby.connect("postgres").query_one(RUNS, &[]).unwrap().get::<_, bool>(0) {}
+            wait_until("the statement to run", || standby.connect("postgres").query_one(RUNS, &[]).unwrap().get(0));
             // Remove row versions that the standby's statement may still see.
             while !running.is_finished() {
                 on_primary.batch_execute("UPDATE tokenauth.principal SET display_name = 'x'").unwrap();

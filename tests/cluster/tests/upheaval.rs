@@ -6,10 +6,10 @@ use std::thread;
 
 use postgres::Client;
 use tokenauth_cluster::contract::{Issued, issue, prepare, revoke, serve};
-use tokenauth_cluster::{By, End, FAST, Server, Verifier, rounds};
+use tokenauth_cluster::{By, End, FAST, Server, Verifier, rounds, wait_until};
 
 fn start() -> (Server, Client, Issued) {
-    serve(&[FAST, &["statement_timeout = 60s"]].concat())
+    serve(&[FAST, &["statement_timeout = 180s"]].concat())
 }
 
 fn rename(client: &mut Client, issued: &Issued, name: &str) {
@@ -38,7 +38,7 @@ fn lose_messages<const N: usize>(
     let row = thread::scope(|scope| {
         let waiting = scope.spawn(|| verifier.client.query_one(sql, &[&token]).unwrap());
         let waits = "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted)";
-        while !admin.query_one(waits, &[]).unwrap().get::<_, bool>(0) {}
+        wait_until("the statement to wait", || admin.query_one(waits, &[]).unwrap().get(0));
         meanwhile(admin);
         admin.batch_execute("SELECT pg_advisory_unlock(7)").unwrap();
         waiting.join().unwrap()

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use oracle::{Death, Fact, Token};
 use postgres::{Client, SimpleQueryMessage};
@@ -19,6 +19,8 @@ use verbs::{REFUSALS, Target, VERBS, Verb};
 
 const SESSIONS: u64 = 8;
 const CALLS_PER_ROUND: usize = 3;
+/// How long a round may take: the others would not notice a session that has failed.
+const MOST: Duration = Duration::from_secs(900);
 /// A serialization failure, in the levels where it is expected: nothing was done, and the application tries again.
 const NOT_SERIALIZED: &str = "40001";
 
@@ -26,7 +28,7 @@ fn start() -> Server {
     let mut settings = FAST.to_vec();
     settings.extend([
         "deadlock_timeout = 50ms",
-        "statement_timeout = 60s",
+        "statement_timeout = 180s",
         "max_connections = 40",
         // Tells who waited for whom, should there be a deadlock.
         "log_lock_waits = on",
@@ -200,7 +202,7 @@ fn no_two_verbs_wait_for_each_other_and_nothing_survives_or_drifts() {
                 for session in &sessions {
                     session.send((one, other, targets.clone())).expect("every session goes on");
                 }
-                for call in (0..SESSIONS).flat_map(|_| all_done.recv().expect("every session goes on")) {
+                for call in (0..SESSIONS).flat_map(|_| all_done.recv_timeout(MOST).expect("every session goes on")) {
                     let Call { verb, level, sql, outcome } = call;
                     let answer = match outcome {
                         Ok(facts) => {

@@ -134,7 +134,7 @@ impl Walk {
 #[test]
 fn no_interleaving_of_a_writer_and_two_verifiers_makes_an_answer_stale() {
     let mut settings = FAST.to_vec();
-    settings.push("statement_timeout = 60s");
+    settings.push("statement_timeout = 180s");
     let server = Server::start(&settings);
     server.connect("postgres").batch_execute("CREATE EXTENSION tokenauth").unwrap();
     let mut walk = Walk {

@@ -19,7 +19,7 @@ impl Exposition {
     /// Asks for it, at an address such as `127.0.0.1:9187`.
     pub fn scrape(address: &str) -> io::Result<Self> {
         let mut stream = TcpStream::connect(address)?;
-        stream.set_read_timeout(Some(Duration::from_secs(30)))?;
+        stream.set_read_timeout(Some(Duration::from_secs(120)))?;
         // Of this version, an answer is not cut into chunks.
         write!(stream, "GET /metrics HTTP/1.0\r\nHost: {address}\r\n\r\n")?;
         let mut answer = String::new();

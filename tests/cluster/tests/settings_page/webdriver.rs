@@ -120,7 +120,7 @@ impl Browser {
     pub fn wait_for(&self, script: &str) {
         let start = Instant::now();
         while self.run(script) != json!(true) {
-            assert!(start.elapsed() < Duration::from_secs(30), "{script} did not become true in {}", self.path());
+            assert!(start.elapsed() < Duration::from_secs(120), "{script} did not become true in {}", self.path());
             sleep(Duration::from_millis(50));
         }
     }
