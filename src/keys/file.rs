@@ -1,20 +1,20 @@
-//! The key file: its format, and checks on who can have written it.
+//! The key file: its format.
 //!
 //! Each key is one line, `pepper <id> <64 hex digits>`, `seal <id> <64 hex digits>` or, for digests of an older system,
 //! `import <id> <2 to 512 hex digits>`; lines that begin with `#` are comments. No message repeats a line. An unsafe
-//! file is refused: one that others can read or write, or that a backup of the data directory would copy together with
-//! the data it protects.
+//! file is refused (`pg/process/private_file.rs`).
 
-use std::fs::{self, File, Metadata};
-use std::io::Read as _;
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::rc::Rc;
 
 use zeroize::Zeroizing;
 
-use crate::error::key_fault::{KeyFault, MOST_BYTES};
+use crate::error::key_fault::KeyFault;
+use crate::pg::process::private_file;
 use crate::token::{ImportKey, KEY_LEN, Pepper, Seal, check_value, is_key_id};
+
+/// Longest key file, in bytes: room for hundreds of keys.
+const MOST_BYTES: usize = 64 * 1024;
 
 /// The contents of a key file, in order. Has no `Debug`.
 #[derive(Default)]
@@ -43,27 +43,7 @@ impl KeyFile {
     /// # Errors
     /// [`KeyFault`] says why the file is unusable; then none of it is used.
     pub fn read(path: &Path, data_directory: &Path) -> Result<Self, KeyFault> {
-        if !path.is_absolute() {
-            return Err(KeyFault::NotAbsolute);
-        }
-        // PostgreSQL starts only when the server's user owns the data directory.
-        let data_directory = fs::canonicalize(data_directory).map_err(KeyFault::unreadable)?;
-        let server = fs::metadata(&data_directory).map_err(KeyFault::unreadable)?.uid();
-        let path = fs::canonicalize(path).map_err(KeyFault::unreadable)?;
-        if path.starts_with(&data_directory) {
-            return Err(KeyFault::InDataDirectory);
-        }
-        // Check before opening, since opening a pipe would wait for a writer; and check again what was opened, since
-        // the name may have come to denote another file.
-        check(&fs::metadata(&path).map_err(KeyFault::unreadable)?, server)?;
-        let file = File::open(&path).map_err(KeyFault::unreadable)?;
-        check(&file.metadata().map_err(KeyFault::unreadable)?, server)?;
-        // Reserve all the room: growing would leave keys in freed memory.
-        let mut text = Zeroizing::new(Vec::with_capacity(MOST_BYTES + 1));
-        file.take(MOST_BYTES as u64 + 1).read_to_end(&mut text).map_err(KeyFault::unreadable)?;
-        if text.len() > MOST_BYTES {
-            return Err(KeyFault::TooLong);
-        }
+        let text = private_file::read(path, data_directory, MOST_BYTES).map_err(KeyFault::File)?;
         Self::parse(&text)
     }
 
@@ -121,19 +101,6 @@ impl<K> NamedKey<K> {
     }
 }
 
-/// Checks that only the server's user can read the file, and that nobody else can have put it there.
-fn check(file: &Metadata, server: u32) -> Result<(), KeyFault> {
-    if !file.is_file() {
-        Err(KeyFault::NoFile)
-    } else if file.uid() != server {
-        Err(KeyFault::Owner)
-    } else if !matches!(file.permissions().mode() & 0o7777, 0o600 | 0o400) {
-        Err(KeyFault::Mode)
-    } else {
-        Ok(())
-    }
-}
-
 /// Parses an id, by which rows, messages and events refer to a key.
 fn key_id(id: &[u8]) -> Option<&str> {
     is_key_id(id).then(|| str::from_utf8(id).ok()).flatten()
@@ -153,8 +120,6 @@ fn key(purpose: &[u8], digits: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-
-    use std::io;
 
     use super::*;
     use crate::token::MOST_KEY_ID;
@@ -234,78 +199,6 @@ mod tests {
         #[test]
         fn arbitrary_bytes_never_panic(text in proptest::collection::vec(any::<u8>(), 0..200)) {
             let _ = KeyFile::parse(&text);
-        }
-    }
-
-    mod on_disk {
-        use std::os::unix::fs::symlink;
-        use std::path::PathBuf;
-
-        use super::*;
-
-        /// A temporary directory with a data directory and a key file, removed when dropped.
-        struct Place(PathBuf);
-
-        impl Place {
-            fn new(name: &str) -> Self {
-                let path = std::env::temp_dir().join(format!("tokenauth-key-file-{name}-{}", std::process::id()));
-                fs::create_dir_all(path.join("data")).unwrap();
-                Place(path)
-            }
-
-            fn write(&self, name: &str, text: &str, mode: u32) -> PathBuf {
-                let path = self.0.join(name);
-                // A read-only file is in the way, unless the user is root.
-                let _ = fs::remove_file(&path);
-                fs::write(&path, text).unwrap();
-                fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
-                path
-            }
-
-            fn fault(&self, path: &Path) -> Option<KeyFault> {
-                KeyFile::read(path, &self.0.join("data")).err()
-            }
-        }
-
-        impl Drop for Place {
-            fn drop(&mut self) {
-                let _ = fs::remove_dir_all(&self.0);
-            }
-        }
-
-        #[test]
-        fn only_a_file_that_nobody_else_can_read_is_read() {
-            let place = Place::new("mode");
-            let text = format!("pepper p {HEX}\n");
-            for mode in [0o600, 0o400] {
-                assert_eq!(place.fault(&place.write("keys", &text, mode)), None);
-            }
-            for mode in [0o640, 0o604, 0o700, 0o620, 0o4600] {
-                assert_eq!(place.fault(&place.write("keys", &text, mode)), Some(KeyFault::Mode));
-            }
-        }
-
-        #[test]
-        fn a_file_in_the_data_directory_is_refused_however_it_is_named() {
-            let place = Place::new("data");
-            let text = format!("pepper p {HEX}\n");
-            let inside = place.write("data/keys", &text, 0o600);
-            assert_eq!(place.fault(&inside), Some(KeyFault::InDataDirectory));
-            assert_eq!(place.fault(&place.0.join("data/../data/keys")), Some(KeyFault::InDataDirectory));
-            symlink(&inside, place.0.join("link")).unwrap();
-            assert_eq!(place.fault(&place.0.join("link")), Some(KeyFault::InDataDirectory));
-        }
-
-        #[test]
-        fn what_is_no_key_file_is_refused() {
-            let place = Place::new("no-file");
-            assert_eq!(place.fault(Path::new("keys")), Some(KeyFault::NotAbsolute));
-            assert_eq!(place.fault(&place.0.join("absent")), Some(KeyFault::Unreadable(io::ErrorKind::NotFound)));
-            assert_eq!(place.fault(&std::env::temp_dir()), Some(KeyFault::NoFile));
-            assert_eq!(place.fault(Path::new("/dev/null")), Some(KeyFault::NoFile));
-            let long = "#".repeat(MOST_BYTES + 1);
-            assert_eq!(place.fault(&place.write("long", &long, 0o600)), Some(KeyFault::TooLong));
-            assert_eq!(place.fault(&place.write("long", &long[1..], 0o600)), None);
         }
     }
 }

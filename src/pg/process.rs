@@ -9,6 +9,7 @@ pub mod entry;
 pub mod latch;
 pub mod log_hook;
 pub mod prefetch;
+pub mod private_file;
 pub mod server;
 pub mod settings;
 pub mod shared_memory;
