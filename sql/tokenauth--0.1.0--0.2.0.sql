@@ -447,5 +447,11 @@ COMMENT ON TRIGGER guard_copied ON tokenauth.heartbeat IS 'Refuses on a reader e
 COMMENT ON TRIGGER guard_copied ON tokenauth.usage_batch IS 'Refuses on a reader every change but those of its subscription';
 COMMENT ON TRIGGER guard_copied ON tokenauth.event IS 'Refuses on a reader to record what it does not do';
 
+-- The fence
+CREATE FUNCTION tokenauth.accept_restore() RETURNS bool
+VOLATILE STRICT PARALLEL UNSAFE LANGUAGE c AS 'MODULE_PATHNAME', 'accept_restore_wrapper';
+
+COMMENT ON FUNCTION tokenauth.accept_restore IS 'Lets a server that has come back older than it was verify and change tokens again; returns whether it was fenced';
+
 -- Last, since it is for everything that this script has made: nothing of that is granted to anybody.
 SELECT tokenauth.strip_grants();

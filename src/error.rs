@@ -12,6 +12,7 @@ mod binding;
 mod bound_row;
 mod derive;
 mod digest;
+mod fence;
 pub mod finding;
 mod grant;
 mod identity;
@@ -44,6 +45,7 @@ pub use binding::BindingError;
 pub use bound_row::BoundRow;
 pub use derive::DeriveError;
 pub use digest::DigestError;
+pub use fence::FenceError;
 pub use grant::GrantError;
 pub use identity::IdentityError;
 pub use import::ImportError;
@@ -115,6 +117,7 @@ areas! {
     Rule(RuleError),
     Leak(LeakError),
     Replication(ReplicationError),
+    Fence(FenceError),
 }
 
 impl Error {

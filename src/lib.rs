@@ -7,6 +7,7 @@ mod access;
 mod arguments;
 mod catalog;
 mod error;
+mod fence;
 mod keys;
 mod lifecycle;
 mod model;

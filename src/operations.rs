@@ -3,6 +3,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod accept_restore;
 pub mod doctor;
 pub mod enforce;
 pub mod expiring;

@@ -47,6 +47,10 @@ static DEATH_COMMIT: GucSetting<DeathCommit> = GucSetting::<DeathCommit>::new(De
 /// have no pepper and no token can be revealed.
 static KEY_FILE: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
 
+/// `tokenauth.fence_file`. None: where it must be, so that a restored server finds it and a backup does not contain it,
+/// is known only to whoever runs the server.
+static FENCE_FILE: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
+
 /// `tokenauth.mask_logs`. Off: it changes what the server logs and what clients see of errors, and finds only whole
 /// tokens. Certainty is in `verify_digest`.
 static MASK_LOGS: GucSetting<bool> = GucSetting::<bool>::new(false);
@@ -99,7 +103,7 @@ enum DeathCommit {
     remote_apply,
 }
 
-static SETTINGS: [Setting; 19] = [
+static SETTINGS: [Setting; 20] = [
     Setting {
         name: c"tokenauth.usage_tracking",
         short: c"Records when and how often tokens are used.",
@@ -166,6 +170,14 @@ static SETTINGS: [Setting; 19] = [
                 read when a key is needed and after each reload.",
         set_by: SetBy::Reload,
         value: Variable::KeyFile(&KEY_FILE),
+    },
+    Setting {
+        name: c"tokenauth.fence_file",
+        short: c"Sets the file by which a server that has come back older than it was notices that.",
+        long: c"An absolute path outside the data directory, mode 0600; written once a minute. \
+                Such a server verifies nothing before tokenauth.accept_restore().",
+        set_by: SetBy::Reload,
+        value: Variable::Path(&FENCE_FILE),
     },
     Setting {
         name: c"tokenauth.mask_logs",
@@ -271,6 +283,11 @@ pub fn usage_flush_interval() -> Duration {
 /// The path of the key file, if there is one.
 pub fn key_file() -> Option<CString> {
     KEY_FILE.get().filter(|path| !path.is_empty())
+}
+
+/// The path of the fence file, if there is one.
+pub fn fence_file() -> Option<CString> {
+    FENCE_FILE.get().filter(|path| !path.is_empty())
 }
 
 /// Whether listeners are notified of deaths and expiries.

@@ -30,6 +30,7 @@ use crate::arguments;
 use crate::arguments::caller::{Caller, refuse_other_node};
 use crate::catalog::import::Imports;
 use crate::error::{DigestError, Error, ErrorReport};
+use crate::fence;
 use crate::model::network::ClientAddress;
 use crate::model::scope::Scopes;
 use crate::model::verdict::Verdict;
@@ -59,8 +60,8 @@ pub use presented::Request;
 ///
 /// # Errors
 /// `22004` for a NULL `require`, `22023` for a malformed `require`, whatever the token; `55000` when the token's
-/// digest is, or could be, under a key that is not in the key file, or on a standby or reader that is too
-/// far behind.
+/// digest is, or could be, under a key that is not in the key file, on a standby or reader that is too
+/// far behind, or on a fenced server.
 ///
 /// # Access
 /// `verify`
@@ -263,9 +264,10 @@ impl Question {
     ///
     /// # Errors
     /// 55000 when the token's digest has a pepper that is not in the key file, or this server is a standby or reader
-    /// that is too far behind; 25000 in a session that another node of Citus has opened.
+    /// that is too far behind, or is fenced; 25000 in a session that another node of Citus has opened.
     pub fn ask(&self, claim: Claim<'_>) -> Result<Outcome, Error> {
         refuse_other_node()?;
+        fence::refuse_when_fenced()?;
         if let Some(most) = settings::max_staleness() {
             staleness::refuse_when_behind(most)?;
         }

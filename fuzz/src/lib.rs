@@ -33,6 +33,7 @@ mod source {
     pub mod pg {
         pub mod process {
             pub mod prefetch;
+            pub mod private_file;
         }
     }
     pub mod usage {

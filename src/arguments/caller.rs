@@ -1,6 +1,7 @@
 //! The caller of a function of ours.
 
 use crate::error::{AccessError, Error, IdentityError, ReplicationError, ServerError};
+use crate::fence;
 use crate::pg::function::call::Call;
 use crate::pg::process::background_worker;
 use crate::pg::roles::role;
@@ -29,8 +30,20 @@ impl Caller {
     /// As [`enter`](Self::enter), for a function that writes what a reader follows.
     ///
     /// # Errors
-    /// As `enter`, 25006 on a reader, and 25000 in a session that another node of Citus has opened.
+    /// As `enter`, 25006 on a reader, 25000 in a session that another node of Citus has opened, and 55000 on a fenced
+    /// server.
     pub fn enter_to_write(call: Call) -> Result<Self, Error> {
+        let caller = Caller::enter_to_kill(call)?;
+        fence::refuse_when_fenced()?;
+        Ok(caller)
+    }
+
+    /// As [`enter_to_write`](Self::enter_to_write), for a function that only makes dead what died elsewhere: without it
+    /// a fenced server would have to be opened first.
+    ///
+    /// # Errors
+    /// As `enter_to_write`, but for fenced servers.
+    pub fn enter_to_kill(call: Call) -> Result<Self, Error> {
         let caller = Caller::enter(call)?;
         refuse_other_node()?;
         refuse_on_reader()?;

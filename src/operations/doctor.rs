@@ -1,6 +1,7 @@
 //! `doctor()`: reports what is not as it should be, and what to do about it.
 
 mod citus;
+mod fence;
 mod locks;
 mod principals;
 mod readers;
@@ -27,8 +28,9 @@ use crate::usage;
 /// It examines bindings: whether each trigger exists as it was installed, whether each row agrees with its principal
 /// or membership, and whether each of these has a row; for that it reads every bound table and runs its expressions as
 /// the owner of the table. Locks: who makes a deactivation wait. Readers: whether publications, subscriptions and beats
-/// are such that copies know what dies. Keys: whether the key file is usable and has every key that tokens need.
-/// Principals: whether somebody has deleted or written their rows by hand, so that they do not know of deaths. The
+/// are such that copies know what dies. The fence: whether this server is behind it, and whether its file is written.
+/// Keys: whether the key file is usable and has every key that tokens need. Principals: whether somebody has deleted or
+/// written their rows by hand, so that they do not know of deaths. The
 /// schema: whether functions and triggers are as they were installed, with no others among them.
 /// Versions: whether the loaded library, the extension in this database and the installed files are of one. And usage:
 /// whether it has shared memory, whether that is large enough, and whether it is written to tables in time and none of
@@ -98,6 +100,7 @@ pub fn findings(compare: bool) -> Vec<Finding> {
     let mut findings = binding::findings(compare);
     findings.extend(locks::findings());
     findings.extend(readers::findings());
+    findings.extend(fence::findings());
     findings.extend(
         keys::faults()
             .into_iter()

@@ -268,11 +268,12 @@ fn drift() -> Vec<Line> {
     findings.into_iter().map(|found| Line { section: "drift", item: found.object, value: found.finding }).collect()
 }
 
-/// Shows what somebody has set. Of a key file only that there is one: its path is for superusers.
+/// Shows what somebody has set. Of a key file or a fence file only that there is one: paths are for superusers.
 fn shown_settings() -> Vec<Line> {
     static SETTINGS: Statement = Statement::new(
         "SELECT name,
-                CASE WHEN name <> 'tokenauth.key_file' THEN coalesce(nullif(current_setting(name), ''), 'not set')
+                CASE WHEN name NOT IN ('tokenauth.fence_file', 'tokenauth.key_file')
+                     THEN coalesce(nullif(current_setting(name), ''), 'not set')
                      WHEN current_setting(name) <> '' THEN 'set'
                      ELSE 'not set' END
            FROM pg_settings

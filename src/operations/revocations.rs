@@ -106,7 +106,7 @@ fn complete_until(since: Timestamp) -> Timestamp {
 /// ```
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn import_revocations(call: Call, revocations: Option<Jsonb>) -> Result<i64, ErrorReport> {
-    let caller = Caller::enter_to_write(call)?;
+    let caller = Caller::enter_to_kill(call)?;
     let actor = Actor::application(caller)?;
     let _owner = caller.act_as_owner();
     let document = arguments::given("revocations", revocations)?;

@@ -12,6 +12,7 @@ use pgrx::bgworkers::{BackgroundWorker, BackgroundWorkerBuilder, BgWorkerStartTi
 use pgrx::prelude::*;
 
 use super::{heartbeat, usage_worker};
+use crate::fence::keeper::Keeper;
 use crate::pg::process::entry::Entries;
 use crate::pg::process::{background_worker, database, entry, shared_memory};
 use crate::pg::types::clock::Timestamp;
@@ -42,7 +43,7 @@ fn worker(name: &str, function: &str) -> BackgroundWorkerBuilder {
 /// Runs the launcher until it is told to end.
 fn run() -> ! {
     background_worker::connect_to_none();
-    let mut launcher = Launcher { agenda: Agenda::new(), has_logged_error: false };
+    let mut launcher = Launcher { agenda: Agenda::new(), keeper: Keeper::new(), has_logged_error: false };
     if let Some(slots) = shared_memory::slots() {
         launcher.run(slots);
     }
@@ -52,6 +53,7 @@ fn run() -> ! {
 
 struct Launcher {
     agenda: Agenda,
+    keeper: Keeper,
     /// Whether it has logged that no worker can be started: once, until one can be again.
     has_logged_error: bool,
 }
@@ -61,6 +63,8 @@ impl Launcher {
         wake::receive(slots);
         loop {
             wake::look(slots);
+            // First of all after a start: what follows writes.
+            let until_kept = self.keeper.tend();
             snapshot_file::remove_if_written(slots);
             let can_write = !database::is_in_recovery();
             if can_write && self.agenda.is_to_look() {
@@ -80,11 +84,13 @@ impl Launcher {
                     Duration::from_millis(1)
                 }
             };
-            if !BackgroundWorker::wait_latch(Some(rest)) {
+            if !BackgroundWorker::wait_latch(Some(rest.min(until_kept))) {
+                self.keeper.end();
                 return;
             }
             if background_worker::reload_if_asked() {
                 self.agenda.look_again();
+                self.keeper.look_again();
             }
         }
     }

@@ -36,6 +36,7 @@ pub(super) enum Variable {
     HeaderName(&'static GucSetting<Option<CString>>),
     Interval(&'static GucSetting<Option<CString>>),
     KeyFile(&'static GucSetting<Option<CString>>),
+    Path(&'static GucSetting<Option<CString>>),
     LogMasking(&'static GucSetting<bool>),
 }
 
@@ -55,6 +56,9 @@ impl Setting {
             Variable::HeaderName(kept) => settings::define_name(name, short, long, kept, context),
             Variable::Interval(kept) => settings::define_interval(name, short, long, kept, context),
             Variable::KeyFile(kept) => settings::define_file(name, short, long, kept, context, look_at_key_file),
+            Variable::Path(kept) => {
+                GucRegistry::define_string_guc(name, short, long, kept, context, GucFlags::SUPERUSER_ONLY);
+            }
             Variable::LogMasking(kept) => log_hook::define_setting(name, short, long, kept, context),
         }
     }

@@ -9,6 +9,7 @@ use crate::arguments::caller::Caller;
 use crate::catalog::event::Event;
 use crate::catalog::kind::{BY_NAME, any_with_tokens, column, has_tokens, lock_against_issue};
 use crate::error::{ArgumentError, Error, ErrorReport, KindError, LifetimeError, ServerError};
+use crate::fence;
 use crate::model::principal_name::PrincipalName;
 use crate::model::scope::Scope;
 use crate::pg::function::trigger::{RowChange, TriggerAnswer, TriggerCall};
@@ -31,6 +32,7 @@ use crate::usage;
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
 fn guard_kind(call: TriggerCall) -> Result<TriggerAnswer, ErrorReport> {
     refuse_identity()?;
+    fence::refuse_when_fenced()?;
     let _owner = Caller::of_trigger().act_as_owner();
     if call.is_truncate(&BY_NAME) {
         return match any_with_tokens() {

@@ -109,6 +109,8 @@ pub struct Header {
     pub launcher: AtomicU64,
     /// Whether it was woken since it last looked.
     pub is_woken: AtomicU32,
+    /// What is known of the fence, which is `fence`'s matter.
+    pub fence: AtomicU32,
     /// Whether the file may still be there that this memory was restored from.
     pub may_have_file: AtomicU32,
     batch: AtomicU64,

@@ -4,7 +4,7 @@
 //! disk and for synchronous standbys even if the caller has turned `synchronous_commit` off. PREPARE TRANSACTION would
 //! leave the commit, and so the death of the tokens, to a later session.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::ffi::{CStr, c_int, c_void};
 use std::ptr;
 
@@ -31,6 +31,10 @@ backend_local! {
     /// The WAL position up to which this transaction has written nothing but what `commit_asynchronously_if_alone`
     /// wrote.
     static ASYNC_UP_TO: Cell<Option<pg_sys::XLogRecPtr>> = const { Cell::new(None) };
+    /// Where this transaction has asked for something to be done once it has committed.
+    static ACTS: Shallowest = const { Shallowest::nowhere() };
+    /// That.
+    static ACT: RefCell<Option<Box<dyn FnOnce()>>> = const { RefCell::new(None) };
     /// How many transactions and subtransactions of this backend have been rolled back.
     static ROLLBACKS: Cell<u64> = const { Cell::new(0) };
     /// How many transactions of this backend have ended.
@@ -153,6 +157,18 @@ pub fn mark_death() {
     KILLED.with(Shallowest::mark);
 }
 
+/// Does something once this transaction has committed, unless the part of it that asks for this is rolled back: then it
+/// is dropped. It must not raise. One thing at a time: another takes its place.
+pub fn at_commit(act: impl FnOnce() + 'static) {
+    ACT.set(Some(Box::new(act)));
+    ACTS.with(Shallowest::mark);
+}
+
+/// Whether something is to be done once this transaction has committed.
+pub fn acts_at_commit() -> bool {
+    ACTS.with(Shallowest::is_somewhere)
+}
+
 /// How many transactions and subtransactions of this backend have been rolled back: whoever remembers having written
 /// something compares this.
 pub fn rollbacks() -> u64 {
@@ -240,7 +256,15 @@ unsafe extern "C-unwind" fn at_transaction(event: pg_sys::XactEvent::Type, _argu
         {
             refuse_prepare_narrowing();
         }
-        pg_sys::XactEvent::XACT_EVENT_COMMIT | pg_sys::XactEvent::XACT_EVENT_PREPARE => end(),
+        pg_sys::XactEvent::XACT_EVENT_COMMIT => {
+            if acts_at_commit()
+                && let Some(act) = ACT.take()
+            {
+                act();
+            }
+            end();
+        }
+        pg_sys::XactEvent::XACT_EVENT_PREPARE => end(),
         pg_sys::XactEvent::XACT_EVENT_ABORT => {
             end();
             ROLLBACKS.set(ROLLBACKS.get() + 1);
@@ -277,6 +301,7 @@ fn end() {
     invalidation::end_transaction();
     notify::forget();
     ENDED.set(ENDED.get() + 1);
+    forget_act_from(0);
     KILLED.with(|killed| killed.undo_from(0));
     NARROWED.with(|narrowed| narrowed.undo_from(0));
     MUST_LAST.set(false);
@@ -295,6 +320,7 @@ unsafe extern "C-unwind" fn at_subtransaction(
     let level = nesting_level();
     match event {
         pg_sys::SubXactEvent::SUBXACT_EVENT_COMMIT_SUB => {
+            ACTS.with(|acts| acts.merge(level));
             KILLED.with(|killed| killed.merge(level));
             NARROWED.with(|narrowed| narrowed.merge(level));
             notify::merge(level);
@@ -302,12 +328,23 @@ unsafe extern "C-unwind" fn at_subtransaction(
         }
         pg_sys::SubXactEvent::SUBXACT_EVENT_ABORT_SUB => {
             notify::drop_from(level);
+            forget_act_from(level);
             KILLED.with(|killed| killed.undo_from(level));
             NARROWED.with(|narrowed| narrowed.undo_from(level));
             ROLLBACKS.set(ROLLBACKS.get() + 1);
             notify_listener(End::Aborted(level));
         }
         _ => {}
+    }
+}
+
+/// Drops what was to be done at the commit, if that was asked for at this level or below.
+fn forget_act_from(level: c_int) {
+    if acts_at_commit() {
+        ACTS.with(|acts| acts.undo_from(level));
+        if !acts_at_commit() {
+            ACT.take();
+        }
     }
 }
 

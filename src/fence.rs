@@ -1,0 +1,263 @@
+//! The fence: a server that has come back older than it was, from a backup or as a copy, verifies and changes nothing
+//! until somebody has accepted that. What was revoked meanwhile is alive in it, and nothing in it can tell.
+//!
+//! A file outside the data directory says how far the cluster has come; the launcher writes it (`keeper`). A server
+//! that has begun compares itself with it once, at the first call or by the launcher, whichever comes first: it must
+//! have in its past what the file says (`lineage`). Shared memory keeps the answer in one word. A standby follows its
+//! primary, whose matter the file is; it is compared when it has been promoted. Whoever is fenced leaves a mark in its
+//! data directory (`mark`), since what it writes would soon carry it past the position in the file.
+
+#![forbid(unsafe_code)]
+
+pub mod keeper;
+mod lineage;
+mod mark;
+mod record;
+
+use std::cell::Cell;
+use std::ffi::CStr;
+use std::fs;
+use std::io;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
+use pgrx::PgLogLevel;
+
+use crate::error::{ErrorReport, FenceError};
+use crate::pg::process::backend_local::backend_local;
+use crate::pg::process::private_file::{self, FileFault, Prepared};
+use crate::pg::process::settings::{data_directory, path_of, reloaded_at};
+use crate::pg::process::wal::{self, Place};
+use crate::pg::process::{database, shared_memory};
+use crate::pg::report::diagnostics;
+use crate::pg::transaction::xact;
+use crate::settings;
+use mark::Mark;
+use record::Record;
+
+/// Nobody has compared this server yet, or the file cannot be used.
+const UNKNOWN: u32 = 0;
+/// It has what the file says, or is not to be compared.
+const OPEN: u32 = 1;
+/// It was a standby when it was looked at last.
+const FOLLOWING: u32 = 2;
+/// It is fenced.
+const SHUT: u32 = 3;
+
+backend_local! {
+    /// Where the library is not preloaded, the load of the configuration since which this backend knows that it is
+    /// open.
+    static OPEN_SINCE: Cell<i64> = const { Cell::new(i64::MIN) };
+}
+
+/// Why the server is fenced.
+pub enum Refusal {
+    /// It does not have what this record says, if that is known.
+    Behind { written: Option<Record>, at: Place, is_recovering: bool },
+    /// The file cannot be used.
+    File(FileFault),
+    /// The file is not one of ours, or not whole.
+    Malformed,
+}
+
+/// What a comparison has found.
+enum Compared {
+    /// This is a standby.
+    Follows,
+    /// It has what the file says; `None` if there is no file.
+    Has(Option<Record>),
+}
+
+/// Checks that this server is not fenced. Called by whatever verifies or changes tokens: reads one word of shared
+/// memory.
+///
+/// # Errors
+/// 55000 on a fenced server, and where the fence file cannot be used.
+#[inline]
+pub fn refuse_when_fenced() -> Result<(), FenceError> {
+    if is_known_open() { Ok(()) } else { look().map_or(Ok(()), |refusal| Err(refusal.into())) }
+}
+
+/// Why the server is fenced, if it is. In a transaction that has accepted it, it is not.
+pub fn refusal() -> Option<Refusal> {
+    if is_known_open() { None } else { look() }
+}
+
+#[inline]
+fn is_known_open() -> bool {
+    match word() {
+        Some(word) => word.load(Relaxed) == OPEN,
+        None => OPEN_SINCE.get() == reloaded_at(),
+    }
+}
+
+#[inline]
+fn word() -> Option<&'static AtomicU32> {
+    shared_memory::slots().map(|slots| &slots.header.fence)
+}
+
+#[cold]
+fn look() -> Option<Refusal> {
+    let known = word().map_or(UNKNOWN, |word| word.load(Relaxed));
+    if known == FOLLOWING && database::is_in_recovery() || xact::acts_at_commit() {
+        return None;
+    }
+    match settings::fence_file() {
+        Some(path) => judge(&path, known).err(),
+        None => {
+            // In shared memory the launcher says so, which is the first to know of another setting.
+            OPEN_SINCE.set(reloaded_at());
+            None
+        }
+    }
+}
+
+/// Compares this server with the file, and has it known, unless somebody else has meanwhile. `known` is what was known.
+fn judge(path: &CStr, known: u32) -> Result<Compared, Refusal> {
+    let is_recovering = database::is_in_recovery();
+    let mut compared = compare(path);
+    if known == SHUT && matches!(compared, Ok(Compared::Has(_))) {
+        // The mark could not be left, and the server has written on.
+        compared = Err(Refusal::Behind { written: None, at: wal::end(), is_recovering });
+    }
+    let found = match &compared {
+        Ok(Compared::Follows) => FOLLOWING,
+        // What it replays may still come to what the file says, or go on to where it is not compared yet.
+        _ if is_recovering => UNKNOWN,
+        Ok(Compared::Has(_)) => OPEN,
+        Err(Refusal::Behind { written, at, .. }) => {
+            leave_mark(*written, *at);
+            SHUT
+        }
+        Err(_) if known == SHUT => SHUT,
+        Err(_) => UNKNOWN,
+    };
+    match word() {
+        Some(word) => drop(word.compare_exchange(known, found, Relaxed, Relaxed)),
+        None if found == OPEN => OPEN_SINCE.set(reloaded_at()),
+        None => {}
+    }
+    compared
+}
+
+fn leave_mark(written: Option<Record>, at: Place) {
+    let Some(written) = written.filter(|_| mark::read().is_none()) else { return };
+    if let Err(error) = mark::leave(written, Record { system: wal::system_identifier(), place: at, counter: 0 }) {
+        report(FenceError::Unmarked(error.kind()), PgLogLevel::WARNING);
+    }
+}
+
+/// What another server, which went on from what this one had, has written into the file since this one began.
+pub fn overtaken_by() -> Option<String> {
+    match compare(&settings::fence_file()?) {
+        Err(Refusal::Behind { written: Some(written), .. }) => Some(shown(written.place)),
+        _ => None,
+    }
+}
+
+/// Compares this server with the file.
+fn compare(path: &CStr) -> Result<Compared, Refusal> {
+    let is_recovering = database::is_in_recovery();
+    if is_recovering && is_standby() {
+        return Ok(Compared::Follows);
+    }
+    let at = if is_recovering { wal::replayed() } else { wal::end() };
+    let behind = |written| Err(Refusal::Behind { written, at, is_recovering });
+    let system = wal::system_identifier();
+    let history = fs::read(data_directory().join(format!("pg_wal/{:08X}.history", at.timeline))).unwrap_or_default();
+    let forks = lineage::forks(&history);
+    let mark = mark::read().filter(|_| !is_recovering);
+    if let Some(Mark::Of { written, here }) = &mark
+        && here.place.timeline == at.timeline
+    {
+        return behind(Some(*written));
+    }
+    let file = read(path)?;
+    match mark {
+        Some(Mark::Damaged) => return behind(None),
+        // A standby that was made of a fenced server, unless somebody has accepted that one, whose file it then is.
+        Some(Mark::Of { written, here })
+            if file.is_none_or(|file| file == written) && lineage::includes(system, at, &forks, &here) =>
+        {
+            return behind(Some(written));
+        }
+        _ => {}
+    }
+    match file {
+        Some(written) if !lineage::includes(system, at, &forks, &written) => behind(Some(written)),
+        file => Ok(Compared::Has(file)),
+    }
+}
+
+/// Whether a server in recovery is a standby, which follows another as long as it is one: a restore has its end in
+/// sight.
+fn is_standby() -> bool {
+    data_directory().join("standby.signal").exists()
+}
+
+/// Reads the file; `None` if there is none.
+fn read(path: &CStr) -> Result<Option<Record>, Refusal> {
+    match private_file::read(path_of(path), data_directory(), record::MOST_BYTES) {
+        Err(FileFault::Unreadable(io::ErrorKind::NotFound)) => Ok(None),
+        Err(fault) => Err(Refusal::File(fault)),
+        Ok(text) => Record::parse(&text).map(Some).ok_or(Refusal::Malformed),
+    }
+}
+
+/// Opens the fence once this transaction has committed, for all of the server: the file then says where this server is
+/// now. In the transaction it is open from now on.
+///
+/// # Errors
+/// 55000 when the file cannot be written.
+pub fn accept_at_commit() -> Result<Option<Record>, FenceError> {
+    let Some(path) = settings::fence_file() else { return Ok(None) };
+    let counter = match read(&path) {
+        Err(Refusal::File(fault @ (FileFault::NotAbsolute | FileFault::InDataDirectory | FileFault::NoFile))) => {
+            return Err(FenceError::File(fault));
+        }
+        Ok(Some(written)) => written.counter,
+        // Whatever else it is, it is replaced.
+        _ => 0,
+    };
+    let here = here(counter);
+    let unwritable = |error: io::Error| FenceError::Unwritable(error.kind());
+    let prepared = Prepared::write(path_of(&path), here.to_text().as_bytes()).map_err(unwritable)?;
+    xact::at_commit(move || match prepared.put().and_then(|()| mark::remove()) {
+        Ok(()) => {
+            if let Some(word) = word() {
+                word.store(OPEN, Relaxed);
+            }
+        }
+        Err(error) => report(FenceError::Unwritable(error.kind()), PgLogLevel::WARNING),
+    });
+    Ok(Some(here))
+}
+
+/// How far this server has come, after a record with this counter.
+fn here(counter: u64) -> Record {
+    Record { system: wal::system_identifier(), place: wal::durable_end(), counter: counter.wrapping_add(1) }
+}
+
+fn report(error: FenceError, level: PgLogLevel) {
+    ErrorReport::from(error).report(level);
+    diagnostics::clear_next();
+}
+
+impl From<Refusal> for FenceError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::File(fault) => FenceError::File(fault),
+            Refusal::Malformed => FenceError::Malformed,
+            Refusal::Behind { written, at, is_recovering } => FenceError::Behind {
+                written: written.filter(|written| written.system == wal::system_identifier()).map(|it| shown(it.place)),
+                is_of_another_cluster: written.is_some_and(|written| written.system != wal::system_identifier()),
+                here: shown(at),
+                is_recovering,
+            },
+        }
+    }
+}
+
+/// A place in words.
+pub fn shown(place: Place) -> String {
+    format!("{} of timeline {}", record::shown(place.position), place.timeline)
+}
