@@ -115,6 +115,24 @@ pub fn has_library(name: &str) -> bool {
     is_there
 }
 
+/// Whether Debian's packages have brought the PostgreSQL under test.
+#[must_use]
+pub fn is_of_debian() -> bool {
+    bin_directory().starts_with("/usr/lib/postgresql")
+}
+
+/// Whether the machine has a program; if not, a message says that what it is for is not tested.
+#[must_use]
+pub fn has_program(name: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let is_there = std::env::split_paths(&path).any(|directory| directory.join(name).is_file());
+    if !is_there {
+        // Not with `eprintln!`, whose output is shown for failed tests only.
+        let _ = writeln!(std::io::stderr(), "NOT TESTED: {name}, which this machine does not have");
+    }
+    is_there
+}
+
 /// A directory of the installation, by an option of `pg_config`.
 fn configured(option: &str) -> PathBuf {
     let pg_config = std::env::var_os("PG_CONFIG").unwrap_or_else(|| "pg_config".into());

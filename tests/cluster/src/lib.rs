@@ -3,6 +3,8 @@
 //! The extension must be installed in the PostgreSQL of `PG_CONFIG`, or of the `pg_config` in `PATH`; `make cluster`
 //! does both. Whatever fails panics with the message of the program or server.
 
+mod backups;
+pub mod blocks;
 pub mod calls;
 pub mod catalogs;
 pub mod contract;
@@ -24,10 +26,13 @@ mod server;
 mod verifier;
 mod volume;
 
+pub use backups::REVOCATION_LOG;
 pub use distance::Distance;
 pub use end::End;
 pub use examples::{built, cargo, example, installed, prepared, serve};
-pub use installation::{as_server, bin_directory, finish, has_library, major, older, temporary_directory};
+pub use installation::{
+    as_server, bin_directory, finish, has_library, has_program, is_of_debian, major, older, temporary_directory,
+};
 pub use memory::memory;
 pub use needles::{Needles, published_channels};
 pub use orphans::Orphans;

@@ -12,7 +12,7 @@ use nix::sys::signal::Signal;
 use postgres::error::SqlState;
 use postgres::{Client, NoTls};
 
-use crate::installation::{as_server, assert_success, bin_directory, finish, major, program, temporary_directory};
+use crate::installation::{as_server, bin_directory, finish, major, program, temporary_directory};
 
 /// Settings for tests in which nothing has to survive a crash.
 pub const FAST: &[&str] = &["fsync = off", "full_page_writes = off"];
@@ -73,21 +73,6 @@ impl Server {
         upgraded.configure(settings);
         upgraded.start_again();
         upgraded
-    }
-
-    /// Starts an asynchronous streaming hot standby of this server, with the same settings.
-    #[must_use]
-    pub fn standby(&self) -> Self {
-        let mut standby = Self::stopped();
-        finish(program("pg_basebackup").arg("--pgdata").arg(standby.data()).arg("--host").arg(&self.directory).args([
-            "--username=postgres",
-            "--checkpoint=fast",
-            "--write-recovery-conf",
-            "--no-sync",
-        ]));
-        standby.configure(&[]);
-        standby.start_again();
-        standby
     }
 
     /// Returns when this standby has replayed everything that the primary has written so far.
@@ -208,37 +193,6 @@ impl Server {
         self.start_again();
     }
 
-    /// The output of `pg_dump` with these options for the database. It must not warn of anything.
-    #[must_use]
-    pub fn dump(&self, database: &str, options: &[&str]) -> Vec<u8> {
-        let output = finish(
-            program("pg_dump").args(options).arg("--host").arg(&self.directory).args(["--username=postgres", database]),
-        );
-        assert_eq!(String::from_utf8_lossy(&output.stderr), "", "pg_dump has something to say");
-        output.stdout
-    }
-
-    /// Restores a dump in custom format with `pg_restore` into an existing empty database.
-    pub fn restore(&self, database: &str, dump: &[u8]) {
-        self.restore_with(database, dump, &[]);
-    }
-
-    /// Restores what these options of `pg_restore` select from a dump in custom format.
-    pub fn restore_with(&self, database: &str, dump: &[u8], options: &[&str]) {
-        let mut command = program("pg_restore");
-        command
-            .args(options)
-            .args(["--exit-on-error", "--username=postgres", "--dbname", database])
-            .arg("--host")
-            .arg(&self.directory);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().expect("pg_restore starts");
-        // A pg_restore that gives up closes the pipe; its own message tells more than the error of writing to it.
-        let _ = child.stdin.take().expect("its input is a pipe").write_all(dump);
-        let output = child.wait_with_output().expect("pg_restore ends");
-        assert_success(&command, &output);
-    }
-
     /// Runs `pgbench` with a script that [`write_file`](Self::write_file) wrote; none of its statements may fail.
     pub fn pgbench(&self, script: &str, options: &[&str]) {
         let output = finish(
@@ -268,14 +222,15 @@ impl Server {
     }
 
     /// What a script of bash prints that runs as the server's user, in whose environment `psql`, `pg_dump` and the like
-    /// find this server and this database; it must not fail.
+    /// find this server and this database; programs are those of PostgreSQL and of the server's directory. It must not
+    /// fail.
     #[must_use]
     pub fn shell(&self, database: &str, script: &str) -> String {
         let path = std::env::var("PATH").unwrap_or_default();
         let mut bash = as_server(Path::new("bash"));
         bash.args(["-euo", "pipefail", "-c", script])
             .current_dir(&self.directory)
-            .env("PATH", format!("{}:{path}", self.programs.display()))
+            .env("PATH", format!("{}:{}:{path}", self.directory.display(), self.programs.display()))
             .env("PGHOST", &self.directory)
             .envs([("PGUSER", "postgres"), ("PGDATABASE", database)]);
         String::from_utf8(finish(&mut bash).stdout).expect("it prints text")
@@ -326,7 +281,7 @@ impl Server {
         command
     }
 
-    fn configure(&self, settings: &[&str]) {
+    pub(crate) fn configure(&self, settings: &[&str]) {
         let mut file = OpenOptions::new().append(true).open(self.data().join("postgresql.conf")).unwrap();
         writeln!(file, "listen_addresses = ''\nunix_socket_directories = '{}'", self.directory.display()).unwrap();
         for line in settings {
@@ -334,7 +289,7 @@ impl Server {
         }
     }
 
-    fn stopped() -> Self {
+    pub(crate) fn stopped() -> Self {
         Self { programs: bin_directory().clone(), directory: temporary_directory(), postmaster: None }
     }
 
@@ -343,7 +298,7 @@ impl Server {
         finish(as_server(&self.programs.join("initdb")).args(initdb).args(options).arg("--pgdata").arg(self.data()));
     }
 
-    fn data(&self) -> PathBuf {
+    pub(crate) fn data(&self) -> PathBuf {
         self.directory.join("data")
     }
 

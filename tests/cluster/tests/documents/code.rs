@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use tokenauth_cluster::{FAST, Psql, Server};
+use tokenauth_cluster::blocks::{Block, blocks};
+use tokenauth_cluster::{FAST, Psql, REVOCATION_LOG, Server};
 
-use super::blocks::{Block, blocks};
 use super::pages::{Page, page, pages, repository};
 
 /// The page whose first block all others go on from, as it says itself.
@@ -22,9 +22,11 @@ const DEMONSTRATION: &str = "packaging/debian/demonstrate";
 /// How SQL begins that another server is asked.
 const ELSEWHERE: [&str; 2] = ["-- On the reader:", "-- On another server:"];
 
-/// How pages name the database, the key file, a standby, and the server that the page is about to another one.
+/// How pages name the database, the key file, the fence file, a standby, and the server that the page is about to
+/// another one.
 const DATABASE: &str = "app";
 const KEY_FILE: &str = "/etc/postgresql/tokenauth.keys";
+const FENCE_FILE: &str = "/var/lib/postgresql/tokenauth.fence";
 const STANDBY: &str = "host=standby dbname=app";
 const PRIMARY: &str = "host=primary dbname=app";
 
@@ -153,6 +155,9 @@ impl<'a> Reader<'a> {
             }
         }
         let script = self.substituted(&run.join("\n"));
+        if script.contains("revocation-log") {
+            self.server.install_revocation_log();
+        }
         let said = self.server.shell(DATABASE, &script);
         answer.map_or(Ok(()), |answer| compare(&said, &answer.code))
     }
@@ -193,6 +198,8 @@ impl<'a> Reader<'a> {
             standby.connection_string(DATABASE)
         });
         code.replace(KEY_FILE, &self.server.file("tokenauth.keys").display().to_string())
+            .replace(FENCE_FILE, &self.server.file("tokenauth.fence").display().to_string())
+            .replace(REVOCATION_LOG, &self.server.file("deaths").display().to_string())
             .replace(STANDBY, &standby.unwrap_or_default())
             .replace(PRIMARY, &self.server.connection_string(DATABASE))
     }

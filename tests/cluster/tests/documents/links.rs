@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::path::{Component, Path, PathBuf};
 
-use super::blocks::prose;
+use tokenauth_cluster::blocks::prose;
+
 use super::pages::{Page, page, pages, repository};
 
 /// Documents for those who work on the extension, and beside its examples.

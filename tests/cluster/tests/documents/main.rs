@@ -2,7 +2,6 @@
 //! that another test runs; a block of which neither can be said fails. What a block of SQL answers is compared with the
 //! block of text behind it. Every link leads somewhere, and no line is too long to read.
 
-mod blocks;
 mod code;
 mod facts;
 mod links;

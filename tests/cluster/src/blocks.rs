@@ -1,25 +1,27 @@
 //! The blocks of code in a document.
 
-/// A block between fences.
+/// A block between two lines of backticks.
 #[derive(Debug)]
 pub struct Block {
-    /// What its fence names.
+    /// What its first line names.
     pub language: String,
+    /// What stands between its first line and its last.
     pub code: String,
-    /// The line of its first fence, from 1.
+    /// The number of its first line, from 1.
     pub line: usize,
     /// Whether nothing but blank lines lies between it and the block before.
     pub follows: bool,
 }
 
 /// All blocks, in order.
+#[must_use]
 pub fn blocks(text: &str) -> Vec<Block> {
     let mut blocks: Vec<Block> = Vec::new();
     let mut open: Option<Block> = None;
     let mut follows = false;
     for (number, line) in text.lines().enumerate() {
         let line_number = number + 1;
-        assert!(line.starts_with("```") || !line.contains("```"), "line {line_number}: a fence that is indented");
+        assert!(line.starts_with("```") || !line.contains("```"), "line {line_number}: a block that is indented");
         match (line.strip_prefix("```"), open.take()) {
             (None, None) => follows &= line.trim().is_empty(),
             (None, Some(block)) => open = Some(Block { code: block.code + line + "\n", ..block }),
@@ -27,7 +29,7 @@ pub fn blocks(text: &str) -> Vec<Block> {
                 open = Some(Block { language: language.to_owned(), code: String::new(), line: line_number, follows });
             }
             (Some(rest), Some(block)) => {
-                assert_eq!(rest, "", "line {line_number}: a fence within a block");
+                assert_eq!(rest, "", "line {line_number}: a block within a block");
                 blocks.push(block);
                 follows = true;
             }
@@ -38,6 +40,7 @@ pub fn blocks(text: &str) -> Vec<Block> {
 }
 
 /// The text without blocks and without code within lines.
+#[must_use]
 pub fn prose(text: &str) -> String {
     let mut outside = String::new();
     let mut inside = false;
