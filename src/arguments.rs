@@ -91,8 +91,8 @@ pub fn for_people(what: &'static str, text: Option<Text>, most: usize) -> Result
     }
 }
 
-/// Checks the length of a text that says why something dies, or that an application's table has, and masks tokens in it:
-/// whoever has found one somewhere may well paste it, and what is to die must not live for that.
+/// Checks the length of a text that says why something dies, or that an application's table has, and masks tokens in
+/// it: whoever has found one somewhere may well paste it, and what is to die must not live for that.
 ///
 /// # Errors
 /// 22023 when it is too long.

@@ -39,7 +39,8 @@ pub fn are_there() -> bool {
 /// Whether the child with this digest was revoked.
 ///
 /// # Errors
-/// Raises XX001 where the row was lost: everywhere else a token is refused when its row is, but this row is what refuses.
+/// Raises XX001 where the row was lost: everywhere else a token is refused when its row is, but this row is what
+/// refuses.
 pub fn is_recorded(digest: &Digest, snapshot: &LatestSnapshot) -> bool {
     let key = IndexKey::Bytes(digest.as_bytes());
     let is_recorded = BY_DIGEST.find_often(key, snapshot, |_| ()).is_some();

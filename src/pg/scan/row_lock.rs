@@ -47,8 +47,8 @@ impl UniqueIndex {
     /// locked it otherwise.
     ///
     /// # Errors
-    /// Raises 25006 in a read-only transaction, 40001 when somebody has changed the row while a SERIALIZABLE transaction
-    /// waited for it, and 55000 when the table does not exist.
+    /// Raises 25006 in a read-only transaction, 40001 when somebody has changed the row while a SERIALIZABLE
+    /// transaction waited for it, and 55000 when the table does not exist.
     pub fn lock<T>(&self, key: IndexKey<'_>, strength: Strength, read: impl FnOnce(&Row) -> T) -> Option<T> {
         let _watch = Watch::begin();
         xact::refuse_read_only(strength.command());
@@ -76,8 +76,8 @@ impl UniqueIndex {
     }
 }
 
-/// Locks the newest version of a tuple and puts it into the slot, as the executor does for `SELECT … FOR UPDATE` in READ
-/// COMMITTED; false when it has been deleted.
+/// Locks the newest version of a tuple and puts it into the slot, as the executor does for `SELECT … FOR UPDATE` in
+/// READ COMMITTED; false when it has been deleted.
 ///
 /// In REPEATABLE READ, too: the tuple was found by a snapshot of now, so what is newer still is no more of a surprise
 /// than it was, and a death that had to wait for another finds it done. A SERIALIZABLE transaction begins again.

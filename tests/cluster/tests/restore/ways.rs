@@ -192,7 +192,8 @@ fn pgbackrest_restores_a_server_that_is_fenced() {
             let configuration = format!(
                 "[global]\nrepo1-path={place}/repository\nlog-path={place}/logs\nlock-path={place}/locks\n\
                  spool-path={place}/spool\nlog-level-console=warn\nlog-level-file=off\n\
-                 start-fast=y\ncompress-type=none\n[demo]\npg1-path={place}/data\npg1-socket-path={place}\npg1-user=postgres\n"
+                 start-fast=y\ncompress-type=none\n\
+                 [demo]\npg1-path={place}/data\npg1-socket-path={place}\npg1-user=postgres\n"
             );
             server.write_file("pgbackrest.conf", &configuration, 0o600);
             server.reconfigure(&[&format!("archive_command = '{} archive-push %p'", command(server))]);
