@@ -7,6 +7,7 @@ pub mod held;
 pub mod index_entries;
 pub mod index_key;
 pub mod index_scan;
+mod index_step;
 pub mod index_walk;
 pub mod invalidation;
 mod plain_table;

@@ -13,7 +13,7 @@ use crate::model::verdict::Verdict;
 use crate::pg::function::call::Call;
 use crate::pg::process::{database, shared_memory};
 use crate::pg::scan::index_key::{IndexKey, Is};
-use crate::pg::scan::index_walk::{Direction, OpenIndex, WHOLE, Walk};
+use crate::pg::scan::index_walk::{Direction, OpenIndex, Walk};
 use crate::pg::scan::snapshot::LatestSnapshot;
 use crate::pg::sql::statement::{Argument, fields};
 use crate::pg::types::clock::Timestamp;
@@ -103,9 +103,9 @@ impl<'a> Seen<'a> {
 
     /// The uses of a token.
     pub fn of(&mut self, token: Uuid) -> Uses {
-        self.rows.seek([(1, Is::Equal, IndexKey::Uuid(token))]);
         // Read before memory: what is written to the table meanwhile, memory still knows as in flight.
-        let written = self.rows.next(Direction::Down, WHOLE).map(|row| tables::uses(&row)).unwrap_or_default();
+        let row = self.rows.first([(1, Is::Equal, IndexKey::Uuid(token))], Direction::Down, tables::USES);
+        let written = row.map(|row| tables::uses(&row)).unwrap_or_default();
         let recent = self.recent.of(token).unwrap_or_default();
         Uses {
             last_used_at: written.last_used_at.max(recent.last_used_at),

@@ -36,6 +36,9 @@ pub(super) mod column {
     pub const DENIED_COUNT: usize = 4;
 }
 
+/// Until where rows are taken apart for what they say of it.
+pub(super) const USES: usize = column::DENIED_COUNT;
+
 /// What a row of `tokenauth.usage` says of its token.
 pub(super) fn uses(row: &Row) -> Uses {
     Uses {

@@ -10,7 +10,7 @@
 //! whatever state a scan is in, nothing is left of it.
 
 use std::cell::{Cell, RefCell};
-use std::ffi::{c_int, c_void};
+use std::ffi::c_void;
 use std::mem::ManuallyDrop;
 use std::ptr;
 
@@ -18,7 +18,8 @@ use pgrx::{pg_guard, pg_sys};
 
 use super::index_key::IndexKey;
 use super::index_scan::UniqueIndex;
-use super::index_walk::OpenIndex;
+use super::index_step;
+use super::index_walk::{OpenIndex, WHOLE};
 use super::invalidation;
 use super::snapshot::LatestSnapshot;
 use crate::pg::process::backend_local::backend_local;
@@ -75,7 +76,9 @@ impl UniqueIndex {
             scans.len() - 1
         });
         let scan = &scans[place];
-        let found = held.within(|| scan.move_to(self, key, snapshot)).then(|| {
+        // Made of the call's memory: what is held lasts for as long as the statement.
+        let condition = key.equals(self.column() as pg_sys::AttrNumber);
+        let found = held.within(|| scan.move_to(condition, snapshot)).then(|| {
             // SAFETY: the slot holds the row until it is cleared.
             read(&unsafe { Row::of_slot(scan.slot) })
         });
@@ -203,16 +206,14 @@ impl Scan {
         }
     }
 
-    /// Moves to the row with this key, as the snapshot shows it, and returns whether there is one. Backward, for the
-    /// newest comes first (see `index_scan.rs`).
-    fn move_to(&self, of: &UniqueIndex, key: IndexKey<'_>, snapshot: &LatestSnapshot) -> bool {
-        let mut condition = key.equals(of.column() as pg_sys::AttrNumber);
-        // SAFETY: the scan is open, and the slot of its table's form. The condition is copied; what it refers to is
-        // read until the row is found.
+    /// Moves to the row that meets the condition, as the snapshot shows it, takes it apart, and returns whether there is
+    /// one. Backward, for the newest comes first (see `index_scan.rs`).
+    fn move_to(&self, condition: pg_sys::ScanKeyData, snapshot: &LatestSnapshot) -> bool {
+        const NEWEST: pg_sys::ScanDirection::Type = pg_sys::ScanDirection::BackwardScanDirection;
+        // SAFETY: the scan is open, and the slot of its table's form; what the condition refers to lasts for the call.
         unsafe {
             (*self.scan).xs_snapshot = snapshot.as_ptr();
-            pg_sys::index_rescan(self.scan, &mut condition, 1, ptr::null_mut(), 0 as c_int);
-            pg_sys::index_getnext_slot(self.scan, pg_sys::ScanDirection::BackwardScanDirection, self.slot)
+            index_step::find(self.scan, &mut [condition], NEWEST, self.slot, WHOLE)
         }
     }
 

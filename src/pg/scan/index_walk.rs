@@ -10,6 +10,7 @@ use pgrx::{pg_sys, set_varsize_4b};
 
 use super::index_key::{IndexKey, Is};
 use super::index_scan::{Index, READING};
+use super::index_step;
 use super::snapshot::LatestSnapshot;
 use crate::pg::types::row::Row;
 
@@ -20,6 +21,15 @@ pub enum Direction {
     Up,
     /// From the greatest to the least.
     Down,
+}
+
+impl Direction {
+    fn as_raw(self) -> pg_sys::ScanDirection::Type {
+        match self {
+            Direction::Up => pg_sys::ScanDirection::ForwardScanDirection,
+            Direction::Down => pg_sys::ScanDirection::BackwardScanDirection,
+        }
+    }
 }
 
 /// The number of columns of a row that is taken apart as a whole.
@@ -111,28 +121,36 @@ impl<const N: usize> Walk<'_, N> {
     /// Moves to before the first row, in whatever direction, among those of which the columns of the index compare so
     /// with these keys; they are numbered from 1.
     pub fn seek(&mut self, conditions: [(pg_sys::AttrNumber, Is, IndexKey<'_>); N]) {
-        let mut keys = [pg_sys::ScanKeyData::default(); N];
-        for (place, (column, is, key)) in conditions.into_iter().enumerate() {
-            let value = self.kept(place, key);
-            keys[place] = is.condition(column, key, value);
-        }
+        let mut keys = self.keys(conditions);
         self.within(|walk| {
-            // SAFETY: the scan was begun for as many keys. It copies them, but for what they refer to, which is
-            // kept until the next call.
-            unsafe { pg_sys::index_rescan(walk.scan, keys.as_mut_ptr(), N as c_int, ptr::null_mut(), 0) };
+            // SAFETY: the scan was begun for as many keys, and what they refer to is kept until the next call.
+            unsafe { index_step::seek(walk.scan, &mut keys) };
         });
     }
 
     /// Moves to the next row in this direction, and takes the first `columns` of its columns apart.
     pub fn next(&mut self, direction: Direction, columns: usize) -> Option<Row> {
-        let direction = match direction {
-            Direction::Up => pg_sys::ScanDirection::ForwardScanDirection,
-            Direction::Down => pg_sys::ScanDirection::BackwardScanDirection,
-        };
         self.within(|walk| {
             // SAFETY: the scan is open and the slot of its table's form; it pins the page of the row it holds.
             unsafe {
-                pg_sys::index_getnext_slot(walk.scan, direction, walk.slot)
+                index_step::next(walk.scan, direction.as_raw(), walk.slot, columns)
+                    .then(|| Row::start_of_slot(walk.slot, columns))
+            }
+        })
+    }
+
+    /// Moves to the first row in this direction, as [`seek`](Self::seek) and [`next`](Self::next) do.
+    pub fn first(
+        &mut self,
+        conditions: [(pg_sys::AttrNumber, Is, IndexKey<'_>); N],
+        direction: Direction,
+        columns: usize,
+    ) -> Option<Row> {
+        let mut keys = self.keys(conditions);
+        self.within(|walk| {
+            // SAFETY: as in both.
+            unsafe {
+                index_step::find(walk.scan, &mut keys, direction.as_raw(), walk.slot, columns)
                     .then(|| Row::start_of_slot(walk.slot, columns))
             }
         })
@@ -145,6 +163,15 @@ impl<const N: usize> Walk<'_, N> {
             assert!(u32::from((*self.slot).tts_flags) & pg_sys::TTS_FLAG_EMPTY == 0, "the walk is at no row");
             Row::of_slot(self.slot)
         }
+    }
+
+    fn keys(&mut self, conditions: [(pg_sys::AttrNumber, Is, IndexKey<'_>); N]) -> [pg_sys::ScanKeyData; N] {
+        let mut keys = [pg_sys::ScanKeyData::default(); N];
+        for (place, (column, is, key)) in conditions.into_iter().enumerate() {
+            let value = self.kept(place, key);
+            keys[place] = is.condition(column, key, value);
+        }
+        keys
     }
 
     fn within<T>(&mut self, act: impl FnOnce(&Self) -> T) -> T {
