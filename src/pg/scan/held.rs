@@ -206,8 +206,8 @@ impl Scan {
         }
     }
 
-    /// Moves to the row that meets the condition, as the snapshot shows it, takes it apart, and returns whether there is
-    /// one. Backward, for the newest comes first (see `index_scan.rs`).
+    /// Moves to the row that meets the condition, as the snapshot shows it, takes it apart, and returns whether there
+    /// is one. Backward, for the newest comes first (see `index_scan.rs`).
     fn move_to(&self, condition: pg_sys::ScanKeyData, snapshot: &LatestSnapshot) -> bool {
         const NEWEST: pg_sys::ScanDirection::Type = pg_sys::ScanDirection::BackwardScanDirection;
         // SAFETY: the scan is open, and the slot of its table's form; what the condition refers to lasts for the call.
