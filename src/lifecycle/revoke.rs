@@ -64,7 +64,8 @@ fn revoke(
 /// Returns true also when there is no such token: nothing is left to revoke, and the caller learns nothing by asking.
 /// Whoever has the text may revoke the token, under an identity too, unless that is of a derived token. Of a derived
 /// token it revokes that one alone, not the one that it was derived from. That is remembered until it would have ended:
-/// of a thousand children of one token that were made for later, or for too long, and of no more.
+/// of a thousand children of one token that were made for later, or for too long, and of no more. What else has the same
+/// text dies too: imports by any algorithm. Blanks, tabs and line ends around the text do not count.
 ///
 /// # Arguments
 /// - `token`: its text
@@ -92,15 +93,16 @@ fn revoke_presented(
     let _owner = caller.act_as_owner();
     let presented = arguments::given("token", token)?;
     let reason = arguments::masked("reason", reason, MOST_PROSE)?;
-    match presented.bytes().map(Killable::of).transpose()?.flatten() {
-        Some(Killable::Child(child)) => {
-            leave_room_for(&child)?;
-            kill_child(&child, reason.as_ref(), &actor)?;
+    for presented in presented.bytes().map_or(Ok(Vec::new()), Killable::all_of)? {
+        match presented {
+            Killable::Child(child) => {
+                leave_room_for(&child)?;
+                kill_child(&child, reason.as_ref(), &actor)?;
+            }
+            Killable::Token(id) => {
+                kill(token::lock(id)?, reason.clone(), &actor)?;
+            }
         }
-        Some(Killable::Token(id)) => {
-            kill(token::lock(id)?, reason, &actor)?;
-        }
-        None => {}
     }
     Ok(true)
 }

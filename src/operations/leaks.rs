@@ -128,18 +128,21 @@ fn report_leak(
     if leaked.len() > MOST {
         Err(LeakError::TooMany { most: MOST })?;
     }
-    let found = leaked.iter().map(Leaked::find).collect::<Result<Vec<Option<Killable>>, Error>>()?;
+    let found = leaked.iter().map(Leaked::find).collect::<Result<Vec<Vec<Killable>>, Error>>()?;
     let answer: Vec<Value> = hashes(&leaked)
         .into_iter()
         .zip(leaked.iter().zip(&found))
         .map(|(hash, (leaked, found))| {
-            let label = if found.is_some() { "true_positive" } else { "false_positive" };
+            let label = if !found.is_empty() { "true_positive" } else { "false_positive" };
             json!({"token_hash": hash, "token_type": leaked.r#type.as_deref().map(masked), "label": label})
         })
         .collect();
     // In the order in which tokens are locked.
-    let mut ours: Vec<(Killable, &Leaked)> =
-        found.into_iter().zip(&leaked).filter_map(|(found, leaked)| Some((found?, leaked))).collect();
+    let mut ours: Vec<(Killable, &Leaked)> = found
+        .into_iter()
+        .zip(&leaked)
+        .flat_map(|(found, leaked)| found.into_iter().map(move |one| (one, leaked)))
+        .collect();
     ours.sort_by_key(|(found, _)| *found.token().as_bytes());
     for (found, leaked) in ours {
         leaked.revoke(&found, reason.clone(), &actor)?;
@@ -148,8 +151,8 @@ fn report_leak(
 }
 
 impl Leaked {
-    fn find(&self) -> Result<Option<Killable>, Error> {
-        Killable::of(&encoding::from_utf8(&self.token))
+    fn find(&self) -> Result<Vec<Killable>, Error> {
+        Killable::all_of(&encoding::from_utf8(&self.token))
     }
 
     /// Records where it was found, and revokes it.

@@ -1,5 +1,7 @@
 //! Whose a text or a digest is, without judging it.
 
+use std::iter;
+
 use pgrx::Uuid;
 
 use super::derived::{self, IdentifiedChild};
@@ -42,15 +44,41 @@ pub enum Killable {
 }
 
 impl Killable {
-    /// That of this text, alive or not.
+    /// All that this text presents, alive or not, in the order in which tokens are locked: a token and imports of the
+    /// same text by any algorithm, since what answers first today may be purged tomorrow. The text is read as it is, and
+    /// without the blanks, tabs and line ends around it, as a header would be.
     ///
     /// # Errors
-    /// As [`identify`].
-    pub fn of(text: &[u8]) -> Result<Option<Self>, Error> {
-        match derived::identify_to_kill(text)? {
-            Some(child) => Ok(Some(Killable::Child(child))),
-            None => Ok(identify_claim(Claim::of_text(text))?.map(Killable::Token)),
+    /// As [`identify`]; 55000 also when nothing is found, and a key is missing by which an import could be.
+    pub fn all_of(text: &[u8]) -> Result<Vec<Self>, Error> {
+        let (mut all, mut missing) = (Vec::new(), None);
+        let bare = text.trim_ascii();
+        for reading in iter::once(text).chain((bare.len() < text.len()).then_some(bare)) {
+            all.extend(derived::identify_to_kill(reading)?.map(Killable::Child));
+            let mut found = Vec::new();
+            if let Claim::Token { lookup, digest, .. } = Claim::of_text(reading) {
+                found.push(identify_digest(lookup, &digest));
+            }
+            if FOREIGN.contains(&reading.len()) {
+                let imports = Imports::read(&LatestSnapshot::take());
+                let go_on = |lookup, digest: &Digest| {
+                    found.push(identify_digest(lookup, digest));
+                    Ok(None::<Uuid>)
+                };
+                missing = find_import(&imports, None, Some(reading), go_on).err().or(missing);
+            }
+            for id in found {
+                all.extend(id?.map(Killable::Token));
+            }
         }
+        match missing {
+            Some(missing) if all.is_empty() => return Err(missing),
+            _ => all.sort_by_key(|killable| *killable.token().as_bytes()),
+        }
+        all.dedup_by(
+            |one, other| matches!((one, other), (Killable::Token(one), Killable::Token(other)) if one == other),
+        );
+        Ok(all)
     }
 
     /// The token, or that from which it was derived.

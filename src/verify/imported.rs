@@ -14,7 +14,7 @@ pub fn find_import<T>(
     imports: &Imports,
     digest: Option<&Digest>,
     text: Option<&[u8]>,
-    find: impl Fn(Lookup, &Digest) -> Result<Option<T>, Error>,
+    mut find: impl FnMut(Lookup, &Digest) -> Result<Option<T>, Error>,
 ) -> Result<Option<T>, Error> {
     let mut missing = None;
     for algorithm in imports.algorithms() {

@@ -75,6 +75,20 @@ SELECT tokenauth.revoke_presented(:'two');
 UPDATE tokenauth.kind SET derivable = true;
 SELECT verdict FROM tokenauth.verify(:'two');
 
+-- what was copied with a line end or a blank is the same token, for who reports it and for who presents it
+SELECT token AS copied FROM tokenauth.issue('api', 'user:alice', 'copied') \gset
+SELECT token AS pasted FROM tokenauth.issue('api', 'user:alice', 'pasted') \gset
+SELECT tokenauth.report_leak(jsonb_build_array(jsonb_build_object('token', E' ' || :'copied' || E'\r\n'))) @? '$ ? (@.label == "true_positive")' AS is_ours;
+SELECT tokenauth.revoke_presented(:'pasted' || E'\t\n');
+SELECT (SELECT verdict FROM tokenauth.verify(:'copied')) AS copied, (SELECT verdict FROM tokenauth.verify(:'pasted')) AS pasted;
+-- all that has a text dies by it, whatever answers first: a purge removes one row after the other
+SELECT token AS shared FROM tokenauth.issue('api', 'user:alice', 'shared') \gset
+SELECT count(*) FROM (SELECT tokenauth.import('api', 'user:alice', encode(sha256(convert_to(text, 'UTF8')), 'hex'), 'sha256') FROM (VALUES ('old-secret-77')) v (text)
+                      UNION ALL SELECT tokenauth.import('api', 'user:alice', encode(sha512(convert_to(text, 'UTF8')), 'hex'), 'sha512') FROM (VALUES ('old-secret-77'), (:'shared')) v (text)) i;
+SELECT tokenauth.revoke_presented('old-secret-77'), tokenauth.revoke_presented(:'shared');
+SELECT tokenauth.purge('0') > 0 AS purged;
+SELECT (SELECT verdict FROM tokenauth.verify('old-secret-77')) AS import, (SELECT verdict FROM tokenauth.verify(:'shared')) AS token;
+
 -- what is no report, whole or in part, revokes nothing
 SELECT token AS alive FROM tokenauth.issue('api', 'user:alice', 'alive') \gset
 \set VERBOSITY terse
