@@ -207,17 +207,10 @@ fn read(path: &CStr) -> Result<Option<Record>, Refusal> {
 /// now. In the transaction it is open from now on.
 ///
 /// # Errors
-/// 55000 when the file cannot be written.
+/// 55000 when the file cannot be written, or is another one than a fence file: that may be all there is of a key.
 pub fn accept_at_commit() -> Result<Option<Record>, FenceError> {
     let Some(path) = settings::fence_file() else { return Ok(None) };
-    let counter = match read(&path) {
-        Err(Refusal::File(fault @ (FileFault::NotAbsolute | FileFault::InDataDirectory | FileFault::NoFile))) => {
-            return Err(FenceError::File(fault));
-        }
-        Ok(Some(written)) => written.counter,
-        // Whatever else it is, it is replaced.
-        _ => 0,
-    };
+    let counter = read(&path)?.map_or(0, |written| written.counter);
     let here = here(counter);
     let unwritable = |error: io::Error| FenceError::Unwritable(error.kind());
     let prepared = Prepared::write(path_of(&path), here.to_text().as_bytes()).map_err(unwritable)?;

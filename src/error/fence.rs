@@ -65,6 +65,6 @@ impl FenceError {
 fn unusable() -> ErrorParts {
     unready("fence file cannot be used").hint(
         "The setting tokenauth.fence_file names it; put it right, or after having looked at what the server has, \
-         use tokenauth.accept_restore().",
+         remove the file, and use tokenauth.accept_restore().",
     )
 }

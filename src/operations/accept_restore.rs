@@ -23,7 +23,7 @@ use crate::settings;
 ///
 /// # Errors
 /// `42501` for anybody but the extension's owner, and even for that under an identity, `25006` as long as the server is
-/// in recovery, `55000` when the file cannot be written.
+/// in recovery, `55000` when the file cannot be written, or what is there is no fence file.
 ///
 /// # Access
 /// the extension's owner

@@ -142,6 +142,10 @@ fn a_file_that_cannot_be_used_refuses_and_one_that_is_missing_is_written() {
         let found = "SELECT finding FROM tokenauth.doctor(false) WHERE area = 'fence'";
         let found: String = client.query_one(found, &[]).unwrap().get(0);
         assert!(found.starts_with(expected), "{content}: {found}");
+        if expected != super::FENCED {
+            let told = refused(&mut client, "SELECT tokenauth.accept_restore()");
+            assert_eq!(told, format!("55000 {expected}"), "{content}");
+        }
         assert_eq!(fs::read_to_string(server.file(FENCE)).unwrap(), content, "nobody writes over it");
     }
     // Of another cluster it was found, and that is not forgotten when the file is gone.
