@@ -73,8 +73,9 @@ macro_rules! exported_deaths {
     };
 }
 
-/// The same of children that were revoked by themselves and have not ended, which only some releases have.
-macro_rules! exported_children {
+/// The same of what only some releases have: children that were revoked by themselves and have not ended; and each token
+/// of a principal that was erased, since the copy knows that by the id that nobody here knows any more.
+macro_rules! exported_since_0_2 {
     () => {
         concat!(
             " UNION ALL
@@ -85,7 +86,19 @@ macro_rules! exported_children {
             utc!("d.expires_at"),
             "), NULL
                FROM tokenauth.derived_death d
-              WHERE d.at >= $1 AND d.expires_at > clock_timestamp()"
+              WHERE d.at >= $1 AND d.expires_at > clock_timestamp()
+             UNION ALL
+             SELECT 'tokens', t.id::text, m.at, jsonb_build_object('id', t.id, 'at', ",
+            utc!("m.at"),
+            ", 'by', m.by), m.reason
+               FROM tokenauth.erased e
+               JOIN tokenauth.token t ON t.id = e.token_id AND t.revoked_at IS NULL
+              CROSS JOIN LATERAL (
+                   SELECT m.at, m.by, m.reason
+                     FROM tokenauth.mass_death m
+                    WHERE m.owner = t.owner AND m.epoch > t.owner_epoch AND (m.covers = 'all' OR t.dies_with_owner)
+                      AND m.at >= $1
+                    ORDER BY m.at LIMIT 1) m"
         )
     };
 }
@@ -103,13 +116,13 @@ macro_rules! list {
     };
 }
 
-/// The statement that makes a document, of deaths and `$children`.
+/// The statement that makes a document, of deaths and `$more`.
 macro_rules! document {
-    ($children:expr) => {
+    ($more:expr) => {
         concat!(
             "WITH told AS (",
             exported_deaths!(),
-            $children,
+            $more,
             "),
              weighed AS MATERIALIZED (
                  SELECT *,
@@ -170,8 +183,8 @@ macro_rules! document {
 /// much for one document, it is what came first, complete until an earlier moment, from which the next one goes on.
 /// `first` is the least id that an event of that moment can have.
 pub fn document(since: Timestamp, first: Uuid, until: Timestamp) -> Option<(Jsonb, bool)> {
-    static DOCUMENT: Statement = Statement::new(document!(exported_children!()));
-    static WITHOUT_CHILDREN: Statement = Statement::new(document!(""));
-    let statement = if derived_death::is_installed() { &DOCUMENT } else { &WITHOUT_CHILDREN };
+    static DOCUMENT: Statement = Statement::new(document!(exported_since_0_2!()));
+    static BEFORE_0_2: Statement = Statement::new(document!(""));
+    let statement = if derived_death::is_installed() { &DOCUMENT } else { &BEFORE_0_2 };
     statement.first(arguments![since, first, until, MOST, LONG], |row| (row.required(1), row.required(2)))
 }

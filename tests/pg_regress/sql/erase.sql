@@ -146,6 +146,15 @@ BEGIN;
 SELECT tokenauth.erase('user:dora') > 0 AS changed;
 ROLLBACK;
 SELECT count(*) FROM tokenauth.tokens WHERE owner = 'user:dora' AND status = 'active';
+-- a copy from before knows the principal by the id that is gone: what the erasure killed is told token by token
+SELECT tokenauth.put_principal('user:restored', '{devices:read}');
+SELECT id AS restored FROM tokenauth.issue('key', 'user:restored') \gset
+SELECT id AS earlier FROM tokenauth.issue('key', 'user:restored') \gset
+SELECT tokenauth.revoke(:'earlier');
+SELECT clock_timestamp() AS moment \gset
+SELECT tokenauth.erase('user:restored') > 0 AS changed;
+SELECT t ->> 'id' = :'restored' AS is_the_one_that_died
+  FROM tokenauth.export_revocations(:'moment') d, jsonb_array_elements(d -> 'tokens') t;
 -- under an identity nobody erases
 SELECT token AS own FROM tokenauth.issue('key', 'user:dora') \gset
 BEGIN;
