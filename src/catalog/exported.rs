@@ -73,8 +73,8 @@ macro_rules! exported_deaths {
     };
 }
 
-/// The same of what only some releases have: children that were revoked by themselves and have not ended; and each token
-/// of a principal that was erased, since the copy knows that by the id that nobody here knows any more.
+/// The same of what only some releases have: children that were revoked by themselves and have not ended; and each
+/// token of a principal that was erased, since the copy knows that by the id that nobody here knows any more.
 macro_rules! exported_since_0_2 {
     () => {
         concat!(

@@ -64,8 +64,8 @@ fn revoke(
 /// Returns true also when there is no such token: nothing is left to revoke, and the caller learns nothing by asking.
 /// Whoever has the text may revoke the token, under an identity too, unless that is of a derived token. Of a derived
 /// token it revokes that one alone, not the one that it was derived from. That is remembered until it would have ended:
-/// of a thousand children of one token that were made for later, or for too long, and of no more. What else has the same
-/// text dies too: imports by any algorithm. Blanks, tabs and line ends around the text do not count.
+/// of a thousand children of one token that were made for later, or for too long, and of no more. What else has the
+/// same text dies too: imports by any algorithm. Blanks, tabs and line ends around the text do not count.
 ///
 /// # Arguments
 /// - `token`: its text

@@ -45,8 +45,8 @@ pub enum Killable {
 
 impl Killable {
     /// All that this text presents, alive or not, in the order in which tokens are locked: a token and imports of the
-    /// same text by any algorithm, since what answers first today may be purged tomorrow. The text is read as it is, and
-    /// without the blanks, tabs and line ends around it, as a header would be.
+    /// same text by any algorithm, since what answers first today may be purged tomorrow. The text is read as it is,
+    /// and without the blanks, tabs and line ends around it, as a header would be.
     ///
     /// # Errors
     /// As [`identify`]; 55000 also when nothing is found, and a key is missing by which an import could be.
