@@ -59,6 +59,23 @@ pub fn await_round(client: &mut Client, which: &str) {
     wait_until("the worker to end", || client.query_one(ended, &[]).unwrap().get(0));
 }
 
+/// Makes all tokens ones that were issued 95 days ago, of kinds whose tokens die after 90 days without use, and waits
+/// for the worker's first round, with which counting begins.
+pub fn age_beyond_max_idle(client: &mut Client) {
+    client
+        .batch_execute(
+            "UPDATE tokenauth.token SET created_at = created_at - interval '95 days';
+             UPDATE tokenauth.kind SET max_idle = '90 days'",
+        )
+        .unwrap();
+    await_round(client, "the first");
+}
+
+/// As if uses had been counted for a hundred days more.
+pub fn count_for_longer(client: &mut Client) {
+    client.batch_execute("UPDATE tokenauth.counting SET since = since - interval '100 days'").unwrap();
+}
+
 /// Every privilege on the extension's objects: the kind of object, its name, to whom, and what.
 #[must_use]
 pub fn privileges(client: &mut Client) -> Vec<String> {

@@ -3,7 +3,7 @@
 
 use postgres::Client;
 use tokenauth_cluster::Server;
-use tokenauth_cluster::contract::{Issued, await_round, issue, verdict};
+use tokenauth_cluster::contract::{Issued, age_beyond_max_idle, await_round, count_for_longer, issue, verdict};
 
 use super::{one, primary, reader};
 use crate::usage::{fetch, verify_often};
@@ -28,14 +28,8 @@ fn nobody_dies_as_idle_while_a_reader_is_unread() {
     let [here, there, idle] = [(); 3].map(|()| issue(&mut on_primary, "user:1"));
     let (_reader, mut on_reader) = reader(&primary, "reader");
     assert_eq!(verdict(&mut on_primary, &here.token), "valid");
-    on_primary
-        .batch_execute(
-            "UPDATE tokenauth.token SET created_at = created_at - interval '95 days';
-             UPDATE tokenauth.kind SET max_idle = '90 days'",
-        )
-        .unwrap();
-    await_round(&mut on_primary, "the first");
-    on_primary.batch_execute("UPDATE tokenauth.counting SET since = since - interval '100 days'").unwrap();
+    age_beyond_max_idle(&mut on_primary);
+    count_for_longer(&mut on_primary);
     verify_often(&mut on_reader, &there, 3);
 
     // Of a subscription nothing was ever brought in.

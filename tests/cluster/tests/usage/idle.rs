@@ -2,7 +2,9 @@
 //! while it is not certain that nobody has: whatever may have hidden a use, all live.
 
 use postgres::Client;
-use tokenauth_cluster::contract::{Issued, await_round, issue, prepare, verdict};
+use tokenauth_cluster::contract::{
+    Issued, age_beyond_max_idle, await_round, count_for_longer, issue, prepare, verdict,
+};
 use tokenauth_cluster::{Server, wait_until};
 
 use crate::{one, server};
@@ -22,15 +24,9 @@ impl Setting {
         prepare(&mut client);
         let [used, idle] = [(); 2].map(|()| issue(&mut client, "user:1"));
         assert_eq!(verdict(&mut client, &used.token), "valid");
-        client
-            .batch_execute(
-                "UPDATE tokenauth.token SET created_at = created_at - interval '95 days';
-                 UPDATE tokenauth.kind SET max_idle = '90 days'",
-            )
-            .unwrap();
-        await_round(&mut client, "the first");
+        age_beyond_max_idle(&mut client);
         assert_eq!(enforceable(&mut client), 0, "counting has begun just now");
-        client.batch_execute("UPDATE tokenauth.counting SET since = since - interval '100 days'").unwrap();
+        count_for_longer(&mut client);
         Setting { server, used, idle }
     }
 
