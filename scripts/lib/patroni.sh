@@ -1,9 +1,8 @@
 # shellcheck shell=bash
-# Patroni and the etcd that it asks, for the tests of a cluster that fails over. Sourced after languages.sh and
-# exporters.sh, never run.
+# Patroni and the etcd that it asks, for the tests of a cluster that fails over. Sourced after languages.sh,
+# exporters.sh and trees.sh, never run.
 #
-# The server's user runs them, and may not be able to enter the checkout: so they are in a tree of their own in /var/tmp,
-# and target/patroni leads to it. etcd is Debian's, unpacked and not installed, since its package begins a service.
+# target/patroni leads to their tree. etcd is Debian's, unpacked and not installed, since its package begins a service.
 
 patroni=target/patroni
 patroni_requirements=scripts/lib/patroni.txt
@@ -20,9 +19,7 @@ install_patroni() {
   fi
   step "installing Patroni, and unpacking etcd (25 MB to fetch)"
   remove_patroni
-  mkdir -p target
-  tree=$(mktemp -d /var/tmp/tokenauth.patroni.XXXXXX)
-  ln -sfn "$tree" "$patroni"
+  tree=$(make_tree patroni "$patroni")
   apt-cache show etcd-server >/dev/null 2>&1 || as_root apt-get update -qq || true
   # One that is installed for everybody, before one that may be in somebody's home.
   if python=$(first_usable usable_python /usr/bin/python3 "$(command -v python3)") &&
@@ -35,9 +32,4 @@ install_patroni() {
   fi
 }
 
-remove_patroni() {
-  local tree
-  tree=$(readlink "$patroni") || return 0
-  case "$tree" in /var/tmp/tokenauth.patroni.*) rm -rf -- "$tree" ;; esac
-  rm -f -- "$patroni"
-}
+remove_patroni() { remove_tree patroni "$patroni"; }
