@@ -115,6 +115,18 @@ pub fn has_library(name: &str) -> bool {
     is_there
 }
 
+/// Whether the installation has Citus; if not, a message says that what goes on beside it is not tested.
+#[must_use]
+pub fn has_citus() -> bool {
+    let directory = configured("--pkglibdir");
+    let is_there = directory.join("citus.so").is_file();
+    if !is_there {
+        // Not with `eprintln!`, whose output is shown for failed tests only.
+        let _ = writeln!(std::io::stderr(), "NOT TESTED: Citus, which is not in {}", directory.display());
+    }
+    is_there
+}
+
 /// Whether Debian's packages have brought the PostgreSQL under test.
 #[must_use]
 pub fn is_of_debian() -> bool {

@@ -115,6 +115,12 @@ impl Server {
         format!("host={} user=postgres dbname={database}", self.directory.display())
     }
 
+    /// The host that clients on the same machine connect to: the directory of its socket.
+    #[must_use]
+    pub fn host(&self) -> String {
+        self.directory.display().to_string()
+    }
+
     /// Creates a database; the options are those of `CREATE DATABASE`, such as `TEMPLATE template0 ENCODING 'LATIN1'`.
     pub fn create_database(&self, name: &str, options: &str) {
         self.connect("postgres").batch_execute(&format!("CREATE DATABASE {name} {options}")).unwrap();
