@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use tokenauth_cluster::blocks::{Block, blocks};
-use tokenauth_cluster::{FAST, Psql, REVOCATION_LOG, Server};
+use tokenauth_cluster::{FAST, Psql, REVOCATION_LOG, Server, has_library};
 
 use super::pages::{Page, page, pages, repository};
 
@@ -122,6 +122,9 @@ impl<'a> Reader<'a> {
 
     /// What an application sends has a parameter, the token, which psql has as a variable.
     fn query(&mut self, block: &Block, answer: Option<&Block>) -> Result<(), String> {
+        if !has_extensions(&block.code) {
+            return Ok(());
+        }
         let sql = self.substituted(&block.code).replace("$1", ":'token'");
         if ELSEWHERE.iter().any(|other| sql.starts_with(other)) {
             let other = server();
@@ -203,6 +206,12 @@ impl<'a> Reader<'a> {
             .replace(STANDBY, &standby.unwrap_or_default())
             .replace(PRIMARY, &self.server.connection_string(DATABASE))
     }
+}
+
+/// Whether the extensions that the SQL creates are here; a minimal build of PostgreSQL has none.
+fn has_extensions(sql: &str) -> bool {
+    let created = sql.lines().filter_map(|line| line.strip_prefix("CREATE EXTENSION ")?.strip_suffix(';'));
+    created.filter(|name| !name.contains("tokenauth")).all(has_library)
 }
 
 /// It must be a part of an example in its language, but for what all of its lines are indented by.
