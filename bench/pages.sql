@@ -1,11 +1,13 @@
 -- :tokens tokens, of which one owner has half, up to a million, one owner has a single one, and the others some ten each.
--- One in twenty is revoked, of everybody's as of one owner's. Nobody presents them, so they need no text, and one statement inserts them, without issue().
+-- One in twenty is revoked, of everybody's as of one owner's; for twenty owners there is one who has left. Nobody presents
+-- them, so they need no text, and one statement inserts them, without issue().
 -- Run by scripts/bench-pages.
 
 CREATE EXTENSION tokenauth;
 INSERT INTO tokenauth.kind (name, prefix, manage_permission) VALUES ('bench', 'bench_', 'tokens:manage'), ('other', 'other_', NULL);
 INSERT INTO tokenauth.principal (principal, permissions)
 SELECT 'user:' || n, '{devices:read,sites:read}' FROM generate_series(1, greatest(:tokens / 20, 1)) n;
+INSERT INTO tokenauth.principal (principal, active) SELECT 'user:' || n * 20 || 'x', false FROM generate_series(1, :tokens / 400) n;
 SELECT count(tokenauth.put_principal(principal, permissions)) FROM (VALUES
     ('user:admin', '{tokens:manage}'::text[]), ('user:many', '{devices:read}'), ('user:one', '{devices:read}'), ('user:manager', '{}')) p (principal, permissions);
 -- Manages ten organisations.

@@ -453,5 +453,11 @@ VOLATILE STRICT PARALLEL UNSAFE LANGUAGE c AS 'MODULE_PATHNAME', 'accept_restore
 
 COMMENT ON FUNCTION tokenauth.accept_restore IS 'Lets a server that has come back older than it was verify and change tokens again; returns whether it was fenced';
 
+-- Pages of tokens in one status
+CREATE INDEX principal_stopping_idx ON tokenauth.principal (principal)
+    WHERE NOT active OR all_dead_before_epoch > 0 OR revocable_dead_before_epoch > 0 OR dropped_at IS NOT NULL;
+
+COMMENT ON INDEX tokenauth.principal_stopping_idx IS 'Finds the principals that may keep tokens of theirs from working: inactive or dropped ones, and those whose tokens died at once';
+
 -- Last, since it is for everything that this script has made: nothing of that is granted to anybody.
 SELECT tokenauth.strip_grants();

@@ -14,7 +14,7 @@ use crate::model::scope::Scopes;
 use crate::model::token_state::OwnerState;
 use crate::pg::process::backend_local::backend_local;
 use crate::pg::scan::index_key::{IndexKey, Is};
-use crate::pg::scan::index_scan::UniqueIndex;
+use crate::pg::scan::index_scan::{Index, UniqueIndex};
 use crate::pg::scan::index_walk::{Direction, OpenIndex, Walk};
 use crate::pg::scan::row_key::RowKey;
 use crate::pg::scan::row_lock::Strength;
@@ -27,6 +27,8 @@ use crate::pg::types::text::Text;
 
 /// The table by its primary key.
 pub static BY_NAME: UniqueIndex = UniqueIndex::new(c"principal", c"principal_pkey", 1);
+/// Those that [may stop](OwnerState::may_stop) tokens of theirs, by name.
+static STOPPING: Index = Index::new(c"principal", c"principal_stopping_idx");
 
 /// The row with this name, as messages name it.
 pub fn row_key(name: &[u8]) -> RowKey {
@@ -80,33 +82,81 @@ pub struct Life {
     pub epoch: i32,
 }
 
+/// The indexes by which lives of principals are read, open for reading.
+pub struct LifePaths {
+    all: OpenIndex,
+    /// `None`: nobody asks for them, or the extension has no such index yet.
+    stopping: Option<OpenIndex>,
+}
+
+impl LifePaths {
+    /// Opens them; `by_status` says that it will be asked who may stop tokens.
+    pub fn open(by_status: bool) -> Self {
+        let stopping = (by_status && STOPPING.is_there()).then(|| STOPPING.open_to_walk());
+        LifePaths { all: BY_NAME.index().open_to_walk(), stopping }
+    }
+}
+
 /// The lives of principals as one snapshot shows them, for whoever asks for those of many, and for the same ones again.
 pub struct Lives<'a> {
-    walk: Walk<'a, 1>,
-    known: HashMap<Text, Option<Life>>,
+    all: Walk<'a, 1>,
+    stopping: Option<Walk<'a, 1>>,
+    known: HashMap<Text, Known>,
+}
+
+/// What is known of a principal.
+#[derive(Clone, Copy)]
+enum Known {
+    /// Its life; `None`: there is none of this name.
+    Life(Option<Life>),
+    /// That it stops no token.
+    StopsNone,
 }
 
 impl<'a> Lives<'a> {
     /// How many are known at most: the owners of one page, and of many that its filters pass over.
     const MOST: usize = 10_000;
 
-    /// By an index that was opened as [`BY_NAME`].
-    pub fn new(index: &'a OpenIndex, snapshot: &'a LatestSnapshot) -> Self {
-        Lives { walk: index.walk(snapshot), known: HashMap::new() }
+    pub fn new(paths: &'a LifePaths, snapshot: &'a LatestSnapshot) -> Self {
+        let stopping = paths.stopping.as_ref().map(|index| index.walk(snapshot));
+        Lives { all: paths.all.walk(snapshot), stopping, known: HashMap::new() }
     }
 
     /// That of the principal with this name, tombstones included.
     pub fn of(&mut self, name: &[u8]) -> Option<Life> {
-        if let Some(known) = self.known.get(name) {
+        if let Some(Known::Life(known)) = self.known.get(name) {
             return *known;
         }
+        let found = self.all.first([(1, Is::Equal, IndexKey::Text(name))], Direction::Down, column::DROPPED_AT);
+        let found = found.map(|row| read_life(&row));
+        self.know(name, Known::Life(found));
+        found
+    }
+
+    /// Whether the row of the principal with this name may keep a token of its from working. Most keep none, and of
+    /// those no row is read: they are not in the index of the others.
+    pub fn may_stop(&mut self, name: &[u8]) -> bool {
+        let may_stop = |life: Option<Life>| life.is_some_and(|life| life.state.may_stop());
+        match self.known.get(name) {
+            Some(Known::Life(known)) => return may_stop(*known),
+            Some(Known::StopsNone) => return false,
+            None => {}
+        }
+        let Some(stopping) = &mut self.stopping else {
+            return may_stop(self.of(name));
+        };
+        let is_there = stopping.first([(1, Is::Equal, IndexKey::Text(name))], Direction::Down, 0).is_some();
+        if !is_there {
+            self.know(name, Known::StopsNone);
+        }
+        is_there
+    }
+
+    fn know(&mut self, name: &[u8], known: Known) {
         if self.known.len() >= Self::MOST {
             self.known.clear();
         }
-        self.walk.seek([(1, Is::Equal, IndexKey::Text(name))]);
-        let found = self.walk.next(Direction::Down, column::DROPPED_AT).map(|row| read_life(&row));
-        self.known.insert(name.to_vec().into(), found);
-        found
+        self.known.insert(name.to_vec().into(), known);
     }
 }
 

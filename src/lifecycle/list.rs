@@ -84,13 +84,13 @@ struct Page {
 
 impl Page {
     fn show(&self, listed: &Listed, rows: &mut RowStore) {
-        let (tokens, sources) = (listed.open(), Sources::open());
+        let (tokens, sources) = (listed.open(), Sources::open(self.status));
         let snapshot = LatestSnapshot::of_now();
         let mut shown = Shown::new(&sources, &snapshot);
         let mut left = self.size;
         listed.each(self.after, &tokens, &snapshot, |place| {
             let state = shown.state(place.start);
-            if self.status.is_none_or(|status| shown.may_be(status, &state))
+            if self.status.is_none_or(|status| shown.may_be(status, &state, place.start))
                 && let Some(standing) = shown.standing(&state, place.start)
                 && self.status.is_none_or(|status| status == standing.status)
             {

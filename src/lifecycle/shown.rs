@@ -5,7 +5,7 @@ use pgrx::Uuid;
 
 use crate::catalog::kind::Ages;
 use crate::catalog::mass_death::{self, Deaths};
-use crate::catalog::principal::{self, Life, Lives};
+use crate::catalog::principal::{Life, LifePaths, Lives};
 use crate::catalog::token::{self, column};
 use crate::model::token_state::{Status, TokenState};
 use crate::pg::scan::index_walk::OpenIndex;
@@ -18,15 +18,16 @@ use crate::usage::tables;
 
 /// What the rows are made of, beside tokens, open for reading.
 pub struct Sources {
-    principals: OpenIndex,
+    principals: LifePaths,
     usage: OpenIndex,
     deaths: OpenIndex,
 }
 
 impl Sources {
-    pub fn open() -> Self {
+    /// For tokens in this status; `None`: in any.
+    pub fn open(status: Option<Status>) -> Self {
         Sources {
-            principals: principal::BY_NAME.index().open_to_walk(),
+            principals: LifePaths::open(matches!(status, Some(Status::Revoked | Status::Suspended))),
             usage: tables::BY_TOKEN.index().open_to_walk(),
             deaths: mass_death::BY_OWNER.open_to_walk(),
         }
@@ -65,9 +66,11 @@ impl<'a> Shown<'a> {
         token::state(row).of_kind(self.ages.of(row.bytes(column::KIND).unwrap_or_default()))
     }
 
-    /// Whether a token may have this status, as far as its own row says.
-    pub fn may_be(&self, status: Status, state: &TokenState) -> bool {
-        state.may_be(status, self.now)
+    /// Whether the token of a row may have this status. That is to be asked of many tokens, and so answered without
+    /// their owners' rows where it can be.
+    pub fn may_be(&mut self, status: Status, state: &TokenState, row: &Row) -> bool {
+        let owner = || row.bytes(column::OWNER).unwrap_or_default();
+        state.may_be(status, self.now) && (!state.is_for_its_owner(status) || self.lives.may_stop(owner()))
     }
 
     /// How the token of a row is; `None` without an owner, when the view does not show it.

@@ -94,6 +94,11 @@ impl OwnerState {
         (all, revocable.max(all))
     }
 
+    /// Whether its row alone may keep tokens from working; the index of such principals says so in SQL.
+    pub fn may_stop(&self) -> bool {
+        !self.active || self.dropped || self.all_dead_before > 0 || self.revocable_dead_before > 0
+    }
+
     fn has_killed(&self, token: &TokenState) -> bool {
         let (all, revocable) = self.dead_before();
         token.owner_epoch < if token.dies_with_owner { revocable } else { all }
@@ -136,6 +141,16 @@ impl TokenState {
             Status::NotYetValid => !self.revoked && !has_begun(self.not_before, now),
             Status::Expired => !self.revoked && self.has_ended(now),
             Status::Suspended | Status::Active => !self.revoked && !self.disabled,
+        }
+    }
+
+    /// Whether it has this status only if its owner [may stop](OwnerState::may_stop) tokens. Epochs begin at 0; below
+    /// that is what somebody has written by hand.
+    pub fn is_for_its_owner(&self, status: Status) -> bool {
+        match status {
+            Status::Revoked => !self.revoked && !self.deleted && self.owner_epoch >= 0,
+            Status::Suspended => true,
+            Status::Active | Status::Disabled | Status::NotYetValid | Status::Expired => false,
         }
     }
 
@@ -210,7 +225,7 @@ mod tests {
     fn combinations() -> impl Iterator<Item = (TokenState, OwnerState)> {
         let flags = 0..1 << 6;
         let epochs =
-            (0..3_i32).flat_map(|own| (0..3_i32).flat_map(move |all| (0..3_i32).map(move |rest| (own, all, rest))));
+            (-1..3_i32).flat_map(|own| (0..3_i32).flat_map(move |all| (0..3_i32).map(move |rest| (own, all, rest))));
         flags.flat_map(move |bits| {
             let flag = move |place: u32| bits & (1 << place) != 0;
             epochs.clone().flat_map(move |(owner_epoch, all_dead_before, revocable_dead_before)| {
@@ -259,6 +274,7 @@ mod tests {
             assert_eq!(status, expected, "{token:?} of {owner:?}");
             assert_eq!(token.refusal(&owner, now), status.refusal());
             assert!(token.may_be(status, now), "{token:?} of {owner:?}");
+            assert!(owner.may_stop() || !token.is_for_its_owner(status), "{token:?} of {owner:?}");
             let [(is_dead, _), _, _, (has_expired, _), _] = reasons;
             assert_eq!(token.is_alive(&owner, now), !is_dead && !has_expired, "{token:?} of {owner:?}");
             if !seen.contains(&status) {

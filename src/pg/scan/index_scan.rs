@@ -113,6 +113,18 @@ impl Index {
         Index { table, name, found: Cell::new(None) }
     }
 
+    /// Whether the installed extension has the index, complete: an earlier release may not have it, and whoever dropped
+    /// it may be making it anew.
+    ///
+    /// # Errors
+    /// Raises 55000 when the extension is not installed.
+    pub fn is_there(&self) -> bool {
+        let extension = Extension::installed();
+        let index = extension.relation(self.table).and_then(|table| extension.index(self.name, table));
+        // SAFETY: a look-up in the system cache, where the index has just been found; of one that is gone it raises.
+        index.is_some_and(|index| unsafe { pg_sys::get_index_isvalid(index) })
+    }
+
     fn found(&self) -> RelationOids {
         let generation = invalidation::names();
         if let Some(found) = self.found.get().filter(|found| found.generation == generation) {

@@ -82,6 +82,10 @@ impl Filled {
         client.execute("UPDATE customer SET is_active = false WHERE id::text = $1", &[&new]).unwrap();
         assert!(revoke(client, &own));
         assert_eq!([&bound, &own].map(|issued| verdict(&mut other, &issued.token)), ["revoked", "revoked"], "{when}");
+        // One has died with its owner, the other by itself.
+        let listed = "SELECT ARRAY(SELECT id FROM tokenauth.list(status => 'revoked'))
+                             = ARRAY(SELECT id FROM tokenauth.tokens WHERE status = 'revoked' ORDER BY id DESC)";
+        assert!(client.query_one(listed, &[]).unwrap().get::<_, bool>(0), "{when}");
         let faults = "SELECT string_agg(concat_ws(' ', area, object, finding), '; ') FROM tokenauth.doctor()
                        WHERE area IN ('binding', 'keys') OR area = 'version' AND object = 'installed files'";
         let faults: Option<String> = client.query_one(faults, &[]).unwrap().get(0);
