@@ -104,6 +104,11 @@ impl Caller {
         ActingAs::owner_of_ours()
     }
 
+    /// As [`act_as_owner`](Self::act_as_owner), for what usually runs no statement: it takes a fraction of the time.
+    pub fn act_as_owner_for_rows(self) -> ActingAs {
+        ActingAs::owner_of_ours_for_rows()
+    }
+
     /// The effective user.
     pub fn user(self) -> role::Id {
         self.user

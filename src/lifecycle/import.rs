@@ -73,7 +73,7 @@ fn import(
 ) -> Result<Uuid, ErrorReport> {
     let caller = Caller::enter_to_write(call)?;
     let actor = Actor::resolve(caller, actor)?;
-    let _owner = caller.act_as_owner();
+    let _owner = caller.act_as_owner_for_rows();
     let kind = arguments::given("kind", kind)?;
     let owner = PrincipalName::given("owner", owner)?;
     let taken_over = TakenOver::read(algorithm, digest)?;

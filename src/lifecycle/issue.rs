@@ -58,7 +58,7 @@ fn issue(
 ) -> Result<IssuedFields, ErrorReport> {
     let caller = Caller::enter_to_write(call)?;
     let actor = Actor::resolve(caller, actor)?;
-    let _owner = caller.act_as_owner();
+    let _owner = caller.act_as_owner_for_rows();
     let kind = arguments::given("kind", kind)?;
     let owner = PrincipalName::given("owner", owner)?;
     let name = arguments::for_people("name", name, MOST_NAME)?.filter(|name| !name.is_empty());

@@ -76,9 +76,9 @@ impl PlainTable {
         }
     }
 
-    /// Whether a target is worth keeping; its indexes are asked once.
-    pub(super) fn keeps_target(&self, has_constant_indexes: impl FnOnce() -> bool) -> bool {
-        *self.keeps_target.get_or_init(has_constant_indexes)
+    /// Whether a target may be kept, which is asked once.
+    pub(super) fn keeps_target(&self, has_constant_expressions: impl FnOnce() -> bool) -> bool {
+        *self.keeps_target.get_or_init(has_constant_expressions)
     }
 
     /// What the last row was written with, unless a row is being written.
@@ -193,11 +193,9 @@ pub(super) unsafe fn attribute<'a>(table: pg_sys::Relation, column: usize) -> &'
 /// # Safety
 /// `triggers` must be those of `table`, which must be open.
 unsafe fn has_own_triggers(table: pg_sys::Relation, triggers: &pg_sys::TriggerDesc) -> bool {
-    // SAFETY: guaranteed by the caller; the array has so many elements.
+    // SAFETY: guaranteed by the caller.
     unsafe {
-        let all =
-            std::slice::from_raw_parts(triggers.triggers, usize::try_from(triggers.numtriggers).unwrap_or_default());
-        all.iter().all(|trigger| {
+        all_of(triggers).iter().all(|trigger| {
             let is_before_row = pg_sys::TRIGGER_TYPE_ROW | pg_sys::TRIGGER_TYPE_BEFORE;
             pg_sys::get_func_namespace(trigger.tgfoid) == (*(*table).rd_rel).relnamespace
                 && trigger.tgnattr == 0
@@ -206,6 +204,15 @@ unsafe fn has_own_triggers(table: pg_sys::Relation, triggers: &pg_sys::TriggerDe
                 && u32::from(trigger.tgtype.cast_unsigned()) & is_before_row != is_before_row
         })
     }
+}
+
+/// The triggers.
+///
+/// # Safety
+/// `triggers` must be those of a table, which must be open.
+pub(super) unsafe fn all_of(triggers: &pg_sys::TriggerDesc) -> &[pg_sys::Trigger] {
+    // SAFETY: guaranteed by the caller; the array has so many elements.
+    unsafe { std::slice::from_raw_parts(triggers.triggers, usize::try_from(triggers.numtriggers).unwrap_or_default()) }
 }
 
 /// Whether a constraint, as the catalog stores it, always means the same and keeps nothing of the row that it was

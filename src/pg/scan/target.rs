@@ -11,8 +11,9 @@ use std::{ptr, thread};
 
 use pgrx::pg_sys;
 
-use super::plain_table::{PlainTable, is_constant};
+use super::plain_table::{PlainTable, all_of, is_constant};
 use crate::pg::roles::authorization;
+use crate::pg::transaction::acting_as::set_path_that_is_due;
 use crate::pg::transaction::xact;
 
 /// The lock under which entries are added to an index.
@@ -65,6 +66,9 @@ impl Target {
         is_reusable: bool,
         functions: u64,
     ) -> Self {
+        // Indexes and triggers may have expressions that call functions of others, and defaults, too. What is kept for
+        // the next row has none.
+        set_path_that_is_due();
         // SAFETY: guaranteed by the caller. Should anything raise, the memory goes with that of the call, under which
         // it stays until it is kept.
         unsafe {
@@ -129,7 +133,7 @@ impl Target {
             pg_sys::ExecClearTuple(self.slot);
             // What triggers have opened.
             let is_clean = (*estate).es_tupleTable.is_null() && (*estate).es_trig_target_relations.is_null();
-            if !self.is_reusable.get() || !is_clean || !plain.keeps_target(|| has_constant_indexes(relation)) {
+            if !self.is_reusable.get() || !is_clean || !plain.keeps_target(|| has_constant_expressions(relation)) {
                 pg_sys::ExecCloseIndices(relation);
                 pg_sys::ExecResetTupleTable((*estate).es_tupleTable, false);
                 pg_sys::ExecCloseResultRelations(estate);
@@ -166,23 +170,31 @@ impl Drop for Target {
     }
 }
 
-/// Whether all indexes are such that what was compiled for one row is right for the next: B-trees, which keep nothing
-/// between two rows, over expressions that always mean the same.
+/// Whether all that was compiled for one row is right for the next, and calls no function but the server's own: the
+/// conditions of triggers, and indexes that are B-trees, which keep nothing between two rows.
 ///
 /// # Safety
 /// The indexes must be open.
-unsafe fn has_constant_indexes(relation: *mut pg_sys::ResultRelInfo) -> bool {
+unsafe fn has_constant_expressions(relation: *mut pg_sys::ResultRelInfo) -> bool {
     // SAFETY: guaranteed by the caller; the text is zero-terminated.
     let is_constant_list =
         |list: *mut pg_sys::List| unsafe { is_constant(CStr::from_ptr(pg_sys::nodeToString(list.cast())).to_bytes()) };
+    // SAFETY: as above; there may be no condition.
+    let is_constant_trigger = |trigger: &pg_sys::Trigger| unsafe {
+        u32::from(trigger.tgtype.cast_unsigned()) & pg_sys::TRIGGER_TYPE_INSERT == 0
+            || trigger.tgqual.is_null()
+            || is_constant(CStr::from_ptr(trigger.tgqual).to_bytes())
+    };
     // SAFETY: guaranteed by the caller; both arrays have so many elements.
     unsafe {
-        (0..usize::try_from((*relation).ri_NumIndices).unwrap_or_default()).all(|place| {
+        let has_constant_indexes = (0..usize::try_from((*relation).ri_NumIndices).unwrap_or_default()).all(|place| {
             let index = *(*relation).ri_IndexRelationDescs.add(place);
             let info = *(*relation).ri_IndexRelationInfo.add(place);
             (*(*index).rd_rel).relam == pg_sys::BTREE_AM_OID
                 && is_constant_list((*info).ii_Expressions)
                 && is_constant_list((*info).ii_Predicate)
-        })
+        });
+        let triggers = (*relation).ri_TrigDesc.as_ref();
+        has_constant_indexes && triggers.is_none_or(|triggers| all_of(triggers).iter().all(is_constant_trigger))
     }
 }

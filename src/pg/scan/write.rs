@@ -18,6 +18,7 @@ use super::snapshot::LatestSnapshot;
 use super::target::Target;
 use crate::pg::report::diagnostics::Watch;
 use crate::pg::roles::extension::raise_not_installed;
+use crate::pg::transaction::acting_as::set_path_that_is_due;
 use crate::pg::transaction::xact;
 use crate::pg::types::row::{MOST_COLUMNS, Row};
 
@@ -227,6 +228,7 @@ impl Writing {
                 return None;
             }
             self.target.use_once();
+            set_path_that_is_due();
             let node = pg_sys::build_column_default(self.opened.table, column as c_int);
             let state = pg_sys::ExecPrepareExpr(node.cast(), self.target.estate);
             let mut is_null = false;

@@ -14,6 +14,7 @@ use super::receiver::Receiver;
 use super::rows::Rows;
 use crate::pg::report::diagnostics::Watch;
 use crate::pg::scan::snapshot::LatestSnapshot;
+use crate::pg::transaction::acting_as::set_path_that_is_due;
 use crate::pg::types::row::Row;
 
 /// An argument of a statement: a datum with its type.
@@ -268,6 +269,7 @@ pub(in crate::pg) struct Spi {
 impl Spi {
     pub(in crate::pg) fn connect() -> Self {
         let watch = Watch::begin();
+        set_path_that_is_due();
         // SAFETY: may be called wherever SQL may run; nests.
         let answer = unsafe { pg_sys::SPI_connect() };
         assert!(answer == pg_sys::SPI_OK_CONNECT as c_int, "could not connect to SPI");

@@ -4,17 +4,19 @@
 //! calls, ask what that user may do, and switch only around constant SQL of ours.
 
 use std::cell::Cell;
-use std::ffi::c_int;
+use std::ffi::{CStr, c_int};
 
 use pgrx::pg_sys;
 
-use super::guc_scope::{GucScope, SEARCH_PATH};
+use super::guc_scope::{self, GucScope, SEARCH_PATH};
 use crate::pg::process::backend_local::backend_local;
 use crate::pg::roles::extension::Extension;
 
 backend_local! {
     /// Whether what runs now is SQL of ours.
     static OURS: Cell<bool> = const { Cell::new(false) };
+    /// Whether our search path is still to be set by whoever needs it.
+    static PATH_IS_DUE: Cell<bool> = const { Cell::new(false) };
 }
 
 // Declared here, without pgrx's guard, which costs more than the function: it reads a variable and cannot raise.
@@ -44,11 +46,21 @@ pub fn is_ours() -> bool {
     OURS.get()
 }
 
+/// Sets our search path if whoever acts as the owner of our schema has left that to the first who needs it: to be called
+/// before each statement, and before expressions that others have put on a table of ours.
+pub(in crate::pg) fn set_path_that_is_due() {
+    if PATH_IS_DUE.get() {
+        // Where it was set in a scope that has ended, it is found undone, and is set again.
+        guc_scope::change(SEARCH_PATH);
+    }
+}
+
 /// Another user until dropped; an abort restores the former one as well.
 pub struct ActingAs {
     user: pg_sys::Oid,
     context: c_int,
     was_ours: bool,
+    was_path_due: bool,
     /// The settings of meanwhile.
     settings: Option<GucScope>,
 }
@@ -59,7 +71,18 @@ impl ActingAs {
     /// # Errors
     /// Raises 55000 when the schema is not that of the installed extension, or a relation in it belongs to others.
     pub fn owner_of_ours() -> Self {
-        Self::owner(Extension::installed(), 0)
+        Self::owner(Extension::installed(), 0, &[SEARCH_PATH])
+    }
+
+    /// As [`owner_of_ours`](Self::owner_of_ours), for what usually reads and writes rows without any statement: to set
+    /// the search path takes longer than that, so it is left to the first who needs it.
+    ///
+    /// # Errors
+    /// As `owner_of_ours`.
+    pub fn owner_of_ours_for_rows() -> Self {
+        let acting = Self::owner(Extension::installed(), 0, &[]);
+        PATH_IS_DUE.set(true);
+        acting
     }
 
     /// As [`owner_of_ours`](Self::owner_of_ours), for what runs unasked and as a superuser: whatever code it may come
@@ -68,13 +91,14 @@ impl ActingAs {
     /// # Errors
     /// Raises 55000 when a relation in its schema belongs to others.
     pub fn owner_of_ours_restricted() -> Option<Self> {
-        Extension::find().map(|extension| Self::owner(extension, pg_sys::SECURITY_RESTRICTED_OPERATION as c_int))
+        let restriction = pg_sys::SECURITY_RESTRICTED_OPERATION as c_int;
+        Extension::find().map(|extension| Self::owner(extension, restriction, &[SEARCH_PATH]))
     }
 
-    fn owner(extension: Extension, restriction: c_int) -> Self {
+    fn owner(extension: Extension, restriction: c_int, settings: &[(&'static CStr, &'static CStr)]) -> Self {
         let mut acting = Self::switch(extension.proved().owner, restriction);
         OURS.set(true);
-        acting.settings = Some(GucScope::set(&[SEARCH_PATH]));
+        acting.settings = Some(GucScope::set(settings));
         acting
     }
 
@@ -89,7 +113,8 @@ impl ActingAs {
     }
 
     fn switch(to: pg_sys::Oid, restriction: c_int) -> Self {
-        let mut former = ActingAs { user: pg_sys::InvalidOid, context: 0, was_ours: OURS.get(), settings: None };
+        let (was_ours, was_path_due) = (OURS.get(), PATH_IS_DUE.replace(false));
+        let mut former = ActingAs { user: pg_sys::InvalidOid, context: 0, was_ours, was_path_due, settings: None };
         // SAFETY: sets this backend's user as fmgr_security_definer and ri_PerformCheck do;
         // SECURITY_LOCAL_USERID_CHANGE forbids SET ROLE meanwhile.
         unsafe {
@@ -103,7 +128,8 @@ impl ActingAs {
 
 impl Drop for ActingAs {
     fn drop(&mut self) {
-        // Also while an error unwinds: it is only an assignment, and the sooner the better.
+        // Also while an error unwinds: these are only assignments, and the sooner the better.
+        PATH_IS_DUE.set(self.was_path_due);
         // SAFETY: restores what `switch` found; guards nest.
         unsafe { pg_sys::SetUserIdAndSecContext(self.user, self.context) };
         OURS.set(self.was_ours);

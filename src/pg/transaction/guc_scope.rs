@@ -13,26 +13,30 @@ pub struct GucScope(c_int);
 impl GucScope {
     /// Sets each setting that does not have its value already.
     pub fn set(settings: &[(&'static CStr, &'static CStr)]) -> Self {
-        // SAFETY: opens a nesting level and changes settings in it, as a function's SET clause does. GetConfigOption
-        // returns a string that lives until the setting changes.
-        unsafe {
-            let level = pg_sys::NewGUCNestLevel();
-            for (name, value) in settings {
-                let current = pg_sys::GetConfigOption(name.as_ptr(), false, false);
-                if current.is_null() || CStr::from_ptr(current) != *value {
-                    pg_sys::set_config_option(
-                        name.as_ptr(),
-                        value.as_ptr(),
-                        pg_sys::GucContext::PGC_USERSET,
-                        pg_sys::GucSource::PGC_S_SESSION,
-                        pg_sys::GucAction::GUC_ACTION_SAVE,
-                        true,
-                        0,
-                        false,
-                    );
-                }
-            }
-            GucScope(level)
+        // SAFETY: opens a nesting level, as a function's SET clause does.
+        let scope = GucScope(unsafe { pg_sys::NewGUCNestLevel() });
+        settings.iter().for_each(|&setting| change(setting));
+        scope
+    }
+}
+
+/// Gives a setting this value until the innermost scope ends, unless it has it already.
+pub fn change((name, value): (&CStr, &CStr)) {
+    // SAFETY: as a function's SET clause does, in whatever nesting level is open. GetConfigOption returns a string that
+    // lives until the setting changes.
+    unsafe {
+        let current = pg_sys::GetConfigOption(name.as_ptr(), false, false);
+        if current.is_null() || CStr::from_ptr(current) != value {
+            pg_sys::set_config_option(
+                name.as_ptr(),
+                value.as_ptr(),
+                pg_sys::GucContext::PGC_USERSET,
+                pg_sys::GucSource::PGC_S_SESSION,
+                pg_sys::GucAction::GUC_ACTION_SAVE,
+                true,
+                0,
+                false,
+            );
         }
     }
 }

@@ -49,6 +49,35 @@ INSERT INTO tokenauth.kind (name, prefix, default_lifetime, ceiling) VALUES ('ap
 SELECT tokenauth.put_principal('user:alice', '{devices:*}', '{"site": ["nyc"]}');
 SELECT tokenauth.put_principal('user:alice');
 SELECT token, id FROM tokenauth.issue('api', 'user:alice', 'it''s', 'a\b', networks => '{10.0.0.0/8}') \gset
+-- … of which most are issued and taken over without a statement, but for these
+BEGIN;
+INSERT INTO tokenauth.kind (name, prefix, max_active_per_owner) VALUES ('few', 'few_', 1);
+SELECT tokenauth.import('api', 'user:alice', pg_catalog.repeat('ab', 32), 'sha256-after-bar') IS NOT NULL AS imported;
+SELECT (tokenauth.issue('few', 'user:alice')).kind;
+SHOW search_path;
+SELECT tokenauth.issue('few', 'user:alice');
+ROLLBACK;
+SHOW search_path;
+-- … nor without our path what an administrator has put on a table: an index, a default, the condition of a trigger
+BEGIN;
+SET LOCAL search_path = pg_catalog;
+CREATE FUNCTION public.noted(text) RETURNS text IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN PERFORM clock_timestamp(); RETURN $1; END $$;
+CREATE FUNCTION public.issue_three() RETURNS bigint LANGUAGE sql AS $$ SELECT count(tokenauth.issue('api', 'user:alice')) FROM generate_series(1, 3) $$;
+SAVEPOINT plain;
+CREATE INDEX ON tokenauth.token (public.noted(name));
+SET LOCAL search_path = evil, pg_temp, pg_catalog;
+SELECT public.issue_three();
+ROLLBACK TO plain;
+ALTER TABLE tokenauth.token ALTER revoke_reason SET DEFAULT public.noted(NULL);
+SET LOCAL search_path = evil, pg_temp, pg_catalog;
+SELECT public.issue_three();
+ROLLBACK TO plain;
+CREATE TRIGGER noted AFTER INSERT ON tokenauth.usage FOR EACH ROW WHEN (public.noted(NEW.token_id::text) = '') EXECUTE FUNCTION tokenauth.signal_change();
+SET LOCAL search_path = evil, pg_temp, pg_catalog;
+SELECT public.issue_three();
+-- … which by the caller's would call the caller's
+SELECT public.noted('captured');
+ROLLBACK;
 SELECT verdict, scopes, data_scopes FROM tokenauth.verify(:'token', '{devices:read}', '10.0.0.1');
 SELECT verdict FROM tokenauth.verify_digest(pg_catalog.left(:'token', 15), pg_catalog.sha256(:'token'), client => '10.0.0.1');
 SELECT verdict FROM tokenauth.verify_request(pg_catalog.jsonb_build_object('x-api-key', :'token'), client => '10.0.0.1');
