@@ -18,6 +18,7 @@ use crate::pg::transaction::xact;
 
 /// The lock under which entries are added to an index.
 const WRITING: pg_sys::LOCKMODE = pg_sys::RowExclusiveLock as pg_sys::LOCKMODE;
+const NONE: pg_sys::LOCKMODE = pg_sys::NoLock as pg_sys::LOCKMODE;
 
 /// The executor's state and a table as its target. All of it is in the state's own memory, which goes when it is
 /// dropped.
@@ -33,8 +34,27 @@ pub(super) struct Target {
     is_reusable: Cell<bool>,
     /// Since when the functions that it calls are what they were.
     functions: u64,
-    /// How many transactions had ended when it was used last.
-    used: Option<u64>,
+    /// When it was used last; `None`: it is new.
+    used: Option<Moment>,
+    /// Whether the locks of the indexes were not given back then.
+    keeps_locks: bool,
+    /// The lock under which the indexes are open: none where that of an earlier row is still held.
+    lock: pg_sys::LOCKMODE,
+}
+
+/// In every moment that equals it, locks are still held that were not given back.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Moment {
+    /// How many transactions had ended.
+    ended: u64,
+    /// How many had been rolled back, savepoints included, which give back the locks taken since.
+    rollbacks: u64,
+}
+
+impl Moment {
+    fn now() -> Self {
+        Moment { ended: xact::ended(), rollbacks: xact::rollbacks() }
+    }
 }
 
 impl Target {
@@ -94,7 +114,18 @@ impl Target {
             let count = usize::try_from((*relation).ri_NumIndices).unwrap_or_default();
             let indexes = (0..count).map(|place| (**(*relation).ri_IndexRelationDescs.add(place)).rd_id).collect();
             let is_reusable = Cell::new(is_reusable);
-            Target { estate, relation, slot, indexes, is_speculative, is_reusable, functions, used: None }
+            Target {
+                estate,
+                relation,
+                slot,
+                indexes,
+                is_speculative,
+                is_reusable,
+                functions,
+                used: None,
+                keeps_locks: false,
+                lock: WRITING,
+            }
         }
     }
 
@@ -102,11 +133,12 @@ impl Target {
     /// As for `open`; nothing of the table's definition may have changed since the target was made.
     unsafe fn open_again(&mut self, table: pg_sys::Relation) {
         let relation = self.relation;
-        // SAFETY: guaranteed by the caller; there are as many indexes as before.
+        self.lock = if self.keeps_locks && self.used == Some(Moment::now()) { NONE } else { WRITING };
+        // SAFETY: guaranteed by the caller; there are as many indexes as before, and they are locked from here on.
         unsafe {
             (*relation).ri_RelationDesc = table;
             for (place, &oid) in self.indexes.iter().enumerate() {
-                let index = pg_sys::index_open(oid, WRITING);
+                let index = pg_sys::index_open(oid, self.lock);
                 *(*relation).ri_IndexRelationDescs.add(place) = index;
                 // CREATE INDEX CONCURRENTLY tells only the index itself when it is to be written.
                 (**(*relation).ri_IndexRelationInfo.add(place)).ii_ReadyForInserts = (*(*index).rd_index).indisready;
@@ -134,25 +166,38 @@ impl Target {
             // What triggers have opened.
             let is_clean = (*estate).es_tupleTable.is_null() && (*estate).es_trig_target_relations.is_null();
             if !self.is_reusable.get() || !is_clean || !plain.keeps_target(|| has_constant_expressions(relation)) {
-                pg_sys::ExecCloseIndices(relation);
+                match self.used {
+                    None => pg_sys::ExecCloseIndices(relation),
+                    // B-trees, which have nothing else to give back than their locks.
+                    Some(_) => self.close_indexes(self.lock),
+                }
                 pg_sys::ExecResetTupleTable((*estate).es_tupleTable, false);
                 pg_sys::ExecCloseResultRelations(estate);
                 return;
             }
-            let now = Some(xact::ended());
-            let unlock = if self.used == now { pg_sys::NoLock as pg_sys::LOCKMODE } else { WRITING };
-            for place in 0..self.indexes.len() {
-                pg_sys::index_close(*(*relation).ri_IndexRelationDescs.add(place), unlock);
-            }
+            let now = Moment::now();
+            self.keeps_locks = self.used.is_some_and(|used| used.ended == now.ended);
+            self.close_indexes(if self.keeps_locks { NONE } else { self.lock });
             if let Some(expressions) = (*estate).es_per_tuple_exprcontext.as_ref() {
                 pg_sys::MemoryContextReset(expressions.ecxt_per_tuple_memory);
             }
             if self.used.is_none() {
                 pg_sys::MemoryContextSetParent((*estate).es_query_cxt, pg_sys::CacheMemoryContext);
             }
-            self.used = now;
+            self.used = Some(now);
         }
         plain.keep_target(self);
+    }
+
+    /// # Safety
+    /// The indexes must be open, and under this lock, if any, for this row.
+    unsafe fn close_indexes(&self, unlock: pg_sys::LOCKMODE) {
+        // SAFETY: guaranteed by the caller.
+        unsafe {
+            for place in 0..self.indexes.len() {
+                pg_sys::index_close(*(*self.relation).ri_IndexRelationDescs.add(place), unlock);
+            }
+        }
     }
 }
 

@@ -53,6 +53,21 @@ SELECT count(*) FROM tokenauth.token WHERE name IS NULL;
 SELECT count(*) AS lost FROM tokenauth.token t
  WHERE NOT EXISTS (SELECT FROM tokenauth.usage u WHERE u.token_id = t.id) OR NOT EXISTS (SELECT FROM tokenauth.event e WHERE e.token_id = t.id);
 
+-- whoever writes an index has it locked, also once a savepoint has given back the locks of what was written before
+CREATE FUNCTION locked() RETURNS bigint LANGUAGE sql AS $$
+SELECT count(*) FROM pg_locks WHERE pid = pg_backend_pid() AND mode = 'RowExclusiveLock'
+   AND relation IN ('tokenauth.token_pkey'::regclass, 'tokenauth.event_pkey'::regclass, 'tokenauth.usage_pkey'::regclass)
+$$;
+BEGIN;
+SAVEPOINT before;
+SELECT issue(16, 19), locked();
+ROLLBACK TO before;
+SELECT locked();
+SELECT issue(16, 16), locked();
+SELECT issue(17, 19), locked();
+ROLLBACK;
+SELECT locked();
+
 -- a statement that verifies many tokens leaves no lock behind
 BEGIN;
 SELECT count(v.ok) FROM made, tokenauth.verify(token) v WHERE v.ok;
