@@ -1,5 +1,6 @@
 //! `import`: takes over a token of an older system, of which only a digest is known.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use pgrx::Uuid;
@@ -16,6 +17,7 @@ use crate::error::{DigestError, Error, ErrorReport, ImportError, LifetimeError};
 use crate::keys::{self, NamedKey};
 use crate::model::principal_name::PrincipalName;
 use crate::pg::function::call::Call;
+use crate::pg::process::backend_local::backend_local;
 use crate::pg::types::array::TextArray;
 use crate::pg::types::clock::Timestamp;
 use crate::pg::types::jsonb::Jsonb;
@@ -82,7 +84,10 @@ fn import(
     // Every list would show it, whole or without what goes before the part that is hashed.
     if let Some(hint) = hint.as_ref().map(Text::as_bytes)
         && (taken_over.is_of(&Secret::Part(hint))
-            || taken_over.algorithm.secret(hint).is_some_and(|secret| taken_over.is_of(&secret)))
+            || taken_over
+                .algorithm
+                .secret(hint)
+                .is_some_and(|secret| secret.bytes() != hint && taken_over.is_of(&secret)))
     {
         Err(ImportError::HintIsToken)?;
     }
@@ -120,6 +125,11 @@ fn import(
 /// anybody could present the last.
 const NO_TOKENS: [&str; 6] = ["", "null", "NULL", "None", "nil", "undefined"];
 
+backend_local! {
+    /// Their digests by the last algorithm that needs no key: a migration would compute them for each token.
+    static NOTHING: RefCell<Option<(ForeignAlgorithm, Vec<Digest>)>> = const { RefCell::new(None) };
+}
+
 /// What is taken over of a token.
 struct TakenOver {
     algorithm: ForeignAlgorithm,
@@ -144,10 +154,25 @@ impl TakenOver {
         };
         let key = algorithm.key().map(keys::of_import).transpose()?;
         let taken_over = TakenOver { algorithm, key, digest };
-        if NO_TOKENS.iter().any(|text| taken_over.is_of(&Secret::Part(text.as_bytes()))) {
-            return Err(DigestError::OfNothing.into());
+        if taken_over.is_of_nothing() { Err(DigestError::OfNothing.into()) } else { Ok(taken_over) }
+    }
+
+    /// Whether the digest is that of a text which is no token.
+    fn is_of_nothing(&self) -> bool {
+        if self.key.is_some() {
+            return NO_TOKENS.iter().any(|text| self.is_of(&Secret::Part(text.as_bytes())));
         }
-        Ok(taken_over)
+        NOTHING.with_borrow_mut(|known| {
+            let known = match known {
+                Some((algorithm, digests)) if *algorithm == self.algorithm => digests,
+                _ => {
+                    let digest = |text: &&str| self.algorithm.digest(&Secret::Part(text.as_bytes()), None);
+                    let digests = NO_TOKENS.iter().filter_map(digest).collect();
+                    &mut known.insert((self.algorithm.clone(), digests)).1
+                }
+            };
+            known.iter().any(|digest| digest.matches(self.digest.as_bytes()))
+        })
     }
 
     /// Whether the digest is that of this part of a text.

@@ -138,7 +138,8 @@ pub enum Secret<'a> {
 }
 
 impl Secret<'_> {
-    fn bytes(&self) -> &[u8] {
+    /// The bytes that are hashed.
+    pub fn bytes(&self) -> &[u8] {
         match self {
             Self::Part(bytes) => bytes,
             Self::Spelt(bytes) => bytes,

@@ -87,6 +87,17 @@ impl FromDatum for Text {
     }
 }
 
+/// Copied once, into the memory of the server.
+impl IntoDatum for &Text {
+    fn into_datum(self) -> Option<pg_sys::Datum> {
+        self.0.as_slice().into_datum()
+    }
+
+    fn type_oid() -> pg_sys::Oid {
+        pg_sys::TEXTOID
+    }
+}
+
 impl IntoDatum for Text {
     fn into_datum(self) -> Option<pg_sys::Datum> {
         self.0.as_slice().into_datum()
