@@ -29,32 +29,81 @@ impl LockMoment {
 pub struct WhileLocked<V> {
     moment: Option<LockMoment>,
     values: Option<HashMap<Text, V>>,
+    /// About how many bytes they take.
+    size: usize,
 }
 
 impl<V> WhileLocked<V> {
-    /// How many are known at most.
-    const MOST: usize = 20_000;
+    /// How many bytes are kept at most: the owners of a migration, by the hundred thousand.
+    const MOST: usize = 16 << 20;
 
     /// Nothing.
     pub const fn nothing() -> Self {
-        WhileLocked { moment: None, values: None }
+        WhileLocked { moment: None, values: None, size: 0 }
     }
 
     /// What is known by this name, if that is still true.
-    pub fn get(&self, now: LockMoment, name: &[u8]) -> Option<&V> {
-        self.values.as_ref().filter(|_| self.moment == Some(now))?.get(name)
+    pub fn get(&mut self, now: LockMoment, name: &[u8]) -> Option<&mut V> {
+        self.values.as_mut().filter(|_| self.moment == Some(now))?.get_mut(name)
     }
 
-    /// Keeps what was read in this moment, but not the first thing: most transactions read no other.
-    pub fn put(&mut self, now: LockMoment, name: impl FnOnce() -> Text, value: V) {
+    /// Keeps what was read in this moment and takes `beyond` bytes beyond itself, but not the first thing: most
+    /// transactions read no other.
+    pub fn put(&mut self, now: LockMoment, name: Text, value: V, beyond: usize) {
         if self.moment.replace(now) != Some(now) {
-            self.values = None;
+            (self.values, self.size) = (None, 0);
             return;
         }
         let values = self.values.get_or_insert_default();
-        if values.len() >= Self::MOST {
-            values.clear();
+        if self.size >= Self::MOST {
+            // Every other one, in an order that nobody knows: in whatever order names come again, some are still known.
+            let mut stays = false;
+            values.retain(|_, _| {
+                stays = !stays;
+                stays
+            });
+            self.size /= 2;
         }
-        values.insert(name(), value);
+        self.size += size_of::<(Text, V)>() + name.as_bytes().len() + beyond;
+        values.insert(name, value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn moment(generation: u64) -> LockMoment {
+        LockMoment { generation, ended: 0, rollbacks: 0 }
+    }
+
+    fn name(number: usize) -> Text {
+        Text::from(format!("user:{number}").as_str())
+    }
+
+    #[test]
+    fn all_owners_of_a_large_migration_are_known() {
+        let mut counts = WhileLocked::nothing();
+        counts.put(moment(1), name(0), 0, 0);
+        (0..200_000).for_each(|number| counts.put(moment(1), name(number), number, 0));
+        assert!((0..200_000).all(|number| counts.get(moment(1), name(number).as_bytes()).copied() == Some(number)));
+        assert!(counts.get(moment(2), name(1).as_bytes()).is_none());
+    }
+
+    #[test]
+    fn what_is_large_is_known_in_part_and_within_bounds() {
+        const LARGE: usize = 1 << 20;
+        let mut owners = WhileLocked::nothing();
+        for round in 0..3 {
+            let known = (0..20).filter(|&number| owners.get(moment(1), name(number).as_bytes()).is_some()).count();
+            assert_eq!(known > 0, round > 0);
+            for number in (0..20).map(name) {
+                if owners.get(moment(1), number.as_bytes()).is_none() {
+                    owners.put(moment(1), number, vec![0_u8; LARGE], LARGE);
+                }
+                let held: usize = owners.values.iter().flat_map(HashMap::values).map(Vec::len).sum();
+                assert!(held <= WhileLocked::<Vec<u8>>::MOST + 2 * LARGE);
+            }
+        }
     }
 }

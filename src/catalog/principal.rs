@@ -187,12 +187,12 @@ pub fn lock(name: &PrincipalName, hold: Hold) -> Option<Principal> {
 /// Locks a principal in SHARE mode, unless this transaction has locked it so before.
 fn lock_shared(name: &PrincipalName) -> Option<Principal> {
     let now = LockMoment::now();
-    if let Some(known) = SHARED.with_borrow(|shared| shared.get(now, name.as_bytes()).cloned()) {
+    if let Some(known) = SHARED.with_borrow_mut(|shared| shared.get(now, name.as_bytes()).cloned()) {
         return Some(known);
     }
     let found = BY_NAME.lock(IndexKey::Text(name.as_bytes()), Strength::Share, read);
     if let Some(principal) = &found {
-        SHARED.with_borrow_mut(|shared| shared.put(now, || name.text(), principal.clone()));
+        SHARED.with_borrow_mut(|shared| shared.put(now, name.text(), principal.clone(), principal.size()));
     }
     found
 }

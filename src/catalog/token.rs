@@ -8,6 +8,7 @@ pub mod life;
 pub mod page;
 
 use std::cell::RefCell;
+use std::mem;
 
 use pgrx::Uuid;
 
@@ -137,13 +138,17 @@ pub fn lookup(id: Uuid) -> Option<i64> {
 pub fn is_crowded(owner: &PrincipalName) -> bool {
     /// About a page: reading all of them in order to sort them takes as long as reading one.
     const FEW: usize = 20;
+    let one_more = |before: usize| FEW.min(before + 1);
     let now = LockMoment::now();
-    let known = COUNTED.with_borrow(|counted| counted.get(now, owner.as_bytes()).copied());
-    if known == Some(FEW) {
-        return true;
-    }
-    let before = known.unwrap_or_else(|| BY_OWNER.count(IndexKey::Text(owner.as_bytes()), FEW));
-    COUNTED.with_borrow_mut(|counted| counted.put(now, || owner.text(), FEW.min(before + 1)));
+    let known = COUNTED.with_borrow_mut(|counted| {
+        let count = counted.get(now, owner.as_bytes())?;
+        Some(mem::replace(count, one_more(*count)))
+    });
+    let before = known.unwrap_or_else(|| {
+        let before = BY_OWNER.count(IndexKey::Text(owner.as_bytes()), FEW);
+        COUNTED.with_borrow_mut(|counted| counted.put(now, owner.text(), one_more(before), 0));
+        before
+    });
     before == FEW
 }
 
