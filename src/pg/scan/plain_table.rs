@@ -5,7 +5,7 @@
 //! put on it applies as they expect.
 
 use std::cell::{Cell, OnceCell, RefCell};
-use std::ffi::{CStr, c_void};
+use std::ffi::{CStr, c_char, c_void};
 use std::mem::ManuallyDrop;
 use std::rc::Rc;
 
@@ -168,7 +168,7 @@ unsafe fn has_plain_type(table: pg_sys::Relation, column: usize) -> bool {
     // SAFETY: guaranteed by the caller.
     let attribute = unsafe { attribute(table, column) };
     // SAFETY: a look-up in the server's cache of types.
-    let is_domain = || unsafe { pg_sys::get_typtype(attribute.atttypid) } == pg_sys::TYPTYPE_DOMAIN as i8;
+    let is_domain = || unsafe { pg_sys::get_typtype(attribute.atttypid) } == pg_sys::TYPTYPE_DOMAIN as c_char;
     attribute.attisdropped || attribute.attidentity == 0 && attribute.attgenerated == 0 && !is_domain()
 }
 
