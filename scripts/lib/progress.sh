@@ -22,6 +22,7 @@ count_crates() {
       verb=''
       if [[ $line =~ $status && ${#BASH_REMATCH[0]} -eq 13 ]]; then verb=${BASH_REMATCH[1]}; fi
       case "$verb" in
+      Downloading) note "downloading crates" ;;
       Compiling) ((++crates % 50)) || note "$crates crates compiled" ;;
       '' | Blocking | Warning) printf '%s\n' "$line" ;;
       esac

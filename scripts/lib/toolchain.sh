@@ -71,10 +71,13 @@ choose_postgres() {
 
 is_root() { [ "$(id -u)" -eq 0 ]; }
 
+# Whether sudo gives it without a question, or can ask one.
+may_be_root() { is_root || sudo -n true 2>/dev/null || { command -v sudo && : </dev/tty; } >/dev/null 2>&1; }
+
 as_root() {
   if is_root; then
     "$@"
-  elif sudo -n true 2>/dev/null || { command -v sudo && : </dev/tty; } >/dev/null 2>&1; then
+  elif may_be_root; then
     sudo "$@"
   else
     die "this needs root, and sudo does not give it here: $*" \
