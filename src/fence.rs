@@ -16,7 +16,6 @@ mod record;
 
 use std::cell::Cell;
 use std::ffi::CStr;
-use std::fs;
 use std::io;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
@@ -163,8 +162,7 @@ fn compare(path: &CStr) -> Result<Compared, Refusal> {
     let at = if is_recovering { wal::replayed() } else { wal::end() };
     let behind = |written| Err(Refusal::Behind { written, at, is_recovering });
     let system = wal::system_identifier();
-    let history = fs::read(data_directory().join(format!("pg_wal/{:08X}.history", at.timeline))).unwrap_or_default();
-    let forks = lineage::forks(&history);
+    let forks = wal::forks(at.timeline).unwrap_or_default();
     let mark = mark::read().filter(|_| !is_recovering);
     if let Some(Mark::Of { written, here }) = &mark
         && here.place.timeline == at.timeline
@@ -252,5 +250,5 @@ impl From<Refusal> for FenceError {
 
 /// A place in words.
 pub fn shown(place: Place) -> String {
-    format!("{} of timeline {}", record::shown(place.position), place.timeline)
+    format!("{} of timeline {}", wal::shown(place.position), place.timeline)
 }

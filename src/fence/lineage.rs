@@ -1,18 +1,7 @@
 //! Whether a server has in its past what the fence file says a cluster has come to. Pure.
 
-use super::record::{Record, position};
+use super::record::Record;
 use crate::pg::process::wal::Place;
-
-/// Where each timeline was left for the next one, of a history file of PostgreSQL. It has a line for each timeline
-/// before its own: its number, where it was left, and why. A line of another form is passed over.
-pub fn forks(text: &[u8]) -> Vec<Place> {
-    let fork = |line: &[u8]| {
-        let mut words = str::from_utf8(line).ok()?.split_whitespace();
-        let timeline = words.next()?.parse().ok()?;
-        Some(Place { timeline, position: position(words.next()?)? })
-    };
-    text.split(|&byte| byte == b'\n').filter_map(fork).collect()
-}
 
 /// Whether a server of this system has gone through what the record says: it is on the record's timeline and not before
 /// its position, or on a timeline whose history left that one not before it.
@@ -56,13 +45,5 @@ mod tests {
         assert!(!includes(SYSTEM, at(1, 5000), &[], &RECORD));
         assert!(!includes(SYSTEM, at(3, 5000), &[], &RECORD));
         assert!(!includes(SYSTEM + 1, at(2, 5000), &[], &RECORD));
-    }
-
-    #[test]
-    fn a_history_is_read_as_postgresql_writes_it() {
-        let text = b"1\t0/3000148\tno recovery target specified\n\n# a comment\n\
-                     2\tA/FF\tbefore 2026-11-30 10:00:00+00\nnonsense\n4\n";
-        assert_eq!(forks(text), [at(1, 0x300_0148), at(2, 0xA_0000_00FF)]);
-        assert_eq!(forks(b""), []);
     }
 }

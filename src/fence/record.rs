@@ -1,8 +1,6 @@
 //! What the fence file says: how far a cluster has come. Pure.
 
-use std::fmt::Write as _;
-
-use crate::pg::process::wal::Place;
+use crate::pg::process::wal::{Place, position, shown};
 
 /// The longest text of a record, in bytes.
 pub const MOST_BYTES: usize = 256;
@@ -41,20 +39,6 @@ impl Record {
         };
         (lines.next().is_none() && record.to_text().as_bytes() == text).then_some(record)
     }
-}
-
-/// A position as PostgreSQL shows it.
-pub fn shown(position: u64) -> String {
-    let mut text = String::new();
-    let _ = write!(text, "{:X}/{:X}", position >> 32, position as u32);
-    text
-}
-
-/// Reads a position as PostgreSQL shows it.
-pub fn position(text: &str) -> Option<u64> {
-    let (high, low) = text.split_once('/')?;
-    let part = |digits: &str| u32::from_str_radix(digits, 16).ok().filter(|_| !digits.starts_with('+'));
-    Some(u64::from(part(high)?) << 32 | u64::from(part(low)?))
 }
 
 #[cfg(test)]

@@ -1,6 +1,10 @@
-//! How far this server has come: its timeline, and its position in the write-ahead log.
+//! How far this server has come: its timeline, its position in the write-ahead log, and the timelines before.
+
+use std::{fs, io};
 
 use pgrx::pg_sys;
+
+use super::settings::data_directory;
 
 /// A timeline and a position on it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -43,6 +47,41 @@ pub fn replayed() -> Place {
     Place { timeline, position }
 }
 
+/// The timelines that came before this one, and where each was left for the next, as the history file in the data
+/// directory has them. The first timeline has no such file.
+///
+/// # Errors
+/// What the operating system says.
+pub fn forks(timeline: u32) -> io::Result<Vec<Place>> {
+    match fs::read(data_directory().join(format!("pg_wal/{timeline:08X}.history"))) {
+        Err(error) if timeline == 1 && error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        text => Ok(forks_of(&text?)),
+    }
+}
+
+/// Reads a history file. It has a line for each timeline before its own: its number, where it was left, and why. A line
+/// of another form is passed over.
+fn forks_of(text: &[u8]) -> Vec<Place> {
+    let fork = |line: &[u8]| {
+        let mut words = str::from_utf8(line).ok()?.split_whitespace();
+        let timeline = words.next()?.parse().ok()?;
+        Some(Place { timeline, position: position(words.next()?)? })
+    };
+    text.split(|&byte| byte == b'\n').filter_map(fork).collect()
+}
+
+/// A position as PostgreSQL shows it.
+pub fn shown(position: u64) -> String {
+    format!("{:X}/{:X}", position >> 32, position & 0xFFFF_FFFF)
+}
+
+/// Reads a position as PostgreSQL shows it.
+pub fn position(text: &str) -> Option<u64> {
+    let (high, low) = text.split_once('/')?;
+    let part = |digits: &str| u32::from_str_radix(digits, 16).ok().filter(|_| !digits.starts_with('+'));
+    Some(u64::from(part(high)?) << 32 | u64::from(part(low)?))
+}
+
 /// Where the record ends after which the next one begins at this position: if that is right behind the header of a
 /// page, at the begin of the page, as recovery counts.
 fn end_of_record(next: u64, segment: u64) -> u64 {
@@ -69,5 +108,24 @@ mod tests {
         assert_eq!(end_of_record(segment + 40, SEGMENT), segment);
         assert_eq!(end_of_record(segment + 24, SEGMENT), segment + 24);
         assert_eq!(end_of_record(segment + 48, SEGMENT), segment + 48);
+    }
+
+    #[test]
+    fn a_history_is_read_as_postgresql_writes_it() {
+        let text = b"1\t0/3000148\tno recovery target specified\n\n# a comment\n\
+                     2\tA/FF\tbefore 2026-11-30 10:00:00+00\nnonsense\n4\n";
+        let at = |timeline, position| Place { timeline, position };
+        assert_eq!(forks_of(text), [at(1, 0x300_0148), at(2, 0xA_0000_00FF)]);
+        assert_eq!(forks_of(b""), []);
+    }
+
+    #[test]
+    fn a_position_reads_as_it_is_shown() {
+        for at in [0, 0x300_0148, 0xA_0000_00FF, u64::MAX] {
+            assert_eq!(position(&shown(at)), Some(at));
+        }
+        for text in ["", "/", "1", "1/", "+1/0", "0/+1", "0/100000000", "0/1/2", "G/0"] {
+            assert_eq!(position(text), None, "{text}");
+        }
     }
 }
