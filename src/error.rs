@@ -55,7 +55,7 @@ pub use leak::LeakError;
 pub use lifetime::LifetimeError;
 use parts::ErrorParts;
 pub use principal::PrincipalError;
-pub use replication::{Follower, Known, ReplicationError};
+pub use replication::{Follower, Gap, Known, ReplicationError};
 pub use rule::RuleError;
 pub use server::ServerError;
 pub use table::TableError;

@@ -5,6 +5,11 @@ CREATE TABLE tokenauth.heartbeat (
     timeline integer,
     timelines integer[],
     left_at pg_lsn[],
+    system bigint,
+    beat uuid,
+    after uuid,
+    changed pg_lsn[],
+    gap text,
     CONSTRAINT heartbeat_pkey PRIMARY KEY (id),
     CONSTRAINT heartbeat_is_one_row CHECK (id)
 ) WITH (fillfactor = 50, vacuum_truncate = off);
@@ -15,5 +20,10 @@ COMMENT ON COLUMN tokenauth.heartbeat.at IS 'When the primary was alive, by its 
 COMMENT ON COLUMN tokenauth.heartbeat.timeline IS 'The timeline that it was on';
 COMMENT ON COLUMN tokenauth.heartbeat.timelines IS 'Those that came before, unless their history cannot be read';
 COMMENT ON COLUMN tokenauth.heartbeat.left_at IS 'Where each of these was left';
+COMMENT ON COLUMN tokenauth.heartbeat.system IS 'Its cluster''s system identifier';
+COMMENT ON COLUMN tokenauth.heartbeat.beat IS 'Which beat it is';
+COMMENT ON COLUMN tokenauth.heartbeat.after IS 'Which came before';
+COMMENT ON COLUMN tokenauth.heartbeat.changed IS 'Where commits end that have changed rows since then; NULL: they were too many';
+COMMENT ON COLUMN tokenauth.heartbeat.gap IS 'On a reader: why it lacks something that the primary has changed';
 
 SELECT pg_catalog.pg_extension_config_dump('tokenauth.heartbeat', '');

@@ -89,8 +89,8 @@ CREATE TRIGGER signal_row
 
 -- Only while a subscription applies it.
 CREATE TRIGGER follow
-    AFTER UPDATE ON tokenauth.heartbeat
-    FOR EACH ROW WHEN (OLD.timeline <> NEW.timeline) EXECUTE FUNCTION tokenauth.signal_change();
+    BEFORE UPDATE ON tokenauth.heartbeat
+    FOR EACH ROW EXECUTE FUNCTION tokenauth.signal_change();
 
 ALTER TABLE tokenauth.kind ENABLE ALWAYS TRIGGER signal, ENABLE ALWAYS TRIGGER signal_row;
 ALTER TABLE tokenauth.principal
@@ -107,7 +107,7 @@ COMMENT ON TRIGGER signal ON tokenauth.token IS 'Keeps a transaction that writes
 COMMENT ON TRIGGER signal ON tokenauth.import IS 'Makes every backend drop what it caches';
 COMMENT ON TRIGGER signal ON tokenauth.derived_death IS 'Keeps a transaction that writes from caching; after TRUNCATE every backend drops what it caches';
 COMMENT ON TRIGGER signal_row ON tokenauth.derived_death IS 'Makes every backend drop what it caches of a revoked child and its parent';
-COMMENT ON TRIGGER follow ON tokenauth.heartbeat IS 'Refuses a primary that does not have all that this reader has applied';
+COMMENT ON TRIGGER follow ON tokenauth.heartbeat IS 'Believes no beat once this reader lacks something that the primary has changed';
 COMMENT ON TRIGGER signal_apply ON tokenauth.import IS 'The same for logical apply';
 COMMENT ON TRIGGER signal_row ON tokenauth.kind IS 'Makes every backend drop what it caches of a changed kind and its tokens';
 COMMENT ON TRIGGER signal_update ON tokenauth.principal IS 'Makes every backend drop what it caches of a changed row';

@@ -2,17 +2,26 @@
 //!
 //! Whatever was committed before it was written is on a copy when it is: replication keeps the order of commits.
 
+use crate::pg::process::wal;
 use crate::pg::scan::index_key::IndexKey;
 use crate::pg::scan::index_scan::UniqueIndex;
 use crate::pg::scan::snapshot::LatestSnapshot;
 use crate::pg::sql::statement::{Argument, Statement, arguments};
 use crate::pg::types::clock::Timestamp;
 use crate::pg::types::row::Row;
+use crate::pg::types::text::Text;
 
 /// Columns of the table.
 pub mod column {
     pub const AT: usize = 2;
     pub const TIMELINE: usize = 3;
+    pub const TIMELINES: usize = 4;
+    pub const LEFT_AT: usize = 5;
+    pub const SYSTEM: usize = 6;
+    pub const BEAT: usize = 7;
+    pub const AFTER: usize = 8;
+    pub const CHANGED: usize = 9;
+    pub const GAP: usize = 10;
 }
 
 /// The table by its primary key.
@@ -24,6 +33,14 @@ pub fn newest(snapshot: &LatestSnapshot) -> Option<Timestamp> {
         return None;
     }
     BY_ID.find(IndexKey::Boolean(true), snapshot, |row| row.required(column::AT))
+}
+
+/// Why this reader lacks something that its primary has changed; `None` as far as is known.
+pub fn gap(snapshot: &LatestSnapshot) -> Option<Text> {
+    if !exists() {
+        return None;
+    }
+    BY_ID.find(IndexKey::Boolean(true), snapshot, |row| row.optional(column::GAP)).flatten()
 }
 
 /// Whether there is such a table.
@@ -42,24 +59,28 @@ pub fn is_needed(is_asked_for: bool) -> bool {
     NEEDED.first(arguments![is_asked_for], |row| row.required(1)).unwrap_or(false)
 }
 
-/// Writes a beat, with this server's timeline and where those before it were left, as its history file has it.
-pub fn beat() {
+/// Writes a beat, with this server's timeline and where those before it were left, and with the places at which commits
+/// have ended that changed rows since the last one; `None` if they are not all known.
+pub fn beat(changed: Option<&[u64]>) {
     static BEAT: Statement = Statement::new(
-        "INSERT INTO tokenauth.heartbeat (id, at, timeline, timelines, left_at)
-         SELECT true, clock_timestamp(), ('x' || w.timeline)::bit(32)::int, h.timelines, h.left_at
-           FROM substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) w (timeline)
-          CROSS JOIN LATERAL (
-                SELECT array_agg(m[1]::int) AS timelines, array_agg(m[2]::pg_lsn) AS left_at
-                  FROM regexp_matches(
-                           CASE WHEN w.timeline > '00000001'
-                                 AND has_function_privilege('pg_read_file(text, bigint, bigint, boolean)', 'EXECUTE')
-                                THEN pg_read_file('pg_wal/' || w.timeline || '.history', 0, 1000000, true) END,
-                           '^\\s*(\\d+)\\s+([0-9A-F]+/[0-9A-F]+)', 'gn') m) h
+        "INSERT INTO tokenauth.heartbeat AS last (id, at, timeline, timelines, left_at, system, beat, changed)
+         VALUES (true, clock_timestamp(), $1, $2,
+                 (SELECT array_agg('0/0'::pg_lsn + p ORDER BY number) FROM unnest($3) WITH ORDINALITY l (p, number)),
+                 $4, gen_random_uuid(),
+                 CASE WHEN $5 IS NOT NULL THEN ARRAY (SELECT '0/0'::pg_lsn + p FROM unnest($5) c (p)) END)
          ON CONFLICT (id) DO UPDATE
             SET at = excluded.at, timeline = excluded.timeline, timelines = excluded.timelines,
-                left_at = excluded.left_at",
+                left_at = excluded.left_at, system = excluded.system, beat = excluded.beat, after = last.beat,
+                changed = excluded.changed, gap = NULL",
     );
-    BEAT.run(&[]);
+    let places = |places: &[u64]| places.iter().map(|at| at.cast_signed()).collect::<Vec<_>>();
+    let timeline = wal::end().timeline;
+    let forks = wal::forks(timeline).ok();
+    let timelines =
+        forks.as_ref().map(|forks| forks.iter().map(|fork| fork.timeline.cast_signed()).collect::<Vec<_>>());
+    let left_at = forks.map(|forks| places(&forks.iter().map(|fork| fork.position).collect::<Vec<_>>()));
+    let system = wal::system_identifier().cast_signed();
+    BEAT.run(arguments![timeline.cast_signed(), timelines, left_at, system, changed.map(places)]);
 }
 
 /// Where a primary has left a timeline, or the first one after it that it has left.
@@ -86,4 +107,10 @@ pub fn left(beat: Argument, timeline: i32) -> Left {
         None => Left::Never,
     };
     LEFT.first(&[beat, Argument::of(timeline)], read).unwrap_or(Left::Unknown)
+}
+
+/// Where the commits end that a beat, as a row, tells of.
+pub fn changed(beat: Argument) -> Vec<u64> {
+    static CHANGED: Statement = Statement::new("SELECT (c.at - '0/0')::bigint FROM unnest(($1).changed) c (at)");
+    CHANGED.all(&[beat], |row| row.required::<i64>(1).cast_unsigned())
 }

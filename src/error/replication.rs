@@ -1,10 +1,12 @@
 //! What copies of the primary's tables are not for, and when they cannot be relied on.
 
+use std::fmt;
 use std::time::Duration;
 
 use pgrx::PgSqlErrorCode;
 
 use super::parts::{ErrorParts, invalid, unready};
+use crate::pg::process::wal::shown;
 
 /// It cannot be done on this copy, or with this publication.
 #[derive(Debug)]
@@ -15,14 +17,54 @@ pub enum ReplicationError {
     NotPublished(&'static str),
     /// A copy is further behind its primary than `tokenauth.max_staleness` allows.
     Behind { who: Follower, known: Known, most: Duration },
-    /// A reader has applied what the primary that it follows now does not have: places in the WAL of a timeline.
-    AnotherPast { was: i32, applied: u64, left: Option<u64> },
+    /// A reader lacks something that its primary has changed; the sentence says why.
+    Gap(String),
     /// The name cannot be that of a publication.
     PublicationName,
     /// A publication of this name publishes every table.
     PublishesAll(String),
     /// A publication of this name publishes tables that are not the extension's.
     PublishesOthers { name: String, others: String },
+}
+
+/// Why a reader lacks something that its primary has changed. Stored with the reader's last beat, as a sentence.
+#[derive(Debug)]
+pub enum Gap {
+    /// It has applied more of a timeline than the primary has that it follows now: places in the WAL of that.
+    Past { was: i32, applied: u64, left: Option<u64> },
+    /// The primary is another cluster now.
+    Cluster,
+    /// A beat does not follow the one that came before it.
+    Beat,
+    /// The commit that ends there in the primary's WAL was not applied.
+    Commit(u64),
+}
+
+impl fmt::Display for Gap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Past { was, applied, left } => {
+                write!(f, "Of timeline {was} everything before {} was applied, and the new primary ", shown(*applied))?;
+                match left {
+                    Some(left) => write!(f, "has gone on from {}", shown(*left))?,
+                    None => write!(f, "was never on it")?,
+                }
+                write!(f, ": what it has written at the places in between is not known here.")
+            }
+            Self::Cluster => write!(f, "The primary is another cluster than before, with a WAL of its own."),
+            Self::Beat => write!(
+                f,
+                "Beats of the primary are missing: this database or the primary was put back to an earlier state, or \
+                 transactions were skipped."
+            ),
+            Self::Commit(end) => write!(
+                f,
+                "The transaction that ends at {} in the primary's WAL was not applied: this database was put back to \
+                 an earlier state, or the transaction was skipped.",
+                shown(*end)
+            ),
+        }
+    }
 }
 
 /// What verifies here.
@@ -69,7 +111,9 @@ impl ReplicationError {
                 .detail("It has no events, and only such uses of tokens as it has counted itself.")
                 .hint("Ask the primary."),
             Self::Behind { who, known, most } => behind(*who, *known, *most),
-            Self::AnotherPast { was, applied, left } => another_past(*was, *applied, *left),
+            Self::Gap(why) => unready("reader lacks changes of its primary").detail(why.clone()).hint(
+                "Ask the primary. Empty the tables that are published here, and let a new subscription copy them.",
+            ),
             Self::PublicationName => {
                 invalid("name of a publication must have 1 to 63 bytes").hint("Leave it out for \"tokenauth\".")
             }
@@ -83,21 +127,6 @@ impl ReplicationError {
             }
         }
     }
-}
-
-fn another_past(was: i32, applied: u64, left: Option<u64>) -> ErrorParts {
-    let place = |at: u64| format!("{:X}/{:X}", at >> 32, at & 0xFFFF_FFFF);
-    let has = match left {
-        Some(left) => format!("the new primary has gone on from {}", place(left)),
-        None => "the new primary was never on it".to_owned(),
-    };
-    unready("the primary that this reader follows now does not have all that the reader has applied")
-        .detail(format!(
-            "Of timeline {was} everything before {} was applied, and {has}: what it has written at the places in \
-             between is not known here.",
-            place(applied)
-        ))
-        .hint("Empty the tables that are published here, and let a new subscription copy them.")
 }
 
 fn behind(who: Follower, known: Known, most: Duration) -> ErrorParts {

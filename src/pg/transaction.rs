@@ -5,5 +5,7 @@ pub mod guc_scope;
 pub mod notify;
 pub mod open_writers;
 pub mod origin;
+pub mod row_changes;
+mod shallowest;
 pub mod subtransaction;
 pub mod xact;

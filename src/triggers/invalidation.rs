@@ -18,7 +18,7 @@ use crate::pg::roles::role;
 use crate::pg::scan::invalidation;
 use crate::pg::scan::row_key::RowKey;
 use crate::pg::transaction::acting_as::{is_ours, is_switched};
-use crate::pg::transaction::xact;
+use crate::pg::transaction::{row_changes, xact};
 use crate::pg::types::text::Text;
 
 /// Internal: trigger on the tables that verification reads.
@@ -32,8 +32,8 @@ use crate::pg::types::text::Text;
 /// AFTER UPDATE OR DELETE of a row of `kind`: makes every backend drop what it caches of it. Of another row, should one
 /// of the functions below ever let it fire: all that it caches.
 ///
-/// AFTER UPDATE of the row of `heartbeat` while a subscription applies it: 55000 if this reader has applied what the
-/// new primary does not have.
+/// BEFORE UPDATE of the row of `heartbeat` while a subscription applies it: leaves it as it is, and records why, once
+/// this reader lacks something that its primary has changed.
 ///
 /// # Access
 /// none
@@ -47,10 +47,14 @@ fn signal_change(call: TriggerCall) -> Result<TriggerAnswer, ErrorReport> {
         Some(RowChange::Delete(old)) => signal(name(&old), name(&old)),
         _ if heartbeat::exists() && call.is_on(&heartbeat::BY_ID) => {
             if let Some(RowChange::Update { old, new }) = call.row_change(&heartbeat::BY_ID) {
-                beat::refuse_another_past(&old, &new)?;
+                return Ok(beat::follow(old, new));
             }
         }
-        _ if call.is_of_rows() || call.is_on(&BY_ALGORITHM) => invalidation::signal(),
+        _ if call.is_of_rows() => {
+            row_changes::mark();
+            invalidation::signal();
+        }
+        _ if call.is_on(&BY_ALGORITHM) => invalidation::signal(),
         _ => {
             invalidation::bypass_caches();
             if call.is_insert() && call.is_on(&token::BY_ID) && !is_switched() {
@@ -87,8 +91,14 @@ fn signal_derived_death(call: TriggerCall) -> Result<TriggerAnswer, ErrorReport>
             signal_parent(&new);
         }
         // Whoever caches that there are some looks once too often until then.
-        Some(RowChange::Delete(_)) => invalidation::signal_row(derived_death::any()),
-        None if call.is_truncate(&derived_death::BY_DIGEST) => invalidation::signal(),
+        Some(RowChange::Delete(_)) => {
+            row_changes::mark();
+            invalidation::signal_row(derived_death::any());
+        }
+        None if call.is_truncate(&derived_death::BY_DIGEST) => {
+            row_changes::mark();
+            invalidation::signal();
+        }
         None => invalidation::bypass_caches(),
     }
     Ok(TriggerAnswer::nothing())
@@ -96,6 +106,7 @@ fn signal_derived_death(call: TriggerCall) -> Result<TriggerAnswer, ErrorReport>
 
 /// A parent that is not there has no children in any cache, and tells when it comes.
 fn signal_parent(row: &TriggerTuple) {
+    row_changes::mark();
     invalidation::signal_row(derived_death::any());
     if let Some(lookup) = token::lookup(row.row().required(derived_death::TOKEN_ID)) {
         invalidation::signal_row(token::row_key(lookup));
@@ -175,6 +186,7 @@ fn signal_row(call: Call, was: RowKey, becomes: RowKey) -> Result<bool, ErrorRep
 }
 
 fn signal(was: RowKey, becomes: RowKey) {
+    row_changes::mark();
     if was == becomes {
         invalidation::signal_row(was);
     } else {

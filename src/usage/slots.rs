@@ -31,7 +31,7 @@
 //! - A record enters a page only under the flags of both its set and the page. So whoever holds the flag of a token's
 //!   set and does not find it in either knows that it has no record, and gives it one.
 //! - Lock order: `exporting`, a set, a page. Nobody holds the flags of two sets or of two pages, or takes a set's flag
-//!   while holding a page's. Under the flags of `Databases` and `Samples` no other flag is taken.
+//!   while holding a page's. Under those of `Databases`, `Samples` and `Changes` no other is taken.
 //! - A flag is held for a few dozen instructions, a few hundred where records move, which never allocate, raise, read a
 //!   clock or call the server. Taking it is one compare-and-exchange, releasing it one store. `Database::exporting`
 //!   alone is held for longer, while a batch is handed out.
@@ -51,6 +51,7 @@
 
 mod address;
 mod batches;
+mod changes;
 mod database;
 mod flag;
 mod group;
@@ -67,6 +68,7 @@ use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering::Relaxed};
 use crate::model::rate::Rate;
 pub use address::Address;
 pub use batches::Taken;
+use changes::Changes;
 pub use database::{DATABASES, Database, Databases, OpenBatch, VERDICTS};
 use group::Group;
 use kept::Kept;
@@ -126,6 +128,8 @@ pub struct Header {
     pub databases: Databases,
     /// Denials that wait to become events.
     pub samples: Samples,
+    /// Commits that wait to be told to readers.
+    pub changes: Changes,
 }
 
 /// The whole memory, borrowed from wherever it lies.

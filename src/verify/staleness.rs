@@ -28,7 +28,7 @@ backend_local! {
 /// commit that it has replayed; without beats, one of a primary where nothing commits looks stale.
 ///
 /// # Errors
-/// 55000 on a copy that is behind.
+/// 55000 on a copy that is behind, and on a reader that lacks something that its primary has changed.
 pub fn refuse_when_behind(most: Duration) -> Result<(), ReplicationError> {
     let Some(who) = follower() else { return Ok(()) };
     let now = Timestamp::now();
@@ -60,6 +60,12 @@ fn look(
     }
     let snapshot = LatestSnapshot::take();
     let beat = heartbeat::newest(&snapshot);
+    // Then it is the last that could be believed.
+    if who == Follower::Reader
+        && let Some(gap) = heartbeat::gap(&snapshot)
+    {
+        return Err(ReplicationError::Gap(gap.shown()));
+    }
     // After the beat: a table that has caught up since has what was committed before it, too.
     let followed = match who {
         Follower::Standby => Followed::Together,

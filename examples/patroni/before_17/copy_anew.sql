@@ -1,5 +1,5 @@
--- On a reader that has stopped since it had applied more than the member has that was promoted. No token is valid here
--- until subscribe.sql has copied everything anew.
+-- On a reader that lacks changes of its primary, as when it had applied more than the member has that was promoted. No
+-- token is valid here until subscribe.sql has copied everything anew.
 ALTER SUBSCRIPTION reader DISABLE;
 ALTER SUBSCRIPTION reader SET (slot_name = NONE);
 DROP SUBSCRIPTION reader;

@@ -168,10 +168,15 @@ fn bound_tables(is_reader: bool) -> Vec<Finding> {
     if is_reader { found(&FIND, &[]) } else { Vec::new() }
 }
 
-/// Beats that do not come, or come from another time.
+/// Beats that do not come, come from another time, or cannot be believed any more.
 fn beats(is_reader: bool) -> Option<Finding> {
     let finding = |finding: &str, hint: &str| Some(Finding::new("readers", "tokenauth.heartbeat", finding, hint));
-    let newest = heartbeat::newest(&LatestSnapshot::take());
+    let snapshot = LatestSnapshot::take();
+    if is_reader && let Some(gap) = heartbeat::gap(&snapshot) {
+        let hint = "Empty the tables that are published here, and let a new subscription copy them.";
+        return finding(&format!("lacks changes of its primary. {}", gap.shown().trim_end_matches('.')), hint);
+    }
+    let newest = heartbeat::newest(&snapshot);
     let age = newest.map(|at| Timestamp::now().micros_since(at));
     let is_late = age.is_none_or(|age| age > micros(LATE));
     let so_far = match age {

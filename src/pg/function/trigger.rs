@@ -3,8 +3,9 @@
 //! pgrx's own `#[pg_trigger]` turns every refusal into a panic, and so into XX000. Here a trigger function is an
 //! ordinary function that takes a [`TriggerCall`] and returns a [`TriggerAnswer`], and its errors keep their SQLSTATE.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, c_int};
 
+use pgrx::IntoDatum;
 use pgrx::callconv::{Arg, ArgAbi, BoxRet, FcInfo};
 use pgrx::datum::Datum;
 use pgrx::pg_sys;
@@ -53,6 +54,37 @@ impl TriggerTuple {
             let datum = pg_sys::heap_copy_tuple_as_datum(self.tuple, (*self.relation).rd_att);
             Argument::of_datum((*(*self.relation).rd_rel).reltype, datum)
         }
+    }
+}
+
+impl TriggerTuple {
+    /// A copy with this value in a column.
+    pub fn with<T: IntoDatum>(&self, column: usize, value: T) -> Self {
+        self.modified(&[column], &[value.into_datum()])
+    }
+
+    /// A copy with NULL in these columns.
+    pub fn without<const N: usize>(&self, columns: &[usize; N]) -> Self {
+        self.modified(columns, &[None; N])
+    }
+
+    fn modified<const N: usize>(&self, columns: &[usize; N], values: &[Option<pg_sys::Datum>; N]) -> Self {
+        let mut columns = columns.map(|column| column as c_int);
+        let mut datums = values.map(|value| value.unwrap_or(pg_sys::Datum::null()));
+        let mut nulls = values.map(|value| value.is_none());
+        // SAFETY: tuple and descriptor belong together, the arrays have N entries, which are of the types of columns
+        // that the table has, else it raises; the copy is palloc'd.
+        let tuple = unsafe {
+            pg_sys::heap_modify_tuple_by_cols(
+                self.tuple,
+                (*self.relation).rd_att,
+                N as c_int,
+                columns.as_mut_ptr(),
+                datums.as_mut_ptr(),
+                nulls.as_mut_ptr(),
+            )
+        };
+        TriggerTuple { tuple, relation: self.relation }
     }
 }
 
@@ -195,9 +227,14 @@ impl TriggerCall {
 pub struct TriggerAnswer(pg_sys::HeapTuple);
 
 impl TriggerAnswer {
-    /// The result of an AFTER trigger, which the server ignores.
+    /// The result of an AFTER trigger, which the server ignores; of a BEFORE trigger, that the row stays as it is.
     pub fn nothing() -> Self {
         TriggerAnswer(std::ptr::null_mut())
+    }
+
+    /// Proceeds with this row instead.
+    pub fn replace(row: TriggerTuple) -> Self {
+        TriggerAnswer(row.tuple)
     }
 
     /// Proceeds with the row as it is.

@@ -17,6 +17,7 @@ mod column {
     pub const SUBSCRIPTION: usize = 1;
     pub const RELATION: usize = 2;
     pub const STATE: usize = 3;
+    pub const CAUGHT_UP_AT: usize = 4;
 }
 
 /// How tables are followed.
@@ -37,12 +38,10 @@ pub enum Followed {
 pub fn followed(tables: &[&str], snapshot: &LatestSnapshot) -> Followed {
     /// Of a table that has caught up: `s` until the others have come to the same point, then `r`.
     const CAUGHT_UP: [c_char; 2] = [b's' as c_char, b'r' as c_char];
-    let ours = Extension::installed();
-    let wanted = tables.iter().filter_map(|table| ours.relation(&CString::new(*table).ok()?));
     let found = entries(snapshot);
     let mut is_copying = false;
     let mut followed_by = None;
-    for table in wanted {
+    for table in relations(tables) {
         let mut of_table = found.iter().filter(|entry| entry.relation == table);
         let (Some(entry), None) = (of_table.next(), of_table.next()) else { return Followed::Apart };
         if *followed_by.get_or_insert(entry.subscription) != entry.subscription {
@@ -53,11 +52,29 @@ pub fn followed(tables: &[&str], snapshot: &LatestSnapshot) -> Followed {
     if is_copying { Followed::Copying } else { Followed::Together }
 }
 
+/// Up to which place in the primary's WAL the copies of these tables of ours have brought what is in them.
+///
+/// # Errors
+/// Raises 55000 when the extension is not installed.
+pub fn copied_until(tables: &[&str], snapshot: &LatestSnapshot) -> u64 {
+    let wanted = relations(tables);
+    let places = entries(snapshot).into_iter().filter(|entry| wanted.contains(&entry.relation));
+    places.filter_map(|entry| entry.caught_up_at).max().unwrap_or_default()
+}
+
+/// Those of these tables of ours that there are.
+fn relations(tables: &[&str]) -> Vec<pg_sys::Oid> {
+    let ours = Extension::installed();
+    tables.iter().filter_map(|table| ours.relation(&CString::new(*table).ok()?)).collect()
+}
+
 /// A table of a subscription.
 struct Entry {
     subscription: pg_sys::Oid,
     relation: pg_sys::Oid,
     state: c_char,
+    /// From where on the subscription applies its changes with those of the others.
+    caught_up_at: Option<u64>,
 }
 
 fn entries(snapshot: &LatestSnapshot) -> Vec<Entry> {
@@ -67,6 +84,7 @@ fn entries(snapshot: &LatestSnapshot) -> Vec<Entry> {
             subscription: row.required(column::SUBSCRIPTION),
             relation: row.required(column::RELATION),
             state: row.required(column::STATE),
+            caught_up_at: row.optional::<i64>(column::CAUGHT_UP_AT).map(i64::cast_unsigned),
         });
     };
     // SAFETY: every database has this catalog.

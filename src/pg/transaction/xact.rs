@@ -11,7 +11,8 @@ use std::ptr;
 use pgrx::prelude::*;
 use pgrx::{PgSqlErrorCode, pg_sys};
 
-use super::{notify, open_writers, origin};
+use super::shallowest::Shallowest;
+use super::{notify, open_writers, origin, row_changes};
 use crate::pg::process::backend_local::backend_local;
 use crate::pg::process::database;
 use crate::pg::scan::invalidation;
@@ -52,40 +53,6 @@ pub enum Awaited {
     Flush,
     /// That they have applied it, so that their sessions see it.
     Apply,
-}
-
-/// The shallowest nesting level at which this transaction has done something that was not rolled back; 0 if there is
-/// none.
-struct Shallowest(Cell<c_int>);
-
-impl Shallowest {
-    const fn nowhere() -> Self {
-        Shallowest(Cell::new(0))
-    }
-
-    fn is_somewhere(&self) -> bool {
-        self.0.get() > 0
-    }
-
-    /// It was done at the current level.
-    fn mark(&self) {
-        let level = nesting_level();
-        self.0.set(if self.is_somewhere() { self.0.get().min(level) } else { level });
-    }
-
-    /// What a committed subtransaction has done now belongs to its parent.
-    fn merge(&self, level: c_int) {
-        if self.0.get() == level {
-            self.0.set(level - 1);
-        }
-    }
-
-    /// What was done at this level and below is undone.
-    fn undo_from(&self, level: c_int) {
-        if self.0.get() >= level {
-            self.0.set(0);
-        }
-    }
 }
 
 /// What ends; a subtransaction with its nesting level.
@@ -262,6 +229,7 @@ unsafe extern "C-unwind" fn at_transaction(event: pg_sys::XactEvent::Type, _argu
             {
                 act();
             }
+            row_changes::commit();
             end();
         }
         pg_sys::XactEvent::XACT_EVENT_PREPARE => end(),
@@ -302,6 +270,7 @@ fn end() {
     notify::forget();
     ENDED.set(ENDED.get() + 1);
     forget_act_from(0);
+    row_changes::undo_from(0);
     KILLED.with(|killed| killed.undo_from(0));
     NARROWED.with(|narrowed| narrowed.undo_from(0));
     MUST_LAST.set(false);
@@ -321,6 +290,7 @@ unsafe extern "C-unwind" fn at_subtransaction(
     match event {
         pg_sys::SubXactEvent::SUBXACT_EVENT_COMMIT_SUB => {
             ACTS.with(|acts| acts.merge(level));
+            row_changes::merge(level);
             KILLED.with(|killed| killed.merge(level));
             NARROWED.with(|narrowed| narrowed.merge(level));
             notify::merge(level);
@@ -329,6 +299,7 @@ unsafe extern "C-unwind" fn at_subtransaction(
         pg_sys::SubXactEvent::SUBXACT_EVENT_ABORT_SUB => {
             notify::drop_from(level);
             forget_act_from(level);
+            row_changes::undo_from(level);
             KILLED.with(|killed| killed.undo_from(level));
             NARROWED.with(|narrowed| narrowed.undo_from(level));
             ROLLBACKS.set(ROLLBACKS.get() + 1);

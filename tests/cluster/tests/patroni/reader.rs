@@ -13,8 +13,8 @@ use super::member::DATABASE;
 /// Its `tokenauth.max_staleness`.
 pub const BOUND: Duration = Duration::from_secs(8);
 
-/// What its server logs when it does not follow a primary.
-const STOPPED: &str = "the primary that this reader follows now does not have all that the reader has applied";
+/// What its server logs when it believes no beat any more.
+const STOPPED: &str = "WARNING:  reader lacks changes of its primary";
 
 pub struct Reader {
     server: Server,

@@ -31,9 +31,14 @@ fn a_reader_goes_on_with_a_standby_that_had_everything() {
     let (_reader, mut on_reader) = reader(&primary, "reader");
     let standby = primary.standby();
     wait_until("the token to arrive", || verdict(&mut on_reader, &killed.token) == "valid");
+    // It writes no beat before there is a slot, from which on the reader hears of everything.
+    on_primary.batch_execute("ALTER DATABASE postgres SET tokenauth.reader = on").unwrap();
     // A clean stop waits until everybody has everything.
     primary.stop();
-    let mut on_primary = take_over(&standby, &mut on_reader);
+    take_over(&standby, &mut on_reader)
+        .batch_execute("ALTER DATABASE postgres RESET tokenauth.reader; SELECT pg_reload_conf()")
+        .unwrap();
+    let mut on_primary = standby.connect("postgres");
     let other = issue(&mut on_primary, "user:1");
     assert!(revoke(&mut on_primary, &killed));
     wait_until("the death to arrive", || verdict(&mut on_reader, &killed.token) == "revoked");
@@ -79,16 +84,13 @@ fn a_reader_that_knows_more_than_its_new_primary_refuses_until_it_has_copied_ane
     // The beats that come from now on are fresh, and must not vouch for what it does not know.
     wait_until("the reader to refuse", || verdict_or_error(&mut on_reader, &killed.token) == "55000");
     wait_until("the server to say why", || {
-        reader.log_text().contains("the primary that this reader follows now does not have all that the reader has")
+        reader.log_text().contains("reader lacks changes of its primary")
+            && reader.log_text().contains("the new primary has gone on from")
     });
-    let known = one::<String>(&mut on_primary, "SELECT pg_current_wal_lsn()::text");
-    let applied =
-        format!("SELECT confirmed_flush_lsn >= '{known}' FROM pg_replication_slots WHERE slot_name = 'reader'");
     for _ in 0..20 {
         std::thread::sleep(std::time::Duration::from_millis(500));
         assert_eq!(verdict_or_error(&mut on_reader, &killed.token), "55000");
     }
-    assert!(!one::<bool>(&mut on_primary, &applied), "it goes on");
 
     let script = |name: &str| {
         let text = fs::read_to_string(example("patroni/before_17").join(name)).unwrap();

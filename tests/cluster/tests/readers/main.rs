@@ -8,6 +8,7 @@ mod copies;
 mod deaths;
 mod failures;
 mod far;
+mod gaps;
 mod idle;
 mod publications;
 mod usage;
