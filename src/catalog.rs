@@ -7,6 +7,8 @@
 //! No two calls wait for each other, because each takes its locks in this order, and the rows of one table in the order
 //! of their primary key:
 //!
+//! 0. names of principals, by `erase` alone and by whoever writes one without its row's lock
+//!    ([`crate::pg::transaction::name_lock`]); only `erase` is ever waited for, or waits;
 //! 1. the bound table with its partitions, the right to bind, then what that binding supplies
 //!    ([`crate::principals::binding`]);
 //! 2. rows of `kind`, or the whole table;

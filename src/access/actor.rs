@@ -6,11 +6,13 @@ use pgrx::Uuid;
 
 use super::identity::{self, Standing};
 use crate::arguments::caller::Caller;
+use crate::catalog::erased;
 use crate::catalog::event::Originator;
 use crate::error::{AccessError, ArgumentError, Error, IdentityError};
 use crate::model::narrowing::Narrowing;
 use crate::model::principal_name::PrincipalName;
 use crate::pg::transaction::acting_as::is_security_restricted;
+use crate::pg::transaction::name_lock;
 use crate::pg::types::text::Text;
 use crate::settings;
 use crate::token::Digest;
@@ -136,13 +138,22 @@ impl Actor {
         }
     }
 
-    /// Who is behind an operation that takes no actor: a trigger of a bound table, or a token presented to be revoked.
+    /// Who is behind an operation that takes no actor and locks none: a trigger of a bound table, or a token presented
+    /// to be revoked.
     ///
     /// # Errors
-    /// 25000 in a parallel worker.
+    /// 25000 in a parallel worker, 28000 under the identity of a principal that was erased since.
     pub fn behind(caller: Caller) -> Result<Self, Error> {
         match identity::standing()? {
-            Standing::Identity(identity) => Actor::identity(caller, &identity),
+            Standing::Identity(identity) => {
+                let name = identity.owner();
+                name_lock::hold(name.as_bytes());
+                let _owner = caller.act_as_owner();
+                if erased::is_id(&name) {
+                    return Err(IdentityError::NotAccepted.into());
+                }
+                Actor::identity(caller, &identity)
+            }
             Standing::Lost | Standing::Application => Ok(Actor::itself(caller)),
         }
     }

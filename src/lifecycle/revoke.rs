@@ -19,7 +19,7 @@ use crate::pg::function::call::Call;
 use crate::pg::scan::index_key::IndexKey;
 use crate::pg::scan::snapshot::LatestSnapshot;
 use crate::pg::sql::statement::Argument;
-use crate::pg::transaction::xact;
+use crate::pg::transaction::{name_lock, xact};
 use crate::pg::types::clock::Timestamp;
 use crate::pg::types::json_object::JsonObject;
 use crate::pg::types::text::{PresentedText, Text};
@@ -227,7 +227,7 @@ pub fn kill_child(child: &IdentifiedChild, reason: Option<&Text>, actor: &Actor)
     if !derived_death::record(&child.digest, child.parent, narrowing.end()) {
         return Ok(());
     }
-    let parent = token::find(child.parent).ok_or(TokenError::NotFound(child.parent))?;
+    let parent = parent_of_known_owner(child.parent)?;
     let after = JsonObject::new()
         .text("label", narrowing.label().map(str::as_bytes))
         .moment("expires_at", Some(narrowing.end()))
@@ -241,6 +241,14 @@ pub fn kill_child(child: &IdentifiedChild, reason: Option<&Text>, actor: &Actor)
         ..Event::default()
     }
     .record(actor)
+}
+
+/// The parent of a child, whose row nobody need wait for, with its owner's name as it remains: nobody erases that until
+/// this transaction ends.
+fn parent_of_known_owner(id: Uuid) -> Result<Token, TokenError> {
+    let find = || token::find(id).ok_or(TokenError::NotFound(id));
+    name_lock::hold(find()?.owner.as_bytes());
+    find()
 }
 
 /// What a locked token is found to be, before it is killed.

@@ -14,7 +14,7 @@ use crate::catalog::{erased, event};
 use crate::error::{Error, ErrorReport, PrincipalError, ServerError};
 use crate::model::principal_name::PrincipalName;
 use crate::pg::function::call::Call;
-use crate::pg::transaction::xact;
+use crate::pg::transaction::{name_lock, xact};
 use crate::pg::types::json_object::JsonObject;
 use crate::pg::types::text::Text;
 use crate::usage;
@@ -24,7 +24,8 @@ use crate::usage;
 /// Its tokens die. In tokens, deaths and history its id becomes `type:erased-<uuid>`; neither can be used again. Names,
 /// descriptions, metadata, reasons, networks and addresses of its tokens, their usage and its events are cleared,
 /// sealed texts wiped, and statistics made anew. What happened when remains. Backups, archived WAL and the server's log
-/// still have it for as long as they are kept. It reads all events. Added in 0.2.0.
+/// still have it for as long as they are kept. It reads all events, and waits for transactions that may have written
+/// the id. Added in 0.2.0.
 ///
 /// # Errors
 /// `22004` for a NULL principal; `42501` for a role that may not make trusted calls and under an identity; `42704` for
@@ -52,6 +53,8 @@ fn erase(call: Call, principal: Option<Text>) -> Result<i64, ErrorReport> {
 }
 
 fn forget(name: &PrincipalName, actor: &Actor) -> Result<i64, Error> {
+    // First of all, while nobody waits for this transaction.
+    name_lock::hold_alone(name.as_bytes());
     let found = lock(name, Hold::Alone).ok_or_else(|| PrincipalError::NotFound(name.shown()))?;
     if holds(name, !found.state.dropped) {
         return Err(PrincipalError::StillBound(name.shown()).into());
