@@ -46,8 +46,8 @@ pub fn is_ours() -> bool {
     OURS.get()
 }
 
-/// Sets our search path if whoever acts as the owner of our schema has left that to the first who needs it: to be called
-/// before each statement, and before expressions that others have put on a table of ours.
+/// Sets our search path if whoever acts as the owner of our schema has left that to the first who needs it. To be
+/// called before each statement, and before expressions that others have put on a table of ours.
 pub(in crate::pg) fn set_path_that_is_due() {
     if PATH_IS_DUE.get() {
         // Where it was set in a scope that has ended, it is found undone, and is set again.
