@@ -13,6 +13,7 @@ use crate::catalog::token;
 use crate::catalog::token::Token;
 use crate::catalog::token::life::is_killed_by;
 use crate::error::{Error, ErrorReport, KindError, PrincipalError, TokenError};
+use crate::fence;
 use crate::model::kind::{Kind, PermissionMode};
 use crate::model::network::{ClientAddress, Network};
 use crate::model::scope::{Scope, Scopes};
@@ -35,7 +36,8 @@ use crate::verify::staleness;
 ///
 /// The checks stand in the order of verification. Those after the first failed one, which alone decides the verdict,
 /// are shown as well. On a standby or reader with `tokenauth.max_staleness` the first is whether it is recent enough:
-/// if not, it does not verify, and the others tell only what it knows so far.
+/// if not, it does not verify, and the others tell only what it knows so far. On a server that is fenced, that comes
+/// before: it verifies nothing.
 ///
 /// # Arguments
 /// - `token_or_id`: the text of a token; a uuid is read as the id of one
@@ -67,6 +69,7 @@ fn explain(
     let require = arguments::scopes("require", &arguments::given("require", require)?)?;
     let mut report = Report::default();
     let client = ClientAddress::read(client.as_ref().map(Text::as_bytes));
+    report.fence();
     report.copy();
     if let Some(child) = report.identify_child(&given)? {
         if let Some(child) = child {
@@ -85,6 +88,13 @@ struct Report(Vec<(Text, bool, Text)>);
 impl Report {
     fn add(&mut self, step: &'static str, passed: bool, reason: String) {
         self.0.push((step.into(), passed, encoding::from_utf8(&reason).into()));
+    }
+
+    /// Reports that the server is fenced, if it is.
+    fn fence(&mut self) {
+        if let Err(fenced) = fence::refuse_when_fenced() {
+            self.add("fence", false, Error::from(fenced).whole());
+        }
     }
 
     /// Reports whether this copy of the primary is recent enough to verify at all, where there is a bound.

@@ -69,6 +69,8 @@ fn it_refuses_what_a_reader_refuses_and_every_verification_but_imports_deaths() 
 
     let kind = "UPDATE tokenauth.kind SET description = 'changed'";
     assert!(super::is_fenced(&mut client, kind), "kinds decide what tokens may");
+    // To put things right by hand is left to superusers.
+    client.batch_execute("UPDATE tokenauth.token SET description = 'changed'").unwrap();
     client
         .batch_execute(
             "SELECT count(*) FROM tokenauth.list(); SELECT count(*) FROM tokenauth.tokens;
@@ -76,4 +78,7 @@ fn it_refuses_what_a_reader_refuses_and_every_verification_but_imports_deaths() 
              SELECT count(*) FROM tokenauth.explain('x'); SELECT tokenauth.export_revocations('-infinity')",
         )
         .unwrap();
+    let first = client.query_one("SELECT step || ': ' || reason FROM tokenauth.explain('x') LIMIT 1", &[]).unwrap();
+    let first: String = first.get(0);
+    assert!(first.starts_with("fence: ") && first.contains(super::FENCED), "{first}");
 }
