@@ -75,8 +75,8 @@ pub(in crate::pg) fn refuse_tables_of_ours(ours: &Extension) {
             ERROR,
             PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
             "tables of extension \"tokenauth\" cannot be tables of Citus",
-            "Verification would go on with rows that are not kept up to date. The documentation about topologies says how \
-             to take a table back; nodes can be readers."
+            "Verification would go on with rows that are not kept up to date. The documentation about topologies says \
+             how to take a table back; nodes can be readers."
         );
     }
 }

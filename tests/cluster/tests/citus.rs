@@ -148,8 +148,8 @@ fn from_every_node_a_query_is_answered_whole_or_is_an_error() {
     }
 }
 
-/// Asks under the identity of the token; whether there is an answer, which is one of sixteen rows, and not the error that
-/// says what is wrong.
+/// Asks under the identity of the token; whether there is an answer, which is one of sixteen rows, and not the error
+/// that says what is wrong.
 fn is_answered_whole(session: &mut Client, token: &str, sql: &str) -> bool {
     let mut transaction = session.transaction().unwrap();
     transaction.execute("SELECT tokenauth.authenticate($1)", &[&token]).unwrap();
@@ -193,7 +193,8 @@ fn a_table_of_citus_is_not_bound_and_a_bound_one_fails_when_it_has_become_one() 
     assert_eq!(findings(&mut session), ["binding public.staff"]);
     session
         .batch_execute(
-            "SELECT undistribute_table('staff'); SELECT tokenauth.sync_principals('staff'); INSERT INTO staff VALUES (1)",
+            "SELECT undistribute_table('staff'); SELECT tokenauth.sync_principals('staff');
+             INSERT INTO staff VALUES (1)",
         )
         .unwrap();
     assert_eq!(findings(&mut session), [""; 0]);
