@@ -24,6 +24,9 @@ mod source {
         pub mod verdict;
     }
     pub mod operations {
+        pub mod leaks {
+            pub mod written;
+        }
         pub mod revocations {
             pub mod document {
                 pub mod written;
@@ -64,7 +67,7 @@ mod targets;
 pub type Target = (&'static str, fn(&[u8]));
 
 /// Every target.
-pub const TARGETS: [Target; 9] = [
+pub const TARGETS: [Target; 10] = [
     ("token", targets::token::check),
     ("derived", targets::derived::check),
     ("masking", targets::masking::check),
@@ -73,6 +76,7 @@ pub const TARGETS: [Target; 9] = [
     ("snapshot", targets::snapshot::check),
     ("batch", targets::batch::check),
     ("documents", targets::documents::check),
+    ("leak_report", targets::leak_report::check),
     ("policy", targets::policy::check),
 ];
 

@@ -28,6 +28,7 @@ pub fn of(target: &str) -> Vec<Vec<u8>> {
         "snapshot" => snapshots(),
         "batch" => batches(),
         "documents" => documents(),
+        "leak_report" => leak_reports(),
         "policy" => policies(),
         other => panic!("there is no target {other}"),
     }
@@ -141,6 +142,20 @@ fn documents() -> Vec<Vec<u8>> {
                "derived": [{"digest": KEY, "id": id, "at": at, "expires_at": at}]}),
     ]
     .map(|document| document.to_string().into_bytes())
+    .to_vec()
+}
+
+fn leak_reports() -> Vec<Vec<u8>> {
+    let url = "https://example.com/acme/x/blob/1/.env";
+    [
+        json!([{"token": TOKEN, "type": "acme_token", "url": url, "source": "content"}]).to_string(),
+        json!([{"token": "nonsense"}, {"token": "", "type": null, "url": "ä€", "source": TOKEN, "more": [1]}])
+            .to_string(),
+        json!([]).to_string(),
+        format!("https://example.com/{}?key=\u{1}&x=\u{1}runs-on", "ä".repeat(900)),
+        "\u{1}".repeat(60),
+    ]
+    .map(String::into_bytes)
     .to_vec()
 }
 

@@ -5,6 +5,7 @@ pub mod derived;
 pub mod documents;
 pub mod headers;
 pub mod key_file;
+pub mod leak_report;
 pub mod masking;
 pub mod policy;
 pub mod snapshot;

@@ -1,7 +1,8 @@
 //! Leaked tokens: the pattern by which scanners of texts find them, and what is done about those they have found.
 
+mod written;
+
 use pgrx::prelude::*;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::access::actor::Actor;
@@ -22,12 +23,10 @@ use crate::pg::types::jsonb::Jsonb;
 use crate::pg::types::text::Text;
 use crate::token::embedded::masked;
 use crate::verify::Killable;
+use written::Leaked;
 
 /// The most tokens of a report.
 const MOST: usize = 1000;
-
-/// What is kept of an address or a source, in bytes.
-const MOST_KEPT: usize = 2048;
 
 /// Returns a regular expression that finds every token of a kind, and those derived from them, in any text.
 ///
@@ -70,18 +69,6 @@ fn pattern(prefix: &str) -> String {
     let eights = format!("(?:{BASE64}{{8}}){{0,122}}");
     let caveats = format!("{eights}{eights}{BASE64}{{1,8}}");
     format!("{prefix}{LETTERS}{{11}}(?:{LETTERS}{{38}}|[.]{caveats}[.]{LETTERS}{{86}})")
-}
-
-/// One token of a report, as GitHub's secret scanning sends it.
-#[derive(Deserialize)]
-struct Leaked {
-    token: String,
-    #[serde(default)]
-    r#type: Option<String>,
-    #[serde(default)]
-    url: Option<String>,
-    #[serde(default)]
-    source: Option<String>,
 }
 
 /// Takes a report of leaked tokens, revokes those that are ours, and answers which these are.
@@ -159,8 +146,7 @@ impl Leaked {
     fn revoke(&self, found: &Killable, reason: Option<Text>, actor: &Actor) -> Result<(), Error> {
         let id = found.token();
         let token = token::lock(id)?;
-        // An address may hold a token as well.
-        let kept = |text: &Option<String>| text.as_deref().map(|text| encoding::from_utf8(cut(&masked(text))));
+        let kept = |text: &Option<String>| text.as_deref().map(|text| encoding::from_utf8(&written::kept(text)));
         let after = JsonObject::new()
             .text("url", kept(&self.url).as_deref())
             .text("source", kept(&self.source).as_deref())
@@ -179,12 +165,6 @@ impl Leaked {
             Killable::Child(child) => kill_child(child, reason.as_ref(), actor),
         }
     }
-}
-
-/// As much of a text as is kept.
-fn cut(text: &str) -> &str {
-    let end = (0..=MOST_KEPT.min(text.len())).rev().find(|&end| text.is_char_boundary(end));
-    &text[..end.unwrap_or_default()]
 }
 
 /// The SHA-256 of each token in base64.

@@ -37,6 +37,8 @@ pub fn shown(bytes: &[u8]) -> String {
     embedded::mask_in_place(&mut bytes);
     if bytes.len() > MOST_SHOWN {
         bytes.truncate(MOST_SHOWN);
+        // Where the cut ends a run of letters, there may be a token that was none while the run went on.
+        embedded::mask_in_place(&mut bytes);
         bytes.extend_from_slice(b"...");
     }
     if is_utf8() { String::from_utf8_lossy(&bytes).into_owned() } else { to_utf8_lossy(&bytes) }

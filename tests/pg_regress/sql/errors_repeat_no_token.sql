@@ -72,3 +72,7 @@ CREATE TABLE customers (id integer, note text);
 INSERT INTO customers SELECT 1, 'my key: ' || token FROM issued;
 SELECT try('tokenauth.bind_principals', 'active', $$SELECT tokenauth.bind_principals('customers', 'customer', 'id::text', active => 'note::boolean')$$, '', substr(token, 4 + 11 + 1, 32)) FROM issued;
 SELECT state, repeats FROM raised ORDER BY ctid DESC LIMIT 1;
+
+-- a name that is cut right after a token, where it went on before, is masked as well
+SELECT try('tokenauth.issue', 'kind', 'SELECT tokenauth.issue($1, ''user:alice'')', repeat('/', 128 - length(token)) || token || 'runs-on', substr(token, 4 + 11 + 1, 32)) FROM issued;
+SELECT state, repeats FROM raised ORDER BY ctid DESC LIMIT 1;
