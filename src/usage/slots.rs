@@ -78,8 +78,7 @@ pub use overflow::OverflowPage;
 use overflow::{Overflow, PLACES, Placement};
 pub use record::{Counted, Flight, Missed, Record, Use};
 pub use samples::{LABEL, Sample, Samples};
-use slot::Slot;
-pub use slot::{UsageKey, WORDS, Word};
+pub use slot::{Slot, UsageKey, WORDS, Word};
 
 /// How many slots a set has.
 const WAYS: usize = 8;
@@ -90,6 +89,10 @@ pub type SlotSet = Group<WAYS>;
 /// For how long a slot with nothing to lose is kept although another needs one, in microseconds: readers whose snapshot
 /// is older than the last batch still add its flight.
 const RESTED: u64 = 10_000_000;
+
+/// No count of uses and no number of a batch reaches this: a million a second would take nine years. Sums of several
+/// cannot overflow.
+pub const UNREACHED: u64 = 1 << 48;
 
 /// The numbers of sets and of pages of the overflow for this many slots.
 pub fn layout(slots: usize) -> (usize, usize) {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use super::moment::{age, has_passed, later};
 use super::record::{Counted, Flight, Missed, NETWORKS, Record, Use};
 use super::seen_networks::SeenNetworks;
-use super::{Recent, halves, whole};
+use super::{Recent, UNREACHED, halves, whole};
 use crate::model::rate::Rate;
 
 /// A word of shared memory. Its accesses order nothing themselves; where order matters, a flag does.
@@ -148,6 +148,12 @@ impl Slot {
         let slot = Slot::default();
         slot.set_words(words);
         slot
+    }
+
+    /// Whether these can be the words of a slot, as far as anybody computes with them.
+    pub fn are_possible(words: &[u64; WORDS]) -> bool {
+        let counts = [word::REQUESTS, word::DENIALS, word::FLIGHT_REQUESTS, word::FLIGHT_DENIALS];
+        counts.into_iter().all(|count| words[count] < UNREACHED) && words[word::FLIGHT] >> 1 < UNREACHED
     }
 
     #[inline]

@@ -2,7 +2,7 @@
 
 use std::mem;
 
-use crate::usage::slots::{Numbers, OpenBatch, Saved, Slots, VERDICTS, WORDS, halves, whole};
+use crate::usage::slots::{Numbers, OpenBatch, Saved, Slot, Slots, UNREACHED, VERDICTS, WORDS, halves, whole};
 
 /// The number that an image begins with. Its last byte is the version of the format.
 const MAGIC: u64 = u64::from_be_bytes(*b"tokauth\x04");
@@ -84,7 +84,8 @@ impl Image {
         bytes
     }
 
-    /// Reads an image; `None` unless every byte is as it was written.
+    /// Reads an image; `None` unless every byte is as it was written. What no memory can have counted nobody has written,
+    /// even if the checksum is right.
     pub fn of_bytes(bytes: &[u8]) -> Option<Self> {
         let (content, checksum) = bytes.split_last_chunk::<8>()?;
         if u64::from_le_bytes(*checksum) != u64::from(crc32fast::hash(content)) || content.len() % 8 != 0 {
@@ -123,7 +124,18 @@ impl Image {
                 Some(words)
             })
             .collect::<Option<_>>()?;
-        next().is_none().then_some(Image { databases, saved: Saved { node, last_batch, kept, slots } })
+        let image = Image { databases, saved: Saved { node, last_batch, kept, slots } };
+        (next().is_none() && image.is_possible()).then_some(image)
+    }
+
+    fn is_possible(&self) -> bool {
+        let Saved { node: _, last_batch, kept, slots } = &self.saved;
+        let of_databases = self.databases.iter().flat_map(|database| {
+            let batch = database.open.map_or(0, |open| open.batch);
+            database.counts.into_iter().chain([batch])
+        });
+        let mut numbers = of_databases.chain([*last_batch, kept.first, kept.end]);
+        numbers.all(|number| number < UNREACHED) && slots.iter().all(Slot::are_possible)
     }
 }
 
@@ -212,6 +224,35 @@ mod tests {
         for length in 0..bytes.len() {
             assert_eq!(Image::of_bytes(&bytes[..length]), None, "{length} bytes");
         }
+    }
+
+    #[test]
+    fn numbers_that_no_memory_has_are_no_image() {
+        let bytes = Image::of(used()).to_bytes();
+        let numbers: Vec<u64> = bytes.as_chunks().0.iter().map(|word| u64::from_le_bytes(*word)).collect();
+        let with = |at: usize, number: u64| {
+            let mut numbers = numbers[..numbers.len() - 1].to_vec();
+            numbers[at] = number;
+            let content: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
+            let checksum = u64::from(crc32fast::hash(&content));
+            Image::of_bytes(&[&content[..], &checksum.to_le_bytes()].concat())
+        };
+        // Whatever is accepted can be restored, saved, and read again, in whichever place the number is.
+        let mut refused = 0;
+        for at in 1..numbers.len() - 1 {
+            for number in [u64::MAX, u64::MAX - 1, 1 << 63, UNREACHED, UNREACHED >> 2] {
+                let Some(image) = with(at, number) else {
+                    refused += 1;
+                    continue;
+                };
+                let slots = on_heap(64);
+                image.restore(slots, 77);
+                let waiting = slots.waiting(5);
+                slots.take(5, 1, &waiting, &mut Vec::new());
+                assert!(Image::of_bytes(&Image::of(slots).to_bytes()).is_some(), "word {at} as {number}");
+            }
+        }
+        assert!(refused > 100, "{refused}");
     }
 
     proptest! {
