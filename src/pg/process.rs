@@ -6,6 +6,7 @@ pub mod background_worker;
 pub mod client;
 pub mod database;
 pub mod entry;
+pub mod fault;
 pub mod latch;
 pub mod log_hook;
 pub mod prefetch;

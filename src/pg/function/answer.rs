@@ -9,6 +9,7 @@ use pgrx::pgrx_sql_entity_graph::metadata::{
     ArgumentError, ReturnsError, ReturnsRef, SqlMappingRef, SqlTranslatable, TypeOrigin,
 };
 
+use crate::pg::process::fault;
 use crate::pg::sql::statement::Argument;
 
 /// The answer of the called function, which takes it as its last argument and returns it. The function's SQL is written
@@ -30,6 +31,7 @@ impl Answer {
             assert!((*set.setDesc).natts as usize == N, "function does not return {N} columns");
             pg_sys::tuplestore_putvalues(set.setResult, set.setDesc, values.as_mut_ptr(), nulls.as_mut_ptr());
         }
+        fault::step();
     }
 }
 

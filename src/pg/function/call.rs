@@ -8,6 +8,7 @@ use pgrx::pgrx_sql_entity_graph::metadata::{
     ArgumentError, ReturnsError, ReturnsRef, SqlMappingRef, SqlTranslatable, TypeOrigin,
 };
 
+use crate::pg::process::fault;
 use crate::pg::roles::extension::Extension;
 use crate::pg::types::text::Text;
 
@@ -52,6 +53,7 @@ unsafe impl<'fcx> ArgAbi<'fcx> for Call {
     #[inline]
     unsafe fn unbox_arg_unchecked(arg: Arg<'_, 'fcx>) -> Self {
         Extension::refuse_newer();
+        fault::step();
         // SAFETY: the virtual argument is the fcinfo itself, valid during the call. DirectFunctionCall alone leaves
         // `flinfo` null, and nobody calls a function of SQL by it.
         unsafe {

@@ -13,6 +13,7 @@ use pgrx::pgrx_sql_entity_graph::metadata::{
     ArgumentError, ReturnsError, ReturnsRef, SqlMappingRef, SqlTranslatable, TypeOrigin,
 };
 
+use crate::pg::process::fault;
 use crate::pg::roles::extension::Extension;
 use crate::pg::scan::index_scan::UniqueIndex;
 use crate::pg::sql::rows::Rows;
@@ -260,6 +261,7 @@ unsafe impl SqlTranslatable for TriggerCall {
 unsafe impl<'fcx> ArgAbi<'fcx> for TriggerCall {
     unsafe fn unbox_arg_unchecked(arg: Arg<'_, 'fcx>) -> Self {
         Extension::refuse_newer();
+        fault::step();
         // SAFETY: the virtual argument is the fcinfo itself, valid during the call.
         unsafe {
             let call = pg_sys::FunctionCallInfo::unbox_arg_unchecked(arg);

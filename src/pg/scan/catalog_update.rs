@@ -7,6 +7,7 @@ use pgrx::pg_sys;
 use super::index_key::IndexKey;
 use super::index_scan::UniqueIndex;
 use super::snapshot::LatestSnapshot;
+use crate::pg::process::fault;
 use crate::pg::sql::statement::Argument;
 use crate::pg::types::row::Row;
 
@@ -128,6 +129,7 @@ unsafe fn lock_at_once(relation: pg_sys::Relation, tuple: pg_sys::HeapTuple) -> 
             &mut failure,
         );
         pg_sys::ReleaseBuffer(buffer);
+        fault::step();
         answer == pg_sys::TM_Result::TM_Ok
     }
 }
@@ -155,6 +157,7 @@ unsafe fn rewrite<const N: usize>(relation: pg_sys::Relation, tuple: pg_sys::Hea
             nulls.as_mut_ptr(),
         );
         pg_sys::CatalogTupleUpdate(relation, &mut (*tuple).t_self, changed);
+        fault::step();
         pg_sys::heap_freetuple(changed);
     }
 }

@@ -23,6 +23,7 @@ use super::index_walk::{OpenIndex, WHOLE};
 use super::invalidation;
 use super::snapshot::LatestSnapshot;
 use crate::pg::process::backend_local::backend_local;
+use crate::pg::process::fault;
 use crate::pg::types::row::Row;
 
 type Owner = pg_sys::ResourceOwner;
@@ -162,6 +163,7 @@ impl Held {
     /// Does something of which the resources and the memory last as long as what is held.
     fn within<T>(self, act: impl FnOnce() -> T) -> T {
         let _within = Within::begin(self);
+        fault::step();
         act()
     }
 }

@@ -11,6 +11,7 @@ use pgrx::pg_sys;
 use super::index_key::IndexKey;
 use super::invalidation;
 use super::snapshot::LatestSnapshot;
+use crate::pg::process::fault;
 use crate::pg::report::diagnostics::Watch;
 use crate::pg::roles::citus;
 use crate::pg::roles::extension::{Extension, raise_not_installed};
@@ -159,6 +160,7 @@ impl Index {
             if invalidation::names() == found.generation {
                 // SAFETY: locked above, and exists.
                 let table = unsafe { pg_sys::table_open(found.table, pg_sys::NoLock as c_int) };
+                fault::step();
                 return Opened { table, index: found.index };
             }
             // SAFETY: locked above.
@@ -228,6 +230,7 @@ impl IndexScan {
         // SAFETY: the scan is open.
         let tuple =
             unsafe { pg_sys::systable_getnext_ordered(self.scan, pg_sys::ScanDirection::BackwardScanDirection) };
+        fault::step();
         (!tuple.is_null()).then_some(tuple)
     }
 

@@ -12,6 +12,7 @@ use super::index_key::{IndexKey, Is};
 use super::index_scan::{Index, READING};
 use super::index_step;
 use super::snapshot::LatestSnapshot;
+use crate::pg::process::fault;
 use crate::pg::types::row::Row;
 
 /// The direction of a walk.
@@ -53,6 +54,7 @@ impl Index {
         let opened = self.open(READING);
         // SAFETY: the index exists while its table is locked.
         let index = unsafe { pg_sys::index_open(opened.index, READING) };
+        fault::step();
         OpenIndex { table: opened.table, index }
     }
 }
@@ -179,6 +181,7 @@ impl<const N: usize> Walk<'_, N> {
         unsafe {
             let former = pg_sys::MemoryContextSwitchTo(self.context);
             let outcome = act(self);
+            fault::step();
             pg_sys::MemoryContextSwitchTo(former);
             outcome
         }

@@ -13,6 +13,7 @@ use pgrx::pg_sys;
 use super::index_scan;
 use super::row_key::{self, RowKey};
 use crate::pg::process::backend_local::backend_local;
+use crate::pg::process::fault;
 use crate::pg::process::settings::reloaded_at;
 
 /// How many rows a transaction tells one by one. Beyond that it sends the coarse signal: the server searches its
@@ -143,6 +144,7 @@ pub fn bypass_caches() {
 /// Raises 55000 when the extension's tables do not exist.
 pub fn signal_row(row: RowKey) {
     bypass_caches();
+    fault::step();
     let now = subtransaction();
     let is_known = SENT.with_borrow_mut(|sent| {
         if sent.rows.contains(&(now, row)) {
@@ -167,6 +169,7 @@ pub fn signal_row(row: RowKey) {
 /// Raises 55000 when the extension's tables do not exist.
 pub fn signal() {
     bypass_caches();
+    fault::step();
     let now = subtransaction();
     if SENT.with_borrow(|sent| sent.all == Some(now)) {
         return;

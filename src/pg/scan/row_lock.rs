@@ -8,6 +8,7 @@ use pgrx::{PgSqlErrorCode, pg_sys};
 use super::index_key::IndexKey;
 use super::index_scan::UniqueIndex;
 use super::snapshot::LatestSnapshot;
+use crate::pg::process::fault;
 use crate::pg::report::diagnostics::Watch;
 use crate::pg::transaction::xact;
 use crate::pg::types::row::Row;
@@ -110,6 +111,7 @@ unsafe fn lock_tuple(
             &mut failure,
         )
     };
+    fault::step();
     match answer {
         pg_sys::TM_Result::TM_Ok => true,
         // Deleted, or changed by a command that is still running, which must not be disturbed.

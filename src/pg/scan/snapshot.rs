@@ -3,6 +3,7 @@
 use pgrx::pg_sys;
 use pgrx::prelude::*;
 
+use crate::pg::process::fault;
 use crate::pg::transaction::xact;
 
 /// A registered snapshot taken now, released on drop.
@@ -22,7 +23,9 @@ impl LatestSnapshot {
         }
         // SAFETY: GetLatestSnapshot returns a static that the next call overwrites; RegisterSnapshot copies it and pins
         // the copy to the current resource owner. In parallel mode it would raise an error without a code.
-        LatestSnapshot(unsafe { pg_sys::RegisterSnapshot(pg_sys::GetLatestSnapshot()) })
+        let snapshot = LatestSnapshot(unsafe { pg_sys::RegisterSnapshot(pg_sys::GetLatestSnapshot()) });
+        fault::step();
+        snapshot
     }
 
     /// As [`take`](Self::take), and sees what the running command itself has changed so far, as a statement of ours

@@ -16,6 +16,7 @@ use super::index_scan::{Opened, UniqueIndex};
 use super::plain_table::{self, PlainTable};
 use super::snapshot::LatestSnapshot;
 use super::target::Target;
+use crate::pg::process::fault;
 use crate::pg::report::diagnostics::Watch;
 use crate::pg::roles::extension::raise_not_installed;
 use crate::pg::transaction::acting_as::set_path_that_is_due;
@@ -40,6 +41,7 @@ impl UniqueIndex {
             writing.fill(values, &mut |column| writing.default(column));
             pg_sys::ExecBSInsertTriggers(writing.target.estate, writing.target.relation);
             pg_sys::ExecSimpleRelationInsert(writing.target.relation, writing.target.estate, writing.target.slot);
+            fault::step();
             pg_sys::ExecASInsertTriggers(writing.target.estate, writing.target.relation, ptr::null_mut());
         }
         writing.end();
@@ -159,6 +161,7 @@ impl Writing {
             (*target.estate).es_snapshot = pg_sys::GetActiveSnapshot();
             (*target.estate).es_output_cid = pg_sys::GetCurrentCommandId(true);
             pg_sys::AfterTriggerBeginQuery();
+            fault::step();
             Some(Writing { opened, target, snapshot, plain, _watch: watch })
         }
     }
@@ -169,6 +172,7 @@ impl Writing {
         // the table is kept until the transaction ends, as after a statement; what was written is visible from now on.
         unsafe {
             pg_sys::AfterTriggerEndQuery(target.estate);
+            fault::step();
             target.close(&plain);
             pg_sys::table_close(opened.table, pg_sys::NoLock as c_int);
             if snapshot.is_some() {
@@ -266,6 +270,7 @@ impl Writing {
                 let (table, slot) = (self.opened.table, self.target.slot);
                 let command = (*self.target.estate).es_output_cid;
                 pg_sys::table_tuple_insert_speculative(table, slot, command, 0, ptr::null_mut(), token);
+                fault::step();
                 let mut is_taken = false;
                 let deferred = self.insert_index_tuples(arbiter, &mut is_taken);
                 pg_sys::table_tuple_complete_speculative(table, slot, token, !is_taken);
@@ -346,6 +351,7 @@ impl Writing {
                 search,
                 self.target.slot,
             );
+            fault::step();
             pg_sys::EvalPlanQualEnd(&mut again);
             pg_sys::ExecDropSingleTupleTableSlot(search);
         }

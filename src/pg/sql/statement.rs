@@ -12,6 +12,7 @@ use pgrx::{IntoDatum, pg_sys};
 use super::planner::Planning;
 use super::receiver::Receiver;
 use super::rows::Rows;
+use crate::pg::process::fault;
 use crate::pg::report::diagnostics::Watch;
 use crate::pg::scan::snapshot::LatestSnapshot;
 use crate::pg::transaction::acting_as::set_path_that_is_due;
@@ -178,6 +179,7 @@ impl Statement {
                 ..Default::default()
             };
             let answer = pg_sys::SPI_execute_plan_extended(plan, &options);
+            fault::step();
             pg_sys::PopActiveSnapshot();
             answer
         };
@@ -273,6 +275,7 @@ impl Spi {
         // SAFETY: may be called wherever SQL may run; nests.
         let answer = unsafe { pg_sys::SPI_connect() };
         assert!(answer == pg_sys::SPI_OK_CONNECT as c_int, "could not connect to SPI");
+        fault::step();
         Spi { _watch: watch }
     }
 
@@ -310,6 +313,7 @@ impl Spi {
             )
         };
         assert!(answer >= 0, "could not run a statement (SPI answered {answer})");
+        fault::step();
         // SAFETY: set by the call above.
         unsafe { pg_sys::SPI_processed }
     }

@@ -10,6 +10,7 @@ use pgrx::pg_sys;
 
 use super::guc_scope::{self, GucScope, SEARCH_PATH};
 use crate::pg::process::backend_local::backend_local;
+use crate::pg::process::fault;
 use crate::pg::roles::extension::Extension;
 
 backend_local! {
@@ -122,6 +123,7 @@ impl ActingAs {
             let context = former.context | restriction | pg_sys::SECURITY_LOCAL_USERID_CHANGE as c_int;
             pg_sys::SetUserIdAndSecContext(to, context);
         }
+        fault::step();
         former
     }
 }

@@ -4,6 +4,8 @@ use std::ffi::{CStr, c_int};
 
 use pgrx::pg_sys;
 
+use crate::pg::process::fault;
+
 /// The path under which names without a schema mean PostgreSQL's own objects; temporary ones last, and only tables.
 pub const SEARCH_PATH: (&CStr, &CStr) = (c"search_path", c"pg_catalog, pg_temp");
 
@@ -16,6 +18,7 @@ impl GucScope {
         // SAFETY: opens a nesting level, as a function's SET clause does.
         let scope = GucScope(unsafe { pg_sys::NewGUCNestLevel() });
         settings.iter().for_each(|&setting| change(setting));
+        fault::step();
         scope
     }
 }

@@ -11,6 +11,7 @@ use pgrx::{Uuid, direct_function_call, pg_sys};
 
 use super::xact;
 use crate::pg::process::backend_local::backend_local;
+use crate::pg::process::fault;
 use crate::pg::sql::statement::Argument;
 
 const CHANNEL: &str = "tokenauth";
@@ -119,6 +120,7 @@ fn has_room() -> bool {
 }
 
 fn send(payload: &str) {
+    fault::step();
     let [channel, payload] = [CHANNEL, payload].map(|text| Argument::of(text).into_datum());
     // SAFETY: pg_notify takes two texts and copies them. Channel and payload are within its limits, and a transaction
     // that has killed something is neither on a standby nor in a parallel worker.

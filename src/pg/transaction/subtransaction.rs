@@ -3,6 +3,7 @@
 use std::panic::AssertUnwindSafe;
 use std::ptr;
 
+use crate::pg::process::fault;
 use crate::pg::report::diagnostics;
 use pgrx::pg_sys::panic::CaughtError;
 use pgrx::{PgTryBuilder, pg_sys};
@@ -17,17 +18,19 @@ pub fn attempt<T, E: ToString>(attempt: impl FnOnce() -> Result<T, E>) -> Result
         pg_sys::MemoryContextSwitchTo(before.0);
         before
     };
-    let outcome =
-        PgTryBuilder::new(AssertUnwindSafe(|| attempt().map_err(|error| Failure::Message(error.to_string()))))
-            .catch_others(|caught| match caught {
-                CaughtError::PostgresError(raised) | CaughtError::ErrorReport(raised)
-                    if raised.sql_error_code() != pgrx::PgSqlErrorCode::ERRCODE_QUERY_CANCELED =>
-                {
-                    Err(Failure::Message(raised.message().to_owned()))
-                }
-                other => Err(Failure::Passed(Box::new(other))),
-            })
-            .execute();
+    let outcome = PgTryBuilder::new(AssertUnwindSafe(|| {
+        fault::step();
+        attempt().map_err(|error| Failure::Message(error.to_string()))
+    }))
+    .catch_others(|caught| match caught {
+        CaughtError::PostgresError(raised) | CaughtError::ErrorReport(raised)
+            if raised.sql_error_code() != pgrx::PgSqlErrorCode::ERRCODE_QUERY_CANCELED =>
+        {
+            Err(Failure::Message(raised.message().to_owned()))
+        }
+        other => Err(Failure::Passed(Box::new(other))),
+    })
+    .execute();
     // SAFETY: ends the subtransaction begun above; nested ones have ended before it.
     unsafe {
         if outcome.is_ok() {

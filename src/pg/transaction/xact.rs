@@ -14,7 +14,7 @@ use pgrx::{PgSqlErrorCode, pg_sys};
 use super::shallowest::Shallowest;
 use super::{notify, open_writers, origin, row_changes};
 use crate::pg::process::backend_local::backend_local;
-use crate::pg::process::database;
+use crate::pg::process::{database, fault};
 use crate::pg::scan::invalidation;
 
 // Declared here, without pgrx's guard, which costs more than the function: it returns a variable and cannot raise.
@@ -112,6 +112,7 @@ pub fn mark_narrowing() {
     unsafe { pg_sys::ForceSyncCommit() };
     NARROWED.with(Shallowest::mark);
     MUST_LAST.set(true);
+    fault::step();
 }
 
 /// Records that this transaction kills: it commits durably, and cannot be prepared. Called before the moment of death
@@ -212,6 +213,7 @@ unsafe extern "C-unwind" fn at_transaction(event: pg_sys::XactEvent::Type, _argu
         pg_sys::XactEvent::XACT_EVENT_PRE_COMMIT if MUST_LAST.get() => {
             notify::send_pending();
             wait_for_standbys();
+            fault::step();
         }
         // SAFETY: reads this backend's WAL position, which has moved if anything else was written since.
         pg_sys::XactEvent::XACT_EVENT_PRE_COMMIT if ASYNC_UP_TO.get() == Some(unsafe { pg_sys::XactLastRecEnd }) => {
