@@ -4,6 +4,7 @@
 //! consecutive characters of the secret count as found.
 
 mod channels;
+mod memory;
 mod shown;
 mod table;
 
