@@ -3,12 +3,14 @@
 
 use std::fs;
 use std::path::Path;
+use std::thread;
 
 use postgres::Client;
+use postgres::error::SqlState;
 use tokenauth_cluster::catalogs::{assert_same_catalogs, catalogs};
 use tokenauth_cluster::contract::{issue, privileges, verdict};
 use tokenauth_cluster::filled::Filled;
-use tokenauth_cluster::{FAST, Server};
+use tokenauth_cluster::{FAST, Server, wait_until};
 
 /// The versions with a script of their own, and that of the installed files.
 fn versions(client: &mut Client) -> (Vec<String>, String) {
@@ -140,6 +142,72 @@ fn a_database_that_is_not_updated_takes_over_no_digest_that_its_tables_do_not_kn
     client.batch_execute(import).unwrap();
     assert_eq!(verdict(&mut client, "12|a secret"), "valid");
     assert_eq!(verdict(&mut client, "a secret"), "unknown");
+}
+
+/// Whatever ends an update, the database is a whole one of the release before.
+#[test]
+fn an_update_that_is_interrupted_leaves_the_release_that_it_began_with() {
+    const VERSION: &str = "SELECT extversion FROM pg_extension WHERE extname = 'tokenauth'";
+    let server = Server::start(FAST);
+    let (versions, current) = versions(&mut server.connect("postgres"));
+    let Some(version) = versions.iter().rfind(|version| **version != current) else { return };
+    let mut client = server.connect("postgres");
+    client.batch_execute(&format!("CREATE EXTENSION tokenauth VERSION '{version}'")).unwrap();
+    client
+        .batch_execute(
+            "INSERT INTO tokenauth.kind (name, prefix) VALUES ('key', 'key_');
+             SELECT tokenauth.put_principal('user:1')",
+        )
+        .unwrap();
+    let issued = issue(&mut client, "user:1");
+    let before = catalogs(&mut client);
+    let check = |client: &mut Client, what: &str| {
+        assert_eq!(client.query_one(VERSION, &[]).unwrap().get::<_, &str>(0), version, "{what}");
+        assert_same_catalogs(&catalogs(client), &before, what);
+        assert_eq!(verdict(client, &issued.token), "valid", "{what}");
+    };
+    let hold = |client: &mut Client, table: &str| {
+        client.batch_execute(&format!("BEGIN; LOCK TABLE {table} IN ACCESS SHARE MODE")).unwrap();
+    };
+    let tables = "SELECT oid::regclass::text FROM pg_class
+                   WHERE relkind = 'r' AND relnamespace = 'tokenauth'::regnamespace ORDER BY oid";
+    let tables: Vec<String> = client.query(tables, &[]).unwrap().iter().map(|row| row.get(0)).collect();
+    let mut waits = Vec::new();
+    for table in tables {
+        let mut holder = server.connect("postgres");
+        hold(&mut holder, &table);
+        let update = "BEGIN; SET LOCAL lock_timeout = '20ms'; ALTER EXTENSION tokenauth UPDATE";
+        if let Err(error) = client.batch_execute(update) {
+            assert_eq!(error.code(), Some(&SqlState::LOCK_NOT_AVAILABLE), "{table}: {error:?}");
+            waits.push(table);
+        }
+        client.batch_execute("ROLLBACK").unwrap();
+    }
+    check(&mut client, "an update that had to wait");
+    let table = waits.last().expect("an update changes tables");
+    for way in ["SELECT pg_cancel_backend($1)", "SELECT pg_terminate_backend($1)", "kill -9"] {
+        let mut holder = server.connect("postgres");
+        hold(&mut holder, table);
+        let mut updating = server.connect("postgres");
+        let backend: i32 = updating.query_one("SELECT pg_backend_pid()", &[]).unwrap().get(0);
+        let outcome = thread::scope(|scope| {
+            let updating = scope.spawn(|| updating.batch_execute("ALTER EXTENSION tokenauth UPDATE"));
+            let waits = "SELECT wait_event_type = 'Lock' FROM pg_stat_activity WHERE pid = $1";
+            wait_until(way, || holder.query_one(waits, &[&backend]).unwrap().get::<_, Option<bool>>(0) == Some(true));
+            if way.starts_with("kill") {
+                server.crash_at(backend);
+            } else {
+                holder.execute(way, &[&backend]).unwrap();
+            }
+            updating.join().unwrap()
+        });
+        assert!(outcome.is_err(), "{way}");
+        drop(holder);
+        check(&mut server.connect("postgres"), way);
+    }
+    let mut client = server.connect("postgres");
+    client.batch_execute("ALTER EXTENSION tokenauth UPDATE").unwrap();
+    assert_eq!(client.query_one(VERSION, &[]).unwrap().get::<_, &str>(0), current);
 }
 
 #[test]
