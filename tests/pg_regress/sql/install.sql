@@ -196,6 +196,10 @@ SELECT verdict FROM tokenauth.verify(:'former');
 SELECT tokenauth.revoke(:'id');
 SELECT verdict FROM tokenauth.verify(:'token');
 
+-- it stays in its schema
+ALTER EXTENSION tokenauth SET SCHEMA public;
+\echo :SQLSTATE
+
 DROP EXTENSION tokenauth;
 DROP TABLE public.kind, public.token;
 DROP FUNCTION public.now(), public.octet_length(text);
