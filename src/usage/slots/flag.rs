@@ -14,13 +14,34 @@ pub const PATIENCE: Duration = Duration::from_secs(1);
 pub struct Flag(AtomicU32);
 
 /// Releases the flag on drop.
-pub struct FlagGuard<'a>(&'a Flag);
+pub struct FlagGuard<'a> {
+    flag: &'a Flag,
+    #[cfg(test)]
+    since: Instant,
+}
+
+impl<'a> FlagGuard<'a> {
+    #[inline]
+    fn of(flag: &'a Flag) -> Self {
+        FlagGuard {
+            flag,
+            #[cfg(test)]
+            since: Instant::now(),
+        }
+    }
+}
+
+#[cfg(test)]
+thread_local! {
+    /// For how long this thread has held flags, in nanoseconds, if that is measured.
+    pub static HELD: std::cell::RefCell<Option<Vec<u64>>> = const { std::cell::RefCell::new(None) };
+}
 
 impl Flag {
     /// Takes the flag, waiting until it is free; `None` after [`PATIENCE`].
     #[inline]
     pub fn hold(&self) -> Option<FlagGuard<'_>> {
-        if self.try_take() { Some(FlagGuard(self)) } else { self.wait() }
+        if self.try_take() { Some(FlagGuard::of(self)) } else { self.wait() }
     }
 
     #[inline]
@@ -33,7 +54,7 @@ impl Flag {
         for _ in 0..100 {
             spin_loop();
             if self.0.load(Relaxed) == 0 && self.try_take() {
-                return Some(FlagGuard(self));
+                return Some(FlagGuard::of(self));
             }
         }
         let start = Instant::now();
@@ -45,7 +66,7 @@ impl Flag {
                 thread::sleep(Duration::from_micros(200))
             }
             if self.0.load(Relaxed) == 0 && self.try_take() {
-                return Some(FlagGuard(self));
+                return Some(FlagGuard::of(self));
             }
             if start.elapsed() > PATIENCE {
                 break;
@@ -58,6 +79,12 @@ impl Flag {
 impl Drop for FlagGuard<'_> {
     #[inline]
     fn drop(&mut self) {
-        self.0.0.store(0, Release);
+        self.flag.0.store(0, Release);
+        #[cfg(test)]
+        HELD.with_borrow_mut(|held| {
+            if let Some(held) = held {
+                held.push(u64::try_from(self.since.elapsed().as_nanos()).unwrap_or(u64::MAX));
+            }
+        });
     }
 }

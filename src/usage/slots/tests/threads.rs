@@ -91,3 +91,53 @@ fn how_long_a_use_takes_beside_others() {
     println!("median {} ns, 99 % {} ns, 99.99 % {} ns", part(5_000), part(9_900), part(9_999));
     assert_eq!(slots.recent(&key(1)).record.requests, 2 * USES as u64);
 }
+
+/// For how long flags are held while eight threads count uses of more tokens than there are slots, from many networks
+/// and under a rate, and another takes and settles batches. A measurement, as the one above.
+#[test]
+#[ignore = "it measures"]
+fn how_long_flags_are_held() {
+    use super::super::flag::HELD;
+    const USES: u64 = 1_000_000;
+    let slots = on_heap(65_536);
+    let over = AtomicBool::new(false);
+    let rate = Rate { limit: 1_000_000, interval: SECOND };
+    let mut held: Vec<u64> = thread::scope(|scope| {
+        let counters: Vec<_> = (0..8)
+            .map(|thread| {
+                scope.spawn(move || {
+                    HELD.set(Some(Vec::with_capacity(4 * USES as usize)));
+                    let mut state: u64 = thread + 1;
+                    for turn in 0..USES {
+                        state = state.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(0x1405_7B7E_F767_814F);
+                        let (key, at) = (key(state >> 33 & 0x1_FFFF), NOW + turn.cast_signed());
+                        let _ = slots.admit(&key, rate, at);
+                        slots.count(&key, &from(at, &format!("10.{}.{}.1", state >> 60, state >> 56 & 15)));
+                    }
+                    HELD.take().unwrap()
+                })
+            })
+            .collect();
+        scope.spawn(|| {
+            while !over.load(Relaxed) {
+                let (batch, mut taken) = (slots.next_batch(), Vec::new());
+                slots.waiting(DATABASE).chunks(100).for_each(|tokens| slots.take(DATABASE, batch, tokens, &mut taken));
+                slots.settle(DATABASE, batch, &taken);
+            }
+        });
+        let held = counters.into_iter().flat_map(|counter| counter.join().unwrap()).collect();
+        over.store(true, Relaxed);
+        held
+    });
+    held.sort_unstable();
+    let at = |part: f64| held[((held.len() - 1) as f64 * part) as usize];
+    println!(
+        "{} times: median {} ns, p99 {} ns, p99.99 {} ns, p99.999 {} ns, most {} ns",
+        held.len(),
+        at(0.5),
+        at(0.99),
+        at(0.9999),
+        at(0.99999),
+        at(1.0)
+    );
+}
