@@ -57,6 +57,8 @@ impl Member {
         let mut settings = vec![
             format!("unix_socket_directories: {}", member.directory.display()),
             "tokenauth.usage_flush_interval: 1s".to_owned(),
+            // Each has its own, on its own disk. Whatever happens to the members, none of them is ever fenced.
+            format!("tokenauth.fence_file: '{}'", own("fence")),
             "wal_retrieve_retry_interval: 500ms".to_owned(),
             // Processes are killed, not machines.
             "fsync: \"off\"".to_owned(),
