@@ -1,8 +1,8 @@
 //! What stays of a token in the memory of a process that has handled it and does something else now.
 //!
-//! Nobody promises that it is overwritten when it is freed: a text that was sent or returned lies about until other data
-//! takes its place. Of a digest alone nothing can. What else stays is printed; on a server that was built with assertions
-//! (`scripts/assertions`), which overwrites what it frees, that is what is ours.
+//! Nobody promises that it is overwritten when it is freed: a text that was sent or returned lies about until other
+//! data takes its place. Of a digest alone nothing can. What else stays is printed; on a server that was built with
+//! assertions (`scripts/assertions`), which overwrites what it frees, that is what is ours.
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt as _;
