@@ -25,6 +25,6 @@ pub(crate) use keep_as_issued;
 
 /// Keeps what a token was, before it is changed.
 pub fn keep(token: Uuid) {
-    static KEEP: Statement = Statement::by_key(keep_as_issued!("$1"));
+    static KEEP: Statement = Statement::by_key(keep_as_issued!("$1")).repeated();
     KEEP.run(arguments![token]);
 }

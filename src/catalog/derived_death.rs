@@ -9,17 +9,22 @@ use crate::pg::roles::extension::Extension;
 use crate::pg::scan::index_key::IndexKey;
 use crate::pg::scan::index_scan::UniqueIndex;
 use crate::pg::scan::row_key::RowKey;
+use crate::pg::scan::row_lock::Strength;
 use crate::pg::scan::snapshot::LatestSnapshot;
 use crate::pg::sql::rows::Rows;
-use crate::pg::sql::statement::{Statement, arguments};
+use crate::pg::sql::statement::{Argument, Statement, arguments};
 use crate::pg::types::clock::Timestamp;
 use crate::token::Digest;
 
 /// The table by its primary key.
 pub static BY_DIGEST: UniqueIndex = UniqueIndex::new(c"derived_death", c"derived_death_pkey", 1);
 
-/// The number of the column that names the parent.
-pub const TOKEN_ID: usize = 2;
+/// Columns, in the order of the table.
+pub mod column {
+    pub const DIGEST: usize = 1;
+    pub const TOKEN_ID: usize = 2;
+    pub const EXPIRES_AT: usize = 3;
+}
 
 /// Whether there are rows at all, as messages name it.
 pub fn any() -> RowKey {
@@ -60,12 +65,22 @@ pub fn count_ending_after(parent: Uuid, end: Timestamp, most: i64) -> i64 {
 
 /// Records that a child of this token, which would work until this end, was revoked. Returns whether it was not before.
 pub fn record(digest: &Digest, parent: Uuid, end: Timestamp) -> bool {
-    // A row that is there is locked: a transaction that has written nothing would wait for nobody when it commits.
-    static RECORD: Statement = Statement::by_key(
-        "INSERT INTO tokenauth.derived_death AS d (digest, token_id, expires_at) VALUES ($1, $2, $3)
-         ON CONFLICT (digest) DO UPDATE SET expires_at = d.expires_at WHERE false",
-    );
-    RECORD.run(arguments![digest.as_bytes(), parent, end]) > 0
+    let key = IndexKey::Bytes(digest.as_bytes());
+    loop {
+        // A row that is there is locked: a transaction that has written nothing would wait for nobody when it commits.
+        if BY_DIGEST.lock(key, Strength::KeyShare, |_| ()).is_some() {
+            return false;
+        }
+        let row = [
+            (column::DIGEST, Argument::of(digest.as_bytes())),
+            (column::TOKEN_ID, Argument::of(parent)),
+            (column::EXPIRES_AT, Argument::of(end)),
+        ];
+        if BY_DIGEST.insert_unless_taken(key, row) {
+            return true;
+        }
+        pgrx::check_for_interrupts!();
+    }
 }
 
 /// Records children of tokens that exist, as rows `tokenauth_children`, and returns how many were not recorded before.
@@ -81,7 +96,8 @@ pub fn record_all(children: &Rows) -> i64 {
              ON CONFLICT (digest) DO NOTHING
              RETURNING digest)
          SELECT count(*) FROM told",
-    );
+    )
+    .repeated();
     if !is_installed() {
         return 0;
     }
@@ -100,7 +116,8 @@ pub fn remove(before: Timestamp, most: i64) -> i64 {
                 FOR UPDATE SKIP LOCKED),
          gone AS (DELETE FROM tokenauth.derived_death d USING ended WHERE d.digest = ended.digest RETURNING d.digest)
          SELECT count(*) FROM gone",
-    );
+    )
+    .repeated();
     if most <= 0 || !is_installed() {
         return 0;
     }

@@ -77,12 +77,13 @@ pub fn id_among(put: &Rows) -> Option<Text> {
 /// its tokens, and how many rows were changed.
 pub fn erase(name: &Text, by: &Text, _unlocked: &Unlocked) -> (Vec<Uuid>, u64) {
     static TOKENS: Statement =
-        Statement::by_key("SELECT id FROM tokenauth.token WHERE owner = $1 ORDER BY id FOR NO KEY UPDATE");
+        Statement::by_key("SELECT id FROM tokenauth.token WHERE owner = $1 ORDER BY id FOR NO KEY UPDATE").repeated();
     static PRINCIPAL: Statement = Statement::by_key(
         "UPDATE tokenauth.principal
             SET principal = $2, permissions = '{}', data_scopes = '{}', display_name = NULL, state_reason = NULL
           WHERE principal = $1",
-    );
+    )
+    .repeated();
     // Also tokens of others that it has issued or revoked.
     static IN_TOKENS: Statement = Statement::new(
         "UPDATE tokenauth.token
@@ -97,32 +98,39 @@ pub fn erase(name: &Text, by: &Text, _unlocked: &Unlocked) -> (Vec<Uuid>, u64) {
                 sealed = CASE owner WHEN $1 THEN NULL ELSE sealed END,
                 seal = CASE owner WHEN $1 THEN NULL ELSE seal END
           WHERE owner = $1 OR created_by = $1 OR revoked_by = $1",
-    );
+    )
+    .repeated();
     static IN_DEATHS: Statement = Statement::new(
         "UPDATE tokenauth.mass_death
             SET owner = CASE owner WHEN $1 THEN $2 ELSE owner END,
                 by = CASE by WHEN $1 THEN $2 ELSE by END,
                 reason = CASE owner WHEN $1 THEN NULL ELSE reason END
           WHERE owner = $1 OR by = $1",
-    );
+    )
+    .repeated();
     static IN_USAGE: Statement = Statement::by_key(
         "UPDATE tokenauth.usage SET last_client = NULL WHERE token_id = ANY ($1) AND last_client IS NOT NULL",
-    );
+    )
+    .repeated();
     static IN_HOURS: Statement = Statement::by_key(
         "UPDATE tokenauth.usage_hourly SET networks = '{}' WHERE token_id = ANY ($1) AND networks <> '{}'",
-    );
+    )
+    .repeated();
     static AS_ISSUED: Statement = Statement::by_key(concat!(
         "UPDATE tokenauth.as_issued SET after = ",
         renamed!("after - '{name,description,metadata,networks}'::text[]"),
         " WHERE token_id = ANY ($3)"
-    ));
+    ))
+    .repeated();
     static LATER: Statement =
-        Statement::new("INSERT INTO tokenauth.erased (token_id) SELECT unnest($1::uuid[]) ON CONFLICT DO NOTHING");
+        Statement::new("INSERT INTO tokenauth.erased (token_id) SELECT unnest($1::uuid[]) ON CONFLICT DO NOTHING")
+            .repeated();
     static NEVER_AGAIN: Statement = Statement::by_key(concat!(
         "INSERT INTO tokenauth.erased_id (digest) VALUES (",
         digest_of!("$1"),
         ") ON CONFLICT DO NOTHING"
-    ));
+    ))
+    .repeated();
     let tokens: Vec<Uuid> = TOKENS.all(arguments![name.clone()], |row| row.required(1));
     let of_tokens = || Argument::of(tokens.clone());
     let names = || [Argument::of(name.clone()), Argument::of(by.clone())];
@@ -162,7 +170,8 @@ static IN_EVENTS: Statement = Statement::new(concat!(
     mentions!("o.after"),
     "       ) found (id, is_its_own, told)
       WHERE e.id = found.id"
-));
+))
+.repeated();
 
 /// Has the planner's statistics made anew: they hold values of columns, and so may hold what was erased.
 pub fn analyze() {

@@ -63,7 +63,8 @@ impl Imports {
     /// algorithm.
     pub fn expect(algorithm: &ForeignAlgorithm) {
         static EXPECT: Statement =
-            Statement::new("INSERT INTO tokenauth.import (algorithm) VALUES ($1) ON CONFLICT (algorithm) DO NOTHING");
+            Statement::new("INSERT INTO tokenauth.import (algorithm) VALUES ($1) ON CONFLICT (algorithm) DO NOTHING")
+                .repeated();
         let looked = looked(algorithm);
         if is_expected(&looked) {
             return;

@@ -21,7 +21,8 @@ pub fn check_value(id: &str, snapshot: &LatestSnapshot) -> Option<[u8; 32]> {
 /// Stores the check value of a key before its first use, unless another session has just stored one.
 pub fn store(id: &str, check_value: &[u8; 32]) {
     static STORE: Statement =
-        Statement::new("INSERT INTO tokenauth.key (id, check_value) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING");
+        Statement::new("INSERT INTO tokenauth.key (id, check_value) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING")
+            .repeated();
     STORE.run(arguments![id, check_value.as_slice()]);
 }
 

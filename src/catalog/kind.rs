@@ -127,7 +127,8 @@ backend_local! {
 /// 42704 when there is no such kind.
 pub fn lock_against_issue(name: Option<&Text>) -> Result<(), KindError> {
     static LOCK: Statement =
-        Statement::new("SELECT name FROM tokenauth.kind WHERE name = $1 OR $1 IS NULL ORDER BY name FOR UPDATE");
+        Statement::new("SELECT name FROM tokenauth.kind WHERE name = $1 OR $1 IS NULL ORDER BY name FOR UPDATE")
+            .repeated();
     if name.is_none() {
         // A kind that is being inserted has no row to lock yet.
         run_command("LOCK TABLE tokenauth.kind IN SHARE MODE");

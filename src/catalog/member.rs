@@ -30,7 +30,8 @@ mod column {
 /// The permissions of a member in an organisation, locked as `hold` says; `None` when it is not a member.
 pub fn lock(org: &PrincipalName, member: &PrincipalName, hold: Hold) -> Option<Scopes> {
     static LOCK: Statement =
-        Statement::by_key("SELECT permissions FROM tokenauth.member WHERE org = $1 AND member = $2 FOR SHARE");
+        Statement::by_key("SELECT permissions FROM tokenauth.member WHERE org = $1 AND member = $2 FOR SHARE")
+            .repeated();
     if hold == Hold::Look {
         return look(&BY_ORG, [org, member], |row| permissions(row, column::PERMISSIONS)).pop();
     }
@@ -40,7 +41,8 @@ pub fn lock(org: &PrincipalName, member: &PrincipalName, hold: Hold) -> Option<S
 /// The organisations of a member with its permissions there, by name, locked as `hold` says.
 pub fn organisations(member: &PrincipalName, hold: Hold) -> Vec<(Text, Scopes)> {
     static LOCK: Statement =
-        Statement::by_key("SELECT org, permissions FROM tokenauth.member WHERE member = $1 ORDER BY org FOR SHARE");
+        Statement::by_key("SELECT org, permissions FROM tokenauth.member WHERE member = $1 ORDER BY org FOR SHARE")
+            .repeated();
     if hold == Hold::Look {
         let read = |row: &Row| (row.required(column::ORG), permissions(row, column::PERMISSIONS));
         let mut found: Vec<(Text, Scopes)> = look(&BY_MEMBER, [member], read);
@@ -70,11 +72,13 @@ fn permissions(row: &Row, column: usize) -> Scopes {
 /// Adds a member or changes its permissions; returns those it had before.
 pub fn put(org: &PrincipalName, member: &PrincipalName, permissions: &Scopes) -> Option<TextArray> {
     static LOCK: Statement =
-        Statement::by_key("SELECT permissions FROM tokenauth.member WHERE org = $1 AND member = $2 FOR NO KEY UPDATE");
+        Statement::by_key("SELECT permissions FROM tokenauth.member WHERE org = $1 AND member = $2 FOR NO KEY UPDATE")
+            .repeated();
     static INSERT: Statement = Statement::by_key(
         "INSERT INTO tokenauth.member (org, member, permissions) VALUES ($1, $2, $3)
          ON CONFLICT (org, member) DO NOTHING",
-    );
+    )
+    .repeated();
     static UPDATE: Statement =
         Statement::by_key("UPDATE tokenauth.member SET permissions = $3 WHERE org = $1 AND member = $2");
     let values = || fields![org.text(), member.text(), permissions.iter().collect::<TextArray>()];
@@ -94,7 +98,8 @@ pub fn put(org: &PrincipalName, member: &PrincipalName, permissions: &Scopes) ->
 /// Removes a member; returns the permissions it had, `None` when it was not a member.
 pub fn remove(org: &PrincipalName, member: &PrincipalName) -> Option<TextArray> {
     static REMOVE: Statement =
-        Statement::by_key("DELETE FROM tokenauth.member WHERE org = $1 AND member = $2 RETURNING permissions");
+        Statement::by_key("DELETE FROM tokenauth.member WHERE org = $1 AND member = $2 RETURNING permissions")
+            .repeated();
     REMOVE.first(arguments![org.text(), member.text()], |row| row.required(1))
 }
 
@@ -133,6 +138,7 @@ pub fn remove_all(principal: &PrincipalName) {
         "WITH held AS MATERIALIZED (
              SELECT org, member FROM tokenauth.member WHERE org = $1 OR member = $1 ORDER BY org, member FOR UPDATE)
          DELETE FROM tokenauth.member m USING held h WHERE m.org = h.org AND m.member = h.member",
-    );
+    )
+    .repeated();
     REMOVE.run(arguments![principal.text()]);
 }

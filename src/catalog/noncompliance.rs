@@ -194,7 +194,8 @@ pub fn lower_expiry(tokens: &[Uuid], to: Timestamp) -> u64 {
         locked!(),
         "UPDATE tokenauth.token t SET expires_at = $2
            FROM locked WHERE t.id = locked.id AND (t.expires_at IS NULL OR t.expires_at > $2)"
-    ));
+    ))
+    .repeated();
     keep_as_issued(tokens);
     LOWER.run(arguments![tokens.to_vec(), to])
 }
@@ -206,13 +207,14 @@ pub fn cut(tokens: &[Uuid], beyond: &BeyondCeiling) -> u64 {
         "UPDATE tokenauth.token t SET scopes = cut.left_over
            FROM locked, unnest($2::text[], $3::text[], $4::text[]) cut (kind, scopes, left_over)
           WHERE t.id = locked.id AND t.kind = cut.kind AND t.scopes = cut.scopes AND cut.left_over <> cut.scopes"
-    ));
+    ))
+    .repeated();
     keep_as_issued(tokens);
     CUT.run(arguments![tokens.to_vec(), beyond.kinds(), beyond.scopes(), beyond.left()])
 }
 
 fn keep_as_issued(tokens: &[Uuid]) {
-    static KEEP: Statement = Statement::by_key(keep_as_issued!("SELECT unnest($1::uuid[])"));
+    static KEEP: Statement = Statement::by_key(keep_as_issued!("SELECT unnest($1::uuid[])")).repeated();
     KEEP.run(arguments![tokens.to_vec()]);
 }
 
@@ -224,7 +226,8 @@ pub fn revoke(tokens: &[Uuid], by: &Text, reason: &Text) -> Vec<Uuid> {
             SET revoked_at = clock_timestamp(), revoked_by = $2, revoke_reason = $3, sealed = NULL, seal = NULL
            FROM locked WHERE t.id = locked.id
          RETURNING t.id"
-    ));
+    ))
+    .repeated();
     REVOKE.all(arguments![tokens.to_vec(), by.clone(), reason.clone()], |row| row.required(1))
 }
 
@@ -281,7 +284,8 @@ pub fn revoke_idle(
          SELECT last.id, died.id, died.kind
            FROM (SELECT (SELECT id FROM page ORDER BY id OFFSET $3 - 1 LIMIT 1) AS id) last LEFT JOIN died ON true
           ORDER BY died.kind, died.id"
-    ));
+    ))
+    .repeated();
     let arguments = arguments![kind.cloned(), after, most, counted_since, by.clone(), reason.clone()];
     let mut page = Page::default();
     for (last, died) in REVOKE.all(arguments, |row| (row.optional(1), row.optional(2).zip(row.optional(3)))) {

@@ -44,12 +44,14 @@ pub fn remove_tokens(before: Timestamp, most: i64) -> i64 {
         " WHERE (t.revoked_at < $1 AND (t.learned_at < $1 OR t.learned_at IS NULL) OR ",
         ends_at!(),
         " < $1)"
-    ));
+    ))
+    .repeated();
     static WITH_OTHERS: Statement = Statement::new(remove!(
         "tokenauth.mass_death m JOIN tokenauth.token t ON ",
         is_killed_by!(),
         " WHERE m.at < $1"
-    ));
+    ))
+    .repeated();
     let removed = count(&ALONE, arguments![before, most]);
     removed + if removed < most { count(&WITH_OTHERS, arguments![before, most - removed]) } else { 0 }
 }
@@ -69,7 +71,8 @@ pub fn wipe_sealed(most: i64) -> i64 {
          wiped AS (
              UPDATE tokenauth.token t SET sealed = NULL, seal = NULL FROM dead WHERE t.id = dead.id RETURNING t.id)
          SELECT count(*) FROM wiped",
-    ));
+    ))
+    .repeated();
     count(&WIPE, arguments![most])
 }
 
@@ -88,7 +91,8 @@ pub fn remove_mass_deaths(before: Timestamp, most: i64) -> i64 {
              DELETE FROM tokenauth.mass_death m USING old
               WHERE m.owner = old.owner AND m.epoch = old.epoch RETURNING m.epoch)
          SELECT count(*) FROM gone",
-    );
+    )
+    .repeated();
     count(&REMOVE, arguments![before, most])
 }
 
@@ -109,14 +113,16 @@ pub fn remove_tombstones(before: Timestamp, most: i64) -> i64 {
         "SELECT p.principal FROM tokenauth.principal p WHERE p.dropped_at < $1 AND ",
         nothing_left!(),
         " LIMIT $2 FOR UPDATE SKIP LOCKED",
-    ));
+    ))
+    .repeated();
     static REMOVE: Statement = Statement::new(concat!(
         "WITH gone AS (
              DELETE FROM tokenauth.principal p WHERE p.principal = ANY ($1) AND ",
         nothing_left!(),
         " RETURNING p.principal)
          SELECT count(*) FROM gone",
-    ));
+    ))
+    .repeated();
     let held: TextArray = HOLD.all(arguments![before, most], |row| row.required::<Text>(1)).into_iter().collect();
     if held.is_empty() { 0 } else { count(&REMOVE, arguments![held]) }
 }
@@ -132,14 +138,16 @@ pub fn remove_events(before: Timestamp, first: Uuid, most: i64, _unlocked: &Unlo
              DELETE FROM tokenauth.as_issued a USING gone
               WHERE a.token_id = gone.token_id AND gone.event IN ('token.issued', 'token.imported'))
          SELECT count(*) FROM gone",
-    );
+    )
+    .repeated();
     count(&REMOVE, arguments![first, before, most, PURGED])
 }
 
 /// Removes the records of removals before this moment. They are not counted: each removal makes a new record, so that
 /// removing them would never come to an end.
 pub fn remove_records(before: Timestamp, first: Uuid, _unlocked: &Unlocked) {
-    static REMOVE: Statement = Statement::new("DELETE FROM tokenauth.event WHERE id < $1 AND at < $2 AND event = $3");
+    static REMOVE: Statement =
+        Statement::new("DELETE FROM tokenauth.event WHERE id < $1 AND at < $2 AND event = $3").repeated();
     REMOVE.run(arguments![first, before, PURGED]);
 }
 

@@ -56,7 +56,8 @@ pub fn hold(named: &Rows, dead: &Rows) {
                    JOIN tokenauth.token t ON t.id = n.id
                   ORDER BY t.id
                     FOR NO KEY UPDATE OF t) held"
-    ));
+    ))
+    .repeated();
     HOLD.run_over_both(named, dead, &[]);
 }
 
@@ -82,7 +83,8 @@ pub fn kill(dead: &Rows) -> i64 {
                FROM held h
               WHERE t.id = h.id)
          SELECT count(*) FROM held",
-    );
+    )
+    .repeated();
     KILL.first_over(dead, &[], |row| row.required(1)).unwrap_or(0)
 }
 
@@ -108,7 +110,8 @@ pub fn kill_all(dead: &Rows) -> i64 {
                FROM held h
               WHERE t.id = h.id)
          SELECT count(*) FROM held",
-    ));
+    ))
+    .repeated();
     KILL.first_over(dead, &[], |row| row.required(1)).unwrap_or(0)
 }
 
@@ -126,7 +129,8 @@ pub fn disable(received: &Rows) -> i64 {
              UPDATE tokenauth.token t SET disabled_at = h.at, learned_at = clock_timestamp()
                FROM held h WHERE t.id = h.id)
          SELECT count(*) FROM held",
-    );
+    )
+    .repeated();
     DISABLE.first_over(received, &[], |row| row.required(1)).unwrap_or(0)
 }
 
@@ -147,6 +151,7 @@ pub fn shorten(received: &Rows) -> i64 {
              UPDATE tokenauth.token t SET expires_at = h.at, learned_at = clock_timestamp()
                FROM held h WHERE t.id = h.id)
          SELECT count(*) FROM held",
-    ));
+    ))
+    .repeated();
     SHORTEN.first_over(received, &[], |row| row.required(1)).unwrap_or(0)
 }

@@ -343,7 +343,8 @@ pub fn sealed(id: Uuid) -> Option<SealedRow> {
 pub fn lock_sealed_otherwise(seal: &str, most: i64) -> Vec<SealedRow> {
     static LOCK: Statement = Statement::new(
         "SELECT id, sealed, seal FROM tokenauth.token WHERE seal <> $1 LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED",
-    );
+    )
+    .repeated();
     LOCK.all(arguments![seal, most], read_sealed)
 }
 

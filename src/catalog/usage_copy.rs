@@ -16,7 +16,8 @@ pub fn note(copy: Uuid, until: Timestamp) {
     static NOTE: Statement = Statement::new(
         "INSERT INTO tokenauth.usage_copy AS c (copy, until) VALUES ($1, least($2, clock_timestamp()))
          ON CONFLICT (copy) DO UPDATE SET until = excluded.until WHERE c.until < excluded.until",
-    );
+    )
+    .repeated();
     NOTE.run(arguments![copy, until]);
 }
 

@@ -136,7 +136,8 @@ impl Selection {
                     CASE WHEN $11 > 0
                          THEN (SELECT array_agg(id) FROM (SELECT id FROM selected WHERE alive LIMIT $11) listed) END
                FROM selected",
-        ));
+        ))
+        .repeated();
         if self.owner.is_none() || self.kind.is_some() {
             kind::lock_against_issue(self.kind.as_ref())?;
         }

@@ -6,5 +6,6 @@ pub mod planner;
 pub mod query;
 pub mod receiver;
 pub mod rows;
+mod spi;
 pub mod statement;
 pub mod template;

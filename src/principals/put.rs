@@ -100,7 +100,8 @@ impl Put {
                FROM ",
             past_of!("$1", "true"),
             " ON CONFLICT (principal) DO NOTHING",
-        ));
+        ))
+        .repeated();
         // A tombstone keeps its epochs and nothing else. Activation clears the reason for having been inactive.
         static UPDATE: Statement = Statement::by_key(
             "UPDATE tokenauth.principal

@@ -108,7 +108,7 @@ fn signal_derived_death(call: TriggerCall) -> Result<TriggerAnswer, ErrorReport>
 fn signal_parent(row: &TriggerTuple) {
     row_changes::mark();
     invalidation::signal_row(derived_death::any());
-    if let Some(lookup) = token::lookup(row.row().required(derived_death::TOKEN_ID)) {
+    if let Some(lookup) = token::lookup(row.row().required(derived_death::column::TOKEN_ID)) {
         invalidation::signal_row(token::row_key(lookup));
     }
 }

@@ -74,7 +74,8 @@ pub fn enter_batch(batch: OpenBatch) -> bool {
         "INSERT INTO tokenauth.usage_batch AS b (node, batch, at) VALUES ($1, $2, clock_timestamp())
          ON CONFLICT (node) DO UPDATE SET batch = excluded.batch, at = greatest(b.at, excluded.at)
           WHERE b.batch < excluded.batch",
-    );
+    )
+    .repeated();
     ENTER.run(arguments![Uuid::from_bytes(batch.node), batch.batch.cast_signed()]) > 0
 }
 
@@ -150,7 +151,8 @@ fn add_to_rows<'a>(uses: impl Iterator<Item = (&'a [u8; 16], &'a Record)> + Clon
                                               ORDER BY n)
                              END)
          SELECT token_id FROM known",
-    );
+    )
+    .repeated();
     /// Makes the plan look up each use by the index, in order, however many the planner expects.
     const IN_ORDER: [(&CStr, &CStr); 3] =
         [(c"enable_hashjoin", c"off"), (c"enable_mergejoin", c"off"), (c"enable_seqscan", c"off")];
@@ -188,7 +190,8 @@ fn make_rows(tokens: &[[u8; 16]]) {
         "INSERT INTO tokenauth.usage (token_id)
          SELECT t.id FROM missed m JOIN tokenauth.token t ON t.id = m.token_id
          ON CONFLICT DO NOTHING",
-    );
+    )
+    .repeated();
     let mut rows = Rows::new(c"missed", &[(c"token_id", pg_sys::UUIDOID)]);
     tokens.iter().for_each(|token| rows.put(fields![Uuid::from_bytes(*token)]));
     MAKE.run_over(&rows, &[]);

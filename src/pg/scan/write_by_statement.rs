@@ -11,6 +11,7 @@ use super::index_scan::UniqueIndex;
 use super::plain_table;
 use crate::pg::roles::extension::raise_not_installed;
 use crate::pg::sql::statement::{Argument, run_once};
+use crate::pg::transaction::subtransaction::until_undisturbed;
 use crate::pg::types::text::Text;
 
 impl UniqueIndex {
@@ -19,7 +20,7 @@ impl UniqueIndex {
         let (table, names) = self.names(&columns);
         let places: Vec<_> = (1..=names.len()).map(|place| format!("${place}")).collect();
         let sql = format!("INSERT INTO {table} ({}) VALUES ({}) {conflict}", names.join(", "), places.join(", "));
-        run_once(&CString::new(sql).expect("a statement has no zero byte"), &arguments)
+        run(sql, &arguments)
     }
 
     pub(super) fn update_by_statement<const N: usize>(&self, key: IndexKey<'_>, values: [ColumnValue; N]) -> u64 {
@@ -36,7 +37,7 @@ impl UniqueIndex {
         let key = names.pop().unwrap_or_default();
         let sets: Vec<_> = names.iter().zip(1..).map(|(name, place)| format!("{name} = ${place}")).collect();
         let sql = format!("UPDATE {table} SET {} WHERE {key} = ${}", sets.join(", "), arguments.len());
-        run_once(&CString::new(sql).expect("a statement has no zero byte"), &arguments)
+        run(sql, &arguments)
     }
 
     /// The table and these columns of it, quoted.
@@ -69,6 +70,11 @@ impl UniqueIndex {
             "Nothing has been changed. Drop it, or let it pass the row."
         );
     }
+}
+
+fn run(sql: String, arguments: &[Argument]) -> u64 {
+    let sql = CString::new(sql).expect("a statement has no zero byte");
+    until_undisturbed(|| run_once(&sql, arguments))
 }
 
 /// # Safety

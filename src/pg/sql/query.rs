@@ -12,7 +12,7 @@ use super::parts::elements;
 use super::planner::Planning;
 use super::receiver::Receiver;
 use super::rows::Rows;
-use super::statement::Spi;
+use super::spi::Spi;
 use crate::pg::scan::snapshot::LatestSnapshot;
 use crate::pg::types::row::Row;
 

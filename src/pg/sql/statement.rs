@@ -4,7 +4,7 @@
 //! another session has just issued, and a mass revocation would leave it alive. Statements here take a fresh snapshot.
 
 use std::cell::{Cell, RefCell};
-use std::ffi::{CStr, CString, c_char, c_int, c_long};
+use std::ffi::{CStr, CString, c_int, c_long};
 use std::ptr;
 
 use pgrx::{IntoDatum, pg_sys};
@@ -12,10 +12,10 @@ use pgrx::{IntoDatum, pg_sys};
 use super::planner::Planning;
 use super::receiver::Receiver;
 use super::rows::Rows;
+use super::spi::Spi;
 use crate::pg::process::fault;
-use crate::pg::report::diagnostics::Watch;
 use crate::pg::scan::snapshot::LatestSnapshot;
-use crate::pg::transaction::acting_as::set_path_that_is_due;
+use crate::pg::transaction::subtransaction::until_undisturbed;
 use crate::pg::types::row::Row;
 
 /// An argument of a statement: a datum with its type.
@@ -36,6 +36,10 @@ impl Argument {
 
     pub(in crate::pg) fn oid(&self) -> pg_sys::Oid {
         self.oid
+    }
+
+    pub(super) fn datum(&self) -> Option<pg_sys::Datum> {
+        self.datum
     }
 
     pub(in crate::pg) fn into_datum(self) -> Option<pg_sys::Datum> {
@@ -69,6 +73,8 @@ pub(crate) use utc;
 pub struct Statement {
     sql: &'static str,
     planned: Planned,
+    /// Whether it is run again, see [`repeated`](Self::repeated).
+    is_repeated: bool,
     plan: Cell<pg_sys::SPIPlanPtr>,
     types: RefCell<Vec<pg_sys::Oid>>,
 }
@@ -104,39 +110,61 @@ impl Statement {
     }
 
     const fn planned(sql: &'static str, planned: Planned) -> Self {
-        Statement { sql, planned, plan: Cell::new(ptr::null_mut()), types: RefCell::new(Vec::new()) }
+        let types = RefCell::new(Vec::new());
+        Statement { sql, planned, is_repeated: false, plan: Cell::new(ptr::null_mut()), types }
+    }
+
+    /// For a statement that changes or locks rows which others may change meanwhile: where REPEATABLE READ ends it with
+    /// 40001 for that, it runs again, on what has been committed since. Costs a subtransaction there, so it is not for
+    /// what runs once for each of many rows.
+    pub const fn repeated(mut self) -> Self {
+        self.is_repeated = true;
+        self
+    }
+
+    fn undisturbed<T>(&self, mut run: impl FnMut() -> T) -> T {
+        if self.is_repeated { until_undisturbed(run) } else { run() }
     }
 
     /// Runs it and returns how many rows it wrote or found.
     pub fn run(&self, arguments: &[Argument]) -> u64 {
-        Spi::connect().execute(self, arguments, 0)
+        self.undisturbed(|| self.execute(&Spi::connect(), arguments, 0))
     }
 
     /// As [`run`](Self::run), for a statement that reads `rows` by their name.
     pub fn run_over(&self, rows: &Rows, arguments: &[Argument]) -> u64 {
-        let (spi, _planning) = Spi::with(rows);
-        spi.execute(self, arguments, 0)
+        self.undisturbed(|| {
+            let (spi, _planning) = Spi::with(rows);
+            self.execute(&spi, arguments, 0)
+        })
     }
 
     /// As [`first`](Self::first), for a statement that reads `rows` by their name.
     pub fn first_over<T>(&self, rows: &Rows, arguments: &[Argument], read: impl FnOnce(&Row) -> T) -> Option<T> {
-        let (spi, _planning) = Spi::with(rows);
-        spi.execute(self, arguments, 1);
-        spi.row(0).map(|row| read(&row))
+        let mut read = Some(read);
+        self.undisturbed(|| {
+            let (spi, _planning) = Spi::with(rows);
+            self.execute(&spi, arguments, 1);
+            spi.row(0).zip(read.take()).map(|(row, read)| read(&row))
+        })
     }
 
     /// As [`run_over`](Self::run_over), for two sets of rows.
     pub fn run_over_both(&self, one: &Rows, other: &Rows, arguments: &[Argument]) -> u64 {
-        let (spi, _planning) = Spi::with(one);
-        other.register();
-        spi.execute(self, arguments, 0)
+        self.undisturbed(|| {
+            let (spi, _planning) = Spi::with(one);
+            other.register();
+            self.execute(&spi, arguments, 0)
+        })
     }
 
     /// As [`all`](Self::all), for a statement that reads `rows` by their name.
     pub fn all_over<T>(&self, rows: &Rows, arguments: &[Argument], mut read: impl FnMut(&Row) -> T) -> Vec<T> {
-        let (spi, _planning) = Spi::with(rows);
-        let found = spi.execute(self, arguments, 0);
-        (0..found).filter_map(|index| spi.row(index)).map(|row| read(&row)).collect()
+        self.undisturbed(|| {
+            let (spi, _planning) = Spi::with(rows);
+            let found = self.execute(&spi, arguments, 0);
+            (0..found).filter_map(|index| spi.row(index)).map(|row| read(&row)).collect()
+        })
     }
 
     /// Runs a SELECT that reads `over` by their names, and adds its rows to others of the same columns, one by one, so
@@ -188,22 +216,27 @@ impl Statement {
 
     /// Runs it and reads the first row.
     pub fn first<T>(&self, arguments: &[Argument], read: impl FnOnce(&Row) -> T) -> Option<T> {
-        let spi = Spi::connect();
-        spi.execute(self, arguments, 1);
-        spi.row(0).map(|row| read(&row))
+        let mut read = Some(read);
+        self.undisturbed(|| {
+            let spi = Spi::connect();
+            self.execute(&spi, arguments, 1);
+            spi.row(0).zip(read.take()).map(|(row, read)| read(&row))
+        })
     }
 
     /// Runs it and reads every row.
     pub fn all<T>(&self, arguments: &[Argument], mut read: impl FnMut(&Row) -> T) -> Vec<T> {
-        let spi = Spi::connect();
-        let found = spi.execute(self, arguments, 0);
-        (0..found).filter_map(|index| spi.row(index)).map(|row| read(&row)).collect()
+        self.undisturbed(|| {
+            let spi = Spi::connect();
+            let found = self.execute(&spi, arguments, 0);
+            (0..found).filter_map(|index| spi.row(index)).map(|row| read(&row)).collect()
+        })
     }
 
     /// Runs it and copies the first column of the first row, of a by-reference type, into the caller's memory context.
     pub(in crate::pg) fn first_datum(&self, arguments: &[Argument]) -> Option<pg_sys::Datum> {
         let spi = Spi::connect();
-        spi.execute(self, arguments, 1);
+        self.execute(&spi, arguments, 1);
         let (tuple, descriptor) = spi.tuple(0)?;
         let mut is_null = false;
         // SAFETY: tuple and descriptor belong together; SPI_datumTransfer copies into the context that was current when
@@ -213,6 +246,11 @@ impl Statement {
             if is_null { value } else { pg_sys::SPI_datumTransfer(value, false, -1) }
         };
         (!is_null).then_some(value)
+    }
+
+    fn execute(&self, spi: &Spi, arguments: &[Argument], most: c_long) -> u64 {
+        let _planning = self.planning();
+        spi.execute(self.plan(arguments), arguments, most)
     }
 
     fn planning(&self) -> Option<Planning> {
@@ -263,85 +301,6 @@ impl Statement {
     }
 }
 
-/// An open SPI connection, closed on drop; after an error the abort closes it, as for callers in C.
-pub(in crate::pg) struct Spi {
-    _watch: Watch,
-}
-
-impl Spi {
-    pub(in crate::pg) fn connect() -> Self {
-        let watch = Watch::begin();
-        set_path_that_is_due();
-        // SAFETY: may be called wherever SQL may run; nests.
-        let answer = unsafe { pg_sys::SPI_connect() };
-        assert!(answer == pg_sys::SPI_OK_CONNECT as c_int, "could not connect to SPI");
-        fault::step();
-        Spi { _watch: watch }
-    }
-
-    /// A connection for a statement that reads `rows`. Its plan is kept and serves one row as well as a million.
-    fn with(rows: &Rows) -> (Self, Planning) {
-        let spi = Self::connect();
-        rows.register();
-        (spi, Planning::joining_ours())
-    }
-
-    fn execute(&self, statement: &Statement, arguments: &[Argument], most: c_long) -> u64 {
-        let _planning = statement.planning();
-        self.execute_plan(statement.plan(arguments), arguments, most)
-    }
-
-    /// The plan must have been made for arguments of these types.
-    fn execute_plan(&self, plan: pg_sys::SPIPlanPtr, arguments: &[Argument], most: c_long) -> u64 {
-        let mut values: Vec<pg_sys::Datum> =
-            arguments.iter().map(|argument| argument.datum.unwrap_or(pg_sys::Datum::null())).collect();
-        let nulls: Vec<c_char> =
-            arguments.iter().map(|argument| if argument.datum.is_none() { b'n' } else { b' ' } as c_char).collect();
-        let snapshot = LatestSnapshot::take();
-        // SAFETY: plan, values and nulls agree in number and types, since the plan was made for these types. Not
-        // read-only, so that the command counter advances and the statement sees what this transaction has just done.
-        let answer = unsafe {
-            pg_sys::SPI_execute_snapshot(
-                plan,
-                values.as_mut_ptr(),
-                nulls.as_ptr(),
-                snapshot.as_ptr(),
-                ptr::null_mut(),
-                false,
-                true,
-                most,
-            )
-        };
-        assert!(answer >= 0, "could not run a statement (SPI answered {answer})");
-        fault::step();
-        // SAFETY: set by the call above.
-        unsafe { pg_sys::SPI_processed }
-    }
-
-    fn tuple(&self, index: u64) -> Option<(pg_sys::HeapTuple, pg_sys::TupleDesc)> {
-        // SAFETY: the table of the last statement lives until the connection ends; `numvals` bounds it.
-        unsafe {
-            let table = pg_sys::SPI_tuptable.as_ref()?;
-            let index = usize::try_from(index).ok().filter(|&index| (index as u64) < table.numvals)?;
-            Some((*table.vals.add(index), table.tupdesc))
-        }
-    }
-
-    fn row(&self, index: u64) -> Option<Row> {
-        // SAFETY: tuple and descriptor belong together and live as long as this connection.
-        self.tuple(index).map(|(tuple, descriptor)| unsafe { Row::new(tuple, descriptor) })
-    }
-}
-
-impl Drop for Spi {
-    fn drop(&mut self) {
-        if !std::thread::panicking() {
-            // SAFETY: closes the connection that `connect` opened; connections nest like these guards.
-            unsafe { pg_sys::SPI_finish() };
-        }
-    }
-}
-
 /// Runs a statement that is not kept, with `$1`, `$2`, … for the arguments, and returns how many rows it wrote; names
 /// in it must already be quoted.
 pub(in crate::pg) fn run_once(sql: &CStr, arguments: &[Argument]) -> u64 {
@@ -352,7 +311,7 @@ pub(in crate::pg) fn run_once(sql: &CStr, arguments: &[Argument]) -> u64 {
     // SQL.
     let plan = unsafe { pg_sys::SPI_prepare(sql.as_ptr(), count, types.as_mut_ptr()) };
     assert!(!plan.is_null(), "could not plan a statement");
-    spi.execute_plan(plan, arguments, 0)
+    spi.execute(plan, arguments, 0)
 }
 
 /// Arguments in the form in which plans take them, palloc'd.

@@ -166,6 +166,11 @@ fn keeps_its_snapshot() -> bool {
     unsafe { pg_sys::XactIsoLevel > pg_sys::XACT_READ_COMMITTED as c_int }
 }
 
+/// Whether it does, and its outcome need not be as if transactions had run one after the other.
+pub fn is_repeatable_read() -> bool {
+    keeps_its_snapshot() && !is_serializable()
+}
+
 /// Whether the outcome must be as if transactions had run one after the other.
 pub fn is_serializable() -> bool {
     // SAFETY: as above.
