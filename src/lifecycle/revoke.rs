@@ -196,22 +196,24 @@ pub fn kill(token: Token, reason: Option<Text>, actor: &Actor) -> Result<bool, E
 
 /// Checks that the death of this child can be remembered for as long as it may take. A child that could work now ends
 /// soon; of others, which end whenever their maker has said, the holder of a token can make and present any number.
+/// While these are counted their parent is locked, so that two sessions do not both take the last place.
 ///
 /// # Errors
 /// 53400 when that many of its parent's are remembered.
 fn leave_room_for(child: &IdentifiedChild) -> Result<(), Error> {
     /// For one token.
     const MOST: i64 = 1000;
-    let snapshot = LatestSnapshot::take();
     let parent = token::find(child.parent).ok_or(TokenError::NotFound(child.parent))?;
-    let kind = kind::find(parent.kind.as_bytes(), &snapshot).ok_or_else(|| KindError::NotFound(parent.kind.shown()))?;
+    let kind = kind::find(parent.kind.as_bytes(), &LatestSnapshot::take())
+        .ok_or_else(|| KindError::NotFound(parent.kind.shown()))?;
     let now = Timestamp::now();
     if has_begun(Some(child.narrowing.begin()), now) && !child.narrowing.is_too_long_for(&kind) {
         return Ok(());
     }
+    token::lock(child.parent)?;
     let soon = now.plus(&kind.max_derived_lifetime).unwrap_or(now);
     let is_full = derived_death::count_ending_after(child.parent, soon, MOST) >= MOST;
-    if is_full && !derived_death::is_recorded(&child.digest, &snapshot) {
+    if is_full && !derived_death::is_recorded(&child.digest, &LatestSnapshot::take()) {
         return Err(TokenError::ManyChildrenRevoked { parent: child.parent, most: MOST }.into());
     }
     Ok(())
