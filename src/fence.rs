@@ -18,6 +18,7 @@ use std::cell::Cell;
 use std::ffi::CStr;
 use std::io;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use std::time::Duration;
 
 use pgrx::PgLogLevel;
 
@@ -29,6 +30,7 @@ use crate::pg::process::wal::{self, Place};
 use crate::pg::process::{database, shared_memory};
 use crate::pg::report::diagnostics;
 use crate::pg::transaction::xact;
+use crate::pg::types::clock::Timestamp;
 use crate::settings;
 use mark::Mark;
 use record::Record;
@@ -201,6 +203,17 @@ fn read(path: &CStr) -> Result<Option<Record>, Refusal> {
     }
 }
 
+/// Where there is no file yet, has it written once this transaction has committed.
+///
+/// # Errors
+/// 55000 when it cannot be written.
+pub fn write_missing_at_commit() -> Result<(), FenceError> {
+    match settings::fence_file() {
+        Some(path) if read(&path)?.is_none() => accept_at_commit().map(|_| ()),
+        _ => Ok(()),
+    }
+}
+
 /// Opens the fence once this transaction has committed, for all of the server: the file then says where this server is
 /// now. In the transaction it is open from now on.
 ///
@@ -221,6 +234,12 @@ pub fn accept_at_commit() -> Result<Option<Record>, FenceError> {
         Err(error) => report(FenceError::Unwritable(error.kind()), PgLogLevel::WARNING),
     });
     Ok(Some(here))
+}
+
+/// For how long this server has had its configuration, and so the setting.
+pub fn guarded_for() -> Duration {
+    let micros = Timestamp::now().micros().saturating_sub(reloaded_at());
+    Duration::from_micros(u64::try_from(micros).unwrap_or_default())
 }
 
 /// How far this server has come, after a record with this counter.

@@ -19,7 +19,7 @@ use crate::settings;
 ///
 /// Call it when what died since the backup is dead here too: after `import_revocations`, or in one transaction with
 /// `revoke_all`. From the commit on it counts for the whole server, with all of its databases, and the file that
-/// `tokenauth.fence_file` names says where this server is. Added in 0.2.0.
+/// `tokenauth.fence_file` names says where this server is; it is also written where it is missing. Added in 0.2.0.
 ///
 /// # Errors
 /// `42501` for anybody but the extension's owner, and even for that under an identity, `25006` as long as the server is
@@ -39,7 +39,10 @@ fn accept_restore(call: Call) -> Result<bool, ErrorReport> {
     refuse_identity()?;
     refuse_all_but_owner(caller)?;
     xact::refuse_read_only(c"tokenauth.accept_restore()");
-    let Some(refusal) = fence::refusal() else { return Ok(false) };
+    let Some(refusal) = fence::refusal() else {
+        fence::write_missing_at_commit()?;
+        return Ok(false);
+    };
     let actor = Actor::application(caller)?;
     let _owner = caller.act_as_owner();
     accept(&refusal, &actor)?;

@@ -32,10 +32,13 @@ pub fn findings() -> Option<Finding> {
         let hint = "Add \"tokenauth\" to shared_preload_libraries and restart the server.";
         return finding("is set, and nobody writes the file: a restored server would not notice that it is one", hint);
     }
-    let written = fs::metadata(path_of(&path)).and_then(|file| file.modified()).ok();
-    let age = |written| SystemTime::now().duration_since(written).unwrap_or_default();
-    if written.is_none_or(|written| age(written) > LATE) {
-        let hint = "The server's log says why; the server's user must be able to write its directory.";
+    let hint = "The server's log says why; the server's user must be able to write its directory.";
+    let Some(written) = fs::metadata(path_of(&path)).and_then(|file| file.modified()).ok() else {
+        return finding("was not written: a restored server would not notice that it is one", hint);
+    };
+    // What was left by a stop some time ago is written again soon after the start.
+    let age = SystemTime::now().duration_since(written).unwrap_or_default().min(fence::guarded_for());
+    if age > LATE {
         return finding("was not written for five minutes: a restored server may not notice that it is one", hint);
     }
     None

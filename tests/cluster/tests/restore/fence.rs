@@ -1,6 +1,7 @@
 //! Whoever goes on where it was is never fenced: after a restart, a crash, a promotion.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
 
 use tokenauth_cluster::contract::{issue, revoke, verdict};
 use tokenauth_cluster::{FAST, Server, rounds, wait_until};
@@ -188,4 +189,24 @@ fn the_file_lies_outside_the_data_directory() {
         assert_eq!(refused(&mut client, "SELECT tokenauth.accept_restore()"), told, "{path}");
         assert!(!server.file("data/fence").exists());
     }
+}
+
+#[test]
+fn whoever_accepts_a_restore_is_told_where_the_file_cannot_be_written() {
+    let (server, mut client) = guarded(&[]);
+    let directory = server.file("elsewhere");
+    let allow = |mode| fs::set_permissions(&directory, Permissions::from_mode(mode)).unwrap();
+    fs::create_dir(&directory).unwrap();
+    allow(0o555);
+    let file = directory.join("fence");
+    server.reconfigure(&[&format!("tokenauth.fence_file = '{}'", file.display())]);
+    let accept = "SELECT tokenauth.accept_restore()";
+    assert_eq!(refused(&mut client, accept), "55000 fence file cannot be written");
+    let found = "SELECT finding FROM tokenauth.doctor(false) WHERE area = 'fence'";
+    let finding: String = client.query_one(found, &[]).unwrap().get(0);
+    assert!(finding.starts_with("was not written: "), "{finding}");
+    allow(0o777);
+    assert!(!client.query_one(accept, &[]).unwrap().get::<_, bool>(0), "it was not fenced");
+    assert!(file.exists());
+    assert!(client.query(found, &[]).unwrap().is_empty());
 }
