@@ -35,38 +35,48 @@ impl<T> BackendLocal<T> {
     }
 }
 
-/// As of a `LocalKey`.
-impl<T> BackendLocal<RefCell<T>> {
-    /// Calls the function with the borrowed value.
-    #[inline]
-    pub fn with_borrow<R>(&'static self, f: impl FnOnce(&T) -> R) -> R {
-        f(&self.0.borrow())
-    }
+/// A cell whose value is borrowed, there from the start or made when it is first asked for.
+pub trait Borrowable {
+    type Value;
 
-    /// Calls the function with the mutably borrowed value.
-    #[inline]
-    pub fn with_borrow_mut<R>(&'static self, f: impl FnOnce(&mut T) -> R) -> R {
-        f(&mut self.0.borrow_mut())
-    }
+    fn cell(&self) -> &RefCell<Self::Value>;
+}
 
-    /// Replaces the value.
-    pub fn set(&'static self, value: T) {
-        self.0.replace(value);
+impl<T> Borrowable for RefCell<T> {
+    type Value = T;
+
+    #[inline]
+    fn cell(&self) -> &RefCell<T> {
+        self
     }
 }
 
-/// As of a `LocalKey`, for a value that is made when it is first asked for.
-impl<T> BackendLocal<LazyCell<RefCell<T>>> {
+impl<T> Borrowable for LazyCell<RefCell<T>> {
+    type Value = T;
+
+    #[inline]
+    fn cell(&self) -> &RefCell<T> {
+        self
+    }
+}
+
+/// As of a `LocalKey`.
+impl<C: Borrowable> BackendLocal<C> {
     /// Calls the function with the borrowed value.
     #[inline]
-    pub fn with_borrow<R>(&'static self, f: impl FnOnce(&T) -> R) -> R {
-        f(&self.0.borrow())
+    pub fn with_borrow<R>(&'static self, f: impl FnOnce(&C::Value) -> R) -> R {
+        f(&self.0.cell().borrow())
     }
 
     /// Calls the function with the mutably borrowed value.
     #[inline]
-    pub fn with_borrow_mut<R>(&'static self, f: impl FnOnce(&mut T) -> R) -> R {
-        f(&mut self.0.borrow_mut())
+    pub fn with_borrow_mut<R>(&'static self, f: impl FnOnce(&mut C::Value) -> R) -> R {
+        f(&mut self.0.cell().borrow_mut())
+    }
+
+    /// Replaces the value.
+    pub fn set(&'static self, value: C::Value) {
+        self.0.cell().replace(value);
     }
 }
 
