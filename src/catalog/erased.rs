@@ -50,7 +50,7 @@ macro_rules! digest_of {
 static IDS: UniqueIndex = UniqueIndex::new(c"erased_id", c"erased_id_pkey", 1);
 
 /// Whether any id may have been erased. Usually none was.
-fn may_be_ids() -> bool {
+pub fn may_be_ids() -> bool {
     exists() && IDS.index().has_entries()
 }
 

@@ -83,7 +83,8 @@ fn complete_until(since: Timestamp) -> Timestamp {
 ///
 /// A mass death covers only tokens issued before it, so those issued after the restore stay alive. Owners that had
 /// become inactive are deactivated, also those of a bound table: the table, itself restored, then differs from them
-/// until the application deactivates them again. A NOTICE counts what does not exist here, such as tokens issued after
+/// until the application deactivates them again. Of principals that have been erased here since, no id and no reason is
+/// written back. A NOTICE counts what does not exist here, such as tokens issued after
 /// the backup.
 ///
 /// # Arguments

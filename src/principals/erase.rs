@@ -29,7 +29,8 @@ use crate::usage;
 ///
 /// # Errors
 /// `22004` for a NULL principal; `42501` for a role that may not make trusted calls and under an identity; `42704` for
-/// an unknown principal; `55000` while a bound table has a row of it, and for one that was erased.
+/// an unknown principal, one that was erased among them; `55000` while a bound table has a row of it, and for the id
+/// that stands for an erased one.
 ///
 /// # Access
 /// `admin`

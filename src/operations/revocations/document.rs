@@ -1,5 +1,6 @@
 //! The document that carries revocations to another copy of the database, parsed before anything uses it.
 
+mod forgotten;
 mod written;
 
 use pgrx::pg_sys;
@@ -14,6 +15,7 @@ use crate::pg::types::clock::Timestamp;
 use crate::pg::types::encoding;
 use crate::pg::types::jsonb::Jsonb;
 use crate::pg::types::text::Text;
+use forgotten::Forgotten;
 use written::{
     Reason, Written, WrittenChild, WrittenCovers, WrittenInactive, WrittenMoment, WrittenOwner, WrittenToken,
 };
@@ -80,6 +82,7 @@ impl Document {
             more: written.more,
             named: Rows::new(c"tokenauth_named", &[(c"id", uuid), (c"principal", text)]),
         };
+        let forgotten = Forgotten::among(&written);
         let reasons = written.reasons;
         let why_died = |reason: Option<Reason>| match reason {
             Some(reason) => prose(Some(reason.among(&reasons)?)),
@@ -87,14 +90,15 @@ impl Document {
         };
         for (index, WrittenToken { id, at, by, reason, deleted }) in numbered(written.tokens) {
             let why = ImportError::Revocation { of: "tokens", index };
-            let row = token(&id).zip(past(&at)).zip(prose(Some(&by))).zip(why_died(reason));
+            let row = token(&id).zip(past(&at)).zip(prose(forgotten.remembered(&by))).zip(why_died(reason));
             let (((id, at), by), reason) = row.ok_or(why)?;
+            let reason = reason.filter(|_| !forgotten.has_owner_of(&id));
             parsed.tokens.put(fields![id, at, by, reason, deleted]);
             parsed.named.put(fields![id, None::<Text>]);
         }
         for (index, WrittenOwner { owner, at, by, reason, covers }) in numbered(written.owners) {
             let why = ImportError::Revocation { of: "owners", index };
-            let row = principal(&owner).zip(past(&at)).zip(prose(Some(&by))).zip(why_died(reason));
+            let row = principal(&owner).zip(past(&at)).zip(prose(forgotten.remembered(&by))).zip(why_died(reason));
             let (((owner, at), by), reason) = row.ok_or(why)?;
             let covers = match covers {
                 WrittenCovers::All => "all",

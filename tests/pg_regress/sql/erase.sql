@@ -131,6 +131,17 @@ DELETE FROM membership;
 SELECT tokenauth.erase('user:bob') > 0 AS changed;
 SELECT needle, place, times FROM unnest('{user:bob}'::text[]) needle, traces(needle);
 
+-- what was exported before brings nothing of it back
+SELECT tokenauth.put_principal('user:gil'), tokenauth.put_principal('user:hal');
+SELECT id AS gils FROM tokenauth.issue('key', 'user:gil', scopes => '{}') \gset
+SELECT id AS hals FROM tokenauth.issue('key', 'user:hal', scopes => '{}') \gset
+SELECT tokenauth.erase('user:gil') > 0 AS changed;
+SELECT tokenauth.import_revocations(jsonb_build_object('version', 1, 'tokens', jsonb_build_array(
+       jsonb_build_object('id', :'gils', 'at', now(), 'by', 'user:gil', 'reason', 'gil left'),
+       jsonb_build_object('id', :'hals', 'at', now(), 'by', 'user:gil', 'reason', 'found by chance')))) AS killed;
+SELECT needle, place, times FROM unnest('{user:gil,gil left}'::text[]) needle, traces(needle);
+SELECT status, revoked_by, revoke_reason FROM tokenauth.tokens WHERE id = :'hals';
+
 -- nobody else's history can be changed
 UPDATE tokenauth.event SET owner = 'user:x';
 \echo :SQLSTATE
