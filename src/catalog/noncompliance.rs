@@ -60,8 +60,9 @@ pub fn find(kind: Option<&Text>, rules: &[Rule], recent: [Argument; 4], beyond: 
         ", m.last_used_at) AS last_needed, ",
         idle_limit!(),
         "          AS idle_limit, k.max_idle, k.name_required, k.max_active_per_owner,
-                    k.lifetime_required OR k.max_lifetime IS NOT NULL AS must_end,
-                    -- The end of the last day; one beyond the calendar is none.
+                    -- A maximum that ends beyond the calendar is none, as for new tokens.
+                    k.lifetime_required OR coalesce(k.max_lifetime <= '7000 years', false) AS must_end,
+                    -- The end of the last day.
                     CASE WHEN k.max_lifetime <= '7000 years'
                          THEN (date_trunc('day', clock_timestamp() AT TIME ZONE 'UTC' + k.max_lifetime)
                                + interval '1 day') AT TIME ZONE 'UTC' END AS latest

@@ -13,6 +13,8 @@ pub enum RuleError {
     OnlyListed(&'static str),
     /// Tokens must end, and the kind does not say when.
     NoLifetime(String),
+    /// As before, since what it says is beyond the calendar.
+    EndlessLifetime(String),
     /// Tokens are not revoked for want of use, since their uses may not be known.
     HeldBack { kind: String, because: String },
 }
@@ -29,6 +31,10 @@ impl RuleError {
             Self::NoLifetime(kind) => {
                 absent(format!("token kind \"{kind}\" has neither max_lifetime nor default_lifetime"))
                     .hint("Set one of them: it says when the tokens are to expire.")
+            }
+            Self::EndlessLifetime(kind) => {
+                invalid(format!("max_lifetime of token kind \"{kind}\" ends beyond the year 9999"))
+                    .hint("Set it, or default_lifetime, to a shorter time: it says when the tokens are to expire.")
             }
             Self::HeldBack { kind, because } => {
                 unready(format!("no token of kind \"{kind}\" is revoked for want of use"))

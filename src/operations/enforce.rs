@@ -1,7 +1,6 @@
 //! `noncompliant` and `enforce`: tokens issued before a rule of their kind was made, and what that rule makes of them.
 
 use pgrx::Uuid;
-use pgrx::datum::Interval;
 use pgrx::prelude::*;
 
 use super::idle_tokens;
@@ -106,7 +105,7 @@ fn noncompliant(
 ///
 /// # Errors
 /// `22004` for a NULL kind, `dry_run` or rule, and where tokens must end and the kind does not say when; `22023` for no
-/// rule, an unknown one, and `name`, which nobody can make up; `42501` for a role that may not make trusted calls and
+/// rule, an unknown one, and `name`, which nobody can make up, and where the kind says a time beyond the year 9999; `42501` for a role that may not make trusted calls and
 /// under an identity; `42704` for an unknown kind.
 ///
 /// # Access
@@ -207,14 +206,19 @@ impl Enforcement {
     /// When tokens are to end that break this rule; `None` if it is about something else.
     ///
     /// # Errors
-    /// 22004 when the kind does not say.
+    /// 22004 when the kind does not say, 22023 when it says a time beyond the year 9999.
     fn end_by(&self, rule: Rule) -> Result<Option<Timestamp>, RuleError> {
         if !matches!(rule, Rule::NoExpiry | Rule::Lifetime) {
             return Ok(None);
         }
-        let lifetime: Option<&Interval> = self.kind.max_lifetime.as_ref().or(self.kind.default_lifetime.as_ref());
-        let end = lifetime.and_then(|lifetime| Timestamp::now().plus(lifetime));
-        end.map(Some).ok_or_else(|| RuleError::NoLifetime(self.name().shown()))
+        let now = Timestamp::now();
+        // One that ends beyond the calendar bounds nothing.
+        let lifetimes = [&self.kind.max_lifetime, &self.kind.default_lifetime];
+        let end = lifetimes.into_iter().flatten().find_map(|lifetime| now.plus(lifetime));
+        end.map(Some).ok_or_else(|| match self.kind.max_lifetime {
+            None => RuleError::NoLifetime(self.name().shown()),
+            Some(_) => RuleError::EndlessLifetime(self.name().shown()),
+        })
     }
 
     fn expire(&self, rule: Rule) -> Result<usize, Error> {

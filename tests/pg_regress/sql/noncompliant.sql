@@ -72,6 +72,19 @@ UPDATE tokenauth.kind SET max_age = NULL WHERE name = 'key';
 -- the kind must say when tokens are to end
 SELECT tokenauth.enforce('key', '{no_expiry}');
 \echo :SQLSTATE
+-- … within the calendar: beyond it, a maximum bounds nothing
+BEGIN;
+UPDATE tokenauth.kind SET max_lifetime = '178000000 years' WHERE name = 'key';
+SELECT h.n, c.rule FROM tokenauth.noncompliant() c JOIN held h ON h.id = c.id ORDER BY h.n;
+SAVEPOINT alone;
+UPDATE tokenauth.kind SET lifetime_required = false WHERE name = 'key';
+SELECT count(*) FROM tokenauth.noncompliant();
+SELECT tokenauth.enforce('key', '{no_expiry}');
+\echo :SQLSTATE
+ROLLBACK TO alone;
+UPDATE tokenauth.kind SET default_lifetime = '30 days' WHERE name = 'key';
+SELECT tokenauth.enforce('key', '{no_expiry}');
+ROLLBACK;
 UPDATE tokenauth.kind SET default_lifetime = '30 days' WHERE name = 'key';
 SELECT tokenauth.enforce('key', '{no_expiry}', dry_run => false);
 SELECT t.expires_at - now() BETWEEN interval '29 days 23 hours' AND interval '30 days' AS thirty FROM tokenauth.tokens t JOIN held h ON h.id = t.id WHERE h.n = 4;
