@@ -469,5 +469,13 @@ CREATE INDEX principal_stopping_idx ON tokenauth.principal (principal)
 
 COMMENT ON INDEX tokenauth.principal_stopping_idx IS 'Finds the principals that may keep tokens of theirs from working: inactive or dropped ones, and those whose tokens died at once';
 
+-- Principals written by hand
+CREATE TRIGGER signal_insert
+    AFTER INSERT ON tokenauth.principal
+    FOR EACH ROW WHEN (NEW.created_at = pg_catalog.now() AND tokenauth.signal_principal('', NEW.principal))
+    EXECUTE FUNCTION tokenauth.signal_change();
+
+COMMENT ON TRIGGER signal_insert ON tokenauth.principal IS 'Has a row that was written by hand know of the deaths of its tokens';
+
 -- Last, since it is for everything that this script has made: nothing of that is granted to anybody.
 SELECT tokenauth.strip_grants();

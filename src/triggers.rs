@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub mod beat;
+mod by_hand;
 pub mod event;
 pub mod invalidation;
 pub mod kind;

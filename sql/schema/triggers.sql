@@ -49,10 +49,17 @@ CREATE TRIGGER signal_row
     FOR EACH ROW EXECUTE FUNCTION tokenauth.signal_change();
 
 -- Of principals and tokens, millions may change at once. A changed row is told by the condition of a row trigger, which
--- is asked right after the change and answers false: the trigger itself, which would be queued for each row, never fires.
+-- is asked right after the change and answers false: the trigger itself, which would be queued for each row, fires only for
+-- what was changed by hand.
 CREATE TRIGGER signal
     BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON tokenauth.principal
     FOR EACH STATEMENT EXECUTE FUNCTION tokenauth.signal_change();
+-- Of a new row nobody caches anything; but one that was written by hand may not know of the deaths of its tokens. What a
+-- dump restores, which is older, does.
+CREATE TRIGGER signal_insert
+    AFTER INSERT ON tokenauth.principal
+    FOR EACH ROW WHEN (NEW.created_at = pg_catalog.now() AND tokenauth.signal_principal('', NEW.principal))
+    EXECUTE FUNCTION tokenauth.signal_change();
 CREATE TRIGGER signal_update
     AFTER UPDATE ON tokenauth.principal
     FOR EACH ROW WHEN (tokenauth.signal_principal(OLD.principal, NEW.principal)) EXECUTE FUNCTION tokenauth.signal_change();
@@ -110,6 +117,7 @@ COMMENT ON TRIGGER signal_row ON tokenauth.derived_death IS 'Makes every backend
 COMMENT ON TRIGGER follow ON tokenauth.heartbeat IS 'Believes no beat once this reader lacks something that the primary has changed';
 COMMENT ON TRIGGER signal_apply ON tokenauth.import IS 'The same for logical apply';
 COMMENT ON TRIGGER signal_row ON tokenauth.kind IS 'Makes every backend drop what it caches of a changed kind and its tokens';
+COMMENT ON TRIGGER signal_insert ON tokenauth.principal IS 'Has a row that was written by hand know of the deaths of its tokens';
 COMMENT ON TRIGGER signal_update ON tokenauth.principal IS 'Makes every backend drop what it caches of a changed row';
 COMMENT ON TRIGGER signal_update ON tokenauth.token IS 'Makes every backend drop what it caches of a changed row';
 COMMENT ON TRIGGER signal_delete ON tokenauth.principal IS 'Makes every backend drop what it caches of a removed row';

@@ -23,7 +23,7 @@ macro_rules! first_of {
     (@ $moment:literal, $($more:literal),+) => { concat!(first_of!(@ $moment), ", ", first_of!(@ $($more),+)) };
 }
 
-/// All that is to be told: `list` and `key`, by which the list is sorted; `moment`, for which it is told; `element`,
+/// All that is to be told, with `recent` events: `list` and `key`, by which the list is sorted; `moment`, for which it is told; `element`,
 /// and `reason`.
 macro_rules! exported_deaths {
     () => {
@@ -44,6 +44,20 @@ macro_rules! exported_deaths {
             ", 'by', m.by, 'covers', m.covers), m.reason
                FROM tokenauth.mass_death m WHERE m.at >= $1
              UNION ALL
+             -- What was removed by hand, and not put there again.
+             SELECT 'tokens', e.token_id::text, e.at, jsonb_build_object('id', e.token_id, 'at', ",
+            utc!("e.at"),
+            ", 'by', 'role:' || e.role), 'removed by hand'
+               FROM recent e
+              WHERE e.event = 'token.removed' AND NOT EXISTS (SELECT FROM tokenauth.token t WHERE t.id = e.token_id)
+             UNION ALL
+             SELECT 'owners', e.owner, e.at, jsonb_build_object('owner', e.owner, 'at', ",
+            utc!("e.at"),
+            ", 'by', 'role:' || e.role, 'covers', 'all'), 'removed by hand'
+               FROM recent e
+              WHERE e.event = 'principal.removed'
+                AND NOT EXISTS (SELECT FROM tokenauth.principal p WHERE p.principal = e.owner)
+             UNION ALL
              SELECT 'disabled', t.id::text, ",
             first_of!("t.disabled_at", "t.learned_at"),
             ", jsonb_build_object('id', t.id, 'at', ",
@@ -59,8 +73,8 @@ macro_rules! exported_deaths {
             "), NULL
                FROM tokenauth.token t
                LEFT JOIN (SELECT e.token_id, min(e.at) AS at
-                            FROM tokenauth.event e
-                           WHERE e.id >= $2 AND e.at >= $1 AND e.event IN ('token.rotated', 'token.edited')
+                            FROM recent e
+                           WHERE e.event IN ('token.rotated', 'token.edited')
                            GROUP BY e.token_id) e ON e.token_id = t.id
               WHERE t.revoked_at IS NULL AND t.expires_at IS NOT NULL AND (e.at IS NOT NULL OR t.learned_at >= $1)
              UNION ALL
@@ -120,7 +134,12 @@ macro_rules! list {
 macro_rules! document {
     ($more:expr) => {
         concat!(
-            "WITH told AS (",
+            "WITH recent AS MATERIALIZED (
+                 SELECT e.token_id, e.owner, e.event, e.at, e.role
+                   FROM tokenauth.event e
+                  WHERE e.id >= $2 AND e.at >= $1
+                    AND e.event IN ('token.rotated', 'token.edited', 'token.removed', 'principal.removed')),
+             told AS (",
             exported_deaths!(),
             $more,
             "),

@@ -36,7 +36,8 @@ pub fn row_key(name: &[u8]) -> RowKey {
 }
 
 /// Columns, in the order of the table.
-mod column {
+pub mod column {
+    pub const PRINCIPAL: usize = 1;
     pub const ACTIVE: usize = 2;
     pub const EPOCH: usize = 3;
     pub const ALL_DEAD_BEFORE: usize = 4;
@@ -265,6 +266,30 @@ macro_rules! past_of {
 }
 pub(crate) use past_of;
 
+/// Has a row that was written by hand know of what is remembered of its epochs.
+pub fn keep_epochs(name: &Text) {
+    static KEEP: Statement = Statement::by_key(concat!(
+        "UPDATE tokenauth.principal p
+            SET epoch = greatest(p.epoch, past.epoch),
+                all_dead_before_epoch = greatest(p.all_dead_before_epoch, past.all_dead),
+                revocable_dead_before_epoch = greatest(p.revocable_dead_before_epoch, past.revocable_dead)
+           FROM ",
+        past_of!("$1", "true"),
+        " WHERE p.principal = $1
+            AND (p.epoch < past.epoch OR p.all_dead_before_epoch < past.all_dead
+                 OR p.revocable_dead_before_epoch < past.revocable_dead)"
+    ))
+    .repeated();
+    KEEP.run(arguments![name.clone()]);
+}
+
+/// Whether a row knows of fewer deaths than another.
+pub fn is_behind(row: &Row, other: &Row) -> bool {
+    [column::EPOCH, column::ALL_DEAD_BEFORE, column::REVOCABLE_DEAD_BEFORE]
+        .iter()
+        .any(|&column| row.required::<i32>(column) < other.required(column))
+}
+
 /// Which tokens of an owner a mass death covers.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Covers {
@@ -276,13 +301,24 @@ pub enum Covers {
 
 /// Begins a new epoch of a principal locked with [`Hold::Alone`]: the tokens issued to it before are dead from now on.
 pub fn begin_epoch(name: &PrincipalName, covers: Covers, by: Text, reason: Option<&Text>) {
-    // After the last that is remembered, should the row have been deleted and written again by hand.
+    // After the last that is remembered, and the last in which a token was issued, should the row have been deleted and
+    // written again by hand. The index has that of a token at the end of each of four ranges.
     static BEGIN: Statement = Statement::by_key(
         "WITH begun AS (
              UPDATE tokenauth.principal p
                 SET (epoch, all_dead_before_epoch, revocable_dead_before_epoch) = (
                     SELECT next, CASE WHEN $2 = 'all' THEN next ELSE p.all_dead_before_epoch END, next
-                      FROM (SELECT 1 + greatest(p.epoch, max(m.epoch))::integer AS next
+                      FROM (SELECT 1 + greatest(p.epoch, max(m.epoch), (
+                                       SELECT max(last.owner_epoch)
+                                         FROM (VALUES (false, false), (false, true), (true, false), (true, true))
+                                                  range (crowded, dies_with_owner)
+                                        CROSS JOIN LATERAL (
+                                              SELECT t.owner_epoch
+                                                FROM tokenauth.token t
+                                               WHERE t.owner = $1 AND t.crowded = range.crowded
+                                                 AND t.dies_with_owner = range.dies_with_owner
+                                               ORDER BY t.owner_epoch DESC
+                                               LIMIT 1) last))::integer AS next
                               FROM tokenauth.mass_death m WHERE m.owner = p.principal) n)
               WHERE p.principal = $1
              RETURNING p.principal, p.epoch)

@@ -35,7 +35,8 @@ use document::Document;
 ///
 /// The document has tokens revoked or deleted, mass deaths of the tokens of an owner, and owners deactivated, here or
 /// brought by an import; also tokens disabled, expiries of tokens edited or rotated, and, from 0.2.0 on, derived tokens
-/// revoked by themselves, by the digests of their texts. Narrowed scopes and networks are not in it.
+/// revoked by themselves, by the digests of their texts, and tokens and principals whose rows somebody has deleted by
+/// hand. Narrowed scopes and networks are not in it.
 ///
 /// Exports that go on from the moment `until` of the one before miss nothing, so it lies before the begin of every
 /// transaction that is about to kill something. A standby does not know of those: there it is `since`. If there is

@@ -2,22 +2,22 @@
 //!
 //! Of principals and tokens millions may change in one statement, where a row trigger would queue an event for each
 //! row, or lock each row a second time. So the functions that tell such a row are the conditions of triggers: the
-//! server asks them right after it has changed the row, in the statement, and since they answer false, queues nothing.
+//! server asks them right after it has changed the row, in the statement, and queues nothing where they answer false: where
+//! a function of ours has changed it. What somebody has changed by hand is queued (`by_hand`).
 
 use pgrx::prelude::*;
 
-use super::beat;
+use super::{beat, by_hand};
 use crate::arguments::caller::{Caller, refuse_on_reader};
 use crate::catalog::import::BY_ALGORITHM;
 use crate::catalog::{counting, derived_death, heartbeat, kind, principal, token};
 use crate::error::{ErrorReport, ReplicationError};
 use crate::pg::function::call::Call;
 use crate::pg::function::trigger::{RowChange, TriggerAnswer, TriggerCall, TriggerTuple};
-use crate::pg::process::background_worker;
 use crate::pg::roles::role;
 use crate::pg::scan::invalidation;
 use crate::pg::scan::row_key::RowKey;
-use crate::pg::transaction::acting_as::{is_ours, is_switched};
+use crate::pg::transaction::acting_as::is_switched;
 use crate::pg::transaction::{row_changes, xact};
 use crate::pg::types::text::Text;
 
@@ -29,8 +29,9 @@ use crate::pg::types::text::Text;
 ///
 /// On a reader it refuses every change but those of its subscription. A change by hand is awaited as one that narrows.
 ///
-/// AFTER UPDATE OR DELETE of a row of `kind`: makes every backend drop what it caches of it. Of another row, should one
-/// of the functions below ever let it fire: all that it caches.
+/// AFTER UPDATE OR DELETE of a row of `kind`: makes every backend drop what it caches of it. After a row of `token` or
+/// `principal` that somebody has written by hand, which the functions below let through: records that it was removed,
+/// and has a principal know of the deaths of its tokens.
 ///
 /// BEFORE UPDATE of the row of `heartbeat` while a subscription applies it: leaves it as it is, and records why, once
 /// this reader lacks something that its primary has changed.
@@ -41,6 +42,14 @@ use crate::pg::types::text::Text;
 fn signal_change(call: TriggerCall) -> Result<TriggerAnswer, ErrorReport> {
     refuse_on_reader_unless_updating()?;
     await_change_by_hand(&call);
+    if let Some(change) = call.row_change(&token::BY_ID) {
+        by_hand::token_changed(&change)?;
+        return Ok(TriggerAnswer::nothing());
+    }
+    if let Some(change) = call.row_change(&principal::BY_NAME) {
+        by_hand::principal_changed(&change)?;
+        return Ok(TriggerAnswer::nothing());
+    }
     let name = |row: &TriggerTuple| kind::row_key(row.row().required::<Text>(kind::column::NAME).as_bytes());
     match call.row_change(&kind::BY_NAME) {
         Some(RowChange::Update { old, new }) => signal(name(&old), name(&new)),
@@ -138,7 +147,7 @@ fn await_change_by_hand(call: &TriggerCall) {
 }
 
 fn await_by_hand() {
-    if !is_ours() && !background_worker::is_applying() {
+    if by_hand::is_by_hand() {
         xact::mark_narrowing();
     }
 }
@@ -151,7 +160,7 @@ fn refuse_on_reader_unless_updating() -> Result<(), ReplicationError> {
 /// Internal: tells that a token has changed.
 ///
 /// The condition of a trigger on `tokenauth.token`: makes every backend drop what it caches of the row, and returns
-/// false.
+/// whether somebody has changed it by hand.
 ///
 /// # Arguments
 /// - `was`: the row's lookup before the change
@@ -166,23 +175,27 @@ fn signal_token(call: Call, was: i64, becomes: i64) -> Result<bool, ErrorReport>
 
 /// Internal: tells that a principal has changed.
 ///
-/// The condition of a trigger on `tokenauth.principal`: as `signal_token`.
+/// The condition of a trigger on `tokenauth.principal`: as `signal_token`. Of a new row nobody caches anything.
 ///
 /// # Arguments
-/// - `was`: the principal before the change
+/// - `was`: the principal before the change; empty for a new row
 /// - `becomes`: the principal after the change
 ///
 /// # Access
 /// none
 #[pg_extern(schema = "tokenauth", volatile, strict, parallel_unsafe)]
 fn signal_principal(call: Call, was: Text, becomes: Text) -> Result<bool, ErrorReport> {
+    if was.is_empty() {
+        Caller::enter(call)?;
+        return Ok(by_hand::is_by_hand());
+    }
     signal_row(call, principal::row_key(was.as_bytes()), principal::row_key(becomes.as_bytes()))
 }
 
 fn signal_row(call: Call, was: RowKey, becomes: RowKey) -> Result<bool, ErrorReport> {
     Caller::enter(call)?;
     signal(was, becomes);
-    Ok(false)
+    Ok(by_hand::is_by_hand())
 }
 
 fn signal(was: RowKey, becomes: RowKey) {

@@ -34,7 +34,8 @@ fn absent() -> Vec<Finding> {
     })
 }
 
-/// Principals whose rows say less than the deaths that are recorded.
+/// Principals whose rows say less than the deaths that are recorded, or than the tokens that were issued to them: these
+/// tell it too once a purge has removed the records of the deaths before.
 fn behind() -> Vec<Finding> {
     static FIND: Statement = Statement::of_all(
         "SELECT p.principal
@@ -42,7 +43,12 @@ fn behind() -> Vec<Finding> {
            JOIN (SELECT owner, max(epoch) AS last, max(epoch) FILTER (WHERE covers = 'all') AS last_of_all
                    FROM tokenauth.mass_death GROUP BY owner) m ON m.owner = p.principal
           WHERE m.last > least(p.epoch, p.revocable_dead_before_epoch) OR m.last_of_all > p.all_dead_before_epoch
-          ORDER BY p.principal
+          UNION
+         SELECT p.principal
+           FROM tokenauth.principal p
+           JOIN (SELECT owner, max(owner_epoch) AS last FROM tokenauth.token GROUP BY owner) t ON t.owner = p.principal
+          WHERE t.last > p.epoch
+          ORDER BY principal
           LIMIT $1",
     );
     FIND.all(arguments![MOST_SHOWN], |row| Finding {

@@ -120,13 +120,14 @@ fn altered_triggers() -> Vec<Finding> {
                         ('key', 'guard_copied', 'A'), ('heartbeat', 'guard_copied', 'A'),
                         ('usage_batch', 'guard_copied', 'A'), ('event', 'guard_copied', 'A'),
                         ('kind', 'signal_row', 'A'),
+                        ('principal', 'signal_insert', 'O'),
                         ('principal', 'signal_update', 'A'), ('principal', 'signal_delete', 'A'),
                         ('token', 'signal_update', 'A'), ('token', 'signal_delete', 'A')) w (on_table, name, enabled)
            JOIN pg_class c ON c.relname = w.on_table AND c.relnamespace = 'tokenauth'::regnamespace
            LEFT JOIN pg_trigger t ON t.tgrelid = c.oid AND t.tgname = w.name AND NOT t.tgisinternal
           WHERE t.tgenabled IS DISTINCT FROM w.enabled::\"char\"
-            -- Releases before 0.2.0 do not have it.
-            AND (w.name <> 'guard_copied' OR to_regprocedure('tokenauth.guard_copied()') IS NOT NULL)
+            -- Releases before 0.2.0 do not have them.
+            AND (w.name NOT IN ('guard_copied', 'signal_insert') OR to_regprocedure('tokenauth.guard_copied()') IS NOT NULL)
           ORDER BY 1",
     );
     FIND.all(&[], |row| Finding {

@@ -79,11 +79,53 @@ UPDATE person SET id = id - 10;
 SELECT verdicts(:'one', :'two');
 SELECT * FROM found;
 
--- who writes the row by hand is told, and can kill what has come back
+-- a row that is written by hand knows as much
 DELETE FROM tokenauth.principal WHERE principal = 'user:1';
 INSERT INTO tokenauth.principal (principal) VALUES ('user:1');
 SELECT verdicts(:'alive');
 SELECT * FROM found;
-SELECT tokenauth.revoke_all('user:1');
-SELECT verdicts(:'alive');
+SELECT token AS later FROM tokenauth.issue('key', 'user:1', scopes => '{}') \gset
+UPDATE tokenauth.principal SET epoch = 0, all_dead_before_epoch = 0, revocable_dead_before_epoch = 0 WHERE principal = 'user:1';
+UPDATE tokenauth.principal SET principal = 'user:3' WHERE principal = 'user:1';
+UPDATE tokenauth.principal SET principal = 'user:1', epoch = 0, all_dead_before_epoch = 0, revocable_dead_before_epoch = 0 WHERE principal = 'user:3';
+SELECT verdicts(:'alive', :'later');
 SELECT * FROM found;
+SELECT tokenauth.revoke_all('user:1');
+SELECT verdicts(:'alive', :'later');
+
+-- … unless it passes for one that is restored: that is told, and what has come back can be killed
+DELETE FROM tokenauth.principal WHERE principal = 'user:1';
+INSERT INTO tokenauth.principal (principal, created_at) VALUES ('user:1', now() - interval '1 day');
+SELECT verdicts(:'alive', :'later');
+SELECT * FROM found;
+SELECT tokenauth.revoke_all('user:1');
+SELECT verdicts(:'alive', :'later');
+SELECT * FROM found;
+-- … also where only tokens tell that there were other epochs
+SELECT token AS newest FROM tokenauth.issue('key', 'user:1', scopes => '{}') \gset
+DELETE FROM tokenauth.mass_death WHERE owner = 'user:1';
+DELETE FROM tokenauth.principal WHERE principal = 'user:1';
+INSERT INTO tokenauth.principal (principal, created_at) VALUES ('user:1', now() - interval '1 day');
+SELECT * FROM found;
+SELECT tokenauth.deactivate('user:1'), tokenauth.activate('user:1');
+SELECT verdicts(:'newest');
+SELECT * FROM found;
+
+-- history tells what was removed by hand, and so does an export, unless it is there again
+SELECT token AS gone, id AS gone_id FROM tokenauth.issue('key', 'user:1', scopes => '{}') \gset
+SELECT token AS kept, id AS kept_id FROM tokenauth.issue('key', 'user:1', scopes => '{}') \gset
+CREATE TABLE backup AS SELECT * FROM tokenauth.token WHERE id IN (:'gone_id', :'kept_id');
+SELECT clock_timestamp() AS since \gset
+DELETE FROM tokenauth.token WHERE id IN (:'gone_id', :'kept_id');
+INSERT INTO tokenauth.token SELECT * FROM backup WHERE id = :'kept_id';
+DELETE FROM tokenauth.principal WHERE principal = 'person:3';
+SELECT event, kind, owner, role = current_user AS by_me, count(*) FROM tokenauth.events WHERE at >= :'since' GROUP BY 1, 2, 3, 4 ORDER BY 1;
+SELECT tokenauth.export_revocations(:'since') AS revocations \gset
+SELECT value ->> 'id' = :'gone_id' AS gone, value ->> 'by' = 'role:' || current_user AS by_me, value ->> 'reason' AS reason
+  FROM jsonb_array_elements(:'revocations'::jsonb -> 'tokens');
+SELECT value ->> 'owner' AS owner, value ->> 'covers' AS covers FROM jsonb_array_elements(:'revocations'::jsonb -> 'owners');
+-- … so that they are dead where they were restored
+INSERT INTO tokenauth.token SELECT * FROM backup WHERE id = :'gone_id';
+SELECT verdicts(:'gone', :'kept');
+SELECT tokenauth.import_revocations(:'revocations');
+SELECT verdicts(:'gone', :'kept');
