@@ -86,8 +86,8 @@ impl PrincipalName {
 /// 22023 when it is too long, or somebody has pasted a token into it, which every list and event would show.
 pub fn for_people(what: &'static str, text: Option<Text>, most: usize) -> Result<Option<Text>, ArgumentError> {
     match bounded(what, text, most)? {
-        Some(text) if embedded::contains(text.as_bytes()) => Err(ArgumentError::HoldsToken(what)),
-        text => Ok(text),
+        Some(text) => refuse_tokens(what, [text.as_bytes()].into_iter()).map(|()| Some(text)),
+        None => Ok(None),
     }
 }
 
@@ -115,8 +115,8 @@ pub fn metadata(document: Option<Jsonb>) -> Result<Option<Jsonb>, ArgumentError>
             Err(ArgumentError::TooLong { what: "metadata", most: MOST_PROSE })
         }
         Some(document) if !document.is_object() => Err(ArgumentError::Metadata),
-        Some(document) if embedded::contains(document.as_bytes()) => Err(ArgumentError::HoldsToken("metadata")),
-        document => Ok(document),
+        Some(document) => refuse_tokens("metadata", [document.as_bytes()].into_iter()).map(|()| Some(document)),
+        None => Ok(None),
     }
 }
 
@@ -138,7 +138,28 @@ pub fn elements<'a>(of: &'static str, array: &'a TextArray) -> Result<Vec<&'a [u
         .collect()
 }
 
+/// Parses a list of scopes that is kept.
+///
+/// # Errors
+/// As [`scopes`]; 22023 too when somebody has pasted a token into it, which every list and event would show.
+pub fn kept_scopes(of: &'static str, array: &TextArray) -> Result<Scopes, ArgumentError> {
+    let scopes = scopes(of, array)?;
+    refuse_tokens(of, scopes.iter().map(str::as_bytes))?;
+    Ok(scopes)
+}
+
+/// Checks that none of these texts has a token in it.
+///
+/// # Errors
+/// 22023 when one has.
+pub fn refuse_tokens<'a>(of: &'static str, mut texts: impl Iterator<Item = &'a [u8]>) -> Result<(), ArgumentError> {
+    if texts.any(embedded::contains) { Err(ArgumentError::HoldsToken(of)) } else { Ok(()) }
+}
+
 /// Parses a list of scopes.
+///
+/// # Errors
+/// 22004 for a NULL in it, 22023 when it is malformed.
 pub fn scopes(of: &'static str, array: &TextArray) -> Result<Scopes, ArgumentError> {
     if array.elements() == Err(Unlisted::TooMany) {
         return Err(ArgumentError::Scopes { of, why: ScopesError::TooMany });
@@ -146,11 +167,35 @@ pub fn scopes(of: &'static str, array: &TextArray) -> Result<Scopes, ArgumentErr
     Scopes::parse(elements(of, array)?).map_err(|why| ArgumentError::Scopes { of, why })
 }
 
+/// Parses a list of scopes that an application's table has; one with a token in it is left out: whoever is to be
+/// deactivated must be, whatever else the row says.
+///
+/// # Errors
+/// As [`scopes`].
+pub fn scopes_without_tokens(of: &'static str, array: &TextArray) -> Result<TextArray, ArgumentError> {
+    Ok(scopes(of, array)?.iter().filter(|scope| !embedded::contains(scope.as_bytes())).collect())
+}
+
+/// As [`data_scopes`], for those that an application's table has; with a token in them they allow nothing.
+///
+/// # Errors
+/// 22023 when they are malformed or too long.
+pub fn data_scopes_without_tokens(document: &Jsonb) -> Result<DataScopes, ArgumentError> {
+    match data_scopes(document) {
+        Err(ArgumentError::HoldsToken(_)) => Ok(DataScopes::nothing()),
+        parsed => parsed,
+    }
+}
+
 /// Parses data scopes.
+///
+/// # Errors
+/// 22023 when they are malformed, too long, or somebody has pasted a token into them.
 pub fn data_scopes(document: &Jsonb) -> Result<DataScopes, ArgumentError> {
     if document.len() > MOST_DATA_SCOPES {
         return Err(ArgumentError::TooLong { what: "data_scopes", most: MOST_DATA_SCOPES });
     }
+    refuse_tokens("data_scopes", [document.as_bytes()].into_iter())?;
     DataScopes::parse(&document.value()).map_err(ArgumentError::DataScopes)
 }
 

@@ -38,6 +38,7 @@ pub fn row_key(name: &[u8]) -> RowKey {
 pub mod column {
     pub const NAME: usize = 1;
     pub const PREFIX: usize = 2;
+    pub const DESCRIPTION: usize = 3;
     pub const OWNER_TYPES: usize = 4;
     pub const PERMISSION_MODE: usize = 5;
     pub const CEILING: usize = 6;

@@ -1,6 +1,7 @@
 //! What is wrong with what comes from elsewhere: an older system, another server, a standby.
 
 use super::parts::{ErrorParts, invalid, unready};
+use crate::token::embedded::masked;
 
 /// Something cannot be imported.
 #[derive(Debug)]
@@ -26,7 +27,7 @@ impl ImportError {
         match self {
             Self::HintIsToken => invalid("hint must not be the token itself").detail("Lists and events show hints."),
             Self::OlderTables(algorithm) => {
-                unready(format!("digests of algorithm \"{algorithm}\" cannot be stored in this database yet"))
+                unready(format!("digests of algorithm \"{}\" cannot be stored in this database yet", masked(algorithm)))
                     .hint("ALTER EXTENSION tokenauth UPDATE brings its tables up to the library's version.")
             }
             Self::CreatedLater => invalid("created_at must not be in the future"),

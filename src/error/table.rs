@@ -4,6 +4,7 @@ use pgrx::PgSqlErrorCode;
 
 use super::parts::{ErrorParts, denied, unknown};
 use crate::model::bound_to::BoundTo;
+use crate::token::remains;
 
 /// A table cannot be bound, unbound or read.
 #[derive(Debug)]
@@ -30,7 +31,7 @@ impl TableError {
             Self::NotFound => ErrorParts::new(PgSqlErrorCode::ERRCODE_UNDEFINED_TABLE, "source does not exist"),
             Self::NoSuchColumn(column) => ErrorParts::new(
                 PgSqlErrorCode::ERRCODE_UNDEFINED_COLUMN,
-                format!("column \"{column}\" of source does not exist"),
+                format!("column \"{}\" of source does not exist", remains::masked(column)),
             ),
             Self::NoText { column, column_type } => ErrorParts::new(
                 PgSqlErrorCode::ERRCODE_DATATYPE_MISMATCH,

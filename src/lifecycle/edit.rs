@@ -77,7 +77,7 @@ fn edit(
     let edit = Edit {
         name: arguments::for_people("name", name, MOST_NAME)?,
         description: arguments::for_people("description", description, MOST_PROSE)?,
-        scopes: scopes.map(|scopes| arguments::scopes("scopes", &scopes)).transpose()?,
+        scopes: scopes.map(|scopes| arguments::kept_scopes("scopes", &scopes)).transpose()?,
         data_scopes: data_scopes.as_ref().map(arguments::data_scopes).transpose()?,
         expiry: Expiry::asked(expires_in, expires_at)?,
         networks: networks.as_ref().map(arguments::networks).transpose()?,

@@ -92,7 +92,7 @@ fn import(
         Err(ImportError::HintIsToken)?;
     }
     let TakenOver { algorithm, digest, .. } = taken_over;
-    let chosen = scopes.map(|scopes| arguments::scopes("scopes", &scopes)).transpose()?;
+    let chosen = scopes.map(|scopes| arguments::kept_scopes("scopes", &scopes)).transpose()?;
     let metadata = arguments::metadata(metadata)?.filter(|metadata| !metadata.is_empty_object());
     let asked = Expiry::asked(None, expires_at)?;
 

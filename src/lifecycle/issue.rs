@@ -64,7 +64,7 @@ fn issue(
     let name = arguments::for_people("name", name, MOST_NAME)?.filter(|name| !name.is_empty());
     let description =
         arguments::for_people("description", description, MOST_PROSE)?.filter(|description| !description.is_empty());
-    let chosen = scopes.map(|scopes| arguments::scopes("scopes", &scopes)).transpose()?;
+    let chosen = scopes.map(|scopes| arguments::kept_scopes("scopes", &scopes)).transpose()?;
     let chosen_data = data_scopes.as_ref().map(arguments::data_scopes).transpose()?;
     let networks = networks.as_ref().map(arguments::networks).transpose()?;
     if networks.as_ref().is_some_and(TextArray::is_empty) {

@@ -29,7 +29,7 @@ use crate::usage;
 /// - `name`: the name of the publication
 ///
 /// # Errors
-/// `22004` for NULL, `22023` for a name that is empty or too long, `42501` for anybody but the extension's owner, for
+/// `22004` for NULL, `22023` for a name that is empty, too long or has a token in it, `42501` for anybody but the extension's owner, for
 /// whoever may not create publications in the database, and under an identity, `25006` on a reader, `55000` when the
 /// library is not preloaded, or the publication of this name publishes all tables, or some that are not the
 /// extension's.
@@ -47,6 +47,7 @@ fn make_publication(call: Call, name: default!(Option<Text>, "'tokenauth'")) -> 
     let _path = GucScope::set(&[SEARCH_PATH]);
     refuse_identity()?;
     let name = publication_name(arguments::given("name", name)?)?;
+    arguments::refuse_tokens("name", [name.as_bytes()].into_iter())?;
     refuse_all_but_owner(caller)?;
     if !usage::is_preloaded() {
         Err(ServerError::NotPreloaded("make_publication"))?;

@@ -50,7 +50,7 @@ fn add_member(
     let actor = Actor::application(caller)?;
     let _owner = caller.act_as_owner();
     let (org, member) = parties(org, member)?;
-    let permissions = arguments::scopes("permissions", &arguments::given("permissions", permissions)?)?;
+    let permissions = arguments::kept_scopes("permissions", &arguments::given("permissions", permissions)?)?;
     let is_member = member::lock(&org, &member, Hold::Look).is_some();
     refuse_membership(is_member)?;
     // Taking a permission away is as urgent as revoking.

@@ -31,8 +31,8 @@ use crate::pg::types::text::Text;
 /// - `display_name`: for people
 ///
 /// # Errors
-/// `22004` for a NULL principal, `22023` for a malformed principal, permission or data scope, `55000` for a field that
-/// a bound table supplies and for the id of an erased principal, the former one and the one that stands for it.
+/// `22004` for a NULL principal, `22023` for a malformed principal, permission or data scope, and for a token in one of
+/// them or in the display name, `55000` for a field that a bound table supplies and for the id of an erased principal, the former one and the one that stands for it.
 ///
 /// # Access
 /// `manage`
@@ -56,7 +56,7 @@ fn put_principal(
     let actor = Actor::application(caller)?;
     let _owner = caller.act_as_owner();
     let name = PrincipalName::given("principal", principal)?;
-    let permissions = permissions.map(|held| arguments::scopes("permissions", &held)).transpose()?;
+    let permissions = permissions.map(|held| arguments::kept_scopes("permissions", &held)).transpose()?;
     let data_scopes = data_scopes.as_ref().map(arguments::data_scopes).transpose()?;
     if name.is_erased() {
         Err(PrincipalError::Erased)?;
@@ -131,6 +131,7 @@ impl Put {
             if let Some(found) = lock(name, Hold::Alone) {
                 break found;
             }
+            arguments::refuse_tokens("principal", [name.as_bytes()].into_iter())?;
             if INSERT.run(&values(&self)) == 1 {
                 // Asked afterwards: whoever erases it from now on waits for this row.
                 if erased::is_id(&name.text()) {

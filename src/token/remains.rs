@@ -42,6 +42,14 @@ pub fn mask_in_place(text: &mut [u8], lines: Lines) -> usize {
     masked
 }
 
+/// A name with what remains of tokens hidden: the server cuts what is longer.
+pub fn masked(name: &str) -> String {
+    let mut bytes = name.as_bytes().to_vec();
+    mask_in_place(&mut bytes, if name.len() < NAME { Lines::Whole } else { Lines::Cut });
+    // Only ASCII bytes were overwritten, with ASCII.
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
 /// Whether anything remains in the text of tokens that were not cut.
 pub fn contains(text: &[u8]) -> bool {
     next(text, 0, Lines::Whole).is_some()

@@ -15,7 +15,6 @@ use crate::pg::types::jsonb::Jsonb;
 use crate::pg::types::text::{Plaintext, PresentedText, Text};
 use crate::token::Presented;
 use crate::token::derived::{Caveats, DerivedText};
-use crate::token::embedded;
 
 /// Derives from a token another one, which works for a short time and grants no more.
 ///
@@ -92,7 +91,7 @@ fn lifetime(length: &Interval) -> Result<(i64, i64), Error> {
 }
 
 fn scopes_of(list: &TextArray) -> Result<Vec<String>, Error> {
-    Ok(arguments::scopes("scopes", list)?.iter().map(str::to_owned).collect())
+    Ok(arguments::kept_scopes("scopes", list)?.iter().map(str::to_owned).collect())
 }
 
 fn networks_of(list: &TextArray) -> Result<Vec<String>, Error> {
@@ -125,5 +124,6 @@ fn dimensions_of(document: &Jsonb) -> Result<Vec<(String, Vec<String>)>, Error> 
 fn label_of(label: Text) -> Result<String, Error> {
     let readable = encoding::utf8(label.as_bytes()).filter(|label| Caveats::is_label(label));
     let readable = readable.ok_or(DeriveError::Label)?;
-    if embedded::contains(readable.as_bytes()) { Err(ArgumentError::HoldsToken("label").into()) } else { Ok(readable) }
+    arguments::refuse_tokens("label", [readable.as_bytes()].into_iter())?;
+    Ok(readable)
 }

@@ -15,6 +15,7 @@ use serde_json::Value;
 use super::memory::{copied, expect_room};
 use super::{encoding, varlena};
 use crate::pg::report::diagnostics::Watch;
+use crate::token::embedded;
 
 /// A `jsonb` value in its text form, in the server encoding.
 #[derive(PartialEq, Eq)]
@@ -53,6 +54,12 @@ impl Jsonb {
     /// Its text, in the server encoding.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
+    }
+
+    /// With every token in it hidden except for its hint, as in a text.
+    pub fn masked(mut self) -> Self {
+        embedded::mask_in_place(&mut self.0);
+        self
     }
 
     /// From its text, in the server encoding.

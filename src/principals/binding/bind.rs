@@ -42,7 +42,8 @@ use crate::pg::types::text::Text;
 /// - `state_reason`: gives why it is inactive
 ///
 /// # Errors
-/// `22004` for a NULL source, type or id, or a row whose id is NULL; `42501` for anybody but the owner of the table;
+/// `22004` for a NULL source, type or id, or a row whose id is NULL; `22023` for an expression or an id with a token in
+/// it; `42501` for anybody but the owner of the table;
 /// `42601` for what is not an expression; `42710` when the type or the table is bound already; `0A000` for views,
 /// foreign, temporary and unlogged tables, partitions and inheritance; `21000` when several rows are the same
 /// principal.
@@ -142,6 +143,7 @@ fn bind(
     // Even whether a text is an expression may depend on settings.
     let _settled = settled();
     let definition = define()?;
+    definition.refuse_tokens()?;
     let source = Source::bindable(source, command, |source| installed::lock_to_replace(source, &definition))?;
     lock_bindings();
     lock(definition.to(), Supply::Bind);

@@ -41,6 +41,7 @@ use std::ffi::CStr;
 use pgrx::pg_sys;
 
 use super::Supplied;
+use crate::error::ArgumentError;
 use crate::model::bound_to::{BoundTo, Subject};
 use crate::model::principal_name::PrincipalName;
 use crate::pg::sql::rows::{Reader, Rows};
@@ -50,6 +51,7 @@ use crate::pg::types::array::TextArray;
 use crate::pg::types::jsonb::Jsonb;
 use crate::pg::types::row::Row;
 use crate::pg::types::text::Text;
+use crate::token::embedded;
 
 /// The wanted state of a principal or a membership. A field not supplied by the binding is `None` and stays as it is.
 pub struct WantedState {
@@ -71,6 +73,8 @@ pub struct Changes {
     inactive: bool,
     /// Whether some row is inactive now and was active before, or may have been.
     deactivated: bool,
+    /// Whether the id of some row has a token in it.
+    names_token: bool,
 }
 
 /// The principals or memberships that the changes concern.
@@ -129,6 +133,7 @@ impl Changes {
             affected: Affected::Nobody,
             inactive: false,
             deactivated: false,
+            names_token: false,
         }
     }
 
@@ -144,6 +149,7 @@ impl Changes {
         let is_inactive = put.active == Some(false);
         self.inactive |= is_inactive;
         self.deactivated |= is_inactive && was_active != Some(false);
+        self.names_token |= embedded::contains(subject.principal.as_bytes());
         let place = i64::try_from(self.put.len()).unwrap_or(i64::MAX);
         self.put.put(fields![
             subject.principal.text(),
@@ -155,6 +161,15 @@ impl Changes {
             put.display_name,
             put.state_reason,
         ]);
+    }
+
+    /// Checks that no principal was created with a token in its id. One that exists may have been put by a release that
+    /// did not look, and must not live for that.
+    ///
+    /// # Errors
+    /// 22023 when one may have been.
+    fn refuse_tokens(&self, created: u64) -> Result<(), ArgumentError> {
+        if self.names_token && created > 0 { Err(ArgumentError::HoldsToken("id")) } else { Ok(()) }
     }
 
     /// Adds a subject that no longer has a row.

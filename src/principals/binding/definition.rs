@@ -4,7 +4,7 @@
 use std::array;
 
 use super::Supplied;
-use crate::arguments::bounded;
+use crate::arguments::{bounded, refuse_tokens};
 use crate::error::{ArgumentError, BindingError, Error};
 use crate::model::bound_to::BoundTo;
 use crate::model::principal_name::PrincipalName;
@@ -103,6 +103,16 @@ impl Definition {
             }
             _ => Err(BindingError::TriggerArguments.into()),
         }
+    }
+
+    /// Checks that no expression has a token in it: triggers, dumps and errors would show it.
+    ///
+    /// # Errors
+    /// 22023 when one has.
+    pub fn refuse_tokens(&self) -> Result<(), ArgumentError> {
+        let names = [("id", Some(&self.id)), ("org", self.org.as_ref())].into_iter();
+        let fields = FIELDS.iter().map(|field| field.name).zip(self.fields.iter().map(Option::as_ref));
+        names.chain(fields).try_for_each(|(name, text)| refuse_tokens(name, text.map(Text::as_bytes).into_iter()))
     }
 
     /// The arguments for its triggers; the inverse of [`of_arguments`](Self::of_arguments).

@@ -341,13 +341,15 @@ impl Evaluation {
     fn checked(&self, row: &Row) -> Result<WantedState, Error> {
         let permissions = row
             .optional::<TextArray>(column::PERMISSIONS)
-            .map(|held| arguments::scopes("permissions", &held))
+            .map(|held| arguments::scopes_without_tokens("permissions", &held))
             .transpose()?;
-        let data_scopes =
-            row.optional::<Jsonb>(column::DATA_SCOPES).map(|data| arguments::data_scopes(&data)).transpose()?;
+        let data_scopes = row
+            .optional::<Jsonb>(column::DATA_SCOPES)
+            .map(|data| arguments::data_scopes_without_tokens(&data))
+            .transpose()?;
         Ok(WantedState {
             active: row.optional(column::ACTIVE),
-            permissions: permissions.map(|held| held.iter().collect()),
+            permissions,
             data_scopes: data_scopes.map(|data| Jsonb::of(&data.to_value())),
             display_name: arguments::masked("display_name", row.optional(column::DISPLAY_NAME), MOST_NAME)?,
             state_reason: arguments::masked("state_reason", row.optional(column::STATE_REASON), MOST_PROSE)?,

@@ -97,17 +97,54 @@ pub fn of_every_function(client: &mut Client, issued: &Issued) -> Vec<Call> {
         functions.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect();
     functions.sort_by_key(|(name, ..)| (changes_identity(name), name == "sign_out"));
     let call = |(function, is_no_expression, arguments): (String, bool, Vec<String>)| {
-        let given: Vec<String> = arguments
-            .iter()
-            .map(|argument| {
-                let value = value(&function, argument).replace("{token}", &issued.token).replace("{id}", &issued.id);
-                format!("\"{argument}\" => {value}")
-            })
-            .collect();
+        let given: Vec<String> = arguments.iter().map(|argument| given(&function, argument, issued)).collect();
         let expression = format!("tokenauth.{function}({})", given.join(", "));
         Call { function, expression, is_evaluated: !is_no_expression }
     };
     functions.into_iter().map(call).collect()
+}
+
+/// A call of a function of the extension with anything as one of its arguments.
+pub struct CallWith {
+    /// The name of the function.
+    pub function: String,
+    /// The name of the argument.
+    pub argument: String,
+    /// Its type.
+    pub of_type: String,
+    /// The other arguments that it must be given.
+    others: Vec<String>,
+}
+
+impl CallWith {
+    /// The call with this value, an expression.
+    #[must_use]
+    pub fn given(&self, value: &str) -> String {
+        let Self { function, argument, others, .. } = self;
+        let arguments = [others.clone(), vec![format!("\"{argument}\" => {value}")]].concat();
+        format!("tokenauth.{function}({})", arguments.join(", "))
+    }
+}
+
+/// Makes a call for every argument of every function that is no trigger's; the others that it must be given are about
+/// this token, as in [`of_every_function`].
+pub fn with_every_argument(client: &mut Client, issued: &Issued) -> Vec<CallWith> {
+    let arguments = client
+        .query(
+            "SELECT proname::text, name, format_type(type, NULL), coalesce(proargnames[:pronargs - pronargdefaults], '{}')
+               FROM pg_proc, unnest(proargtypes::oid[], proargnames[:pronargs]) AS argument (type, name)
+              WHERE pronamespace = 'tokenauth'::regnamespace AND prorettype <> 'trigger'::regtype
+              ORDER BY proname, name",
+            &[],
+        )
+        .unwrap();
+    let call = |row: &postgres::Row| {
+        let (function, argument, required): (String, String, Vec<String>) = (row.get(0), row.get(1), row.get(3));
+        let others = required.iter().filter(|other| **other != argument);
+        let others = others.map(|other| given(&function, other, issued)).collect();
+        CallWith { function, argument, of_type: row.get(2), others }
+    };
+    arguments.iter().map(call).collect()
 }
 
 /// Sets the headers that `pre_request()` reads, for sessions that begin later in this database.
@@ -118,6 +155,11 @@ pub fn request_headers(client: &mut Client, issued: &Issued) {
             issued.token
         ))
         .unwrap();
+}
+
+fn given(function: &str, argument: &str, issued: &Issued) -> String {
+    let value = value(function, argument).replace("{token}", &issued.token).replace("{id}", &issued.id);
+    format!("\"{argument}\" => {value}")
 }
 
 fn value(function: &str, argument: &str) -> &'static str {

@@ -56,7 +56,7 @@ $$;
 SET client_min_messages = error;
 SELECT count(try(c.function, c.name, c.statement, replace(shape, 'T', i.token), substr(i.token, 4 + 11 + 1, 32))) > 500 AS tried
   FROM call c CROSS JOIN issued i
- CROSS JOIN unnest(ARRAY['T', 'user:T', 'T:x', '*:T', ' T ', 'Bearer T', 'T T', 'T::text', '"T"', repeat('T ', 300)]) AS shape;
+ CROSS JOIN unnest(ARRAY['T', 'user:T', 'hmac-sha256:T', 'T:x', '*:T', ' T ', 'Bearer T', 'T T', 'T::text', '"T"', repeat('T ', 300)]) AS shape;
 RESET client_min_messages;
 
 -- there were refusals enough for this to mean something, of all functions that refuse anything of the sort

@@ -1,6 +1,6 @@
--- Nobody keeps a token where people read: a name, description, display name, label, hint or metadata with one in it is refused
--- (22023). Why something dies, and what a bound table supplies, must fail for nothing that it says: of a token in it the hint
--- is kept.
+-- Nobody keeps a token where people read: a name, description, display name, label, hint, metadata, scope, data scope, an id of a
+-- new principal or a text of a kind with one in it is refused (22023). Why something dies, and what a bound table supplies, must
+-- fail for nothing that it says: of a token in it the hint is kept, or nothing.
 CREATE EXTENSION tokenauth;
 \set SHOW_CONTEXT never
 INSERT INTO tokenauth.kind (name, prefix, derivable) VALUES ('api', 'api_', true);
@@ -36,6 +36,38 @@ SELECT tokenauth.derive(:'token', label => :'token');
 SELECT tokenauth.put_principal('user:alice', display_name => :'token');
 \echo :SQLSTATE
 SELECT name, description, metadata FROM tokenauth.tokens;
+-- in scopes and data scopes
+SELECT tokenauth.issue('api', 'user:alice', scopes => ARRAY['devices:' || :'token']);
+\echo :SQLSTATE
+SELECT tokenauth.edit(:'id', scopes => ARRAY[:'token']);
+\echo :SQLSTATE
+SELECT tokenauth.put_principal('user:alice', ARRAY[:'token']);
+\echo :SQLSTATE
+SELECT tokenauth.put_principal('user:alice', data_scopes => jsonb_build_object('site', ARRAY[:'token']));
+\echo :SQLSTATE
+SELECT tokenauth.derive(:'token', scopes => ARRAY[:'token']);
+\echo :SQLSTATE
+-- in the id of a new principal
+SELECT tokenauth.put_principal('user:' || :'token');
+\echo :SQLSTATE
+-- … but one that a former release has put can be changed, and so die
+BEGIN;
+INSERT INTO tokenauth.principal (principal) VALUES ('user:' || :'token');
+SELECT tokenauth.put_principal('user:' || :'token', active => false);
+SELECT active FROM tokenauth.principal WHERE principal = 'user:' || :'token';
+ROLLBACK;
+-- in a kind, whose CHECK would print the row
+UPDATE tokenauth.kind SET description = 'as ' || :'token';
+\echo :SQLSTATE
+UPDATE tokenauth.kind SET ceiling = ARRAY['devices:*', :'token'];
+\echo :SQLSTATE
+UPDATE tokenauth.kind SET error_style = :'token';
+\echo :SQLSTATE
+INSERT INTO tokenauth.kind (name, prefix) VALUES (:'token', 'other_');
+\echo :SQLSTATE
+-- … where a dump is restored, what was there before stays
+INSERT INTO tokenauth.kind (name, prefix, description, created_at) VALUES ('old', 'old_', :'token', now() - interval '1 day');
+UPDATE tokenauth.kind SET description = NULL WHERE name = 'old';
 
 -- its hint may be said, and what only looks like a token
 SELECT name = 'like ' || substr(:'token', 5, 12) || '…' AS as_given FROM tokenauth.issue('api', 'user:alice', 'like ' || substr(:'token', 5, 12) || '…');
@@ -64,6 +96,18 @@ INSERT INTO staff VALUES (1, 'my key is ' || :'token');
 UPDATE staff SET gone = :'child';
 SELECT active, display_name = tokenauth.mask('my key is ' || :'token') AS name, state_reason = tokenauth.mask(:'child') AS reason FROM tokenauth.principal WHERE principal = 'staff:1';
 SELECT finding FROM tokenauth.doctor() WHERE area = 'binding';
+-- … which lets no token grant more for it
+CREATE TABLE crew (id text PRIMARY KEY, roles text[], sites jsonb, gone boolean NOT NULL DEFAULT false);
+SELECT tokenauth.bind_principals('crew', 'crew', 'id', active => format('NOT gone AND %L <> id', :'token'));
+\echo :SQLSTATE
+SELECT tokenauth.bind_principals('crew', 'crew', 'id', active => 'NOT gone', permissions => 'roles', data_scopes => 'sites');
+INSERT INTO crew VALUES ('1', ARRAY['devices:read', 'sites:' || :'token'], jsonb_build_object('site', ARRAY[:'token']));
+SELECT permissions, data_scopes FROM tokenauth.principal WHERE principal = 'crew:1';
+UPDATE crew SET gone = true;
+SELECT active FROM tokenauth.principal WHERE principal = 'crew:1';
+SELECT finding FROM tokenauth.doctor() WHERE area = 'binding';
+INSERT INTO crew VALUES (:'token', '{}', '{}');
+\echo :SQLSTATE
 
 -- so none is kept anywhere
 SELECT count(*) AS events FROM tokenauth.events e WHERE tokenauth.contains_token(to_jsonb(e)::text);

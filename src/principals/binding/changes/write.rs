@@ -88,8 +88,8 @@ impl Changes {
     /// Makes the changes as the owner of our tables, whoever the current user is, and records them as one event.
     ///
     /// # Errors
-    /// 42704 for a membership of or in an unknown principal; 55000 for the id of a principal that was erased; 58030
-    /// when no id for the event can be generated.
+    /// 22023 for a new principal with a token in its id; 42704 for a membership of or in an unknown principal; 55000 for
+    /// the id of a principal that was erased; 58030 when no id for the event can be generated.
     pub fn apply(self, how: How, source: &Text) -> Result<Tally, Error> {
         let caller = Caller::of_trigger();
         let actor = Actor::behind(caller)?;
@@ -117,12 +117,13 @@ impl Changes {
     }
 
     /// # Errors
-    /// 55000 for the id of a principal that was erased.
-    fn write_principals(&self, by: &Text) -> Result<Tally, PrincipalError> {
+    /// 22023 and 55000 as for [`apply`](Self::apply).
+    fn write_principals(&self, by: &Text) -> Result<Tally, Error> {
         let outcome = self.write(by);
+        self.refuse_tokens(outcome.created)?;
         // Asked afterwards: whoever erases one of them from now on waits for its row.
         let erased = if self.put.is_empty() { None } else { erased::id_among(&self.put) };
-        erased.map_or(Ok(outcome), |id| Err(PrincipalError::IdErased(id.shown())))
+        erased.map_or(Ok(outcome), |id| Err(PrincipalError::IdErased(id.shown()).into()))
     }
 
     fn write(&self, by: &Text) -> Tally {

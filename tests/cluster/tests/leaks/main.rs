@@ -7,6 +7,7 @@ mod channels;
 mod memory;
 mod shown;
 mod table;
+mod typed;
 
 use std::fs;
 use std::path::Path;
