@@ -23,8 +23,8 @@ macro_rules! first_of {
     (@ $moment:literal, $($more:literal),+) => { concat!(first_of!(@ $moment), ", ", first_of!(@ $($more),+)) };
 }
 
-/// All that is to be told, with `recent` events: `list` and `key`, by which the list is sorted; `moment`, for which it is told; `element`,
-/// and `reason`.
+/// All that is to be told, with `recent` events: `list` and `key`, by which the list is sorted; `moment`, for which it
+/// is told; `element`, and `reason`.
 macro_rules! exported_deaths {
     () => {
         concat!(

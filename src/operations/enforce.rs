@@ -105,8 +105,8 @@ fn noncompliant(
 ///
 /// # Errors
 /// `22004` for a NULL kind, `dry_run` or rule, and where tokens must end and the kind does not say when; `22023` for no
-/// rule, an unknown one, and `name`, which nobody can make up, and where the kind says a time beyond the year 9999; `42501` for a role that may not make trusted calls and
-/// under an identity; `42704` for an unknown kind.
+/// rule, an unknown one, and `name`, which nobody can make up, and where the kind says a time beyond the year 9999;
+/// `42501` for a role that may not make trusted calls and under an identity; `42704` for an unknown kind.
 ///
 /// # Access
 /// `admin`

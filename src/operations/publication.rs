@@ -29,10 +29,10 @@ use crate::usage;
 /// - `name`: the name of the publication
 ///
 /// # Errors
-/// `22004` for NULL, `22023` for a name that is empty, too long or has a token in it, `42501` for anybody but the extension's owner, for
-/// whoever may not create publications in the database, and under an identity, `25006` on a reader, `55000` when the
-/// library is not preloaded, or the publication of this name publishes all tables, or some that are not the
-/// extension's.
+/// `22004` for NULL, `22023` for a name that is empty, too long or has a token in it, `42501` for anybody but the
+/// extension's owner, for whoever may not create publications in the database, and under an identity, `25006` on a
+/// reader, `55000` when the library is not preloaded, or the publication of this name publishes all tables, or some
+/// that are not the extension's.
 ///
 /// # Access
 /// the extension's owner

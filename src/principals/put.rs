@@ -32,7 +32,8 @@ use crate::pg::types::text::Text;
 ///
 /// # Errors
 /// `22004` for a NULL principal, `22023` for a malformed principal, permission or data scope, and for a token in one of
-/// them or in the display name, `55000` for a field that a bound table supplies and for the id of an erased principal, the former one and the one that stands for it.
+/// them or in the display name, `55000` for a field that a bound table supplies and for the id of an erased principal,
+/// the former one and the one that stands for it.
 ///
 /// # Access
 /// `manage`

@@ -1,6 +1,6 @@
 //! What somebody who may write our tables changes of tokens and principals by hand, past every function: history tells
-//! what was removed, and so do exports of revocations; and a principal's row that is written anew knows of the deaths of
-//! its tokens.
+//! what was removed, and so do exports of revocations; and a principal's row that is written anew knows of the deaths
+//! of its tokens.
 
 use crate::access::actor::Actor;
 use crate::arguments::caller::Caller;

@@ -2,8 +2,8 @@
 //!
 //! Of principals and tokens millions may change in one statement, where a row trigger would queue an event for each
 //! row, or lock each row a second time. So the functions that tell such a row are the conditions of triggers: the
-//! server asks them right after it has changed the row, in the statement, and queues nothing where they answer false: where
-//! a function of ours has changed it. What somebody has changed by hand is queued (`by_hand`).
+//! server asks them right after it has changed the row, in the statement, and queues nothing where they answer false:
+//! where a function of ours has changed it. What somebody has changed by hand is queued (`by_hand`).
 
 use pgrx::prelude::*;
 

@@ -127,7 +127,8 @@ fn altered_triggers() -> Vec<Finding> {
            LEFT JOIN pg_trigger t ON t.tgrelid = c.oid AND t.tgname = w.name AND NOT t.tgisinternal
           WHERE t.tgenabled IS DISTINCT FROM w.enabled::\"char\"
             -- Releases before 0.2.0 do not have them.
-            AND (w.name NOT IN ('guard_copied', 'signal_insert') OR to_regprocedure('tokenauth.guard_copied()') IS NOT NULL)
+            AND (w.name NOT IN ('guard_copied', 'signal_insert')
+                 OR to_regprocedure('tokenauth.guard_copied()') IS NOT NULL)
           ORDER BY 1",
     );
     FIND.all(&[], |row| Finding {

@@ -43,10 +43,9 @@ use crate::pg::types::text::Text;
 ///
 /// # Errors
 /// `22004` for a NULL source, type or id, or a row whose id is NULL; `22023` for an expression or an id with a token in
-/// it; `42501` for anybody but the owner of the table;
-/// `42601` for what is not an expression; `42710` when the type or the table is bound already; `0A000` for views,
-/// foreign, temporary and unlogged tables, partitions and inheritance; `21000` when several rows are the same
-/// principal.
+/// it; `42501` for anybody but the owner of the table; `42601` for what is not an expression; `42710` when the type or
+/// the table is bound already; `0A000` for views, foreign, temporary and unlogged tables, partitions and inheritance;
+/// `21000` when several rows are the same principal.
 ///
 /// # Access
 /// `manage`

@@ -131,7 +131,8 @@ impl CallWith {
 pub fn with_every_argument(client: &mut Client, issued: &Issued) -> Vec<CallWith> {
     let arguments = client
         .query(
-            "SELECT proname::text, name, format_type(type, NULL), coalesce(proargnames[:pronargs - pronargdefaults], '{}')
+            "SELECT proname::text, name, format_type(type, NULL),
+                    coalesce(proargnames[:pronargs - pronargdefaults], '{}')
                FROM pg_proc, unnest(proargtypes::oid[], proargnames[:pronargs]) AS argument (type, name)
               WHERE pronamespace = 'tokenauth'::regnamespace AND prorettype <> 'trigger'::regtype
               ORDER BY proname, name",

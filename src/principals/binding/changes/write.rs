@@ -88,8 +88,8 @@ impl Changes {
     /// Makes the changes as the owner of our tables, whoever the current user is, and records them as one event.
     ///
     /// # Errors
-    /// 22023 for a new principal with a token in its id; 42704 for a membership of or in an unknown principal; 55000 for
-    /// the id of a principal that was erased; 58030 when no id for the event can be generated.
+    /// 22023 for a new principal with a token in its id; 42704 for a membership of or in an unknown principal; 55000
+    /// for the id of a principal that was erased; 58030 when no id for the event can be generated.
     pub fn apply(self, how: How, source: &Text) -> Result<Tally, Error> {
         let caller = Caller::of_trigger();
         let actor = Actor::behind(caller)?;

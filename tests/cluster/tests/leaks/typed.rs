@@ -46,7 +46,8 @@ const PLACES: &str = "
     CREATE FUNCTION public.places(secret text) RETURNS SETOF text LANGUAGE plpgsql AS $$
     DECLARE place text;
     BEGIN
-        FOR place IN SELECT oid::regclass::text FROM pg_class WHERE relnamespace = 'tokenauth'::regnamespace AND relkind = 'r'
+        FOR place IN SELECT oid::regclass::text FROM pg_class
+                      WHERE relnamespace = 'tokenauth'::regnamespace AND relkind = 'r'
                UNION ALL SELECT 'pg_publication'
                UNION ALL SELECT '(SELECT pg_get_triggerdef(oid) FROM pg_trigger)' LOOP
             RETURN QUERY EXECUTE format(
@@ -100,7 +101,8 @@ fn a_token_that_is_typed_into_the_wrong_place_is_kept_nowhere() {
     }
     let functions = statements.len();
     let columns = "SELECT attname::text, format_type(atttypid, NULL) FROM pg_attribute
-                    WHERE attrelid = 'tokenauth.kind'::regclass AND attnum > 0 AND format_type(atttypid, NULL) LIKE 'text%'";
+                    WHERE attrelid = 'tokenauth.kind'::regclass AND attnum > 0
+                      AND format_type(atttypid, NULL) LIKE 'text%'";
     for column in client.query(columns, &[]).unwrap() {
         let (column, of_type): (String, String) = (column.get(0), column.get(1));
         let value = if of_type == "text" { "$1::text" } else { "ARRAY[$1::text]" };
