@@ -84,8 +84,8 @@ impl Image {
         bytes
     }
 
-    /// Reads an image; `None` unless every byte is as it was written. What no memory can have counted nobody has written,
-    /// even if the checksum is right.
+    /// Reads an image; `None` unless every byte is as it was written. What no memory can have counted nobody has
+    /// written, even if the checksum is right.
     pub fn of_bytes(bytes: &[u8]) -> Option<Self> {
         let (content, checksum) = bytes.split_last_chunk::<8>()?;
         if u64::from_le_bytes(*checksum) != u64::from(crc32fast::hash(content)) || content.len() % 8 != 0 {
