@@ -1,6 +1,6 @@
 //! What the server knows of its subscriptions to our tables.
 
-use std::ffi::{CString, c_char};
+use std::ffi::CString;
 
 use pgrx::pg_sys;
 
@@ -37,7 +37,7 @@ pub enum Followed {
 /// Raises 55000 when the extension is not installed.
 pub fn followed(tables: &[&str], snapshot: &LatestSnapshot) -> Followed {
     /// Of a table that has caught up: `s` until the others have come to the same point, then `r`.
-    const CAUGHT_UP: [c_char; 2] = [b's' as c_char, b'r' as c_char];
+    const CAUGHT_UP: [i8; 2] = [b's' as i8, b'r' as i8];
     let found = entries(snapshot);
     let mut is_copying = false;
     let mut followed_by = None;
@@ -72,7 +72,8 @@ fn relations(tables: &[&str]) -> Vec<pg_sys::Oid> {
 struct Entry {
     subscription: pg_sys::Oid,
     relation: pg_sys::Oid,
-    state: c_char,
+    /// As PostgreSQL's "char" is read, signed on every machine.
+    state: i8,
     /// From where on the subscription applies its changes with those of the others.
     caught_up_at: Option<u64>,
 }
