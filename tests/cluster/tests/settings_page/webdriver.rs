@@ -3,14 +3,14 @@
 use std::env;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use tokenauth_cluster::http;
+use tokenauth_cluster::{http, temporary_directory};
 
 /// The key that `WebDriver` writes elements under.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
@@ -25,6 +25,8 @@ pub struct Browser {
     driver: Child,
     address: String,
     session: String,
+    /// What it leaves behind when it ends.
+    scratch: PathBuf,
 }
 
 impl Browser {
@@ -33,8 +35,15 @@ impl Browser {
     /// Where none is installed, a message says that `what` is not tested; a machine that tests every change, which sets
     /// `CI`, must have one.
     pub fn start(what: &str) -> Option<Self> {
-        let spawned = Command::new("chromedriver").arg("--port=0").stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
+        let scratch = temporary_directory();
+        let spawned = Command::new("chromedriver")
+            .arg("--port=0")
+            .env("TMPDIR", &scratch)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn();
         let Ok(mut driver) = spawned else {
+            let _ = fs::remove_dir(&scratch);
             assert!(env::var_os("CI").is_none(), "there is no chromedriver; 'make setup-tests' installs it on Debian");
             // Not with `eprintln!`, whose output is shown for failed tests only.
             let _ = writeln!(std::io::stderr(), "NOT TESTED: {what}, without chromium and its driver");
@@ -51,7 +60,7 @@ impl Browser {
         }
         // What else it says would fill the pipe.
         std::thread::spawn(move || std::io::copy(&mut said, &mut std::io::sink()));
-        let mut browser = Self { driver, address, session: String::new() };
+        let mut browser = Self { driver, address, session: String::new(), scratch };
         // Its sandbox refuses root and needs what containers may lack; the only page it visits is ours.
         let arguments = [
             "--headless=new",
@@ -192,6 +201,7 @@ impl Drop for Browser {
         let _ = http::try_to_send(&self.address, "DELETE", &self.session, &[], "");
         let _ = self.driver.kill();
         let _ = self.driver.wait();
+        let _ = fs::remove_dir_all(&self.scratch);
     }
 }
 
