@@ -465,7 +465,8 @@ COMMENT ON FUNCTION tokenauth.accept_restore IS 'Lets a server that has come bac
 
 -- Pages of tokens in one status
 CREATE INDEX principal_stopping_idx ON tokenauth.principal (principal)
-    WHERE NOT active OR all_dead_before_epoch > 0 OR revocable_dead_before_epoch > 0 OR dropped_at IS NOT NULL;
+    WHERE CASE WHEN active THEN all_dead_before_epoch > 0 OR revocable_dead_before_epoch > 0 OR dropped_at IS NOT NULL
+               ELSE true END;
 
 COMMENT ON INDEX tokenauth.principal_stopping_idx IS 'Finds the principals that may keep tokens of theirs from working: inactive or dropped ones, and those whose tokens died at once';
 

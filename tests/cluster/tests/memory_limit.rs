@@ -65,7 +65,8 @@ fn all_rows_of_a_bound_table_may_go_at_once_whatever_memory_is_left() {
             "CREATE EXTENSION tokenauth;
              CREATE TABLE users (id text PRIMARY KEY);
              INSERT INTO users SELECT repeat('u', 100) || n FROM generate_series(1, {ROWS}) n;
-             SELECT tokenauth.bind_principals('users', 'user', 'id');"
+             SELECT tokenauth.bind_principals('users', 'user', 'id');
+             ANALYZE tokenauth.principal;"
         ))
         .unwrap();
     for all_go in [
