@@ -24,9 +24,10 @@ const CHANGES: &[(&str, &str)] = &[
     ("SELECT tokenauth.revoke('$id')", "verdict revoked"),
     ("UPDATE tokenauth.token SET revoked_at = NULL", "verdict valid"),
     ("SELECT tokenauth.revoke_all(owner => 'user:1')", "verdict revoked"),
-    ("UPDATE tokenauth.principal SET all_dead_before_epoch = 0, revocable_dead_before_epoch = 0", "verdict valid"),
+    // Whatever is written to its owner, what has died stays dead; a token can be made one that was issued later.
+    ("UPDATE tokenauth.token SET owner_epoch = 1", "verdict valid"),
     ("BEGIN; SELECT tokenauth.deactivate('user:1'); COMMIT", "verdict revoked"),
-    ("UPDATE tokenauth.principal SET active = true, revocable_dead_before_epoch = 0", "verdict valid"),
+    ("UPDATE tokenauth.token SET owner_epoch = 2; UPDATE tokenauth.principal SET active = true", "verdict valid"),
     ("DELETE FROM tokenauth.token", "verdict unknown"),
 ];
 
