@@ -31,7 +31,7 @@ pub use distance::Distance;
 pub use end::End;
 pub use examples::{built, cargo, example, installed, prepared, serve};
 pub use installation::{
-    as_server, bin_directory, finish, has_citus, has_library, has_program, is_of_debian, major, older,
+    as_server, bin_directory, finish, has_library, has_program, is_of_debian, major, may_have_library, older,
     temporary_directory,
 };
 pub use memory::memory;
