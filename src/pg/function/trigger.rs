@@ -56,9 +56,7 @@ impl TriggerTuple {
             Argument::of_datum((*(*self.relation).rd_rel).reltype, datum)
         }
     }
-}
 
-impl TriggerTuple {
     /// A copy with this value in a column.
     pub fn with<T: IntoDatum>(&self, column: usize, value: T) -> Self {
         self.modified(&[column], &[value.into_datum()])
