@@ -84,6 +84,7 @@ pub extern "C-unwind" fn _PG_init() {
     pg::scan::held::register();
     pg::roles::authorization::register();
     pg::scan::relation::register();
+    pg::sql::table_size::register();
     access::identity::listen();
     if pg::process::shared_memory::is_preloading() {
         usage::preload();

@@ -85,7 +85,7 @@ pub fn record(digest: &Digest, parent: Uuid, end: Timestamp) -> bool {
 
 /// Records children of tokens that exist, as rows `tokenauth_children`, and returns how many were not recorded before.
 pub fn record_all(children: &Rows) -> i64 {
-    static RECORD: Statement = Statement::new(
+    static RECORD: Statement = Statement::by_key(
         "WITH told AS (
              INSERT INTO tokenauth.derived_death (digest, token_id, expires_at)
              SELECT DISTINCT ON (c.digest) c.digest, c.token_id, c.expires_at
@@ -107,19 +107,19 @@ pub fn record_all(children: &Rows) -> i64 {
 /// Removes at most `most` rows of children that ended before this moment, or whose parents are gone, and returns how
 /// many; rows that others have locked stay.
 pub fn remove(before: Timestamp, most: i64) -> i64 {
-    static REMOVE: Statement = Statement::new(
-        "WITH ended AS MATERIALIZED (
-             SELECT d.digest
-               FROM tokenauth.derived_death d
-              WHERE d.expires_at < $1 OR NOT EXISTS (SELECT FROM tokenauth.token t WHERE t.id = d.token_id)
-              LIMIT $2
-                FOR UPDATE SKIP LOCKED),
-         gone AS (DELETE FROM tokenauth.derived_death d USING ended WHERE d.digest = ended.digest RETURNING d.digest)
-         SELECT count(*) FROM gone",
+    static HOLD: Statement = Statement::new(
+        "SELECT d.digest
+           FROM tokenauth.derived_death d
+          WHERE d.expires_at < $1 OR NOT EXISTS (SELECT FROM tokenauth.token t WHERE t.id = d.token_id)
+          LIMIT $2
+            FOR UPDATE SKIP LOCKED",
     )
     .repeated();
+    static REMOVE: Statement =
+        Statement::by_key("DELETE FROM tokenauth.derived_death WHERE digest = ANY ($1)").repeated();
     if most <= 0 || !is_installed() {
         return 0;
     }
-    REMOVE.first(arguments![before, most], |row| row.required(1)).unwrap_or(0)
+    let ended: Vec<Vec<u8>> = HOLD.all(arguments![before, most], |row| row.required(1));
+    if ended.is_empty() { 0 } else { REMOVE.run(arguments![ended]).cast_signed() }
 }

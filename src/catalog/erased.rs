@@ -63,7 +63,7 @@ pub fn is_id(principal: &Text) -> bool {
 
 /// One of the principals in these rows, `tokenauth_put`, that was erased, if any was.
 pub fn id_among(put: &Rows) -> Option<Text> {
-    static FIND: Statement = Statement::new(concat!(
+    static FIND: Statement = Statement::by_key(concat!(
         "SELECT c.principal
            FROM tokenauth_put c
            JOIN tokenauth.erased_id e ON e.digest = ",
@@ -148,7 +148,7 @@ pub fn erase(name: &Text, by: &Text, _unlocked: &Unlocked) -> (Vec<Uuid>, u64) {
 }
 
 /// Of the events that are its own or of its tokens, and of those that it has caused, all that was typed is cleared.
-static IN_EVENTS: Statement = Statement::new(concat!(
+static IN_EVENTS: Statement = Statement::looking_in_arrays(concat!(
     "UPDATE tokenauth.event e
         SET owner = CASE e.owner WHEN $1 THEN $2 ELSE e.owner END,
             actor = CASE e.actor WHEN $1 THEN $2 ELSE e.actor END,

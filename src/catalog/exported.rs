@@ -202,8 +202,8 @@ macro_rules! document {
 /// much for one document, it is what came first, complete until an earlier moment, from which the next one goes on.
 /// `first` is the least id that an event of that moment can have.
 pub fn document(since: Timestamp, first: Uuid, until: Timestamp) -> Option<(Jsonb, bool)> {
-    static DOCUMENT: Statement = Statement::new(document!(exported_since_0_2!()));
-    static BEFORE_0_2: Statement = Statement::new(document!(""));
+    static DOCUMENT: Statement = Statement::of_all(document!(exported_since_0_2!()));
+    static BEFORE_0_2: Statement = Statement::of_all(document!(""));
     let statement = if derived_death::is_installed() { &DOCUMENT } else { &BEFORE_0_2 };
     statement.first(arguments![since, first, until, MOST, LONG], |row| (row.required(1), row.required(2)))
 }

@@ -11,6 +11,7 @@ use crate::model::scope::Scopes;
 use crate::pg::sql::statement::{Argument, Statement, arguments};
 use crate::pg::types::array::TextArray;
 use crate::pg::types::clock::Timestamp;
+use crate::pg::types::jsonb::Jsonb;
 use crate::pg::types::row::Row;
 use crate::pg::types::text::Text;
 
@@ -167,8 +168,11 @@ impl BeyondCeiling {
         self.0.iter().map(|cut| cut.scopes.clone()).collect()
     }
 
-    fn left(&self) -> TextArray {
-        self.0.iter().map(|cut| cut.left.clone()).collect()
+    /// What is left of each list that tokens of this kind have: a document, in which it is found by the list.
+    fn left(&self, kind: &Text) -> Jsonb {
+        let of_kind = self.0.iter().filter(|cut| cut.kind == *kind && cut.left != cut.scopes);
+        let left: serde_json::Map<_, _> = of_kind.map(|cut| (cut.scopes.shown(), cut.left.shown().into())).collect();
+        Jsonb::of(&left.into())
     }
 }
 
@@ -201,17 +205,16 @@ pub fn lower_expiry(tokens: &[Uuid], to: Timestamp) -> u64 {
     LOWER.run(arguments![tokens.to_vec(), to])
 }
 
-/// Cuts the scopes of those of these tokens that are alive to the ceiling of their kind; returns how many.
-pub fn cut(tokens: &[Uuid], beyond: &BeyondCeiling) -> u64 {
+/// Cuts the scopes of those of these tokens of a kind that are alive to its ceiling; returns how many.
+pub fn cut(tokens: &[Uuid], kind: &Text, beyond: &BeyondCeiling) -> u64 {
     static CUT: Statement = Statement::by_key(concat!(
         locked!(),
-        "UPDATE tokenauth.token t SET scopes = cut.left_over
-           FROM locked, unnest($2::text[], $3::text[], $4::text[]) cut (kind, scopes, left_over)
-          WHERE t.id = locked.id AND t.kind = cut.kind AND t.scopes = cut.scopes AND cut.left_over <> cut.scopes"
+        "UPDATE tokenauth.token t SET scopes = $3 ->> t.scopes
+           FROM locked WHERE t.id = locked.id AND t.kind = $2 AND $3 ? t.scopes"
     ))
     .repeated();
     keep_as_issued(tokens);
-    CUT.run(arguments![tokens.to_vec(), beyond.kinds(), beyond.scopes(), beyond.left()])
+    CUT.run(arguments![tokens.to_vec(), kind.clone(), beyond.left(kind)])
 }
 
 fn keep_as_issued(tokens: &[Uuid]) {

@@ -33,7 +33,7 @@ macro_rules! covered {
 
 /// How many of the named tokens and principals do not exist.
 pub fn unknown(named: &Rows) -> i64 {
-    static COUNT: Statement = Statement::new(
+    static COUNT: Statement = Statement::by_key(
         "SELECT count(*)
            FROM (SELECT DISTINCT id, principal COLLATE \"C\" AS principal FROM tokenauth_named) n
           WHERE NOT EXISTS (SELECT FROM tokenauth.token t WHERE t.id = n.id)
@@ -45,7 +45,7 @@ pub fn unknown(named: &Rows) -> i64 {
 /// Locks, in the order of their ids, the tokens among `named` and those that the mass deaths `dead` cover: what follows
 /// changes them in several statements, each of which goes through the ids anew.
 pub fn hold(named: &Rows, dead: &Rows) {
-    static HOLD: Statement = Statement::new(concat!(
+    static HOLD: Statement = Statement::by_key(concat!(
         "SELECT count(*)
            FROM (SELECT
                    FROM (SELECT id FROM tokenauth_named WHERE id IS NOT NULL
@@ -58,13 +58,13 @@ pub fn hold(named: &Rows, dead: &Rows) {
                     FOR NO KEY UPDATE OF t) held"
     ))
     .repeated();
-    HOLD.run_over_both(named, dead, &[]);
+    HOLD.run_over(&[named, dead], &[]);
 }
 
 /// Revokes or deletes each of these tokens, and returns how many it has changed.
 pub fn kill(dead: &Rows) -> i64 {
     // Locks rows in the order of their ids.
-    static KILL: Statement = Statement::new(
+    static KILL: Statement = Statement::by_key(
         "WITH told AS MATERIALIZED (SELECT DISTINCT ON (id) * FROM tokenauth_dead ORDER BY id, deleted DESC, at),
          held AS MATERIALIZED (
              SELECT t.id, d.at, d.by, d.reason, d.deleted
@@ -91,7 +91,7 @@ pub fn kill(dead: &Rows) -> i64 {
 /// Revokes the tokens of owners that were issued before a moment, except those already dead. Returns how many.
 pub fn kill_all(dead: &Rows) -> i64 {
     // Compares ids, which hold the time of issue: epochs do not tell which tokens were issued here since.
-    static KILL: Statement = Statement::new(concat!(
+    static KILL: Statement = Statement::by_key(concat!(
         "WITH told AS MATERIALIZED (
              SELECT DISTINCT ON (t.id) t.id, d.at, d.by, d.reason ",
         covered!(),
@@ -117,7 +117,7 @@ pub fn kill_all(dead: &Rows) -> i64 {
 
 /// Disables tokens that are neither revoked nor disabled, and returns how many.
 pub fn disable(received: &Rows) -> i64 {
-    static DISABLE: Statement = Statement::new(
+    static DISABLE: Statement = Statement::by_key(
         "WITH held AS MATERIALIZED (
              SELECT t.id, d.at
                FROM (SELECT id, min(at) AS at FROM tokenauth_told GROUP BY id) d
@@ -136,7 +136,7 @@ pub fn disable(received: &Rows) -> i64 {
 
 /// Lowers expiries, never raising one, and returns how many.
 pub fn shorten(received: &Rows) -> i64 {
-    static SHORTEN: Statement = Statement::new(concat!(
+    static SHORTEN: Statement = Statement::by_key(concat!(
         "WITH held AS MATERIALIZED (
              SELECT t.id, d.at
                FROM (SELECT id, min(at) AS at FROM tokenauth_told GROUP BY id) d

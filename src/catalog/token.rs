@@ -388,7 +388,7 @@ pub static SEEN: Statement = Statement::by_key("SELECT t FROM tokenauth.tokens t
 
 /// Rows of the view `tokenauth.tokens`, alive, that expire after `$1`, which is now, by `$2`, in order of expiry. The
 /// index walks from now on: most of those that were ever issued expired before.
-pub static EXPIRING: Statement = Statement::new(concat!(
+pub static EXPIRING: Statement = Statement::of_all(concat!(
     "SELECT t.*
        FROM tokenauth.tokens t
       WHERE t.id = ANY (ARRAY(",

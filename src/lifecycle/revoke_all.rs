@@ -95,20 +95,11 @@ fn kill_all_of(owner: &PrincipalName, actor: &Actor, reason: Option<Text>) -> Re
     Ok(alive)
 }
 
-/// Which tokens to revoke; `None` means any.
-struct Selection {
-    owner: Option<PrincipalName>,
-    kind: Option<Text>,
-    issued_before: Timestamp,
-}
-
-impl Selection {
-    /// Kills token by token. Waits for an issue in progress, through the lock it holds on its owner or kind, so that no
-    /// selected token becomes visible later.
-    fn kill(self, actor: &Actor, reason: Option<Text>) -> Result<i64, Error> {
-        // Rows are locked in id order. Expired tokens die too, or an edit could revive them.
-        static KILL: Statement = Statement::new(concat!(
-            "WITH selected AS (
+/// Kills the tokens of `$owner` that are selected besides.
+macro_rules! kill {
+    ($owner:literal) => {
+        concat!(
+            "WITH selected AS MATERIALIZED (
                  SELECT t.id, ",
             is_alive!(),
             " AS alive
@@ -116,8 +107,9 @@ impl Selection {
                    JOIN tokenauth.principal p ON p.principal = t.owner",
             of_kind!(),
             "     WHERE t.revoked_at IS NULL
-                    AND (t.owner = $1 OR $1 IS NULL)
-                    AND (t.kind = $2 OR $2 IS NULL)
+                    AND ",
+            $owner,
+            "       AND (t.kind = $2 OR $2 IS NULL)
                     AND t.created_at < $3
                     AND ($6 IS NULL
                          OR t.owner = $6 AND t.kind = ANY ($7)
@@ -135,9 +127,27 @@ impl Selection {
                     -- Who is listened to is told as many as a message lists, and one more if there are more.
                     CASE WHEN $11 > 0
                          THEN (SELECT array_agg(id) FROM (SELECT id FROM selected WHERE alive LIMIT $11) listed) END
-               FROM selected",
-        ))
-        .repeated();
+               FROM selected"
+        )
+    };
+}
+
+// Rows are locked in id order. Expired tokens die too, or an edit could revive them.
+static OF_OWNER: Statement = Statement::choosing(kill!("t.owner = $1")).repeated();
+static OF_ANYBODY: Statement = Statement::choosing(kill!("$1::text IS NULL")).repeated();
+
+/// Which tokens to revoke; `None` means any.
+struct Selection {
+    owner: Option<PrincipalName>,
+    kind: Option<Text>,
+    issued_before: Timestamp,
+}
+
+impl Selection {
+    /// Kills token by token. Waits for an issue in progress, through the lock it holds on its owner or kind, so that no
+    /// selected token becomes visible later.
+    fn kill(self, actor: &Actor, reason: Option<Text>) -> Result<i64, Error> {
+        let kill = if self.owner.is_some() { &OF_OWNER } else { &OF_ANYBODY };
         if self.owner.is_none() || self.kind.is_some() {
             kind::lock_against_issue(self.kind.as_ref())?;
         }
@@ -172,7 +182,7 @@ impl Selection {
         arguments.extend(reach.arguments());
         arguments.push(Argument::of(death_notice::most_listed()));
         let (died, listed): (i64, Vec<Uuid>) =
-            KILL.first(&arguments, |row| (row.required(1), row.optional(2).unwrap_or_default())).unwrap_or_default();
+            kill.first(&arguments, |row| (row.required(1), row.optional(2).unwrap_or_default())).unwrap_or_default();
         death_notice::many_died(|_| listed);
         record(self.owner.as_ref(), self.kind, Some(self.issued_before), died, reason, actor)?;
         Ok(died)

@@ -230,7 +230,7 @@ impl Enforcement {
     fn cut(&self) -> Result<usize, Error> {
         xact::mark_narrowing();
         let beyond = BeyondCeiling::find(Some(self.name()));
-        self.in_batches(Rule::Ceiling, &beyond, |tokens| noncompliance::cut(tokens, &beyond) as usize)
+        self.in_batches(Rule::Ceiling, &beyond, |tokens| noncompliance::cut(tokens, self.name(), &beyond) as usize)
     }
 
     fn revoke_beyond_maximum(&self) -> Result<usize, Error> {

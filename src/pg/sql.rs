@@ -8,4 +8,5 @@ pub mod receiver;
 pub mod rows;
 mod spi;
 pub mod statement;
+pub mod table_size;
 pub mod template;

@@ -24,7 +24,7 @@ pub fn kept_since() -> Option<Timestamp> {
 
 /// Removes hourly usage before this moment, `most` rows at most, and returns how many.
 pub fn remove(before: Timestamp, most: i64) -> u64 {
-    static REMOVE: Statement = Statement::new(
+    static REMOVE: Statement = Statement::by_key(
         "DELETE FROM tokenauth.usage_hourly
           WHERE ctid = ANY (ARRAY(SELECT ctid FROM tokenauth.usage_hourly WHERE hour < $1 LIMIT $2))",
     );
@@ -35,7 +35,7 @@ pub fn remove(before: Timestamp, most: i64) -> u64 {
 pub fn fold(most: i64) -> i64 {
     // Days in UTC, as hours are. An hour that was locked by somebody else is folded later, and so is one that comes
     // late: the row of its day is there by then, or the row of the first hour, which becomes that of the day.
-    static FOLD: Statement = Statement::new(
+    static FOLD: Statement = Statement::by_key(
         "WITH taken AS (
              DELETE FROM tokenauth.usage_hourly
               WHERE ctid = ANY (ARRAY(
@@ -45,18 +45,20 @@ pub fn fold(most: i64) -> i64 {
                          LIMIT $2
                            FOR UPDATE SKIP LOCKED))
              RETURNING token_id, date_trunc('day', hour, 'UTC') AS day, request_count, denied_count, networks),
+         seen AS (
+             SELECT token_id, day, request_count, denied_count, NULL AS network FROM taken
+             UNION ALL
+             SELECT token_id, day, 0, 0, network FROM taken, unnest(networks) network),
          counted AS (
              SELECT token_id, day, sum(request_count) AS requests, sum(denied_count) AS denials,
-                    count(*) FILTER (WHERE request_count > 0) AS hours
-               FROM taken GROUP BY token_id, day),
-         seen AS (
-             SELECT token_id, day, array_agg(DISTINCT network) AS networks
-               FROM taken, unnest(networks) network GROUP BY token_id, day),
+                    count(*) FILTER (WHERE request_count > 0) AS hours,
+                    array_agg(DISTINCT network) FILTER (WHERE network IS NOT NULL) AS networks
+               FROM seen GROUP BY token_id, day),
          days AS (
              INSERT INTO tokenauth.usage_hourly AS d
                     (token_id, hour, request_count, denied_count, hours_used, period, networks)
              SELECT token_id, day, requests, denials, hours, 'day', coalesce(networks[:32], '{}')
-               FROM counted LEFT JOIN seen USING (token_id, day)
+               FROM counted
               ORDER BY token_id, day
              ON CONFLICT (token_id, hour) DO UPDATE
                 SET request_count = d.request_count + excluded.request_count,

@@ -15,7 +15,6 @@ use crate::pg::scan::index_scan::UniqueIndex;
 use crate::pg::scan::snapshot::LatestSnapshot;
 use crate::pg::sql::rows::Rows;
 use crate::pg::sql::statement::{Argument, Statement, arguments, fields};
-use crate::pg::transaction::guc_scope::GucScope;
 use crate::pg::types::array::TextArray;
 use crate::pg::types::clock::Timestamp;
 use crate::pg::types::jsonb::Jsonb;
@@ -119,7 +118,7 @@ pub fn add(uses: &BTreeMap<[u8; 16], Record>) -> Missing {
 fn add_to_rows<'a>(uses: impl Iterator<Item = (&'a [u8; 16], &'a Record)> + Clone) -> Vec<[u8; 16]> {
     // Nearly every token has its row, and an UPDATE takes half the time of INSERT ... ON CONFLICT. No moment is later
     // than the clock: one that was counted or written before the clock was set back would otherwise stay for years.
-    static ADD: Statement = Statement::new(
+    static ADD: Statement = Statement::by_key(
         "WITH known AS (
            UPDATE tokenauth.usage u
               SET first_used_at = least(u.first_used_at, r.first_used_at),
@@ -153,9 +152,6 @@ fn add_to_rows<'a>(uses: impl Iterator<Item = (&'a [u8; 16], &'a Record)> + Clon
          SELECT token_id FROM known",
     )
     .repeated();
-    /// Makes the plan look up each use by the index, in order, however many the planner expects.
-    const IN_ORDER: [(&CStr, &CStr); 3] =
-        [(c"enable_hashjoin", c"off"), (c"enable_mergejoin", c"off"), (c"enable_seqscan", c"off")];
     const HOUR: i64 = 3_600_000_000;
     let now = Timestamp::now();
     // Of tokens whose owner was erased, nothing is stored that tells who it was.
@@ -178,7 +174,6 @@ fn add_to_rows<'a>(uses: impl Iterator<Item = (&'a [u8; 16], &'a Record)> + Clon
             Timestamp::of_micros(last - last.rem_euclid(HOUR)),
         ]);
     }
-    let _in_order = GucScope::set(&IN_ORDER);
     let found: Vec<Uuid> = ADD.all_over(&rows, arguments![now, hours::are_kept()], |row| row.required(1));
     let found: HashSet<[u8; 16]> = found.iter().map(|token| *token.as_bytes()).collect();
     uses.map(|(token, _)| *token).filter(|token| !found.contains(token)).collect()
@@ -186,7 +181,7 @@ fn add_to_rows<'a>(uses: impl Iterator<Item = (&'a [u8; 16], &'a Record)> + Clon
 
 /// Makes the rows of usage of those of these tokens that exist: somebody has removed them.
 fn make_rows(tokens: &[[u8; 16]]) {
-    static MAKE: Statement = Statement::new(
+    static MAKE: Statement = Statement::by_key(
         "INSERT INTO tokenauth.usage (token_id)
          SELECT t.id FROM missed m JOIN tokenauth.token t ON t.id = m.token_id
          ON CONFLICT DO NOTHING",
@@ -194,7 +189,7 @@ fn make_rows(tokens: &[[u8; 16]]) {
     .repeated();
     let mut rows = Rows::new(c"missed", &[(c"token_id", pg_sys::UUIDOID)]);
     tokens.iter().for_each(|token| rows.put(fields![Uuid::from_bytes(*token)]));
-    MAKE.run_over(&rows, &[]);
+    MAKE.run_over(&[&rows], &[]);
 }
 
 /// What is known now of those who could yet commit a token that they have used: they began before this transaction,

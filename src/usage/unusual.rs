@@ -91,7 +91,7 @@ macro_rules! used_after_death {
 }
 
 /// Without hourly usage, all of the usage is read.
-static WITHOUT_HOURS: Statement = Statement::new(concat!(
+static WITHOUT_HOURS: Statement = Statement::of_all(concat!(
     "SELECT token_id, 'used_after_death', evidence FROM (",
     used_after_death!(
         "(SELECT * FROM tokenauth.usage
@@ -100,7 +100,7 @@ static WITHOUT_HOURS: Statement = Statement::new(concat!(
     ") used ORDER BY 1"
 ));
 
-static UNUSUAL: Statement = Statement::new(concat!(
+static UNUSUAL: Statement = Statement::of_all(concat!(
     "WITH since AS MATERIALIZED (
          SELECT date_trunc('hour', $1, 'UTC') AS at),
      lately AS MATERIALIZED (

@@ -83,18 +83,17 @@ impl Query {
         unsafe { (*(*pg_sys::SPI_plan_get_plan_sources(self.plan)).elements).ptr_value.cast() }
     }
 
-    /// Plans it, unless a plan is kept that is still valid.
+    /// Plans it, unless there is a plan that is still valid: the choices are for it alone, and not for what its
+    /// expressions run.
     ///
     /// # Safety
     /// Inside an SPI connection with the rows registered, and with an active snapshot.
     unsafe fn plan(&self) {
-        if self.is_kept {
-            let _planning = Planning::reaching_rows();
-            // SAFETY: the plan is kept and has one source, so there is an answer, which is released to the same owner.
-            unsafe {
-                let plan = pg_sys::SPI_plan_get_cached_plan(self.plan);
-                pg_sys::ReleaseCachedPlan(plan, pg_sys::CurrentResourceOwner);
-            }
+        let _planning = if self.is_kept { Planning::reaching_rows() } else { Planning::as_it_is() };
+        // SAFETY: the plan is kept and has one source, so there is an answer, which is released to the same owner.
+        unsafe {
+            let plan = pg_sys::SPI_plan_get_cached_plan(self.plan);
+            pg_sys::ReleaseCachedPlan(plan, pg_sys::CurrentResourceOwner);
         }
     }
 

@@ -78,7 +78,8 @@ impl Rows {
         relation.md.reliddesc = table;
         relation.md.tupdesc = descriptor;
         relation.md.enrtype = pg_sys::EphemeralNameRelationType::ENR_NAMED_TUPLESTORE;
-        // Plans are kept and serve one row as well as a million: expecting one, the planner uses our indexes.
+        // Plans are kept and serve one row as well as a million: of one, to go to tables that it takes for large, the
+        // planner uses our indexes.
         relation.md.enrtuples = 1.0;
         relation.reldata = store.cast();
         Rows {

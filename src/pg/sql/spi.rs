@@ -30,11 +30,22 @@ impl Spi {
         Spi { _watch: watch }
     }
 
-    /// A connection for a statement that reads `rows`. Its plan is kept and serves one row as well as a million.
-    pub(super) fn with(rows: &Rows) -> (Self, Planning) {
+    /// A connection for a statement that reads `rows` by their names.
+    pub(super) fn with(rows: &[&Rows]) -> Self {
         let spi = Self::connect();
-        rows.register();
-        (spi, Planning::joining_ours())
+        rows.iter().for_each(|rows| rows.register());
+        spi
+    }
+
+    /// Makes the plan that is kept of this source for any arguments, unless there is one that is still valid: the
+    /// choices are for it alone, and not for what triggers run when it does.
+    pub(super) fn plan(&self, source: pg_sys::SPIPlanPtr, _choices: Planning) {
+        // SAFETY: the source is kept and has one statement, so there is a plan, which is released to the same owner.
+        unsafe {
+            let plan = pg_sys::SPI_plan_get_cached_plan(source);
+            pg_sys::ReleaseCachedPlan(plan, pg_sys::CurrentResourceOwner);
+        }
+        fault::step();
     }
 
     /// Runs a plan by a snapshot of now, and returns how many rows it wrote or found, at most `most` unless that is 0.

@@ -75,7 +75,7 @@ pub struct Statement {
     planned: Planned,
     /// Whether it is run again, see [`repeated`](Self::repeated).
     is_repeated: bool,
-    plan: Cell<pg_sys::SPIPlanPtr>,
+    source: Cell<pg_sys::SPIPlanPtr>,
     types: RefCell<Vec<pg_sys::Oid>>,
 }
 
@@ -86,6 +86,10 @@ enum Planned {
     Freely,
     /// Every row is reached by an index, whatever the statistics said when the plan was made.
     ByKey,
+    /// What is chosen is reached so once it is.
+    Choosing,
+    /// Each time that it runs, for its arguments.
+    ForArguments,
     /// Each time that it runs, for the tables as they are then, and for several processes where that is faster.
     Anew,
 }
@@ -99,9 +103,21 @@ impl Statement {
         Self::planned(sql, Planned::Freely)
     }
 
-    /// A statement that reads few rows of tables that may have many, each by an index.
+    /// A statement that reads few rows of tables that may have many, each by an index; or goes so from rows in memory,
+    /// few or many, to rows of our tables.
     pub const fn by_key(sql: &'static str) -> Self {
         Self::planned(sql, Planned::ByKey)
+    }
+
+    /// A statement that chooses rows of a whole table, and then goes from these to rows of others by an index.
+    pub const fn choosing(sql: &'static str) -> Self {
+        Self::planned(sql, Planned::Choosing)
+    }
+
+    /// A statement that looks for what it reads in a long array. Only of one that is known when it is planned the
+    /// server makes a hash table.
+    pub const fn looking_in_arrays(sql: &'static str) -> Self {
+        Self::planned(sql, Planned::ForArguments)
     }
 
     /// A statement that reads whole tables.
@@ -111,7 +127,7 @@ impl Statement {
 
     const fn planned(sql: &'static str, planned: Planned) -> Self {
         let types = RefCell::new(Vec::new());
-        Statement { sql, planned, is_repeated: false, plan: Cell::new(ptr::null_mut()), types }
+        Statement { sql, planned, is_repeated: false, source: Cell::new(ptr::null_mut()), types }
     }
 
     /// For a statement that changes or locks rows which others may change meanwhile: where REPEATABLE READ ends it with
@@ -131,51 +147,26 @@ impl Statement {
         self.undisturbed(|| self.execute(&Spi::connect(), arguments, 0))
     }
 
-    /// As [`run`](Self::run), for a statement that reads `rows` by their name.
-    pub fn run_over(&self, rows: &Rows, arguments: &[Argument]) -> u64 {
-        self.undisturbed(|| {
-            let (spi, _planning) = Spi::with(rows);
-            self.execute(&spi, arguments, 0)
-        })
+    /// As [`run`](Self::run), for a statement that reads `rows` by their names.
+    pub fn run_over(&self, rows: &[&Rows], arguments: &[Argument]) -> u64 {
+        self.undisturbed(|| self.execute(&Spi::with(rows), arguments, 0))
     }
 
     /// As [`first`](Self::first), for a statement that reads `rows` by their name.
     pub fn first_over<T>(&self, rows: &Rows, arguments: &[Argument], read: impl FnOnce(&Row) -> T) -> Option<T> {
-        let mut read = Some(read);
-        self.undisturbed(|| {
-            let (spi, _planning) = Spi::with(rows);
-            self.execute(&spi, arguments, 1);
-            spi.row(0).zip(read.take()).map(|(row, read)| read(&row))
-        })
-    }
-
-    /// As [`run_over`](Self::run_over), for two sets of rows.
-    pub fn run_over_both(&self, one: &Rows, other: &Rows, arguments: &[Argument]) -> u64 {
-        self.undisturbed(|| {
-            let (spi, _planning) = Spi::with(one);
-            other.register();
-            self.execute(&spi, arguments, 0)
-        })
+        self.first_with(&[rows], arguments, read)
     }
 
     /// As [`all`](Self::all), for a statement that reads `rows` by their name.
-    pub fn all_over<T>(&self, rows: &Rows, arguments: &[Argument], mut read: impl FnMut(&Row) -> T) -> Vec<T> {
-        self.undisturbed(|| {
-            let (spi, _planning) = Spi::with(rows);
-            let found = self.execute(&spi, arguments, 0);
-            (0..found).filter_map(|index| spi.row(index)).map(|row| read(&row)).collect()
-        })
+    pub fn all_over<T>(&self, rows: &Rows, arguments: &[Argument], read: impl FnMut(&Row) -> T) -> Vec<T> {
+        self.all_with(&[rows], arguments, read)
     }
 
     /// Runs a SELECT that reads `over` by their names, and adds its rows to others of the same columns, one by one, so
     /// that however many they are, they take no memory beyond `work_mem`.
     pub fn add_to(&self, into: &mut Rows, over: &[&Rows], arguments: &[Argument]) {
-        let _spi = Spi::connect();
-        for rows in over {
-            rows.register();
-        }
         let _planning = Planning::comparing_sets();
-        self.send(&LatestSnapshot::of_now(), arguments, &mut |row| {
+        self.send(&Spi::with(over), &LatestSnapshot::of_now(), arguments, &mut |row| {
             into.put_row(row);
             true
         });
@@ -183,17 +174,16 @@ impl Statement {
 
     /// Runs a SELECT by a snapshot and passes its rows to `take` one by one.
     pub fn each(&self, snapshot: &LatestSnapshot, arguments: &[Argument], mut take: impl FnMut(&Row)) {
-        let _spi = Spi::connect();
-        let _planning = self.planning();
-        self.send(snapshot, arguments, &mut |row| {
+        self.send(&Spi::connect(), snapshot, arguments, &mut |row| {
             take(row);
             true
         });
     }
 
     /// Runs it in an SPI connection and passes its rows to `take`, until that answers no.
-    fn send(&self, snapshot: &LatestSnapshot, arguments: &[Argument], take: &mut dyn FnMut(&Row) -> bool) {
-        let plan = self.plan(arguments);
+    fn send(&self, spi: &Spi, snapshot: &LatestSnapshot, arguments: &[Argument], take: &mut dyn FnMut(&Row) -> bool) {
+        let source = self.source(arguments);
+        let _choices = self.plan(spi, source);
         let mut receiver = Receiver::new(take);
         // SAFETY: the arguments have the types for which the statement was planned. The snapshot stays registered and
         // active while the plan runs, and the receiver in place; "read-only" makes SPI use that snapshot.
@@ -206,7 +196,7 @@ impl Statement {
                 dest: receiver.as_ptr(),
                 ..Default::default()
             };
-            let answer = pg_sys::SPI_execute_plan_extended(plan, &options);
+            let answer = pg_sys::SPI_execute_plan_extended(source, &options);
             fault::step();
             pg_sys::PopActiveSnapshot();
             answer
@@ -216,18 +206,26 @@ impl Statement {
 
     /// Runs it and reads the first row.
     pub fn first<T>(&self, arguments: &[Argument], read: impl FnOnce(&Row) -> T) -> Option<T> {
+        self.first_with(&[], arguments, read)
+    }
+
+    /// Runs it and reads every row.
+    pub fn all<T>(&self, arguments: &[Argument], read: impl FnMut(&Row) -> T) -> Vec<T> {
+        self.all_with(&[], arguments, read)
+    }
+
+    fn first_with<T>(&self, rows: &[&Rows], arguments: &[Argument], read: impl FnOnce(&Row) -> T) -> Option<T> {
         let mut read = Some(read);
         self.undisturbed(|| {
-            let spi = Spi::connect();
+            let spi = Spi::with(rows);
             self.execute(&spi, arguments, 1);
             spi.row(0).zip(read.take()).map(|(row, read)| read(&row))
         })
     }
 
-    /// Runs it and reads every row.
-    pub fn all<T>(&self, arguments: &[Argument], mut read: impl FnMut(&Row) -> T) -> Vec<T> {
+    fn all_with<T>(&self, rows: &[&Rows], arguments: &[Argument], mut read: impl FnMut(&Row) -> T) -> Vec<T> {
         self.undisturbed(|| {
-            let spi = Spi::connect();
+            let spi = Spi::with(rows);
             let found = self.execute(&spi, arguments, 0);
             (0..found).filter_map(|index| spi.row(index)).map(|row| read(&row)).collect()
         })
@@ -249,54 +247,66 @@ impl Statement {
     }
 
     fn execute(&self, spi: &Spi, arguments: &[Argument], most: c_long) -> u64 {
-        let _planning = self.planning();
-        spi.execute(self.plan(arguments), arguments, most)
+        let source = self.source(arguments);
+        let _choices = self.plan(spi, source);
+        spi.execute(source, arguments, most)
     }
 
-    fn planning(&self) -> Option<Planning> {
-        match self.planned {
-            Planned::Freely => None,
-            Planned::Anew => Some(Planning::reading_all()),
-            Planned::ByKey => Some(Planning::joining_ours()),
-        }
+    /// Makes the plan, if it is kept and there is none yet, and returns the choices that are to hold while it runs.
+    fn plan(&self, spi: &Spi, source: pg_sys::SPIPlanPtr) -> Option<Planning> {
+        let choices = match self.planned {
+            Planned::Freely => return None,
+            Planned::ForArguments => return Planning::as_asked(),
+            Planned::Anew => return Some(Planning::reading_all()),
+            Planned::ByKey => Planning::joining_ours(),
+            Planned::Choosing => Planning::choosing_ours(),
+        };
+        spi.plan(source, choices);
+        Planning::as_asked()
     }
 
-    fn plan(&self, arguments: &[Argument]) -> pg_sys::SPIPlanPtr {
-        if self.planned == Planned::Anew {
+    /// It as analysed, which is kept, and its plans with it.
+    fn source(&self, arguments: &[Argument]) -> pg_sys::SPIPlanPtr {
+        let options = match self.planned {
+            Planned::Freely => 0,
+            Planned::ByKey | Planned::Choosing => pg_sys::CURSOR_OPT_GENERIC_PLAN,
+            Planned::ForArguments => pg_sys::CURSOR_OPT_CUSTOM_PLAN,
             // Arguments, among which are long arrays, stay out of the plan, which other processes are sent as text.
-            return self.prepare(arguments, pg_sys::CURSOR_OPT_PARALLEL_OK | pg_sys::CURSOR_OPT_GENERIC_PLAN);
-        }
+            Planned::Anew => {
+                return self.prepare(arguments, pg_sys::CURSOR_OPT_PARALLEL_OK | pg_sys::CURSOR_OPT_GENERIC_PLAN);
+            }
+        };
         let types = || arguments.iter().map(|argument| argument.oid);
-        let is_planned = !self.plan.get().is_null() && self.types.borrow().iter().copied().eq(types());
-        if !is_planned {
+        let is_known = !self.source.get().is_null() && self.types.borrow().iter().copied().eq(types());
+        if !is_known {
             self.forget();
-            let plan = self.prepare(arguments, 0);
-            // SAFETY: the plan was just made; kept, it survives the connection and the transaction.
-            unsafe { pg_sys::SPI_keepplan(plan) };
+            let source = self.prepare(arguments, options);
+            // SAFETY: it was just analysed; kept, it survives the connection and the transaction.
+            unsafe { pg_sys::SPI_keepplan(source) };
             self.types.replace(types().collect());
-            self.plan.set(plan);
+            self.source.set(source);
         }
-        self.plan.get()
+        self.source.get()
     }
 
-    /// Analyses it in an SPI connection, with which the plan ends unless it is kept.
+    /// Analyses it in an SPI connection, with which the result ends unless it is kept.
     fn prepare(&self, arguments: &[Argument], options: u32) -> pg_sys::SPIPlanPtr {
         let sql = CString::new(self.sql).expect("a statement has no zero byte");
         let mut types: Vec<pg_sys::Oid> = arguments.iter().map(|argument| argument.oid).collect();
         let count = c_int::try_from(types.len()).expect("a statement has few arguments");
         // SAFETY: called inside an SPI connection; text and types are copied. It raises on bad SQL.
-        let plan = unsafe { pg_sys::SPI_prepare_cursor(sql.as_ptr(), count, types.as_mut_ptr(), options as c_int) };
-        assert!(!plan.is_null(), "could not plan a statement");
-        plan
+        let source = unsafe { pg_sys::SPI_prepare_cursor(sql.as_ptr(), count, types.as_mut_ptr(), options as c_int) };
+        assert!(!source.is_null(), "could not analyse a statement");
+        source
     }
 
-    /// Frees the plan, whose argument types no longer fit: a row type of ours has a new oid after DROP and CREATE
-    /// EXTENSION. PostgreSQL itself replans for any other change.
+    /// Frees what was analysed, whose argument types no longer fit: a row type of ours has a new oid after DROP and
+    /// CREATE EXTENSION. PostgreSQL itself replans for any other change.
     fn forget(&self) {
-        let plan = self.plan.replace(ptr::null_mut());
-        if !plan.is_null() {
-            // SAFETY: a kept plan that nothing refers to any more.
-            unsafe { pg_sys::SPI_freeplan(plan) };
+        let source = self.source.replace(ptr::null_mut());
+        if !source.is_null() {
+            // SAFETY: it was kept, and nothing refers to it any more.
+            unsafe { pg_sys::SPI_freeplan(source) };
         }
     }
 }

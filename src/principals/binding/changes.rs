@@ -263,7 +263,7 @@ impl Changes {
 
     /// A principal that several rows claim to be, with the organisation of a membership.
     pub fn claimed_twice(&self) -> Option<(Text, Option<Text>)> {
-        static FIND: Statement = Statement::new(
+        static FIND: Statement = Statement::by_key(
             "SELECT principal, org FROM tokenauth_put GROUP BY principal, org HAVING count(*) > 1 LIMIT 1",
         );
         FIND.first_over(&self.put, &[], named)
@@ -279,7 +279,7 @@ impl Changes {
     }
 
     fn drift_of_principals(&self, principal_type: &str) -> Drift {
-        static COMPARE: Statement = Statement::new(
+        static COMPARE: Statement = Statement::by_key(
             "SELECT count(*) FILTER (WHERE p.principal IS NULL OR p.dropped_at IS NOT NULL),
                     count(*) FILTER (WHERE p.dropped_at IS NULL
                                        AND ($1 AND p.active <> c.active
@@ -290,7 +290,7 @@ impl Changes {
                FROM tokenauth_put c
                LEFT JOIN tokenauth.principal p ON p.principal = c.principal COLLATE \"C\"",
         );
-        static ROWLESS: Statement = Statement::new(
+        static ROWLESS: Statement = Statement::by_key(
             "SELECT count(*)
                FROM (SELECT principal FROM tokenauth.principal
                       WHERE principal > $1 || ':' AND principal < $1 || ';' AND dropped_at IS NULL

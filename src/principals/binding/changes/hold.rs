@@ -13,7 +13,7 @@ impl Changes {
 
     /// Locks each principal that is to change or to go, and creates each that is absent.
     pub(super) fn hold(&self) {
-        static HOLD: Statement = Statement::new(concat!(
+        static HOLD: Statement = Statement::by_key(concat!(
             "INSERT INTO tokenauth.principal AS held
                     (principal, active, permissions, data_scopes, display_name, state_reason,
                      epoch, all_dead_before_epoch, revocable_dead_before_epoch)
@@ -37,13 +37,13 @@ impl Changes {
              -- A row that is there is locked, and not written.
              ON CONFLICT (principal) DO UPDATE SET active = held.active WHERE false",
         ));
-        HOLD.run_over_both(&self.put, &self.gone, &self.supplied.arguments());
+        HOLD.run_over(&[&self.put, &self.gone], &self.supplied.arguments());
     }
 
     /// Locks the principals of new memberships, so that none is dropped meanwhile. A membership that is gone may also
     /// be new: when two members swap their ids, both are.
     pub(super) fn hold_parties(&self) {
-        static HOLD: Statement = Statement::new(
+        static HOLD: Statement = Statement::by_key(
             "SELECT count(*)
                FROM (SELECT
                        FROM tokenauth.principal p
@@ -58,14 +58,14 @@ impl Changes {
                         FOR SHARE) held",
         );
         if !self.put.is_empty() {
-            HOLD.run_over(&self.put, arguments![!self.gone.is_empty()]);
+            HOLD.run_over(&[&self.put], arguments![!self.gone.is_empty()]);
         }
     }
 
     /// Locks the memberships that are to change or to go. New ones are not created here, unlike principals: one that
     /// goes with its principal while it is waited for must not come back.
     pub(super) fn hold_memberships(&self) {
-        static HOLD: Statement = Statement::new(
+        static HOLD: Statement = Statement::by_key(
             "SELECT count(*)
                FROM (SELECT
                        FROM (SELECT org COLLATE \"C\" AS org, principal COLLATE \"C\" AS member FROM tokenauth_gone
@@ -81,6 +81,6 @@ impl Changes {
                       ORDER BY m.org, m.member
                         FOR NO KEY UPDATE OF m) held",
         );
-        HOLD.run_over_both(&self.put, &self.gone, arguments![self.supplied.permissions]);
+        HOLD.run_over(&[&self.put, &self.gone], arguments![self.supplied.permissions]);
     }
 }

@@ -28,18 +28,18 @@ impl Changes {
     }
 
     fn remove(&self) -> u64 {
-        static REMOVE: Statement = Statement::new(
+        static REMOVE: Statement = Statement::by_key(
             "DELETE FROM tokenauth.member m
               USING (SELECT DISTINCT org COLLATE \"C\" AS org, principal COLLATE \"C\" AS member
                        FROM tokenauth_gone ORDER BY 1, 2) g
               WHERE m.org = g.org AND m.member = g.member",
         );
-        if self.gone.is_empty() { 0 } else { REMOVE.run_over(&self.gone, &[]) }
+        if self.gone.is_empty() { 0 } else { REMOVE.run_over(&[&self.gone], &[]) }
     }
 
     /// Checks that the principals of new memberships exist. Those of an existing one do, as dropping one removes it.
     fn refuse_unknown(&self, source: &Text) -> Result<(), Error> {
-        static FIND: Statement = Statement::new(
+        static FIND: Statement = Statement::by_key(
             "SELECT n.name, c.principal, c.org
                FROM tokenauth_put c
               CROSS JOIN LATERAL (VALUES (1, c.org COLLATE \"C\"), (2, c.principal COLLATE \"C\")) AS n (place, name)
@@ -62,7 +62,7 @@ impl Changes {
     }
 
     fn change(&self) -> u64 {
-        static CHANGE: Statement = Statement::new(
+        static CHANGE: Statement = Statement::by_key(
             "UPDATE tokenauth.member m
                 SET permissions = c.permissions
                FROM (SELECT DISTINCT ON (org COLLATE \"C\", principal COLLATE \"C\") * FROM tokenauth_put
@@ -70,13 +70,13 @@ impl Changes {
               WHERE m.org = c.org COLLATE \"C\" AND m.member = c.principal COLLATE \"C\"
                 AND m.permissions <> c.permissions",
         );
-        CHANGE.run_over(&self.put, &[])
+        CHANGE.run_over(&[&self.put], &[])
     }
 
     /// Joins the principals again: those of a membership that existed a moment ago were not locked. Whoever dropped one
     /// since has removed the membership too, and it must not come back.
     fn add(&self) -> u64 {
-        static ADD: Statement = Statement::new(
+        static ADD: Statement = Statement::by_key(
             "INSERT INTO tokenauth.member (org, member, permissions)
              SELECT DISTINCT ON (c.org COLLATE \"C\", c.principal COLLATE \"C\")
                     c.org, c.principal, coalesce(c.permissions, '{}')
@@ -89,17 +89,17 @@ impl Changes {
              ON CONFLICT (org, member) DO UPDATE SET permissions = excluded.permissions
               WHERE $1 AND member.permissions <> excluded.permissions",
         );
-        ADD.run_over(&self.put, arguments![self.supplied.permissions])
+        ADD.run_over(&[&self.put], arguments![self.supplied.permissions])
     }
 
     pub(super) fn drift_of_members(&self) -> Drift {
-        static COMPARE: Statement = Statement::new(
+        static COMPARE: Statement = Statement::by_key(
             "SELECT count(*) FILTER (WHERE m.org IS NULL),
                     count(*) FILTER (WHERE $1 AND m.permissions <> c.permissions)
                FROM tokenauth_put c
                LEFT JOIN tokenauth.member m ON m.org = c.org COLLATE \"C\" AND m.member = c.principal COLLATE \"C\"",
         );
-        static ROWLESS: Statement = Statement::new(
+        static ROWLESS: Statement = Statement::by_key(
             "SELECT count(*)
                FROM (SELECT org, member FROM tokenauth.member EXCEPT SELECT org, principal FROM tokenauth_put) m",
         );

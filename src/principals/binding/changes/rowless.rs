@@ -22,7 +22,7 @@ pub struct Rowless {
 impl Changes {
     /// The existing principals of the type, or memberships, that were not put.
     pub fn rowless(&self) -> Rowless {
-        static PRINCIPALS: Statement = Statement::new(
+        static PRINCIPALS: Statement = Statement::by_key(
             "SELECT count(*) OVER (), principal, NULL::text
                FROM (SELECT principal FROM tokenauth.principal
                       WHERE principal > $1 || ':' AND principal < $1 || ';' AND dropped_at IS NULL
@@ -31,7 +31,7 @@ impl Changes {
               ORDER BY principal
               LIMIT $2",
         );
-        static MEMBERSHIPS: Statement = Statement::new(
+        static MEMBERSHIPS: Statement = Statement::by_key(
             "SELECT count(*) OVER (), member, org
                FROM (SELECT org, member FROM tokenauth.member
                      EXCEPT

@@ -65,7 +65,7 @@ macro_rules! becomes {
 
 /// Locks principals that are gone, in the order of their keys. Answers with one row, since all of them would be held in
 /// memory.
-static LOCK_GONE: Statement = Statement::new(
+static LOCK_GONE: Statement = Statement::by_key(
     "WITH locked AS MATERIALIZED (
          SELECT FROM tokenauth.principal p
           WHERE p.principal IN (SELECT principal COLLATE \"C\" FROM tokenauth_gone) AND p.dropped_at IS NULL
@@ -131,7 +131,7 @@ impl Changes {
         if self.concerns_many() {
             match (self.gone.is_empty(), self.put.is_empty()) {
                 (false, true) => {
-                    LOCK_GONE.run_over(&self.gone, &[]);
+                    LOCK_GONE.run_over(&[&self.gone], &[]);
                 }
                 (false, false) => self.hold(),
                 (true, false) if settings::notify() => self.hold(),
@@ -162,7 +162,7 @@ impl Changes {
 
     /// At most `most` tokens that these changes will kill. Their owners are locked, so no other is issued.
     pub fn tokens_to_die(&self, most: i64) -> Vec<Uuid> {
-        static OF_GONE: Statement = Statement::new(concat!(
+        static OF_GONE: Statement = Statement::by_key(concat!(
             "SELECT t.id
                FROM tokenauth.principal p
                JOIN tokenauth.token t ON t.owner = p.principal",
@@ -171,7 +171,7 @@ impl Changes {
             is_alive!(),
             " LIMIT $1",
         ));
-        static LOCK_INACTIVE: Statement = Statement::new(
+        static LOCK_INACTIVE: Statement = Statement::by_key(
             "WITH locked AS MATERIALIZED (
                  SELECT FROM tokenauth.principal p
                   WHERE p.principal IN (SELECT principal COLLATE \"C\" FROM tokenauth_put WHERE NOT active) AND p.active
@@ -179,7 +179,7 @@ impl Changes {
                     FOR NO KEY UPDATE)
              SELECT count(*) FROM locked",
         );
-        static OF_INACTIVE: Statement = Statement::new(concat!(
+        static OF_INACTIVE: Statement = Statement::by_key(concat!(
             "SELECT t.id
                FROM tokenauth.principal p
                JOIN tokenauth.token t ON t.owner = p.principal",
@@ -192,7 +192,7 @@ impl Changes {
         let mut tokens_to_die = Vec::new();
         for (lock, find, owners) in [(&LOCK_GONE, &OF_GONE, &self.gone), (&LOCK_INACTIVE, &OF_INACTIVE, &self.put)] {
             if !owners.is_empty() {
-                lock.run_over(owners, &[]);
+                lock.run_over(&[owners], &[]);
                 tokens_to_die.extend(find.all_over(owners, arguments![most], |row| row.required::<Uuid>(1)));
             }
         }
@@ -202,7 +202,7 @@ impl Changes {
     /// Turns every principal that is gone into a tombstone, and removes its memberships.
     fn write_tombstones(&self, by: &Text) -> u64 {
         // Not an UPDATE, which would lock them in the order of its plan. None is absent, unless it was purged just now.
-        static WRITE_TOMBSTONES: Statement = Statement::new(concat!(
+        static WRITE_TOMBSTONES: Statement = Statement::by_key(concat!(
             "INSERT INTO tokenauth.principal AS p (principal, active, dropped_at)
              SELECT p.principal, false, clock_timestamp()
                FROM (SELECT DISTINCT principal COLLATE \"C\" AS principal FROM tokenauth_gone) g
@@ -214,12 +214,12 @@ impl Changes {
         ));
         // Many are locked already, in their order. For each row that ON CONFLICT updates, PostgreSQL keeps some bytes
         // until the statement ends.
-        static WRITE_LOCKED: Statement = Statement::new(concat!(
+        static WRITE_LOCKED: Statement = Statement::by_key(concat!(
             "UPDATE tokenauth.principal p SET ",
             tombstone!(),
             " AND p.principal IN (SELECT principal COLLATE \"C\" FROM tokenauth_gone)",
         ));
-        static RECORD: Statement = Statement::new(
+        static RECORD: Statement = Statement::by_key(
             "INSERT INTO tokenauth.mass_death (owner, epoch, at, by, reason, covers)
              SELECT p.principal, p.epoch, clock_timestamp(), $1, $2, 'all'
                FROM tokenauth_gone g
@@ -229,7 +229,7 @@ impl Changes {
              ON CONFLICT DO NOTHING",
         );
         // Only after they are buried: then nobody can add another.
-        static LEAVE: Statement = Statement::new(
+        static LEAVE: Statement = Statement::by_key(
             "WITH theirs AS MATERIALIZED (
                  SELECT m.org, m.member
                    FROM tokenauth_gone g JOIN tokenauth.member m ON m.member = g.principal COLLATE \"C\"
@@ -247,28 +247,28 @@ impl Changes {
             return 0;
         }
         let tombstones = if self.concerns_many() {
-            WRITE_LOCKED.run_over(&self.gone, &[])
+            WRITE_LOCKED.run_over(&[&self.gone], &[])
         } else {
-            WRITE_TOMBSTONES.run_over(&self.gone, &[])
+            WRITE_TOMBSTONES.run_over(&[&self.gone], &[])
         };
         if tombstones > 0 {
             xact::mark_death();
-            RECORD.run_over(&self.gone, arguments![by.clone(), GONE]);
-            LEAVE.run_over(&self.gone, &[]);
+            RECORD.run_over(&[&self.gone], arguments![by.clone(), GONE]);
+            LEAVE.run_over(&[&self.gone], &[]);
         }
         tombstones
     }
 
     /// Changes the only principal, if it exists and differs, and returns how many that were.
     fn update(&self) -> u64 {
-        static UPDATE: Statement = Statement::new(concat!(
+        static UPDATE: Statement = Statement::by_key(concat!(
             "UPDATE tokenauth.principal p SET ",
             becomes!("c"),
             " FROM (SELECT * FROM tokenauth_put ORDER BY place DESC LIMIT 1) c
               WHERE p.principal = c.principal COLLATE \"C\" AND ",
             differs!("c"),
         ));
-        UPDATE.run_over(&self.put, &self.supplied.arguments())
+        UPDATE.run_over(&[&self.put], &self.supplied.arguments())
     }
 
     /// Creates principals that are absent, changes those that differ, and returns how many of each.
@@ -277,7 +277,7 @@ impl Changes {
     /// in which two sessions could wait for each other. One that another session is just creating is waited for, and
     /// then changed.
     fn put_all(&self) -> (u64, u64) {
-        static PUT: Statement = Statement::new(concat!(
+        static PUT: Statement = Statement::by_key(concat!(
             "WITH wanted AS MATERIALIZED (
                  SELECT c.principal COLLATE \"C\" AS principal, c.active, c.permissions, c.data_scopes, c.display_name,
                         c.state_reason, p.principal IS NULL AS is_absent, past.epoch, past.all_dead, past.revocable_dead
@@ -313,7 +313,7 @@ impl Changes {
     /// Records when, by whom and why tokens died. Their owners are inactive and locked by then, so no token can appear
     /// that this does not see. An owner without tokens needs no record.
     fn record_deaths(&self, by: &Text) -> u64 {
-        static RECORD: Statement = Statement::new(
+        static RECORD: Statement = Statement::by_key(
             "WITH owner AS MATERIALIZED (
                  -- Most users have no token: one look at the index of tokens settles it.
                  SELECT c.principal FROM tokenauth_put c
@@ -327,7 +327,7 @@ impl Changes {
                 AND EXISTS (SELECT FROM tokenauth.token t WHERE t.owner = p.principal AND t.owner_epoch < p.epoch)
              ON CONFLICT DO NOTHING",
         );
-        RECORD.run_over(&self.put, arguments![by.clone()])
+        RECORD.run_over(&[&self.put], arguments![by.clone()])
     }
 
     /// The subject as events show it, if it exists: a membership, or a principal with any memberships that go too.
