@@ -5,3 +5,4 @@ pub mod message;
 pub mod progress;
 pub mod raise;
 pub(in crate::pg) mod reserve;
+mod row_in_detail;

@@ -17,7 +17,7 @@ use std::{env, ptr, thread};
 
 use pgrx::{PgSqlErrorCode, pg_sys};
 
-use super::reserve;
+use super::{reserve, row_in_detail};
 use crate::pg::process::backend_local::backend_local;
 use crate::pg::types::varlena;
 
@@ -276,6 +276,11 @@ unsafe extern "C-unwind" fn keep(watch: *mut c_void) {
         let data = copy();
         if (*data).elevel != pg_sys::PGERROR as c_int {
             return;
+        }
+        if row_in_detail::is_shown(&*data) {
+            errdetail_internal(c"%s".as_ptr(), row_in_detail::IN_ITS_PLACE.as_ptr());
+            // Never freed by itself.
+            (*data).detail = row_in_detail::IN_ITS_PLACE.as_ptr().cast_mut();
         }
         if WHOLE.get() == LAST.get() {
             WHOLE.set(ptr::null_mut());

@@ -47,7 +47,7 @@ fn the_log_tells_over_what_a_deadlock_was() {
 
 #[test]
 fn an_error_keeps_its_names_its_code_and_its_context_once() {
-    let (_server, mut client, _) = serve(FAST);
+    let (server, mut client, _) = serve(FAST);
     client
         .batch_execute(
             "ALTER TABLE tokenauth.token ADD CONSTRAINT no_x CHECK (name <> 'x');
@@ -66,7 +66,9 @@ fn an_error_keeps_its_names_its_code_and_its_context_once() {
     let error = db_error(&error);
     assert_eq!(error.code().code(), "23514");
     assert_eq!((error.schema(), error.table(), error.constraint()), (Some("tokenauth"), Some("token"), Some("no_x")));
-    assert!(error.detail().is_some(), "{error:?}");
+    assert!(error.detail().is_some_and(|detail| detail.starts_with("Rows are not shown")), "{error:?}");
+    let log = server.log_text();
+    assert!(log.contains("Rows are not shown") && !log.contains("Failing row"), "{log}");
 
     let error = raise(&mut client, "SELECT outside('y')");
     let error = db_error(&error);
