@@ -13,7 +13,7 @@ use super::index_scan::{Index, READING};
 use super::index_step;
 use super::snapshot::LatestSnapshot;
 use crate::pg::process::fault;
-use crate::pg::types::row::Row;
+use crate::pg::types::row::{MOST_COLUMNS, Row};
 
 /// The direction of a walk.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -34,7 +34,7 @@ impl Direction {
 }
 
 /// The number of columns of a row that is taken apart as a whole.
-pub const WHOLE: usize = usize::MAX;
+pub const WHOLE: usize = MOST_COLUMNS;
 
 /// An index and its table, open for reading.
 ///

@@ -21,7 +21,7 @@ use crate::pg::report::diagnostics::Watch;
 use crate::pg::roles::extension::raise_not_installed;
 use crate::pg::transaction::acting_as::set_path_that_is_due;
 use crate::pg::transaction::xact;
-use crate::pg::types::row::{MOST_COLUMNS, Row};
+use crate::pg::types::row::Row;
 
 impl UniqueIndex {
     /// Inserts a row into the table; columns that are not given have their default.
@@ -38,7 +38,8 @@ impl UniqueIndex {
         };
         // SAFETY: the slot is filled with a value for each column before it is stored, and everything is of one table.
         unsafe {
-            writing.fill(values, &mut |column| writing.default(column));
+            writing.fill_defaults(&values);
+            writing.fill(values);
             pg_sys::ExecBSInsertTriggers(writing.target.estate, writing.target.relation);
             pg_sys::ExecSimpleRelationInsert(writing.target.relation, writing.target.estate, writing.target.slot);
             fault::step();
@@ -64,7 +65,8 @@ impl UniqueIndex {
         };
         // SAFETY: as in `insert`.
         let is_inserted = unsafe {
-            writing.fill(values, &mut |column| writing.default(column));
+            writing.fill_defaults(&values);
+            writing.fill(values);
             pg_sys::ExecBSInsertTriggers(writing.target.estate, writing.target.relation);
             pg_sys::ExecConstraints(writing.target.relation, writing.target.slot, writing.target.estate);
             let is_inserted = writing.insert_speculatively();
@@ -93,8 +95,11 @@ impl UniqueIndex {
                 // SAFETY: the tuple is of this table and stays while the scan does not move, and with it the values of
                 // columns that do not change. The trigger before the statement, one of ours, writes nothing.
                 unsafe {
-                    let row = Row::new(tuple, (*writing.opened.table).rd_att);
-                    writing.fill(change(&row), &mut |column| row.raw_value(column));
+                    let descriptor = (*writing.opened.table).rd_att;
+                    let values = change(&Row::new(tuple, descriptor));
+                    let (datums, nulls) = ((*writing.target.slot).tts_values, (*writing.target.slot).tts_isnull);
+                    pg_sys::heap_deform_tuple(tuple, descriptor, datums, nulls);
+                    writing.fill(values);
                     pg_sys::ExecBSUpdateTriggers(writing.target.estate, writing.target.relation);
                     writing.update((*tuple).t_self);
                     pg_sys::ExecASUpdateTriggers(writing.target.estate, writing.target.relation, ptr::null_mut());
@@ -182,37 +187,24 @@ impl Writing {
         }
     }
 
-    /// Puts a row into the slot: the values given, and of every other column what `other` says.
+    /// Puts the row into the slot: these values, over what the slot's arrays have of every other column.
     ///
     /// # Errors
     /// Raises 55000 when the table lacks a column, or one has another type: it is of another version.
     ///
     /// # Safety
-    /// The values must live as long as the slot holds them, and `other` answer with values of the columns' types.
-    unsafe fn fill<const N: usize>(
-        &self,
-        values: [ColumnValue; N],
-        other: &mut dyn FnMut(usize) -> Option<pg_sys::Datum>,
-    ) {
-        // SAFETY: the slot was made for the table's columns, and its arrays have one entry for each; each is written
-        // once before the slot is stored. A value of a column's type is what the column takes.
+    /// The arrays must have a value for each column of the table, and all values live as long as the slot holds them.
+    unsafe fn fill<const N: usize>(&self, values: [ColumnValue; N]) {
+        // SAFETY: guaranteed by the caller. The slot was made for the table's columns, and its arrays have one entry
+        // for each; a value of a column's type is what the column takes.
         unsafe {
             let columns = (*(*self.opened.table).rd_att).natts as usize;
             let (datums, nulls) = ((*self.target.slot).tts_values, (*self.target.slot).tts_isnull);
-            std::slice::from_raw_parts_mut(nulls, columns).fill(true);
-            let mut is_given = [false; MOST_COLUMNS];
-            assert!(columns <= MOST_COLUMNS, "table has {columns} columns, expected {MOST_COLUMNS} at most");
             for (column, value) in values {
                 if column > columns || plain_table::attribute(self.opened.table, column).atttypid != value.oid() {
                     raise_not_installed();
                 }
-                is_given[column - 1] = true;
                 let datum = value.into_datum();
-                *nulls.add(column - 1) = datum.is_none();
-                *datums.add(column - 1) = datum.unwrap_or(pg_sys::Datum::null());
-            }
-            for column in (1..=columns).filter(|column| !is_given[column - 1]) {
-                let datum = other(column);
                 *nulls.add(column - 1) = datum.is_none();
                 *datums.add(column - 1) = datum.unwrap_or(pg_sys::Datum::null());
             }
@@ -220,17 +212,35 @@ impl Writing {
         }
     }
 
-    /// The default of a column, if it has one: a release may add a column that this library does not know yet.
+    /// Puts the defaults of all columns but the given ones into the slot's arrays.
     ///
     /// # Safety
-    /// The table must have a column of this number.
+    /// The slot must be empty.
+    unsafe fn fill_defaults(&self, given: &[ColumnValue]) {
+        // SAFETY: the slot was made for the table's columns, and its arrays have one entry for each.
+        unsafe {
+            let columns = (*(*self.opened.table).rd_att).natts as usize;
+            let (datums, nulls) = ((*self.target.slot).tts_values, (*self.target.slot).tts_isnull);
+            std::slice::from_raw_parts_mut(nulls, columns).fill(true);
+            for column in 1..=columns {
+                if plain_table::attribute(self.opened.table, column).atthasdef
+                    && given.iter().all(|(known, _)| *known != column)
+                    && let Some(datum) = self.default(column)
+                {
+                    *nulls.add(column - 1) = false;
+                    *datums.add(column - 1) = datum;
+                }
+            }
+        }
+    }
+
+    /// The default of a column: a release may add a column that this library does not know yet.
+    ///
+    /// # Safety
+    /// The table must have a column of this number, and that a default.
     unsafe fn default(&self, column: usize) -> Option<pg_sys::Datum> {
         // SAFETY: guaranteed by the caller. The expression is planned and evaluated in the memory of this one row.
         unsafe {
-            let attribute = plain_table::attribute(self.opened.table, column);
-            if !attribute.atthasdef {
-                return None;
-            }
             self.target.use_once();
             set_path_that_is_due();
             let node = pg_sys::build_column_default(self.opened.table, column as c_int);

@@ -6,7 +6,8 @@ use pgrx::{FromDatum, IntoDatum, pg_sys};
 
 use super::varlena;
 
-/// The most columns that a row read or written here has.
+/// How many columns of a row are read: more than any table or statement of ours has. What somebody has added to a table
+/// stands behind ours, and is passed over.
 pub(in crate::pg) const MOST_COLUMNS: usize = 48;
 
 /// A row, deformed once; columns are numbered from 1, as in the catalogs.
@@ -24,7 +25,10 @@ impl Row {
     pub(in crate::pg) unsafe fn new(tuple: pg_sys::HeapTuple, descriptor: pg_sys::TupleDesc) -> Self {
         // SAFETY: guaranteed by the caller.
         let columns = usize::try_from(unsafe { (*descriptor).natts }).unwrap_or_default();
-        assert!(columns <= MOST_COLUMNS, "row has {columns} columns, expected {MOST_COLUMNS} at most");
+        if columns > MOST_COLUMNS {
+            // SAFETY: guaranteed by the caller.
+            return unsafe { Row::start_of(tuple, descriptor, columns) };
+        }
         let mut row = Row { values: [pg_sys::Datum::null(); MOST_COLUMNS], nulls: [true; MOST_COLUMNS], columns };
         // SAFETY: both arrays have room for `columns` entries.
         unsafe {
@@ -33,11 +37,28 @@ impl Row {
         row
     }
 
+    /// The start of a row that has so many columns.
+    ///
+    /// # Safety
+    /// As for [`new`](Self::new).
+    #[cold]
+    unsafe fn start_of(tuple: pg_sys::HeapTuple, descriptor: pg_sys::TupleDesc, columns: usize) -> Self {
+        let mut values = vec![pg_sys::Datum::null(); columns];
+        let mut nulls = vec![true; columns];
+        // SAFETY: guaranteed by the caller; both have room for `columns` entries.
+        unsafe { pg_sys::heap_deform_tuple(tuple, descriptor, values.as_mut_ptr(), nulls.as_mut_ptr()) };
+        let mut row =
+            Row { values: [pg_sys::Datum::null(); MOST_COLUMNS], nulls: [true; MOST_COLUMNS], columns: MOST_COLUMNS };
+        row.values.copy_from_slice(&values[..MOST_COLUMNS]);
+        row.nulls.copy_from_slice(&nulls[..MOST_COLUMNS]);
+        row
+    }
+
     /// # Safety
     /// `slot` must hold a row and keep it as long as values are read.
     pub(in crate::pg) unsafe fn of_slot(slot: *mut pg_sys::TupleTableSlot) -> Self {
         // SAFETY: guaranteed by the caller.
-        unsafe { Row::start_of_slot(slot, usize::MAX) }
+        unsafe { Row::start_of_slot(slot, MOST_COLUMNS) }
     }
 
     /// The first `columns` columns of a row: what follows need not be taken apart.
@@ -48,11 +69,10 @@ impl Row {
         // SAFETY: guaranteed by the caller; once columns are fetched, the slot's arrays have so many entries.
         unsafe {
             let natts = usize::try_from((*(*slot).tts_tupleDescriptor).natts).unwrap_or_default();
-            let columns = columns.min(natts);
+            let columns = columns.min(natts).min(MOST_COLUMNS);
             if usize::try_from((*slot).tts_nvalid).unwrap_or_default() < columns {
                 pg_sys::slot_getsomeattrs_int(slot, columns as c_int);
             }
-            assert!(columns <= MOST_COLUMNS, "row has {columns} columns, expected {MOST_COLUMNS} at most");
             let mut row = Row { values: [pg_sys::Datum::null(); MOST_COLUMNS], nulls: [true; MOST_COLUMNS], columns };
             row.values[..columns].copy_from_slice(std::slice::from_raw_parts((*slot).tts_values, columns));
             row.nulls[..columns].copy_from_slice(std::slice::from_raw_parts((*slot).tts_isnull, columns));
@@ -83,12 +103,7 @@ impl Row {
 
     /// The value of a column, to be passed on as it is while the row lasts.
     pub fn value(&self, column: usize) -> Value {
-        Value(self.raw_value(column))
-    }
-
-    /// The value of a column as it is; `None` for NULL.
-    pub(in crate::pg) fn raw_value(&self, column: usize) -> Option<pg_sys::Datum> {
-        (!self.nulls[column - 1]).then_some(self.values[column - 1])
+        Value((!self.nulls[column - 1]).then_some(self.values[column - 1]))
     }
 
     /// Whether a column is NULL.
