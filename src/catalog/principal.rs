@@ -86,14 +86,14 @@ pub struct Life {
 /// The indexes by which lives of principals are read, open for reading.
 pub struct LifePaths {
     all: OpenIndex,
-    /// `None`: nobody asks for them, or the extension has no such index yet.
+    /// `None`: nobody asks for them, or there is no such index.
     stopping: Option<OpenIndex>,
 }
 
 impl LifePaths {
     /// Opens them; `by_status` says that it will be asked who may stop tokens.
     pub fn open(by_status: bool) -> Self {
-        let stopping = (by_status && STOPPING.is_there()).then(|| STOPPING.open_to_walk());
+        let stopping = if by_status { STOPPING.open_to_walk_if_possible() } else { None };
         LifePaths { all: BY_NAME.index().open_to_walk(), stopping }
     }
 }

@@ -2,6 +2,7 @@
 
 mod citus;
 mod fence;
+mod indexes;
 mod locks;
 mod principals;
 mod readers;
@@ -31,7 +32,8 @@ use crate::usage;
 /// are such that copies know what dies. The fence: whether this server is behind it, and whether its file is written.
 /// Keys: whether the key file is usable and has every key that tokens need. Principals: whether somebody has deleted or
 /// written their rows by hand, so that they do not know of deaths. The
-/// schema: whether functions and triggers are as they were installed, with no others among them.
+/// schema: whether functions, triggers and indexes are as they were installed, with no others among them; without an
+/// index that rows are read by, it tells that alone.
 /// Versions: whether the loaded library, the extension in this database and the installed files are of one. And usage:
 /// whether it has shared memory, whether that is large enough, and whether it is written to tables in time and none of
 /// it is ahead of the clock. What comes first keeps a deactivation from its tokens.
@@ -97,7 +99,12 @@ pub fn counts() -> BTreeMap<&'static str, i64> {
 /// All findings, the most urgent first: what keeps a deactivation from its tokens, then what makes calls fail, what
 /// somebody may have tampered with, and what counts are worth; those for which whole tables are read only if `compare`.
 pub fn findings(compare: bool) -> Vec<Finding> {
-    let mut findings = binding::findings(compare);
+    let mut findings = indexes::needed();
+    if !findings.is_empty() {
+        // What else there may be cannot be found without them.
+        return findings;
+    }
+    findings.extend(binding::findings(compare));
     findings.extend(locks::findings());
     findings.extend(readers::findings());
     findings.extend(fence::findings());
@@ -111,6 +118,7 @@ pub fn findings(compare: bool) -> Vec<Finding> {
         findings.extend(principals::findings());
     }
     findings.extend(schema::findings());
+    findings.extend(indexes::others());
     findings.extend(versions::findings());
     findings.extend(usage::findings(compare));
     findings.extend(idle_tokens::findings());

@@ -4,12 +4,15 @@
 pub(in crate::pg) mod catalog_scan;
 pub mod catalog_update;
 pub mod held;
+pub mod index_definition;
 pub mod index_entries;
 pub mod index_key;
+pub mod index_proof;
 pub mod index_scan;
 mod index_step;
 pub mod index_walk;
 pub mod invalidation;
+mod our_indexes;
 mod plain_table;
 pub mod relation;
 pub mod row_key;

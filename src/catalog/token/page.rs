@@ -32,11 +32,19 @@ pub enum Kinds {
 }
 
 /// The indexes by which tokens are reached, open for reading.
-pub enum Paths {
+pub struct Paths {
     /// All tokens, by id.
-    Everybody(OpenIndex),
-    /// Those of an owner: in order, where it has many; the others; and one by its id.
-    Owners { crowded: OpenIndex, few: OpenIndex, by_id: OpenIndex },
+    by_id: OpenIndex,
+    /// Those of an owner, if only those of some are listed and these indexes are there; otherwise all are passed over.
+    by_owner: Option<ByOwner>,
+}
+
+/// The tokens of an owner.
+struct ByOwner {
+    /// Those that were issued while it had few.
+    few: OpenIndex,
+    /// The others, in order.
+    crowded: OpenIndex,
 }
 
 /// A token that was come to: the columns that tell whose it is and how it is, and the rest of its row.
@@ -80,12 +88,21 @@ impl Place<'_> {
 impl Listed {
     /// Opens the indexes by which they are reached.
     pub fn open(&self) -> Paths {
-        let by_id = BY_ID.index().open_to_walk();
+        // In the order in which REINDEX TABLE locks them.
+        let by_owner = || {
+            let few = BY_OWNER.open_to_walk_if_possible()?;
+            Some(ByOwner { few, crowded: BY_CROWDED_OWNER.open_to_walk_if_possible()? })
+        };
+        let is_of_some = matches!(self, Listed::Owners(_));
+        Paths { by_id: BY_ID.index().open_to_walk(), by_owner: is_of_some.then(by_owner).flatten() }
+    }
+
+    /// Whether a token of this kind is listed, and of this owner.
+    fn has(&self, kind: &[u8], owner: &[u8]) -> bool {
+        let is_of = |owners: &BTreeMap<Text, Kinds>| owners.get(owner).is_some_and(|kinds| kinds.has(kind));
         match self {
-            Listed::Everybody { .. } => Paths::Everybody(by_id),
-            Listed::Owners(_) => {
-                Paths::Owners { crowded: BY_CROWDED_OWNER.open_to_walk(), few: BY_OWNER.open_to_walk(), by_id }
-            }
+            Listed::Everybody { kinds, also } => kinds.has(kind) || is_of(also),
+            Listed::Owners(owners) => is_of(owners),
         }
     }
 
@@ -101,27 +118,20 @@ impl Listed {
         let mut take = |start: &Row, whole: &dyn Fn() -> Row| {
             if start.is_null(column::DELETED_AT) { take(&Place { start, whole }) } else { ControlFlow::Continue(()) }
         };
-        match (self, paths) {
-            (Listed::Everybody { kinds, also }, Paths::Everybody(by_id)) => {
-                let mut walk = by_id.walk(snapshot);
-                walk.seek([Bound::before(after).condition(1)]);
-                let scratch = Scratch::enter();
-                while let Some(start) = next(&mut walk, &scratch) {
-                    let kind = start.bytes(column::KIND).unwrap_or_default();
-                    let is_also = || also.get(start.bytes(column::OWNER).unwrap_or_default());
-                    if (kinds.has(kind) || !also.is_empty() && is_also().is_some_and(|kinds| kinds.has(kind)))
-                        && take(&start, &|| walk.whole()).is_break()
-                    {
-                        return;
-                    }
-                }
+        if let (Listed::Owners(owners), Some(ByOwner { few, crowded })) = (self, &paths.by_owner) {
+            let mut merged = Merged::new(owners, after, crowded.walk(snapshot), paths.by_id.walk(snapshot));
+            merged.add_few(after, few.walk(snapshot));
+            merged.each(take);
+            return;
+        }
+        let mut walk = paths.by_id.walk(snapshot);
+        walk.seek([Bound::before(after).condition(1)]);
+        let scratch = Scratch::enter();
+        while let Some(start) = next(&mut walk, &scratch) {
+            let bytes = |column| start.bytes(column).unwrap_or_default();
+            if self.has(bytes(column::KIND), bytes(column::OWNER)) && take(&start, &|| walk.whole()).is_break() {
+                return;
             }
-            (Listed::Owners(owners), Paths::Owners { crowded, few, by_id }) => {
-                let mut merged = Merged::new(owners, after, crowded.walk(snapshot), by_id.walk(snapshot));
-                merged.add_few(after, few.walk(snapshot));
-                merged.each(take);
-            }
-            _ => unreachable!("the paths are those of what is listed"),
         }
     }
 }

@@ -136,11 +136,7 @@ impl Extension {
 
     /// Whether there is a relation of this name.
     fn prove(&self, name: &CStr) -> bool {
-        // SAFETY: a syscache look-up of a name; an absent one returns InvalidOid.
-        let relation = unsafe { pg_sys::get_relname_relid(name.as_ptr(), self.schema) };
-        if relation == pg_sys::InvalidOid {
-            return false;
-        }
+        let Some(relation) = self.named(name) else { return false };
         invalidation::watch_table(relation);
         if self.relation(name) != Some(relation) || owner(relation) != Some(self.owner) {
             let name = name.to_string_lossy();
@@ -161,13 +157,11 @@ impl Extension {
 
     /// The relation of this name, if it is a member.
     pub(in crate::pg) fn relation(&self, name: &CStr) -> Option<pg_sys::Oid> {
-        // SAFETY: a syscache look-up of a name; an absent one returns InvalidOid.
-        let relation = unsafe { pg_sys::get_relname_relid(name.as_ptr(), self.schema) };
+        let relation = self.named(name)?;
         if MEMBERS.with_borrow(|members| members.contains(&relation)) {
             return Some(relation);
         }
-        let is_member = relation != pg_sys::InvalidOid && self.owns(pg_sys::RelationRelationId, relation);
-        is_member.then(|| {
+        self.owns(pg_sys::RelationRelationId, relation).then(|| {
             MEMBERS.with_borrow_mut(|members| members.push(relation));
             relation
         })
@@ -178,13 +172,16 @@ impl Extension {
         self.relation(name).is_some()
     }
 
-    /// The index of this name, if it is one of this table.
-    pub(in crate::pg) fn index(&self, name: &CStr, table: pg_sys::Oid) -> Option<pg_sys::Oid> {
-        // SAFETY: syscache look-ups; an absent name or index returns InvalidOid.
-        unsafe {
-            let index = pg_sys::get_relname_relid(name.as_ptr(), self.schema);
-            (index != pg_sys::InvalidOid && pg_sys::IndexGetRelation(index, true) == table).then_some(index)
-        }
+    /// The oid of its schema.
+    pub(in crate::pg) fn schema(&self) -> pg_sys::Oid {
+        self.schema
+    }
+
+    /// The relation of this name in its schema, whatever it is.
+    pub(in crate::pg) fn named(&self, name: &CStr) -> Option<pg_sys::Oid> {
+        // SAFETY: a syscache look-up of a name; an absent one returns InvalidOid.
+        let relation = unsafe { pg_sys::get_relname_relid(name.as_ptr(), self.schema) };
+        (relation != pg_sys::InvalidOid).then_some(relation)
     }
 
     /// Whether this relation is in our schema.

@@ -8,9 +8,10 @@ use std::ffi::{CStr, c_int};
 
 use pgrx::pg_sys;
 
+use super::index_definition::Fault;
 use super::index_key::IndexKey;
-use super::invalidation;
 use super::snapshot::LatestSnapshot;
+use super::{index_proof, invalidation, our_indexes};
 use crate::pg::process::fault;
 use crate::pg::report::diagnostics::Watch;
 use crate::pg::roles::citus;
@@ -27,6 +28,7 @@ pub struct Index {
 #[derive(Clone, Copy)]
 struct RelationOids {
     table: pg_sys::Oid,
+    /// `InvalidOid` until the index is proved to be as it was made.
     index: pg_sys::Oid,
     generation: u64,
 }
@@ -62,7 +64,8 @@ impl UniqueIndex {
     /// Reads the row with this key, as the snapshot shows it.
     ///
     /// # Errors
-    /// Raises 55000 when the table does not exist: the extension is absent or of another version.
+    /// Raises 55000 when the table does not exist: the extension is absent or of another version; and when its index is
+    /// not as it was made.
     pub fn find<T>(&self, key: IndexKey<'_>, snapshot: &LatestSnapshot, read: impl FnOnce(&Row) -> T) -> Option<T> {
         let scan = IndexScan::begin(self, key, snapshot);
         let tuple = scan.next()?;
@@ -114,18 +117,6 @@ impl Index {
         Index { table, name, found: Cell::new(None) }
     }
 
-    /// Whether the installed extension has the index, complete: an earlier release may not have it, and whoever dropped
-    /// it may be making it anew.
-    ///
-    /// # Errors
-    /// Raises 55000 when the extension is not installed.
-    pub fn is_there(&self) -> bool {
-        let extension = Extension::installed();
-        let index = extension.relation(self.table).and_then(|table| extension.index(self.name, table));
-        // SAFETY: a look-up in the system cache, where the index has just been found; of one that is gone it raises.
-        index.is_some_and(|index| unsafe { pg_sys::get_index_isvalid(index) })
-    }
-
     fn found(&self) -> RelationOids {
         let generation = invalidation::names();
         if let Some(found) = self.found.get().filter(|found| found.generation == generation) {
@@ -134,8 +125,7 @@ impl Index {
         let extension = Extension::installed();
         citus::refuse_tables_of_ours(&extension);
         let table = extension.relation(self.table).unwrap_or_else(|| raise_not_installed());
-        let index = extension.index(self.name, table).unwrap_or_else(|| raise_not_installed());
-        let found = RelationOids { table, index, generation };
+        let found = RelationOids { table, index: pg_sys::InvalidOid, generation };
         invalidation::watch_table(found.table);
         self.found.set(Some(found));
         found
@@ -152,20 +142,51 @@ pub(in crate::pg) struct Opened {
 
 impl Index {
     /// Opens the table and locks it in this mode.
+    ///
+    /// # Errors
+    /// Raises 55000 when there is no such table, as when the extension is absent or of another version, and when the
+    /// index is not as it was made.
     pub(in crate::pg) fn open(&self, mode: pg_sys::LOCKMODE) -> Opened {
+        self.open_if_proved(mode).unwrap_or_else(|fault| our_indexes::of(self.name).raise(fault))
+    }
+
+    /// As [`open`](Self::open), but says how the index differs, and opens nothing then.
+    pub(super) fn open_if_proved(&self, mode: pg_sys::LOCKMODE) -> Result<Opened, Fault> {
         loop {
             let found = self.found();
             lock(found.table, mode);
             // While waiting, the table may have been dropped, or REINDEX CONCURRENTLY may have replaced its index.
+            let mut proved = Ok(pg_sys::InvalidOid);
             if invalidation::names() == found.generation {
-                // SAFETY: locked above, and exists.
-                let table = unsafe { pg_sys::table_open(found.table, pg_sys::NoLock as c_int) };
-                fault::step();
-                return Opened { table, index: found.index };
+                proved = if found.index == pg_sys::InvalidOid { self.prove(found) } else { Ok(found.index) };
             }
-            // SAFETY: locked above.
-            unsafe { pg_sys::UnlockRelationOid(found.table, mode) };
+            match proved {
+                Ok(index) if index != pg_sys::InvalidOid => {
+                    // SAFETY: locked above, and exists.
+                    let table = unsafe { pg_sys::table_open(found.table, pg_sys::NoLock as c_int) };
+                    fault::step();
+                    return Ok(Opened { table, index });
+                }
+                _ => {
+                    // SAFETY: locked above.
+                    unsafe { pg_sys::UnlockRelationOid(found.table, mode) };
+                    proved?;
+                }
+            }
         }
+    }
+
+    /// Proves the index, of which the table is locked; `InvalidOid`: names may denote others by now.
+    #[cold]
+    fn prove(&self, found: RelationOids) -> Result<pg_sys::Oid, Fault> {
+        // SAFETY: the table is locked.
+        let proved = unsafe { index_proof::prove(our_indexes::of(self.name), &Extension::installed(), found.table) };
+        if invalidation::names() != found.generation {
+            return Ok(pg_sys::InvalidOid);
+        }
+        let index = proved?;
+        self.found.set(Some(RelationOids { index, ..found }));
+        Ok(index)
     }
 }
 

@@ -9,7 +9,7 @@ use std::ptr;
 use pgrx::{pg_sys, set_varsize_4b};
 
 use super::index_key::{IndexKey, Is};
-use super::index_scan::{Index, READING};
+use super::index_scan::{Index, Opened, READING};
 use super::index_step;
 use super::snapshot::LatestSnapshot;
 use crate::pg::process::fault;
@@ -49,17 +49,30 @@ impl Index {
     /// Opens the index and its table for reading.
     ///
     /// # Errors
-    /// Raises 55000 when the table does not exist: the extension is absent or of another version.
+    /// Raises 55000 when the table does not exist: the extension is absent or of another version; and when the index is
+    /// not as it was made.
     pub fn open_to_walk(&self) -> OpenIndex {
-        let opened = self.open(READING);
+        OpenIndex::of(self.open(READING))
+    }
+
+    /// As [`open_to_walk`](Self::open_to_walk), for whoever has another way to the rows: `None` when the index is
+    /// missing, as in an earlier release, is being built, or is not as it was made.
+    ///
+    /// # Errors
+    /// Raises 55000 when the table does not exist.
+    pub fn open_to_walk_if_possible(&self) -> Option<OpenIndex> {
+        self.open_if_proved(READING).ok().map(OpenIndex::of)
+    }
+}
+
+impl OpenIndex {
+    fn of(opened: Opened) -> Self {
         // SAFETY: the index exists while its table is locked.
         let index = unsafe { pg_sys::index_open(opened.index, READING) };
         fault::step();
         OpenIndex { table: opened.table, index }
     }
-}
 
-impl OpenIndex {
     /// A walk among the rows that the snapshot shows, to places that so many conditions give. It begins nowhere: see
     /// [`Walk::seek`].
     pub fn walk<'a, const N: usize>(&'a self, snapshot: &'a LatestSnapshot) -> Walk<'a, N> {

@@ -27,7 +27,7 @@ const RECENT: usize = 1024;
 
 backend_local! {
     static WATCHED: RefCell<Watched> = const {
-        RefCell::new(Watched { signal: None, signals: Vec::new(), tables: Vec::new() })
+        RefCell::new(Watched { signal: None, signals: Vec::new(), tables: Vec::new(), indexes: Vec::new() })
     };
     /// Generation of rows: advances whenever cached rows may have changed.
     static ROWS: Cell<u64> = const { Cell::new(0) };
@@ -55,6 +55,8 @@ struct Watched {
     signals: Vec<pg_sys::Oid>,
     /// Every oid that our tables have had.
     tables: Vec<pg_sys::Oid>,
+    /// Every oid that their indexes have had that were looked at.
+    indexes: Vec<pg_sys::Oid>,
 }
 
 /// Messages of this transaction, with the subtransactions that queued them: the rollback of one drops its messages, and
@@ -211,6 +213,16 @@ pub(in crate::pg) fn watch_table(table: pg_sys::Oid) {
     });
 }
 
+/// Watches an index from before it is looked at on: whoever changes its row in the catalog by hand tells of nothing
+/// else.
+pub(super) fn watch_index(index: pg_sys::Oid) {
+    WATCHED.with_borrow_mut(|watched| {
+        if !watched.indexes.contains(&index) {
+            watched.indexes.push(index);
+        }
+    });
+}
+
 /// Called by `xact.rs` at the end of the transaction, on commit and abort.
 pub(in crate::pg) fn end_transaction() {
     WROTE.set(false);
@@ -227,7 +239,8 @@ pub fn register() {
 }
 
 /// Called with each invalidated relation. After a change of a table of ours itself, names are looked up again too:
-/// REINDEX CONCURRENTLY gives an index a new oid, DROP and CREATE EXTENSION all of them. Catalogs cannot be read here.
+/// REINDEX CONCURRENTLY gives an index a new oid, DROP and CREATE EXTENSION all of them. So they are after one of an
+/// index that is read. Catalogs cannot be read here.
 #[pg_guard]
 unsafe extern "C-unwind" fn forget(_argument: pg_sys::Datum, relation: pg_sys::Oid) {
     WATCHED.with_borrow_mut(|watched| {
@@ -240,6 +253,8 @@ unsafe extern "C-unwind" fn forget(_argument: pg_sys::Datum, relation: pg_sys::O
             all_rows_changed();
         } else if let Some(row) = RowKey::named_by(relation) {
             row_changed(row);
+        } else if watched.indexes.contains(&relation) {
+            NAMES.set(NAMES.get() + 1);
         }
     });
 }

@@ -69,7 +69,7 @@ impl UniqueIndex {
             writing.fill(values);
             pg_sys::ExecBSInsertTriggers(writing.target.estate, writing.target.relation);
             pg_sys::ExecConstraints(writing.target.relation, writing.target.slot, writing.target.estate);
-            let is_inserted = writing.insert_speculatively();
+            let is_inserted = writing.insert_speculatively(self.column());
             pg_sys::ExecASInsertTriggers(writing.target.estate, writing.target.relation, ptr::null_mut());
             is_inserted
         };
@@ -263,16 +263,16 @@ impl Writing {
         }
     }
 
-    /// Inserts the row unless its value in the indexed column is taken. Values are hardly ever taken, so unlike
-    /// ExecInsert it does not look first: a row whose value turns out to be taken is taken back.
+    /// Inserts the row unless its value in this column, the indexed one, is taken. Values are hardly ever taken, so
+    /// unlike ExecInsert it does not look first: a row whose value turns out to be taken is taken back.
     ///
     /// # Safety
     /// The slot must hold the row, and the indexes be open for speculative insertion.
-    unsafe fn insert_speculatively(&self) -> bool {
+    unsafe fn insert_speculatively(&self, column: usize) -> bool {
         // SAFETY: guaranteed by the caller. Whoever inserts the same value meanwhile waits for the lock that is taken
         // here, and then looks again. The list lives in the caller's memory context.
         unsafe {
-            let arbiter = pg_sys::lappend_oid(ptr::null_mut(), self.opened.index);
+            let arbiters = self.arbiters(column);
             let xid = pg_sys::GetCurrentTransactionId();
             loop {
                 pgrx::check_for_interrupts!();
@@ -282,7 +282,7 @@ impl Writing {
                 pg_sys::table_tuple_insert_speculative(table, slot, command, 0, ptr::null_mut(), token);
                 fault::step();
                 let mut is_taken = false;
-                let deferred = self.insert_index_tuples(arbiter, &mut is_taken);
+                let deferred = self.insert_index_tuples(arbiters, &mut is_taken);
                 pg_sys::table_tuple_complete_speculative(table, slot, token, !is_taken);
                 pg_sys::SpeculativeInsertionLockRelease(xid);
                 if !is_taken {
@@ -296,42 +296,66 @@ impl Writing {
                     return true;
                 }
                 // Waits until whoever has inserted the same value has committed or taken it back.
-                if !self.is_free(arbiter) {
+                if !self.is_free(arbiters) {
                     return false;
                 }
             }
         }
     }
 
+    /// The indexes that tell whether a value in this column is taken. REINDEX CONCURRENTLY has two of them for a while,
+    /// both of which get entries; a value that is taken in one that is not asked is an error.
+    ///
+    /// # Safety
+    /// The indexes must be open.
+    unsafe fn arbiters(&self, column: usize) -> *mut pg_sys::List {
+        // SAFETY: guaranteed by the caller; both arrays have so many elements, and a key has a column at least.
+        unsafe {
+            let target = &*self.target.relation;
+            let mut arbiters = ptr::null_mut();
+            for place in 0..usize::try_from(target.ri_NumIndices).unwrap_or_default() {
+                let form = &*(**target.ri_IndexRelationDescs.add(place)).rd_index;
+                let info = &**target.ri_IndexRelationInfo.add(place);
+                let is_of_column = info.ii_NumIndexKeyAttrs == 1
+                    && usize::try_from(info.ii_IndexAttrNumbers[0]) == Ok(column)
+                    && info.ii_Predicate.is_null();
+                if is_of_column && info.ii_Unique && form.indimmediate {
+                    arbiters = pg_sys::lappend_oid(arbiters, form.indexrelid);
+                }
+            }
+            arbiters
+        }
+    }
+
     /// # Safety
     /// As for `insert_speculatively`, once the row is in the table.
-    unsafe fn insert_index_tuples(&self, arbiter: *mut pg_sys::List, is_taken: &mut bool) -> *mut pg_sys::List {
+    unsafe fn insert_index_tuples(&self, arbiters: *mut pg_sys::List, is_taken: &mut bool) -> *mut pg_sys::List {
         let Target { relation: target, slot, estate, .. } = self.target;
         // SAFETY: guaranteed by the caller.
         unsafe {
             #[cfg(feature = "pg15")]
-            return pg_sys::ExecInsertIndexTuples(target, slot, estate, false, true, is_taken, arbiter);
+            return pg_sys::ExecInsertIndexTuples(target, slot, estate, false, true, is_taken, arbiters);
             #[cfg(not(feature = "pg15"))]
-            return pg_sys::ExecInsertIndexTuples(target, slot, estate, false, true, is_taken, arbiter, false);
+            return pg_sys::ExecInsertIndexTuples(target, slot, estate, false, true, is_taken, arbiters, false);
         }
     }
 
     /// # Safety
     /// As for `insert_speculatively`.
-    unsafe fn is_free(&self, arbiter: *mut pg_sys::List) -> bool {
+    unsafe fn is_free(&self, arbiters: *mut pg_sys::List) -> bool {
         let Target { relation: target, slot, estate, .. } = self.target;
         let mut other = pg_sys::ItemPointerData::default();
         // SAFETY: guaranteed by the caller.
         unsafe {
             #[cfg(not(feature = "pg18"))]
             {
-                pg_sys::ExecCheckIndexConstraints(target, slot, estate, &mut other, arbiter)
+                pg_sys::ExecCheckIndexConstraints(target, slot, estate, &mut other, arbiters)
             }
             #[cfg(feature = "pg18")]
             {
                 // The row itself is not in the table.
                 let mut itself = pg_sys::ItemPointerData::default();
-                pg_sys::ExecCheckIndexConstraints(target, slot, estate, &mut other, &mut itself, arbiter)
+                pg_sys::ExecCheckIndexConstraints(target, slot, estate, &mut other, &mut itself, arbiters)
             }
         }
     }

@@ -94,6 +94,21 @@ fn a_session_that_has_lost_the_news_of_another_extension_hears_of_its_changes() 
     assert!(verifier.ask(&new.token).starts_with("verdict revoked"));
 }
 
+/// Issues, lists, imports and kills, each as it goes where nobody rebuilds anything: whatever an index is told to hold,
+/// and a digest that is known, is found in it.
+fn call(client: &mut Client) {
+    let issued = issue(client, "user:1");
+    let newest = "SELECT id::text FROM tokenauth.list(owner => 'user:1', page_size => 1)";
+    assert_eq!(client.query_one(newest, &[]).unwrap().get::<_, String>(0), issued.id);
+    let import = "SELECT tokenauth.import('key', 'user:1', encode(sha256('old secret'), 'hex'), 'sha256')";
+    if let Err(refused) = client.batch_execute(import) {
+        assert_eq!(refused.code().map(|code| code.code()), Some("42710"), "{refused:?}");
+    }
+    client.batch_execute("SELECT tokenauth.put_principal('user:2', permissions => '{devices:read}')").unwrap();
+    client.batch_execute("SELECT tokenauth.deactivate('user:2'), tokenauth.activate('user:2')").unwrap();
+    assert!(revoke(client, &issued));
+}
+
 #[test]
 fn tokens_are_verified_at_every_moment_while_indexes_and_tables_are_rebuilt() {
     let (server, mut admin, issued) = start();
@@ -130,6 +145,12 @@ fn tokens_are_verified_at_every_moment_while_indexes_and_tables_are_rebuilt() {
             Verifier::connect(&server, "BEGIN READ ONLY", By::Digest),
             Verifier::without_memory(&server),
         ];
+        let caller = scope.spawn(|| {
+            let mut client = server.connect("postgres");
+            while !done.load(Ordering::SeqCst) {
+                call(&mut client);
+            }
+        });
         let verifiers = verifiers.map(|mut verifier| {
             let (issued, committed, done) = (&issued, &committed, &done);
             scope.spawn(move || {
@@ -155,7 +176,7 @@ fn tokens_are_verified_at_every_moment_while_indexes_and_tables_are_rebuilt() {
         });
         let end = End(&done);
         for (rebuild, number) in (0..rounds(1, 10)).flat_map(|_| &rebuilds).zip(1..) {
-            if verifiers.iter().any(thread::ScopedJoinHandle::is_finished) {
+            if caller.is_finished() || verifiers.iter().any(thread::ScopedJoinHandle::is_finished) {
                 break;
             }
             admin.batch_execute(rebuild).unwrap_or_else(|error| panic!("{rebuild}: {error:?}"));
@@ -163,6 +184,7 @@ fn tokens_are_verified_at_every_moment_while_indexes_and_tables_are_rebuilt() {
             committed.store(number, Ordering::SeqCst);
         }
         drop(end);
+        caller.join().unwrap();
         for verifier in verifiers {
             verifier.join().unwrap();
         }
