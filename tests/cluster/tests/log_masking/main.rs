@@ -1,5 +1,8 @@
 //! `tokenauth.mask_logs`: a log message of any form and length contains no token, but shows where one was.
 
+mod hook;
+mod shapes;
+
 use std::fs;
 
 use postgres::Client;
@@ -29,6 +32,12 @@ fn started(settings: &[&str]) -> (Server, Client, String) {
 fn masked(token: &str) -> String {
     let (head, tail) = (token.len() - 41, token.len() - 4);
     format!("{}{}{}", &token[..head], "*".repeat(tail - head), &token[tail..])
+}
+
+/// How many tokens the server says to have kept out of its log.
+fn counted(server: &Server) -> i64 {
+    let sql = "SELECT count FROM tokenauth.stats() WHERE verdict = 'masked_in_log'";
+    server.connect("postgres").query_one(sql, &[]).unwrap().get(0)
 }
 
 /// The contents of all three logs, once they contain this mark.
@@ -70,9 +79,7 @@ fn ten_thousand_messages_are_masked_in_every_field_and_lose_nothing_else() {
         assert!(!log.contains("$outer$"), "no statement that holds a token is logged");
     }
     // Six in each message, and three in the statement that is hidden with it.
-    let masked = "SELECT count FROM tokenauth.stats() WHERE verdict = 'masked_in_log'";
-    let counted: i64 = server.connect("postgres").query_one(masked, &[]).unwrap().get(0);
-    assert_eq!(counted, 90_000);
+    assert_eq!(counted(&server), 90_000);
 }
 
 #[test]
