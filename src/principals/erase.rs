@@ -66,7 +66,7 @@ fn forget(name: &PrincipalName, actor: &Actor) -> Result<i64, Error> {
     xact::mark_death();
     let pseudonym = pseudonym(name.principal_type())?;
     let (tokens, rows) = erased::erase(&name.text(), &pseudonym.text(), &Unlocked::new());
-    usage::forget_clients(&tokens);
+    usage::forget_clients(tokens);
     let after = JsonObject::new().integer("rows", i64::try_from(rows).ok());
     event::of_principal("principal.erased", &pseudonym, actor, None, Some(after.into()))?;
     erased::analyze();
