@@ -63,40 +63,49 @@ pub struct OpenBatch {
 #[repr(C)]
 pub struct Databases {
     flag: Flag,
+    /// The object identifier in each place; 0 if it is free. Beside each other, since a search reads all of them, and
+    /// one under the flag must not take long.
+    oids: [AtomicU32; DATABASES],
     all: [Database; DATABASES],
 }
 
 impl Databases {
     /// Returns the database with this oid, adding it as of `now` if it is not known; `None` when there are too many.
     pub fn find(&self, oid: u32, now: i64) -> Option<&Database> {
-        let of = |wanted: u32| self.all.iter().find(|database| database.oid.load(Acquire) == wanted);
-        if let Some(database) = of(oid) {
-            return Some(database);
+        if let Some(place) = self.place_of(oid) {
+            return Some(&self.all[place]);
         }
         let _held = self.flag.hold()?;
         // Another process may have added it meanwhile.
-        if let Some(database) = of(oid) {
-            return Some(database);
+        if let Some(place) = self.place_of(oid) {
+            return Some(&self.all[place]);
         }
-        let database = of(0)?;
+        let place = self.place_of(0)?;
+        let database = &self.all[place];
         database.reset.set_moment(now);
         database.oid.store(oid, Release);
+        self.oids[place].store(oid, Release);
         Some(database)
+    }
+
+    fn place_of(&self, oid: u32) -> Option<usize> {
+        self.oids.iter().position(|place| place.load(Acquire) == oid)
     }
 
     /// The database with this oid, if it is known.
     pub fn known(&self, oid: u32) -> Option<&Database> {
-        self.each().find(|database| database.oid() == oid)
+        self.place_of(oid).filter(|_| oid != 0).map(|place| &self.all[place])
     }
 
     /// All databases known.
     pub fn each(&self) -> impl Iterator<Item = &Database> {
-        self.all.iter().filter(|database| database.oid() != 0)
+        self.oids.iter().zip(&self.all).filter(|(oid, _)| oid.load(Acquire) != 0).map(|(_, database)| database)
     }
 
     /// Frees the place of a database that no longer exists, so that no process can be connected to it.
     pub fn forget(&self, database: &Database) {
         let _held = self.flag.hold();
+        let place = self.place_of(database.oid());
         database.waiting_since.store(0, Relaxed);
         database.is_unfinished.store(false, Relaxed);
         database.is_served.store(false, Relaxed);
@@ -111,6 +120,9 @@ impl Databases {
         database.left_out.store(0, Relaxed);
         database.stripes.iter().flat_map(|stripe| &stripe.0).for_each(|count| count.store(0, Relaxed));
         database.oid.store(0, Release);
+        if let Some(place) = place {
+            self.oids[place].store(0, Release);
+        }
     }
 }
 
