@@ -78,6 +78,7 @@ extension_sql_file!("../sql/schema/functions.sql", name = "functions", finalize)
 pub extern "C-unwind" fn _PG_init() {
     pg::report::diagnostics::forget_backtraces();
     pg::process::fault::define();
+    pg::process::hold_times::define();
     settings::define(keys::report_fault);
     pg::transaction::xact::register(settings::death_commit);
     pg::scan::invalidation::register();

@@ -35,6 +35,7 @@ mod source {
     }
     pub mod pg {
         pub mod process {
+            pub mod hold_times;
             pub mod prefetch;
             pub mod private_file;
         }

@@ -7,6 +7,7 @@ pub mod client;
 pub mod database;
 pub mod entry;
 pub mod fault;
+pub mod hold_times;
 pub mod latch;
 pub mod log_hook;
 pub mod prefetch;

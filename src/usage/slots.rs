@@ -34,7 +34,7 @@
 //!   while holding a page's. Under those of `Databases`, `Samples` and `Changes` no other is taken.
 //! - A flag is held for a few dozen instructions, a few hundred where records move, which never allocate, raise, read a
 //!   clock or call the server. Taking it is one compare-and-exchange, releasing it one store. `Database::exporting`
-//!   alone is held for longer, while a batch is handed out.
+//!   alone is held for longer, while a batch is handed out. `scripts/bench-holds` measures for how long.
 //! - A process that has waited for a flag longer than `flag::PATIENCE` gives up, and the use that it was to count is
 //!   dropped and counted as dropped: a process that was stopped while holding a flag must not stop verification. (If it
 //!   is killed, the server restarts with new memory.)
@@ -55,6 +55,7 @@ mod changes;
 mod database;
 mod flag;
 mod group;
+mod header;
 mod kept;
 mod moment;
 mod overflow;
@@ -63,15 +64,14 @@ mod samples;
 mod seen_networks;
 mod slot;
 
-use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 
 use crate::model::rate::Rate;
 pub use address::Address;
 pub use batches::Taken;
-use changes::Changes;
 pub use database::{DATABASES, Database, Databases, OpenBatch, VERDICTS};
 use group::Group;
-use kept::Kept;
+pub use header::Header;
 pub use kept::{Numbers, Saved};
 pub use moment::has_passed;
 pub use overflow::OverflowPage;
@@ -103,36 +103,6 @@ pub fn layout(slots: usize) -> (usize, usize) {
     // bursts: it holds what a session presents that goes through all tokens while the worker writes at three quarters
     // of its speed.
     (sets, (sets * WAYS).div_ceil(PLACES).max(FEWEST_PAGES))
-}
-
-/// All of the memory but sets and pages.
-#[repr(C, align(64))]
-pub struct Header {
-    /// A random number that tells batches of this memory from those of any other.
-    pub node: [Word; 2],
-    /// Where to wake the launcher; 0 while it does not run.
-    pub launcher: AtomicU64,
-    /// Whether it was woken since it last looked.
-    pub is_woken: AtomicU32,
-    /// What is known of the fence, which is `fence`'s matter.
-    pub fence: AtomicU32,
-    /// Whether the file may still be there that this memory was restored from.
-    pub may_have_file: AtomicU32,
-    batch: AtomicU64,
-    dropped: AtomicU64,
-    evicted: AtomicU64,
-    masked: AtomicU64,
-    /// How many records have uses that wait. Counted after they do, so it can be too low for a moment, even below 0.
-    waiting: AtomicI64,
-    occupied: AtomicU32,
-    /// Batches of an earlier memory, kept over a stop.
-    kept: Kept,
-    /// Databases with usage.
-    pub databases: Databases,
-    /// Denials that wait to become events.
-    pub samples: Samples,
-    /// Commits that wait to be told to readers.
-    pub changes: Changes,
 }
 
 /// The whole memory, borrowed from wherever it lies.

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicU32, Ordering::Acquire, Ordering::Relaxed, Orderin
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::pg::process::hold_times::Hold;
+
 /// How long to wait for a flag. A holder that was preempted is running again long before.
 pub const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -16,32 +18,15 @@ pub struct Flag(AtomicU32);
 /// Releases the flag on drop.
 pub struct FlagGuard<'a> {
     flag: &'a Flag,
-    #[cfg(test)]
-    since: Instant,
-}
-
-impl<'a> FlagGuard<'a> {
-    #[inline]
-    fn of(flag: &'a Flag) -> Self {
-        FlagGuard {
-            flag,
-            #[cfg(test)]
-            since: Instant::now(),
-        }
-    }
-}
-
-#[cfg(test)]
-thread_local! {
-    /// For how long this thread has held flags, in nanoseconds, if that is measured.
-    pub static HELD: std::cell::RefCell<Option<Vec<u64>>> = const { std::cell::RefCell::new(None) };
+    hold: Hold,
 }
 
 impl Flag {
     /// Takes the flag, waiting until it is free; `None` after [`PATIENCE`].
     #[inline]
+    #[track_caller]
     pub fn hold(&self) -> Option<FlagGuard<'_>> {
-        if self.try_take() { Some(FlagGuard::of(self)) } else { self.wait() }
+        if self.try_take() || self.wait() { Some(FlagGuard { flag: self, hold: Hold::begin() }) } else { None }
     }
 
     #[inline]
@@ -49,12 +34,13 @@ impl Flag {
         self.0.compare_exchange_weak(0, 1, Acquire, Relaxed).is_ok()
     }
 
+    /// Waits for it and takes it; false after [`PATIENCE`].
     #[cold]
-    fn wait(&self) -> Option<FlagGuard<'_>> {
+    fn wait(&self) -> bool {
         for _ in 0..100 {
             spin_loop();
             if self.0.load(Relaxed) == 0 && self.try_take() {
-                return Some(FlagGuard::of(self));
+                return true;
             }
         }
         let start = Instant::now();
@@ -66,13 +52,13 @@ impl Flag {
                 thread::sleep(Duration::from_micros(200))
             }
             if self.0.load(Relaxed) == 0 && self.try_take() {
-                return Some(FlagGuard::of(self));
+                return true;
             }
             if start.elapsed() > PATIENCE {
                 break;
             }
         }
-        None
+        false
     }
 }
 
@@ -80,11 +66,6 @@ impl Drop for FlagGuard<'_> {
     #[inline]
     fn drop(&mut self) {
         self.flag.0.store(0, Release);
-        #[cfg(test)]
-        HELD.with_borrow_mut(|held| {
-            if let Some(held) = held {
-                held.push(u64::try_from(self.since.elapsed().as_nanos()).unwrap_or(u64::MAX));
-            }
-        });
+        self.hold.end();
     }
 }

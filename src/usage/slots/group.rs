@@ -33,6 +33,7 @@ impl<const N: usize> Group<N> {
 
     /// Takes the flag; `None` if its holder does not release it for too long.
     #[inline]
+    #[track_caller]
     pub fn hold(&self) -> Option<FlagGuard<'_>> {
         self.flag.hold()
     }
