@@ -9,7 +9,7 @@
 use std::ops::Range;
 
 use super::embedded::{MASK, start_of_token};
-use super::{BODY_LEN, MAX_PREFIX_LEN, hint, prefix};
+use super::{BODY_LEN, MAX_PREFIX_LEN, base62, hint, prefix};
 
 /// The least number of characters that are hidden at a cut. Of what is shorter, and so left, at most 23 are of the
 /// secret's 32; and where it is that many, the text shows nothing of the lookup.
@@ -50,6 +50,11 @@ pub fn masked(name: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
+/// Whether there may be a token in the text, or anything of one that is long enough to be hidden.
+pub fn are_possible(text: &[u8]) -> bool {
+    long_run(text, 0).is_some()
+}
+
 /// Whether anything remains in the text of tokens that were not cut.
 pub fn contains(text: &[u8]) -> bool {
     next(text, 0, Lines::Whole).is_some()
@@ -70,17 +75,28 @@ fn next(text: &[u8], mut from: usize, lines: Lines) -> Option<Range<usize>> {
 }
 
 /// The first run of base62 characters of that length.
+///
+/// Hardly anything that is logged has one, and less than half of it is looked at: a few bytes at once, at places so
+/// close together that a run of that length has all bytes of one of them.
 fn long_run(text: &[u8], from: usize) -> Option<Range<usize>> {
-    let mut start = from;
+    const AT_ONCE: usize = 8;
+    const BETWEEN: usize = LEAST - AT_ONCE;
+    // No run that begins before here is long.
+    let mut begin = from;
     loop {
-        let window = text.get(start..)?.get(..LEAST)?;
-        match window.iter().rposition(|byte| !byte.is_ascii_alphanumeric()) {
-            Some(gap) => start += gap + 1,
-            None => break,
+        let at = begin + BETWEEN;
+        let bytes: &[u8; AT_ONCE] = text.get(at..)?.first_chunk()?;
+        if !base62::is_base62(bytes) {
+            begin = at + 1;
+            continue;
         }
+        let before = text[begin..at].iter().rev().take_while(|byte| byte.is_ascii_alphanumeric()).count();
+        let after = text[at..].iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
+        if before + after >= LEAST {
+            return Some(at - before..at + after);
+        }
+        begin = at + after + 1;
     }
-    let length = text[start..].iter().take_while(|byte| byte.is_ascii_alphanumeric()).count();
-    Some(start..start + length)
 }
 
 /// Whether there is a cut directly before a run, or before what may be left of a prefix.
@@ -229,6 +245,33 @@ mod tests {
                 let logged = logged(&cut, lines);
                 prop_assert!(shown(&token, &logged) <= MOST_SHOWN, "{}", logged);
             }
+        }
+
+        #[test]
+        fn the_first_long_run_is_the_one_that_reading_every_byte_finds(
+            pieces in proptest::collection::vec("[a-z]{0,3}|[a-z]{6,30}|[ _é]{0,2}", 0..12), from in 0usize..40,
+        ) {
+            let text = pieces.concat().into_bytes();
+            let from = from.min(text.len());
+            let mut begin = from;
+            let runs = text[from..].split(|byte| !byte.is_ascii_alphanumeric()).map(|run| {
+                let at = begin;
+                begin += run.len() + 1;
+                at..at + run.len()
+            });
+            let found = runs.into_iter().find(|run| run.len() >= LEAST);
+            prop_assert_eq!(long_run(&text, from), found.clone());
+            prop_assert_eq!(from == 0 && found.is_some(), from == 0 && are_possible(&text));
+        }
+
+        #[test]
+        fn where_none_are_possible_there_is_no_token(
+            mut text: Vec<u8>, prefix in "[A-Za-z0-9_-]{0,32}", at: prop::sample::Index,
+        ) {
+            prop_assert!(are_possible(&text) || !contains(&text) && !embedded::contains(&text));
+            let at = at.index(text.len() + 1);
+            text.splice(at..at, token(&prefix).into_bytes());
+            prop_assert!(are_possible(&text));
         }
 
         #[test]

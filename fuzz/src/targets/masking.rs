@@ -33,6 +33,7 @@ pub fn check(input: &[u8]) {
         let mut log = masked.clone();
         remains::mask_in_place(&mut log, lines);
         only_hides(&masked, &log);
+        assert!(log == text || remains::are_possible(&text), "it is looked at");
         assert!(secrets.iter().all(|secret| log[secret.clone()].contains(&b'*')), "no secret is left whole");
     }
 }

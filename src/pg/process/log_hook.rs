@@ -112,6 +112,9 @@ unsafe fn mask_fields(report: &mut pg_sys::ErrorData) -> usize {
             // (elog.h).
             let bytes =
                 unsafe { slice::from_raw_parts_mut(field.cast::<u8>(), CStr::from_ptr(field).to_bytes().len()) };
+            if !remains::are_possible(bytes) {
+                return 0;
+            }
             embedded::mask_in_place(bytes) + remains::mask_in_place(bytes, lines)
         })
         .sum()
@@ -131,6 +134,9 @@ unsafe fn hide_statement(report: &mut pg_sys::ErrorData) -> usize {
     }
     // SAFETY: as above.
     let text = unsafe { CStr::from_ptr(statement) }.to_bytes();
+    if !remains::are_possible(text) {
+        return 0;
+    }
     let found = match embedded::find(text).count() {
         0 => usize::from(remains::contains(text)),
         found => found,
