@@ -66,6 +66,7 @@ bench: install ## measure, and write the numbers to bench/RESULTS.md
 	scripts/bench-long-transaction
 	scripts/bench-pages
 	scripts/bench-reports
+	scripts/bench-logs
 	scripts/bench-readers
 	scripts/bench-growth
 	scripts/bench

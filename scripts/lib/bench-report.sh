@@ -114,7 +114,7 @@ report() {
     key=${entry%%|*}-all
     printf '| %s | %s | %s | %s |\n' "${entry#*|}" "$(rounded "$key-plain")" "$(rounded "$key-bound")" "$(ratio "$key-bound" "$key-plain")"
   done
-  for part in bench/BYTES.md bench/USAGE.md bench/POLICY.md bench/CHURN.md bench/COLD.md bench/FIRST.md bench/DERIVED.md bench/ENFORCE.md bench/LONG.md bench/PAGES.md bench/REPORTS.md bench/READERS.md bench/GROWTH.md bench/PROFILE.md; do
+  for part in bench/BYTES.md bench/USAGE.md bench/POLICY.md bench/CHURN.md bench/COLD.md bench/FIRST.md bench/DERIVED.md bench/ENFORCE.md bench/LONG.md bench/PAGES.md bench/REPORTS.md bench/LOGS.md bench/HOLDS.md bench/READERS.md bench/GROWTH.md bench/PROFILE.md; do
     [ ! -e "$part" ] || { echo && cat "$part"; }
   done
 }

@@ -5,6 +5,12 @@
 
 run_sql() { "$pg_bin/psql" -X -q -At -v ON_ERROR_STOP=1 "$@"; }
 
+# circumstances: prints when, with what and on what it was measured.
+circumstances() {
+  printf '%s, %s, %s cores of %s' "$(date -u +%F)" "$("$pg_config" --version | cut -d' ' -f1,2)" "$(nproc)" \
+    "$(sed -nE 's/^model name\s*: //p' /proc/cpuinfo | head -n 1)"
+}
+
 # note_value KEY VALUE: one measurement.
 note_value() { printf '%s %s\n' "$1" "$2" >>"$measured"; }
 
