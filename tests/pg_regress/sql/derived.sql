@@ -11,7 +11,7 @@ SELECT token AS parent, id AS parent_id FROM tokenauth.issue('agent', 'user:alic
 -- a child is its parent in everything but what it was narrowed to
 SELECT tokenauth.derive(:'parent', scopes => '{devices:read,sites:*,users:read}', data_scopes => '{"site": ["lon", "ber"], "team": ["a"]}', label => 'nightly export') AS child \gset
 SELECT verdict, ok, http_status, token_id = :'parent_id' AS parent, kind, owner, name, scopes, data_scopes, metadata, detail,
-       expires_at - now() BETWEEN '299 seconds' AND '300 seconds' AS ends, derived ->> 'label' AS label, (derived ->> 'expires_at')::timestamptz = expires_at AS same_end
+       expires_at - now() BETWEEN '200 seconds' AND '300 seconds' AS ends, derived ->> 'label' AS label, (derived ->> 'expires_at')::timestamptz = expires_at AS same_end
   FROM tokenauth.verify(:'child');
 SELECT verdict, derived FROM tokenauth.verify(:'parent');
 -- … the answer is the same when it comes from the cache
