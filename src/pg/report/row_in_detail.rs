@@ -19,9 +19,13 @@ pub(super) unsafe fn is_shown(error: &pg_sys::ErrorData) -> bool {
     /// The class of a code is in its lower bits, as `ERRCODE_TO_CATEGORY` of elog.h takes it.
     const CLASS: c_int = (1 << 12) - 1;
     const CONSTRAINTS: c_int = PgSqlErrorCode::ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION as c_int;
-    // SAFETY: guaranteed by the caller.
-    let bytes =
-        |text: *const c_char| if text.is_null() { &b""[..] } else { unsafe { CStr::from_ptr(text) }.to_bytes() };
+    let bytes = |text: *const c_char| {
+        if text.is_null() {
+            return &b""[..];
+        }
+        // SAFETY: guaranteed by the caller.
+        unsafe { CStr::from_ptr(text) }.to_bytes()
+    };
     // One that refers to a row that is being removed is of the table with the reference, which is somebody else's. The
     // message before its translation tells both apart.
     let is_of_ours = || {
