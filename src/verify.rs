@@ -22,6 +22,7 @@ mod presented;
 mod resolved;
 mod staleness;
 
+use std::cell::Cell;
 use std::ops::RangeInclusive;
 
 use pgrx::prelude::*;
@@ -36,6 +37,7 @@ use crate::model::scope::Scopes;
 use crate::model::verdict::Verdict;
 use crate::pg::function::call::Call;
 use crate::pg::types::array::TextArray;
+use crate::pg::types::clock::Timestamp;
 use crate::pg::types::composite::Verification;
 use crate::pg::types::jsonb::Jsonb;
 use crate::pg::types::text::{PresentedText, Text};
@@ -205,6 +207,8 @@ pub struct Question {
     require: Scopes,
     client: ClientAddress,
     purpose: Purpose,
+    /// When it was asked, where the clock had to be read before there was a token to judge by it: on a copy.
+    asked_at: Cell<Option<Timestamp>>,
 }
 
 /// What a token is verified for, and so what of it must be known.
@@ -227,12 +231,17 @@ impl Question {
         let require = arguments::given("require", require)?;
         let require = if require.is_empty() { Scopes::nothing() } else { arguments::scopes("require", &require)? };
         let client = ClientAddress::read(client.as_ref().map(Text::as_bytes));
-        Ok(Question { require, client, purpose: Purpose::Answer })
+        Ok(Question { require, client, purpose: Purpose::Answer, asked_at: Cell::new(None) })
     }
 
     /// A question without scopes or client.
     pub fn bare() -> Self {
-        Question { require: Scopes::nothing(), client: ClientAddress::NotGiven, purpose: Purpose::Answer }
+        Question {
+            require: Scopes::nothing(),
+            client: ClientAddress::NotGiven,
+            purpose: Purpose::Answer,
+            asked_at: Cell::new(None),
+        }
     }
 
     /// The same question, asked to authenticate the transaction: no verification is returned.
@@ -243,6 +252,12 @@ impl Question {
     /// The same question, asked to introspect the token.
     pub fn for_an_introspection(self) -> Self {
         Question { purpose: Purpose::Introspection, ..self }
+    }
+
+    /// The moment by which a cached token is judged: that by which the copy was, so that the clock is read once.
+    #[inline]
+    fn moment(&self) -> Timestamp {
+        self.asked_at.take().unwrap_or_else(Timestamp::now)
     }
 
     /// Whether a cached token can be answered for without its row. A verification needs its cached answer.
@@ -269,7 +284,7 @@ impl Question {
         refuse_other_node()?;
         fence::refuse_when_fenced()?;
         if let Some(most) = settings::max_staleness() {
-            staleness::refuse_when_behind(most)?;
+            self.asked_at.set(staleness::refuse_when_behind(most)?);
         }
         let verdict = match claim {
             Claim::Bad(verdict) => verdict,

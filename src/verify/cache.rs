@@ -33,7 +33,6 @@ use crate::model::verdict::Verdict;
 use crate::pg::process::backend_local::backend_local;
 use crate::pg::scan::invalidation;
 use crate::pg::scan::snapshot::LatestSnapshot;
-use crate::pg::types::clock::Timestamp;
 use crate::pg::types::text::Text;
 use crate::settings;
 use crate::token::{Digest, ImportKey, Lookup};
@@ -222,7 +221,7 @@ fn recalled<const CHILD: bool>(known: Rc<Accepted>, digest: &Digest, question: &
     if !question.is_answered_by(&known) {
         return None;
     }
-    let now = Timestamp::now();
+    let now = question.moment();
     if !known.is_still::<CHILD>(digest, question, now) || !known.is_admitted(now) {
         return None;
     }

@@ -101,7 +101,7 @@ impl Report {
     fn copy(&mut self) {
         let Some(most) = settings::max_staleness().filter(|_| staleness::is_copy()) else { return };
         match staleness::refuse_when_behind(most) {
-            Ok(()) => self.add("copy", true, "it is as recent as tokenauth.max_staleness asks for".into()),
+            Ok(_) => self.add("copy", true, "it is as recent as tokenauth.max_staleness asks for".into()),
             Err(behind) => self.add("copy", false, behind.why()),
         }
     }

@@ -22,19 +22,23 @@ backend_local! {
     static SEEN: Cell<Option<Timestamp>> = const { Cell::new(None) };
 }
 
-/// Checks that this server is the primary, or that what it has is not older than `most`.
+/// Checks that this server is the primary, or that what it has is not older than `most`; returns the moment by which it
+/// was judged.
 ///
 /// A reader is judged by the beats that its subscription applies. A standby is judged by them too, and by the last
 /// commit that it has replayed; without beats, one of a primary where nothing commits looks stale.
 ///
 /// # Errors
 /// 55000 on a copy that is behind, and on a reader that lacks something that its primary has changed.
-pub fn refuse_when_behind(most: Duration) -> Result<(), ReplicationError> {
-    let Some(who) = follower() else { return Ok(()) };
+pub fn refuse_when_behind(most: Duration) -> Result<Option<Timestamp>, ReplicationError> {
+    let Some(who) = follower() else { return Ok(None) };
     let now = Timestamp::now();
     let is_recent =
         |at: Timestamp| now.micros_since(at).unsigned_abs() <= most.as_micros().try_into().unwrap_or(u64::MAX);
-    if SEEN.get().is_some_and(is_recent) { Ok(()) } else { look(who, most, now, is_recent) }
+    if !SEEN.get().is_some_and(is_recent) {
+        look(who, most, now, is_recent)?;
+    }
+    Ok(Some(now))
 }
 
 /// Whether this server verifies what another one issues and kills.
