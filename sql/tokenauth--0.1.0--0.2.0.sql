@@ -385,7 +385,7 @@ CREATE TABLE tokenauth.heartbeat (
     system bigint,
     beat uuid,
     after uuid,
-    changed pg_lsn[],
+    changed bigint,
     gap text,
     CONSTRAINT heartbeat_pkey PRIMARY KEY (id),
     CONSTRAINT heartbeat_is_one_row CHECK (id)
@@ -400,16 +400,42 @@ COMMENT ON COLUMN tokenauth.heartbeat.left_at IS 'Where each of these was left';
 COMMENT ON COLUMN tokenauth.heartbeat.system IS 'Its cluster''s system identifier';
 COMMENT ON COLUMN tokenauth.heartbeat.beat IS 'Which beat it is';
 COMMENT ON COLUMN tokenauth.heartbeat.after IS 'Which came before';
-COMMENT ON COLUMN tokenauth.heartbeat.changed IS 'Where commits end that have changed rows since then; NULL: they were too many';
+COMMENT ON COLUMN tokenauth.heartbeat.changed IS 'How many records of changes it has removed';
 COMMENT ON COLUMN tokenauth.heartbeat.gap IS 'On a reader: why it lacks something that the primary has changed';
 
+-- Written by each transaction that changes what verification reads, in that transaction itself: whoever has applied one has
+-- the other. The next beat removes what it finds and says how much that was, so that a reader counts whether it had all.
+CREATE TABLE tokenauth.change (
+    id uuid NOT NULL,
+    CONSTRAINT change_pkey PRIMARY KEY (id)
+) WITH (vacuum_truncate = off);
+
+COMMENT ON TABLE tokenauth.change IS 'A row for each transaction that has changed what verification reads, until the next beat; written while there is a publication for readers';
+COMMENT ON COLUMN tokenauth.change.id IS 'Made for the transaction';
+
+CREATE FUNCTION tokenauth.follow_beats() RETURNS trigger
+STRICT VOLATILE PARALLEL UNSAFE LANGUAGE c AS 'MODULE_PATHNAME', 'follow_beats_wrapper';
+
+COMMENT ON FUNCTION tokenauth.follow_beats IS 'Internal: trigger by which a reader notices that it lacks something that its primary has changed';
+
 CREATE TRIGGER follow
-    BEFORE UPDATE ON tokenauth.heartbeat
-    FOR EACH ROW EXECUTE FUNCTION tokenauth.signal_change();
-ALTER TABLE tokenauth.heartbeat ENABLE REPLICA TRIGGER follow;
+    BEFORE INSERT OR UPDATE OR DELETE ON tokenauth.heartbeat
+    FOR EACH ROW EXECUTE FUNCTION tokenauth.follow_beats();
+CREATE TRIGGER follow_truncate
+    AFTER TRUNCATE ON tokenauth.heartbeat
+    FOR EACH STATEMENT EXECUTE FUNCTION tokenauth.follow_beats();
+CREATE TRIGGER follow
+    AFTER DELETE ON tokenauth.change
+    FOR EACH ROW EXECUTE FUNCTION tokenauth.follow_beats();
+
+ALTER TABLE tokenauth.heartbeat ENABLE REPLICA TRIGGER follow, ENABLE REPLICA TRIGGER follow_truncate;
+ALTER TABLE tokenauth.change ENABLE REPLICA TRIGGER follow;
 COMMENT ON TRIGGER follow ON tokenauth.heartbeat IS 'Believes no beat once this reader lacks something that the primary has changed';
+COMMENT ON TRIGGER follow_truncate ON tokenauth.heartbeat IS 'The same when somebody has emptied the table on the primary';
+COMMENT ON TRIGGER follow ON tokenauth.change IS 'Counts what a beat removes';
 
 SELECT pg_catalog.pg_extension_config_dump('tokenauth.heartbeat', '');
+SELECT pg_catalog.pg_extension_config_dump('tokenauth.change', '');
 
 CREATE FUNCTION tokenauth.make_publication(name text DEFAULT 'tokenauth') RETURNS text[]
 VOLATILE PARALLEL UNSAFE LANGUAGE c AS 'MODULE_PATHNAME', 'make_publication_wrapper';
@@ -437,6 +463,9 @@ CREATE TRIGGER guard_copied
     BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON tokenauth.heartbeat
     FOR EACH STATEMENT EXECUTE FUNCTION tokenauth.guard_copied();
 CREATE TRIGGER guard_copied
+    BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON tokenauth.change
+    FOR EACH STATEMENT EXECUTE FUNCTION tokenauth.guard_copied();
+CREATE TRIGGER guard_copied
     BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON tokenauth.usage_batch
     FOR EACH STATEMENT EXECUTE FUNCTION tokenauth.guard_copied();
 CREATE TRIGGER guard_copied
@@ -447,6 +476,7 @@ ALTER TABLE tokenauth.member ENABLE ALWAYS TRIGGER guard_copied;
 ALTER TABLE tokenauth.mass_death ENABLE ALWAYS TRIGGER guard_copied;
 ALTER TABLE tokenauth.key ENABLE ALWAYS TRIGGER guard_copied;
 ALTER TABLE tokenauth.heartbeat ENABLE ALWAYS TRIGGER guard_copied;
+ALTER TABLE tokenauth.change ENABLE ALWAYS TRIGGER guard_copied;
 ALTER TABLE tokenauth.usage_batch ENABLE ALWAYS TRIGGER guard_copied;
 ALTER TABLE tokenauth.event ENABLE ALWAYS TRIGGER guard_copied;
 
@@ -454,6 +484,7 @@ COMMENT ON TRIGGER guard_copied ON tokenauth.member IS 'Refuses on a reader ever
 COMMENT ON TRIGGER guard_copied ON tokenauth.mass_death IS 'Refuses on a reader every change but those of its subscription';
 COMMENT ON TRIGGER guard_copied ON tokenauth.key IS 'Refuses on a reader every change but those of its subscription';
 COMMENT ON TRIGGER guard_copied ON tokenauth.heartbeat IS 'Refuses on a reader every change but those of its subscription';
+COMMENT ON TRIGGER guard_copied ON tokenauth.change IS 'Refuses on a reader every change but those of its subscription';
 COMMENT ON TRIGGER guard_copied ON tokenauth.usage_batch IS 'Refuses on a reader every change but those of its subscription';
 COMMENT ON TRIGGER guard_copied ON tokenauth.event IS 'Refuses on a reader to record what it does not do';
 

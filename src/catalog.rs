@@ -19,7 +19,7 @@
 //! 5. rows of `token`;
 //! 6. rows of `binding`, each of the bound table that the call has locked;
 //! 7. rows that are written once and never locked: `key`, new tokens with their usage, `as_issued`, `import`,
-//!    `mass_death`, `derived_death`, `event`.
+//!    `mass_death`, `derived_death`, `event`, `change`.
 //!
 //! An UPDATE or DELETE of many rows visits them in whatever order it is planned. So a set operation is an INSERT with
 //! ON CONFLICT, which follows its SELECT, or locks its rows first by a statement of their own. Rows about to be
@@ -32,6 +32,7 @@
 
 pub mod as_issued;
 pub mod binding;
+pub mod change;
 pub mod counting;
 pub mod death_notice;
 pub mod derived_death;

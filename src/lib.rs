@@ -64,6 +64,7 @@ extension_sql_file!(
         triggers::kind::guard_kind,
         triggers::kind::record_kind,
         triggers::event::refuse_change,
+        triggers::beat::follow_beats,
         triggers::invalidation::signal_change,
         triggers::invalidation::signal_derived_death,
         triggers::invalidation::guard_copied,
@@ -81,6 +82,7 @@ pub extern "C-unwind" fn _PG_init() {
     pg::process::hold_times::define();
     settings::define(keys::report_fault);
     pg::transaction::xact::register(settings::death_commit);
+    pg::transaction::row_changes::record_by(catalog::change::record);
     pg::scan::invalidation::register();
     pg::scan::held::register();
     pg::roles::authorization::register();

@@ -4,7 +4,7 @@
 DROP SUBSCRIPTION reader;
 BEGIN;
 SET LOCAL tokenauth.reader = off;
-TRUNCATE tokenauth.derived_death, tokenauth.heartbeat, tokenauth.import, tokenauth.key, tokenauth.kind,
+TRUNCATE tokenauth.change, tokenauth.derived_death, tokenauth.heartbeat, tokenauth.import, tokenauth.key, tokenauth.kind,
          tokenauth.mass_death, tokenauth.member, tokenauth.principal, tokenauth.token, tokenauth.usage_batch CASCADE;
 COMMIT;
 CREATE SUBSCRIPTION reader CONNECTION :'primary' PUBLICATION tokenauth WITH (synchronous_commit = on);

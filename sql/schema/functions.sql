@@ -69,6 +69,7 @@ COMMENT ON FUNCTION tokenauth.erase IS 'Forgets a principal: drops it, and repla
 COMMENT ON FUNCTION tokenauth.add_member IS 'Makes a principal a member of an organisation, or changes what it holds there';
 COMMENT ON FUNCTION tokenauth.remove_member IS 'Removes a member from an organisation; returns whether it was one';
 COMMENT ON FUNCTION tokenauth.put_principal IS 'Makes a principal known or changes it; NULL leaves a field as it is';
+COMMENT ON FUNCTION tokenauth.follow_beats IS 'Internal: trigger by which a reader notices that it lacks something that its primary has changed';
 COMMENT ON FUNCTION tokenauth.refuse_change IS 'Internal: trigger on tokenauth.event';
 COMMENT ON FUNCTION tokenauth.signal_change IS 'Internal: trigger on the tables that verification reads';
 COMMENT ON FUNCTION tokenauth.signal_derived_death IS 'Internal: trigger on the table of children that were revoked by themselves';

@@ -8,7 +8,7 @@ CREATE TABLE tokenauth.heartbeat (
     system bigint,
     beat uuid,
     after uuid,
-    changed pg_lsn[],
+    changed bigint,
     gap text,
     CONSTRAINT heartbeat_pkey PRIMARY KEY (id),
     CONSTRAINT heartbeat_is_one_row CHECK (id)
@@ -23,7 +23,18 @@ COMMENT ON COLUMN tokenauth.heartbeat.left_at IS 'Where each of these was left';
 COMMENT ON COLUMN tokenauth.heartbeat.system IS 'Its cluster''s system identifier';
 COMMENT ON COLUMN tokenauth.heartbeat.beat IS 'Which beat it is';
 COMMENT ON COLUMN tokenauth.heartbeat.after IS 'Which came before';
-COMMENT ON COLUMN tokenauth.heartbeat.changed IS 'Where commits end that have changed rows since then; NULL: they were too many';
+COMMENT ON COLUMN tokenauth.heartbeat.changed IS 'How many records of changes it has removed';
 COMMENT ON COLUMN tokenauth.heartbeat.gap IS 'On a reader: why it lacks something that the primary has changed';
 
+-- Written by each transaction that changes what verification reads, in that transaction itself: whoever has applied one has
+-- the other. The next beat removes what it finds and says how much that was, so that a reader counts whether it had all.
+CREATE TABLE tokenauth.change (
+    id uuid NOT NULL,
+    CONSTRAINT change_pkey PRIMARY KEY (id)
+) WITH (vacuum_truncate = off);
+
+COMMENT ON TABLE tokenauth.change IS 'A row for each transaction that has changed what verification reads, until the next beat; written while there is a publication for readers';
+COMMENT ON COLUMN tokenauth.change.id IS 'Made for the transaction';
+
 SELECT pg_catalog.pg_extension_config_dump('tokenauth.heartbeat', '');
+SELECT pg_catalog.pg_extension_config_dump('tokenauth.change', '');

@@ -96,8 +96,14 @@ CREATE TRIGGER signal_row
 
 -- Only while a subscription applies it.
 CREATE TRIGGER follow
-    BEFORE UPDATE ON tokenauth.heartbeat
-    FOR EACH ROW EXECUTE FUNCTION tokenauth.signal_change();
+    BEFORE INSERT OR UPDATE OR DELETE ON tokenauth.heartbeat
+    FOR EACH ROW EXECUTE FUNCTION tokenauth.follow_beats();
+CREATE TRIGGER follow_truncate
+    AFTER TRUNCATE ON tokenauth.heartbeat
+    FOR EACH STATEMENT EXECUTE FUNCTION tokenauth.follow_beats();
+CREATE TRIGGER follow
+    AFTER DELETE ON tokenauth.change
+    FOR EACH ROW EXECUTE FUNCTION tokenauth.follow_beats();
 
 ALTER TABLE tokenauth.kind ENABLE ALWAYS TRIGGER signal, ENABLE ALWAYS TRIGGER signal_row;
 ALTER TABLE tokenauth.principal
@@ -106,7 +112,8 @@ ALTER TABLE tokenauth.token
     ENABLE ALWAYS TRIGGER signal, ENABLE ALWAYS TRIGGER signal_update, ENABLE ALWAYS TRIGGER signal_delete;
 ALTER TABLE tokenauth.import ENABLE ALWAYS TRIGGER signal, ENABLE REPLICA TRIGGER signal_apply;
 ALTER TABLE tokenauth.derived_death ENABLE ALWAYS TRIGGER signal, ENABLE ALWAYS TRIGGER signal_row;
-ALTER TABLE tokenauth.heartbeat ENABLE REPLICA TRIGGER follow;
+ALTER TABLE tokenauth.heartbeat ENABLE REPLICA TRIGGER follow, ENABLE REPLICA TRIGGER follow_truncate;
+ALTER TABLE tokenauth.change ENABLE REPLICA TRIGGER follow;
 
 COMMENT ON TRIGGER signal ON tokenauth.kind IS 'Keeps a transaction that writes from caching; after TRUNCATE every backend drops what it caches';
 COMMENT ON TRIGGER signal ON tokenauth.principal IS 'Keeps a transaction that writes from caching; after TRUNCATE every backend drops what it caches';
@@ -115,6 +122,8 @@ COMMENT ON TRIGGER signal ON tokenauth.import IS 'Makes every backend drop what 
 COMMENT ON TRIGGER signal ON tokenauth.derived_death IS 'Keeps a transaction that writes from caching; after TRUNCATE every backend drops what it caches';
 COMMENT ON TRIGGER signal_row ON tokenauth.derived_death IS 'Makes every backend drop what it caches of a revoked child and its parent';
 COMMENT ON TRIGGER follow ON tokenauth.heartbeat IS 'Believes no beat once this reader lacks something that the primary has changed';
+COMMENT ON TRIGGER follow_truncate ON tokenauth.heartbeat IS 'The same when somebody has emptied the table on the primary';
+COMMENT ON TRIGGER follow ON tokenauth.change IS 'Counts what a beat removes';
 COMMENT ON TRIGGER signal_apply ON tokenauth.import IS 'The same for logical apply';
 COMMENT ON TRIGGER signal_row ON tokenauth.kind IS 'Makes every backend drop what it caches of a changed kind and its tokens';
 COMMENT ON TRIGGER signal_insert ON tokenauth.principal IS 'Has a row that was written by hand know of the deaths of its tokens';
@@ -137,6 +146,9 @@ CREATE TRIGGER guard_copied
     BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON tokenauth.heartbeat
     FOR EACH STATEMENT EXECUTE FUNCTION tokenauth.guard_copied();
 CREATE TRIGGER guard_copied
+    BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON tokenauth.change
+    FOR EACH STATEMENT EXECUTE FUNCTION tokenauth.guard_copied();
+CREATE TRIGGER guard_copied
     BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON tokenauth.usage_batch
     FOR EACH STATEMENT EXECUTE FUNCTION tokenauth.guard_copied();
 CREATE TRIGGER guard_copied
@@ -147,6 +159,7 @@ ALTER TABLE tokenauth.member ENABLE ALWAYS TRIGGER guard_copied;
 ALTER TABLE tokenauth.mass_death ENABLE ALWAYS TRIGGER guard_copied;
 ALTER TABLE tokenauth.key ENABLE ALWAYS TRIGGER guard_copied;
 ALTER TABLE tokenauth.heartbeat ENABLE ALWAYS TRIGGER guard_copied;
+ALTER TABLE tokenauth.change ENABLE ALWAYS TRIGGER guard_copied;
 ALTER TABLE tokenauth.usage_batch ENABLE ALWAYS TRIGGER guard_copied;
 ALTER TABLE tokenauth.event ENABLE ALWAYS TRIGGER guard_copied;
 
@@ -154,5 +167,6 @@ COMMENT ON TRIGGER guard_copied ON tokenauth.member IS 'Refuses on a reader ever
 COMMENT ON TRIGGER guard_copied ON tokenauth.mass_death IS 'Refuses on a reader every change but those of its subscription';
 COMMENT ON TRIGGER guard_copied ON tokenauth.key IS 'Refuses on a reader every change but those of its subscription';
 COMMENT ON TRIGGER guard_copied ON tokenauth.heartbeat IS 'Refuses on a reader every change but those of its subscription';
+COMMENT ON TRIGGER guard_copied ON tokenauth.change IS 'Refuses on a reader every change but those of its subscription';
 COMMENT ON TRIGGER guard_copied ON tokenauth.usage_batch IS 'Refuses on a reader every change but those of its subscription';
 COMMENT ON TRIGGER guard_copied ON tokenauth.event IS 'Refuses on a reader to record what it does not do';

@@ -59,28 +59,26 @@ pub fn is_needed(is_asked_for: bool) -> bool {
     NEEDED.first(arguments![is_asked_for], |row| row.required(1)).unwrap_or(false)
 }
 
-/// Writes a beat, with this server's timeline and where those before it were left, and with the places at which commits
-/// have ended that changed rows since the last one; `None` if they are not all known.
-pub fn beat(changed: Option<&[u64]>) {
+/// Writes a beat, with this server's timeline and where those before it were left, and how many records of changes this
+/// transaction has removed.
+pub fn beat(changed: i64) {
     static BEAT: Statement = Statement::new(
         "INSERT INTO tokenauth.heartbeat AS last (id, at, timeline, timelines, left_at, system, beat, changed)
          VALUES (true, clock_timestamp(), $1, $2,
                  (SELECT array_agg('0/0'::pg_lsn + p ORDER BY number) FROM unnest($3) WITH ORDINALITY l (p, number)),
-                 $4, gen_random_uuid(),
-                 CASE WHEN $5 IS NOT NULL THEN ARRAY (SELECT '0/0'::pg_lsn + p FROM unnest($5) c (p)) END)
+                 $4, gen_random_uuid(), $5)
          ON CONFLICT (id) DO UPDATE
             SET at = excluded.at, timeline = excluded.timeline, timelines = excluded.timelines,
                 left_at = excluded.left_at, system = excluded.system, beat = excluded.beat, after = last.beat,
                 changed = excluded.changed, gap = NULL",
     );
-    let places = |places: &[u64]| places.iter().map(|at| at.cast_signed()).collect::<Vec<_>>();
     let timeline = wal::end().timeline;
     let forks = wal::forks(timeline).ok();
     let timelines =
         forks.as_ref().map(|forks| forks.iter().map(|fork| fork.timeline.cast_signed()).collect::<Vec<_>>());
-    let left_at = forks.map(|forks| places(&forks.iter().map(|fork| fork.position).collect::<Vec<_>>()));
+    let left_at = forks.map(|forks| forks.iter().map(|fork| fork.position.cast_signed()).collect::<Vec<_>>());
     let system = wal::system_identifier().cast_signed();
-    BEAT.run(arguments![timeline.cast_signed(), timelines, left_at, system, changed.map(places)]);
+    BEAT.run(arguments![timeline.cast_signed(), timelines, left_at, system, changed]);
 }
 
 /// Where a primary has left a timeline, or the first one after it that it has left.
@@ -109,8 +107,11 @@ pub fn left(beat: Argument, timeline: i32) -> Left {
     LEFT.first(&[beat, Argument::of(timeline)], read).unwrap_or(Left::Unknown)
 }
 
-/// Where the commits end that a beat, as a row, tells of.
-pub fn changed(beat: Argument) -> Vec<u64> {
-    static CHANGED: Statement = Statement::new("SELECT (c.at - '0/0')::bigint FROM unnest(($1).changed) c (at)");
-    CHANGED.all(&[beat], |row| row.required::<i64>(1).cast_unsigned())
+/// Has the row say why this reader lacks something, as it goes on saying.
+pub fn lack(gap: &Text) {
+    static LACK: Statement = Statement::new(
+        "INSERT INTO tokenauth.heartbeat AS last (at, gap) VALUES ('epoch', $1)
+         ON CONFLICT (id) DO UPDATE SET gap = coalesce(last.gap, excluded.gap)",
+    );
+    LACK.run(arguments![gap.clone()]);
 }

@@ -1,7 +1,8 @@
 //! Which of our tables readers follow, and which stay where they are.
 
 /// What verification reads, and what it takes to judge and count it: published to readers.
-pub const PUBLISHED: [&str; 10] = [
+pub const PUBLISHED: [&str; 11] = [
+    "change",
     "derived_death",
     "heartbeat",
     "import",

@@ -36,8 +36,8 @@ pub enum Gap {
     Cluster,
     /// A beat does not follow the one that came before it.
     Beat,
-    /// The commit that ends there in the primary's WAL was not applied.
-    Commit(u64),
+    /// Of so many transactions that a beat counts, which changed what is verified, fewer were applied.
+    Changes { told: i64, applied: i64 },
 }
 
 impl fmt::Display for Gap {
@@ -57,11 +57,10 @@ impl fmt::Display for Gap {
                 "Beats of the primary are missing: this database or the primary was put back to an earlier state, or \
                  transactions were skipped."
             ),
-            Self::Commit(end) => write!(
+            Self::Changes { told, applied } => write!(
                 f,
-                "The transaction that ends at {} in the primary's WAL was not applied: this database was put back to \
-                 an earlier state, or the transaction was skipped.",
-                shown(*end)
+                "Of {told} transactions that have changed what is verified, {applied} were applied: this database was \
+                 put back to an earlier state, or transactions were skipped."
             ),
         }
     }

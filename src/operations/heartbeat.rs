@@ -4,34 +4,30 @@
 //! connects for each and ends: nobody who wants to drop the database finds it there for long.
 
 use super::unasked::as_owner;
-use crate::catalog::heartbeat;
+use crate::catalog::{change, heartbeat};
 use crate::pg::process::{background_worker, shared_memory};
 use crate::settings;
 use crate::usage::in_memory;
-use crate::usage::slots::Database;
 
 /// Runs a worker that writes a beat in the database with this object identifier, if it needs one.
 pub fn run(oid: u32) {
     let Some(slots) = shared_memory::slots() else { return };
     background_worker::connect_to(oid);
-    let told = slots.header.databases.known(oid).map_or(0, Database::told);
-    // Before the beat is committed: whatever is acknowledged later is told by the next.
-    let (changed, until) = slots.header.changes.since(oid, told);
-    let needs_beats = beat(changed.as_deref()).unwrap_or(false);
+    let needs_beats = beat().unwrap_or(false);
     // A database that needs none, and was not used yet, takes no place among the others.
     let known = if needs_beats { in_memory::database(slots) } else { slots.header.databases.known(oid) };
     if let Some(database) = known {
         database.set_needs_beats(needs_beats);
-        database.set_told(until);
     }
 }
 
 /// Writes a beat if this database needs one, and returns whether it does; `None` where the extension is not installed.
-fn beat(changed: Option<&[u64]>) -> Option<bool> {
+fn beat() -> Option<bool> {
     as_owner(|| {
         let is_needed = is_needed();
         if is_needed {
-            heartbeat::beat(changed);
+            // First, so that a reader has removed what it can before it comes to the beat that counts that.
+            heartbeat::beat(change::take());
         }
         is_needed
     })

@@ -14,6 +14,7 @@ pub mod index_walk;
 pub mod invalidation;
 mod our_indexes;
 mod plain_table;
+pub mod publication;
 pub mod relation;
 pub mod row_key;
 pub mod row_lock;

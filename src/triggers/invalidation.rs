@@ -7,10 +7,10 @@
 
 use pgrx::prelude::*;
 
-use super::{beat, by_hand};
+use super::by_hand;
 use crate::arguments::caller::{Caller, refuse_on_reader};
 use crate::catalog::import::BY_ALGORITHM;
-use crate::catalog::{counting, derived_death, heartbeat, kind, principal, token};
+use crate::catalog::{counting, derived_death, kind, principal, token};
 use crate::error::{ErrorReport, ReplicationError};
 use crate::pg::function::call::Call;
 use crate::pg::function::trigger::{RowChange, TriggerAnswer, TriggerCall, TriggerTuple};
@@ -33,9 +33,6 @@ use crate::pg::types::text::Text;
 /// `principal` that somebody has written by hand, which the functions below let through: records that it was removed,
 /// and has a principal know of the deaths of its tokens.
 ///
-/// BEFORE UPDATE of the row of `heartbeat` while a subscription applies it: leaves it as it is, and records why, once
-/// this reader lacks something that its primary has changed.
-///
 /// # Access
 /// none
 #[pg_extern(schema = "tokenauth", volatile, parallel_unsafe)]
@@ -54,11 +51,6 @@ fn signal_change(call: TriggerCall) -> Result<TriggerAnswer, ErrorReport> {
     match call.row_change(&kind::BY_NAME) {
         Some(RowChange::Update { old, new }) => signal(name(&old), name(&new)),
         Some(RowChange::Delete(old)) => signal(name(&old), name(&old)),
-        _ if heartbeat::exists() && call.is_on(&heartbeat::BY_ID) => {
-            if let Some(RowChange::Update { old, new }) = call.row_change(&heartbeat::BY_ID) {
-                return Ok(beat::follow(old, new));
-            }
-        }
         _ if call.is_of_rows() => {
             row_changes::mark();
             invalidation::signal();
@@ -124,8 +116,8 @@ fn signal_parent(row: &TriggerTuple) {
 
 /// Internal: trigger on tables that a reader does not write, and of which backends cache nothing.
 ///
-/// BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE on `member`, `mass_death`, `key`, `heartbeat` and `usage_batch`,
-/// BEFORE INSERT on `event`: as `signal_change`, but that nobody has anything to drop.
+/// BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE on `member`, `mass_death`, `key`, `heartbeat`, `change` and
+/// `usage_batch`, BEFORE INSERT on `event`: as `signal_change`, but that nobody has anything to drop.
 ///
 /// Added in 0.2.0.
 ///

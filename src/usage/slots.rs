@@ -31,7 +31,7 @@
 //! - A record enters a page only under the flags of both its set and the page. So whoever holds the flag of a token's
 //!   set and does not find it in either knows that it has no record, and gives it one.
 //! - Lock order: `exporting`, a set, a page. Nobody holds the flags of two sets or of two pages, or takes a set's flag
-//!   while holding a page's. Under those of `Databases`, `Samples` and `Changes` no other is taken.
+//!   while holding a page's. Under those of `Databases` and `Samples` no other is taken.
 //! - A flag is held for a few dozen instructions, a few hundred where records move, which never allocate, raise, read a
 //!   clock or call the server. Taking it is one compare-and-exchange, releasing it one store. `Database::exporting`
 //!   alone is held for longer, while a batch is handed out. `scripts/bench-holds` measures for how long.
@@ -51,7 +51,6 @@
 
 mod address;
 mod batches;
-mod changes;
 mod database;
 mod flag;
 mod group;

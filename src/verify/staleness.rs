@@ -72,10 +72,10 @@ fn look(
     }
     // After the beat: a table that has caught up since has what was committed before it, too.
     let followed = match who {
-        Follower::Standby => Followed::Together,
+        Follower::Standby => Followed::InStep,
         Follower::Reader => followed(&PUBLISHED, &LatestSnapshot::take()),
     };
-    if beat.is_some_and(&is_recent) && followed == Followed::Together {
+    if beat.is_some_and(&is_recent) && matches!(followed, Followed::InStep | Followed::Together) {
         SEEN.set(beat);
         return Ok(());
     }

@@ -5,6 +5,6 @@ ALTER SUBSCRIPTION reader SET (slot_name = NONE);
 DROP SUBSCRIPTION reader;
 BEGIN;
 SET LOCAL tokenauth.reader = off;
-TRUNCATE tokenauth.derived_death, tokenauth.heartbeat, tokenauth.import, tokenauth.key, tokenauth.kind,
+TRUNCATE tokenauth.change, tokenauth.derived_death, tokenauth.heartbeat, tokenauth.import, tokenauth.key, tokenauth.kind,
          tokenauth.mass_death, tokenauth.member, tokenauth.principal, tokenauth.token, tokenauth.usage_batch CASCADE;
 COMMIT;

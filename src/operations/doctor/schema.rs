@@ -118,6 +118,8 @@ fn altered_triggers() -> Vec<Finding> {
                         ('derived_death', 'signal', 'A'), ('derived_death', 'signal_row', 'A'),
                         ('member', 'guard_copied', 'A'), ('mass_death', 'guard_copied', 'A'),
                         ('key', 'guard_copied', 'A'), ('heartbeat', 'guard_copied', 'A'),
+                        ('change', 'guard_copied', 'A'), ('change', 'follow', 'R'),
+                        ('heartbeat', 'follow', 'R'), ('heartbeat', 'follow_truncate', 'R'),
                         ('usage_batch', 'guard_copied', 'A'), ('event', 'guard_copied', 'A'),
                         ('kind', 'signal_row', 'A'),
                         ('principal', 'signal_insert', 'O'),

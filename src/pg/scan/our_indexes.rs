@@ -10,6 +10,7 @@ pub(super) static ALL: &[Definition] = &[
     Definition::primary_key(c"as_issued", c"as_issued_pkey", &[Column::new("token_id", 1, Uuid)]),
     Definition::primary_key(c"announced", c"announced_pkey", &[Column::new("token_id", 1, Uuid)]),
     Definition::primary_key(c"binding", c"binding_pkey", &[Column::new("type", 1, Word)]),
+    Definition::primary_key(c"change", c"change_pkey", &[Column::new("id", 1, Uuid)]).needed(),
     Definition::primary_key(c"counting", c"counting_pkey", &[Column::new("only_row", 1, Boolean)]),
     Definition::primary_key(c"derived_death", c"derived_death_pkey", &[Column::new("digest", 1, Bytes)]).needed(),
     Definition::index(

@@ -17,13 +17,19 @@ mod column {
     pub const SUBSCRIPTION: usize = 1;
     pub const RELATION: usize = 2;
     pub const STATE: usize = 3;
-    pub const CAUGHT_UP_AT: usize = 4;
 }
+
+/// The state of a table that was copied and has come to the point at which the others were then.
+const CAUGHT_UP: i8 = b's' as i8;
+/// The state of one whose changes are applied with those of the others.
+const READY: i8 = b'r' as i8;
 
 /// How tables are followed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Followed {
     /// All by one subscription, which brings their changes in the order in which they were committed.
+    InStep,
+    /// So, but some have only just been copied, up to a commit that the subscription has yet to come to.
     Together,
     /// So, but some are still being copied: until a table has caught up, it is as old as the beginning of its copy.
     Copying,
@@ -36,10 +42,8 @@ pub enum Followed {
 /// # Errors
 /// Raises 55000 when the extension is not installed.
 pub fn followed(tables: &[&str], snapshot: &LatestSnapshot) -> Followed {
-    /// Of a table that has caught up: `s` until the others have come to the same point, then `r`.
-    const CAUGHT_UP: [i8; 2] = [b's' as i8, b'r' as i8];
     let found = entries(snapshot);
-    let mut is_copying = false;
+    let mut followed = Followed::InStep;
     let mut followed_by = None;
     for table in relations(tables) {
         let mut of_table = found.iter().filter(|entry| entry.relation == table);
@@ -47,19 +51,14 @@ pub fn followed(tables: &[&str], snapshot: &LatestSnapshot) -> Followed {
         if *followed_by.get_or_insert(entry.subscription) != entry.subscription {
             return Followed::Apart;
         }
-        is_copying |= !CAUGHT_UP.contains(&entry.state);
+        followed = match entry.state {
+            READY => followed,
+            CAUGHT_UP if followed == Followed::InStep => Followed::Together,
+            CAUGHT_UP => followed,
+            _ => Followed::Copying,
+        };
     }
-    if is_copying { Followed::Copying } else { Followed::Together }
-}
-
-/// Up to which place in the primary's WAL the copies of these tables of ours have brought what is in them.
-///
-/// # Errors
-/// Raises 55000 when the extension is not installed.
-pub fn copied_until(tables: &[&str], snapshot: &LatestSnapshot) -> u64 {
-    let wanted = relations(tables);
-    let places = entries(snapshot).into_iter().filter(|entry| wanted.contains(&entry.relation));
-    places.filter_map(|entry| entry.caught_up_at).max().unwrap_or_default()
+    followed
 }
 
 /// Those of these tables of ours that there are.
@@ -74,8 +73,6 @@ struct Entry {
     relation: pg_sys::Oid,
     /// As PostgreSQL's "char" is read, signed on every machine.
     state: i8,
-    /// From where on the subscription applies its changes with those of the others.
-    caught_up_at: Option<u64>,
 }
 
 fn entries(snapshot: &LatestSnapshot) -> Vec<Entry> {
@@ -85,7 +82,6 @@ fn entries(snapshot: &LatestSnapshot) -> Vec<Entry> {
             subscription: row.required(column::SUBSCRIPTION),
             relation: row.required(column::RELATION),
             state: row.required(column::STATE),
-            caught_up_at: row.optional::<i64>(column::CAUGHT_UP_AT).map(i64::cast_unsigned),
         });
     };
     // SAFETY: every database has this catalog.

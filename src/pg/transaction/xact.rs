@@ -211,32 +211,15 @@ pub fn register(awaited: fn() -> Awaited) {
 
 #[pg_guard]
 unsafe extern "C-unwind" fn at_transaction(event: pg_sys::XactEvent::Type, _argument: *mut c_void) {
-    if event == pg_sys::XactEvent::XACT_EVENT_PRE_COMMIT {
-        origin::note();
-    }
     match event {
-        pg_sys::XactEvent::XACT_EVENT_PRE_COMMIT if MUST_LAST.get() => {
-            notify::send_pending();
-            wait_for_standbys();
-            fault::step();
-        }
-        // SAFETY: reads this backend's WAL position, which has moved if anything else was written since.
-        pg_sys::XactEvent::XACT_EVENT_PRE_COMMIT if ASYNC_UP_TO.get() == Some(unsafe { pg_sys::XactLastRecEnd }) => {
-            set_for_this_commit(c"off");
-        }
-        pg_sys::XactEvent::XACT_EVENT_PRE_PREPARE if KILLED.with(Shallowest::is_somewhere) => refuse_prepare_death(),
-        pg_sys::XactEvent::XACT_EVENT_PRE_PREPARE
-            if NARROWED.with(Shallowest::is_somewhere) && (waits_for_standbys() || awaited() == Awaited::Apply) =>
-        {
-            refuse_prepare_narrowing();
-        }
+        pg_sys::XactEvent::XACT_EVENT_PRE_COMMIT => before_commit(),
+        pg_sys::XactEvent::XACT_EVENT_PRE_PREPARE => before_prepare(),
         pg_sys::XactEvent::XACT_EVENT_COMMIT => {
             if acts_at_commit()
                 && let Some(act) = ACT.take()
             {
                 act();
             }
-            row_changes::commit();
             end();
         }
         pg_sys::XactEvent::XACT_EVENT_PREPARE => end(),
@@ -245,6 +228,42 @@ unsafe extern "C-unwind" fn at_transaction(event: pg_sys::XactEvent::Type, _argu
             ROLLBACKS.set(ROLLBACKS.get() + 1);
         }
         _ => {}
+    }
+}
+
+fn before_commit() {
+    origin::note();
+    record_changes();
+    if MUST_LAST.get() {
+        notify::send_pending();
+        wait_for_standbys();
+        fault::step();
+        return;
+    }
+    // SAFETY: reads this backend's WAL position, which has moved if anything else was written since.
+    if ASYNC_UP_TO.get() == Some(unsafe { pg_sys::XactLastRecEnd }) {
+        set_for_this_commit(c"off");
+    }
+}
+
+fn before_prepare() {
+    if KILLED.with(Shallowest::is_somewhere) {
+        refuse_prepare_death();
+    }
+    if NARROWED.with(Shallowest::is_somewhere) && (waits_for_standbys() || awaited() == Awaited::Apply) {
+        refuse_prepare_narrowing();
+    }
+    record_changes();
+}
+
+/// Also where the transaction was made read-only after it had written.
+fn record_changes() {
+    // SAFETY: a variable of this backend, which the end of the transaction sets anew, also after an error.
+    unsafe {
+        let was_read_only = pg_sys::XactReadOnly;
+        pg_sys::XactReadOnly = false;
+        row_changes::record();
+        pg_sys::XactReadOnly = was_read_only;
     }
 }
 
@@ -278,6 +297,7 @@ fn end() {
     ENDED.set(ENDED.get() + 1);
     forget_act_from(0);
     row_changes::undo_from(0);
+    origin::end();
     KILLED.with(|killed| killed.undo_from(0));
     NARROWED.with(|narrowed| narrowed.undo_from(0));
     MUST_LAST.set(false);

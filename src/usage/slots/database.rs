@@ -32,8 +32,6 @@ pub struct Database {
     /// When a worker last found that the database is a reader; 0 if it was none.
     reader: AtomicU64,
     needs_beats: AtomicBool,
-    /// How many of `Changes` its beats have told.
-    told: AtomicU64,
     /// Held while a batch is handed out, so that two calls cannot hand out different ones.
     pub exporting: Flag,
     reset: Word,
@@ -112,7 +110,6 @@ impl Databases {
         database.tended.store(0, Relaxed);
         database.reader.store(0, Relaxed);
         database.needs_beats.store(false, Relaxed);
-        database.told.store(0, Relaxed);
         database.sampled.store(0, Relaxed);
         database.set_open(None);
         database.set_noted([0; 16], 0);
@@ -258,16 +255,6 @@ impl Database {
     /// Records whether beats are to be written in it.
     pub fn set_needs_beats(&self, needs_beats: bool) {
         self.needs_beats.store(needs_beats, Relaxed);
-    }
-
-    /// How many of the commits that change what verification reads its beats have told, or were of other databases.
-    pub fn told(&self) -> u64 {
-        self.told.load(Relaxed)
-    }
-
-    /// Records that a beat that tells so many has been committed.
-    pub fn set_told(&self, told: u64) {
-        self.told.store(told, Relaxed);
     }
 
     /// Whether the hourly work, which does not depend on usage, is due.

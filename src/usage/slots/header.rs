@@ -2,7 +2,6 @@
 
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64};
 
-use super::changes::Changes;
 use super::kept::Kept;
 use super::{Databases, Samples, Word};
 use crate::pg::process::hold_times::HoldTimes;
@@ -33,8 +32,6 @@ pub struct Header {
     pub databases: Databases,
     /// Denials that wait to become events.
     pub samples: Samples,
-    /// Commits that wait to be told to readers.
-    pub changes: Changes,
     /// For how long flags were held, where that is measured.
     pub hold_times: HoldTimes,
 }

@@ -86,7 +86,7 @@ SELECT t.name, written(format('INSERT INTO tokenauth.%I DEFAULT VALUES', t.name)
        written(format('UPDATE tokenauth.%I SET %I = %2$I', t.name,
                       (SELECT attname FROM pg_attribute WHERE attrelid = c.oid AND attnum = 1))) AS update,
        written(format('DELETE FROM tokenauth.%I', t.name)) AS delete, written(format('TRUNCATE tokenauth.%I CASCADE', t.name)) AS truncate
-  FROM unnest('{derived_death,heartbeat,import,key,kind,mass_death,member,principal,token,usage_batch,event}'::text[]) t (name)
+  FROM unnest('{change,derived_death,heartbeat,import,key,kind,mass_death,member,principal,token,usage_batch,event}'::text[]) t (name)
   JOIN pg_class c ON c.oid = format('tokenauth.%I', t.name)::regclass
  ORDER BY t.name;
 RESET client_min_messages;

@@ -564,6 +564,7 @@ INSERT INTO described VALUES
     ('add_member', 'org text, member text, permissions text[] DEFAULT ''{}''', 'void', 'Makes a principal a member of an organisation, or changes what it holds there'),
     ('remove_member', 'org text, member text', 'boolean', 'Removes a member from an organisation; returns whether it was one'),
     ('put_principal', 'principal text, permissions text[] DEFAULT NULL, data_scopes jsonb DEFAULT NULL, active boolean DEFAULT NULL, state_reason text DEFAULT NULL, display_name text DEFAULT NULL', 'void', 'Makes a principal known or changes it; NULL leaves a field as it is'),
+    ('follow_beats', '', 'trigger', 'Internal: trigger by which a reader notices that it lacks something that its primary has changed'),
     ('refuse_change', '', 'trigger', 'Internal: trigger on tokenauth.event'),
     ('signal_change', '', 'trigger', 'Internal: trigger on the tables that verification reads'),
     ('signal_derived_death', '', 'trigger', 'Internal: trigger on the table of children that were revoked by themselves'),

@@ -10,6 +10,7 @@ mod failures;
 mod far;
 mod gaps;
 mod idle;
+mod lost_changes;
 mod publications;
 mod usage;
 
