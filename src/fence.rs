@@ -3,9 +3,10 @@
 //!
 //! A file outside the data directory says how far the cluster has come; the launcher writes it (`keeper`). A server
 //! that has begun compares itself with it once, at the first call or by the launcher, whichever comes first: it must
-//! have in its past what the file says (`lineage`). Shared memory keeps the answer in one word. A standby follows its
-//! primary, whose matter the file is; it is compared when it has been promoted. Whoever is fenced leaves a mark in its
-//! data directory (`mark`), since what it writes would soon carry it past the position in the file.
+//! have in its past what the file says (`lineage`). Shared memory keeps the answer in one word. Whoever is fenced
+//! leaves a mark in its data directory (`mark`), since what it writes would soon carry it past the position in the
+//! file, and a notice to its standbys (`standby_notice`). A standby follows its primary, whose matter the file is: it
+//! is fenced while that notice is there, and compared when it has been promoted.
 
 #![forbid(unsafe_code)]
 
@@ -27,7 +28,7 @@ use crate::pg::process::backend_local::backend_local;
 use crate::pg::process::private_file::{self, FileFault, Prepared};
 use crate::pg::process::settings::{data_directory, path_of, reloaded_at};
 use crate::pg::process::wal::{self, Place};
-use crate::pg::process::{database, shared_memory};
+use crate::pg::process::{background_worker, database, shared_memory, standby_notice};
 use crate::pg::report::diagnostics;
 use crate::pg::transaction::xact;
 use crate::pg::types::clock::Timestamp;
@@ -58,6 +59,15 @@ pub enum Refusal {
     File(FileFault),
     /// The file is not one of ours, or not whole.
     Malformed,
+    /// This is a standby, and its primary is fenced.
+    Primary,
+}
+
+impl Refusal {
+    /// It was found so before, whatever the file says now. Outside of recovery.
+    fn unknown() -> Self {
+        Refusal::Behind { written: None, at: wal::end(), is_recovering: false }
+    }
 }
 
 /// What a comparison has found.
@@ -99,11 +109,18 @@ fn word() -> Option<&'static AtomicU32> {
 #[cold]
 fn look() -> Option<Refusal> {
     let known = word().map_or(UNKNOWN, |word| word.load(Relaxed));
-    if known == FOLLOWING && database::is_in_recovery() || xact::acts_at_commit() {
+    if xact::acts_at_commit() {
         return None;
     }
+    let of_primary = || standby_notice::is_fenced().then_some(Refusal::Primary);
+    if known == FOLLOWING && database::is_in_recovery() {
+        return of_primary();
+    }
     match settings::fence_file() {
-        Some(path) => judge(&path, known).err(),
+        Some(path) => match judge(&path, known) {
+            Ok(Compared::Follows) => of_primary(),
+            compared => compared.err(),
+        },
         None => {
             // In shared memory the launcher says so, which is the first to know of another setting.
             OPEN_SINCE.set(reloaded_at());
@@ -112,13 +129,27 @@ fn look() -> Option<Refusal> {
     }
 }
 
+/// Looks, as whoever calls first does, and has standbys know if this server is fenced. For a worker that is connected
+/// to a database, outside of recovery and of transactions.
+pub fn look_from_database() {
+    background_worker::in_transaction(refusal);
+    let is_shut = || word().is_some_and(|word| word.load(Relaxed) == SHUT);
+    // Whoever accepts it waits until this is told, or has it known before.
+    background_worker::in_transaction(|| standby_notice::post_fenced(is_shut));
+}
+
 /// Compares this server with the file, and has it known, unless somebody else has meanwhile. `known` is what was known.
+///
+/// Outside of recovery only in a process that is connected to a database.
 fn judge(path: &CStr, known: u32) -> Result<Compared, Refusal> {
     let is_recovering = database::is_in_recovery();
+    if !is_recovering {
+        remove_accepted_mark();
+    }
     let mut compared = compare(path);
-    if known == SHUT && matches!(compared, Ok(Compared::Has(_))) {
-        // The mark could not be left, and the server has written on.
-        compared = Err(Refusal::Behind { written: None, at: wal::end(), is_recovering });
+    if matches!(compared, Ok(Compared::Has(_))) && (known == SHUT || !is_recovering && standby_notice::is_fenced()) {
+        // The mark could not be left, and the server has written on; or it has taken the place of one that is fenced.
+        compared = Err(Refusal::unknown());
     }
     let found = match &compared {
         Ok(Compared::Follows) => FOLLOWING,
@@ -138,6 +169,16 @@ fn judge(path: &CStr, known: u32) -> Result<Compared, Refusal> {
         None => {}
     }
     compared
+}
+
+/// Of a server that was copied while it was fenced, and was accepted after that: the copy has the mark.
+fn remove_accepted_mark() {
+    if let Some(Mark::Of { here, .. }) = mark::read()
+        && standby_notice::is_accepted(&here.to_line())
+        && let Err(error) = mark::remove()
+    {
+        report(FenceError::Unwritable(error.kind()), PgLogLevel::WARNING);
+    }
 }
 
 fn leave_mark(written: Option<Record>, at: Place) {
@@ -223,6 +264,11 @@ pub fn accept_at_commit() -> Result<Option<Record>, FenceError> {
     let Some(path) = settings::fence_file() else { return Ok(None) };
     let counter = read(&path)?.map_or(0, |written| written.counter);
     let here = here(counter);
+    let mark = match mark::read() {
+        Some(Mark::Of { here, .. }) => Some(here.to_line()),
+        _ => None,
+    };
+    standby_notice::accept(mark.as_deref());
     let unwritable = |error: io::Error| FenceError::Unwritable(error.kind());
     let prepared = Prepared::write(path_of(&path), here.to_text().as_bytes()).map_err(unwritable)?;
     xact::at_commit(move || match prepared.put().and_then(|()| mark::remove()) {
@@ -257,6 +303,7 @@ impl From<Refusal> for FenceError {
         match refusal {
             Refusal::File(fault) => FenceError::File(fault),
             Refusal::Malformed => FenceError::Malformed,
+            Refusal::Primary => FenceError::OfPrimary,
             Refusal::Behind { written, at, is_recovering } => FenceError::Behind {
                 written: written.filter(|written| written.system == wal::system_identifier()).map(|it| shown(it.place)),
                 is_of_another_cluster: written.is_some_and(|written| written.system != wal::system_identifier()),

@@ -83,6 +83,7 @@ pub extern "C-unwind" fn _PG_init() {
     settings::define(keys::report_fault);
     pg::transaction::xact::register(settings::death_commit);
     pg::transaction::row_changes::record_by(catalog::change::record);
+    pg::process::standby_notice::register();
     pg::scan::invalidation::register();
     pg::scan::held::register();
     pg::roles::authorization::register();

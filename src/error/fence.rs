@@ -16,6 +16,8 @@ pub enum FenceError {
     File(FileFault),
     /// The file is not one of ours, or not whole.
     Malformed,
+    /// This is a standby, and its primary is fenced.
+    OfPrimary,
     /// There is no file.
     Missing,
     /// The file cannot be written.
@@ -46,6 +48,9 @@ impl FenceError {
             }
             Self::File(fault) => unusable().detail(sentence(fault)),
             Self::Malformed => unusable().detail("It is not whole, or was not written by this extension."),
+            Self::OfPrimary => unready("server has come back older than it was: what died since may be alive in it")
+                .detail("Its primary was found so, and nobody has accepted that, as far as this standby has replayed.")
+                .hint("Use tokenauth.accept_restore() on the primary."),
             Self::Missing => ErrorParts::new(PgSqlErrorCode::ERRCODE_UNDEFINED_FILE, "there is no fence file")
                 .detail("It is written now. Whether the server was restored cannot be told.")
                 .hint("This is as it should be when tokenauth.fence_file is new."),

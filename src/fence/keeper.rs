@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use pgrx::PgLogLevel;
 
 use super::record::Record;
-use super::{Compared, OPEN, Refusal, UNKNOWN, compare, here, judge, report};
+use super::{Compared, OPEN, Refusal, SHUT, UNKNOWN, compare, here, judge, report};
 use crate::error::FenceError;
 use crate::pg::process::database;
 use crate::pg::process::private_file::Prepared;
@@ -46,8 +46,14 @@ impl Keeper {
         self.due = Instant::now();
     }
 
-    /// Does what is due, and returns for how long nothing is.
-    pub fn tend(&mut self) -> Duration {
+    /// Whether [`look_from_database`](super::look_from_database) is to be called before [`tend`](Self::tend): notices
+    /// to standbys are where this process, which has no database, cannot look.
+    pub fn asks_for_database(&mut self) -> bool {
+        let path = self.follow_setting();
+        path.is_some() && self.due <= Instant::now() && known() != OPEN && !database::is_in_recovery()
+    }
+
+    fn follow_setting(&mut self) -> Option<CString> {
         let path = settings::fence_file();
         if self.path.as_ref() != Some(&path) {
             let was_known = self.path.is_some();
@@ -57,7 +63,12 @@ impl Keeper {
                 set(UNKNOWN);
             }
         }
-        let Some(path) = path else {
+        path
+    }
+
+    /// Does what is due, and returns for how long nothing is.
+    pub fn tend(&mut self) -> Duration {
+        let Some(path) = self.follow_setting() else {
             set(OPEN);
             return Duration::MAX;
         };
@@ -79,11 +90,17 @@ impl Keeper {
 
     /// Looks at the file and writes it; returns when to do so again.
     fn look(&mut self, path: &CStr) -> Duration {
-        let known = super::word().map_or(UNKNOWN, |word| word.load(Relaxed));
-        let compared = if known == OPEN { compare(path) } else { judge(path, known) };
+        let known = known();
+        // Outside of recovery a process with a database has judged, or whoever calls first does.
+        let compared = if database::is_in_recovery() { judge(path, known) } else { compare(path) };
         match compared {
             _ if database::is_in_recovery() => SOON,
             Ok(Compared::Follows) => SOON,
+            Ok(Compared::Has(_)) if known == SHUT => {
+                self.complain(FenceError::from(Refusal::unknown()));
+                SOON
+            }
+            Ok(Compared::Has(_)) if known != OPEN => SOON,
             Ok(Compared::Has(written)) => {
                 self.write(path, written);
                 MINUTE
@@ -126,6 +143,10 @@ impl Keeper {
             report(error, PgLogLevel::WARNING);
         }
     }
+}
+
+fn known() -> u32 {
+    super::word().map_or(UNKNOWN, |word| word.load(Relaxed))
 }
 
 fn set(known: u32) {

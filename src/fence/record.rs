@@ -27,6 +27,12 @@ impl Record {
         format!("{TITLE}\nsystem {system}\ntimeline {timeline}\nposition {position}\ncounter {counter}\n")
     }
 
+    /// The cluster and how far it had come, in one line.
+    pub fn to_line(self) -> String {
+        let Record { system, place: Place { timeline, position }, .. } = self;
+        format!("{system}/{timeline}/{}", shown(position))
+    }
+
     /// Reads a text that [`to_text`](Self::to_text) has made; `None` for any other.
     pub fn parse(text: &[u8]) -> Option<Self> {
         let mut lines = str::from_utf8(text).ok()?.strip_suffix('\n')?.split('\n');

@@ -54,7 +54,7 @@ fn accept(refusal: &Refusal, actor: &Actor) -> Result<(), Error> {
     xact::mark_death();
     let before = match refusal {
         Refusal::Behind { written: Some(written), .. } => json!({ "fence": fence::shown(written.place) }),
-        Refusal::Behind { written: None, .. } | Refusal::File(_) | Refusal::Malformed => Value::Null,
+        Refusal::Behind { written: None, .. } | Refusal::File(_) | Refusal::Malformed | Refusal::Primary => Value::Null,
     };
     let after = fence::accept_at_commit()?.map(|here| json!({ "fence": fence::shown(here.place) }));
     // A reader has no events, and refuses to record any.

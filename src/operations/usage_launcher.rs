@@ -12,7 +12,7 @@ use pgrx::bgworkers::{BackgroundWorker, BackgroundWorkerBuilder, BgWorkerStartTi
 use pgrx::prelude::*;
 
 use super::{heartbeat, usage_worker};
-use crate::fence::keeper::Keeper;
+use crate::fence::{self, keeper::Keeper};
 use crate::pg::process::entry::Entries;
 use crate::pg::process::{background_worker, database, entry, shared_memory};
 use crate::pg::types::clock::Timestamp;
@@ -25,7 +25,7 @@ const RESTART: Duration = Duration::from_secs(5);
 
 /// Registers the launcher and its workers, while the postmaster loads the library.
 pub fn register() {
-    entry::register(Entries { launch: run, flush: usage_worker::run, beat: heartbeat::run });
+    entry::register(Entries { launch: run, flush: usage_worker::run, beat: heartbeat::run, fence: look_at_fence });
     if background_worker::is_upgrade() {
         return;
     }
@@ -51,6 +51,12 @@ fn run() -> ! {
     background_worker::leave()
 }
 
+/// Runs a worker that compares this server with the fence file.
+fn look_at_fence(database: u32) {
+    background_worker::connect_to(database);
+    fence::look_from_database();
+}
+
 struct Launcher {
     agenda: Agenda,
     keeper: Keeper,
@@ -64,6 +70,10 @@ impl Launcher {
         loop {
             wake::look(slots);
             // First of all after a start: what follows writes.
+            if self.keeper.asks_for_database() {
+                let database = background_worker::in_transaction(background_worker::databases).first().copied();
+                database.into_iter().for_each(|oid| self.start("tokenauth fence", entry::FENCE, oid));
+            }
             let until_kept = self.keeper.tend();
             snapshot_file::remove_if_written(slots);
             let can_write = !database::is_in_recovery();

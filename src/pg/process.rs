@@ -15,4 +15,5 @@ pub mod private_file;
 pub mod server;
 pub mod settings;
 pub mod shared_memory;
+pub mod standby_notice;
 pub mod wal;

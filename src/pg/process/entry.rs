@@ -12,6 +12,8 @@ pub struct Entries {
     pub flush: fn(u32),
     /// A worker in the database with this oid, which writes a beat.
     pub beat: fn(u32),
+    /// A worker in the database with this oid, which compares the server with the fence file.
+    pub fence: fn(u32),
 }
 
 /// Set in the postmaster, from which our processes are forked.
@@ -28,6 +30,8 @@ pub const LAUNCH: &str = "tokenauth_launch";
 pub const FLUSH: &str = "tokenauth_flush";
 /// Name of [`tokenauth_beat`].
 pub const BEAT: &str = "tokenauth_beat";
+/// Name of [`tokenauth_fence`].
+pub const FENCE: &str = "tokenauth_fence";
 
 /// The launcher of workers.
 #[unsafe(no_mangle)]
@@ -53,5 +57,14 @@ pub extern "C-unwind" fn tokenauth_flush(argument: pg_sys::Datum) {
 pub extern "C-unwind" fn tokenauth_beat(argument: pg_sys::Datum) {
     if let Some(entries) = ENTRIES.get() {
         (entries.beat)(argument.value() as u32);
+    }
+}
+
+/// A worker; its argument is the oid of its database.
+#[unsafe(no_mangle)]
+#[pg_guard]
+pub extern "C-unwind" fn tokenauth_fence(argument: pg_sys::Datum) {
+    if let Some(entries) = ENTRIES.get() {
+        (entries.fence)(argument.value() as u32);
     }
 }

@@ -90,7 +90,7 @@ fn a_fenced_server_stays_fenced_however_much_it_writes() {
     assert!(client.query_one(is_beyond, &[&written]).unwrap().get::<_, bool>(0));
     assert!(is_fenced(&mut client, &verify));
 
-    // A standby of it verifies as it does, and is compared when it is promoted.
+    // A standby of it is fenced as it is, when it is promoted too.
     let standby = server.standby();
     standby.catch_up_with(&server);
     assert!(standby.connect("postgres").query_one("SELECT pg_promote()", &[]).unwrap().get::<_, bool>(0));

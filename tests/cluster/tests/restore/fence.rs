@@ -118,6 +118,8 @@ fn a_file_that_cannot_be_used_refuses_and_one_that_is_missing_is_written() {
     server.write_file(FENCE, &ours.replace("counter 1\n", "counter 7\n"), 0o600);
     server.reconfigure(&[]);
     wait_until("the launcher to say so", || server.log_text().contains("another server writes the fence file"));
+    let written = || fs::read_to_string(server.file(FENCE)).unwrap();
+    wait_until("the file to be written after that", || !written().contains("counter 7\n"));
     let mut client = server.connect("postgres");
     server.write_file(FENCE, &ours.replace("timeline 1\n", "timeline 2\n"), 0o600);
     assert_eq!(refused(&mut client, &verify), "it was not");

@@ -7,6 +7,7 @@ mod fence;
 mod keys;
 mod log;
 mod refusals;
+mod standbys;
 mod ways;
 
 use std::fs;
