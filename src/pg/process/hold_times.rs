@@ -53,8 +53,8 @@ mod measured {
     static HOLD_TIMES: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
 
     /// Whose code takes flags.
-    const FILES: [&str; 7] =
-        ["slots.rs", "overflow.rs", "batches.rs", "changes.rs", "samples.rs", "database.rs", "usage_transfer.rs"];
+    const FILES: [&str; 6] =
+        ["slots.rs", "overflow.rs", "batches.rs", "samples.rs", "database.rs", "usage_transfer.rs"];
 
     /// Four lengths for each power of two, up to the largest number.
     const LENGTHS: usize = 4 * 64;
