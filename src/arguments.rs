@@ -43,7 +43,7 @@ use crate::pg::types::clock::is_negative;
 use crate::pg::types::encoding;
 use crate::pg::types::jsonb::Jsonb;
 use crate::pg::types::text::Text;
-use crate::token::embedded;
+use crate::token::pasted;
 
 /// Longest name, in bytes of UTF-8: what a database of another encoding holds can be restored into one in UTF-8.
 pub const MOST_NAME: usize = 255;
@@ -153,7 +153,7 @@ pub fn kept_scopes(of: &'static str, array: &TextArray) -> Result<Scopes, Argume
 /// # Errors
 /// 22023 when one has.
 pub fn refuse_tokens<'a>(of: &'static str, mut texts: impl Iterator<Item = &'a [u8]>) -> Result<(), ArgumentError> {
-    if texts.any(embedded::contains) { Err(ArgumentError::HoldsToken(of)) } else { Ok(()) }
+    if texts.any(pasted::contains) { Err(ArgumentError::HoldsToken(of)) } else { Ok(()) }
 }
 
 /// Parses a list of scopes.
@@ -173,7 +173,7 @@ pub fn scopes(of: &'static str, array: &TextArray) -> Result<Scopes, ArgumentErr
 /// # Errors
 /// As [`scopes`].
 pub fn scopes_without_tokens(of: &'static str, array: &TextArray) -> Result<TextArray, ArgumentError> {
-    Ok(scopes(of, array)?.iter().filter(|scope| !embedded::contains(scope.as_bytes())).collect())
+    Ok(scopes(of, array)?.iter().filter(|scope| !pasted::contains(scope.as_bytes())).collect())
 }
 
 /// As [`data_scopes`], for those that an application's table has; with a token in them they allow nothing.

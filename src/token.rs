@@ -20,6 +20,7 @@ mod lookup;
 mod malformed;
 mod new_token;
 mod parts;
+pub mod pasted;
 mod pepper;
 mod prefix;
 mod presented;

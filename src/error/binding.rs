@@ -9,7 +9,7 @@ use super::{ErrorReportWithLevel, literal};
 use crate::model::bound_to::BoundTo;
 use crate::pg::report::diagnostics;
 use crate::pg::types::encoding;
-use crate::token::embedded;
+use crate::token::pasted;
 
 /// A binding cannot be made, or cannot follow its table.
 #[derive(Debug)]
@@ -97,9 +97,9 @@ fn raised_by_expression(raised: &ErrorReportWithLevel) -> ErrorParts {
             code => code,
         },
         // The server repeats values, and somebody may have pasted a token into a column.
-        message: embedded::masked(&original(raised.message())),
-        detail: raised.detail().map(embedded::masked),
-        hint: raised.hint().map(|hint| Cow::Owned(embedded::masked(hint))),
+        message: pasted::masked(&original(raised.message())),
+        detail: raised.detail().map(pasted::masked),
+        hint: raised.hint().map(|hint| Cow::Owned(pasted::masked(hint))),
     }
 }
 

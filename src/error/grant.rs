@@ -2,7 +2,7 @@
 
 use super::parts::{ErrorParts, denied, invalid};
 use super::refusal::Refusal;
-use crate::token::embedded;
+use crate::token::pasted;
 
 /// A token would grant what it must not.
 #[derive(Debug)]
@@ -26,9 +26,9 @@ impl GrantError {
                 .detail("Kinds of permission mode \"live\" and \"all\" take everything from elsewhere."),
             // A token that strayed into a list of scopes has the form of one.
             Self::BeyondCeiling { kind, scope } => invalid(format!("scope is beyond the ceiling of kind \"{kind}\""))
-                .detail(format!("It is scope \"{}\".", embedded::masked(scope))),
+                .detail(format!("It is scope \"{}\".", pasted::masked(scope))),
             Self::ScopeNotHeld(scope) => denied("scopes of a token must be held by its owner")
-                .detail(format!("Scope \"{}\" is not.", embedded::masked(scope))),
+                .detail(format!("Scope \"{}\" is not.", pasted::masked(scope))),
             Self::NotHeld(what) => denied(format!("{what} of a token must be held by its owner"))
                 .detail("The token would grant more than its owner holds now."),
             Self::NotPassedOn { kind, why } => why.parts(kind),

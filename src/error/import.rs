@@ -1,7 +1,7 @@
 //! What is wrong with what comes from elsewhere: an older system, another server, a standby.
 
 use super::parts::{ErrorParts, invalid, unready};
-use crate::token::embedded::masked;
+use crate::token::pasted::masked;
 
 /// Something cannot be imported.
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 
 use super::key_fault::KeyFault;
 use super::parts::{ErrorParts, sentence, unready};
-use crate::token::embedded::masked;
+use crate::token::pasted::masked;
 
 /// A key cannot be had.
 #[derive(Debug)]

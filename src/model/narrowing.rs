@@ -9,7 +9,7 @@ use super::scope::{Scope, Scopes};
 use super::token_state::TokenState;
 use crate::pg::types::clock::Timestamp;
 use crate::token::derived::Caveats;
-use crate::token::embedded::masked;
+use crate::token::pasted::masked;
 
 /// By how much the clock of whoever makes a child may be ahead of ours.
 const MOST_AHEAD: i64 = 60;

@@ -21,7 +21,7 @@ use crate::pg::types::encoding;
 use crate::pg::types::json_object::JsonObject;
 use crate::pg::types::jsonb::Jsonb;
 use crate::pg::types::text::Text;
-use crate::token::embedded::masked;
+use crate::token::pasted::masked;
 use crate::verify::Killable;
 use written::Leaked;
 

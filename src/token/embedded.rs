@@ -109,14 +109,6 @@ pub(super) fn start_of_token(text: &[u8]) -> Option<usize> {
     checksum::starts(&covered[earliest..], checksum).map(|start| earliest + start).find(|start| *start <= before.len())
 }
 
-/// The text with every token in it masked except for its hint, for text on its way into a message.
-pub fn masked(text: &str) -> String {
-    let mut bytes = text.as_bytes().to_vec();
-    mask_in_place(&mut bytes);
-    // Only ASCII bytes were overwritten, with ASCII.
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

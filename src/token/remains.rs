@@ -8,6 +8,7 @@
 
 use std::ops::Range;
 
+use super::derived::{self, SIGNATURE_LEN};
 use super::embedded::{MASK, start_of_token};
 use super::{BODY_LEN, MAX_PREFIX_LEN, base62, hint, prefix};
 
@@ -53,6 +54,31 @@ pub fn masked(name: &str) -> String {
 /// Whether there may be a token in the text, or anything of one that is long enough to be hidden.
 pub fn are_possible(text: &[u8]) -> bool {
     long_run(text, 0).is_some()
+}
+
+/// Whether there is a token in the text that further letters or digits follow.
+pub fn contains_longer(text: &[u8]) -> bool {
+    next_longer(text, 0).is_some()
+}
+
+/// Overwrites what is hidden of such tokens.
+pub fn mask_longer_in_place(text: &mut [u8]) {
+    let mut from = 0;
+    while let Some(hidden) = next_longer(text, from) {
+        from = hidden.end;
+        text[hidden].fill(MASK);
+    }
+}
+
+/// The hidden characters of the first such token from this position on.
+fn next_longer(text: &[u8], mut from: usize) -> Option<Range<usize>> {
+    loop {
+        let run = long_run(text, from)?;
+        if let Some(hidden) = runs_on(text, &run) {
+            return Some(hidden);
+        }
+        from = run.end;
+    }
 }
 
 /// Whether anything remains in the text of tokens that were not cut.
@@ -120,8 +146,15 @@ fn opens_name(byte: u8) -> bool {
     matches!(byte, b'"' | b'\'' | b'`' | b'=' | b'(') || !byte.is_ascii()
 }
 
-/// The hidden characters of the first token in a run that further characters of the run follow.
+/// The hidden characters of the first token in a run, or of the child that ends in it, that further characters of the
+/// run follow.
 fn runs_on(text: &[u8], run: &Range<usize>) -> Option<Range<usize>> {
+    let end_of_child = run.start + SIGNATURE_LEN;
+    if end_of_child < run.end
+        && let Some(child) = derived::child_at_end_of(&text[..end_of_child])
+    {
+        return Some(hint::end_of_derived(child.lookup_end)..end_of_child);
+    }
     (run.start + BODY_LEN..run.end).find(|&end| start_of_token(&text[..end]).is_some()).map(hint::hidden)
 }
 

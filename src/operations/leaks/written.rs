@@ -3,7 +3,7 @@
 
 use serde::Deserialize;
 
-use crate::token::embedded::masked;
+use crate::token::pasted::masked;
 
 /// What is kept of an address or a source, in bytes.
 pub const MOST_KEPT: usize = 2048;

@@ -9,7 +9,7 @@ use pgrx::pg_sys;
 
 use super::memory::copied;
 use super::text::Text;
-use crate::token::embedded;
+use crate::token::pasted;
 
 const UTF8: c_int = pg_sys::pg_enc::PG_UTF8 as c_int;
 const SQL_ASCII: c_int = pg_sys::pg_enc::PG_SQL_ASCII as c_int;
@@ -34,11 +34,11 @@ const BEYOND: usize = 128;
 pub fn shown(bytes: &[u8]) -> String {
     // A token that begins in what is shown ends before this.
     let mut bytes = bytes[..bytes.len().min(MOST_SHOWN + BEYOND)].to_vec();
-    embedded::mask_in_place(&mut bytes);
+    pasted::mask_in_place(&mut bytes);
     if bytes.len() > MOST_SHOWN {
         bytes.truncate(MOST_SHOWN);
         // Where the cut ends a run of letters, there may be a token that was none while the run went on.
-        embedded::mask_in_place(&mut bytes);
+        pasted::mask_in_place(&mut bytes);
         bytes.extend_from_slice(b"...");
     }
     if is_utf8() { String::from_utf8_lossy(&bytes).into_owned() } else { to_utf8_lossy(&bytes) }

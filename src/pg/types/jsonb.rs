@@ -15,7 +15,7 @@ use serde_json::Value;
 use super::memory::{copied, expect_room};
 use super::{encoding, varlena};
 use crate::pg::report::diagnostics::Watch;
-use crate::token::embedded;
+use crate::token::pasted;
 
 /// A `jsonb` value in its text form, in the server encoding.
 #[derive(PartialEq, Eq)]
@@ -58,7 +58,7 @@ impl Jsonb {
 
     /// With every token in it hidden except for its hint, as in a text.
     pub fn masked(mut self) -> Self {
-        embedded::mask_in_place(&mut self.0);
+        pasted::mask_in_place(&mut self.0);
         self
     }
 

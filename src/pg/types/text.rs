@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use super::memory::copied;
 use super::{encoding, varlena};
-use crate::token::embedded;
+use crate::token::pasted;
 
 /// A `text` value, in the server encoding.
 #[derive(PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -35,9 +35,9 @@ impl Text {
         self.0.is_empty()
     }
 
-    /// The text with every token in it hidden except for its hint, in the same length.
+    /// The text with every token in it hidden except for its hint, in the same length, whatever follows the token.
     pub fn masked(mut self) -> Self {
-        embedded::mask_in_place(&mut self.0);
+        pasted::mask_in_place(&mut self.0);
         self
     }
 

@@ -51,7 +51,7 @@ use crate::pg::types::array::TextArray;
 use crate::pg::types::jsonb::Jsonb;
 use crate::pg::types::row::Row;
 use crate::pg::types::text::Text;
-use crate::token::embedded;
+use crate::token::pasted;
 
 /// The wanted state of a principal or a membership. A field not supplied by the binding is `None` and stays as it is.
 pub struct WantedState {
@@ -149,7 +149,7 @@ impl Changes {
         let is_inactive = put.active == Some(false);
         self.inactive |= is_inactive;
         self.deactivated |= is_inactive && was_active != Some(false);
-        self.names_token |= embedded::contains(subject.principal.as_bytes());
+        self.names_token |= pasted::contains(subject.principal.as_bytes());
         let place = i64::try_from(self.put.len()).unwrap_or(i64::MAX);
         self.put.put(fields![
             subject.principal.text(),
