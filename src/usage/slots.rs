@@ -62,6 +62,7 @@ mod record;
 mod samples;
 mod seen_networks;
 mod slot;
+mod tagged;
 
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -78,6 +79,7 @@ use overflow::{Overflow, PLACES, Placement};
 pub use record::{Counted, Flight, Missed, Record, Use};
 pub use samples::{LABEL, Sample, Samples};
 pub use slot::{Slot, UsageKey, WORDS, Word};
+use tagged::Tagged;
 
 /// How many slots a set has.
 const WAYS: usize = 8;
@@ -120,28 +122,6 @@ pub struct Recent {
     pub record: Record,
     /// Uses that a batch has taken.
     pub flight: Option<Flight>,
-}
-
-/// The bits of a key by which its record is found.
-#[derive(Clone, Copy)]
-struct Tagged {
-    hash: u64,
-    /// Never 0, which marks a free slot.
-    tag: u32,
-}
-
-impl Tagged {
-    #[inline]
-    fn of(key: &UsageKey) -> Self {
-        let hash = key.hash();
-        Tagged { hash, tag: hash as u32 | 1 }
-    }
-
-    /// The way that its record has in its set if that is free when it comes.
-    #[inline]
-    fn way(self) -> usize {
-        (self.hash as u32 >> 29) as usize % WAYS
-    }
 }
 
 impl<'a> Slots<'a> {
