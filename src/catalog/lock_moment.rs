@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::pg::scan::invalidation;
-use crate::pg::transaction::xact;
+use crate::pg::transaction::locks_held::LocksHeld;
 use crate::pg::types::text::Text;
 
 /// A moment in which rows were locked. In every moment that equals it the locks are still held, and the rows are as
@@ -11,16 +11,13 @@ use crate::pg::types::text::Text;
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct LockMoment {
     generation: u64,
-    /// How many transactions had ended: a lock lasts as long as its transaction.
-    ended: u64,
-    /// How many had been rolled back, savepoints included, which give back the locks taken since.
-    rollbacks: u64,
+    locks: LocksHeld,
 }
 
 impl LockMoment {
     /// To be taken before the row is read: a change that commits later moves it.
     pub fn now() -> Self {
-        LockMoment { generation: invalidation::generation(), ended: xact::ended(), rollbacks: xact::rollbacks() }
+        LockMoment { generation: invalidation::generation(), locks: LocksHeld::now() }
     }
 }
 
@@ -74,7 +71,7 @@ mod tests {
     use super::*;
 
     fn moment(generation: u64) -> LockMoment {
-        LockMoment { generation, ended: 0, rollbacks: 0 }
+        LockMoment { generation, locks: LocksHeld::default() }
     }
 
     fn name(number: usize) -> Text {

@@ -2,6 +2,7 @@
 
 pub mod acting_as;
 pub mod guc_scope;
+pub mod locks_held;
 pub mod name_lock;
 pub mod notify;
 pub mod open_writers;

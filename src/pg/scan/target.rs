@@ -14,7 +14,7 @@ use pgrx::pg_sys;
 use super::plain_table::{PlainTable, all_of, is_constant};
 use crate::pg::roles::authorization;
 use crate::pg::transaction::acting_as::set_path_that_is_due;
-use crate::pg::transaction::xact;
+use crate::pg::transaction::locks_held::LocksHeld;
 
 /// The lock under which entries are added to an index.
 const WRITING: pg_sys::LOCKMODE = pg_sys::RowExclusiveLock as pg_sys::LOCKMODE;
@@ -35,26 +35,11 @@ pub(super) struct Target {
     /// Since when the functions that it calls are what they were.
     functions: u64,
     /// When it was used last; `None`: it is new.
-    used: Option<Moment>,
+    used: Option<LocksHeld>,
     /// Whether the locks of the indexes were not given back then.
     keeps_locks: bool,
     /// The lock under which the indexes are open: none where that of an earlier row is still held.
     lock: pg_sys::LOCKMODE,
-}
-
-/// In every moment that equals it, locks are still held that were not given back.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Moment {
-    /// How many transactions had ended.
-    ended: u64,
-    /// How many had been rolled back, savepoints included, which give back the locks taken since.
-    rollbacks: u64,
-}
-
-impl Moment {
-    fn now() -> Self {
-        Moment { ended: xact::ended(), rollbacks: xact::rollbacks() }
-    }
 }
 
 impl Target {
@@ -133,7 +118,7 @@ impl Target {
     /// As for `open`; nothing of the table's definition may have changed since the target was made.
     unsafe fn open_again(&mut self, table: pg_sys::Relation) {
         let relation = self.relation;
-        self.lock = if self.keeps_locks && self.used == Some(Moment::now()) { NONE } else { WRITING };
+        self.lock = if self.keeps_locks && self.used == Some(LocksHeld::now()) { NONE } else { WRITING };
         // SAFETY: guaranteed by the caller; there are as many indexes as before, and they are locked from here on.
         unsafe {
             (*relation).ri_RelationDesc = table;
@@ -175,8 +160,8 @@ impl Target {
                 pg_sys::ExecCloseResultRelations(estate);
                 return;
             }
-            let now = Moment::now();
-            self.keeps_locks = self.used.is_some_and(|used| used.ended == now.ended);
+            let now = LocksHeld::now();
+            self.keeps_locks = self.used.is_some_and(|used| used.is_of_transaction_of(now));
             self.close_indexes(if self.keeps_locks { NONE } else { self.lock });
             if let Some(expressions) = (*estate).es_per_tuple_exprcontext.as_ref() {
                 pg_sys::MemoryContextReset(expressions.ecxt_per_tuple_memory);
