@@ -504,10 +504,16 @@ COMMENT ON INDEX tokenauth.principal_stopping_idx IS 'Finds the principals that 
 -- Principals written by hand
 CREATE TRIGGER signal_insert
     AFTER INSERT ON tokenauth.principal
-    FOR EACH ROW WHEN (NEW.created_at = pg_catalog.now() AND tokenauth.signal_principal('', NEW.principal))
+    FOR EACH ROW WHEN (NEW.all_dead_before_epoch > 0 OR tokenauth.signal_principal('', NEW.principal))
     EXECUTE FUNCTION tokenauth.signal_change();
+CREATE TRIGGER signal_truncate
+    AFTER TRUNCATE ON tokenauth.principal
+    FOR EACH STATEMENT EXECUTE FUNCTION tokenauth.signal_change();
+
+ALTER TABLE tokenauth.principal ENABLE ALWAYS TRIGGER signal_insert, ENABLE ALWAYS TRIGGER signal_truncate;
 
 COMMENT ON TRIGGER signal_insert ON tokenauth.principal IS 'Has a row that was written by hand know of the deaths of its tokens';
+COMMENT ON TRIGGER signal_truncate ON tokenauth.principal IS 'Remembers that all tokens have died whose owners somebody has removed';
 
 -- Last, since it is for everything that this script has made: nothing of that is granted to anybody.
 SELECT tokenauth.strip_grants();

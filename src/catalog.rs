@@ -7,7 +7,7 @@
 //! No two calls wait for each other, because each takes its locks in this order, and the rows of one table in the order
 //! of their primary key:
 //!
-//! 0. names of principals, by `erase` alone and by whoever writes one without its row's lock
+//! 0. names of principals, by `erase` alone and by whoever writes one without its row's lock, by hand among them
 //!    ([`crate::pg::transaction::name_lock`]); only `erase` is ever waited for, or waits;
 //! 1. the bound table with its partitions, the right to bind, then what that binding supplies
 //!    ([`crate::principals::binding`]);
@@ -19,7 +19,7 @@
 //! 5. rows of `token`;
 //! 6. rows of `binding`, each of the bound table that the call has locked;
 //! 7. rows that are written once and never locked: `key`, new tokens with their usage, `as_issued`, `import`,
-//!    `mass_death`, `derived_death`, `event`, `change`.
+//!    `mass_death`, `derived_death`, `event`, `change`; and what is written of uses, for which `erase` waits.
 //!
 //! An UPDATE or DELETE of many rows visits them in whatever order it is planned. So a set operation is an INSERT with
 //! ON CONFLICT, which follows its SELECT, or locks its rows first by a statement of their own. Rows about to be

@@ -7,3 +7,4 @@ mod by_hand;
 pub mod event;
 pub mod invalidation;
 pub mod kind;
+mod typed;

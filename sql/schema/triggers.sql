@@ -54,11 +54,11 @@ CREATE TRIGGER signal_row
 CREATE TRIGGER signal
     BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON tokenauth.principal
     FOR EACH STATEMENT EXECUTE FUNCTION tokenauth.signal_change();
--- Of a new row nobody caches anything; but one that was written by hand may not know of the deaths of its tokens. What a
--- dump restores, which is older, does.
+-- Of a new row nobody caches anything; but one that was written by hand may not know of the deaths of its tokens, and one
+-- that knows of some may be the only one that does.
 CREATE TRIGGER signal_insert
     AFTER INSERT ON tokenauth.principal
-    FOR EACH ROW WHEN (NEW.created_at = pg_catalog.now() AND tokenauth.signal_principal('', NEW.principal))
+    FOR EACH ROW WHEN (NEW.all_dead_before_epoch > 0 OR tokenauth.signal_principal('', NEW.principal))
     EXECUTE FUNCTION tokenauth.signal_change();
 CREATE TRIGGER signal_update
     AFTER UPDATE ON tokenauth.principal
@@ -66,6 +66,10 @@ CREATE TRIGGER signal_update
 CREATE TRIGGER signal_delete
     AFTER DELETE ON tokenauth.principal
     FOR EACH ROW WHEN (tokenauth.signal_principal(OLD.principal, OLD.principal)) EXECUTE FUNCTION tokenauth.signal_change();
+-- By hand TRUNCATE removes what died with it, too. AFTER, when only those tokens are left that outlast it.
+CREATE TRIGGER signal_truncate
+    AFTER TRUNCATE ON tokenauth.principal
+    FOR EACH STATEMENT EXECUTE FUNCTION tokenauth.signal_change();
 
 CREATE TRIGGER signal
     BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON tokenauth.token
@@ -107,7 +111,8 @@ CREATE TRIGGER follow
 
 ALTER TABLE tokenauth.kind ENABLE ALWAYS TRIGGER signal, ENABLE ALWAYS TRIGGER signal_row;
 ALTER TABLE tokenauth.principal
-    ENABLE ALWAYS TRIGGER signal, ENABLE ALWAYS TRIGGER signal_update, ENABLE ALWAYS TRIGGER signal_delete;
+    ENABLE ALWAYS TRIGGER signal, ENABLE ALWAYS TRIGGER signal_insert, ENABLE ALWAYS TRIGGER signal_update,
+    ENABLE ALWAYS TRIGGER signal_delete, ENABLE ALWAYS TRIGGER signal_truncate;
 ALTER TABLE tokenauth.token
     ENABLE ALWAYS TRIGGER signal, ENABLE ALWAYS TRIGGER signal_update, ENABLE ALWAYS TRIGGER signal_delete;
 ALTER TABLE tokenauth.import ENABLE ALWAYS TRIGGER signal, ENABLE REPLICA TRIGGER signal_apply;
@@ -127,6 +132,7 @@ COMMENT ON TRIGGER follow ON tokenauth.change IS 'Counts what a beat removes';
 COMMENT ON TRIGGER signal_apply ON tokenauth.import IS 'The same for logical apply';
 COMMENT ON TRIGGER signal_row ON tokenauth.kind IS 'Makes every backend drop what it caches of a changed kind and its tokens';
 COMMENT ON TRIGGER signal_insert ON tokenauth.principal IS 'Has a row that was written by hand know of the deaths of its tokens';
+COMMENT ON TRIGGER signal_truncate ON tokenauth.principal IS 'Remembers that all tokens have died whose owners somebody has removed';
 COMMENT ON TRIGGER signal_update ON tokenauth.principal IS 'Makes every backend drop what it caches of a changed row';
 COMMENT ON TRIGGER signal_update ON tokenauth.token IS 'Makes every backend drop what it caches of a changed row';
 COMMENT ON TRIGGER signal_delete ON tokenauth.principal IS 'Makes every backend drop what it caches of a removed row';

@@ -51,13 +51,6 @@ macro_rules! exported_deaths {
                FROM recent e
               WHERE e.event = 'token.removed' AND NOT EXISTS (SELECT FROM tokenauth.token t WHERE t.id = e.token_id)
              UNION ALL
-             SELECT 'owners', e.owner, e.at, jsonb_build_object('owner', e.owner, 'at', ",
-            utc!("e.at"),
-            ", 'by', 'role:' || e.role, 'covers', 'all'), 'removed by hand'
-               FROM recent e
-              WHERE e.event = 'principal.removed'
-                AND NOT EXISTS (SELECT FROM tokenauth.principal p WHERE p.principal = e.owner)
-             UNION ALL
              SELECT 'disabled', t.id::text, ",
             first_of!("t.disabled_at", "t.learned_at"),
             ", jsonb_build_object('id', t.id, 'at', ",
@@ -138,7 +131,7 @@ macro_rules! document {
                  SELECT e.token_id, e.owner, e.event, e.at, e.role
                    FROM tokenauth.event e
                   WHERE e.id >= $2 AND e.at >= $1
-                    AND e.event IN ('token.rotated', 'token.edited', 'token.removed', 'principal.removed')),
+                    AND e.event IN ('token.rotated', 'token.edited', 'token.removed')),
              told AS (",
             exported_deaths!(),
             $more,

@@ -11,10 +11,36 @@ pub static BY_OWNER: Index = Index::new(c"mass_death", c"mass_death_pkey");
 
 /// Columns, in the order of the table.
 pub mod column {
+    pub const EPOCH: usize = 2;
     pub const AT: usize = 3;
     pub const BY: usize = 4;
     pub const REASON: usize = 5;
     pub const COVERS: usize = 6;
+}
+
+/// The last epochs that are remembered of an owner; 0 where there is none.
+#[derive(Default)]
+pub struct Last {
+    /// That of any mass death.
+    pub any: i32,
+    /// That of a death of all its tokens.
+    pub of_all: i32,
+}
+
+/// The last mass deaths of an owner.
+pub fn last(owner: &[u8]) -> Last {
+    let opened = BY_OWNER.open_to_walk();
+    let snapshot = LatestSnapshot::take();
+    let mut walk = opened.walk(&snapshot);
+    walk.seek([(1, Is::Equal, IndexKey::Text(owner))]);
+    let mut last = Last::default();
+    while let Some(row) = walk.next(Direction::Up, WHOLE) {
+        last.any = i32::try_from(row.required::<i64>(column::EPOCH)).unwrap_or(i32::MAX);
+        if row.bytes(column::COVERS) == Some(b"all") {
+            last.of_all = last.any;
+        }
+    }
+    last
 }
 
 /// The mass deaths of owners, as one snapshot shows them.

@@ -142,3 +142,9 @@ pub fn remove_all(principal: &PrincipalName) {
     .repeated();
     REMOVE.run(arguments![principal.text()]);
 }
+
+/// Removes every membership.
+pub fn remove_everybody() {
+    static REMOVE: Statement = Statement::of_all("DELETE FROM tokenauth.member").repeated();
+    REMOVE.run(&[]);
+}

@@ -1,5 +1,7 @@
 //! Rows of `tokenauth.principal`.
 
+mod epochs;
+
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -24,6 +26,8 @@ use crate::pg::types::array::TextArray;
 use crate::pg::types::jsonb::Jsonb;
 use crate::pg::types::row::Row;
 use crate::pg::types::text::Text;
+pub(crate) use epochs::past_of;
+pub use epochs::{Covers, Epochs, begin_anew, begin_epoch, begin_epoch_by_hand, remember_all_removed, remember_past};
 
 /// The table by its primary key.
 pub static BY_NAME: UniqueIndex = UniqueIndex::new(c"principal", c"principal_pkey", 1);
@@ -45,6 +49,8 @@ pub mod column {
     pub const PERMISSIONS: usize = 6;
     pub const DATA_SCOPES: usize = 7;
     pub const STATE_REASON: usize = 8;
+    pub const DISPLAY_NAME: usize = 9;
+    pub const CREATED_AT: usize = 10;
     pub const DROPPED_AT: usize = 11;
 }
 
@@ -239,97 +245,6 @@ pub fn stored_data_scopes(stored: &Jsonb) -> DataScopes {
         return DataScopes::unrestricted();
     }
     DataScopes::parse(&stored.value()).unwrap_or_else(|_| DataScopes::nothing())
-}
-
-/// What is remembered of the epochs of a principal without a row, in the columns `epoch`, `all_dead` and
-/// `revocable_dead` of `past`: all 0, unless its row was deleted by hand. Whoever died with others stays dead.
-macro_rules! past_of {
-    ($principal:expr, $is_absent:expr) => {
-        concat!(
-            "LATERAL (
-                 SELECT coalesce(greatest(max(m.epoch),
-                                          (SELECT max(t.owner_epoch) FROM tokenauth.token t WHERE t.owner = ",
-            $principal,
-            " AND ",
-            $is_absent,
-            ")), 0)::integer AS epoch,
-                        coalesce(max(m.epoch) FILTER (WHERE m.covers = 'all'), 0)::integer AS all_dead,
-                        coalesce(max(m.epoch), 0)::integer AS revocable_dead
-                   FROM tokenauth.mass_death m
-                  WHERE m.owner = ",
-            $principal,
-            " AND ",
-            $is_absent,
-            ") past"
-        )
-    };
-}
-pub(crate) use past_of;
-
-/// Has a row that was written by hand know of what is remembered of its epochs.
-pub fn keep_epochs(name: &Text) {
-    static KEEP: Statement = Statement::by_key(concat!(
-        "UPDATE tokenauth.principal p
-            SET epoch = greatest(p.epoch, past.epoch),
-                all_dead_before_epoch = greatest(p.all_dead_before_epoch, past.all_dead),
-                revocable_dead_before_epoch = greatest(p.revocable_dead_before_epoch, past.revocable_dead)
-           FROM ",
-        past_of!("$1", "true"),
-        " WHERE p.principal = $1
-            AND (p.epoch < past.epoch OR p.all_dead_before_epoch < past.all_dead
-                 OR p.revocable_dead_before_epoch < past.revocable_dead)"
-    ))
-    .repeated();
-    KEEP.run(arguments![name.clone()]);
-}
-
-/// Whether a row knows of fewer deaths than another.
-pub fn is_behind(row: &Row, other: &Row) -> bool {
-    [column::EPOCH, column::ALL_DEAD_BEFORE, column::REVOCABLE_DEAD_BEFORE]
-        .iter()
-        .any(|&column| row.required::<i32>(column) < other.required(column))
-}
-
-/// Which tokens of an owner a mass death covers.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Covers {
-    /// All.
-    All,
-    /// Those that die when the owner is deactivated.
-    Revocable,
-}
-
-/// Begins a new epoch of a principal locked with [`Hold::Alone`]: the tokens issued to it before are dead from now on.
-pub fn begin_epoch(name: &PrincipalName, covers: Covers, by: Text, reason: Option<&Text>) {
-    // After the last that is remembered, and the last in which a token was issued, should the row have been deleted and
-    // written again by hand. The index has that of a token at the end of each of four ranges.
-    static BEGIN: Statement = Statement::by_key(
-        "WITH begun AS (
-             UPDATE tokenauth.principal p
-                SET (epoch, all_dead_before_epoch, revocable_dead_before_epoch) = (
-                    SELECT next, CASE WHEN $2 = 'all' THEN next ELSE p.all_dead_before_epoch END, next
-                      FROM (SELECT 1 + greatest(p.epoch, max(m.epoch), (
-                                       SELECT max(last.owner_epoch)
-                                         FROM (VALUES (false, false), (false, true), (true, false), (true, true))
-                                                  range (crowded, dies_with_owner)
-                                        CROSS JOIN LATERAL (
-                                              SELECT t.owner_epoch
-                                                FROM tokenauth.token t
-                                               WHERE t.owner = $1 AND t.crowded = range.crowded
-                                                 AND t.dies_with_owner = range.dies_with_owner
-                                               ORDER BY t.owner_epoch DESC
-                                               LIMIT 1) last))::integer AS next
-                              FROM tokenauth.mass_death m WHERE m.owner = p.principal) n)
-              WHERE p.principal = $1
-             RETURNING p.principal, p.epoch)
-         INSERT INTO tokenauth.mass_death (owner, epoch, at, by, reason, covers)
-         SELECT principal, epoch, clock_timestamp(), $3, $4, $2 FROM begun",
-    );
-    let covers = match covers {
-        Covers::All => "all",
-        Covers::Revocable => "revocable",
-    };
-    BEGIN.run(arguments![name.text(), covers, by, reason.cloned()]);
 }
 
 /// Makes a principal locked with [`Hold::Alone`] inactive, without killing its tokens.

@@ -51,6 +51,11 @@ fn signal_change(call: TriggerCall) -> Result<TriggerAnswer, ErrorReport> {
     match call.row_change(&kind::BY_NAME) {
         Some(RowChange::Update { old, new }) => signal(name(&old), name(&new)),
         Some(RowChange::Delete(old)) => signal(name(&old), name(&old)),
+        _ if call.is_after() && call.is_truncate(&principal::BY_NAME) => {
+            if by_hand::is_by_hand() {
+                by_hand::principals_truncated()?;
+            }
+        }
         _ if call.is_of_rows() => {
             row_changes::mark();
             invalidation::signal();
@@ -130,11 +135,19 @@ fn guard_copied(call: TriggerCall) -> Result<TriggerAnswer, ErrorReport> {
     Ok(TriggerAnswer::nothing())
 }
 
-/// Our functions say themselves what they kill or narrow. Of a statement that somebody else runs nobody knows: it may.
+/// Our functions say themselves what they kill or narrow, and hold the ids that they write. Of a statement that
+/// somebody else runs nobody knows: it may do either.
 fn await_change_by_hand(call: &TriggerCall) {
+    if !by_hand::is_by_hand() {
+        return;
+    }
+    // What migrations write has no id.
+    if !call.is_on(&kind::BY_NAME) {
+        by_hand::hold_names();
+    }
     // What is new takes nothing away, and a restore is nothing but that.
     if !call.is_insert() {
-        await_by_hand();
+        xact::mark_narrowing();
     }
 }
 

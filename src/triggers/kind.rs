@@ -3,6 +3,7 @@
 use pgrx::datum::Interval;
 use pgrx::prelude::*;
 
+use super::typed::{self, Column};
 use crate::access::actor::{Actor, refuse_identity};
 use crate::arguments;
 use crate::arguments::caller::Caller;
@@ -143,31 +144,24 @@ fn check(row: &Row) -> Result<(), Error> {
     Ok(())
 }
 
-/// Checks that no text that is new in a row has a token in it, which every list and event would show, and so would the
-/// error of a CHECK.
+/// Checks that no text that is new in a row has a token in it.
 ///
 /// # Errors
 /// 22023 when one has.
 fn refuse_tokens(old: Option<&Row>, new: &Row) -> Result<(), ArgumentError> {
-    let is_new = |column: &usize| old.is_none_or(|old| old.bytes(*column) != new.bytes(*column));
-    for (name, column) in [
-        ("name", column::NAME),
-        ("prefix", column::PREFIX),
-        ("description", column::DESCRIPTION),
-        ("permission_mode", column::PERMISSION_MODE),
-        ("owner_inactive", column::OWNER_INACTIVE),
-        ("issue_permission", column::ISSUE_PERMISSION),
-        ("manage_permission", column::MANAGE_PERMISSION),
-        ("error_style", column::ERROR_STYLE),
-    ] {
-        arguments::refuse_tokens(name, new.bytes(column).filter(|_| is_new(&column)).into_iter())?;
-    }
-    for (name, column) in [("owner_types", column::OWNER_TYPES), ("ceiling", column::CEILING)] {
-        if let Some(list) = new.optional::<TextArray>(column).filter(|_| is_new(&column)) {
-            arguments::refuse_tokens(name, list.stored())?;
-        }
-    }
-    Ok(())
+    const TYPED: [(&str, Column); 10] = [
+        ("name", Column::Text(column::NAME)),
+        ("prefix", Column::Text(column::PREFIX)),
+        ("description", Column::Text(column::DESCRIPTION)),
+        ("permission_mode", Column::Text(column::PERMISSION_MODE)),
+        ("owner_inactive", Column::Text(column::OWNER_INACTIVE)),
+        ("issue_permission", Column::Text(column::ISSUE_PERMISSION)),
+        ("manage_permission", Column::Text(column::MANAGE_PERMISSION)),
+        ("error_style", Column::Text(column::ERROR_STYLE)),
+        ("owner_types", Column::List(column::OWNER_TYPES)),
+        ("ceiling", Column::List(column::CEILING)),
+    ];
+    typed::refuse_tokens(&TYPED, old, new)
 }
 
 /// Warns about a new rate or idle time without shared memory: without it rates are not enforced, and no use is known to

@@ -28,9 +28,10 @@ fn absent() -> Vec<Finding> {
         area: "principals",
         object: row.required(1),
         finding: "owns tokens and has no row, so that they are unknown: it was deleted by hand".into(),
-        hint: "Use tokenauth.put_principal(), or sync_principals() for a bound table: what had died stays dead. Then \
-               use tokenauth.drop_principal() if it is to be gone."
-            .into(),
+        hint:
+            "Use tokenauth.put_principal(), or sync_principals() for a bound table: they are dead then, and new ones \
+               can be issued. Then use tokenauth.drop_principal() if it is to be gone."
+                .into(),
     })
 }
 

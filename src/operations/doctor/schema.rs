@@ -122,14 +122,14 @@ fn altered_triggers() -> Vec<Finding> {
                         ('heartbeat', 'follow', 'R'), ('heartbeat', 'follow_truncate', 'R'),
                         ('usage_batch', 'guard_copied', 'A'), ('event', 'guard_copied', 'A'),
                         ('kind', 'signal_row', 'A'),
-                        ('principal', 'signal_insert', 'O'),
+                        ('principal', 'signal_insert', 'A'), ('principal', 'signal_truncate', 'A'),
                         ('principal', 'signal_update', 'A'), ('principal', 'signal_delete', 'A'),
                         ('token', 'signal_update', 'A'), ('token', 'signal_delete', 'A')) w (on_table, name, enabled)
            JOIN pg_class c ON c.relname = w.on_table AND c.relnamespace = 'tokenauth'::regnamespace
            LEFT JOIN pg_trigger t ON t.tgrelid = c.oid AND t.tgname = w.name AND NOT t.tgisinternal
           WHERE t.tgenabled IS DISTINCT FROM w.enabled::\"char\"
             -- Releases before 0.2.0 do not have them.
-            AND (w.name NOT IN ('guard_copied', 'signal_insert')
+            AND (w.name NOT IN ('guard_copied', 'signal_insert', 'signal_truncate')
                  OR to_regprocedure('tokenauth.guard_copied()') IS NOT NULL)
           ORDER BY 1",
     );

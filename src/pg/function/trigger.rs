@@ -97,6 +97,13 @@ impl TriggerCall {
         })
     }
 
+    /// Whether it fires after what happened, and not before.
+    pub fn is_after(&self) -> bool {
+        // SAFETY: `self.0` is the trigger manager's, or null.
+        unsafe { self.0.as_ref() }
+            .is_some_and(|data| data.tg_event & pg_sys::TRIGGER_EVENT_TIMINGMASK == pg_sys::TRIGGER_EVENT_AFTER)
+    }
+
     /// Whether it fires for INSERT or COPY.
     pub fn is_insert(&self) -> bool {
         // SAFETY: `self.0` is the trigger manager's, or null.

@@ -2,7 +2,8 @@
 //!
 //! Whoever erases a principal waits for those who may have written its name and are not visible yet, and those who come
 //! later wait until it is erased. In a row lock's place, since these would be out of the order of locks: everybody but
-//! `erase` holds a name together with others, and `erase` takes it before anything else.
+//! `erase` holds a name together with others, and `erase` takes it before anything else. What somebody writes by hand
+//! may be any name, and is held as [`ANY`], which `erase` takes first of all.
 
 use std::hash::{DefaultHasher, Hasher as _};
 
@@ -10,6 +11,12 @@ use pgrx::pg_sys;
 
 /// Tells our locks from those of `pg_advisory_lock`, whose tags have 1 or 2 there, so that no SQL can make one.
 const CLASS: u16 = u16::from_be_bytes(*b"tn");
+
+/// Stands for whatever name somebody writes by hand. No principal is called so.
+pub const ANY: &[u8] = b"";
+
+/// Stands for whatever is written of uses: not by whom, but from where.
+pub const USES: &[u8] = b"\0";
 
 /// Holds the name until the transaction ends. It may have been erased meanwhile, which is for the caller to look at.
 ///

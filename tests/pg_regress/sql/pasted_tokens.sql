@@ -1,5 +1,5 @@
 -- Nobody keeps a token where people read: a name, description, display name, label, hint, metadata, scope, data scope, an id of a
--- new principal or a text of a kind with one in it is refused (22023). Why something dies, and what a bound table supplies, must
+-- new principal or a text of a kind with one in it is refused (22023), whatever follows it, and also by hand. Why something dies, and what a bound table supplies, must
 -- fail for nothing that it says: of a token in it the hint is kept, or nothing.
 CREATE EXTENSION tokenauth;
 \set SHOW_CONTEXT never
@@ -17,6 +17,13 @@ SELECT tokenauth.issue('api', 'user:alice', 'laptop', metadata => jsonb_build_ob
 \echo :SQLSTATE
 -- … one that was derived counts
 SELECT tokenauth.issue('api', 'user:alice', 'laptop', :'child');
+\echo :SQLSTATE
+-- … and letters that follow are soon left out
+SELECT tokenauth.issue('api', 'user:alice', :'token' || 'x');
+\echo :SQLSTATE
+SELECT tokenauth.issue('api', 'user:alice', 'laptop', 'as ' || :'child' || 'and more');
+\echo :SQLSTATE
+SELECT tokenauth.issue('api', 'user:alice', 'laptop', metadata => jsonb_build_object('old', :'token' || '1'));
 \echo :SQLSTATE
 -- when edited
 SELECT tokenauth.edit(:'id', name => 'key: ' || :'token');
@@ -52,7 +59,7 @@ SELECT tokenauth.put_principal('user:' || :'token');
 \echo :SQLSTATE
 -- … but one that a former release has put can be changed, and so die
 BEGIN;
-INSERT INTO tokenauth.principal (principal) VALUES ('user:' || :'token');
+INSERT INTO tokenauth.principal (principal, created_at) VALUES ('user:' || :'token', now() - interval '1 day');
 SELECT tokenauth.put_principal('user:' || :'token', active => false);
 SELECT active FROM tokenauth.principal WHERE principal = 'user:' || :'token';
 ROLLBACK;
@@ -69,6 +76,20 @@ INSERT INTO tokenauth.kind (name, prefix) VALUES (:'token', 'other_');
 INSERT INTO tokenauth.kind (name, prefix, description, created_at) VALUES ('old', 'old_', :'token', now() - interval '1 day');
 UPDATE tokenauth.kind SET description = NULL WHERE name = 'old';
 
+-- by hand, unless it passes for restored
+UPDATE tokenauth.token SET name = :'token' WHERE id = :'id';
+\echo :SQLSTATE
+UPDATE tokenauth.token SET description = 'as ' || :'token' || 'x' WHERE id = :'id';
+\echo :SQLSTATE
+UPDATE tokenauth.token SET metadata = jsonb_build_object('old', :'token') WHERE id = :'id';
+\echo :SQLSTATE
+UPDATE tokenauth.principal SET display_name = :'token' WHERE principal = 'user:alice';
+\echo :SQLSTATE
+UPDATE tokenauth.principal SET permissions = permissions || ARRAY[:'token'] WHERE principal = 'user:alice';
+\echo :SQLSTATE
+INSERT INTO tokenauth.principal (principal) VALUES ('user:' || :'token');
+\echo :SQLSTATE
+
 -- its hint may be said, and what only looks like a token
 SELECT name = 'like ' || substr(:'token', 5, 12) || '…' AS as_given FROM tokenauth.issue('api', 'user:alice', 'like ' || substr(:'token', 5, 12) || '…');
 SELECT name = left(:'token', -1) AS as_given FROM tokenauth.issue('api', 'user:alice', left(:'token', -1));
@@ -78,11 +99,14 @@ SELECT id AS presented_id, token AS presented FROM tokenauth.issue('api', 'user:
 SELECT id AS leaked_id, token AS leaked FROM tokenauth.issue('api', 'user:alice', 'leaked') \gset
 SELECT id AS all_id FROM tokenauth.issue('api', 'user:alice', 'all') \gset
 SELECT tokenauth.revoke(:'id', 'found in a wiki: ' || :'token');
+SELECT id AS longer_id FROM tokenauth.issue('api', 'user:alice', 'longer') \gset
+SELECT tokenauth.revoke(:'longer_id', 'it was ' || :'token' || 'x, and ' || :'child' || 'x');
 SELECT tokenauth.revoke_presented(:'presented', :'presented');
 SELECT tokenauth.report_leak(jsonb_build_array(jsonb_build_object('token', :'leaked')), 'as ' || :'leaked') -> 0 ->> 'label' AS label;
 SELECT tokenauth.revoke_all('user:alice', reason => 'with ' || :'token') > 0 AS died;
 SELECT name, revoke_reason IN (tokenauth.mask('found in a wiki: ' || :'token'), tokenauth.mask(:'presented'), tokenauth.mask('as ' || :'leaked'), tokenauth.mask('with ' || :'token')) AS masked
   FROM tokenauth.tokens WHERE id IN (:'id', :'presented_id', :'leaked_id', :'all_id') ORDER BY name;
+SELECT revoke_reason = 'it was ' || tokenauth.mask(:'token') || 'x, and ' || tokenauth.mask(:'child') || 'x' AS masked FROM tokenauth.tokens WHERE id = :'longer_id';
 SELECT tokenauth.deactivate('user:alice', 'owns ' || :'token');
 SELECT active, state_reason = tokenauth.mask('owns ' || :'token') AS masked FROM tokenauth.principal;
 SELECT tokenauth.put_principal('user:alice', active => true);
