@@ -12,6 +12,7 @@ use crate::pg::roles::extension::Extension;
 use crate::pg::scan::index_scan::UniqueIndex;
 use crate::pg::sql::rows::Rows;
 use crate::pg::sql::statement::{Argument, Statement, arguments, run_command};
+use crate::pg::transaction::name_lock;
 use crate::pg::types::text::Text;
 
 /// The members of the documents of events that may tell whose they are.
@@ -137,6 +138,8 @@ pub fn erase(name: &Text, by: &Text, _unlocked: &Unlocked) -> (Vec<Uuid>, u64) {
     let with_tokens = || [Argument::of(name.clone()), Argument::of(by.clone()), of_tokens()];
     LATER.run(&[of_tokens()]);
     NEVER_AGAIN.run(arguments![name.clone()]);
+    // Waits for what is being written of uses and denials; what is written later finds that the owner was erased.
+    name_lock::hold_alone(name_lock::USES);
     let rows = PRINCIPAL.run(&names())
         + IN_TOKENS.run(&names())
         + IN_DEATHS.run(&names())

@@ -55,6 +55,7 @@ fn erase(call: Call, principal: Option<Text>) -> Result<i64, ErrorReport> {
 
 fn forget(name: &PrincipalName, actor: &Actor) -> Result<i64, Error> {
     // First of all, while nobody waits for this transaction.
+    name_lock::hold_alone(name_lock::ANY);
     name_lock::hold_alone(name.as_bytes());
     let found = lock(name, Hold::Alone).ok_or_else(|| PrincipalError::NotFound(name.shown()))?;
     if holds(name, !found.state.dropped) {

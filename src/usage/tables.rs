@@ -15,6 +15,8 @@ use crate::pg::scan::index_scan::UniqueIndex;
 use crate::pg::scan::snapshot::LatestSnapshot;
 use crate::pg::sql::rows::Rows;
 use crate::pg::sql::statement::{Argument, Statement, arguments, fields};
+use crate::pg::transaction::guc_scope::GucScope;
+use crate::pg::transaction::name_lock;
 use crate::pg::types::array::TextArray;
 use crate::pg::types::clock::Timestamp;
 use crate::pg::types::jsonb::Jsonb;
@@ -103,6 +105,8 @@ pub struct Missing {
 /// page is visited once. Makes rows of usage that are missing. Returns the tokens that do not exist, as far as this
 /// transaction can see.
 pub fn add(uses: &BTreeMap<[u8; 16], Record>) -> Missing {
+    // Whoever is erased from here on waits until this is committed.
+    name_lock::hold(name_lock::USES);
     let missed = add_to_rows(uses.iter());
     if missed.is_empty() {
         return Missing::default();
@@ -230,6 +234,7 @@ pub fn record_denial(sample: &Sample) -> Result<(), Error> {
                 $6, $7, $8, $9
            FROM (VALUES (true)) one LEFT JOIN tokenauth.token t ON t.id = $3",
     );
+    name_lock::hold(name_lock::USES);
     let is_erased = sample.token.is_some_and(|token| !erased::among([&token].into_iter()).is_empty());
     let at = Timestamp::of_micros(sample.at).unwrap_or_else(Timestamp::now);
     RECORD.run(arguments![
