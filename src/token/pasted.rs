@@ -46,7 +46,7 @@ mod tests {
     fn what_is_short_of_a_token_is_none() {
         for prefix in ["", "ps_usr_"] {
             for text in [token(prefix), child(prefix)] {
-                assert!(!contains(text[..text.len() - 1].as_bytes()));
+                assert!(!contains(&text.as_bytes()[..text.len() - 1]));
                 assert!(!contains(format!("{}.{}", &text[..30], &text[30..]).as_bytes()));
             }
         }

@@ -27,11 +27,13 @@ use crate::pg::types::text::Text;
 /// nothing any more, since it sees rows that a rollback would take back. TRUNCATE, and any change of `import`, makes
 /// every backend drop all that it caches: that there are no imports is cached too.
 ///
-/// On a reader it refuses every change but those of its subscription. A change by hand is awaited as one that narrows.
+/// On a reader it refuses every change but those of its subscription. A change by hand is awaited as one that narrows,
+/// and by `erase`.
 ///
 /// AFTER UPDATE OR DELETE of a row of `kind`: makes every backend drop what it caches of it. After a row of `token` or
 /// `principal` that somebody has written by hand, which the functions below let through: records that it was removed,
-/// and has a principal know of the deaths of its tokens.
+/// keeps dead what has died, and refuses the text of a token where people read. After TRUNCATE of `principal` by hand:
+/// remembers that all tokens have died.
 ///
 /// # Access
 /// none
