@@ -15,7 +15,6 @@ use crate::pg::scan::index_scan::UniqueIndex;
 use crate::pg::scan::snapshot::LatestSnapshot;
 use crate::pg::sql::rows::Rows;
 use crate::pg::sql::statement::{Argument, Statement, arguments, fields};
-use crate::pg::transaction::guc_scope::GucScope;
 use crate::pg::transaction::name_lock;
 use crate::pg::types::array::TextArray;
 use crate::pg::types::clock::Timestamp;
