@@ -1,5 +1,5 @@
-//! The bits of a key by which its record is found: the set, the way that it prefers there, the pages of the overflow, and
-//! a tag that tells it from most others there.
+//! The bits of a key by which its record is found: the set, the way that it prefers there, the pages of the overflow,
+//! and a tag that tells it from most others there.
 
 use super::WAYS;
 use super::slot::UsageKey;
