@@ -245,7 +245,8 @@ fn who_follows_a_reader_lacks_what_that_lacks() {
     let mut reader = reader;
     reader.restart();
     let mut on_reader = reader.connect("postgres");
-    let tables = "change, tokenauth.derived_death, tokenauth.heartbeat, tokenauth.import, tokenauth.key, tokenauth.kind,
+    let tables =
+        "change, tokenauth.derived_death, tokenauth.heartbeat, tokenauth.import, tokenauth.key, tokenauth.kind,
                   tokenauth.mass_death, tokenauth.member, tokenauth.principal, tokenauth.token, tokenauth.usage_batch";
     on_reader.batch_execute(&format!("CREATE PUBLICATION tokenauth FOR TABLE tokenauth.{tables}")).unwrap();
     let (second, mut on_second) = unsubscribed();
