@@ -25,6 +25,7 @@ const RELATIONS: &[&CStr] = &[
     c"announced",
     c"as_issued",
     c"binding",
+    c"change",
     c"counting",
     c"derived_death",
     c"erased",

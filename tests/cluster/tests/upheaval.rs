@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
 
 use postgres::Client;
+use postgres::error::SqlState;
 use tokenauth_cluster::contract::{Issued, issue, prepare, revoke, serve};
 use tokenauth_cluster::{By, End, FAST, Server, Verifier, rounds, wait_until};
 
@@ -102,7 +103,7 @@ fn call(client: &mut Client) {
     assert_eq!(client.query_one(newest, &[]).unwrap().get::<_, String>(0), issued.id);
     let import = "SELECT tokenauth.import('key', 'user:1', encode(sha256('old secret'), 'hex'), 'sha256')";
     if let Err(refused) = client.batch_execute(import) {
-        assert_eq!(refused.code().map(|code| code.code()), Some("42710"), "{refused:?}");
+        assert_eq!(refused.code().map(SqlState::code), Some("42710"), "{refused:?}");
     }
     client.batch_execute("SELECT tokenauth.put_principal('user:2', permissions => '{devices:read}')").unwrap();
     client.batch_execute("SELECT tokenauth.deactivate('user:2'), tokenauth.activate('user:2')").unwrap();
