@@ -51,10 +51,12 @@ fn lose(primary: &mut Server, reader: &Server, lost: &[&str], next: impl FnOnce(
     let mut on_primary = primary.connect("postgres");
     // Otherwise it may lose a beat as well.
     let beat = "SELECT beat::text FROM tokenauth.heartbeat";
-    let last: String = one(&mut on_primary, beat);
-    wait_until("the last beat to arrive", || one::<String>(&mut on_reader, beat) == last);
+    let before: String = one(&mut on_primary, beat);
+    wait_until("the last beat to arrive", || one::<String>(&mut on_reader, beat) == before);
     disable(&mut on_reader);
-    lost.iter().for_each(|statements| on_primary.batch_execute(statements).unwrap());
+    for statements in lost {
+        on_primary.batch_execute(statements).unwrap();
+    }
     let end: String = one(&mut on_primary, "SELECT pg_current_wal_lsn()::text");
     let advance = format!("SELECT pg_replication_origin_advance('pg_' || oid, '{end}') FROM pg_subscription");
     on_reader.batch_execute(&advance).unwrap();
