@@ -54,7 +54,7 @@ unsafe fn look(name: &CStr, ours: &Extension, table: pg_sys::Oid) -> Option<(pg_
 }
 
 /// Every index of ours that is not as it was made. Those that are not there since the extension is of an earlier
-/// release do not count.
+/// release do not count, nor those that somebody keeps all others from reading: that is not waited for.
 ///
 /// # Errors
 /// Raises 55000 when the extension is not installed.
@@ -68,15 +68,26 @@ fn fault(definition: &Definition, ours: &Extension) -> Option<Fault> {
         return None;
     }
     let table = ours.relation(definition.table)?;
+    let relations: Vec<_> = [table].into_iter().chain(ours.named(definition.name)).collect();
     // SAFETY: the table is locked meanwhile.
-    unsafe {
-        pg_sys::LockRelationOid(table, READING);
-        let found = look(definition.name, ours, table);
-        pg_sys::UnlockRelationOid(table, READING);
-        found.map_or(Some(Fault::Missing), |(_, found)| {
-            definition.fault(&found).or_else(|| definition.is_demoted(&found).then_some(Fault::NotPrimary))
-        })
+    let found = while_locked(&relations, || unsafe { look(definition.name, ours, table) })?;
+    found.map_or(Some(Fault::Missing), |(_, found)| {
+        definition.fault(&found).or_else(|| definition.is_demoted(&found).then_some(Fault::NotPrimary))
+    })
+}
+
+/// What is found while these relations are locked for reading; `None` if somebody keeps others from that. An error leaves
+/// the locks to the end of the transaction.
+fn while_locked<T>(relations: &[pg_sys::Oid], find: impl FnOnce() -> T) -> Option<T> {
+    // SAFETY: takes a heavyweight lock if that is possible at once.
+    let lock = |relation: &pg_sys::Oid| unsafe { pg_sys::ConditionalLockRelationOid(*relation, READING) };
+    let locked: Vec<_> = relations.iter().copied().take_while(lock).collect();
+    let found = (locked.len() == relations.len()).then(find);
+    for relation in locked {
+        // SAFETY: gives back what was taken above.
+        unsafe { pg_sys::UnlockRelationOid(relation, READING) };
     }
+    found
 }
 
 /// An index as it is, if it is one of this table.
