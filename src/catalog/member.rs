@@ -9,6 +9,7 @@ use crate::model::scope::Scopes;
 use crate::pg::scan::index_key::{IndexKey, Is};
 use crate::pg::scan::index_scan::Index;
 use crate::pg::scan::index_walk::{Direction, WHOLE};
+use crate::pg::scan::kept;
 use crate::pg::scan::snapshot::LatestSnapshot;
 use crate::pg::sql::statement::{Statement, arguments, fields};
 use crate::pg::types::array::TextArray;
@@ -83,9 +84,12 @@ pub fn put(org: &PrincipalName, member: &PrincipalName, permissions: &Scopes) ->
         Statement::by_key("UPDATE tokenauth.member SET permissions = $3 WHERE org = $1 AND member = $2");
     let values = || fields![org.text(), member.text(), permissions.iter().collect::<TextArray>()];
     // Again when another session has added it, or removed it, between the two.
+    let mut round = 0;
     loop {
+        kept::refuse_endless("member", round);
+        round += 1;
         if let Some(before) = LOCK.first(arguments![org.text(), member.text()], |row| row.required(1)) {
-            UPDATE.run(&values());
+            kept::refuse("member", UPDATE.run(&values()));
             return Some(before);
         }
         if INSERT.run(&values()) == 1 {

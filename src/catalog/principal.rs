@@ -18,6 +18,7 @@ use crate::pg::process::backend_local::backend_local;
 use crate::pg::scan::index_key::{IndexKey, Is};
 use crate::pg::scan::index_scan::{Index, UniqueIndex};
 use crate::pg::scan::index_walk::{Direction, OpenIndex, Walk};
+use crate::pg::scan::kept;
 use crate::pg::scan::row_key::RowKey;
 use crate::pg::scan::row_lock::Strength;
 use crate::pg::scan::snapshot::LatestSnapshot;
@@ -251,7 +252,7 @@ pub fn stored_data_scopes(stored: &Jsonb) -> DataScopes {
 pub fn set_inactive(name: &PrincipalName, reason: Option<&Text>) {
     static DEACTIVATE: Statement =
         Statement::by_key("UPDATE tokenauth.principal SET active = false, state_reason = $2 WHERE principal = $1");
-    DEACTIVATE.run(arguments![name.text(), reason.cloned()]);
+    kept::refuse("principal", DEACTIVATE.run(arguments![name.text(), reason.cloned()]));
 }
 
 /// The principal as events show it.

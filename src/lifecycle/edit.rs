@@ -19,6 +19,7 @@ use crate::model::data_scope::DataScopes;
 use crate::model::network::Networks;
 use crate::model::scope::Scopes;
 use crate::pg::function::call::Call;
+use crate::pg::scan::kept;
 use crate::pg::sql::statement::{Statement, arguments};
 use crate::pg::transaction::xact;
 use crate::pg::types::array::TextArray;
@@ -160,7 +161,7 @@ impl Edit {
         xact::mark_narrowing();
         let described = token::described(id);
         as_issued::keep(id);
-        UPDATE.run(arguments![
+        let written = UPDATE.run(arguments![
             id,
             self.name,
             self.description,
@@ -171,6 +172,7 @@ impl Edit {
             self.networks,
             self.metadata,
         ]);
+        kept::refuse("token", written);
         let changed = token::described(id);
         if described == changed {
             return Ok(());

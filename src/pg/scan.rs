@@ -12,6 +12,7 @@ pub mod index_scan;
 mod index_step;
 pub mod index_walk;
 pub mod invalidation;
+pub mod kept;
 mod our_indexes;
 mod plain_table;
 pub mod publication;

@@ -12,6 +12,7 @@ use crate::catalog::principal::{self, Hold, Principal, lock_existing};
 use crate::error::ErrorReport;
 use crate::model::principal_name::PrincipalName;
 use crate::pg::function::call::Call;
+use crate::pg::scan::kept;
 use crate::pg::sql::statement::{Statement, arguments};
 use crate::pg::transaction::xact;
 use crate::pg::types::text::Text;
@@ -84,7 +85,7 @@ fn activate(call: Call, principal: Option<Text>) -> Result<bool, ErrorReport> {
         return Ok(false);
     }
     let before = principal::described(&name);
-    ACTIVATE.run(arguments![name.text()]);
+    kept::refuse("principal", ACTIVATE.run(arguments![name.text()]));
     event::of_principal("principal.activated", &name, &actor, before, principal::described(&name))?;
     Ok(true)
 }

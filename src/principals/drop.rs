@@ -10,6 +10,7 @@ use crate::catalog::{event, member};
 use crate::error::{Error, ErrorReport};
 use crate::model::principal_name::PrincipalName;
 use crate::pg::function::call::Call;
+use crate::pg::scan::kept;
 use crate::pg::sql::statement::{Statement, arguments};
 use crate::pg::transaction::xact;
 use crate::pg::types::text::Text;
@@ -57,6 +58,6 @@ pub fn drop_locked(name: &PrincipalName, principal: &Principal, actor: &Actor) -
     death_notice::owner_dies(name, principal, Covers::All);
     begin_epoch(name, Covers::All, actor.recorded(), Some(&Text::from("owner dropped")));
     member::remove_all(name);
-    WRITE_TOMBSTONE.run(arguments![name.text()]);
+    kept::refuse("principal", WRITE_TOMBSTONE.run(arguments![name.text()]));
     event::of_principal("principal.dropped", name, actor, before, None)
 }

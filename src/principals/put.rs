@@ -12,6 +12,7 @@ use crate::catalog::{erased, event, principal};
 use crate::error::{Error, ErrorReport, PrincipalError};
 use crate::model::principal_name::PrincipalName;
 use crate::pg::function::call::Call;
+use crate::pg::scan::kept;
 use crate::pg::sql::statement::{Statement, fields};
 use crate::pg::transaction::xact;
 use crate::pg::types::array::TextArray;
@@ -128,10 +129,13 @@ impl Put {
             ]
         };
         // Again when another session has inserted it between the two, or has purged it meanwhile.
+        let mut round = 0;
         let previous = loop {
             if let Some(found) = lock(name, Hold::Alone) {
                 break found;
             }
+            kept::refuse_endless("principal", round);
+            round += 1;
             arguments::refuse_tokens("principal", [name.as_bytes()].into_iter())?;
             if INSERT.run(&values(&self)) == 1 {
                 // Asked afterwards: whoever erases it from now on waits for this row.
@@ -144,7 +148,7 @@ impl Put {
         };
         let (known, was_active) = (!previous.state.dropped, previous.state.active);
         let before = principal::described(name).filter(|_| known);
-        UPDATE.run(&values(&self));
+        kept::refuse("principal", UPDATE.run(&values(&self)));
         if known && was_active && self.active == Some(false) {
             kill_revocable(name, &previous, actor, self.state_reason.as_ref());
         }

@@ -5,6 +5,7 @@
 use super::column;
 use crate::catalog::mass_death;
 use crate::model::principal_name::PrincipalName;
+use crate::pg::scan::kept;
 use crate::pg::sql::statement::{Statement, arguments};
 use crate::pg::types::row::Row;
 use crate::pg::types::text::Text;
@@ -196,6 +197,9 @@ pub fn remember_all_removed(by: Text) -> u64 {
 
 /// Begins a new epoch of a principal locked with [`Hold::Alone`](super::Hold::Alone): the tokens issued to it before
 /// are dead from now on.
+///
+/// # Errors
+/// Raises 09000 when a trigger has kept that from being written.
 pub fn begin_epoch(name: &PrincipalName, covers: Covers, by: Text, reason: Option<&Text>) {
     begin_epoch_by_hand(name.text(), covers, by, reason.cloned());
 }
@@ -215,5 +219,5 @@ pub fn begin_epoch_by_hand(name: Text, covers: Covers, by: Text, reason: Option<
          INSERT INTO tokenauth.mass_death (owner, epoch, at, by, reason, covers)
          SELECT principal, epoch, clock_timestamp(), $3, $4, $2 FROM begun",
     ));
-    BEGIN.run(arguments![name, covers.text(), by, reason]);
+    kept::refuse("principal", BEGIN.run(arguments![name, covers.text(), by, reason]));
 }

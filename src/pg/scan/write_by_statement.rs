@@ -3,12 +3,11 @@
 use std::ffi::{CStr, CString, c_int};
 
 use pgrx::pg_sys;
-use pgrx::{PgSqlErrorCode, ereport};
 
 use super::catalog_update::ColumnValue;
 use super::index_key::IndexKey;
 use super::index_scan::UniqueIndex;
-use super::plain_table;
+use super::{kept, plain_table};
 use crate::pg::roles::extension::raise_not_installed;
 use crate::pg::sql::statement::{Argument, run_once};
 use crate::pg::transaction::subtransaction::until_undisturbed;
@@ -62,13 +61,7 @@ impl UniqueIndex {
 
     /// Raises 09000: what was to be written was not.
     pub(super) fn raise_kept(&self) -> ! {
-        let (table, _) = self.names(&[]);
-        ereport!(
-            ERROR,
-            PgSqlErrorCode::ERRCODE_TRIGGERED_ACTION_EXCEPTION,
-            format!("a trigger or a rule has kept a row of {table} from being written"),
-            "Nothing has been changed. Drop it, or let it pass the row."
-        );
+        kept::raise(self.index().table.to_str().unwrap_or_default())
     }
 }
 

@@ -140,12 +140,13 @@ unsafe extern "C-unwind" fn column_statistics(
     column: pg_sys::AttrNumber,
     found: *mut pg_sys::VariableStatData,
 ) -> bool {
-    // SAFETY: the planner passes an entry of its range table. Of what is left as it was given, without a row of
-    // statistics, it knows nothing.
+    // SAFETY: the planner passes an entry of its range table, and where to put what is known of the column.
     unsafe {
         let is_table = (*entry).rtekind == pg_sys::RTEKind::RTE_RELATION;
-        is_table && TAKEN.get() == Size::Large
-            || OTHERS.get().column.is_some_and(|next| next(root, entry, column, found))
+        if is_table && TAKEN.get() == Size::Large {
+            return know_nothing(found);
+        }
+        OTHERS.get().column.is_some_and(|next| next(root, entry, column, found))
     }
 }
 
@@ -156,5 +157,23 @@ unsafe extern "C-unwind" fn index_statistics(
     found: *mut pg_sys::VariableStatData,
 ) -> bool {
     // SAFETY: as above.
-    unsafe { TAKEN.get() == Size::Large || OTHERS.get().index.is_some_and(|next| next(root, index, column, found)) }
+    unsafe {
+        if TAKEN.get() == Size::Large {
+            return know_nothing(found);
+        }
+        OTHERS.get().index.is_some_and(|next| next(root, index, column, found))
+    }
+}
+
+/// Answers that there are no statistics. Not all that ask, `brincostestimate` among them, have said so before.
+///
+/// # Safety
+/// `found` must be what the planner has passed to a hook.
+unsafe fn know_nothing(found: *mut pg_sys::VariableStatData) -> bool {
+    // SAFETY: guaranteed by the caller.
+    unsafe {
+        (*found).statsTuple = ptr::null_mut();
+        (*found).freefunc = None;
+    }
+    true
 }

@@ -33,7 +33,11 @@ const INDEXES: &str = "
     CREATE INDEX ON tokenauth.token (owner) WHERE revoked_at IS NOT NULL;
     CREATE INDEX ON tokenauth.token (created_at) WHERE revoked_at IS NULL;
     CREATE INDEX ON tokenauth.token (kind);
-    CREATE INDEX ON tokenauth.mass_death (at);";
+    CREATE INDEX ON tokenauth.mass_death (at);
+    CREATE INDEX ON tokenauth.token USING brin (id);
+    CREATE INDEX ON tokenauth.token USING brin (created_at);
+    CREATE INDEX ON tokenauth.event USING brin (at);
+    CREATE INDEX ON tokenauth.usage_hourly USING brin (hour);";
 
 const BELIEFS: &[Belief] = &[
     Belief { name: "nothing, in a session that has planned for empty tables", empty: "", filled: "", session: "" },

@@ -151,6 +151,16 @@ CREATE INDEX token_owner_idx ON tokenauth.token (owner, crowded, dies_with_owner
 SELECT * FROM tokenauth.doctor() WHERE area = 'schema';
 SELECT count(*) FROM tokenauth.list(owner => 'user:1');
 
+-- indexes of somebody's own, of any method, change no answer
+CREATE INDEX ON tokenauth.token USING brin (id);
+CREATE INDEX ON tokenauth.token USING brin (created_at);
+CREATE INDEX ON tokenauth.event USING brin (at);
+CREATE INDEX ON tokenauth.usage_hourly USING brin (hour);
+CREATE INDEX ON tokenauth.principal USING hash (principal);
+SELECT tokenauth.revoke_all('*', 'a trial') > 0 AS revoked;
+SELECT tokenauth.purge('1 day');
+SELECT verdict FROM held, tokenauth.verify(token) WHERE n = 1;
+
 DROP EXTENSION tokenauth;
 DROP FUNCTION outcome, answers, remedies;
 DROP TABLE held;

@@ -77,7 +77,21 @@ SELECT tokenauth.revoke(:'id');
 \echo :SQLSTATE
 SELECT tokenauth.issue('key', 'user:1');
 \echo :SQLSTATE
+SELECT tokenauth.edit(:'id', description => 'kept');
+\echo :SQLSTATE
 DROP TRIGGER j ON tokenauth.token;
+CREATE TRIGGER j BEFORE INSERT OR UPDATE ON tokenauth.principal FOR EACH ROW EXECUTE FUNCTION keep();
+SELECT tokenauth.deactivate('user:1');
+\echo :SQLSTATE
+SELECT tokenauth.revoke_all('user:1', 'kept');
+\echo :SQLSTATE
+SELECT tokenauth.drop_principal('user:1');
+\echo :SQLSTATE
+SELECT tokenauth.put_principal('user:1', permissions => '{}');
+\echo :SQLSTATE
+SELECT tokenauth.put_principal('user:new');
+\echo :SQLSTATE
+DROP TRIGGER j ON tokenauth.principal;
 SELECT verdict FROM tokenauth.verify(:'token');
 
 -- a trigger may itself issue and revoke, and change what is written to

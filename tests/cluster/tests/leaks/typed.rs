@@ -83,7 +83,7 @@ fn a_token_that_is_typed_into_the_wrong_place_is_kept_nowhere() {
     client.batch_execute(PLACES).unwrap();
     let usual = issue(&mut client, "user:1");
     let mut kept = client.transaction().unwrap();
-    kept.execute("UPDATE tokenauth.token SET description = 'my key: ' || $1", &[&usual.token]).unwrap();
+    kept.execute("UPDATE tokenauth.token SET revoke_reason = 'my key: ' || $1", &[&usual.token]).unwrap();
     let place: String = kept.query_one("SELECT public.places($1)", &[&secret(&usual.token)]).unwrap().get(0);
     assert_eq!(place, "tokenauth.token", "what is kept is found");
     kept.rollback().unwrap();
