@@ -157,7 +157,7 @@ CREATE INDEX ON tokenauth.token USING brin (created_at);
 CREATE INDEX ON tokenauth.event USING brin (at);
 CREATE INDEX ON tokenauth.usage_hourly USING brin (hour);
 CREATE INDEX ON tokenauth.principal USING hash (principal);
-SELECT tokenauth.revoke_all('*', 'a trial') > 0 AS revoked;
+SELECT tokenauth.revoke_all('*', 'key') > 0 AS revoked;
 SELECT tokenauth.purge('1 day');
 SELECT verdict FROM held, tokenauth.verify(token) WHERE n = 1;
 

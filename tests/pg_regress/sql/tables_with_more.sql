@@ -83,7 +83,7 @@ DROP TRIGGER j ON tokenauth.token;
 CREATE TRIGGER j BEFORE INSERT OR UPDATE ON tokenauth.principal FOR EACH ROW EXECUTE FUNCTION keep();
 SELECT tokenauth.deactivate('user:1');
 \echo :SQLSTATE
-SELECT tokenauth.revoke_all('user:1', 'kept');
+SELECT tokenauth.revoke_all('user:1');
 \echo :SQLSTATE
 SELECT tokenauth.drop_principal('user:1');
 \echo :SQLSTATE
