@@ -81,6 +81,12 @@ pub fn beat(changed: i64) {
     BEAT.run(arguments![timeline.cast_signed(), timelines, left_at, system, changed]);
 }
 
+/// Removes the last beat: no reader believes one that comes after it, until it is copied anew.
+pub fn forget() {
+    static FORGET: Statement = Statement::new("DELETE FROM tokenauth.heartbeat");
+    FORGET.run(&[]);
+}
+
 /// Where a primary has left a timeline, or the first one after it that it has left.
 pub enum Left {
     /// At this place.

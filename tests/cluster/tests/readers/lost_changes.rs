@@ -138,6 +138,17 @@ fn what_a_reader_lacks_stays_known_whatever_becomes_of_the_beats() {
     wait_for_gap(&reader, "Beats of the primary are missing");
 }
 
+/// Whoever makes it whole again does not bring what died meanwhile.
+#[test]
+fn what_a_publication_did_not_bring_is_known_to_be_lost_once_it_is_made_whole() {
+    let (_primary, mut on_primary, reader, killed) = followed();
+    on_primary.batch_execute("ALTER PUBLICATION tokenauth DROP TABLE tokenauth.token").unwrap();
+    assert!(revoke(&mut on_primary, &killed));
+    on_primary.batch_execute("SELECT tokenauth.make_publication()").unwrap();
+    wait_for_gap(&reader, "Beats of the primary are missing");
+    wait_for(&reader, &killed, "55000");
+}
+
 /// Revocations, edits and issues of eight sessions, each a transaction of its own, while servers begin anew.
 #[test]
 fn no_reader_that_has_everything_is_suspected_under_load() {
