@@ -76,8 +76,8 @@ fn fault(definition: &Definition, ours: &Extension) -> Option<Fault> {
     })
 }
 
-/// What is found while these relations are locked for reading; `None` if somebody keeps others from that. An error leaves
-/// the locks to the end of the transaction.
+/// What is found while these relations are locked for reading; `None` if somebody keeps others from that. An error
+/// leaves the locks to the end of the transaction.
 fn while_locked<T>(relations: &[pg_sys::Oid], find: impl FnOnce() -> T) -> Option<T> {
     // SAFETY: takes a heavyweight lock if that is possible at once.
     let lock = |relation: &pg_sys::Oid| unsafe { pg_sys::ConditionalLockRelationOid(*relation, READING) };

@@ -1,4 +1,4 @@
-//! Rows of ours that somebody's trigger or rule keeps from being written. Nothing that was to be done may pass for done.
+//! Rows of ours that somebody's trigger or rule keeps from being written. What was not done may not pass for done.
 
 use pgrx::{PgSqlErrorCode, ereport};
 
