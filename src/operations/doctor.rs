@@ -99,12 +99,12 @@ pub fn counts() -> BTreeMap<&'static str, i64> {
 /// All findings, the most urgent first: what keeps a deactivation from its tokens, then what makes calls fail, what
 /// somebody may have tampered with, and what counts are worth; those for which whole tables are read only if `compare`.
 pub fn findings(compare: bool) -> Vec<Finding> {
-    let mut findings = indexes::needed();
-    if !findings.is_empty() {
+    let (needed_indexes, other_indexes) = indexes::findings();
+    if !needed_indexes.is_empty() {
         // What else there may be cannot be found without them.
-        return findings;
+        return needed_indexes;
     }
-    findings.extend(binding::findings(compare));
+    let mut findings = binding::findings(compare);
     findings.extend(locks::findings());
     findings.extend(readers::findings());
     findings.extend(fence::findings());
@@ -118,7 +118,7 @@ pub fn findings(compare: bool) -> Vec<Finding> {
         findings.extend(principals::findings());
     }
     findings.extend(schema::findings());
-    findings.extend(indexes::others());
+    findings.extend(other_indexes);
     findings.extend(versions::findings());
     findings.extend(usage::findings(compare));
     findings.extend(idle_tokens::findings());

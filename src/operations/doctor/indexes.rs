@@ -4,21 +4,19 @@
 //! without those, calls fail.
 
 use crate::error::finding::Finding;
+use crate::pg::scan::index_definition::{Definition, Fault};
 use crate::pg::scan::index_proof;
 
-/// Those without which calls fail.
-pub fn needed() -> Vec<Finding> {
-    findings(true)
-}
-
-/// Those without which calls take longer, or somebody can store what should be refused.
-pub fn others() -> Vec<Finding> {
-    findings(false)
-}
-
-fn findings(is_needed: bool) -> Vec<Finding> {
-    let faults = index_proof::faults().into_iter().filter(|(index, _)| index.is_needed() == is_needed);
-    faults
-        .map(|(index, fault)| Finding::new("schema", &index.object(), &index.finding(fault), &index.remedy(fault)))
-        .collect()
+/// Those without which calls fail; and those without which calls take longer, or somebody can store what should be
+/// refused.
+pub fn findings() -> (Vec<Finding>, Vec<Finding>) {
+    let (needed, others): (Vec<_>, Vec<_>) =
+        index_proof::faults().into_iter().partition(|(index, _)| index.is_needed());
+    let told = |faults: Vec<(&Definition, Fault)>| {
+        let finding = |(index, fault): (&Definition, Fault)| {
+            Finding::new("schema", &index.object(), &index.finding(fault), &index.remedy(fault))
+        };
+        faults.into_iter().map(finding).collect()
+    };
+    (told(needed), told(others))
 }
