@@ -33,19 +33,12 @@ pub const KEPT: [&str; 11] = [
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pg::roles::extension::SCRIPTS;
 
     /// Tables of the scripts that make them.
     fn tables() -> Vec<&'static str> {
-        let scripts = [
-            include_str!("../../sql/schema/kind.sql"),
-            include_str!("../../sql/schema/principal.sql"),
-            include_str!("../../sql/schema/binding.sql"),
-            include_str!("../../sql/schema/token.sql"),
-            include_str!("../../sql/schema/event.sql"),
-            include_str!("../../sql/schema/replication.sql"),
-        ];
         let name = |rest: &'static str| rest.split([' ', '(']).next().unwrap_or_default();
-        scripts.iter().flat_map(|script| script.split("CREATE TABLE tokenauth.").skip(1)).map(name).collect()
+        SCRIPTS.split("CREATE TABLE tokenauth.").skip(1).map(name).collect()
     }
 
     #[test]

@@ -263,26 +263,29 @@ pub(in crate::pg) fn raise_not_installed() -> ! {
     );
 }
 
+/// The scripts that make our tables and views, for tests of what is listed of them.
+#[cfg(test)]
+pub const SCRIPTS: &str = concat!(
+    include_str!("../../../sql/schema/kind.sql"),
+    include_str!("../../../sql/schema/principal.sql"),
+    include_str!("../../../sql/schema/binding.sql"),
+    include_str!("../../../sql/schema/token.sql"),
+    include_str!("../../../sql/schema/event.sql"),
+    include_str!("../../../sql/schema/replication.sql"),
+    include_str!("../../../sql/schema/types.sql"),
+    include_str!("../../../sql/schema/views.sql"),
+);
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn every_table_and_view_of_the_installation_script_is_proved() {
-        let scripts = concat!(
-            include_str!("../../../sql/schema/kind.sql"),
-            include_str!("../../../sql/schema/principal.sql"),
-            include_str!("../../../sql/schema/binding.sql"),
-            include_str!("../../../sql/schema/token.sql"),
-            include_str!("../../../sql/schema/event.sql"),
-            include_str!("../../../sql/schema/replication.sql"),
-            include_str!("../../../sql/schema/types.sql"),
-            include_str!("../../../sql/schema/views.sql"),
-        );
         let is_name = |character: char| character.is_ascii_lowercase() || character == '_';
         let mut created: Vec<&str> = ["CREATE TABLE tokenauth.", "CREATE VIEW tokenauth."]
             .into_iter()
-            .flat_map(|command| scripts.split(command).skip(1))
+            .flat_map(|command| SCRIPTS.split(command).skip(1))
             .map(|rest| rest.split(|character| !is_name(character)).next().unwrap_or_default())
             .collect();
         created.sort_unstable();

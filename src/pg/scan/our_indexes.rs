@@ -99,15 +99,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-
-    const SCRIPTS: &str = concat!(
-        include_str!("../../../sql/schema/kind.sql"),
-        include_str!("../../../sql/schema/principal.sql"),
-        include_str!("../../../sql/schema/binding.sql"),
-        include_str!("../../../sql/schema/token.sql"),
-        include_str!("../../../sql/schema/event.sql"),
-        include_str!("../../../sql/schema/replication.sql"),
-    );
+    use crate::pg::roles::extension::SCRIPTS;
 
     /// The statements that make tables, by the names of these, and those that make indexes; with single blanks.
     fn statements() -> (Vec<(String, String)>, BTreeSet<String>) {
