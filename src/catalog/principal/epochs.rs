@@ -37,6 +37,7 @@ macro_rules! next_epoch {
         )
     };
 }
+
 /// Which tokens of an owner a mass death covers.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Covers {
