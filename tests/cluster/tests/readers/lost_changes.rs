@@ -90,8 +90,8 @@ fn a_loss_is_noticed_however_it_was_committed_and_whatever_comes_before_the_next
     lose(&mut primary, &reader, &[&revoke(&killed[3])], |primary| {
         primary.connect("postgres").batch_execute(MANY).unwrap();
     });
-    // How many of them the next beat tells depends on when it begins.
-    noticed("transactions that have changed what is verified");
+    // How many of them the next beat tells depends on when it begins. Nothing begins anew while more of them arrive.
+    wait_for_gap(&reader, "transactions that have changed what is verified");
 }
 
 /// In one transaction PREPARE, in a later beat's time COMMIT PREPARED.
