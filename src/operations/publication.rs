@@ -7,7 +7,7 @@ use crate::access::sql_privileges::refuse_all_but_owner;
 use crate::arguments;
 use crate::arguments::caller::Caller;
 use crate::catalog::heartbeat;
-use crate::catalog::publication::PUBLISHED;
+use crate::catalog::publication::{PUBLISHED, left_out};
 use crate::error::{Error, ErrorReport, ReplicationError, ServerError};
 use crate::pg::function::call::Call;
 use crate::pg::report::message;
@@ -22,10 +22,10 @@ use crate::usage;
 ///
 /// These are the tables that verification reads, with the primary's beats and the record of usage brought in; never
 /// usage, events or samples. Where there is a publication of this name, it is made to be so: what is missing is added,
-/// and a NOTICE names each table of the extension that is taken out of it; its readers refuse from then on, until they
-/// are copied anew, since nobody knows what they have missed. One that publishes tables of others is left
-/// alone: its subscribers may be no readers. As long as there is one, a worker writes a beat every two seconds, by
-/// which readers know how far behind they are. Added in 0.2.0.
+/// and a NOTICE names each table of the extension that is taken out of it. If it has not brought every change, its
+/// readers refuse from then on, until they are copied anew: nobody knows what they have missed. One that publishes
+/// tables of others is left alone: its subscribers may be no readers. As long as there is one, a worker writes a beat
+/// every two seconds, by which readers know how far behind they are. Added in 0.2.0.
 ///
 /// # Arguments
 /// - `name`: the name of the publication
@@ -63,7 +63,7 @@ fn make_publication(call: Call, name: default!(Option<Text>, "'tokenauth'")) -> 
         Some(false) => {
             refuse_others(&name)?;
             tell_taken_out(&name);
-            let had_all = publishes_ours(&name);
+            let had_all = brings_all(&name);
             run_command(command("ALTER PUBLICATION {name} SET TABLE {tables}"));
             run_command(command(
                 "ALTER PUBLICATION {name} \
@@ -129,17 +129,16 @@ fn refuse_others(name: &Text) -> Result<(), ReplicationError> {
     }
 }
 
-/// Whether the publication has brought every change of each of our tables.
-fn publishes_ours(name: &Text) -> bool {
-    static COMPLETE: Statement = Statement::new(
-        "SELECT p.pubinsert AND p.pubupdate AND p.pubdelete AND p.pubtruncate
-                AND (SELECT count(*) FROM pg_publication_rel r JOIN pg_class c ON c.oid = r.prrelid
-                      WHERE r.prpubid = p.oid AND r.prqual IS NULL AND r.prattrs IS NULL
-                        AND c.relnamespace = 'tokenauth'::regnamespace AND c.relname = ANY ($2)) = cardinality($2)
-           FROM pg_publication p WHERE p.pubname = $1",
-    );
-    let ours: TextArray = published().iter().filter_map(|table| table.strip_prefix("tokenauth.")).collect();
-    COMPLETE.first(arguments![name.clone(), ours], |row| row.required(1)).unwrap_or(false)
+/// Whether the publication has brought every change of each table that readers need.
+fn brings_all(name: &Text) -> bool {
+    static BRINGS: Statement = Statement::new(concat!(
+        "WITH ",
+        left_out!(),
+        " SELECT EXISTS (SELECT FROM ours WHERE pubname = $2 AND tables && '{token,heartbeat}')
+             AND NOT EXISTS (SELECT FROM left_out WHERE pubname = $2 AND finding IS NOT NULL)"
+    ));
+    let ours: TextArray = PUBLISHED.into_iter().collect();
+    BRINGS.first(arguments![ours, name.clone()], |row| row.required(1)).unwrap_or(false)
 }
 
 /// Tells which tables leave the publication.

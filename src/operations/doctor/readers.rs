@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::catalog::heartbeat;
-use crate::catalog::publication::{KEPT, PUBLISHED};
+use crate::catalog::publication::{KEPT, PUBLISHED, left_out};
 use crate::error::finding::Finding;
 use crate::pg::process::{database, shared_memory};
 use crate::pg::scan::snapshot::LatestSnapshot;
@@ -36,40 +36,24 @@ pub fn findings() -> Vec<Finding> {
 
 /// Publications of our tables that readers cannot follow, or that leave something out.
 fn publications() -> Vec<Finding> {
-    static FIND: Statement = Statement::new(
-        "WITH ours AS (
-             SELECT p.pubname, p.puballtables,
-                    p.pubinsert AND p.pubupdate AND p.pubdelete AND p.pubtruncate AS is_whole,
-                    array_agg(t.tablename::text) AS tables
-               FROM pg_publication p
-               JOIN pg_publication_tables t ON t.pubname = p.pubname
-              WHERE t.schemaname = 'tokenauth'
-              GROUP BY p.oid),
+    static FIND: Statement = Statement::new(concat!(
+        "WITH ",
+        left_out!(),
+        ",
          wrong AS (
              SELECT pubname, 1 AS place,
                     'publishes ' || (SELECT string_agg(t, ', ' ORDER BY t) FROM unnest(tables) t WHERE t = ANY ($2))
                     || ', which readers write themselves: replication stops at the first conflict' AS finding
                FROM ours
              UNION ALL
-             SELECT pubname, 2,
-                    'does not publish ' || (SELECT string_agg(t, ', ' ORDER BY t) FROM unnest($1) t
-                                             WHERE t <> ALL (tables) AND to_regclass('tokenauth.' || t) IS NOT NULL)
-               FROM ours WHERE tables && '{token,heartbeat}'
-             UNION ALL
-             SELECT pubname, 3, 'does not publish every change' FROM ours WHERE NOT is_whole
-             UNION ALL
-             SELECT p.pubname, 4, format('publishes %s in part', string_agg(r.prrelid::regclass::text, ', '))
-               FROM pg_publication_rel r JOIN pg_publication p ON p.oid = r.prpubid
-               JOIN pg_class c ON c.oid = r.prrelid
-              WHERE c.relnamespace = 'tokenauth'::regnamespace AND (r.prqual IS NOT NULL OR r.prattrs IS NOT NULL)
-              GROUP BY p.pubname)
+             SELECT * FROM left_out)
          SELECT format('publication %I', pubname), finding,
                 CASE WHEN (SELECT puballtables FROM ours o WHERE o.pubname = w.pubname)
                      THEN 'Let readers subscribe to another one, made by tokenauth.make_publication().'
                      ELSE format('Use tokenauth.make_publication(%L).', pubname) END
            FROM wrong w WHERE finding IS NOT NULL
           ORDER BY pubname, place",
-    );
+    ));
     found(&FIND, &lists())
 }
 
