@@ -69,7 +69,12 @@ impl Browser {
             "--hide-scrollbars",
             "--disable-dev-shm-usage",
         ];
-        let wanted = json!({"browserName": "chrome", "goog:chromeOptions": {"args": arguments}});
+        // A click may return before the page that it leads to is there: what is looked for is waited for.
+        let wanted = json!({
+            "browserName": "chrome",
+            "goog:chromeOptions": {"args": arguments},
+            "timeouts": {"implicit": 30_000},
+        });
         let session = browser.call("POST", "/session", &json!({"capabilities": {"alwaysMatch": wanted}}));
         browser.session = format!("/session/{}", session["sessionId"].as_str().expect("a session"));
         Some(browser)
