@@ -258,10 +258,15 @@ pub fn write_missing_at_commit() -> Result<(), FenceError> {
 /// Opens the fence once this transaction has committed, for all of the server: the file then says where this server is
 /// now. In the transaction it is open from now on.
 ///
+/// Where there is no such file any more, only its standbys are told.
+///
 /// # Errors
 /// 55000 when the file cannot be written, or is another one than a fence file: that may be all there is of a key.
 pub fn accept_at_commit() -> Result<Option<Record>, FenceError> {
-    let Some(path) = settings::fence_file() else { return Ok(None) };
+    let Some(path) = settings::fence_file() else {
+        standby_notice::accept(None);
+        return Ok(None);
+    };
     let counter = read(&path)?.map_or(0, |written| written.counter);
     let here = here(counter);
     let mark = match mark::read() {
@@ -280,6 +285,12 @@ pub fn accept_at_commit() -> Result<Option<Record>, FenceError> {
         Err(error) => report(FenceError::Unwritable(error.kind()), PgLogLevel::WARNING),
     });
     Ok(Some(here))
+}
+
+/// Whether standbys are told that this server is fenced: they are until that is accepted, even where the setting was
+/// removed here, by which this server opens.
+pub fn is_told_to_standbys() -> bool {
+    standby_notice::is_fenced()
 }
 
 /// For how long this server has had its configuration, and so the setting.

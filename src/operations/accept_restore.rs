@@ -15,7 +15,8 @@ use crate::pg::transaction::xact;
 use crate::pg::types::jsonb::Jsonb;
 use crate::settings;
 
-/// Lets a server that has come back older than it was verify and change tokens again; returns whether it was fenced.
+/// Lets a server that has come back older than it was verify and change tokens again; returns whether it was fenced, or
+/// its standbys were told so.
 ///
 /// Call it when what died since the backup is dead here too: after `import_revocations`, or in one transaction with
 /// `revoke_all`. From the commit on it counts for the whole server, with all of its databases, and the file that
@@ -39,22 +40,23 @@ fn accept_restore(call: Call) -> Result<bool, ErrorReport> {
     refuse_identity()?;
     refuse_all_but_owner(caller)?;
     xact::refuse_read_only(c"tokenauth.accept_restore()");
-    let Some(refusal) = fence::refusal() else {
+    let refusal = fence::refusal();
+    if refusal.is_none() && !fence::is_told_to_standbys() {
         fence::write_missing_at_commit()?;
         return Ok(false);
-    };
+    }
     let actor = Actor::application(caller)?;
     let _owner = caller.act_as_owner();
-    accept(&refusal, &actor)?;
+    accept(refusal.as_ref(), &actor)?;
     Ok(true)
 }
 
-fn accept(refusal: &Refusal, actor: &Actor) -> Result<(), Error> {
+fn accept(refusal: Option<&Refusal>, actor: &Actor) -> Result<(), Error> {
     // What it lets happen must not outlast its event in a crash, nor begin by somebody else's COMMIT PREPARED.
     xact::mark_death();
     let before = match refusal {
-        Refusal::Behind { written: Some(written), .. } => json!({ "fence": fence::shown(written.place) }),
-        Refusal::Behind { written: None, .. } | Refusal::File(_) | Refusal::Malformed | Refusal::Primary => Value::Null,
+        Some(Refusal::Behind { written: Some(written), .. }) => json!({ "fence": fence::shown(written.place) }),
+        _ => Value::Null,
     };
     let after = fence::accept_at_commit()?.map(|here| json!({ "fence": fence::shown(here.place) }));
     // A reader has no events, and refuses to record any.

@@ -31,12 +31,12 @@ use crate::usage;
 /// the owner of the table. Locks: who makes a deactivation wait. Readers: whether publications, subscriptions and beats
 /// are such that copies know what dies. The fence: whether this server is behind it, and whether its file is written.
 /// Keys: whether the key file is usable and has every key that tokens need. Principals: whether somebody has deleted or
-/// written their rows by hand, so that they do not know of deaths. The
-/// schema: whether functions, triggers and indexes are as they were installed, with no others among them; without an
-/// index that rows are read by, it tells that alone.
-/// Versions: whether the loaded library, the extension in this database and the installed files are of one. And usage:
-/// whether it has shared memory, whether that is large enough, and whether it is written to tables in time and none of
-/// it is ahead of the clock. What comes first keeps a deactivation from its tokens.
+/// written their rows by hand, so that they do not know of deaths. The schema: whether functions, triggers and indexes
+/// are as they were installed, with no others among them, and whether a trigger, a rule or a policy of somebody's may
+/// keep rows from being written; without an index that rows are read by, it tells that alone. Versions: whether the
+/// loaded library, the extension in this database and the installed files are of one. And usage: whether it has shared
+/// memory, whether that is large enough, and whether it is written to tables in time and none of it is ahead of the
+/// clock. What comes first keeps a deactivation from its tokens.
 ///
 /// A NOTICE tells of each table whose rows are compared, and of each million of rows.
 ///

@@ -13,6 +13,7 @@ pub fn findings() -> Vec<Finding> {
     findings.extend(open_row_types());
     findings.extend(altered_functions());
     findings.extend(altered_triggers());
+    findings.extend(withheld_rows());
     findings
 }
 
@@ -132,6 +133,39 @@ fn altered_triggers() -> Vec<Finding> {
             AND (w.name NOT IN ('guard_copied', 'signal_insert', 'signal_truncate')
                  OR to_regprocedure('tokenauth.guard_copied()') IS NOT NULL)
           ORDER BY 1",
+    );
+    FIND.all(&[], |row| Finding {
+        area: "schema",
+        object: row.required(1),
+        finding: row.required(2),
+        hint: row.required(3),
+    })
+}
+
+/// What may keep rows of ours from being written, so that what was to die lives on. Some functions notice; of a statement
+/// that changes many rows nobody knows how many there would have been.
+fn withheld_rows() -> Vec<Finding> {
+    static FIND: Statement = Statement::new(
+        "SELECT w.object, w.finding, w.hint
+           FROM pg_class c
+          CROSS JOIN LATERAL (
+             SELECT format('trigger %I on %s', t.tgname, c.oid::regclass),
+                    'may keep rows from being written, deaths among them',
+                    'Have it fire AFTER, or see to it that it returns each row.'
+               FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
+              WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgenabled <> 'D'
+                -- BEFORE, FOR EACH ROW.
+                AND t.tgtype & 3 = 3 AND p.pronamespace <> c.relnamespace
+             UNION ALL
+             SELECT format('rule %I on %s', r.rulename, c.oid::regclass),
+                    'may keep rows from being written, deaths among them', 'Drop it.'
+               FROM pg_rewrite r WHERE r.ev_class = c.oid AND r.ev_enabled <> 'D'
+             UNION ALL
+             SELECT c.oid::regclass::text, 'has row security forced upon its owner, from whom policies may hide rows',
+                    format('Use ALTER TABLE %s NO FORCE ROW LEVEL SECURITY.', c.oid::regclass)
+              WHERE c.relrowsecurity AND c.relforcerowsecurity) w (object, finding, hint)
+          WHERE c.relnamespace = 'tokenauth'::regnamespace AND c.relkind = 'r'
+          ORDER BY 1, 2",
     );
     FIND.all(&[], |row| Finding {
         area: "schema",

@@ -2,6 +2,7 @@
 
 use postgres::Client;
 use tokenauth_cluster::contract::{Issued, issue, prepare, privileges, revoke, serve, verdict};
+use tokenauth_cluster::blocks::blocks;
 use tokenauth_cluster::{FAST, Server};
 
 #[test]
@@ -283,6 +284,26 @@ fn a_restore_of_data_alone_tells_that_its_tables_are_to_be_bound() {
     assert_eq!(texts(&mut copy, FINDINGS), [""; 0]);
     copy.batch_execute("DELETE FROM users WHERE id = 1").unwrap();
     assert_eq!(verdict(&mut copy, &issued.token), "revoked");
+}
+
+/// What died after the dump is alive again, and what was issued after it is gone, without a trace that it ever was.
+#[test]
+fn data_are_restored_over_tables_that_were_emptied_as_the_page_says() {
+    let (server, mut client, issued) = serve(FAST);
+    let events = "SELECT count(*)::text FROM tokenauth.events";
+    let before = texts(&mut client, events);
+    let dump = server.dump("postgres", &["--format=custom", "--extension=tokenauth", "--schema=tokenauth"]);
+    let later = issue(&mut client, "user:1");
+    assert!(revoke(&mut client, &issued));
+    let page = blocks(include_str!("../../../docs/operations/restore.md"));
+    let empties = page.iter().find(|block| block.code.contains("TRUNCATE")).expect("the page says how");
+    client.batch_execute(&empties.code).unwrap();
+    assert_eq!(verdict(&mut client, &later.token), "unknown");
+    server.restore_with("postgres", &dump, &["--data-only"]);
+    assert_eq!(verdict(&mut client, &issued.token), "valid");
+    assert_eq!(verdict(&mut client, &later.token), "unknown");
+    assert_eq!(texts(&mut client, events), before);
+    assert!(client.execute("TRUNCATE tokenauth.event", &[]).is_err(), "history is kept again");
 }
 
 /// A server whose tables are bound, and a token of a user.

@@ -84,6 +84,24 @@ fn a_standby_is_fenced_with_its_primary_and_opened_with_it() {
     }
 }
 
+/// Without the setting the primary opens by itself; its standbys are told by whoever accepts it then.
+#[test]
+fn standbys_of_a_primary_that_has_no_fence_any_more_are_opened_by_accepting_it() {
+    let (mut restored, token, _before) = put_back();
+    restored.start_again();
+    wait_until("the launcher to look", || is_told(&restored));
+    let standby = restored.standby();
+    restored.reconfigure(&["tokenauth.fence_file = ''"]);
+    wait_until("the primary to open", || answer(&restored, &token) == "valid");
+    standby.catch_up_with(&restored);
+    assert_eq!(answer(&standby, &token), "fenced");
+    accept(&restored);
+    standby.catch_up_with(&restored);
+    assert_eq!(answer(&standby, &token), "valid");
+    let again = "SELECT tokenauth.accept_restore()";
+    assert!(!restored.connect("postgres").query_one(again, &[]).unwrap().get::<_, bool>(0));
+}
+
 #[test]
 fn a_standby_that_is_promoted_beside_a_fenced_primary_stays_fenced() {
     let (mut restored, token, before) = put_back();
