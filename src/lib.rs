@@ -82,7 +82,7 @@ pub extern "C-unwind" fn _PG_init() {
     pg::process::hold_times::define();
     settings::define(keys::report_fault);
     pg::transaction::xact::register(settings::death_commit);
-    pg::transaction::row_changes::record_by(catalog::change::record);
+    pg::transaction::row_changes::record_by(operations::heartbeat::record_change);
     pg::process::standby_notice::register();
     pg::scan::invalidation::register();
     pg::scan::held::register();

@@ -129,6 +129,16 @@ pub fn begin_beats_at_commit() {
     });
 }
 
+/// Has beats begin in this database, unless they have. The transaction may be rolled back yet: a worker looks whether
+/// they are needed.
+pub fn begin_beats() {
+    let Some(slots) = shared_memory::slots() else { return };
+    if let Some(database) = in_memory::database(slots).filter(|database| !database.needs_beats()) {
+        database.set_needs_beats(true);
+        wake::launcher(slots);
+    }
+}
+
 /// Registers the shared memory. Called once, while the postmaster loads the library.
 pub fn preload() {
     shared_memory::register(shared_memory::Hooks {

@@ -6,7 +6,7 @@ use crate::pg::scan::snapshot::LatestSnapshot;
 use crate::pg::sql::statement::{Statement, arguments};
 
 /// The table by its primary key.
-static BY_ID: UniqueIndex = UniqueIndex::new(c"key", c"key_pkey", 1);
+pub static BY_ID: UniqueIndex = UniqueIndex::new(c"key", c"key_pkey", 1);
 
 /// Columns, in the order of the table.
 mod column {

@@ -18,7 +18,7 @@ use crate::pg::types::row::Row;
 use crate::pg::types::text::Text;
 
 /// The table by its primary key.
-static BY_ORG: Index = Index::new(c"member", c"member_pkey");
+pub static BY_ORG: Index = Index::new(c"member", c"member_pkey");
 /// The table by the member.
 static BY_MEMBER: Index = Index::new(c"member", c"member_member_idx");
 

@@ -7,7 +7,7 @@ use super::unasked::as_owner;
 use crate::catalog::{change, heartbeat};
 use crate::pg::process::{background_worker, shared_memory};
 use crate::settings;
-use crate::usage::in_memory;
+use crate::usage::{self, in_memory};
 
 /// Runs a worker that writes a beat in the database with this object identifier, if it needs one.
 pub fn run(oid: u32) {
@@ -31,6 +31,14 @@ fn beat() -> Option<bool> {
         }
         is_needed
     })
+}
+
+/// Has the next beat tell readers that this transaction has changed what they verify. Where nobody knew that beats are
+/// needed, they begin.
+pub fn record_change() {
+    if change::record() {
+        usage::begin_beats();
+    }
 }
 
 /// Whether this database needs beats. A reader has those of its primary.

@@ -51,7 +51,7 @@ fn follow_beats(call: TriggerCall) -> Result<TriggerAnswer, ErrorReport> {
         // Somebody has removed it on the primary, by hand.
         Some(RowChange::Delete(_)) => TriggerAnswer::nothing(),
         None => {
-            if call.is_on(&change::BY_ID) {
+            if call.is_on(change::BY_ID.index()) {
                 origin::note_removed();
             } else {
                 keep(&Gap::Beat);

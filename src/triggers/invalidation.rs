@@ -10,7 +10,7 @@ use pgrx::prelude::*;
 use super::by_hand;
 use crate::arguments::caller::{Caller, refuse_on_reader};
 use crate::catalog::import::BY_ALGORITHM;
-use crate::catalog::{counting, derived_death, kind, principal, token};
+use crate::catalog::{counting, derived_death, key, kind, mass_death, member, principal, token};
 use crate::error::{ErrorReport, ReplicationError};
 use crate::pg::function::call::Call;
 use crate::pg::function::trigger::{RowChange, TriggerAnswer, TriggerCall, TriggerTuple};
@@ -62,10 +62,10 @@ fn signal_change(call: TriggerCall) -> Result<TriggerAnswer, ErrorReport> {
             row_changes::mark();
             invalidation::signal();
         }
-        _ if call.is_on(&BY_ALGORITHM) => invalidation::signal(),
+        _ if call.is_on(BY_ALGORITHM.index()) => invalidation::signal(),
         _ => {
             invalidation::bypass_caches();
-            if call.is_insert() && call.is_on(&token::BY_ID) && !is_switched() {
+            if call.is_insert() && call.is_on(token::BY_ID.index()) && !is_switched() {
                 // A restore, by whatever tool: these tokens were used where nobody counted for this database.
                 let _owner = Caller::of_trigger().act_as_owner();
                 if counting::exists() {
@@ -134,6 +134,11 @@ fn signal_parent(row: &TriggerTuple) {
 fn guard_copied(call: TriggerCall) -> Result<TriggerAnswer, ErrorReport> {
     refuse_on_reader_unless_updating()?;
     await_change_by_hand(&call);
+    // The others take nothing away, nor does a new member or key.
+    let takes_away = || call.is_on(&member::BY_ORG) || call.is_on(key::BY_ID.index());
+    if call.is_on(&mass_death::BY_OWNER) || !call.is_insert() && takes_away() {
+        row_changes::mark();
+    }
     Ok(TriggerAnswer::nothing())
 }
 
@@ -144,7 +149,7 @@ fn await_change_by_hand(call: &TriggerCall) {
         return;
     }
     // What migrations write has no id.
-    if !call.is_on(&kind::BY_NAME) {
+    if !call.is_on(kind::BY_NAME.index()) {
         by_hand::hold_names();
     }
     // What is new takes nothing away, and a restore is nothing but that.

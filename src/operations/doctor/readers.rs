@@ -116,7 +116,8 @@ fn subscriptions(is_reader: bool) -> Vec<Finding> {
     found(&FIND, &[Argument::of(is_reader), published, kept])
 }
 
-/// Tables that verification reads and that no subscription to others of them brings.
+/// Tables that verification reads and that a subscription to others of them does not bring, or another one too: what
+/// arrives by one tells nothing of what arrives by another.
 fn missing_tables() -> Vec<Finding> {
     static FIND: Statement = Statement::new(
         "SELECT format('subscription %I', s.subname),
@@ -126,12 +127,22 @@ fn missing_tables() -> Vec<Finding> {
            FROM pg_subscription s
           CROSS JOIN unnest($1) t (name)
           WHERE s.subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())
-            AND EXISTS (SELECT FROM pg_subscription_rel r
-                         WHERE r.srsubid = s.oid AND r.srrelid = 'tokenauth.token'::regclass)
+            AND EXISTS (SELECT FROM pg_subscription_rel r JOIN unnest($1) p (name)
+                               ON r.srrelid = to_regclass('tokenauth.' || p.name)
+                         WHERE r.srsubid = s.oid)
             AND to_regclass('tokenauth.' || t.name) IS NOT NULL
             AND NOT EXISTS (SELECT FROM pg_subscription_rel r
                              WHERE r.srsubid = s.oid AND r.srrelid = to_regclass('tokenauth.' || t.name))
-          GROUP BY s.subname ORDER BY s.subname",
+          GROUP BY s.subname
+         UNION ALL
+         SELECT 'tokenauth.' || t.name,
+                format('is brought by %s', string_agg(format('%I', s.subname), ' and ' ORDER BY s.subname)),
+                'Let one subscription bring all that tokenauth.make_publication() has made on the primary.'
+           FROM unnest($1) t (name)
+           JOIN pg_subscription_rel r ON r.srrelid = to_regclass('tokenauth.' || t.name)
+           JOIN pg_subscription s ON s.oid = r.srsubid
+          GROUP BY t.name HAVING count(*) > 1
+          ORDER BY 1",
     );
     let [published, _] = lists();
     found(&FIND, &[published])

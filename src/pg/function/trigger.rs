@@ -15,7 +15,7 @@ use pgrx::pgrx_sql_entity_graph::metadata::{
 
 use crate::pg::process::fault;
 use crate::pg::roles::extension::Extension;
-use crate::pg::scan::index_scan::UniqueIndex;
+use crate::pg::scan::index_scan::{Index, UniqueIndex};
 use crate::pg::sql::rows::Rows;
 use crate::pg::sql::statement::Argument;
 use crate::pg::types::memory::copied;
@@ -130,11 +130,11 @@ impl TriggerCall {
         // SAFETY: `self.0` is the trigger manager's, or null.
         let is_truncate = unsafe { self.0.as_ref() }
             .is_some_and(|data| data.tg_event & pg_sys::TRIGGER_EVENT_OPMASK == pg_sys::TRIGGER_EVENT_TRUNCATE);
-        is_truncate && self.is_on(table)
+        is_truncate && self.is_on(table.index())
     }
 
     /// Whether it fires on this table.
-    pub fn is_on(&self, table: &UniqueIndex) -> bool {
+    pub fn is_on(&self, table: &Index) -> bool {
         // SAFETY: `self.0` is the trigger manager's, or null; the trigger's relation is open.
         unsafe { self.0.as_ref().is_some_and(|data| (*data.tg_relation).rd_id == table.table_oid()) }
     }
@@ -143,7 +143,7 @@ impl TriggerCall {
     pub fn row_change(&self, table: &UniqueIndex) -> Option<RowChange> {
         // SAFETY: `self.0` is the trigger manager's, or null.
         let data = unsafe { self.0.as_ref() }?;
-        if !self.is_on(table) || data.tg_event & pg_sys::TRIGGER_EVENT_ROW == 0 {
+        if !self.is_on(table.index()) || data.tg_event & pg_sys::TRIGGER_EVENT_ROW == 0 {
             return None;
         }
         let tuple = |tuple| TriggerTuple { tuple, relation: data.tg_relation };

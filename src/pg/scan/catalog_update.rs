@@ -38,7 +38,7 @@ pub fn catalog_update_nowait<const N: usize>(
     change: impl FnOnce(&Row) -> Option<[ColumnValue; N]>,
 ) -> UpdateOutcome {
     // Does not wait for a lock on the whole table either, such as that of CREATE INDEX.
-    let locked = table.table_oid();
+    let locked = table.index().table_oid();
     // SAFETY: takes a heavyweight lock or returns false; held until the end of the transaction, as after any UPDATE.
     if !unsafe { pg_sys::ConditionalLockRelationOid(locked, pg_sys::RowExclusiveLock as c_int) } {
         return UpdateOutcome::Skipped;

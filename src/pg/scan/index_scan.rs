@@ -74,10 +74,6 @@ impl UniqueIndex {
         Some(read(&row))
     }
 
-    pub(in crate::pg) fn table_oid(&self) -> pg_sys::Oid {
-        self.index.found().table
-    }
-
     /// The number of the indexed column.
     pub(in crate::pg) fn column(&self) -> usize {
         usize::try_from(self.column).unwrap_or_default()
@@ -115,6 +111,10 @@ impl Index {
     /// The `table` of our schema and its index of this name.
     pub const fn new(table: &'static CStr, name: &'static CStr) -> Self {
         Index { table, name, found: Cell::new(None) }
+    }
+
+    pub(in crate::pg) fn table_oid(&self) -> pg_sys::Oid {
+        self.found().table
     }
 
     fn found(&self) -> RelationOids {

@@ -9,7 +9,7 @@ use super::index_scan::UniqueIndex;
 /// # Errors
 /// Raises 55000 when the table does not exist.
 pub fn publishes(table: &UniqueIndex) -> bool {
-    let table = table.table_oid();
+    let table = table.index().table_oid();
     // SAFETY: reads the shared queue, since a transaction may have been idle for long; then look-ups in the system
     // cache, which both answer with a list in the current memory, empty as NULL.
     unsafe {

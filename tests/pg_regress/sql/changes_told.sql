@@ -73,6 +73,20 @@ SELECT tokenauth.revoke(:'three');
 RESET ROLE;
 SELECT told();
 
+-- whoever is a member no more, or of less; that somebody is takes nothing away
+SELECT FROM tokenauth.put_principal('org:acme');
+SELECT FROM tokenauth.add_member('org:acme', 'user:alice', '{devices:*}');
+SELECT told();
+SELECT FROM tokenauth.add_member('org:acme', 'user:alice', '{devices:read}');
+SELECT FROM tokenauth.remove_member('org:acme', 'user:alice');
+SELECT told();
+
+-- deaths of very many, of which only a row of them all is written
+SELECT tokenauth.revoke_all(issued_before => now()) > 0 AS revoked;
+SELECT told();
+INSERT INTO tokenauth.mass_death (owner, epoch, at, by, covers) VALUES ('user:alice', 100, now(), 'by hand', 'all');
+SELECT told();
+
 -- in every isolation level
 BEGIN ISOLATION LEVEL SERIALIZABLE;
 SELECT FROM tokenauth.deactivate('user:alice');

@@ -81,6 +81,24 @@ fn a_reader_verifies_while_its_primary_beats_and_refuses_when_it_does_not() {
     });
 }
 
+/// Whoever made the primary a reader by mistake, and takes it back.
+#[test]
+fn beats_begin_again_with_the_next_death_after_they_had_ended() {
+    let (primary, mut on_primary) = primary(&[]);
+    let issued = issue(&mut on_primary, "user:1");
+    wait_for_another_beat(&mut on_primary);
+    on_primary.batch_execute("ALTER DATABASE postgres SET tokenauth.reader = on").unwrap();
+    wait_until("the beats to end", || {
+        let before = beat_at(&mut on_primary);
+        sleep(Duration::from_millis(2500));
+        beat_at(&mut on_primary) == before
+    });
+    on_primary.batch_execute("ALTER DATABASE postgres RESET tokenauth.reader").unwrap();
+    assert!(revoke(&mut primary.connect("postgres"), &issued));
+    wait_for_another_beat(&mut on_primary);
+    wait_for_another_beat(&mut on_primary);
+}
+
 #[test]
 fn beats_go_on_after_a_restart_a_crash_and_a_promotion() {
     let (mut primary, mut on_primary) = primary(&[]);

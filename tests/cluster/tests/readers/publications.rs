@@ -150,6 +150,33 @@ fn doctor_names_subscriptions_that_are_not_as_readers_need_them() {
     wait_until("the reader to go on", || verdict_or_error(&mut session, &killed.token) == "valid");
 }
 
+/// What arrives by one subscription tells nothing of what arrives by another: such a reader has no age, and refuses.
+#[test]
+fn doctor_names_tables_that_do_not_follow_by_one_subscription() {
+    let (primary, mut on_primary) = primary(&[]);
+    let issued = issue(&mut on_primary, "user:1");
+    on_primary.batch_execute("CREATE PUBLICATION twice FOR TABLE tokenauth.token, tokenauth.kind").unwrap();
+    let (_server, mut on_reader) = reader(&primary, "reader");
+    on_reader.batch_execute("SET tokenauth.max_staleness = '6s'").unwrap();
+    wait_until("the reader to verify", || verdict_or_error(&mut on_reader, &issued.token) == "valid");
+    let of_two = subscription(&primary, "other")
+        .replace("PUBLICATION tokenauth", "PUBLICATION twice")
+        .replace("synchronous_commit = on", "synchronous_commit = on, copy_data = off");
+    on_reader.batch_execute(&of_two).unwrap();
+    wait_until("the reader to refuse", || verdict_or_error(&mut on_reader, &issued.token) == "55000");
+    let said = findings(&mut on_reader);
+    for expected in [
+        "subscription other: does not bring change, derived_death, heartbeat, import, key, mass_death, member, ",
+        "tokenauth.kind: is brought by other and reader",
+        "tokenauth.token: is brought by other and reader",
+    ] {
+        assert!(said.contains(expected), "{said}");
+    }
+    on_reader.batch_execute("DROP SUBSCRIPTION other").unwrap();
+    wait_until("the reader to verify", || verdict_or_error(&mut on_reader, &issued.token) == "valid");
+    wait_until("doctor to find nothing", || findings(&mut on_reader).is_empty());
+}
+
 /// A reader of the release before has no table of beats: it cannot subscribe until it is updated, and then does.
 #[test]
 fn a_reader_of_an_earlier_release_is_told_to_be_updated_first() {
