@@ -1,8 +1,8 @@
 //! A dump and a restore bring everything back except the plaintexts, which were never in the database.
 
 use postgres::Client;
-use tokenauth_cluster::contract::{Issued, issue, prepare, privileges, revoke, serve, verdict};
 use tokenauth_cluster::blocks::blocks;
+use tokenauth_cluster::contract::{Issued, issue, prepare, privileges, revoke, serve, verdict};
 use tokenauth_cluster::{FAST, Server};
 
 #[test]
