@@ -57,19 +57,24 @@ impl UniqueIndex {
         unsafe { pg_sys::CommandCounterIncrement() };
         // The snapshot follows the lock: whoever held the table may have rewritten it.
         let opened = self.open(pg_sys::RowShareLock as pg_sys::LOCKMODE);
-        let snapshot = LatestSnapshot::take();
-        // SAFETY: the tuple is one of the table, which is open; its address stays valid when the scan is over.
-        let found = self.find_in(opened, key, &snapshot, |tuple| unsafe { (*tuple).t_self });
         // SAFETY: the slot is of the table's own kind, as locking takes it, and dropped before the table is closed. The
         // lock of the table is kept until the transaction ends, as after a statement.
         unsafe {
             let slot = pg_sys::table_slot_create(opened.table, std::ptr::null_mut());
-            let row = found
-                .is_some_and(|mut tid| lock_tuple(opened.table, &mut tid, &snapshot, strength, slot))
-                .then(|| Row::of_slot(slot))
-                // A version newer than the one that was found may have another key.
-                .filter(|row| key.is_of(row, self.column()))
-                .map(|row| read(&row));
+            let is_locked = loop {
+                let snapshot = LatestSnapshot::take();
+                // The address of a tuple stays valid when the scan is over.
+                let Some(mut tid) = self.find_in(opened, key, &snapshot, |tuple| (*tuple).t_self) else { break false };
+                match lock_tuple(opened.table, &mut tid, &snapshot, strength, slot) {
+                    // A version newer than the one that was found may have another key.
+                    Locked::Newest if key.is_of(&Row::of_slot(slot), self.column()) => break true,
+                    Locked::ByUs => break false,
+                    // Whoever took it away may have put another one there.
+                    Locked::Newest | Locked::Deleted => {}
+                }
+                pgrx::check_for_interrupts!();
+            };
+            let row = is_locked.then(|| read(&Row::of_slot(slot)));
             pg_sys::ExecDropSingleTupleTableSlot(slot);
             pg_sys::table_close(opened.table, pg_sys::NoLock as c_int);
             row
@@ -77,8 +82,18 @@ impl UniqueIndex {
     }
 }
 
+/// What became of locking a tuple.
+enum Locked {
+    /// Its newest version is.
+    Newest,
+    /// There is none any more.
+    Deleted,
+    /// This transaction has deleted it, or changes it by a command that is still running, which must not be disturbed.
+    ByUs,
+}
+
 /// Locks the newest version of a tuple and puts it into the slot, as the executor does for `SELECT … FOR UPDATE` in
-/// READ COMMITTED; false when it has been deleted.
+/// READ COMMITTED.
 ///
 /// In REPEATABLE READ, too: the tuple was found by a snapshot of now, so what is newer still is no more of a surprise
 /// than it was, and a death that had to wait for another finds it done. A SERIALIZABLE transaction begins again.
@@ -91,7 +106,7 @@ unsafe fn lock_tuple(
     snapshot: &LatestSnapshot,
     strength: Strength,
     slot: *mut pg_sys::TupleTableSlot,
-) -> bool {
+) -> Locked {
     let mut flags = pg_sys::TUPLE_LOCK_FLAG_LOCK_UPDATE_IN_PROGRESS;
     if !xact::is_serializable() {
         flags |= pg_sys::TUPLE_LOCK_FLAG_FIND_LAST_VERSION;
@@ -113,10 +128,9 @@ unsafe fn lock_tuple(
     };
     fault::step();
     match answer {
-        pg_sys::TM_Result::TM_Ok => true,
-        // Deleted, or changed by a command that is still running, which must not be disturbed.
-        pg_sys::TM_Result::TM_SelfModified => false,
-        pg_sys::TM_Result::TM_Deleted if !xact::is_serializable() => false,
+        pg_sys::TM_Result::TM_Ok => Locked::Newest,
+        pg_sys::TM_Result::TM_SelfModified => Locked::ByUs,
+        pg_sys::TM_Result::TM_Deleted if !xact::is_serializable() => Locked::Deleted,
         pg_sys::TM_Result::TM_Deleted | pg_sys::TM_Result::TM_Updated => {
             ereport!(
                 ERROR,
