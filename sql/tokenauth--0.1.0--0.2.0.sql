@@ -492,7 +492,7 @@ COMMENT ON TRIGGER guard_copied ON tokenauth.event IS 'Refuses on a reader to re
 CREATE FUNCTION tokenauth.accept_restore() RETURNS bool
 VOLATILE STRICT PARALLEL UNSAFE LANGUAGE c AS 'MODULE_PATHNAME', 'accept_restore_wrapper';
 
-COMMENT ON FUNCTION tokenauth.accept_restore IS 'Lets a server that has come back older than it was verify and change tokens again; returns whether it was fenced, or its standbys were told so';
+COMMENT ON FUNCTION tokenauth.accept_restore IS 'Lets a server that has come back older than it was verify and change tokens again; returns whether it was fenced';
 
 -- Pages of tokens in one status
 CREATE INDEX principal_stopping_idx ON tokenauth.principal (principal)

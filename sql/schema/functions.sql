@@ -36,7 +36,7 @@ COMMENT ON FUNCTION tokenauth.delete IS 'Revokes a token for good and removes it
 COMMENT ON FUNCTION tokenauth.revoke_all IS 'Revokes every selected token; returns how many were alive, NULL for more than 10,000';
 COMMENT ON FUNCTION tokenauth.rotate IS 'Issues a successor with the same settings; the token itself works until the end of grace';
 COMMENT ON FUNCTION tokenauth.rotation_status IS 'Returns how far a rotation has come, given the id of either token';
-COMMENT ON FUNCTION tokenauth.accept_restore IS 'Lets a server that has come back older than it was verify and change tokens again; returns whether it was fenced, or its standbys were told so';
+COMMENT ON FUNCTION tokenauth.accept_restore IS 'Lets a server that has come back older than it was verify and change tokens again; returns whether it was fenced';
 COMMENT ON FUNCTION tokenauth.doctor IS 'Lists what is not as it ought to be, and what to do about it, the most urgent first';
 COMMENT ON FUNCTION tokenauth.noncompliant IS 'Lists tokens that are alive and break a rule that their kind has today, once for each rule';
 COMMENT ON FUNCTION tokenauth.enforce IS 'Applies rules of a kind to the tokens that break them; returns how many, of all rules together';

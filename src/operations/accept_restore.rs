@@ -15,12 +15,12 @@ use crate::pg::transaction::xact;
 use crate::pg::types::jsonb::Jsonb;
 use crate::settings;
 
-/// Lets a server that has come back older than it was verify and change tokens again; returns whether it was fenced, or
-/// its standbys were told so.
+/// Lets a server that has come back older than it was verify and change tokens again; returns whether it was fenced.
 ///
 /// Call it when what died since the backup is dead here too: after `import_revocations`, or in one transaction with
 /// `revoke_all`. From the commit on it counts for the whole server, with all of its databases, and the file that
-/// `tokenauth.fence_file` names says where this server is; it is also written where it is missing. Added in 0.2.0.
+/// `tokenauth.fence_file` names says where this server is; it is also written where it is missing. A server that does not
+/// have the setting any more counts as fenced for as long as its standbys are told so. Added in 0.2.0.
 ///
 /// # Errors
 /// `42501` for anybody but the extension's owner, and even for that under an identity, `25006` as long as the server is

@@ -531,7 +531,7 @@ INSERT INTO described VALUES
     ('revoke_all', 'owner text DEFAULT ''*'', kind text DEFAULT ''*'', issued_before timestamptz DEFAULT ''infinity'', reason text DEFAULT NULL, actor text DEFAULT ''session''', 'bigint', 'Revokes every selected token; returns how many were alive, NULL for more than 10,000'),
     ('rotate', 'id uuid, grace interval DEFAULT ''0'', expires_in interval DEFAULT NULL, actor text DEFAULT ''session''', 'tokenauth.issued', 'Issues a successor with the same settings; the token itself works until the end of grace'),
     ('rotation_status', 'id uuid', 'tokenauth.rotation', 'Returns how far a rotation has come, given the id of either token'),
-    ('accept_restore', '', 'boolean', 'Lets a server that has come back older than it was verify and change tokens again; returns whether it was fenced, or its standbys were told so'),
+    ('accept_restore', '', 'boolean', 'Lets a server that has come back older than it was verify and change tokens again; returns whether it was fenced'),
     ('doctor', 'compare boolean DEFAULT true', 'TABLE(area text, object text, finding text, hint text)', 'Lists what is not as it ought to be, and what to do about it, the most urgent first'),
     ('noncompliant', 'kind text DEFAULT ''*''', 'TABLE(id uuid, owner text, kind text, rule text, since timestamptz, hint text)', 'Lists tokens that are alive and break a rule that their kind has today, once for each rule'),
     ('enforce', 'kind text, rules text[], reason text DEFAULT NULL, dry_run boolean DEFAULT true', 'bigint', 'Applies rules of a kind to the tokens that break them; returns how many, of all rules together'),
