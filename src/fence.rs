@@ -258,23 +258,28 @@ pub fn write_missing_at_commit() -> Result<(), FenceError> {
 /// Opens the fence once this transaction has committed, for all of the server: the file then says where this server is
 /// now. In the transaction it is open from now on.
 ///
-/// Where there is no such file any more, only its standbys are told.
+/// Where the setting was removed, only its standbys are told, and the mark is removed.
 ///
 /// # Errors
 /// 55000 when the file cannot be written, or is another one than a fence file: that may be all there is of a key.
 pub fn accept_at_commit() -> Result<Option<Record>, FenceError> {
-    let Some(path) = settings::fence_file() else {
-        standby_notice::accept(None);
-        return Ok(None);
-    };
-    let counter = read(&path)?.map_or(0, |written| written.counter);
+    let unwritable = |error: io::Error| FenceError::Unwritable(error.kind());
+    let path = settings::fence_file();
+    let counter = path.as_deref().map(read).transpose()?.flatten().map_or(0, |written| written.counter);
     let here = here(counter);
     let mark = match mark::read() {
         Some(Mark::Of { here, .. }) => Some(here.to_line()),
         _ => None,
     };
     standby_notice::accept(mark.as_deref());
-    let unwritable = |error: io::Error| FenceError::Unwritable(error.kind());
+    let Some(path) = path else {
+        xact::at_commit(|| {
+            if let Err(error) = mark::remove() {
+                report(FenceError::Unwritable(error.kind()), PgLogLevel::WARNING);
+            }
+        });
+        return Ok(None);
+    };
     let prepared = Prepared::write(path_of(&path), here.to_text().as_bytes()).map_err(unwritable)?;
     xact::at_commit(move || match prepared.put().and_then(|()| mark::remove()) {
         Ok(()) => {
@@ -287,10 +292,10 @@ pub fn accept_at_commit() -> Result<Option<Record>, FenceError> {
     Ok(Some(here))
 }
 
-/// Whether standbys are told that this server is fenced: they are until that is accepted, even where the setting was
-/// removed here, by which this server opens.
-pub fn is_told_to_standbys() -> bool {
-    standby_notice::is_fenced()
+/// Whether this server was found fenced and has only opened because the setting was removed: its standbys are still told,
+/// and a standby that is made of it takes the mark along.
+pub fn is_unaccepted() -> bool {
+    settings::fence_file().is_none() && (standby_notice::is_fenced() || mark::read().is_some())
 }
 
 /// For how long this server has had its configuration, and so the setting.

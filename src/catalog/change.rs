@@ -25,18 +25,24 @@ mod column {
     pub const ID: usize = 1;
 }
 
-/// Writes a row for this transaction if there are readers, and returns whether there are. To be called before it commits
-/// or is prepared.
+/// Writes a row for this transaction if there are readers, and returns whether there are. Readers of a publication that
+/// is no more will learn from the next beat that they have missed something, if they are given one.
+///
+/// To be called before the transaction commits or is prepared.
 ///
 /// # Errors
 /// Raises 58030 when the operating system provides no random bytes, and what an INSERT raises.
 pub fn record() -> bool {
     // The transaction may have removed the extension; earlier releases have no such table.
     let is_recorded = || Extension::find().is_some_and(|ours| ours.has_relation(c"change"));
-    if settings::reader() || !is_recorded() || !publication::publishes(&heartbeat::BY_ID) {
+    if settings::reader() || !is_recorded() {
         return false;
     }
     let Some(_owner) = ActingAs::owner_of_ours_restricted() else { return false };
+    if !publication::publishes(&heartbeat::BY_ID) {
+        heartbeat::break_off();
+        return false;
+    }
     match id::new(Timestamp::now()) {
         Ok(id) => BY_ID.insert([(column::ID, Argument::of(id))]),
         Err(error) => ErrorReport::from(error).report(PgLogLevel::ERROR),

@@ -2,9 +2,12 @@
 //!
 //! Whatever was committed before it was written is on a copy when it is: replication keeps the order of commits.
 
+use pgrx::Uuid;
+
 use crate::pg::process::wal;
 use crate::pg::scan::index_key::IndexKey;
 use crate::pg::scan::index_scan::UniqueIndex;
+use crate::pg::scan::publication;
 use crate::pg::scan::snapshot::LatestSnapshot;
 use crate::pg::sql::statement::{Argument, Statement, arguments};
 use crate::pg::types::clock::Timestamp;
@@ -66,7 +69,7 @@ pub fn beat(changed: i64) {
         "INSERT INTO tokenauth.heartbeat AS last (id, at, timeline, timelines, left_at, system, beat, changed)
          VALUES (true, clock_timestamp(), $1, $2,
                  (SELECT array_agg('0/0'::pg_lsn + p ORDER BY number) FROM unnest($3) WITH ORDINALITY l (p, number)),
-                 $4, gen_random_uuid(), $5)
+                 $4, CASE WHEN $6 THEN gen_random_uuid() END, $5)
          ON CONFLICT (id) DO UPDATE
             SET at = excluded.at, timeline = excluded.timeline, timelines = excluded.timelines,
                 left_at = excluded.left_at, system = excluded.system, beat = excluded.beat, after = last.beat,
@@ -78,7 +81,18 @@ pub fn beat(changed: i64) {
         forks.as_ref().map(|forks| forks.iter().map(|fork| fork.timeline.cast_signed()).collect::<Vec<_>>());
     let left_at = forks.map(|forks| forks.iter().map(|fork| fork.position.cast_signed()).collect::<Vec<_>>());
     let system = wal::system_identifier().cast_signed();
-    BEAT.run(arguments![timeline.cast_signed(), timelines, left_at, system, changed]);
+    let is_published = publication::publishes(&BY_ID);
+    BEAT.run(arguments![timeline.cast_signed(), timelines, left_at, system, changed, is_published]);
+}
+
+/// Has the next beat follow none that a reader may know. Beats that are not published have no id, so that this writes
+/// once after the last that was.
+pub fn break_off() {
+    static BREAK_OFF: Statement = Statement::new("UPDATE tokenauth.heartbeat SET beat = NULL WHERE beat IS NOT NULL");
+    let id = |row: &Row| row.optional::<Uuid>(column::BEAT);
+    if BY_ID.find(IndexKey::Boolean(true), &LatestSnapshot::take(), id).flatten().is_some() {
+        BREAK_OFF.run(&[]);
+    }
 }
 
 /// Removes the last beat: no reader believes one that comes after it, until it is copied anew.

@@ -20,7 +20,7 @@ use crate::settings;
 /// Call it when what died since the backup is dead here too: after `import_revocations`, or in one transaction with
 /// `revoke_all`. From the commit on it counts for the whole server, with all of its databases, and the file that
 /// `tokenauth.fence_file` names says where this server is; it is also written where it is missing. A server that does not
-/// have the setting any more counts as fenced for as long as its standbys are told so. Added in 0.2.0.
+/// have the setting any more counts as fenced until then, and so do its standbys. Added in 0.2.0.
 ///
 /// # Errors
 /// `42501` for anybody but the extension's owner, and even for that under an identity, `25006` as long as the server is
@@ -41,7 +41,7 @@ fn accept_restore(call: Call) -> Result<bool, ErrorReport> {
     refuse_all_but_owner(caller)?;
     xact::refuse_read_only(c"tokenauth.accept_restore()");
     let refusal = fence::refusal();
-    if refusal.is_none() && !fence::is_told_to_standbys() {
+    if refusal.is_none() && !fence::is_unaccepted() {
         fence::write_missing_at_commit()?;
         return Ok(false);
     }

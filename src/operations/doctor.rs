@@ -7,6 +7,7 @@ mod locks;
 mod principals;
 mod readers;
 mod schema;
+mod triggers;
 mod versions;
 
 use std::collections::BTreeMap;

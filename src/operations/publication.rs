@@ -63,13 +63,13 @@ fn make_publication(call: Call, name: default!(Option<Text>, "'tokenauth'")) -> 
         Some(false) => {
             refuse_others(&name)?;
             tell_taken_out(&name);
-            let had_all = brings_all(&name);
+            let has_lost = may_have_lost(&name);
             run_command(command("ALTER PUBLICATION {name} SET TABLE {tables}"));
             run_command(command(
                 "ALTER PUBLICATION {name} \
                  SET (publish = 'insert, update, delete, truncate', publish_via_partition_root = false)",
             ));
-            if !had_all {
+            if has_lost {
                 // What died meanwhile its readers will never hear of. Without the last beat they believe none.
                 heartbeat::forget();
             }
@@ -129,16 +129,17 @@ fn refuse_others(name: &Text) -> Result<(), ReplicationError> {
     }
 }
 
-/// Whether the publication has brought every change of each table that readers need.
-fn brings_all(name: &Text) -> bool {
-    static BRINGS: Statement = Statement::new(concat!(
+/// Whether readers may believe its beats, and lack what it has not brought: a table that it has left out, or some changes
+/// of one.
+fn may_have_lost(name: &Text) -> bool {
+    static LOST: Statement = Statement::new(concat!(
         "WITH ",
         left_out!(),
-        " SELECT EXISTS (SELECT FROM ours WHERE pubname = $2 AND tables && '{token,heartbeat}')
-             AND NOT EXISTS (SELECT FROM left_out WHERE pubname = $2 AND finding IS NOT NULL)"
+        " SELECT EXISTS (SELECT FROM left_out JOIN ours USING (pubname)
+                          WHERE pubname = $2 AND finding IS NOT NULL AND (place > 2 OR 'heartbeat' = ANY (tables)))"
     ));
     let ours: TextArray = PUBLISHED.into_iter().collect();
-    BRINGS.first(arguments![ours, name.clone()], |row| row.required(1)).unwrap_or(false)
+    LOST.first(arguments![ours, name.clone()], |row| row.required(1)).unwrap_or(true)
 }
 
 /// Tells which tables leave the publication.

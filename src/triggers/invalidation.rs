@@ -62,7 +62,13 @@ fn signal_change(call: TriggerCall) -> Result<TriggerAnswer, ErrorReport> {
             row_changes::mark();
             invalidation::signal();
         }
-        _ if call.is_on(BY_ALGORITHM.index()) => invalidation::signal(),
+        _ if call.is_on(BY_ALGORITHM.index()) => {
+            // A new row takes nothing away.
+            if !call.is_insert() {
+                row_changes::mark();
+            }
+            invalidation::signal();
+        }
         _ => {
             invalidation::bypass_caches();
             if call.is_insert() && call.is_on(token::BY_ID.index()) && !is_switched() {

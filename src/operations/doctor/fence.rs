@@ -15,8 +15,12 @@ const LATE: Duration = Duration::from_secs(300);
 
 /// What is wrong with the fence.
 pub fn findings() -> Option<Finding> {
-    let path = settings::fence_file()?;
     let finding = |finding: &str, hint: &str| Some(Finding::new("fence", "tokenauth.fence_file", finding, hint));
+    let Some(path) = settings::fence_file() else {
+        let is_open = database::is_in_recovery() || !fence::is_unaccepted();
+        let hint = "Use tokenauth.accept_restore(); see \"After a restore\" in docs/operations/restore.md.";
+        return if is_open { None } else { finding("was removed from a fenced server: its standbys still are", hint) };
+    };
     if let Some(refusal) = fence::refusal() {
         let error = Error::from(FenceError::from(refusal));
         return finding(&error.whole(), &error.hint());

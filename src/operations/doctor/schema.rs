@@ -1,10 +1,12 @@
-//! Checks that the extension is as it was installed: its functions, its triggers, and nothing else in its schema.
+//! Checks that the extension is as it was installed: its functions, its tables, its triggers (`triggers`), and nothing else
+//! in its schema.
 //!
 //! Only superusers and the owner of the extension can change that, by hand or by a restore that disables triggers.
 
+use super::triggers;
 use crate::access::sql_privileges;
 use crate::error::finding::Finding;
-use crate::pg::sql::statement::Statement;
+use crate::pg::sql::statement::{Argument, Statement};
 
 /// Everything that is not as it was installed.
 pub fn findings() -> Vec<Finding> {
@@ -12,8 +14,8 @@ pub fn findings() -> Vec<Finding> {
     findings.extend(creators());
     findings.extend(open_row_types());
     findings.extend(altered_functions());
-    findings.extend(altered_triggers());
-    findings.extend(withheld_rows());
+    findings.extend(altered_tables());
+    findings.extend(triggers::findings());
     findings
 }
 
@@ -84,12 +86,25 @@ fn altered_functions() -> Vec<Finding> {
                              -- Inside such a function nobody can tell who calls.
                              WHEN p.prosecdef THEN 'was made SECURITY DEFINER'
                              WHEN p.proconfig IS NOT NULL THEN 'has other settings than it was installed with'
+                             -- What is taken for constant outlasts the identity that it is of.
+                             WHEN p.proleakproof OR p.provolatile <> w.volatility OR p.proparallel <> w.parallel
+                             THEN 'is declared otherwise than it was installed'
                         END AS finding
                    FROM pg_extension e
                    JOIN pg_depend d ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid
                                    AND d.deptype = 'e' AND d.classid = 'pg_proc'::regclass
                    JOIN pg_proc p ON p.oid = d.objid
                    JOIN pg_proc doctor ON doctor.oid = to_regprocedure('tokenauth.doctor(boolean)')
+                  CROSS JOIN LATERAL (
+                     SELECT CASE WHEN p.proname IN ('contains_token', 'covers', 'mask') THEN 'i'
+                                 WHEN p.proname IN ('recent_usage', 'error_response') OR g.is_getter THEN 's'
+                                 ELSE 'v' END::\"char\",
+                            CASE WHEN p.proname IN ('contains_token', 'covers', 'mask', 'recent_usage', 'server_metrics',
+                                                    'stats') THEN 's'
+                                 WHEN g.is_getter THEN 'r'
+                                 ELSE 'u' END::\"char\"
+                       FROM (SELECT p.proname IN ('data_scope', 'has_scope', 'in_data_scope')
+                                    OR p.proname ^@ 'current_') g (is_getter)) w (volatility, parallel)
                   WHERE e.extname = 'tokenauth') f
           WHERE f.finding IS NOT NULL
           ORDER BY f.function",
@@ -102,72 +117,20 @@ fn altered_functions() -> Vec<Finding> {
     })
 }
 
-fn altered_triggers() -> Vec<Finding> {
+fn altered_tables() -> Vec<Finding> {
     static FIND: Statement = Statement::new(
-        "SELECT format('trigger %I on tokenauth.%I', w.name, w.on_table),
-                CASE WHEN t.oid IS NULL THEN 'is missing'
-                     WHEN t.tgenabled = 'D' THEN 'is disabled'
-                     ELSE 'fires at other times than it was installed for' END,
-                CASE WHEN t.oid IS NULL
-                     THEN 'Make it again what it is in a new database with this version of the extension.'
-                     ELSE format('Use ALTER TABLE tokenauth.%I ENABLE%s TRIGGER %I.', w.on_table,
-                                 CASE w.enabled WHEN 'A' THEN ' ALWAYS' WHEN 'R' THEN ' REPLICA' END, w.name) END
-           FROM (VALUES ('kind', 'guard', 'A'), ('kind', 'record', 'O'), ('kind', 'guard_truncate', 'A'),
-                        ('kind', 'record_truncate', 'O'), ('event', 'append_only', 'A'),
-                        ('kind', 'signal', 'A'), ('principal', 'signal', 'A'), ('token', 'signal', 'A'),
-                        ('import', 'signal', 'A'), ('import', 'signal_apply', 'R'),
-                        ('derived_death', 'signal', 'A'), ('derived_death', 'signal_row', 'A'),
-                        ('member', 'guard_copied', 'A'), ('mass_death', 'guard_copied', 'A'),
-                        ('key', 'guard_copied', 'A'), ('heartbeat', 'guard_copied', 'A'),
-                        ('change', 'guard_copied', 'A'), ('change', 'follow', 'R'),
-                        ('heartbeat', 'follow', 'R'), ('heartbeat', 'follow_truncate', 'R'),
-                        ('usage_batch', 'guard_copied', 'A'), ('event', 'guard_copied', 'A'),
-                        ('kind', 'signal_row', 'A'),
-                        ('principal', 'signal_insert', 'A'), ('principal', 'signal_truncate', 'A'),
-                        ('principal', 'signal_update', 'A'), ('principal', 'signal_delete', 'A'),
-                        ('token', 'signal_update', 'A'), ('token', 'signal_delete', 'A')) w (on_table, name, enabled)
-           JOIN pg_class c ON c.relname = w.on_table AND c.relnamespace = 'tokenauth'::regnamespace
-           LEFT JOIN pg_trigger t ON t.tgrelid = c.oid AND t.tgname = w.name AND NOT t.tgisinternal
-          WHERE t.tgenabled IS DISTINCT FROM w.enabled::\"char\"
-            -- Releases before 0.2.0 do not have them.
-            AND (w.name NOT IN ('guard_copied', 'signal_insert', 'signal_truncate')
-                 OR to_regprocedure('tokenauth.guard_copied()') IS NOT NULL)
+        "SELECT c.oid::regclass::text, 'is unlogged: a crash empties it',
+                format('Use ALTER TABLE %s SET LOGGED.', c.oid::regclass)
+           FROM pg_class c
+          WHERE c.relnamespace = 'tokenauth'::regnamespace AND c.relkind = 'r' AND c.relpersistence = 'u'
           ORDER BY 1",
     );
-    FIND.all(&[], |row| Finding {
-        area: "schema",
-        object: row.required(1),
-        finding: row.required(2),
-        hint: row.required(3),
-    })
+    found(&FIND, &[])
 }
 
-/// What may keep rows of ours from being written, so that what was to die lives on. Some functions notice; of a statement
-/// that changes many rows nobody knows how many there would have been.
-fn withheld_rows() -> Vec<Finding> {
-    static FIND: Statement = Statement::new(
-        "SELECT w.object, w.finding, w.hint
-           FROM pg_class c
-          CROSS JOIN LATERAL (
-             SELECT format('trigger %I on %s', t.tgname, c.oid::regclass),
-                    'may keep rows from being written, deaths among them',
-                    'Have it fire AFTER, or see to it that it returns each row.'
-               FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
-              WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgenabled <> 'D'
-                -- BEFORE, FOR EACH ROW.
-                AND t.tgtype & 3 = 3 AND p.pronamespace <> c.relnamespace
-             UNION ALL
-             SELECT format('rule %I on %s', r.rulename, c.oid::regclass),
-                    'may keep rows from being written, deaths among them', 'Drop it.'
-               FROM pg_rewrite r WHERE r.ev_class = c.oid AND r.ev_enabled <> 'D'
-             UNION ALL
-             SELECT c.oid::regclass::text, 'has row security forced upon its owner, from whom policies may hide rows',
-                    format('Use ALTER TABLE %s NO FORCE ROW LEVEL SECURITY.', c.oid::regclass)
-              WHERE c.relrowsecurity AND c.relforcerowsecurity) w (object, finding, hint)
-          WHERE c.relnamespace = 'tokenauth'::regnamespace AND c.relkind = 'r'
-          ORDER BY 1, 2",
-    );
-    FIND.all(&[], |row| Finding {
+/// The findings of a statement that answers with the object, what is wrong with it, and what to do.
+pub(super) fn found(statement: &Statement, arguments: &[Argument]) -> Vec<Finding> {
+    statement.all(arguments, |row| Finding {
         area: "schema",
         object: row.required(1),
         finding: row.required(2),

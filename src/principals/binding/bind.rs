@@ -1,6 +1,7 @@
 //! `bind_principals`, `bind_members` and `unbind_principals`.
 
 use std::ffi::CStr;
+use std::iter;
 
 use pgrx::prelude::*;
 
@@ -11,6 +12,7 @@ use super::source::Source;
 use super::sync::copy;
 use super::{installed, lock, triggers, unique};
 use crate::access::actor::Actor;
+use crate::arguments;
 use crate::arguments::caller::Caller;
 use crate::catalog::binding::{forget, record, recorded};
 use crate::error::{BindingError, Error, ErrorReport, TableError};
@@ -42,10 +44,10 @@ use crate::pg::types::text::Text;
 /// - `state_reason`: gives why it is inactive
 ///
 /// # Errors
-/// `22004` for a NULL source, type or id, or a row whose id is NULL; `22023` for an expression or an id with a token in
-/// it; `42501` for anybody but the owner of the table; `42601` for what is not an expression; `42710` when the type or
-/// the table is bound already; `0A000` for views, foreign, temporary and unlogged tables, partitions and inheritance;
-/// `21000` when several rows are the same principal.
+/// `22004` for a NULL source, type or id, or a row whose id is NULL; `22023` for an expression, an id or the name of a
+/// table with a token in it; `42501` for anybody but the owner of the table; `42601` for what is not an expression;
+/// `42710` when the type or the table is bound already; `0A000` for views, foreign, temporary and unlogged tables,
+/// partitions and inheritance; `21000` when several rows are the same principal.
 ///
 /// # Access
 /// `manage`
@@ -144,6 +146,7 @@ fn bind(
     let definition = define()?;
     definition.refuse_tokens()?;
     let source = Source::bindable(source, command, |source| installed::lock_to_replace(source, &definition))?;
+    arguments::refuse_tokens("source", iter::once(source.qualified.as_bytes()))?;
     lock_bindings();
     lock(definition.to(), Supply::Bind);
     refuse_second(&source, &definition)?;

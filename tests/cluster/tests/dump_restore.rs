@@ -289,7 +289,9 @@ fn a_restore_of_data_alone_tells_that_its_tables_are_to_be_bound() {
 /// What died after the dump is alive again, and what was issued after it is gone, without a trace that it ever was.
 #[test]
 fn data_are_restored_over_tables_that_were_emptied_as_the_page_says() {
-    let (server, mut client, issued) = serve(FAST);
+    // Beats come at any moment.
+    let (server, mut client, issued) =
+        serve(&[FAST, &["shared_preload_libraries = tokenauth", "tokenauth.heartbeat = on"]].concat());
     let events = "SELECT count(*)::text FROM tokenauth.events";
     let before = texts(&mut client, events);
     let dump = server.dump("postgres", &["--format=custom", "--extension=tokenauth", "--schema=tokenauth"]);
@@ -297,9 +299,13 @@ fn data_are_restored_over_tables_that_were_emptied_as_the_page_says() {
     assert!(revoke(&mut client, &issued));
     let page = blocks(include_str!("../../../docs/operations/restore.md"));
     let empties = page.iter().find(|block| block.code.contains("TRUNCATE")).expect("the page says how");
-    client.batch_execute(&empties.code).unwrap();
-    assert_eq!(verdict(&mut client, &later.token), "unknown");
-    server.restore_with("postgres", &dump, &["--data-only"]);
+    server.write_file("empty.sql", &empties.code, 0o600);
+    server.write_file("app.dump", &dump, 0o600);
+    server.shell(
+        "postgres",
+        "pg_restore --data-only --file=data.sql app.dump
+         psql --single-transaction --file=empty.sql --file=data.sql --set=ON_ERROR_STOP=on",
+    );
     assert_eq!(verdict(&mut client, &issued.token), "valid");
     assert_eq!(verdict(&mut client, &later.token), "unknown");
     assert_eq!(texts(&mut client, events), before);

@@ -119,7 +119,8 @@ fn rows_in_memory_are_looked_up_from_whatever_the_planner_believes() {
                     continue;
                 }
                 let expected = expected.entry((case.statement, table.clone())).or_insert(found);
-                let is_like_expected = (found.scans - expected.scans).abs() <= rows / 10;
+                // One of its passes may take the other way: each row once, or its index once for each.
+                let is_like_expected = (found.scans - expected.scans).abs() <= rows + rows / 10;
                 if found.scans < rows || !is_like_expected || found.rows > expected.rows + 2 * rows {
                     let Belief { name, .. } = belief;
                     writeln!(wrong, "believing {name}: {}: {table}: {found:?}, not {expected:?}", case.statement)

@@ -45,6 +45,9 @@ ALTER FUNCTION tokenauth.verify(text, text[], text) SECURITY DEFINER;
 ALTER FUNCTION tokenauth.mask SET search_path = public;
 ALTER FUNCTION tokenauth.edit OWNER TO regress_tokenauth_intruder;
 CREATE OR REPLACE FUNCTION tokenauth.contains_token(text text) RETURNS boolean LANGUAGE sql AS 'SELECT false';
+ALTER FUNCTION tokenauth.current_owner() IMMUTABLE;
+ALTER FUNCTION tokenauth.has_scope(text) LEAKPROOF;
+ALTER FUNCTION tokenauth.verify_digest PARALLEL SAFE;
 SELECT area, object, finding FROM tokenauth.doctor() WHERE area <> 'usage';
 ROLLBACK;
 
@@ -53,6 +56,22 @@ BEGIN;
 ALTER TABLE tokenauth.event DISABLE TRIGGER append_only;
 DROP TRIGGER signal ON tokenauth.token;
 ALTER TABLE tokenauth.kind DISABLE TRIGGER ALL, ENABLE TRIGGER ALL;
+SELECT object, finding, hint FROM tokenauth.doctor() WHERE area <> 'usage';
+ROLLBACK;
+
+-- … or replaced by others of their names, or joined by others that run our functions
+BEGIN;
+DROP TRIGGER signal_update ON tokenauth.token;
+CREATE TRIGGER signal_update AFTER UPDATE ON tokenauth.token
+    FOR EACH ROW WHEN (false) EXECUTE FUNCTION suppress_redundant_updates_trigger();
+ALTER TABLE tokenauth.token ENABLE ALWAYS TRIGGER signal_update;
+CREATE TRIGGER guard BEFORE UPDATE ON tokenauth.principal FOR EACH ROW EXECUTE FUNCTION tokenauth.guard_copied();
+SELECT object, finding, hint FROM tokenauth.doctor() WHERE area <> 'usage';
+ROLLBACK;
+
+-- a table that a crash empties
+BEGIN;
+ALTER TABLE tokenauth.derived_death SET UNLOGGED;
 SELECT object, finding, hint FROM tokenauth.doctor() WHERE area <> 'usage';
 ROLLBACK;
 

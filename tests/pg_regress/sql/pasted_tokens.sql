@@ -133,6 +133,11 @@ SELECT finding FROM tokenauth.doctor() WHERE area = 'binding';
 INSERT INTO crew VALUES (:'token', '{}', '{}');
 \echo :SQLSTATE
 
+-- nor is a table bound whose name is one
+CREATE TABLE :"token" (id text PRIMARY KEY);
+SELECT tokenauth.bind_principals(format('public.%I', :'token'), 'guest', 'id');
+\echo :SQLSTATE
+
 -- so none is kept anywhere
 SELECT count(*) AS events FROM tokenauth.events e WHERE tokenauth.contains_token(to_jsonb(e)::text);
 SELECT count(*) AS tokens FROM tokenauth.tokens t WHERE tokenauth.contains_token(to_jsonb(t)::text);

@@ -92,7 +92,8 @@ SELECT tokenauth.put_principal('user:1', permissions => '{}');
 SELECT tokenauth.put_principal('user:new');
 \echo :SQLSTATE
 
--- of statements that change many rows nobody can tell: doctor names what may keep rows, and nothing that may not
+-- of statements that change many rows nobody can tell: doctor names what may keep rows, and nothing that may not, as policies may not
+-- from a superuser
 CREATE RULE keep AS ON INSERT TO tokenauth.mass_death DO INSTEAD NOTHING;
 ALTER TABLE tokenauth.member ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CREATE TRIGGER l BEFORE DELETE ON tokenauth.member FOR EACH ROW EXECUTE FUNCTION keep();

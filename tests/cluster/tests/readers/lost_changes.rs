@@ -6,7 +6,7 @@ use tokenauth_cluster::contract::{Issued, issue, revoke};
 use tokenauth_cluster::{Server, rounds, wait_until};
 
 use super::gaps::{LACKS, MANY, answer, followed, hold_beats, wait_for, wait_for_beats};
-use super::one;
+use super::{one, subscription};
 
 /// A transaction that takes something away, and can be prepared.
 const NARROW: &str =
@@ -39,7 +39,7 @@ fn begin_anew(reader: &Server) {
 
 fn disable(on_reader: &mut Client) {
     on_reader.batch_execute("ALTER SUBSCRIPTION reader DISABLE").unwrap();
-    let working = "SELECT count(*) FROM pg_stat_subscription WHERE pid IS NOT NULL";
+    let working = "SELECT count(*) FROM pg_stat_subscription WHERE pid IS NOT NULL AND subname = 'reader'";
     wait_until("the subscription to stop", || one::<i64>(on_reader, working) == 0);
 }
 
@@ -58,7 +58,9 @@ fn lose(primary: &mut Server, reader: &Server, lost: &[&str], next: impl FnOnce(
         on_primary.batch_execute(statements).unwrap();
     }
     let end: String = one(&mut on_primary, "SELECT pg_current_wal_lsn()::text");
-    let advance = format!("SELECT pg_replication_origin_advance('pg_' || oid, '{end}') FROM pg_subscription");
+    let advance = format!(
+        "SELECT pg_replication_origin_advance('pg_' || oid, '{end}') FROM pg_subscription WHERE subname = 'reader'"
+    );
     on_reader.batch_execute(&advance).unwrap();
     drop(on_primary);
     next(primary);
@@ -147,6 +149,54 @@ fn what_a_publication_did_not_bring_is_known_to_be_lost_once_it_is_made_whole() 
     on_primary.batch_execute("SELECT tokenauth.make_publication()").unwrap();
     wait_for_gap(&reader, "Beats of the primary are missing");
     wait_for(&reader, &killed, "55000");
+}
+
+/// While another subscription brings a table as well, nothing is verified; afterwards it is known what was missed.
+#[test]
+fn a_loss_while_tables_do_not_follow_by_one_subscription_is_noticed() {
+    let (mut primary, mut on_primary, reader, killed) = followed();
+    on_primary.batch_execute("CREATE PUBLICATION two FOR TABLE tokenauth.member").unwrap();
+    drop(on_primary);
+    let mut on_reader = reader.connect("postgres");
+    let other = subscription(&primary, "other")
+        .replace("PUBLICATION tokenauth", "PUBLICATION two")
+        .replace("synchronous_commit = on", "synchronous_commit = on, copy_data = off");
+    on_reader.batch_execute(&other).unwrap();
+    lose(&mut primary, &reader, &[&format!("SELECT tokenauth.revoke('{}')", killed.id)], |_| {});
+    wait_for_gap(&reader, "0 were applied");
+    on_reader.batch_execute("DROP SUBSCRIPTION other").unwrap();
+    wait_for(&reader, &killed, "55000");
+}
+
+/// Deaths leave no record while there is no publication.
+#[test]
+fn what_died_while_nothing_was_published_is_known_to_be_lost() {
+    let (primary, mut on_primary, reader, killed) = followed();
+    on_primary.batch_execute("DROP PUBLICATION tokenauth").unwrap();
+    assert!(revoke(&mut on_primary, &killed));
+    let mut on_reader = reader.connect("postgres");
+    disable(&mut on_reader);
+    // The former slot cannot be used: it comes by changes of a time when there was no publication.
+    let slot =
+        "SELECT pg_drop_replication_slot('reader'); SELECT pg_create_logical_replication_slot('reader', 'pgoutput')";
+    wait_until("the slot to be free", || on_primary.batch_execute(slot).is_ok());
+    on_primary.batch_execute("SELECT tokenauth.make_publication()").unwrap();
+    on_reader.batch_execute("ALTER SUBSCRIPTION reader ENABLE").unwrap();
+    wait_for_gap(&reader, "Beats of the primary are missing");
+    wait_for(&reader, &killed, "55000");
+    drop(primary);
+}
+
+/// Readers of one publication lack nothing of what another one did not bring.
+#[test]
+fn a_publication_that_brings_no_beats_is_made_whole_without_a_doubt_about_others() {
+    let (primary, mut on_primary, reader, witness) = followed();
+    on_primary.batch_execute("CREATE PUBLICATION dashboard FOR TABLE tokenauth.kind, tokenauth.usage").unwrap();
+    on_primary.batch_execute("SELECT tokenauth.make_publication('dashboard')").unwrap();
+    on_primary.batch_execute("SELECT tokenauth.make_publication('another')").unwrap();
+    wait_for_beats(&primary, 3);
+    wait_for(&reader, &witness, "valid");
+    assert_eq!(gap(&reader), None);
 }
 
 /// Revocations, edits and issues of eight sessions, each a transaction of its own, while servers begin anew.

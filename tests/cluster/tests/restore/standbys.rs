@@ -87,7 +87,7 @@ fn a_standby_is_fenced_with_its_primary_and_opened_with_it() {
 /// Without the setting the primary opens by itself; its standbys are told by whoever accepts it then.
 #[test]
 fn standbys_of_a_primary_that_has_no_fence_any_more_are_opened_by_accepting_it() {
-    let (mut restored, token, _before) = put_back();
+    let (mut restored, token, before) = put_back();
     restored.start_again();
     wait_until("the launcher to look", || is_told(&restored));
     let standby = restored.standby();
@@ -95,11 +95,23 @@ fn standbys_of_a_primary_that_has_no_fence_any_more_are_opened_by_accepting_it()
     wait_until("the primary to open", || answer(&restored, &token) == "valid");
     standby.catch_up_with(&restored);
     assert_eq!(answer(&standby, &token), "fenced");
+    let found = "SELECT coalesce(string_agg(finding, ''), '') FROM tokenauth.doctor(false) WHERE area = 'fence'";
+    let found = || restored.connect("postgres").query_one(found, &[]).unwrap().get::<_, String>(0);
+    assert_eq!(found(), "was removed from a fenced server: its standbys still are");
     accept(&restored);
+    assert_eq!(found(), "");
     standby.catch_up_with(&restored);
     assert_eq!(answer(&standby, &token), "valid");
     let again = "SELECT tokenauth.accept_restore()";
     assert!(!restored.connect("postgres").query_one(again, &[]).unwrap().get::<_, bool>(0));
+    // One with the mark, one that was made after it was removed; whatever the file of the former primary says of that.
+    let late = restored.standby();
+    fs::remove_file(before.file(FENCE)).unwrap();
+    restored.stop();
+    for standby in [standby, late] {
+        assert!(standby.connect("postgres").query_one("SELECT pg_promote()", &[]).unwrap().get::<_, bool>(0));
+        assert_eq!(answer(&standby, &token), "valid");
+    }
 }
 
 #[test]
