@@ -292,8 +292,8 @@ pub fn accept_at_commit() -> Result<Option<Record>, FenceError> {
     Ok(Some(here))
 }
 
-/// Whether this server was found fenced and has only opened because the setting was removed: its standbys are still told,
-/// and a standby that is made of it takes the mark along.
+/// Whether this server was found fenced and has only opened because the setting was removed: its standbys are still
+/// told, and a standby that is made of it takes the mark along.
 pub fn is_unaccepted() -> bool {
     settings::fence_file().is_none() && (standby_notice::is_fenced() || mark::read().is_some())
 }

@@ -19,8 +19,8 @@ use crate::settings;
 ///
 /// Call it when what died since the backup is dead here too: after `import_revocations`, or in one transaction with
 /// `revoke_all`. From the commit on it counts for the whole server, with all of its databases, and the file that
-/// `tokenauth.fence_file` names says where this server is; it is also written where it is missing. A server that does not
-/// have the setting any more counts as fenced until then, and so do its standbys. Added in 0.2.0.
+/// `tokenauth.fence_file` names says where this server is; it is also written where it is missing. A server that does
+/// not have the setting any more counts as fenced until then, and so do its standbys. Added in 0.2.0.
 ///
 /// # Errors
 /// `42501` for anybody but the extension's owner, and even for that under an identity, `25006` as long as the server is

@@ -129,8 +129,8 @@ fn refuse_others(name: &Text) -> Result<(), ReplicationError> {
     }
 }
 
-/// Whether readers may believe its beats, and lack what it has not brought: a table that it has left out, or some changes
-/// of one.
+/// Whether readers may believe its beats, and lack what it has not brought: a table that it has left out, or some
+/// changes of one.
 fn may_have_lost(name: &Text) -> bool {
     static LOST: Statement = Statement::new(concat!(
         "WITH ",

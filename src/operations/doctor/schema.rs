@@ -1,5 +1,5 @@
-//! Checks that the extension is as it was installed: its functions, its tables, its triggers (`triggers`), and nothing else
-//! in its schema.
+//! Checks that the extension is as it was installed: its functions, its tables, its triggers (`triggers`), and nothing
+//! else in its schema.
 //!
 //! Only superusers and the owner of the extension can change that, by hand or by a restore that disables triggers.
 
@@ -99,8 +99,8 @@ fn altered_functions() -> Vec<Finding> {
                      SELECT CASE WHEN p.proname IN ('contains_token', 'covers', 'mask') THEN 'i'
                                  WHEN p.proname IN ('recent_usage', 'error_response') OR g.is_getter THEN 's'
                                  ELSE 'v' END::\"char\",
-                            CASE WHEN p.proname IN ('contains_token', 'covers', 'mask', 'recent_usage', 'server_metrics',
-                                                    'stats') THEN 's'
+                            CASE WHEN p.proname IN ('contains_token', 'covers', 'mask', 'recent_usage',
+                                                    'server_metrics', 'stats') THEN 's'
                                  WHEN g.is_getter THEN 'r'
                                  ELSE 'u' END::\"char\"
                        FROM (SELECT p.proname IN ('data_scope', 'has_scope', 'in_data_scope')

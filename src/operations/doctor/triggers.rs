@@ -7,127 +7,50 @@ use crate::pg::sql::statement::{Argument, Statement};
 use crate::pg::types::array::TextArray;
 use crate::pg::types::text::Text;
 
-/// A trigger that the extension installs.
-struct Installed {
-    table: &'static str,
-    name: &'static str,
-    /// As in `pg_trigger.tgenabled`: A, always; R, in the role of a replica; O, otherwise.
-    enabled: &'static str,
-    /// On what it fires, as `pg_get_triggerdef` words it.
-    on: &'static str,
-    /// For what it fires, and what it runs.
-    runs: &'static str,
-}
-
-const fn installed(
-    table: &'static str,
-    name: &'static str,
-    enabled: &'static str,
-    on: &'static str,
-    runs: &'static str,
-) -> Installed {
-    Installed { table, name, enabled, on, runs }
-}
-
-/// Before any change.
+/// Before any change, and after one of a row.
 const CHANGE: &str = "BEFORE INSERT OR DELETE OR UPDATE OR TRUNCATE";
+const CHANGED: &str = "AFTER INSERT OR DELETE OR UPDATE";
 
-/// What signals do for each statement, and for each row.
-const SIGNAL: &str = "STATEMENT EXECUTE FUNCTION tokenauth.signal_change()";
-const SIGNAL_ROW: &str = "ROW EXECUTE FUNCTION tokenauth.signal_change()";
-const GUARD: &str = "STATEMENT EXECUTE FUNCTION tokenauth.guard_copied()";
+/// For each row, which the conditions tell to whoever caches it, or only where somebody has written it by hand.
+const TOKEN_CHANGED: &str = "ROW WHEN (tokenauth.signal_token(old.lookup, new.lookup))";
+const TOKEN_GONE: &str = "ROW WHEN (tokenauth.signal_token(old.lookup, old.lookup))";
+const PRINCIPAL_NEW: &str =
+    "ROW WHEN (((new.all_dead_before_epoch > 0) OR tokenauth.signal_principal(''::text, new.principal)))";
+const PRINCIPAL_CHANGED: &str = "ROW WHEN (tokenauth.signal_principal(old.principal, new.principal))";
+const PRINCIPAL_GONE: &str = "ROW WHEN (tokenauth.signal_principal(old.principal, old.principal))";
 
-/// All of them.
-const INSTALLED: [Installed; 29] = [
-    installed("change", "follow", "R", "AFTER DELETE", "ROW EXECUTE FUNCTION tokenauth.follow_beats()"),
-    installed("change", "guard_copied", "A", CHANGE, GUARD),
-    installed("derived_death", "signal", "A", CHANGE, "STATEMENT EXECUTE FUNCTION tokenauth.signal_derived_death()"),
-    installed(
-        "derived_death",
-        "signal_row",
-        "A",
-        "AFTER INSERT OR DELETE OR UPDATE",
-        "ROW EXECUTE FUNCTION tokenauth.signal_derived_death()",
-    ),
-    installed(
-        "event",
-        "append_only",
-        "A",
-        "BEFORE DELETE OR UPDATE OR TRUNCATE",
-        "STATEMENT EXECUTE FUNCTION tokenauth.refuse_change()",
-    ),
-    installed("event", "guard_copied", "A", "BEFORE INSERT", GUARD),
-    installed(
-        "heartbeat",
-        "follow",
-        "R",
-        "BEFORE INSERT OR DELETE OR UPDATE",
-        "ROW EXECUTE FUNCTION tokenauth.follow_beats()",
-    ),
-    installed(
-        "heartbeat",
-        "follow_truncate",
-        "R",
-        "AFTER TRUNCATE",
-        "STATEMENT EXECUTE FUNCTION tokenauth.follow_beats()",
-    ),
-    installed("heartbeat", "guard_copied", "A", CHANGE, GUARD),
-    installed("import", "signal", "A", CHANGE, SIGNAL),
-    installed("import", "signal_apply", "R", "AFTER INSERT OR DELETE OR UPDATE", SIGNAL_ROW),
-    installed("key", "guard_copied", "A", CHANGE, GUARD),
-    installed("kind", "guard", "A", "BEFORE INSERT OR DELETE OR UPDATE", "ROW EXECUTE FUNCTION tokenauth.guard_kind()"),
-    installed("kind", "guard_truncate", "A", "AFTER TRUNCATE", "STATEMENT EXECUTE FUNCTION tokenauth.guard_kind()"),
-    installed(
-        "kind",
-        "record",
-        "O",
-        "AFTER INSERT OR DELETE OR UPDATE",
-        "ROW EXECUTE FUNCTION tokenauth.record_kind()",
-    ),
-    installed("kind", "record_truncate", "O", "BEFORE TRUNCATE", "STATEMENT EXECUTE FUNCTION tokenauth.record_kind()"),
-    installed("kind", "signal", "A", CHANGE, SIGNAL),
-    installed("kind", "signal_row", "A", "AFTER DELETE OR UPDATE", SIGNAL_ROW),
-    installed("mass_death", "guard_copied", "A", CHANGE, GUARD),
-    installed("member", "guard_copied", "A", CHANGE, GUARD),
-    installed("principal", "signal", "A", CHANGE, SIGNAL),
-    installed(
-        "principal",
-        "signal_delete",
-        "A",
-        "AFTER DELETE",
-        "ROW WHEN (tokenauth.signal_principal(old.principal, old.principal)) EXECUTE FUNCTION tokenauth.signal_change()",
-    ),
-    installed(
-        "principal",
-        "signal_insert",
-        "A",
-        "AFTER INSERT",
-        "ROW WHEN (((new.all_dead_before_epoch > 0) OR tokenauth.signal_principal(''::text, new.principal))) EXECUTE FUNCTION tokenauth.signal_change()",
-    ),
-    installed("principal", "signal_truncate", "A", "AFTER TRUNCATE", SIGNAL),
-    installed(
-        "principal",
-        "signal_update",
-        "A",
-        "AFTER UPDATE",
-        "ROW WHEN (tokenauth.signal_principal(old.principal, new.principal)) EXECUTE FUNCTION tokenauth.signal_change()",
-    ),
-    installed("token", "signal", "A", CHANGE, SIGNAL),
-    installed(
-        "token",
-        "signal_delete",
-        "A",
-        "AFTER DELETE",
-        "ROW WHEN (tokenauth.signal_token(old.lookup, old.lookup)) EXECUTE FUNCTION tokenauth.signal_change()",
-    ),
-    installed(
-        "token",
-        "signal_update",
-        "A",
-        "AFTER UPDATE",
-        "ROW WHEN (tokenauth.signal_token(old.lookup, new.lookup)) EXECUTE FUNCTION tokenauth.signal_change()",
-    ),
-    installed("usage_batch", "guard_copied", "A", CHANGE, GUARD),
+/// The triggers that the extension installs, as `pg_get_triggerdef` words them: table, name, `pg_trigger.tgenabled` (A,
+/// always; R, in the role of a replica; O, otherwise), on what it fires, for each what, and the function.
+const INSTALLED: [[&str; 6]; 29] = [
+    ["change", "follow", "R", "AFTER DELETE", "ROW", "follow_beats"],
+    ["change", "guard_copied", "A", CHANGE, "STATEMENT", "guard_copied"],
+    ["derived_death", "signal", "A", CHANGE, "STATEMENT", "signal_derived_death"],
+    ["derived_death", "signal_row", "A", CHANGED, "ROW", "signal_derived_death"],
+    ["event", "append_only", "A", "BEFORE DELETE OR UPDATE OR TRUNCATE", "STATEMENT", "refuse_change"],
+    ["event", "guard_copied", "A", "BEFORE INSERT", "STATEMENT", "guard_copied"],
+    ["heartbeat", "follow", "R", "BEFORE INSERT OR DELETE OR UPDATE", "ROW", "follow_beats"],
+    ["heartbeat", "follow_truncate", "R", "AFTER TRUNCATE", "STATEMENT", "follow_beats"],
+    ["heartbeat", "guard_copied", "A", CHANGE, "STATEMENT", "guard_copied"],
+    ["import", "signal", "A", CHANGE, "STATEMENT", "signal_change"],
+    ["import", "signal_apply", "R", CHANGED, "ROW", "signal_change"],
+    ["key", "guard_copied", "A", CHANGE, "STATEMENT", "guard_copied"],
+    ["kind", "guard", "A", "BEFORE INSERT OR DELETE OR UPDATE", "ROW", "guard_kind"],
+    ["kind", "guard_truncate", "A", "AFTER TRUNCATE", "STATEMENT", "guard_kind"],
+    ["kind", "record", "O", CHANGED, "ROW", "record_kind"],
+    ["kind", "record_truncate", "O", "BEFORE TRUNCATE", "STATEMENT", "record_kind"],
+    ["kind", "signal", "A", CHANGE, "STATEMENT", "signal_change"],
+    ["kind", "signal_row", "A", "AFTER DELETE OR UPDATE", "ROW", "signal_change"],
+    ["mass_death", "guard_copied", "A", CHANGE, "STATEMENT", "guard_copied"],
+    ["member", "guard_copied", "A", CHANGE, "STATEMENT", "guard_copied"],
+    ["principal", "signal", "A", CHANGE, "STATEMENT", "signal_change"],
+    ["principal", "signal_delete", "A", "AFTER DELETE", PRINCIPAL_GONE, "signal_change"],
+    ["principal", "signal_insert", "A", "AFTER INSERT", PRINCIPAL_NEW, "signal_change"],
+    ["principal", "signal_truncate", "A", "AFTER TRUNCATE", "STATEMENT", "signal_change"],
+    ["principal", "signal_update", "A", "AFTER UPDATE", PRINCIPAL_CHANGED, "signal_change"],
+    ["token", "signal", "A", CHANGE, "STATEMENT", "signal_change"],
+    ["token", "signal_delete", "A", "AFTER DELETE", TOKEN_GONE, "signal_change"],
+    ["token", "signal_update", "A", "AFTER UPDATE", TOKEN_CHANGED, "signal_change"],
+    ["usage_batch", "guard_copied", "A", CHANGE, "STATEMENT", "guard_copied"],
 ];
 
 /// Triggers that are not as they were installed, and what others may do to rows.
@@ -158,16 +81,16 @@ fn altered() -> Vec<Finding> {
             AND (v.is_newest OR w.name NOT IN ('guard_copied', 'signal_insert', 'signal_truncate'))
           ORDER BY 1",
     );
-    let definitions = INSTALLED.iter().map(|Installed { table, name, on, runs, .. }| {
-        Text::from(&*format!("CREATE TRIGGER {name} {on} ON tokenauth.{table} FOR EACH {runs}"))
-    });
-    let [tables, names] = tables_and_names();
-    let enabled = INSTALLED.iter().map(|trigger| trigger.enabled).collect::<TextArray>();
-    found(&FIND, &[tables, names, Argument::of(enabled), Argument::of(definitions.collect::<TextArray>())])
+    let definition = |[table, name, _, on, each, function]: &[&str; 6]| {
+        let fires = format!("{on} ON tokenauth.{table} FOR EACH {each} EXECUTE FUNCTION tokenauth.{function}()");
+        Text::from(&*format!("CREATE TRIGGER {name} {fires}"))
+    };
+    let definitions = INSTALLED.iter().map(definition).collect::<TextArray>();
+    found(&FIND, &[column(0), column(1), column(2), Argument::of(definitions)])
 }
 
-/// What may keep rows of ours from being written, so that what was to die lives on. Some functions notice; of a statement
-/// that changes many rows nobody knows how many there would have been.
+/// What may keep rows of ours from being written, so that what was to die lives on. Some functions notice; of a
+/// statement that changes many rows nobody knows how many there would have been.
 fn withheld_rows() -> Vec<Finding> {
     static FIND: Statement = Statement::new(
         "SELECT w.object, w.finding, w.hint
@@ -195,11 +118,10 @@ fn withheld_rows() -> Vec<Finding> {
           WHERE c.relnamespace = 'tokenauth'::regnamespace AND c.relkind = 'r'
           ORDER BY 1, 2",
     );
-    found(&FIND, &tables_and_names())
+    found(&FIND, &[column(0), column(1)])
 }
 
-fn tables_and_names() -> [Argument; 2] {
-    let tables = INSTALLED.iter().map(|trigger| trigger.table).collect::<TextArray>();
-    let names = INSTALLED.iter().map(|trigger| trigger.name).collect::<TextArray>();
-    [Argument::of(tables), Argument::of(names)]
+/// One of their columns.
+fn column(place: usize) -> Argument {
+    Argument::of(INSTALLED.iter().map(|trigger| trigger[place]).collect::<TextArray>())
 }

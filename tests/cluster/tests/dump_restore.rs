@@ -301,11 +301,12 @@ fn data_are_restored_over_tables_that_were_emptied_as_the_page_says() {
     let empties = page.iter().find(|block| block.code.contains("TRUNCATE")).expect("the page says how");
     server.write_file("empty.sql", &empties.code, 0o600);
     server.write_file("app.dump", &dump, 0o600);
-    server.shell(
+    let said = server.shell(
         "postgres",
         "pg_restore --data-only --file=data.sql app.dump
          psql --single-transaction --file=empty.sql --file=data.sql --set=ON_ERROR_STOP=on",
     );
+    assert!(said.contains("COPY"), "{said}");
     assert_eq!(verdict(&mut client, &issued.token), "valid");
     assert_eq!(verdict(&mut client, &later.token), "unknown");
     assert_eq!(texts(&mut client, events), before);
