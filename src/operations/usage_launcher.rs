@@ -95,7 +95,9 @@ impl Launcher {
                 }
             };
             if !BackgroundWorker::wait_latch(Some(rest.min(until_kept))) {
-                self.keeper.end();
+                if background_worker::has_postmaster() {
+                    self.keeper.end();
+                }
                 return;
             }
             if background_worker::reload_if_asked() {

@@ -1,6 +1,7 @@
 //! Background workers: what they need from the server and sessions do not.
 
 use std::ffi::{CStr, CString, c_int, c_void};
+use std::os::unix::process::parent_id;
 use std::ptr;
 
 use pgrx::bgworkers::{BackgroundWorker, SignalWakeFlags};
@@ -139,6 +140,14 @@ pub fn reload_if_asked() -> bool {
         unsafe { pg_sys::ProcessConfigFile(pg_sys::GucContext::PGC_SIGHUP) };
     }
     is_asked
+}
+
+/// Whether the postmaster still runs. Without it the server ends in no order: what is written from then on may reach no
+/// standby.
+pub fn has_postmaster() -> bool {
+    // SAFETY: reads a variable that is set when the process begins.
+    let postmaster = unsafe { pg_sys::PostmasterPid };
+    u32::try_from(postmaster).is_ok_and(|postmaster| parent_id() == postmaster)
 }
 
 /// Ends this process; the postmaster starts it again unless the server is shutting down.

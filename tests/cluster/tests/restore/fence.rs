@@ -41,6 +41,19 @@ fn a_server_that_starts_again_is_not_fenced_however_it_had_ended() {
     assert_eq!(server.log_text().matches("there is no fence file").count(), 1, "it was missing once");
 }
 
+/// What it writes then may reach no standby, which would be fenced for the lack of it, if this file were its own some day.
+#[test]
+fn a_server_that_has_lost_its_postmaster_writes_the_file_no_more() {
+    let (mut server, mut client) = guarded(&[]);
+    let issued = issue(&mut client, "user:1");
+    let before = fs::read_to_string(server.file(FENCE)).unwrap();
+    drop(client);
+    server.kill_postmaster();
+    assert_eq!(fs::read_to_string(server.file(FENCE)).unwrap(), before);
+    server.start_again();
+    assert_open(&server, &issued.token, "the postmaster killed");
+}
+
 /// A promoted standby has received what the file says. All share the file, as by a disk that moves with the role.
 #[test]
 fn standbys_verify_and_are_not_fenced_when_they_are_promoted() {
