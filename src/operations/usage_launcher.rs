@@ -8,11 +8,12 @@
 
 use std::time::Duration;
 
-use pgrx::bgworkers::{BackgroundWorker, BackgroundWorkerBuilder, BgWorkerStartTime};
+use pgrx::bgworkers::{BackgroundWorkerBuilder, BgWorkerStartTime};
 use pgrx::prelude::*;
 
 use super::{heartbeat, usage_worker};
 use crate::fence::{self, keeper::Keeper};
+use crate::pg::process::background_worker::Woken;
 use crate::pg::process::entry::Entries;
 use crate::pg::process::{background_worker, database, entry, shared_memory};
 use crate::pg::types::clock::Timestamp;
@@ -94,11 +95,10 @@ impl Launcher {
                     Duration::from_millis(1)
                 }
             };
-            if !BackgroundWorker::wait_latch(Some(rest.min(until_kept))) {
-                if background_worker::has_postmaster() {
-                    self.keeper.end();
-                }
-                return;
+            match background_worker::wait(rest.min(until_kept)) {
+                Woken::GoOn => {}
+                Woken::Stop => return self.keeper.end(),
+                Woken::Orphaned => return,
             }
             if background_worker::reload_if_asked() {
                 self.agenda.look_again();

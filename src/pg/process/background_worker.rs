@@ -1,8 +1,8 @@
 //! Background workers: what they need from the server and sessions do not.
 
-use std::ffi::{CStr, CString, c_int, c_void};
-use std::os::unix::process::parent_id;
+use std::ffi::{CStr, CString, c_int, c_long, c_void};
 use std::ptr;
+use std::time::Duration;
 
 use pgrx::bgworkers::{BackgroundWorker, SignalWakeFlags};
 use pgrx::{pg_guard, pg_sys};
@@ -142,12 +142,34 @@ pub fn reload_if_asked() -> bool {
     is_asked
 }
 
-/// Whether the postmaster still runs. Without it the server ends in no order: what is written from then on may reach no
-/// standby.
-pub fn has_postmaster() -> bool {
-    // SAFETY: reads a variable that is set when the process begins.
-    let postmaster = unsafe { pg_sys::PostmasterPid };
-    u32::try_from(postmaster).is_ok_and(|postmaster| parent_id() == postmaster)
+/// Why a worker goes on, or does not.
+pub enum Woken {
+    /// It was woken, or has waited long enough.
+    GoOn,
+    /// The server stops, or somebody stops this process.
+    Stop,
+    /// The postmaster is gone, and the server ends in no order: what is written from now on may reach no standby.
+    Orphaned,
+}
+
+/// Waits for so long at most, to the millisecond.
+pub fn wait(most: Duration) -> Woken {
+    let events = pg_sys::WL_LATCH_SET | pg_sys::WL_TIMEOUT | pg_sys::WL_POSTMASTER_DEATH;
+    let most = c_long::from(c_int::try_from(most.as_millis()).unwrap_or(c_int::MAX));
+    // SAFETY: waits for this process's own latch; the answer is some of the events.
+    let woken = unsafe {
+        let woken = pg_sys::WaitLatch(pg_sys::MyLatch, events as c_int, most, pg_sys::PG_WAIT_EXTENSION);
+        pg_sys::ResetLatch(pg_sys::MyLatch);
+        woken.cast_unsigned()
+    };
+    pgrx::check_for_interrupts!();
+    if woken & pg_sys::WL_POSTMASTER_DEATH != 0 {
+        Woken::Orphaned
+    } else if BackgroundWorker::sigterm_received() {
+        Woken::Stop
+    } else {
+        Woken::GoOn
+    }
 }
 
 /// Ends this process; the postmaster starts it again unless the server is shutting down.

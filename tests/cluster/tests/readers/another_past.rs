@@ -35,9 +35,9 @@ fn a_reader_goes_on_with_a_standby_that_had_everything() {
     on_primary.batch_execute("ALTER DATABASE postgres SET tokenauth.reader = on").unwrap();
     // A clean stop waits until everybody has everything.
     primary.stop();
-    take_over(&standby, &mut on_reader)
-        .batch_execute("ALTER DATABASE postgres RESET tokenauth.reader; SELECT pg_reload_conf()")
-        .unwrap();
+    let mut on_standby = take_over(&standby, &mut on_reader);
+    on_standby.batch_execute("ALTER DATABASE postgres RESET tokenauth.reader").unwrap();
+    on_standby.batch_execute("SELECT pg_reload_conf()").unwrap();
     let mut on_primary = standby.connect("postgres");
     let other = issue(&mut on_primary, "user:1");
     assert!(revoke(&mut on_primary, &killed));

@@ -141,7 +141,8 @@ fn beats_are_written_where_they_are_needed_and_nowhere_else() {
     });
 
     // A setting of the database asks for them: found by the round that a reload begins.
-    client.batch_execute("ALTER DATABASE postgres SET tokenauth.heartbeat = on; SELECT pg_reload_conf()").unwrap();
+    client.batch_execute("ALTER DATABASE postgres SET tokenauth.heartbeat = on").unwrap();
+    client.batch_execute("SELECT pg_reload_conf()").unwrap();
     wait_for_another_beat(&mut client);
     // Nobody who wants to drop a database with beats is kept from it.
     client.batch_execute("ALTER DATABASE postgres RESET tokenauth.heartbeat").unwrap();
