@@ -35,6 +35,8 @@ pub fn connect_to_none() {
     BackgroundWorker::attach_signal_handlers(SignalWakeFlags::SIGHUP | SignalWakeFlags::SIGTERM);
     // SAFETY: called once, when a worker begins that was registered with a database connection.
     unsafe { pg_sys::BackgroundWorkerInitializeConnectionByOid(pg_sys::InvalidOid, pg_sys::InvalidOid, 0) };
+    // A reload that was asked for before there was a handler is not heard of.
+    reload();
 }
 
 /// Connects this worker to a database as the bootstrap superuser, even if the database allows no connections. SIGTERM
@@ -136,10 +138,14 @@ pub fn in_transaction<T>(act: impl FnOnce() -> T) -> T {
 pub fn reload_if_asked() -> bool {
     let is_asked = BackgroundWorker::sighup_received();
     if is_asked {
-        // SAFETY: outside of any transaction, as in the server's own loops.
-        unsafe { pg_sys::ProcessConfigFile(pg_sys::GucContext::PGC_SIGHUP) };
+        reload();
     }
     is_asked
+}
+
+fn reload() {
+    // SAFETY: outside of any transaction, as in the server's own loops.
+    unsafe { pg_sys::ProcessConfigFile(pg_sys::GucContext::PGC_SIGHUP) };
 }
 
 /// Why a worker goes on, or does not.
