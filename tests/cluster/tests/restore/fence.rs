@@ -41,7 +41,7 @@ fn a_server_that_starts_again_is_not_fenced_however_it_had_ended() {
     assert_eq!(server.log_text().matches("there is no fence file").count(), 1, "it was missing once");
 }
 
-/// What it writes then may reach no standby, which would be fenced for the lack of it, if this file were its own some day.
+/// What it writes then may reach no standby: it would be fenced itself for the lack of that, once it is promoted again.
 #[test]
 fn a_server_that_has_lost_its_postmaster_writes_the_file_no_more() {
     let (mut server, mut client) = guarded(&[]);
