@@ -21,6 +21,8 @@ use crate::error::finding::Finding;
 use crate::error::{Error, ErrorReport};
 use crate::keys;
 use crate::pg::function::call::Call;
+use crate::pg::sql::statement::{Argument, Statement};
+use crate::pg::types::row::Row;
 use crate::pg::types::text::Text;
 use crate::principals::binding;
 use crate::usage;
@@ -124,4 +126,10 @@ pub fn findings(compare: bool) -> Vec<Finding> {
     findings.extend(usage::findings(compare));
     findings.extend(idle_tokens::findings());
     findings
+}
+
+/// The findings in an area by a statement that answers with the object, what is wrong with it, and what to do.
+fn found(area: &'static str, statement: &Statement, arguments: &[Argument]) -> Vec<Finding> {
+    let read = |row: &Row| Finding { area, object: row.required(1), finding: row.required(2), hint: row.required(3) };
+    statement.all(arguments, read)
 }

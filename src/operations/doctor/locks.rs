@@ -1,6 +1,7 @@
 //! Who makes a deactivation wait: it writes the owner's row, records the death and the event, and so waits for any
 //! transaction that holds that row or has locked one of these tables.
 
+use super::found;
 use crate::error::finding::Finding;
 use crate::pg::sql::statement::Statement;
 
@@ -25,7 +26,7 @@ fn of_tables() -> Vec<Finding> {
                                          'tokenauth.event'::regclass) END
           ORDER BY l.pid, 2",
     );
-    findings_of(&FIND)
+    found("locks", &FIND, &[])
 }
 
 /// Transactions that hold rows of principals, if others wait for them or they have been idle for a minute.
@@ -51,7 +52,7 @@ fn of_principals() -> Vec<Finding> {
                     AND a.state_change < clock_timestamp() - interval '1 minute')
           ORDER BY a.pid",
     );
-    findings_of(&FIND)
+    found("locks", &FIND, &[])
 }
 
 /// Prepared transactions that hold rows of principals: they do until somebody commits or rolls them back.
@@ -70,14 +71,5 @@ fn prepared() -> Vec<Finding> {
                            AND l.mode IN ('RowShareLock', 'RowExclusiveLock'))
           ORDER BY x.gid",
     );
-    findings_of(&FIND)
-}
-
-fn findings_of(statement: &Statement) -> Vec<Finding> {
-    statement.all(&[], |row| Finding {
-        area: "locks",
-        object: row.required(1),
-        finding: row.required(2),
-        hint: row.required(3),
-    })
+    found("locks", &FIND, &[])
 }

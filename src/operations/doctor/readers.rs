@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::found;
 use crate::catalog::heartbeat;
 use crate::catalog::publication::{KEPT, PUBLISHED, left_out};
 use crate::error::finding::Finding;
@@ -54,7 +55,7 @@ fn publications() -> Vec<Finding> {
            FROM wrong w WHERE finding IS NOT NULL
           ORDER BY pubname, place",
     ));
-    found(&FIND, &lists())
+    found("readers", &FIND, &lists())
 }
 
 /// Subscriptions to our tables: by whom they must not be, and those that bring nothing.
@@ -113,7 +114,7 @@ fn subscriptions(is_reader: bool) -> Vec<Finding> {
           ORDER BY 1, 2",
     );
     let [published, kept] = lists();
-    found(&FIND, &[Argument::of(is_reader), published, kept])
+    found("readers", &FIND, &[Argument::of(is_reader), published, kept])
 }
 
 /// Tables that verification reads and that a subscription to others of them does not bring, or another one too: what
@@ -145,7 +146,7 @@ fn missing_tables() -> Vec<Finding> {
           ORDER BY 1",
     );
     let [published, _] = lists();
-    found(&FIND, &[published])
+    found("readers", &FIND, &[published])
 }
 
 /// Bound tables of a reader, whose principals come from the primary.
@@ -160,7 +161,7 @@ fn bound_tables(is_reader: bool) -> Vec<Finding> {
           WHERE p.pronamespace = 'tokenauth'::regnamespace AND p.proname = 'sync_principal' AND t.tgparentid = 0
           ORDER BY 1",
     );
-    if is_reader { found(&FIND, &[]) } else { Vec::new() }
+    if is_reader { found("readers", &FIND, &[]) } else { Vec::new() }
 }
 
 /// Beats that do not come, come from another time, or cannot be believed any more.
@@ -220,22 +221,13 @@ fn unawaited() -> Vec<Finding> {
           ORDER BY 1, 2",
     );
     let own = shared_memory::slots().map_or([0; 16], |slots| slots.node());
-    found(&FIND, arguments![pgrx::Uuid::from_bytes(own)])
+    found("readers", &FIND, arguments![pgrx::Uuid::from_bytes(own)])
 }
 
 /// The tables that are published, and those that are not.
 fn lists() -> [Argument; 2] {
     let list = |tables: &[&'static str]| Argument::of(tables.iter().copied().collect::<TextArray>());
     [list(&PUBLISHED), list(&KEPT)]
-}
-
-fn found(statement: &Statement, arguments: &[Argument]) -> Vec<Finding> {
-    statement.all(arguments, |row| Finding {
-        area: "readers",
-        object: row.required(1),
-        finding: row.required(2),
-        hint: row.required(3),
-    })
 }
 
 fn micros(duration: Duration) -> i64 {

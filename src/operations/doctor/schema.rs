@@ -3,10 +3,10 @@
 //!
 //! Only superusers and the owner of the extension can change that, by hand or by a restore that disables triggers.
 
-use super::triggers;
+use super::{found, triggers};
 use crate::access::sql_privileges;
 use crate::error::finding::Finding;
-use crate::pg::sql::statement::{Argument, Statement};
+use crate::pg::sql::statement::Statement;
 
 /// Everything that is not as it was installed.
 pub fn findings() -> Vec<Finding> {
@@ -125,15 +125,5 @@ fn altered_tables() -> Vec<Finding> {
           WHERE c.relnamespace = 'tokenauth'::regnamespace AND c.relkind = 'r' AND c.relpersistence = 'u'
           ORDER BY 1",
     );
-    found(&FIND, &[])
-}
-
-/// The findings of a statement that answers with the object, what is wrong with it, and what to do.
-pub(super) fn found(statement: &Statement, arguments: &[Argument]) -> Vec<Finding> {
-    statement.all(arguments, |row| Finding {
-        area: "schema",
-        object: row.required(1),
-        finding: row.required(2),
-        hint: row.required(3),
-    })
+    found("schema", &FIND, &[])
 }

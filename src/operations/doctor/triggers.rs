@@ -1,7 +1,7 @@
 //! Checks the triggers of our tables: that those are there which were installed, and that no others, nor rules or
 //! policies, keep rows from being written.
 
-use super::schema::found;
+use super::found;
 use crate::error::finding::Finding;
 use crate::pg::sql::statement::{Argument, Statement};
 use crate::pg::types::array::TextArray;
@@ -86,7 +86,7 @@ fn altered() -> Vec<Finding> {
         Text::from(&*format!("CREATE TRIGGER {name} {fires}"))
     };
     let definitions = INSTALLED.iter().map(definition).collect::<TextArray>();
-    found(&FIND, &[column(0), column(1), column(2), Argument::of(definitions)])
+    found("schema", &FIND, &[column(0), column(1), column(2), Argument::of(definitions)])
 }
 
 /// What may keep rows of ours from being written, so that what was to die lives on. Some functions notice; of a
@@ -118,7 +118,7 @@ fn withheld_rows() -> Vec<Finding> {
           WHERE c.relnamespace = 'tokenauth'::regnamespace AND c.relkind = 'r'
           ORDER BY 1, 2",
     );
-    found(&FIND, &[column(0), column(1)])
+    found("schema", &FIND, &[column(0), column(1)])
 }
 
 /// One of their columns.
