@@ -38,8 +38,12 @@ pub fn record() -> bool {
     if settings::reader() || !is_recorded() {
         return false;
     }
+    let is_published = publication::publishes(&heartbeat::BY_ID);
+    if !is_published && !heartbeat::may_be_followed() {
+        return false;
+    }
     let Some(_owner) = ActingAs::owner_of_ours_restricted() else { return false };
-    if !publication::publishes(&heartbeat::BY_ID) {
+    if !is_published {
         heartbeat::break_off();
         return false;
     }

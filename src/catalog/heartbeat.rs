@@ -84,20 +84,21 @@ pub fn beat(changed: i64) {
     BEAT.run(arguments![timeline.cast_signed(), timelines, left_at, system, changed, is_published]);
 }
 
-/// Has the next beat follow none that a reader may know. Beats that are not published have no id, so that this writes
-/// once after the last that was.
-pub fn break_off() {
-    static BREAK_OFF: Statement = Statement::new("UPDATE tokenauth.heartbeat SET beat = NULL WHERE beat IS NOT NULL");
-    // No death fails for want of the index.
-    let may_be_known = BY_ID.index().open_to_walk_if_possible().is_none_or(|opened| {
+/// Whether a reader may know the last beat: one that was published has an id. Without the index nobody knows, and no
+/// death fails for want of that.
+pub fn may_be_followed() -> bool {
+    BY_ID.index().open_to_walk_if_possible().is_none_or(|opened| {
         let snapshot = LatestSnapshot::take();
         let mut walk = opened.walk(&snapshot);
         walk.seek([(1, Is::Equal, IndexKey::Boolean(true))]);
         walk.next(Direction::Up, WHOLE).is_some_and(|row| !row.is_null(column::BEAT))
-    });
-    if may_be_known {
-        BREAK_OFF.run(&[]);
-    }
+    })
+}
+
+/// Has the next beat follow none that a reader knows.
+pub fn break_off() {
+    static BREAK_OFF: Statement = Statement::new("UPDATE tokenauth.heartbeat SET beat = NULL WHERE beat IS NOT NULL");
+    BREAK_OFF.run(&[]);
 }
 
 /// Removes the last beat: no reader believes one that comes after it, until it is copied anew.
