@@ -22,10 +22,10 @@ use crate::usage;
 ///
 /// These are the tables that verification reads, with the primary's beats and the record of usage brought in; never
 /// usage, events or samples. Where there is a publication of this name, it is made to be so: what is missing is added,
-/// and a NOTICE names each table of the extension that is taken out of it. If it has not brought every change, its
-/// readers refuse from then on, until they are copied anew: nobody knows what they have missed. One that publishes
-/// tables of others is left alone: its subscribers may be no readers. As long as there is one, a worker writes a beat
-/// every two seconds, by which readers know how far behind they are. Added in 0.2.0.
+/// and a NOTICE names each table of the extension that is taken out of it. If it has brought beats and not every
+/// change, readers refuse from then on, until they are copied anew: nobody knows what they have missed. One that
+/// publishes tables of others is left alone: its subscribers may be no readers. As long as there is one, a worker
+/// writes a beat every two seconds, by which readers know how far behind they are. Added in 0.2.0.
 ///
 /// # Arguments
 /// - `name`: the name of the publication
